@@ -200,7 +200,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
-    # Data and schedule depend on the config's settings, so the trainer must have the same settings.
+    # Data and schedule depend on the config's settings, so the trainer must have the same settings;
+    # a user's trainer may give its base others, which only its constructor knows.
     for name, value in vars(settings).items():
         if (passed := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(passed)}"

@@ -127,7 +127,8 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
     """Yields the keys of the batches that a `BaseSampler` chooses, pass after pass over the data.
 
     A key is a pair `(data_pass, index)`, which seeds the random draws of its sample. With several
-    processes each process gets some rows of every batch, or no row.
+    processes each process gets some rows of every batch, or no row. A `BaseDataLoader` makes the
+    batches of the keys, and `base.data.batch_stream.BatchStream` takes them in training.
     """
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
@@ -141,7 +142,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
 
     def start_at(self, data_pass: int, batch: int) -> None:
         """Let the next iteration start from a batch of a pass, both counted from 0."""
-        self._start = (data_pass, batch)
+        self._next = (data_pass, batch)
 
     def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the indices of the samples of each batch of a pass over the data.
@@ -178,9 +179,9 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         return batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        data_pass, start = self._start
+        data_pass, first = self._next
         self.start_at(data_pass + 1, 0)
-        for batch in self._batches_begun(data_pass)[start:]:
+        for batch in self._batches_begun(data_pass)[first:]:
             # Rows are in order of length, so every n-th row gives all processes similar work.
             rows = batch[distributed.rank() :: distributed.world_size()]
             yield [(data_pass, int(index)) for index in rows]

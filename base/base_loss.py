@@ -1,4 +1,4 @@
-"""Defines the interface of losses."""
+"""Defines the interface of losses; `base/trial/contract.py` tries what a loss has to fulfil."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -133,7 +133,7 @@ def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
 
 
 def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return a metric's sums over states of it, and the sorted values of their lists."""
+    """Return one state for the states of all processes: sums added, lists sorted together."""
     total = {name: sum(state[name] for state in states) for name in metric.sums}
     lists = {name: _concatenated([state[name] for state in states]) for name in metric.lists}
     if len({len(values) for values in lists.values()}) > 1:

@@ -276,11 +276,11 @@ class BaseTrainer(ABC):
             stack.enter_context(self.soundness.watching(self.model))
             with self._stop:
                 stack.callback(self.run.release)
-                was_started = self.run_checkpoints.begin()
-                stack.enter_context(self.run_log.opened(self.progress, was_started))
+                existed = self.run_checkpoints.begin()
+                stack.enter_context(self.run_log.opened(self.progress, existed))
                 stack.push(self._end)
                 with closing(self.stream):
-                    self._start()
+                    self._begin()
                     yield
                     if self.is_complete:
                         self.run_log.finished(self.progress)
@@ -293,7 +293,7 @@ class BaseTrainer(ABC):
                 with trying("trainer", self, "one whose on_end works"):
                     self.on_end()
 
-    def _start(self) -> None:
+    def _begin(self) -> None:
         """Log the network and its precision; save a run that is resumed in a new folder."""
         if self.settings.precision == "auto":
             has = "has no" if self.precision == "float32" else "has"

@@ -235,10 +235,10 @@ class _GatheredRows(torch.autograd.Function):
 
 def _announced(rows: Tensor | None) -> tuple[Tensor, int]:
     """Return zeros for the rows of all processes, and the index of this process's first row."""
-    own = None if rows is None else (len(rows), rows.shape[1:], rows.dtype, rows.device.type)
+    layout = None if rows is None else (len(rows), rows.shape[1:], rows.dtype, rows.device.type)
     announced = [None] * world_size()
-    _call(dist.all_gather_object, announced, own)
-    counts = [count for count, *_ in (one or (0,) for one in announced)]
+    _call(dist.all_gather_object, announced, layout)
+    counts = [count for count, *_ in (each or (0,) for each in announced)]
     _, sizes, dtype, device = next(filter(None, announced))
     zeros = torch.zeros(sum(counts), *sizes, dtype=dtype, device=device)
     return zeros, sum(counts[: rank()])

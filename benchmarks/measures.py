@@ -1,4 +1,4 @@
-"""What scripts have in common."""
+"""Runs a script with its options, and finds datasets within datasets."""
 
 import sys
 from argparse import Namespace

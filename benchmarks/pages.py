@@ -426,8 +426,8 @@ def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) ->
 
 
 def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[str]) -> None:
-    """Print what an index of so many pages costs, which repeat the pages that were read, how long
-    it takes to find the queries, and how many of their hits are those of the search of each row."""
+    """Print the cost of an index of `num_pages` pages, which repeat the pages that were read; the
+    time of a query; and how many hits a search of every row finds, too."""
     page = InkPage(1, 1, ())
     typed = [PageText(tuple(replace(row, strokes=()) for row in text.rows)) for text in texts]
     pages = [IndexedPage.of(page, text) for text in typed]

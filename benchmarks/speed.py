@@ -75,7 +75,7 @@ of 400 cells."""
 
 
 class Task(NamedTuple):
-    """What is measured.
+    """A task whose speed is measured: training, writing or reading.
 
     Attributes:
         speed: returns the points per second of a path in a turn.

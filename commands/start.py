@@ -1,4 +1,4 @@
-"""How a training begins; `resolve_start` tells by the command line.
+"""Tells by the command line how a training begins, see `resolve_start`.
 
 A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
 refusal of anything else prints the command that begins a new run from the weights.
@@ -156,6 +156,10 @@ class Start:
             problem = "the data are not those of the run: other lines, texts, ink or another order"
             raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
 
+    def check_changes(self, previous: Plan) -> None:
+        """Raise a UserError if the run cannot go on with the changes from its previous plan."""
+        self.adjusted(previous)
+
     def adjusted(self, previous: Plan) -> list[Override]:
         """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
         schedule, trainer = (self.plan.checked()[key] for key in ("lr_scheduler", "trainer"))
@@ -256,7 +260,7 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
         advice=partial(new_run_advice, arguments, file, place),
     )
     previous = parse_config.plan_of(given_config, plan.source)
-    start.adjusted(previous.with_previous_defaults(resolved_config))
+    start.check_changes(previous.with_previous_defaults(resolved_config))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
@@ -271,7 +275,7 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     config = run.models / run_folder.RESOLVED_CONFIG
     advice = partial(new_run_advice, arguments, config, weights_from and Path(weights_from))
     start = Start(plan.with_overrides(arguments.overrides), run, checkpoint, advice=advice)
-    start.adjusted(plan)
+    start.check_changes(plan)
     return start
 
 
@@ -308,7 +312,11 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     if previous == present:
         arguments = network.signature.arguments.items()
-        defaults = {name: one.default for name, one in arguments if one.default is not one.empty}
+        defaults = {
+            name: parameter.default
+            for name, parameter in arguments
+            if parameter.default is not parameter.empty
+        }
         previous, present = defaults | children(block.get("args")), {**defaults, **network.values}
     return [
         f"{name} is {shown(previous.get(name))} in the file, {shown(value)} in the config"

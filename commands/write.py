@@ -77,7 +77,7 @@ class Lines:
         bias, pen_sharpness, steps: options of the sampling; None for their defaults.
         extras: numbers that the network gets, by name.
         skip_unknown: whether characters that the network does not know are left out.
-        hand: the source of the hand, `OWN` or `USUAL`; None if each line is in another hand.
+        hand: the source of the hand; None if each line is in another hand.
         output: folder or file of the output.
         inkml: whether InkML is saved as well.
         show: kinds of pictures that are saved for each line.
@@ -191,8 +191,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
     `hand_of` reads the style or the primer. `Hand.write_texts` makes lines behind a primer as large
     as the primer, `Writer.write_lines` prepares texts and makes batches, and `sample` writes a
-    batch (`model/generation/sampling.py`): there `Mixture` draws each point, and `Stopping` ends a
-    line.
+    batch (`model/generation/sampling.py`): `Stopping` ends a line there, and `Mixture` draws each
+    point, or on a CPU the compiled loop does (`draw` in `model/layers/kernels/sampling.c`).
     """
     if chosen.show:
         from model.generation.step_figures import check_pictures

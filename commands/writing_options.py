@@ -169,7 +169,7 @@ def without_unknown(alphabet: Alphabet, texts: Sequence[str], skip: bool | None)
 
 
 def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | None:
-    """Return the primer of --primer; what the `values` of --set say of it is taken out of them.
+    """Return the primer of --primer, and remove the keys of the primer from `values`, of --set.
 
     Raises:
         UserError: if `values` have a style as well, or say something of a primer that is missing.

@@ -30,7 +30,7 @@ Features = Callable[..., np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class BatchDataset(Dataset):
-    """Makes a batch of the samples of a list of keys `(epoch, index of the sample)`."""
+    """Makes a batch of the samples of a list of keys `(data_pass, index)`, see `KeySampler`."""
 
     loaded: Loaded
     """The dataset that has the samples."""
@@ -82,23 +82,25 @@ class BatchDataset(Dataset):
             },
         )
 
-    def steps(self, epoch: int, index: int, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the inputs and targets of each step of a sample, augmented for an epoch; the
-        targets are None if the inputs are features."""
-        generator = np.random.default_rng([self.seed, epoch, index, _AUGMENTATION_KEY])
+    def steps(
+        self, data_pass: int, index: int, sample: Sample
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the inputs and targets of each step of a sample, augmented for a pass over the
+        data; the targets are None if the inputs are features."""
+        generator = np.random.default_rng([self.seed, data_pass, index, _AUGMENTATION_KEY])
         if self._has_user_class:  # The user's class may use the global generators.
-            seed = int(np.random.default_rng([self.seed, epoch, index]).integers(2**32))
+            seed = int(np.random.default_rng([self.seed, data_pass, index]).integers(2**32))
             random.seed(seed)
             np.random.seed(seed)
         ink, missing = sample.ink, sample.missing_counts
         if self._has_user_class:  # It may change its arguments.
             ink, missing = ink.copy(), missing.copy()
-        ink, missing = self._augmented("ink", ink, missing, epoch, generator)
+        ink, missing = self._augmented("ink", ink, missing, data_pass, generator)
         if self.features is not None:
             if any(transform.acts_on == "inputs" for transform in self.augmentation):
                 # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
                 inputs = self.normalisation.apply(ink)
-                inputs, _ = self._augmented("inputs", inputs, missing, epoch, generator)
+                inputs, _ = self._augmented("inputs", inputs, missing, data_pass, generator)
                 ink = self.normalisation.invert(inputs)
             arguments: dict[str, float] = {}
             for transform in self.augmentation:
@@ -112,19 +114,20 @@ class BatchDataset(Dataset):
         if any(transform.acts_on == "inputs" for transform in self.augmentation):
             # The augmentation does not see the column end_of_sequence.
             drawn = inputs[:, :3], missing[:-1]
-            augmented, _ = self._augmented("inputs", *drawn, epoch, generator)
+            augmented, _ = self._augmented("inputs", *drawn, data_pass, generator)
             inputs = np.pad(augmented, ((0, 0), (0, 1)))
         return inputs, targets
 
     def _augmented(
-        self, stage: str, ink: np.ndarray, missing: np.ndarray, epoch: int, generator: Generator
+        self, stage: str, ink: np.ndarray, missing: np.ndarray, data_pass: int, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return `ink` and `missing` after the augmentation that acts on `stage`."""
         if self._has_user_class and (fault := fault_of(ink, missing, stage)):
             raise DataError(f"a sample, before the augmentation, {fault}")
         for transform in self.augmentation:
             if transform.acts_on == stage:
-                options = {"epoch": epoch} if transform.takes_epoch else {}
+                # A transform calls the pass an epoch, as a sampler does.
+                options = {"epoch": data_pass} if transform.takes_epoch else {}
                 ink, missing = transform(ink, missing, generator, **options)
                 if self._has_user_class and (fault := fault_of(ink, missing, stage)):
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")

@@ -7,9 +7,9 @@ has these keys:
 - `architecture`, `alphabet`, `normalisation`, for writers and readers: as in a checkpoint;
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
 - `replacements`, for writers: see `transliteration.replacements`;
-- `hands`, for writers that are told hands: the hand vector of each style by name, or, if the writer
-  learned a hand, the vector "hand" only;
-- `styles`, for writers that learned a hand and are told no hands: the primer "hand", see
+- `hands`, for writers that are conditioned on hands: the hand vector of each style by name, or, if
+  the writer learned a hand, the vector "hand" only;
+- `styles`, for writers that learned a hand and are not conditioned on hands: the primer "hand", see
   `primer_of_web`;
 - `tensors`: the name, type and shape of each tensor, in the order of the weights.
 
@@ -156,9 +156,12 @@ def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:
 
 
 def primer_of_web(writer: Writer, file: Path) -> Config:
-    """Return a style's primer for a writer that is told no hands: its `text`; its `ink` in
-    x-heights, three numbers a point; its `x_height` in the writer's units; and the `stretch` with
-    which lines become as large as the primer, see `calibrated`."""
+    """Return a style's primer for a writer without a hand vector, as values of JSON.
+
+    Returns:
+        `text`; `ink` in x-heights, three numbers a point; `x_height` in the writer's units; and the
+        `stretch` with which lines become as large as the primer, see `calibrated`.
+    """
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
     height = x_height(ink)

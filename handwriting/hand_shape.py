@@ -1,4 +1,4 @@
-"""The measures of a hand, by which a page shapes words."""
+"""Measures a line of a hand; a page gives its words the same measures."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured
 
 @dataclass(frozen=True)
 class HandShape:
-    """Measures of a hand's line, which words in the hand are given.
+    """Measures of a line of a hand, which a page gives to all words in this hand.
 
     Attributes:
         x_height: in the writer's units.

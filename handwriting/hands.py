@@ -1,4 +1,4 @@
-"""A hand: a writer that keeps to it, made from the file of a style, a mix of styles, or a primer.
+"""Makes hands, writers that are conditioned on one: of a style, a mix of styles, or a primer.
 
 A network that takes a hand vector is conditioned on the hand. Any other network continues a line
 of the hand, the primer. A bias makes the pen write a little smaller at each step than the primer,
@@ -132,7 +132,7 @@ def _ratios(lines: Sequence[Line], size: tuple[float, float]) -> tuple[float, ..
 
 @dataclass(eq=False)
 class Hand:
-    """A writer that keeps to a hand: it is conditioned on the hand, or continues the primer.
+    """A writer in one hand: it is conditioned on a hand vector, or continues the primer.
 
     Attributes:
         writer: takes a text.
@@ -147,7 +147,7 @@ class Hand:
         second_reader: proofreads all words after the reader; None for no second reader.
         calibration: makes lines as large as the primer. By default it is measured if the writer
             continues a primer with a text, and the sampling has a bias and no stretch.
-        description: what the hand comes from; "" if nothing is to be said of it.
+        description: the source of the hand in words; "" for none.
     """
 
     writer: Writer

@@ -1,7 +1,8 @@
 """Marks and bars of letters beyond ASCII, drawn on the letters that a network writes.
 
 A network knows `e` far better than `é`: it joins an `e` to its neighbours, and seldom misforms it.
-So the words of a page are written in plain letters, and their marks are drawn as in composed lines.
+So the words of a page are written in plain letters, and their marks are drawn as in composed lines:
+`data_loader/composed/accents.py` has the shapes of marks and the pen.
 """
 
 from collections.abc import Sequence, Set
@@ -91,14 +92,14 @@ def in_plain_letters(word: WrittenWord) -> WrittenWord:
     if not word.marks:
         return word
     letters, bases = LetterStrokes(word.text, [*word.strokes], [*word.indices]), [*word.text]
-    kept = {*range(len(word.strokes))}
+    remaining = {*range(len(word.strokes))}
     for number in word.marks:
         index = int(word.indices[number][0])
         bases[index] = PLAIN[word.text[index]]
         if bases[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0:
-            kept.remove(number)
+            remaining.remove(number)
     return replace(
-        _with_strokes(word, letters.selected(sorted(kept))), text="".join(bases), marks=()
+        _with_strokes(word, letters.selected(sorted(remaining))), text="".join(bases), marks=()
     )
 
 
@@ -108,12 +109,12 @@ def _with_strokes(word: WrittenWord, letters: LetterStrokes) -> WrittenWord:
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
     """Return letters without the dots of a letter."""
-    kept, own = [], letters.numbers_of(index)
+    remaining, own = [], letters.numbers_of(index)
     for number, stroke in enumerate(letters.strokes):
         is_small = np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE
         if not (number in own and is_small and stroke[:, 1].max() <= -MIN_DOT_RISE):
-            kept.append(number)
-    return letters.selected(kept)
+            remaining.append(number)
+    return letters.selected(remaining)
 
 
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:

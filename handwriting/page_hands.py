@@ -146,7 +146,7 @@ def own_hand(
     of_page: bool = False,
     progress: bool = False,
 ) -> Hand:
-    """Return the hand that a seed stands for, a hand of the network's own.
+    """Return a hand that the network invents by a seed.
 
     A writer that takes a hand vector is conditioned on the vector that the seed draws. Any other
     writer continues a line of `new_hand_primer`. The arguments that are not here are as in
@@ -168,7 +168,7 @@ def own_hand(
 
 
 def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
-    """Return a line in a hand of the network's own, and its text, as the primer of a `Hand`.
+    """Write a line in a hand that the network invents; return the line and its text as a primer.
 
     The reader, if there is one, chooses among several lines. These are written without a bias,
     because with a bias hands are alike (measured, lab notebook: hands of a network's own).

@@ -1,4 +1,4 @@
-"""The networks of the page in the browser: which of their flat files are there.
+"""Tells which flat files of the networks of the page in the browser are missing.
 
 This module does not import torch, so that a page whose networks are there starts at once.
 """

@@ -57,7 +57,7 @@ class PrimerFile:
 
 
 HandSource = PrimerFile | Path | str
-"""What a hand comes from: a primer, the file of a style, or a mix of styles as a text."""
+"""A hand's source: a primer, the file of a style, or a text: a mix of styles, `OWN` or `USUAL`."""
 
 
 @dataclass(frozen=True, kw_only=True)

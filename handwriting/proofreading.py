@@ -188,7 +188,10 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
 
 
 def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
-    """Return the words of a line with their faults; all that have ink have those of the line."""
+    """Return the words of a line with their faults.
+
+    The faults of a line are faults of all its words with ink: nobody knows which word has them.
+    """
     line_faults = [] if line.ended else [UNENDED]
     line_faults += [] if _is_line(line) else [STRAY_INK]
     checked = []

@@ -119,8 +119,12 @@ class LetterStrokes:
         return LetterStrokes(self.text, strokes, [self.indices[k] for k in numbers])
 
     def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
-        """Return all strokes and the `added` ones. Each added stroke is a tuple: the number of the
-        stroke before it, the index of its character, and its positions."""
+        """Return these strokes with further strokes among them.
+
+        Args:
+            added: for each further stroke, the number of the stroke before it, the index of its
+                character, and its positions `(n, 2)`.
+        """
         letters = self.copy()
         for number, index, stroke in sorted(added, key=itemgetter(0), reverse=True):
             letters.strokes.insert(number + 1, stroke)

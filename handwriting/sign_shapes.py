@@ -31,8 +31,8 @@ MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("sig
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
-    """Yield what is wrong with the shapes of a word's characters. The word is in x-heights; it has
-    no fault if it has no `indices`."""
+    """Yield the faults in the shapes of a word's characters. The word is in x-heights; a word
+    without `indices` has no fault."""
     letters, parts = letters_of(word), strokes_by_character(word)
     for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
         if strokes and character == "9" and _ring_fraction(strokes) < MIN_RING_FRACTION:

@@ -12,7 +12,7 @@ from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import UserError
 
-MIN_CHECKED = 3  # lines of a style from which it is told that they are no writing (assumed)
+MIN_CHECKED = 3  # least lines of a style that are judged to be no writing (assumed)
 MAX_MISREAD = 0.5  # character error rate of a line that may say its text (measured: `check_lines`)
 
 

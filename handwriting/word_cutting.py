@@ -181,7 +181,7 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
 
 
 def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByWord:
-    """Return words turned back by `angle`, then by the slope of their own baseline, `shrunk`.
+    """Turn words level: first back by `angle`, then by the `shrunk` slope that is left.
 
     Args:
         words: positions relative to the first point of the primer.

@@ -149,7 +149,7 @@ class WrittenSet:
 
     def __post_init__(self) -> None:
         if self.lines_per_hand > 1 and not self._draws_hands:
-            problem = "is for many hands of a network that is told them"
+            problem = "is for many hands of a network that is conditioned on hands"
             raise UserError(f"lines_per_hand = {self.lines_per_hand} {problem}")
 
     def __len__(self) -> int:
@@ -157,7 +157,7 @@ class WrittenSet:
 
     @property
     def _draws_hands(self) -> bool:
-        """Whether the writer is told hands that are drawn, as `own` is on a page."""
+        """Whether the writer is conditioned on drawn hands, as with the style `own` of a page."""
         return self.hand is None and self.writer.takes_hand and "hand" not in self.sampling.extras
 
     def write(self, folder: Path) -> Shards:
@@ -180,23 +180,23 @@ class WrittenSet:
 
     @property
     def _key(self) -> dict[str, object]:
-        """What the lines depend on."""
+        """All on which the lines depend, as the key of the prepared folder."""
         extras = sorted((self.hand or self).sampling.extras.items())
-        told = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
+        conditions = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
         continued = self.hand and self.hand.continued
         primer = continued and (continued[0].tobytes(), continued[1])
         names = ("bias", "pen_sharpness", "stretch", "max_steps", "latent_seed")
         return {
             "texts": _digest(self.texts.path),
             "network": _digest(self.writer.path),
-            "hand": hashlib.sha256(repr((told, primer)).encode()).hexdigest(),
+            "hand": hashlib.sha256(repr((conditions, primer)).encode()).hexdigest(),
             **{name: getattr(self.sampling, name) for name in names},
             **{name: getattr(self, name) for name in ("num_samples", "seed", "lines_per_hand")},
             "inkml": self.inkml,
         }
 
     def _read(self, folder: Path, bar: tqdm, block: tuple[int, int]) -> Iterator[Parsed]:
-        """Write a block, given by the number of its first line and the byte of its first text."""
+        """Write a block: the number of its first line, and the byte at which its texts begin."""
         licence = self.writer.licence or UNKNOWN
         write_text(folder / LICENCE_FILE, LICENCE.format(name=self.writer.name, licence=licence))
         first, start = block
@@ -206,7 +206,7 @@ class WrittenSet:
             some = texts[place : place + FILE_LINES]
             parsed = self._parsed(first + place, some)
             if self.inkml and parsed.samples:
-                triples = [(one.ink, one.text, one.writer) for one in parsed.samples]
+                triples = [(each.ink, each.text, each.writer) for each in parsed.samples]
                 file = folder / f"lines-{first + place + 1:08}.inkml"
                 write_text(file, lines_to_inkml(triples))
             yield parsed
@@ -236,7 +236,7 @@ class WrittenSet:
         sampling = self.sampling
         if self._draws_hands:
             draw = self.writer.model.hand_encoder.draw
-            told = {hand: hand_extra(draw(hand)) for hand in set(hands)}
-            rows = np.stack([told[hand] for hand in hands])
+            vectors = {hand: hand_extra(draw(hand)) for hand in set(hands)}
+            rows = np.stack([vectors[hand] for hand in hands])
             sampling = replace(sampling, extras={"hand": rows, **sampling.extras})
         return self.writer.write_lines(texts, seeds, sampling, progress=True)

@@ -265,11 +265,13 @@ def points_of(page: InkPage, numbers: Iterable[int]) -> np.ndarray:
 
 
 def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Return the moves of a line's points at `at` in a level row, `(points, 2)`: its ends go along
-    with the words there, all of it up or down as they do, and it turns as the row does.
+    """Return the moves of the points of a drawn line in a level row, `(points, 2)`.
+
+    Along the row the line's ends move as the words there. Across the row the line moves by the mean
+    of the words, and turns as the row does.
 
     Args:
-        at: x of the line's points, `(points,)`.
+        at: x of the points, `(points,)`.
         x, moves: x of the baseline at the edges of the row's units, `(2 units,)`, and its moves
             there, along and across the row, `(2 units, 2)`.
     """

@@ -43,7 +43,8 @@ class Library:
 
     Attributes:
         read: reads a page.
-        reader: identifier of the network and the options of `read`, such as a digest.
+        reader: identifier of the network and the options of `read`, such as a digest; texts that
+            another reader has read are not used.
         folder: folder of the stored files; by default in the user's cache folder.
         any_pdf: whether a note may annotate a PDF outside its folder (see `read_pages`).
     """
@@ -65,8 +66,8 @@ class Library:
         return Index(path, self.corrections.all)
 
     def note(self, name: str, path: Path) -> Note:
-        """Return the note of a file (see `read_pages`), after reading, caching and indexing all its
-        pages; show a progress bar in a terminal."""
+        """Read, cache and index all pages of a file (see `read_pages`), unless its state is already
+        indexed, and return its note; show a progress bar in a terminal."""
         pages, state = _Pages(self, path), f"{file_state(path)} {self.any_pdf}"
         summary = self._indexed(lambda index: index.summary(path, state))
         if summary is None:

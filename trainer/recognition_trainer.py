@@ -44,7 +44,7 @@ class RecognitionTrainer(BaseTrainer):
 
     def __init__(
         self,
-        *supplied: Any,
+        *supplied: Any,  # what the program supplies to a base, see `base.config`
         monitor: str | None = "min valid_cer",
         teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0),
         samples: Annotated[int, Range(0, 64)] = 4,
@@ -55,7 +55,7 @@ class RecognitionTrainer(BaseTrainer):
 
     @classmethod
     def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
-        """Return the name of the ratio if it changes from the first to the last epoch."""
+        """Return the argument's name, teacher_forcing_ratio, if the ratio changes with epochs."""
         first, last = args.get("teacher_forcing_ratio", (1.0, 1.0))
         return "teacher_forcing_ratio" if first != last else ""
 

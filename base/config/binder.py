@@ -185,7 +185,7 @@ class Reference:
 
 
 class NamedObjects(dict[str, Any]):
-    """Bound objects by name, of which a later one may be made of earlier ones."""
+    """Bound objects by name, in order; each may refer to objects before it."""
 
 
 Bound: TypeAlias = Any
@@ -361,9 +361,9 @@ class Binder:
         """Bind the description of an object of a class of `base`."""
         unknown = 'unknown key; an object has "type" and "args"'
         others = (name for name in value if name not in ("type", "args"))
-        found = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
+        misfits = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
         bound_class = self._bind_class(base, value.get("type", ABSENT), value.get("args", {}), key)
-        return [*found, bound_class] if found else bound_class
+        return [*misfits, bound_class] if misfits else bound_class
 
     def _bind_class(self, base: type, kind: Json, args: Json, key: str) -> BoundClass | ConfigFault:
         """Bind the arguments of an object of the class `kind`."""

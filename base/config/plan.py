@@ -89,7 +89,7 @@ class Plan:
         Raises:
             ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
         """
-        overrides, found = [], []
+        overrides, refused = [], []
         for key, (old, new) in differences(previous.complete, self.checked().complete).items():
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             may_grow = key == EPOCHS and new > old
@@ -100,9 +100,9 @@ class Plan:
             elif not is_fitted:
                 problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
                 problem += f", on which its {epochs_matter_to} depends" if may_grow else ""
-                found.append(ConfigFault(key, new, problem))
-        if found:
-            raise self.error(found)
+                refused.append(ConfigFault(key, new, problem))
+        if refused:
+            raise self.error(refused)
         return overrides
 
     def with_previous_defaults(self, resolved: Json) -> "Plan":
@@ -175,8 +175,10 @@ class Plan:
 
     @property
     def complete(self) -> Config:
-        """The config with all defaults of its classes' own constructors that do not depend on other
-        keys or on the data; those of the project's classes have those of their bases, too."""
+        """The config with the plain defaults of its classes and of their bases.
+
+        A default of a base is left out if a user's class may hand another value to the base.
+        """
         config = copy.deepcopy(self.config)
         for bound_class in self.bound_classes():
             block = config

@@ -60,7 +60,7 @@ class BatchStream:
     are cut, calls its `carry`; at the end it calls `advance`, which moves the `position` on.
 
     Args:
-        loader: the loader of the training.
+        loader: the loader of the training; its `keys` (`KeySampler`) choose the batches.
         device: the device of the batches.
         on_failure: called with the error if the loader fails.
         accumulate: the number of batches of a step.

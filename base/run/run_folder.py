@@ -184,7 +184,7 @@ class RunFolder:
             device: the device that the run computes on; None for the CPU.
 
         Returns:
-            whether the run was started before.
+            whether the run existed before.
 
         Raises:
             RunInUse: if another process holds the run.

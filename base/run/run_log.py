@@ -46,19 +46,19 @@ class RunLog:
         self._logged = time.monotonic()
 
     @contextmanager
-    def opened(self, progress: Progress, was_started: bool) -> Iterator[None]:
+    def opened(self, progress: Progress, existed: bool) -> Iterator[None]:
         """A block in which the logs are open.
 
         Args:
             progress: the progress of the run; later entries are dropped or hidden.
-            was_started: whether the run was started before, and may have such entries.
+            existed: whether the run existed before, and may have such entries.
         """
         with ExitStack() as stack:
             if distributed.is_main():
                 stack.enter_context(log_file(self.run.models / "train.log"))
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            step = progress.step if was_started else None
+            step = progress.step if existed else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
             with closing(self.events):

@@ -140,10 +140,10 @@ class RunCheckpoints:
 
     def begin(self) -> bool:
         """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
-        return, in the main process, whether the run was started before."""
-        parts, was_started = self._parts, False
+        return, in the main process, whether the run existed before."""
+        parts, existed = self._parts, False
         if distributed.is_main():
-            was_started = self.run.create(
+            existed = self.run.create(
                 parts.resolved_config,
                 self.settings.seed,
                 given_config=self.header["config"],
@@ -152,7 +152,7 @@ class RunCheckpoints:
                 device=parts.device,
             )
         self._discard_newer()
-        return was_started
+        return existed
 
     def _discard_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint."""

@@ -45,7 +45,7 @@ MASK_LENGTH = 10
 
 @dataclass(frozen=True, eq=False)
 class Transcript:
-    """The output of a recogniser for a batch.
+    """The output of a recogniser for a batch; a `Transcription` is what was read of one line.
 
     Attributes:
         alphabet: characters of the classes; class C is the blank or the end of the text.

@@ -68,8 +68,11 @@ class HandLines(Loaded):
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
-        """As of other samples, but without the hand: it is computed from the lines, and another
-        number of threads rounds it otherwise."""
+        """The fingerprints of the samples without their extras.
+
+        The hand among the extras is computed from the lines; its rounding depends on the number of
+        threads.
+        """
         lines = mapped(self.samples, lambda line: [replace(line, extras={})])
         return Loaded(lines, self.report).fingerprints
 

@@ -211,7 +211,7 @@ def best_primer(
     network: Writer, reader: Reader, lines: Sequence[Primer], seed: int, extras: Extras = NOTHING
 ) -> int:
     """Return the index of the best primer among lines of a hand: a legible line of about
-    `PRIMER_LENGTH`. Unless `extras` tell the network the hand, it continues the line legibly."""
+    `PRIMER_LENGTH`. Without `extras` of a hand, the network must continue the line."""
     nearest = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - PRIMER_LENGTH))
     nearest = nearest[:NUM_PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in nearest])
