@@ -10,7 +10,7 @@ import pytest
 
 from ink.drawing.layers import Row
 from ink.drawing.page import Page
-from ink.formats import read_pages
+from ink.formats import read_pages, remarkable
 from ink.formats.folders import note_files
 from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
 from tests.damage import damaged
@@ -261,6 +261,26 @@ def test_documents_of_a_tablet_have_their_titles(tmp_path):
     pages = [*read_pages(files["2026/Diary"])]
     assert [len(page.typed) for page in pages] == [2, 1, 0]
     assert [page.background_page for page in pages if page.background] == [4]
+
+
+def test_metadata_of_a_tablet_are_read_once_and_within_limits(tmp_path, monkeypatch):
+    files = {f"{name}.content": "{}" for name in ("a", "long", "named", "no uuid")}
+    folder = {"visibleName": "X", "parent": "g"}
+    put(tmp_path, {
+        **files,
+        "a.metadata": json.dumps({"visibleName": "A", "parent": "f"}),
+        "f.metadata": json.dumps(folder),
+        "g.metadata": json.dumps(folder | {"parent": "f"}),
+        "long.metadata": json.dumps({"visibleName": "A", "parent": "f", "x": "y" * 100_000}),
+        "named.metadata": json.dumps({"visibleName": "N" * 2_000, "parent": "f"}),
+    })  # fmt: skip
+    names = []
+    read = remarkable.read_file
+    monkeypatch.setattr(remarkable, "read_file", lambda p, *a: names.append(p.name) or read(p, *a))
+    title = "X/X/" + "N" * 1_000
+    assert {*note_files(tmp_path)} == {"X/X/A", "long", title, "no uuid"}
+    expected = ["a", "f", "g", "long", "named"]
+    assert sorted(names) == [f"{name}.metadata" for name in expected]
 
 
 def test_ink_of_a_tablet_stays_at_the_typed_line_that_it_is_anchored_to(tmp_path):
