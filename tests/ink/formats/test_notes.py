@@ -362,6 +362,17 @@ def test_items_that_are_left_out_are_of_few_kinds(tmp_path):
     assert page.left_out["kind7"] == 2 and sum(page.left_out.values()) == 160
 
 
+def test_texts_of_pages_have_neither_control_characters_nor_halves_of_pairs(tmp_path):
+    """A terminal would obey the former, files cannot have the latter; \t and line breaks stay."""
+    text = {"type": "text", "x": 0, "y": 0, "fontSize": 9, "text": "a\x1b[2J\x9b\udc80\n\tż𝄞"}
+    text |= {"customData": {"layer": "b\udc80\x07"}}
+    others = [{"type": "\udc80"}, {"type": "\udc81"}]
+    content = json.dumps({"type": "excalidraw", "elements": [text, *others]}).encode()
+    (page,) = pages_of(tmp_path, "a.excalidraw", content)
+    assert [typed.text for typed in page.typed] == ["a?[2J??\n\tż𝄞"]
+    assert page.layers == ("b??",) and page.left_out == {"?": 2}
+
+
 LONG, MANY = 1_000_000, 8_000
 DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
