@@ -14,7 +14,7 @@ from base.base_dataset import Loaded
 from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader import InkMLDataset
-from data_loader.sources import preparing, shards
+from data_loader.sources import preparing, shard_checks, shards
 from data_loader.sources.derived import make_samples
 from data_loader.sources.preparing import ShardSource, prepared
 from ink.formats.faults import Fault
@@ -343,3 +343,12 @@ def test_digests_are_compared_once_after_a_folder_was_copied(tmp_path, monkeypat
     assert len(shards.open_copied(copy).all) == 2
     monkeypatch.setattr(shards, "digest_of", None)  # so that another comparison fails
     assert len(shards.open_copied(copy).all) == len(shards.open_copied(folder).all) == 2
+
+
+def test_an_index_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_checks, "MAX_VALUES", 3)
+    (tmp_path / "index.json").write_text("[1, 2, 3, 4]")
+    assert shard_checks.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
+    (tmp_path / "index.json").write_text("[1, 2, 3, 4, []")
+    with pytest.raises(ValueError, match="more than 3 values"):
+        shard_checks.read_json(tmp_path / "index.json")
