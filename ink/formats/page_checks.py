@@ -35,6 +35,8 @@ MAX_IMAGES = 1_000
 MAX_PIXELS = 200_000_000
 """Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
 IMAGE_FORMATS = ("JPEG", "PNG")
+MAX_DASHES = 100
+"""Limit on the lengths of a line's dashes (assumed)."""
 MAX_LAYERS = 1_000
 """Limit on the layers of a page (assumed)."""
 MAX_KINDS = 50
@@ -122,7 +124,8 @@ def _check_content(page: InkPage) -> None:
     items = chain(page.images, page.strokes, page.typed)
     if not all(0 <= item.layer < len(page.layers) for item in items):
         raise Fault("a layer whose number is too small or too large")
-    for stroke in page.strokes:
+    for stroke in (*page.strokes, *page.ruling):
+        _check_limit(len(stroke.dash), MAX_DASHES, "lengths of dashes")
         widths = () if stroke.widths is None else stroke.widths
         widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
         if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
@@ -133,6 +136,10 @@ def _check_content(page: InkPage) -> None:
             raise Fault("a pressure that is not a number")
     if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
+    unit = 1.0 if page.unit is None else page.unit
+    lengths = unit, unit * page.width, unit * page.height
+    if not all(1 / MAX_OFFSET <= length <= MAX_OFFSET for length in lengths):
+        raise Fault("a page whose unit of length is not a number, or too small or too large")
 
 
 def to_float(text: str) -> float:

@@ -375,6 +375,9 @@ def test_texts_of_pages_have_neither_control_characters_nor_halves_of_pairs(tmp_
 
 LONG, MANY = 1_000_000, 8_000
 DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+SVG_OF = (
+    '<svg xmlns="http://www.w3.org/2000/svg" {}><path d="M1 2L3 4" stroke="red" fill="none"/></svg>'
+)
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
 PEN_OF = '<stroke tool="pen" color="blue" width="{}">1 2 3 4</stroke>'
 ENTITIES = b'<!DOCTYPE a [<!ENTITY b "1 2 ">]><xournal><page width="9" height="9"/></xournal>'
@@ -397,6 +400,23 @@ REFUSED = {
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "a pen of NaN": ("a.xopp", lambda: xopp(PEN_OF.format("nan")), "a pen whose width"),
+    "dashes": (
+        "a.xopp",
+        lambda: xopp(PEN_OF.format('1" style="cust: ' + "1 " * 101)),
+        "more than 100 lengths of dashes",
+    ),
+    "a ruling of NaN": (
+        "a.xopp",
+        lambda: xopp(PEN_OF.format("nan"), "<background/>", pack=False).replace(
+            b"<layer", b'<layer name="ruling"'
+        ),
+        "a pen whose width",
+    ),
+    "a huge unit": (
+        "a.svg",
+        lambda: SVG_OF.format('width="1e300" height="1e300" viewBox="0 0 9 9"').encode(),
+        "unit of length",
+    ),
     "layers": ("a.xopp", lambda: xopp("</layer><layer>" * 1_001), "more than 1,000 layers"),
     "a wide pen": ("a.xopp", lambda: xopp(PEN_OF.format("1e300")), "from 0 to 1e"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
