@@ -31,8 +31,12 @@ PLAIN = {
 }
 """For each letter with a mark or a bar, the letter without it."""
 # A title in quotation marks is a section of the lab notebook.
-LAG = 2  # points by which the pen reaches a letter later than the window ("marks that are drawn")
-MIN_OWN_FRACTION = 0.6  # least fraction of the points of a letter's own stroke (as `LAG`)
+LAG = 0.2
+"""Fraction of a letter's points by which the pen reaches the letter later than the window does
+("marks that are drawn")."""
+MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAG`)
+MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAG`)
+TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19
 """Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
 are further away ("marks that are drawn")."""
@@ -108,48 +112,64 @@ def _with_strokes(word: WrittenWord, letters: LetterStrokes) -> WrittenWord:
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
-    """Return letters without the dots of a letter."""
-    remaining, own = [], letters.numbers_of(index)
-    for number, stroke in enumerate(letters.strokes):
+    """Return letters without the dots of a letter, unless it has no other ink."""
+    dots = set()
+    for number in letters.numbers_of(index):
+        stroke = letters.strokes[number]
         is_small = np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE
-        if not (number in own and is_small and stroke[:, 1].max() <= -MIN_DOT_RISE):
-            remaining.append(number)
-    return letters.selected(remaining)
+        if is_small and stroke[:, 1].max() <= -MIN_DOT_RISE:
+            dots.add(number)
+    remaining = [number for number in range(len(letters.strokes)) if number not in dots]
+    has_stem = any((letters.indices[number] == index).any() for number in remaining)
+    return letters.selected(remaining) if has_stem else letters
 
 
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
     """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
     parts of strokes that join it to its neighbours."""
-    own = {
-        number: letters.strokes[number]
-        for number in letters.numbers_of(index)
-        if np.mean(letters.indices[number] == index) > MIN_OWN_FRACTION
-    }
+    own = {}
+    for number in letters.numbers_of(index):
+        indices = letters.indices[number]
+        if np.mean(indices < index) <= MAX_BEFORE and np.mean(indices > index) <= MAX_BEHIND:
+            own[number] = letters.strokes[number]
     parts = {}
     for number, (stroke, indices) in enumerate(letters.pairs()):
         if len(points := np.flatnonzero(indices == index)):
-            first = points[0] + LAG if points[0] else 0
-            if len(part := stroke[first : points[-1] + 1 + LAG]):
+            lag = round(LAG * len(points))
+            first = points[0] + lag if points[0] else 0
+            if len(part := stroke[first : points[-1] + 1 + lag]):
                 parts[number] = part
     return own or parts
+
+
+def _is_small(character: str) -> bool:
+    """Return whether a letter, without its mark, is as high as an `x`."""
+    return PLAIN[character] in X_HIGH_LETTERS | set("gijy")
 
 
 def _body(letter: np.ndarray, character: str) -> np.ndarray:
     """Return the path of a letter without tails, and without tops of its neighbours' strokes."""
     y = letter[:, 1]
-    is_small = PLAIN[character] in X_HIGH_LETTERS | set("gijy")
-    body = letter[(y <= MAX_FOOT) & (y >= (-MAX_SMALL_TOP if is_small else -np.inf))]
+    body = letter[(y <= MAX_FOOT) & (y >= (-MAX_SMALL_TOP if _is_small(character) else -np.inf))]
     return body if len(body) else letter
+
+
+def _stem(letter: np.ndarray, character: str) -> np.ndarray:
+    """Return the path of a stem in the middle of a letter, from its usual top to the baseline."""
+    top = 1.0 if _is_small(character) else TALL
+    path = np.repeat([[np.median(letter[:, 0]), 0.0, letter[0, 2]]], 20, axis=0)
+    path[:, 1] = np.linspace(-top, 0.0, len(path))
+    return path
 
 
 def _mark(
     pen: MarkPen, letter: np.ndarray, character: str, ink: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Return the upright path of a letter's mark; without points if no ink is at a bar's place.
+    """Return the upright path of a letter's mark.
 
     Args:
         pen: draws the mark.
-        letter: the path of the letter.
+        letter: the path of the letter; a stem stands for one that has no place for the mark.
         character: the letter with its mark.
         ink: the strokes of the word, which a mark above a letter does not touch.
     """
@@ -159,8 +179,8 @@ def _mark(
     try:
         mark = pen.mark_on(letter, character)
     except UnusablePiece:
-        mark = None
-    if mark is None:
+        mark = pen.mark_on(_stem(letter, character), character)
+    if mark is None:  # of `ı`, which has none
         return letter[:0]
     if kind in MARKS_BELOW:
         first = mark[mark[:, 1].argmin()] * (1, 1, 0)

@@ -188,6 +188,8 @@ class MarkPen:
         x, y, _ = letter.T
         drawn = self.draw_shape(MARKS[mark])
         low = y > 0.4 * y.min()
+        if not low.any():
+            raise UnusablePiece  # Only the top of the letter is there.
         middle = _middle(x[low])
         if mark == OGONEK:
             # An ogonek hangs from the right foot.
@@ -243,9 +245,12 @@ class MarkPen:
         """Return the path of the mark or bar that turns a letter into `character`; None for `ı`.
 
         Raises:
-            UnusablePiece: if the letter has no ink for a bar, or hides the mark.
+            UnusablePiece: if the letter has no ink for a bar or above the baseline, or hides the
+                mark.
         """
         _, mark = base_and_mark(character)
+        if letter[:, 1].min() >= 0.0:
+            raise UnusablePiece
         if character in BARRED_LETTERS:
             return self.bar_through(letter, character)
         if not mark:

@@ -76,6 +76,13 @@ def test_a_mark_below_a_letter_reaches_half_an_x_height_down(letter):
     assert np.concatenate(marks)[:, 1].max() > 0.3
 
 
+@pytest.mark.parametrize("path", [[(0.3, -0.9)], [(0.3, 0.2)], [(0.3, -1.0), (0.3, 3.0)]])
+@pytest.mark.parametrize("letter", sorted({*PLAIN} - {"ı"}))
+def test_no_mark_is_lost_where_a_letter_has_no_place_for_it(letter, path):
+    _, marks = drawn(letter, [np.array(path)], [np.zeros(len(path), int)])
+    assert marks
+
+
 @pytest.mark.parametrize(("letter", "count"), [("í", 2), ("ï", 3), ("ı", 1), ("į", 3)])
 def test_the_mark_of_an_i_replaces_its_dot(letter, count):
     stem, dot = np.array([(0.3, -1.0), (0.3, 0.0)]), np.array([(0.3, -1.6), (0.35, -1.6)])
