@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from base.run.pretrained import PRETRAINED, pretrained, resolve_name
+from ink.formats.json_strokes import MAX_JSON
 from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, UserError, check_version
-from utils.files import write_json
+from utils.files import read_bytes, write_json
 from utils.strict_json import read
 
 STYLES = PRETRAINED.with_name("styles")
@@ -73,8 +74,9 @@ def usual_style_of(path: Path) -> Path | None:
     """Return the file of a network's usual style: the file beside a network that learned a hand, or
     the style in `USUAL_STYLES` of a pretrained network; None for other networks."""
     learned = path.with_suffix(".json")
-    if learned.is_file() and b'"strokes"' in learned.read_bytes():
-        return learned
+    with suppress(OSError):  # The file is missing, or not of this network.
+        if b'"strokes"' in read_bytes(learned, MAX_JSON):
+            return learned
     paths = pretrained()
     for network, style in USUAL_STYLES.items():
         if path.resolve() == paths.get(network):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -128,6 +128,26 @@ class InkPage:
     def millimetres(self) -> float:
         """Length of the page's unit in millimetres; if unknown, the page is `SHEET_WIDTH` wide."""
         return self.unit / POINT if self.unit else SHEET_WIDTH / self.width
+
+    def by_layer(self) -> list["PageLayer"]:
+        """Return the layers with their content, from the lowest."""
+        layers = [PageLayer(name, [], [], []) for name in self.layers]
+        for image in self.images:
+            layers[image.layer].images.append(image)
+        for stroke in self.strokes:
+            layers[stroke.layer].strokes.append(stroke)
+        for text in self.typed:
+            layers[text.layer].typed.append(text)
+        return layers
+
+
+class PageLayer(NamedTuple):
+    """The name and the content of a layer of a page."""
+
+    name: str
+    images: list[PageImage]
+    strokes: list[PageStroke]
+    typed: list[TypedText]
 
 
 def image_kind(content: bytes) -> str:

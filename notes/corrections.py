@@ -1,6 +1,7 @@
 """Stores a person's corrections of words in a folder; a word is identified by its strokes."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from filelock import FileLock
 
 from ink import guard
 from ink.alphabet import nfc
+from ink.formats.checks import check_text
 from ink.formats.faults import Fault
 from ink.formats.json_strokes import read_values
 from ink.ink_page import InkPage
@@ -25,6 +27,10 @@ FORMAT = 1
 REMEDY = "remove it and correct the words again"
 MIN_OVERLAP = 0.5
 """Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+MAX_STROKES = 1_000
+"""Limit on the strokes of a word (assumed: words have some ten)."""
+
+_DIGEST = re.compile("[0-9a-f]{16}")
 
 Ink = Mapping[str, int]
 """The number of points of each stroke of a word, by the stroke's digest."""
@@ -128,11 +134,15 @@ class Corrections:
 
 
 def _checked(correction: Correction) -> Correction:
-    """Return a correction from a file; raise a ValueError or an AttributeError if it is not one."""
-    is_ink = all(type(count) is int and count > 0 for count in correction.ink.values())
+    """Return a correction from a file; raise an error of many kinds if it is not one."""
+    is_ink = len(correction.ink) <= MAX_STROKES and all(
+        _DIGEST.fullmatch(stroke) and type(count) is int and count > 0
+        for stroke, count in correction.ink.items()
+    )
     if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
         raise ValueError
-    f"{correction.text}{correction.read}".encode()  # fails for halves of surrogate pairs
+    check_text(correction.text)
+    check_text(correction.read)
     return correction
 
 

@@ -307,10 +307,11 @@ def _with_digest(*values: Any) -> tuple:
     return *values, hashlib.sha256(content).digest()[:8]
 
 
-def _checked(row: Sequence[Any]) -> tuple:
-    """Return the values of a row without their digest; an error says that they are damaged."""
-    *values, _ = row
-    if tuple(row) != _with_digest(*values):
+def _checked(row: Sequence[Any] | None) -> tuple:
+    """Return the values of a row without their digest; an error says that they are damaged, or that
+    there is no row."""
+    *values, _ = row or (None,)
+    if row is None or tuple(row) != _with_digest(*values):
         raise sqlite3.DatabaseError("a damaged row")
     return tuple(values)
 

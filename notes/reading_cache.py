@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -109,9 +110,7 @@ class Library:
         """Return the result of `use` for the index, or for a new one if it is locked or damaged."""
         try:
             return use(self._index)
-        except (UserError, OSError):  # of files of notes
-            raise
-        except Exception as error:  # A damaged index can fail in any way.
+        except (sqlite3.Error, LookupError) as error:  # Any other is no fault of the index.
             self._index.renew(error)
             return use(self._index)
 

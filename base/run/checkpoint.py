@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from base.data.extras import ExtraShapes
-from base.run.checkpoint_archive import check_archive
+from base.run.checkpoint_archive import checked_archive
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json
@@ -155,12 +155,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
-            if (size := os.fstat(file.fileno()).st_size) > MAX_BYTES:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
             # torch reads from memory, as it takes an interrupted read of a file for a broken file.
-            stored = io.BytesIO(file.read(size))
-        check_archive(stored)
-        stored.seek(0)
+            stored = checked_archive(file)
         content = torch.load(stored, map_location="cpu", weights_only=True)
         return _checked(content, path, len(stored.getbuffer()))
     except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown

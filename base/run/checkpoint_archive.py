@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any, BinaryIO
-from zipfile import ZIP_STORED, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from utils.checks import CheckpointError, short
 
@@ -36,17 +36,20 @@ _OPCODES = frozenset(
 """Opcodes of plain values and tensors, as torch writes them."""
 
 
-def check_archive(file: BinaryIO) -> None:
-    """Check that a checkpoint has nothing but plain values and tensors of plain numbers, and that
-    their sizes are those that it stores.
+def checked_archive(file: BinaryIO) -> BytesIO:
+    """Return an archive of the parts of a checkpoint, which has nothing but plain values and
+    tensors of plain numbers, of the sizes that it stores.
+
+    The parts are written anew: of a file with two lists of parts, Python may read one list, and
+    torch the other.
 
     Raises:
         CheckpointError: if it has anything else.
         pickle.UnpicklingError: if its pickle has anything else.
         zipfile.BadZipFile: if it is no archive; other errors if it is damaged.
     """
-    size = file.seek(0, 2)
-    with ZipFile(file) as archive:
+    clean, size = BytesIO(), file.seek(0, 2)
+    with ZipFile(file) as archive, ZipFile(clean, "w") as copy:
         members = archive.infolist()
         if any(member.compress_type != ZIP_STORED for member in members):
             raise CheckpointError("compressed, as no checkpoint is")
@@ -54,13 +57,24 @@ def check_archive(file: BinaryIO) -> None:
             raise CheckpointError("its parts are larger than the file")
         folder = members[0].filename.partition("/")[0] if members else ""
         sizes = {member.filename.removeprefix(f"{folder}/"): member.file_size for member in members}
-        if len(sizes) < len(members) or sizes.get("data.pkl", MAX_PICKLE + 1) > MAX_PICKLE:
+        # To torch, names in upper case and in lower case are the same.
+        is_unique = len({name.lower() for name in sizes}) == len(members)
+        if not is_unique or sizes.get("data.pkl", MAX_PICKLE + 1) > MAX_PICKLE:
             raise CheckpointError("not a checkpoint of this project (no list of its parts)")
-        if damaged := archive.testzip():  # torch.load does not verify checksums
-            raise CheckpointError(f"damaged (checksum mismatch in its part {short(damaged)})")
-        content = archive.read(f"{folder}/data.pkl")
-    _check_opcodes(content)
-    _check_values(_Stub(BytesIO(content), sizes).load())
+        content = _part(archive, f"{folder}/data.pkl")
+        _check_opcodes(content)
+        _check_values(_Stub(BytesIO(content), sizes).load())
+        for member in members:
+            copy.writestr(member.filename, _part(archive, member.filename))
+    clean.seek(0)
+    return clean
+
+
+def _part(archive: ZipFile, name: str) -> bytes:
+    try:
+        return archive.read(name)
+    except BadZipFile:
+        raise CheckpointError(f"damaged (checksum mismatch in its part {short(name)})") from None
 
 
 def _check_opcodes(content: bytes) -> None:

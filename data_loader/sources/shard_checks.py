@@ -15,14 +15,23 @@ from utils.files import read_bytes, user_cache, write_text
 
 EXAMINED = "examined"
 """Folder in the user's cache that records which copies of prepared folders were examined."""
+MAX_VALUES = 5_000_000
+"""Limit on the values of a JSON file (assumed: a shard has ten, a fault three)."""
 _POINTS = {"offset": ("i2", "f4"), "end": ("b1",), "missing": ("u1",)}
 _SAMPLES = {"stop": ("i8",), "strings": ("i8",), "whole": ("b1",), "moments": ("f8",)}
 
 
 def read_json(path: Path) -> Any:
     """Return the values of a JSON file; raise an OSError or a ValueError if there are none."""
+    return json_values(read_bytes(path))
+
+
+def json_values(content: bytes) -> Any:
+    """Return the values of a JSON text; raise a ValueError if there are none, or too many."""
+    if content.count(b",") > MAX_VALUES:  # each value but the first follows a comma
+        raise ValueError(f"more than {MAX_VALUES:,} values")
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(content)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -30,6 +30,7 @@ from data_loader.sources.shard_checks import (
     check_index,
     check_order,
     is_examined,
+    json_values,
     note_examined,
     read_json,
 )
@@ -37,6 +38,7 @@ from ink.formats.faults import Fault
 from ink.normalisation import Moments
 from ink.sample import Sample
 from utils.checks import DataError, check_version, first_of
+from utils.files import MAX_BYTES
 
 FORMAT_VERSION = 5
 STRINGS = ("text", "name", "writer", "group")
@@ -209,9 +211,9 @@ class Shards(Store):
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
         file = f"{CACHED}/{name}.npy"
-        with suppress(OSError, ValueError, TypeError, RecursionError, DataError):
+        with suppress(OSError, ValueError, DataError):
             column = Column.of(self._file(file))
-            return column if column.ndim else json.loads(column.item())
+            return column if column.ndim else _json_in(column)
         value = make()
         array = value if isinstance(value, np.ndarray) else np.array(json.dumps(value).encode())
         with suppress(OSError):  # If it cannot be written, it is computed each time.
@@ -219,6 +221,13 @@ class Shards(Store):
             Column.write(self.folder / file, array)
             return Column.of(self.folder / file) if array.ndim else value
         return value
+
+
+def _json_in(column: Column) -> Any:
+    """Return the value of a JSON text in a column; raise a ValueError if there is none."""
+    if column.dtype.kind != "S" or column.nbytes > MAX_BYTES:
+        raise ValueError
+    return json_values(column.item())
 
 
 class Fetched(Shards):
@@ -265,7 +274,8 @@ def open_shards(folder: Path, *, is_compared: bool = False) -> Shards | None:
         index = shards.index
         files = {folder / shard["name"]: shard for shard in index["shards"]}
         damaged = [path.name for path in files if not is_whole(path, files[path], is_compared)]
-        damaged += [file for file in index["files"] if not _have_sizes(folder, index["files"])]
+        sizes = index["files"]
+        damaged += [file for file in sizes if not _have_sizes(folder, {file: sizes[file]})]
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

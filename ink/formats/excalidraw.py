@@ -231,18 +231,17 @@ def to_excalidraw(page: InkPage) -> str:
     """Return a page as a drawing; the same page gives the same text."""
     scale = POINT * page.millimetres / POINTS_PER_PIXEL
     elements, files = [*_paper(page, scale)], dict[str, Any]()
-    for number, name in enumerate(page.layers):
-        for image in (image for image in page.images if image.layer == number):
+    for layer in page.by_layer():
+        for image in layer.images:
             key = sha256(image.content).hexdigest()[:40]
             kind = f"image/{image_kind(image.content)}"
             url = f"data:{kind};base64,{b64encode(image.content).decode()}"
             files[key] = {"id": key, "mimeType": kind, "dataURL": url, "created": 0}
             values = {"fileId": key, "status": "saved", "scale": [1, 1]}
             corners = scale * np.reshape(image.box, (2, 2))
-            elements.append(_element("image", corners, name, **values))
-        strokes = (stroke for stroke in page.strokes if stroke.layer == number)
-        elements += (_stroke_element(stroke, name, scale) for stroke in strokes)
-        for text in (text for text in page.typed if text.layer == number):
+            elements.append(_element("image", corners, layer.name, **values))
+        elements += (_stroke_element(stroke, layer.name, scale) for stroke in layer.strokes)
+        for text in layer.typed:
             content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
             lines = content.splitlines() or [""]
             size = 0.6 * text.size * max(map(len, lines)), 1.25 * text.size * len(lines)
@@ -251,7 +250,7 @@ def to_excalidraw(page: InkPage) -> str:
             values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
             values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
             values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw
-            elements.append(_element("text", scale * corners, name, **values))
+            elements.append(_element("text", scale * corners, layer.name, **values))
     for number, element in enumerate(elements):
         element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
     state = {"viewBackgroundColor": "#ffffff", "gridSize": None}

@@ -1,16 +1,21 @@
 """Reads untrusted files and folders within limits."""
 
+import errno
+import logging
 import os
 import re
 from pathlib import Path
 
 from ink.formats.faults import Fault
+from utils.checks import printable
 from utils.files import open_file
 
 MEBIBYTE = 1 << 20
 MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
 
 _HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
+
+logger = logging.getLogger(__name__)
 
 
 def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
@@ -48,7 +53,8 @@ def too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
 def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
 
-    Hidden files and folders, folders called `cache`, and links to folders are skipped.
+    Hidden files and folders, folders called `cache`, links to folders, and folders whose paths are
+    too long for the system are skipped.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -56,12 +62,20 @@ def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
     files: list[Path] = []
     folders = [os.fspath(root)]
     while folders:  # `os.walk` calls itself for each folder in a folder.
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    folders += [entry.path] if entry.name != "cache" else []
-                elif pattern.fullmatch(entry.name) and entry.is_file():
-                    files.append(Path(entry.path))
+        folder = folders.pop()
+        try:
+            entries = [*os.scandir(folder)]
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            logger.warning("left out: %s: its path is too long", printable(folder))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders += [entry.path] if entry.name != "cache" else []
+            # Unlike `entry.is_file`, it takes links that lead to themselves.
+            elif pattern.fullmatch(entry.name) and os.path.isfile(entry.path):
+                files.append(Path(entry.path))
     return sorted(files)

@@ -1,8 +1,10 @@
 """Finds the files of notes in a folder, and tells when they have changed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from os.path import isfile  # unlike Path.is_file, it takes paths that are too long
 from pathlib import Path
+from typing import TypeAlias
 
 from ink.formats import remarkable
 from ink.formats.files import files_below
@@ -13,22 +15,23 @@ _NOTES = re.compile(
 )
 
 
-def note_files(
-    folder: Path, title: Callable[[Path], str | None] = remarkable.title
-) -> dict[str, Path]:
+Titles: TypeAlias = Callable[[Sequence[Path]], Iterable[str | None]]
+
+
+def note_files(folder: Path, titles: Titles = remarkable.titles) -> dict[str, Path]:
     """Return the files of notes in a folder and its subfolders, by name. The name of a tablet's
     document is its title; the name of any other file is its path in the folder.
 
     Raises:
         OSError: if a folder cannot be read.
     """
-    files: dict[str, Path] = {}
-    for file in files_below(folder, _NOTES):
-        if file.suffix == ".rm" and file.parent.with_suffix(".content").is_file():
+    found, files = files_below(folder, _NOTES), dict[str, Path]()
+    documents = [file for file in found if file.suffix == ".content"]
+    title_of = dict(zip(documents, titles(documents), strict=True))
+    for file in found:
+        if file.suffix == ".rm" and isfile(file.parent.with_suffix(".content")):
             continue  # The file is a page of a document.
-        name: str | None = file.relative_to(folder).as_posix()
-        if file.suffix == ".content":
-            name = title(file)
+        name = title_of[file] if file in title_of else file.relative_to(folder).as_posix()
         if name in files:
             name = f"{name} ({file.stem})"
         if name is not None:
@@ -42,5 +45,5 @@ def file_state(path: Path) -> str:
     parts = [path]
     if path.suffix == ".content":
         parts += [path.with_suffix(".pdf"), *sorted(path.with_suffix("").glob("*.rm"))]
-    states = (part.stat() for part in parts if part.is_file())
+    states = (part.stat() for part in parts if isfile(part))
     return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)

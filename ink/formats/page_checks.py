@@ -1,5 +1,6 @@
 """Checks pages of untrusted files, and their numbers and images."""
 
+import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,11 +35,15 @@ MAX_IMAGES = 1_000
 MAX_PIXELS = 200_000_000
 """Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
 IMAGE_FORMATS = ("JPEG", "PNG")
+MAX_DASHES = 100
+"""Limit on the lengths of a line's dashes (assumed)."""
 MAX_LAYERS = 1_000
 """Limit on the layers of a page (assumed)."""
 MAX_KINDS = 50
 """Limit on the kinds of items of a file that are left out (assumed: a screen)."""
 OTHER_KINDS = "item of another kind"
+NO_TEXT = re.compile("[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, which could change a terminal, and halves of surrogate pairs."""
 MAX_TYPED = 50_000
 """Limit on the typed characters of a page; a text counts one more (assumed: twenty pages)."""
 
@@ -64,23 +69,23 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
         left_out = few_kinds(left_out, page.left_out)
-        yield _in_unicode(replace(page, left_out=few_kinds(page.left_out)))
+        yield _in_unicode(page)
     if is_empty:
         names = ", ".join(f"{count:,} {name}" for name, count in left_out.items())
         raise Fault("no strokes", names)
 
 
 def _in_unicode(page: InkPage) -> InkPage:
-    """Return a page whose texts have no halves of surrogate pairs, which JSON may have."""
+    """Return a page whose texts have no characters of `NO_TEXT`, which JSON may have."""
 
     def cleaned(text: str) -> str:
-        return text.encode(errors="replace").decode()
+        return NO_TEXT.sub("?", text)
 
     return replace(
         page,
         typed=tuple(replace(typed, text=cleaned(typed.text)) for typed in page.typed),
         layers=tuple(map(cleaned, page.layers)),
-        left_out=Counter({cleaned(kind): count for kind, count in page.left_out.items()}),
+        left_out=few_kinds(*({cleaned(kind): n} for kind, n in page.left_out.items())),
     )
 
 
@@ -116,7 +121,11 @@ def _check_content(page: InkPage) -> None:
     for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
-    for stroke in page.strokes:
+    items = chain(page.images, page.strokes, page.typed)
+    if not all(0 <= item.layer < len(page.layers) for item in items):
+        raise Fault("a layer whose number is too small or too large")
+    for stroke in (*page.strokes, *page.ruling):
+        _check_limit(len(stroke.dash), MAX_DASHES, "lengths of dashes")
         widths = () if stroke.widths is None else stroke.widths
         widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
         if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
@@ -127,6 +136,10 @@ def _check_content(page: InkPage) -> None:
             raise Fault("a pressure that is not a number")
     if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
+    unit = 1.0 if page.unit is None else page.unit
+    lengths = unit, unit * page.width, unit * page.height
+    if not all(1 / MAX_OFFSET <= length <= MAX_OFFSET for length in lengths):
+        raise Fault("a page whose unit of length is not a number, or too small or too large")
 
 
 def to_float(text: str) -> float:

@@ -9,9 +9,10 @@ import logging
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,12 @@ OLD_STROKES = {"3": struct.Struct("<3IfI"), "5": struct.Struct("<3I2fI")}
 """Head of a stroke by the version: tool, colour, unused fields, and the number of points, of six
 floats each (x, y, speed, direction, width, pressure)."""
 
-MAX_FOLDERS = 100
-"""Limit on the number of nested folders around a document (assumed)."""
+MAX_FOLDERS = 20
+"""Limit on the number of nested folders in a document's name (assumed)."""
+MAX_METADATA = 100_000
+"""Limit on the bytes of the metadata of a document or folder (assumed: they have some 300)."""
+MAX_TITLE = 1_000
+"""Limit on the characters of the name of a document or folder (assumed)."""
 
 _NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
@@ -86,20 +91,37 @@ def parse(path: Path) -> Iterator[InkPage]:
         yield page
 
 
-def title(path: Path) -> str | None:
-    """Return the path on the tablet, `FOLDER/DOCUMENT`, of the document with a `.content` file;
+def titles(paths: Iterable[Path]) -> Iterator[str | None]:
+    """Yield the path on the tablet, `FOLDER/DOCUMENT`, of each document with a `.content` file;
     None if the document or one of its folders was deleted."""
-    names: list[str] = []
-    uuid: object = path.stem
-    while isinstance(uuid, str) and _NAME.fullmatch(uuid) and len(names) < MAX_FOLDERS:
-        values: Any = {}
-        with suppress(Fault):  # The metadata may be missing.
-            values = json_values(read_file(path.with_name(f"{uuid}.metadata")))
-        if uuid == "trash" or not isinstance(values, dict) or values.get("deleted"):
+    entry = lru_cache(None)(_entry)
+    yield from (_title(path, entry) for path in paths)
+
+
+def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | None:
+    names, uuid, entered = list[str](), path.stem, set[str]()
+    # In hostile files, folders may contain each other.
+    while _NAME.fullmatch(uuid) and uuid not in entered and len(names) < MAX_FOLDERS:
+        entered.add(uuid)
+        name, parent, is_deleted = entry(path.with_name(f"{uuid}.metadata"))
+        if uuid == "trash" or is_deleted:
             return None
-        names.insert(0, str(values.get("visibleName") or uuid))
-        uuid = values.get("parent")
-    return "/".join(names)
+        names.insert(0, name or uuid)
+        uuid = parent
+    return "/".join(names) or path.stem
+
+
+def _entry(path: Path) -> tuple[str, str, bool]:
+    """Return the name of a document or folder, the identifier of its folder, and whether it was
+    deleted; empty texts if its metadata are missing."""
+    values: Any = {}
+    with suppress(Fault):
+        values = json_values(read_file(path, MAX_METADATA))
+    if not isinstance(values, dict):
+        return "", "", True
+    parent = values.get("parent")
+    name = str(values.get("visibleName") or "")[:MAX_TITLE]
+    return name, parent if isinstance(parent, str) else "", bool(values.get("deleted"))
 
 
 def _listed(values: Any) -> list[tuple[str, int | None]]:

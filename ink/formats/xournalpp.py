@@ -26,7 +26,16 @@ from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_head
 from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
-from ink.ink_page import FONT, PEN_WIDTH, POINT, InkPage, PageImage, PageStroke, TypedText
+from ink.ink_page import (
+    FONT,
+    PEN_WIDTH,
+    POINT,
+    InkPage,
+    PageImage,
+    PageLayer,
+    PageStroke,
+    TypedText,
+)
 from utils.checks import UserError
 from utils.files import atomic_write
 
@@ -278,21 +287,21 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
             for stroke in page.ruling:
                 yield from _stroke_lines(stroke, scale)
             yield "</layer>"
-        for number, name in enumerate(page.layers):
-            yield from _layer(page, number, name, scale)
+        for layer in page.by_layer():
+            yield from _layer(layer, scale)
         yield "</page>"
     yield "</xournal>"
 
 
-def _layer(page: InkPage, number: int, name: str, scale: float) -> Iterator[str]:
-    yield f"<layer name={quoteattr(name)}>" if name else "<layer>"
-    for image in (image for image in page.images if image.layer == number):
+def _layer(layer: PageLayer, scale: float) -> Iterator[str]:
+    yield f"<layer name={quoteattr(layer.name)}>" if layer.name else "<layer>"
+    for image in layer.images:
         edges = zip(("left", "top", "right", "bottom"), image.box, strict=True)
         box = " ".join(f"{edge}={_number(scale * value)}" for edge, value in edges)
         yield f"<image {box}>{b64encode(image.content).decode()}</image>"
-    for stroke in (stroke for stroke in page.strokes if stroke.layer == number):
+    for stroke in layer.strokes:
         yield from _stroke_lines(stroke, scale)
-    for text in (text for text in page.typed if text.layer == number):
+    for text in layer.typed:
         x, y, size = (_number(scale * value) for value in (text.x, text.y, text.size))
         content = escape(text.text)
         look = f'font={quoteattr(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'

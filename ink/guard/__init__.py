@@ -15,7 +15,7 @@ On Linux it has limits of processor time, memory and wall time, elsewhere of wal
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -124,17 +124,23 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return the result of `folders.note_files`; a child reads the titles.
+    """Return the result of `folders.note_files`; a child reads the titles. If it exceeds a limit,
+    the other documents are named as documents without a title.
 
     Raises:
         OSError: if a folder cannot be read.
     """
 
-    def title(file: Path) -> str | None:
-        with _naming(file):
-            return call(remarkable.title, file)
+    def titles(files: Sequence[Path]) -> list[str | None]:
+        read = []
+        try:
+            for title in iterate(remarkable.titles, files):
+                read.append(title)
+        except Fault:
+            read += [file.stem for file in files[len(read) :]]
+        return read
 
-    return folders.note_files(folder, title)
+    return folders.note_files(folder, titles)
 
 
 @contextmanager

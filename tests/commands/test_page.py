@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import shlex
 import shutil
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -281,6 +283,15 @@ def test_a_page_is_in_the_usual_style_of_its_network_unless_a_style_is_named(net
     assert usual_style_of(learned) is None
     (tmp_path / "hand.json").write_text('{"text": "a", "strokes": [[[0, 0], [1, 2]]]}')
     assert usual_style_of(learned) == tmp_path / "hand.json"
+
+
+def test_a_large_file_beside_a_network_is_not_read(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'"strokes"')
+    os.truncate(tmp_path / "a.json", 1 << 28)
+    tracemalloc.start()
+    assert usual_style_of(tmp_path / "a.pth") is None
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 def test_a_file_that_is_too_long_is_refused(networks, tmp_path):

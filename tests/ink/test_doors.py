@@ -173,3 +173,16 @@ def test_a_file_that_ends_its_process_is_left_out_of_a_folder(tmp_path, monkeypa
 
 def test_the_command_of_notes_asks_the_guard_for_titles():
     assert commands.notes.note_files is guard.note_files
+
+
+def test_documents_whose_titles_exceed_a_limit_are_listed_with_the_other_notes(
+    tmp_path, monkeypatch
+):
+    def iterate(function, paths):
+        yield next(function(paths))
+        raise Fault("takes more than 20 s to parse")
+
+    monkeypatch.setattr(guard, "iterate", iterate)
+    put(tmp_path, {"a.metadata": json.dumps({"visibleName": "Diary"}).encode(), "c.xopp": xopp()})
+    put(tmp_path, {"a.content": b"{}", "b.content": b"{}"})
+    assert {*guard.note_files(tmp_path)} == {"Diary", "b", "c.xopp"}

@@ -360,11 +360,39 @@ def test_whatever_damages_an_index_it_is_built_anew(read, notes_file, tmp_path, 
     assert len(replace(library).search("kennedy", files)[0]) == 1
 
 
-def test_a_correction_of_many_strokes_takes_little_time(tmp_path):
-    ink = {f"{number:016x}": 1 for number in range(5_000)}
-    content = {"format": 1, "corrections": [{"ink": ink, "text": "a", "read": "b"}]}
-    put(tmp_path, {"a.json": json.dumps(content).encode()})
-    start = time.process_time()
-    corrections = Corrections(tmp_path)
-    assert len(corrections.all) == len(corrections._near(ink)) == 1
+def test_an_error_that_is_no_fault_of_the_index_leaves_it(read, notes_file, tmp_path):
+    _, library = read
+    library.note("a", notes_file)
+    (index,) = (tmp_path / "kept" / "index").iterdir()
+    before = index.stat()
+    with pytest.raises(UnicodeEncodeError):
+        library._indexed(lambda index: "\udc80".encode())
+    assert os.path.samestat(index.stat(), before)
+
+
+def corrections_of(folder, ink, count=1, text="a"):
+    corrections = [{"ink": ink, "text": f"{text}{n}", "read": "b"} for n in range(count)]
+    content = {"format": 1, "corrections": corrections}
+    put(folder, {"a.json": json.dumps(content).encode()})
+    return Corrections(folder)
+
+
+def many_strokes(count):
+    return {f"{number:016x}": 1 for number in range(count)}
+
+
+def test_corrections_of_many_strokes_take_little_time(tmp_path):
+    start, ink = time.process_time(), many_strokes(1_000)
+    corrections = corrections_of(tmp_path, ink, 10)
+    assert len(corrections.all) == len(corrections._near(ink)) == 10
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("ink", "text"),
+    [(many_strokes(1_001), "a"), ({"a\udc80": 1}, "a"), (many_strokes(1), "\udc80"),
+     (many_strokes(1), "\x1b[2J")],
+)  # fmt: skip
+def test_a_correction_that_no_word_has_is_refused(tmp_path, ink, text):
+    with pytest.raises(UserError, match=r"a\.json: damaged"):
+        corrections_of(tmp_path, ink, text=text)

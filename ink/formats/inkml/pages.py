@@ -32,7 +32,7 @@ MIN_MARKER_WIDTH = 5.0
 """Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""
 MAX_MARKER_BLUE = 240
 """Largest part of blue, of 255, in the colour of such a marker (assumed)."""
-LAYER = re.compile(r"(\d{1,3})(?: (.{0,200}))?", re.DOTALL)
+LAYER = re.compile(r"([1-9]\d{0,2})(?: (.{0,200}))?", re.DOTALL)
 """Number, from 1, and name of a layer, in annotations called `layer` (as we write them)."""
 NO_TEXT = re.compile("Drawing|Diagram|Arrow|Structure|Garbage|Marking.*")
 """Kinds of groups and views, in annotations called `type` (as IAMonDo has them), that are drawn."""

@@ -190,15 +190,13 @@ class _Document:
         lines += self._painted(
             path for stroke in page.ruling for path in stroke_paths(stroke, scale)
         )
-        for layer in range(len(page.layers)):
-            lines += (self._image(image, scale) for image in page.images if image.layer == layer)
-            strokes = [stroke for stroke in page.strokes if stroke.layer == layer]
-            strokes.sort(key=lambda stroke: stroke.tool != "highlighter")
+        for layer in page.by_layer():
+            lines += (self._image(image, scale) for image in layer.images)
+            strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
             lines += self._painted(
                 path for stroke in strokes for path in stroke_paths(stroke, scale)
             )
-            typed = (text for text in page.typed if text.layer == layer)
-            lines += (command for text in typed for command in self._typed(text, scale))
+            lines += (command for text in layer.typed for command in self._typed(text, scale))
         lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
         content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from base.run.checkpoint import load_checkpoint
-from base.run.checkpoint_archive import check_archive
+from base.run.checkpoint_archive import checked_archive
 from tests.base.run.test_checkpoint import content
 from utils.checks import CheckpointError
 
@@ -102,11 +102,50 @@ def test_parts_that_share_bytes_of_the_file_are_refused():
             archive.filelist.append(again)
             archive.NameToInfo[name] = again
     with pytest.raises(CheckpointError, match="its parts are larger than the file"):
-        check_archive(stream)
+        checked_archive(stream)
+
+
+def with_two_lists(first: bytes, second: bytes) -> bytes:
+    """Return an archive of which the list of `first` is where the end of the file says, and that
+    of `second`, of the same length, before the end of the file, where Python reads it."""
+    (_, size, place), (*_, other_place) = (
+        struct.unpack("<HII", archive[-12:-2]) for archive in (first, second)
+    )
+    body, names = first[: place + size] + second[:other_place], bytearray(second[other_place:-22])
+    at = 0
+    while at < len(names):
+        *lengths, offset = struct.unpack_from("<3H8xI", names, at + 28)
+        # Python adds the distance of the two places to each offset.
+        struct.pack_into("<I", names, at + 42, offset + place + size - (len(body) - place))
+        at += 46 + sum(lengths)
+    return body + bytes(names) + first[-22:]
+
+
+def test_torch_loads_the_parts_that_were_checked(tmp_path):
+    """Of two lists of parts, it would take the other."""
+    plain = changed(dict)
+    other = changed(lambda parts: {**parts, "archive/data/0": bytes(len(parts["archive/data/0"]))})
+    path = tmp_path / "a.pth"
+    path.write_bytes(plain)
+    weights = load_checkpoint(path)["state_dict"]
+    path.write_bytes(with_two_lists(other, plain))
+    name = next(name for name, value in weights.items() if value.any())
+    assert not torch.equal(torch.load(path, weights_only=True)["state_dict"][name], weights[name])
+    torch.testing.assert_close(load_checkpoint(path)["state_dict"], weights, rtol=0, atol=0)
+
+
+def test_a_large_file_that_is_no_archive_is_not_read(tmp_path):
+    with open(tmp_path / "a.pth", "wb") as file:
+        file.truncate(1 << 28)
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="truncated or damaged"):
+        load_checkpoint(tmp_path / "a.pth")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "int64", "int16", "uint8", "bool"])
 def test_plain_numbers_are_accepted(dtype):
     value = {"a": torch.zeros(3, dtype=getattr(torch, dtype)), "b": (1 << 70, [None, 2.5])}
-    check_archive(io.BytesIO(saved(value)))
+    checked_archive(io.BytesIO(saved(value)))
     assert pickle.loads(pickle.dumps(value))

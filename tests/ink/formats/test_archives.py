@@ -55,6 +55,21 @@ def test_files_are_found_below_more_folders_than_calls_may_nest(tmp_path):
         folder = os.path.dirname(folder)
 
 
+def test_links_in_circles_and_paths_that_are_too_long_are_left_out(tmp_path, caplog):
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    folders = [os.open(tmp_path, os.O_RDONLY)]
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=folders[-1])
+        folders.append(os.open("d" * 250, os.O_RDONLY, dir_fd=folders[-1]))
+    assert files_below(tmp_path, WANTED) == [tmp_path / "a.txt"]
+    assert "its path is too long" in caplog.text
+    for folder in folders[-2::-1]:
+        os.rmdir("d" * 250, dir_fd=folder)
+    for folder in folders:
+        os.close(folder)
+
+
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path, mode):
     link = tarfile.TarInfo("l.txt")

@@ -14,6 +14,7 @@ from PIL import Image
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import Page, save_ink_pages
 from ink.formats import read_pages
+from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.ink_page import POINT, InkPage, PageImage, PageStroke, TypedText
 from utils.checks import UserError
 
@@ -74,6 +75,29 @@ def test_a_page_is_the_same_when_it_is_written_and_read(tmp_path, suffix):
     assert place == pytest.approx([60, 360, 18], abs=0.02)
     assert (image.content, image.layer) == (PAGE.images[0].content, 1)
     assert unit * image.box[2] == pytest.approx(340, abs=0.02)
+
+
+class Layer(int):
+    """The number of a layer, which counts how often it is compared."""
+
+    num_compared = 0
+    __hash__ = int.__hash__
+
+    def __eq__(self, other):
+        Layer.num_compared += 1
+        return int(self) == other
+
+
+@pytest.mark.parametrize("suffix", [".xopp", ".excalidraw", ".pdf"])
+def test_each_layer_is_written_without_a_look_at_the_items_of_the_others(tmp_path, suffix):
+    strokes = tuple(PageStroke(WAVE, layer=Layer(number)) for number in range(20))
+    page = InkPage(400.0, 560.0, strokes, 1.0, layers=("",) * 20)
+    Layer.num_compared = 0
+    if suffix == ".pdf":
+        write_pdf(tmp_path / "a.pdf", [PdfPage(page)])
+    else:
+        save_ink_pages([page], tmp_path / f"a{suffix}")
+    assert Layer.num_compared == 0
 
 
 def test_a_note_has_the_form_that_xournalpp_opens(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from ink.drawing.layers import Row
 from ink.drawing.page import Page
-from ink.formats import read_pages
+from ink.formats import read_pages, remarkable
 from ink.formats.folders import note_files
 from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
 from tests.damage import damaged
@@ -263,6 +263,26 @@ def test_documents_of_a_tablet_have_their_titles(tmp_path):
     assert [page.background_page for page in pages if page.background] == [4]
 
 
+def test_metadata_of_a_tablet_are_read_once_and_within_limits(tmp_path, monkeypatch):
+    files = {f"{name}.content": "{}" for name in ("a", "long", "named", "no uuid")}
+    folder = {"visibleName": "X", "parent": "g"}
+    put(tmp_path, {
+        **files,
+        "a.metadata": json.dumps({"visibleName": "A", "parent": "f"}),
+        "f.metadata": json.dumps(folder),
+        "g.metadata": json.dumps(folder | {"parent": "f"}),
+        "long.metadata": json.dumps({"visibleName": "A", "parent": "f", "x": "y" * 100_000}),
+        "named.metadata": json.dumps({"visibleName": "N" * 2_000, "parent": "f"}),
+    })  # fmt: skip
+    names = []
+    read = remarkable.read_file
+    monkeypatch.setattr(remarkable, "read_file", lambda p, *a: names.append(p.name) or read(p, *a))
+    title = "X/X/" + "N" * 1_000
+    assert {*note_files(tmp_path)} == {"X/X/A", "long", title, "no uuid"}
+    expected = ["a", "f", "g", "long", "named"]
+    assert sorted(names) == [f"{name}.metadata" for name in expected]
+
+
 def test_ink_of_a_tablet_stays_at_the_typed_line_that_it_is_anchored_to(tmp_path):
     """In a group that hangs on a character of the second typed line, and in a hidden layer."""
     pytest.importorskip("rmscene", reason="rmscene is not installed")
@@ -342,8 +362,22 @@ def test_items_that_are_left_out_are_of_few_kinds(tmp_path):
     assert page.left_out["kind7"] == 2 and sum(page.left_out.values()) == 160
 
 
+def test_texts_of_pages_have_neither_control_characters_nor_halves_of_pairs(tmp_path):
+    """A terminal would obey the former, files cannot have the latter; \t and line breaks stay."""
+    text = {"type": "text", "x": 0, "y": 0, "fontSize": 9, "text": "a\x1b[2J\x9b\udc80\n\tż𝄞"}
+    text |= {"customData": {"layer": "b\udc80\x07"}}
+    others = [{"type": "\udc80"}, {"type": "\udc81"}]
+    content = json.dumps({"type": "excalidraw", "elements": [text, *others]}).encode()
+    (page,) = pages_of(tmp_path, "a.excalidraw", content)
+    assert [typed.text for typed in page.typed] == ["a?[2J??\n\tż𝄞"]
+    assert page.layers == ("b??",) and page.left_out == {"?": 2}
+
+
 LONG, MANY = 1_000_000, 8_000
 DEEP = b'{"type": "excalidraw", "elements": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+SVG_OF = (
+    '<svg xmlns="http://www.w3.org/2000/svg" {}><path d="M1 2L3 4" stroke="red" fill="none"/></svg>'
+)
 STROKE = '<stroke tool="pen" color="blue" width="1">{}</stroke>'
 PEN_OF = '<stroke tool="pen" color="blue" width="{}">1 2 3 4</stroke>'
 ENTITIES = b'<!DOCTYPE a [<!ENTITY b "1 2 ">]><xournal><page width="9" height="9"/></xournal>'
@@ -366,6 +400,23 @@ REFUSED = {
     "an odd number": ("a.xopp", lambda: xopp(STROKE.format("1 2 3")), "no list of x and y"),
     "NaN": ("a.xopp", lambda: xopp(STROKE.format("1 2 nan 4")), "a position that is not a number"),
     "a pen of NaN": ("a.xopp", lambda: xopp(PEN_OF.format("nan")), "a pen whose width"),
+    "dashes": (
+        "a.xopp",
+        lambda: xopp(PEN_OF.format('1" style="cust: ' + "1 " * 101)),
+        "more than 100 lengths of dashes",
+    ),
+    "a ruling of NaN": (
+        "a.xopp",
+        lambda: xopp(PEN_OF.format("nan"), "<background/>", pack=False).replace(
+            b"<layer", b'<layer name="ruling"'
+        ),
+        "a pen whose width",
+    ),
+    "a huge unit": (
+        "a.svg",
+        lambda: SVG_OF.format('width="1e300" height="1e300" viewBox="0 0 9 9"').encode(),
+        "unit of length",
+    ),
     "layers": ("a.xopp", lambda: xopp("</layer><layer>" * 1_001), "more than 1,000 layers"),
     "a wide pen": ("a.xopp", lambda: xopp(PEN_OF.format("1e300")), "from 0 to 1e"),
     "no size": ("a.xopp", lambda: xopp(pack=False).replace(b'="5', b'="-5'), "without a width"),
