@@ -125,7 +125,10 @@ class Shards(Store):
     def index(self) -> dict[str, Any]:
         index = read_json(self._file(INDEX))
         check_version(self.folder, index["format"], FORMAT_VERSION, "prepare the data anew")
-        check_index(index)
+        try:
+            check_index(index)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DataError(f"{self.folder}: damaged or missing: {INDEX}") from error
         return index
 
     def _file(self, name: str) -> Path:

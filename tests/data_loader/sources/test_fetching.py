@@ -162,10 +162,13 @@ def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
 
 
 @pytest.mark.slow
-def test_only_columns_are_fetched_whatever_an_index_names(origin, tmp_path):
+def test_only_columns_are_fetched_and_an_index_that_names_other_files_is_refused(origin, tmp_path):
     copy = shutil.copytree(origin, tmp_path / "copy")
-    index = (copy / "index.json").read_text().replace("points.npy", "../points.npy")
-    (copy / "index.json").write_text(index)
+    index = (copy / "index.json").read_text()
     assert inks(at(f"file://{copy}", tmp_path / "cache").load()) == inks(at(origin, "").load())
     names = {file.name for file in tmp_path.glob("cache/fetched-*/*-*/*")}
     assert names == {"points.npy", "samples.npy", "strings.npy"}
+    (copy / "index.json").write_text(index.replace("points.npy", "../points.npy"))
+    with pytest.raises(DataError, match=r"damaged or missing: index\.json"):
+        at(f"file://{copy}", tmp_path / "other").load()
+    assert not [*tmp_path.glob("other/fetched-*/*-*")]
