@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from io import BufferedIOBase
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -121,11 +123,11 @@ def _set_limit(kind: int, amount: int) -> None:
 
 def _most_memory() -> int:
     """Return the most bytes of memory that this process has had; 0 if that is unknown."""
-    if sys.platform != "linux":
-        return 0
-    import resource
-
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with suppress(OSError, AttributeError):
+        # `ru_maxrss` would count what the parent had when it started this process.
+        status = Path("/proc/self/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s*(\d+)", status)[1])
+    return 0
 
 
 def serve() -> None:
