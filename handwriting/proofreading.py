@@ -223,9 +223,9 @@ def _is_line(line: Line) -> bool:
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; unread words stay unchanged."""
-    words = [*words]
-    for k, hypothesis, doubt in _readings(reader, [*map(without_drawn_marks, words)]):
-        read = with_reading(without_drawn_marks(words[k]), hypothesis, doubt)
+    words, seen = [*words], [*map(without_drawn_marks, words)]
+    for k, hypothesis, doubt in _readings(reader, seen):
+        read = with_reading(seen[k], hypothesis, doubt)
         words[k] = replace(read, words=words[k].words, text=words[k].text)
     return words
 
@@ -366,8 +366,9 @@ def without_context(text: str) -> tuple[str, str]:
 
 def _differs_by_context(hypothesis: str, texts: Sequence[str]) -> bool:
     """Return whether only the context tells what was read from one of the texts."""
-    shown = without_context(hypothesis)
-    return any(map(str.__eq__, shown * len(texts), chain(*map(without_context, texts))))
+    bare, letter = without_context(hypothesis)
+    shown = map(without_context, texts)
+    return any(bare == text_bare or letter == text_letter for text_bare, text_letter in shown)
 
 
 def line_ink(line: Sequence[CheckedWord]) -> np.ndarray:
