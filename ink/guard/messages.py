@@ -68,7 +68,7 @@ def send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | Non
 
 
 def received(stream: RawIOBase | BufferedIOBase) -> Message:
-    """Read what `_send` has written; raise an EOFError if it is cut short."""
+    """Read what `send` has written; raise an EOFError if it is cut short."""
     num_bytes, num_arrays = _PREFIX.unpack(_exactly(_PREFIX.size, stream))
     sizes = array("Q", bytes(_exactly(array("Q").itemsize * num_arrays, stream)))
     content = _exactly(num_bytes, stream)
