@@ -393,7 +393,7 @@ XY = '<traceFormat><channel name="X"/><channel name="Y"/></traceFormat>'
 REFUSED = {
     "a bomb": ("a.xopp", lambda: gzip.compress(b"<xournal>" + b" " * 200_000_000, 1), "in a page"),
     "entities": ("a.xopp", lambda: gzip.compress(ENTITIES), "a document type"),
-    "touches": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 510_000), "more than 10,000"),
+    "touches": ("a.xopp", lambda: xopp(STROKE.format("1 2") * 11_000), "more than 10,000"),
     "strokes": ("a.xopp", lambda: xopp(STROKE.format("1 2 3 4") * 11_000), "more than 10,000 str"),
     "a stroke": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 2_100_000)), "more than 1,000,0"),
     "points": ("a.xopp", lambda: xopp(STROKE.format("1 2 " * 199_000) * 26), "more than 1,000,0"),
