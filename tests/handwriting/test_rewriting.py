@@ -57,7 +57,7 @@ def test_a_new_word_takes_the_place_of_the_old_if_it_fits(spans, number, widths,
 def networks_and_pages(tmp_path_factory):
     """An untrained network, and what it writes; all of it is doubtful."""
     folder = tmp_path_factory.mktemp("rewriting")
-    writer = load(save(folder / "writer", "SynthesisNetwork"), "cpu")
+    writer = load(save(folder / "writer", "SynthesisNetwork", window_advance=0.3), "cpu")
     options = PageOptions(
         paper=Paper(5000.0, 5000.0, (1000.0,) * 4), bias=1.0, seed=3, tries=1, slant=5.0,
         reader=str(save(folder / "reader", "CTCNetwork")),
