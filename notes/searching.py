@@ -57,7 +57,8 @@ SEPARATOR = " "
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
     numbers count from 1; `word_number` is where the query's first word stands in the row; `text`
-    is the row as it was read, with `(?)` after unsure words."""
+    is the row as it was read, with `(?)` after unsure words. A place `is_similar` if its words
+    differ from the query by a letter: it is no hit."""
 
     name: str
     page_number: int
@@ -65,6 +66,7 @@ class Hit(NamedTuple):
     word_number: int
     confidence: float
     text: str
+    is_similar: bool = False
 
 
 class Query(NamedTuple):
