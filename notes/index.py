@@ -280,6 +280,12 @@ class Index:
                 if word is not None:
                     similar.append(Hit(*address, word + 1, 0.0, row.marked, is_similar=True))
 
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that the index has, without those marked as changed."""
+        select = "SELECT path FROM files WHERE state != ''"
+        paths = {path for (path,) in self._database.execute(select).fetchall()}
+        return {name for name, path in files.items() if _key(path) in paths}
+
     def unsure(self, path: Path) -> list[tuple[int, int, int]]:
         """Return the addresses of the unsure words of a file: numbers of page, row and word."""
         places = self._places({"": path})
