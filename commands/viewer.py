@@ -96,7 +96,7 @@ class ViewPage(LocalPage):
             values = answer()
         except (UserError, OSError) as error:
             status, values = HTTPStatus.CONFLICT, {"error": str(error)}
-        except (KeyError, ValueError, IndexError, TypeError):
+        except (KeyError, ValueError, IndexError, TypeError, RecursionError):
             status, values = HTTPStatus.BAD_REQUEST, {"error": "a wrong request"}
         except Exception as error:
             status, values = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": described(error)}

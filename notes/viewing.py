@@ -19,12 +19,13 @@ from notes.page_text import Note, PageText, Summary
 from notes.page_view import page_values
 from notes.reading_cache import Library
 from notes.searching import Query
-from utils.checks import DataError, UserError, described, printable
+from utils.checks import UserError, described, printable
 
 POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
 MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
 MAX_FAULTS = 20  # notes that could not be read, which the viewer lists (assumed)
-NUM_INK_PAGES = 64  # of pages whose ink stays in memory (assumed)
+PART_PAGES = 20  # of a file, which are parsed together (assumed: most notes are shorter)
+NUM_PARTS = 16  # parts of files whose ink stays in memory (assumed: 16 notes)
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,18 @@ class Viewer:
         self._folder = folder
         self._library, self._reading = make_library(), make_library()
         self._lock = threading.RLock()
-        self._awake = threading.Event()
+        self._parsing = threading.Lock()  # One child of the guard is enough.
+        self._awake, self._is_closed = threading.Event(), False
         self._notes: dict[str, ViewedNote] = {}  # the newest first
         self._corrections = ""
         self._version, self._left, self._problem = 0, 0, "looking at the folder"
-        self._ink_page = lru_cache(NUM_INK_PAGES)(self._parsed)
+        self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
 
     # Following the folder
 
     def follow(self) -> None:
-        """Read notes that are new or have changed, as long as the program runs."""
-        while True:
+        """Read notes that are new or have changed, until `close`."""
+        while not self._is_closed:
             begin = time.monotonic()
             try:
                 self.scan()
@@ -82,6 +84,11 @@ class Viewer:
             elapsed = time.monotonic() - begin
             self._awake.wait(max(POLL_SECONDS, elapsed / MAX_SHARE))
             self._awake.clear()
+
+    def close(self) -> None:
+        """End `follow`."""
+        self._is_closed = True
+        self._awake.set()
 
     def scan(self) -> None:
         """Look at the folder, and read the notes that are new or have changed, newest first."""
@@ -237,12 +244,15 @@ class Viewer:
         return self._notes[name]
 
     def _page(self, note: ViewedNote, number: int) -> tuple[InkPage, PageText]:
-        page = self._ink_page(note.path, file_state(note.path), number)
-        return page, self._library.text_of(page)
+        part, index = divmod(number - 1, PART_PAGES)
+        with self._parsing:
+            pages = self._ink_pages(note.path, file_state(note.path), part)
+        if not 0 <= index < len(pages):
+            raise UserError(f"{note.path}: has no page {number}")
+        return pages[index], self._library.text_of(pages[index])
 
-    def _parsed(self, path: Path, _: str, number: int) -> InkPage:
-        """Return a page of a file; the file's state is a key of the cache."""
+    def _parsed(self, path: Path, _: str, part: int) -> list[InkPage]:
+        """Return a part of a file's pages; the file's state is a key of the cache."""
+        # A generator that is not read to its end ends the child of the guard; most are.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
-        for page in islice(pages, number - 1, number):
-            return page
-        raise DataError(f"{path}: has no page {number}")
+        return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]

@@ -4,6 +4,7 @@ import {button, create, find} from "./dom.js";
 
 const POLL_TIME = 2000; // ms from one question what is new to the next
 const TYPING_TIME = 120; // ms after the last key until a search begins (assumed)
+const SAID_TIME = 15_000; // ms that a message stays (assumed); Ctrl+Z works for longer
 const FIRST = 10, MORE = 60; // hits of the first answer, which is fast, and of the next ones
 const MAX_PARTS = 500; // parts of pages that are kept (assumed: 50 kB each)
 const token = location.search.slice(1), filters = find("#filters"), editor = find("#word");
@@ -49,22 +50,23 @@ function drawn({paths, images, typed}) {
 const union = (boxes) => [0, 1, 2, 3].map((k) =>
   Math[k < 2 ? "min" : "max"](...boxes.map((box) => box[k])));
 
-/** The part of a page around a box, as wide as `element` is; the box is marked. */
-function clipping(page, box, element) {
-  const [left, top, right, bottom] = page.clip ?? [0, 0, ...page.size];
-  const high = page.rows.flatMap(({words}) => words.map((word) => word.box))
-    .filter((each) => each[1] < box[3] && each[3] > box[1]).map((each) => each[3] - each[1]);
-  const height = 1.5 * Math.max(box[3] - box[1], Math.min(Math.max(...high, 0), bottom - top), 150);
-  const width = Math.max(height * element.clientWidth / element.clientHeight,
-    1.1 * (box[2] - box[0]));
-  const middle = (box[0] + box[2]) / 2, margin = 0.15 * height;
-  const start = right - left < width ? Math.min(left - margin, box[0] - margin)
-    : Math.min(Math.max(middle - width / 2, left - margin), right + margin - width);
-  const y = (box[1] + box[3] - height) / 2;
-  return shape("svg", {viewBox: [start, y, width, height].map(Math.round).join(" "),
-    preserveAspectRatio: "xMinYMid meet", "aria-hidden": true},
-  rectangle(box, 20, {class: "marked"}), ...drawn(page));
+/** The part of a page around a box, in a row of words, for an element as wide as `width` and as high
+ * as `height`; the box is marked. */
+function clipping(page, box, words, [width, height]) {
+  const [left, , right] = union([box, ...words.map((word) => word.box)]);
+  const tall = page.rows.flatMap((row) => row.words.map(({box: [, top, , bottom]}) => bottom - top))
+    .sort((one, other) => one - other);
+  const high = 1.5 * Math.max(box[3] - box[1], 1.1 * (tall[Math.floor(0.8 * tall.length)] ?? 0));
+  const wide = Math.max(high * width / height, 1.1 * (box[2] - box[0])), margin = 0.15 * high;
+  const centred = Math.min((box[0] + box[2] - wide) / 2, right + margin - wide);
+  const start = right - left + 2 * margin < wide ? left - margin : Math.max(centred, left - margin);
+  const view = [start, (box[1] + box[3] - high) / 2, wide, high].map(Math.round).join(" ");
+  return shape("svg", {viewBox: view, preserveAspectRatio: "xMinYMid meet", "aria-hidden": true},
+    rectangle(box, 20, {class: "marked"}), ...drawn(page));
 }
+
+const sizeOf = (element) => [element.clientWidth || find("main").clientWidth,
+  parseFloat(getComputedStyle(element).height)];
 
 const watching = new IntersectionObserver((entries) => entries.forEach(({target, isIntersecting}) => {
   if (!isIntersecting) return;
@@ -96,9 +98,10 @@ function hitLink(hit) {
     try {
       const page = await parts.get(key);
       if (!paper.isConnected) return;
-      const words = (page.rows[row - 1]?.words ?? []).map((each) => each.box);
-      const box = isPlace ? page.unread[place] : union(words.slice(word - 1, word - 1 + hit.numWords));
-      paper.replaceChildren(clipping(page, box, paper));
+      const words = page.rows[row - 1]?.words ?? [];
+      const marked = words.slice(word - 1, word - 1 + hit.numWords).map((each) => each.box);
+      const box = isPlace ? page.unread[place] : union(marked);
+      paper.replaceChildren(clipping(page, box, words, sizeOf(paper)));
     } catch (error) { paper.textContent = error.message; }
   };
   watching.observe(paper);
@@ -217,8 +220,9 @@ function openWord(row, word) {
   for (const each of editor.querySelectorAll("input, .main, #no-word")) each.disabled = !values.ink;
   editor.text.value = values.text;
   editor.hidden = false;
-  find("#word-ink").replaceChildren(clipping(shown, values.box, find("#word-ink")));
-  marked[0].scrollIntoView({block: "center", inline: "nearest"});
+  const ink = find("#word-ink");
+  ink.replaceChildren(clipping(shown, values.box, shown.rows[row - 1].words, sizeOf(ink)));
+  marked[0].scrollIntoView({block: "start"});
   editor.text.focus({preventScroll: true});
   editor.text.select();
 }
@@ -253,7 +257,10 @@ async function correct(text, undo) {
   await open();
 }
 
+let saying;
 function say(text) {
+  clearTimeout(saying);
+  saying = setTimeout(() => { find("#said").hidden = true; }, SAID_TIME);
   find("#said").hidden = !text;
   find("#said span").textContent = text || "";
   find("#undo").hidden = !undone.length;
@@ -267,6 +274,7 @@ function takeBack() {
 /** Go to the next doubtful word, or with `step` -1 to the one before. */
 async function go(step) {
   isTour = true;
+  applyFilters();
   const {name = "", number = 0, row = 0, word = 0, folder = "", since = "", until = ""} = given();
   const address = [number, row, word].join(":");
   const found = await ask("doubtful", {name, address, step, folder, since, until});
@@ -298,15 +306,24 @@ async function poll() {
   setTimeout(poll, POLL_TIME);
 }
 
-let typing;
+let typing = null; // the timer of a change of the filters that the address lacks
+
+/** Put the filters into the address. */
+function applyFilters() {
+  if (typing === null) return;
+  clearTimeout(typing);
+  typing = null;
+  const values = Object.fromEntries(["q", "folder", "since", "until"].map(
+    (name) => [name, filters[name].value]));
+  const unread = filters.unread.checked ? "1" : null;
+  history.replaceState(null, "", link({...values, unread, ...NOWHERE}));
+  count = FIRST;
+}
+
 filters.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => {
-    const values = Object.fromEntries(["q", "folder", "since", "until"].map(
-      (name) => [name, filters[name].value]));
-    history.replaceState(null, "",
-      link({...values, unread: filters.unread.checked ? "1" : null, ...NOWHERE}));
-    count = FIRST;
+    applyFilters();
     open().catch(show);
   }, TYPING_TIME);
 });
@@ -317,7 +334,7 @@ editor.addEventListener("submit", (event) => {
 });
 find("#no-word").onclick = () => correct("");
 find("#as-read").onclick = () => correct(null);
-find("#next").onclick = find("#doubts").onclick = () => go(1).catch(show);
+find("#next").onclick = find("#doubtful").onclick = () => go(1).catch(show);
 find("#previous").onclick = () => go(-1).catch(show);
 find("#close").onclick = leaveWord;
 find("#undo").onclick = takeBack;
