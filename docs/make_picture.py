@@ -57,6 +57,8 @@ HEIGHT = 236.0
 """Height of the picture in millimetres (by eye)."""
 GAP = 6.0
 """Millimetres between the parts of the picture (by eye)."""
+SHEET_WIDTH = 800
+"""Width in pixels of a sheet on a desk (by eye)."""
 LEFT_WIDTH = 122.0
 """Width of the left part in millimetres (by eye)."""
 TOP_HEIGHT = 122.0
@@ -111,6 +113,31 @@ def picture() -> Figure:
         image.set_clip_path(background)
         axes.text(left + 4, top + 5.5, caption, size=CAPTION + 2, color=GREY)
     axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, 0), aspect="auto")
+    return figure
+
+
+def letter_picture() -> Figure:
+    """Return the letter on a desk, without the paper below it."""
+    return sheet_picture("letter.txt", Paper.of("a4"))
+
+
+def envelope_picture() -> Figure:
+    """Return the envelope on a desk."""
+    return sheet_picture("envelope.txt", Paper.of("envelope"))
+
+
+def sheet_picture(name: str, paper: Paper) -> Figure:
+    """Return the sheet that `page` writes of a text in `docs/`, cut below its writing."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    (sheet,) = write_page(text, options=PageOptions(paper=paper, style="slanted"))
+    bottom = max(stroke[:, 1].max() for row in sheet.rows for stroke in row.strokes)
+    dpi = SHEET_WIDTH / sheet.width * INCH
+    pixels = to_pixels(sheet.figure(), dpi)
+    pixels = pixels[: round((bottom + 2 * GAP) / INCH * dpi)]
+    height, width = pixels.shape[:2]
+    edge = round(GAP / INCH * DPI / 2)
+    figure = Figure(((width + 2 * edge) / DPI, (height + 2 * edge) / DPI), dpi=DPI, facecolor=DESK)
+    figure.figimage(pixels, edge, edge)
     return figure
 
 
@@ -229,6 +256,8 @@ def box(axes: Axes, place: tuple[float, float, float, float], face: str, edge: s
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "written.png": picture,
+    "letter.png": letter_picture,
+    "envelope.png": envelope_picture,
     "styles.png": lambda: styles_picture("writer", HANDS),
     "open-styles.png": open_styles_picture,
     "neat.png": neat_picture,

@@ -20,7 +20,7 @@ from tests.docs.test_links import PAGES, ROOT
 from utils.checks import UserError
 
 SCRIPT = re.compile(
-    r"^.*?(?:\b(experiments|train|(?:benchmarks|tests)/\w+)(?:\.py)?|-m (docs\.\w+))(?= |$)",
+    r"^.*?(?:\b(experiments|train|benchmarks/\w+)\.py|(tests/faults|docs\.\w+))(?=\s|$)",
     re.MULTILINE,
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -28,18 +28,21 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def commands(page):
     """Return the script and the words behind it, of each command line in a page's blocks, and
-    between single backticks in its text."""
+    of each between single backticks in its text if it has options."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     # A style that is there once a hand has been learned.
     text = text.replace("saved/models/own_hand/RUN_ID/hand.json", "flowing")
     blocks = [block for language, block in BLOCK.findall(text) if not language]
-    inline = re.findall(r"`((?:\.venv/bin/)?python [^`]*)`", BLOCK.sub("", text))
+    inline = re.findall(
+        r"`((?:\.venv/bin/)?python [^`\s]+\s+[^`\s]+\s+[^`]*)`", BLOCK.sub("", text)
+    )
     result = []
     for block in [*blocks, *(" ".join(command.split()) for command in inline)]:
         for line in SCRIPT.finditer(block):
-            words = shlex.shlex(block[line.end() :], posix=True, punctuation_chars="\n|&;>()")
+            rest = re.sub(r"(?<=\s)#.*", "", block[line.end() :])  # without comments
+            words = shlex.shlex(rest, posix=True, punctuation_chars="\n|&;>()")
             words.whitespace, words.whitespace_split, words.commenters = " \t", True, ""
-            words = [*takewhile(lambda word: word[0] not in "\n|&;>()#", words)]
+            words = [*takewhile(lambda word: word[0] not in "\n|&;>()", words)]
             if "..." not in words:
                 result.append((line[1] or line[2], words))
     return result
@@ -85,13 +88,15 @@ def test_each_target_of_make_that_a_page_shows_is_one_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for target in re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE):
+        blocks = "".join(block for _, block in BLOCK.findall(text))
+        targets = re.findall(r"^make (\w+)", blocks, re.MULTILINE)
+        for target in [*targets, *re.findall(r"`make (\w+)[^`]*`", BLOCK.sub("", text))]:
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page, target)
 
 
 RUN = """
 experiments.py page docs/letter.txt --output letter.pdf
-experiments.py page docs/letter.txt --style flowing --paper a5 --ruling ruled --output letter.svg
+experiments.py page docs/envelope.txt --paper envelope --output envelope.svg
 experiments.py notes docs/sample-notes/diary.xopp --search Vauxhall
 train.py -c configs/conditional.json --run-id first
 train.py -r saved/models/conditional/first
@@ -105,13 +110,14 @@ SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.02"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, logging_restored):
-    """A folder that has what the repository has, with a short letter."""
+    """A folder that has what the repository has, with short texts."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(hands, "NUM_LINES", 1)
     Path("configs").symlink_to(ROOT / "configs")
     shutil.copytree(ROOT / "docs", "docs", ignore=shutil.ignore_patterns("*.png"))
-    Path("docs/letter.txt").write_text("Dear Anna")
+    for name in ("letter", "envelope"):
+        Path(f"docs/{name}.txt").write_text("Dear Anna")
     return tmp_path
 
 
@@ -137,7 +143,7 @@ def test_commands_that_need_nothing_are_run_and_print_what_the_readme_says(folde
         assert main(words) == (2 if is_refused else 0), command
         said = capsys.readouterr()
         assert shown.get(command, "") in (said.err if is_refused else said.out)
-    for file in ("letter.pdf", "letter.svg"):
+    for file in ("letter.pdf", "envelope.svg"):
         assert Path(file).stat().st_size > 500
     assert list(Path("saved/models/conditional/first").glob("checkpoint-*.pth"))
 

@@ -42,6 +42,14 @@ def test_each_name_that_a_stop_shows_is_in_its_file():
         assert (ROOT / path).exists(), path
 
 
+def test_the_readme_shows_the_folders_of_the_code():
+    (tree,) = re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = {path.rstrip("/") for line in tree.splitlines() for path in line[:18].split()}
+    assert all((ROOT / path).exists() for path in shown), shown
+    packages = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert packages - {"docs"} <= shown
+
+
 def test_the_drawing_names_what_is_there_and_is_drawn_alike_each_time(tmp_path):
     for room, _ in make_picture.ROOMS:
         assert all((ROOT / path).exists() for path in room.split(", ")), room
