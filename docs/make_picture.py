@@ -206,33 +206,33 @@ ROOMS = (
 """The rooms in the order of imports: each knows only those below it."""
 WAY = (
     (0, 0, "load_data", "a plan makes the data"),
-    (1, 6, "parse", "a file becomes strokes,\nin a child process"),
-    (2, 4, "SourceDataset", "parsed once, cached,\ndivided into splits"),
-    (3, 5, "KeySampler", "which samples,\nin which order"),
-    (4, 4, "BatchDataset", "augmented, normalised,\npadded: a Batch"),
-    (5, 5, "BatchStream", "to the device;\nkeeps its position"),
-    (6, 1, "forward_batch", "what the network sees"),
-    (7, 3, "SynthesisNetwork", "a window over the text,\na Mixture for each point"),
-    (9, 3, "NegativeLogLikelihood", "nats of each sequence,\nwithout its padding"),
-    (10, 5, "OptimizerStep", "mean gradient, clipped;\nupdate of the weights"),
-    (12, 5, "RunCheckpoints", "all that a step changes,\nin one file"),
+    (0.9, 6, "parse", "a file becomes strokes,\nin a child process"),
+    (1.9, 4, "SourceDataset", "parsed once, cached,\ndivided into splits"),
+    (2.9, 5, "KeySampler", "which samples,\nin which order"),
+    (3.9, 4, "BatchDataset", "augmented, normalised,\npadded: a Batch"),
+    (4.9, 5, "BatchStream", "to the device;\nkeeps its position"),
+    (5.6, 1, "forward_batch", "what the network sees"),
+    (6.6, 3, "SynthesisNetwork", "a window over the text,\na Mixture for each point"),
+    (8.6, 3, "NegativeLogLikelihood", "nats of each sequence,\nwithout its padding"),
+    (8.2, 5, "OptimizerStep", "mean gradient, clipped;\nupdate of the weights"),
+    (10.2, 5, "RunCheckpoints", "all that a step changes,\nin one file"),
 )
 """The way of a batch: for each stop its column, its room, a name in the code, what happens."""
 
 
 def tour_drawing() -> Figure:
     """Return the drawing of the rooms, and of the way of a batch through them."""
-    lane, first, column, half = 8.4, 31.0, 7.0, (6.6, 3.3)  # in tenths of an inch
+    lane, first, column, half = 8.6, 27.0, 7.0, (6.7, 3.4)  # in tenths of an inch
     width, height = first + WAY[-1][0] * column + half[0] + 1.6, len(ROOMS) * lane + 5.5
     figure = Figure((width / 10, height / 10), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
-    axes.text(2.2, 3, "rooms import from below", size=9, color=GREY)
+    axes.text(2.2, 3, "imports go down", size=9, color=GREY)
     axes.text(first - half[0] + 0.6, 3, "the way of a batch", size=9, color=LIGHT_INK)
     for number, (room, what) in enumerate(ROOMS):
         top = 4.5 + number * lane
         box(axes, (1, top + 0.4, width - 2, lane - 0.8), DESK, DESK)
-        axes.text(2.2, top + 3.7, room, size=10.5, weight="bold", color=INK_COLOUR)
+        axes.text(2.2, top + 3.7, room, size=10, weight="bold", color=INK_COLOUR)
         axes.text(2.2, top + 6.2, what, size=8.5, color=GREY)
     middles = [(first + stop * column, 4.5 + (room + 0.5) * lane) for stop, room, *_ in WAY]
     for (left, start), (right, end) in pairwise(middles):
@@ -242,8 +242,8 @@ def tour_drawing() -> Figure:
         axes.annotate("", *ends, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
     for (x, y), (_, _, name, what) in zip(middles, WAY, strict=True):
         box(axes, (x - half[0], y - half[1], 2 * half[0], 2 * half[1]), "white", FRAME)
-        axes.text(x, y - 1.5, name, size=8, color=INK_COLOUR, ha="center", va="center")
-        axes.text(x, y + 1.1, what, size=7, color=GREY, ha="center", va="center")
+        axes.text(x, y - 1.6, name, size=8.2, color=INK_COLOUR, ha="center", va="center")
+        axes.text(x, y + 1.1, what, size=7.4, color=GREY, ha="center", va="center")
     return figure
 
 
