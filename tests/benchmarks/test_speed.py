@@ -39,8 +39,8 @@ def test_a_row_holds_medians_the_spread_of_ratios_to_the_faster_and_the_share():
 @pytest.mark.parametrize("name", ["unconditional", "conditional", "recognition"])
 def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
     """The least processor time of five steps on a core, ours with the making of the batch. Other
-    work of the machine lengthens single steps only (`recognition_ctc`: lab notebook, beside plain
-    PyTorch)."""
+    work of the machine lengthens single steps only (`recognition_ctc`: notebook: speed, beside
+    plain PyTorch)."""
     device, least = torch.device("cpu"), {}
     plan, data = prepared(name, Namespace(lines=24, scale=1.0))
     network, loss = network_of(plan, data), plan.build("loss")

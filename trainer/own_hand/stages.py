@@ -22,7 +22,8 @@ STAGES = {
     PRACTISING: 80.0,
     EXAMINING: 24.0,
 }
-"""The stages in order, and their seconds on one core (measured, lab notebook: learning a hand)."""
+"""The stages in order, and their seconds on one core (measured, notebook: hands, learning a
+hand)."""
 
 
 def stage(
