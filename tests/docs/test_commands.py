@@ -20,7 +20,7 @@ from tests.docs.test_links import PAGES, ROOT
 from utils.checks import UserError
 
 SCRIPT = re.compile(
-    r"^.*?(?:\b(experiments|train|benchmarks/\w+)\.py|(tests/faults|docs\.\w+))(?=\s|$)",
+    r"^(?:.*?\s)?(?:(experiments|train|benchmarks/\w+)\.py|(tests/faults|docs\.\w+))(?=\s|$)",
     re.MULTILINE,
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
