@@ -75,7 +75,7 @@ class Library:
             shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
             indexed = [IndexedPage.of(page, text) for page, text in shown]
             summary = self._indexed(lambda index: index.add(path, state, indexed))
-        return Note(name, pages, summary)
+        return Note(name, pages, summary, path)
 
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query in files by name, see `notes.search`, and places with words
