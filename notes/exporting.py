@@ -114,18 +114,23 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
     """Yield notes as Markdown, with lists, tables, and a heading for each file, each page, and each
     row that is a heading."""
-    gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
+    gap = ""
     for note in notes:
-        yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
+        yield f"{gap}# {escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
-                if kind == CELL:
-                    block = _markdown_table(_table_rows(lines))
-                else:
-                    block = ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
-                yield f"\n{block}\n"
+            yield from (f"\n{block}\n" for block in markdown_blocks(number, text, form))
         gap = "\n"
+
+
+def markdown_blocks(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+    """Yield the lists, tables, headings and paragraphs of a page as Markdown."""
+    line_gap = "\n\n" if form.is_prose else "\\\n"
+    for kind, lines in groupby(_lines(page_number, text, form), lambda line: line[0][:1]):
+        if kind == CELL:
+            yield _markdown_table(_table_rows(lines))
+        else:
+            yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
 
 
 Line: TypeAlias = tuple[str, str]
@@ -165,13 +170,13 @@ def _markdown_line(mark: str, text: str) -> str:
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
     shown = "###" if mark == HEADING else mark
-    return f"{shown} {_escaped(text)}".lstrip()
+    return f"{shown} {escaped(text)}".lstrip()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
     """Return a table whose first row is the header."""
     width = max(map(len, rows))
-    padded = [[*map(_escaped, row), *[""] * (width - len(row))] for row in rows]
+    padded = [[*map(escaped, row), *[""] * (width - len(row))] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
 
 
@@ -201,7 +206,7 @@ def _merged(paragraph: Iterable[PageRow]) -> str:
     return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a line in which the characters of Markdown's syntax are escaped."""
     text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
@@ -266,8 +271,8 @@ def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
         for note in notes:
             pdf_note = PdfNote(note.title)
             if note.path:
-                address, times = relative_address(note.path, path.parent), note_times(note.path)
-                pdf_note = PdfNote(note.title, address, times)
+                address = f"./{relative_address(note.path, path.parent)}"
+                pdf_note = PdfNote(note.title, address, note_times(note.path))
             for page, text in note.pages:
                 backgrounds.append((page.background, page.background_page))
                 yield PdfPage(page, [[*_words(page, row)] for row in text.rows], pdf_note)
@@ -291,6 +296,5 @@ def note_times(path: Path) -> tuple[float, float]:
 def relative_address(path: Path, folder: Path) -> str:
     """Return the address of a file for links in a file in `folder`."""
     relative = os.path.relpath(path.resolve(), folder.resolve())
-    # A person's program takes these characters in an address as they are.
-    address = quote(os.fsencode(Path(relative).as_posix()), safe="/,;=+$&@")
-    return address if address.startswith("../") else f"./{address}"
+    # Joplin does not decode these characters.
+    return quote(os.fsencode(Path(relative).as_posix()), safe="/,;=+$&@")

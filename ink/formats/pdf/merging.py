@@ -12,9 +12,7 @@ from utils.checks import UserError
 from utils.files import open_file
 
 
-def merged_with_pdfs(
-    content: bytes, backgrounds: Sequence[tuple[Path | None, int]]
-) -> np.ndarray:
+def merged_with_pdfs(content: bytes, backgrounds: Sequence[tuple[Path | None, int]]) -> np.ndarray:
     """Return a PDF, as uint8, with all pages of a PDF, and its outline, labels and metadata; a page
     that annotates a PDF is drawn over its PDF page.
 
@@ -71,5 +69,5 @@ def _copy_outline(notes: Any, writer: Any, entries: Sequence[Any], parent: Any =
         if isinstance(entry, list):
             _copy_outline(notes, writer, entry, copied)
         else:
-            page = notes.get_destination_page_number(entry)
-            copied = writer.add_outline_item(entry.title, page, parent, is_open=False)
+            place = {"title": entry.title, "page_number": notes.get_destination_page_number(entry)}
+            copied = writer.add_outline_item(**place, parent=parent, is_open=False)

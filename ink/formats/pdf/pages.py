@@ -6,14 +6,13 @@ glyphs are as high as the row, from the descenders to the ascenders.
 """
 
 import hashlib
-import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby, pairwise, takewhile
 from math import isnan, pi
 from os import PathLike
 from typing import BinaryIO
@@ -214,12 +213,12 @@ class _Document:
         entries, open_folders = list[tuple[int, str, int]](), list[str]()
         for index, note in notes:
             *folders, title = note.name.split("/")
-            common = len(os.path.commonprefix([open_folders, folders]))
+            pairs = zip(open_folders, folders, strict=False)
+            common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             for depth, name in enumerate([*folders, title][common:], common):
                 entries.append((depth, name, pages[index]))
             open_folders = folders
-        names = ((index, note.name.rpartition("/")[2]) for index, note in notes)
-        labels = "".join(f"{index}<</S/D/P{_string(f'{name} ')}>>" for index, name in names)
+        labels = "".join(f"{i}<</S/D/P{_string(f'{note.name} ')}>>" for i, note in notes)
         outline = self._put_outline(entries)
         return f"/PageMode/UseOutlines/Outlines {outline} 0 R/PageLabels<</Nums[{labels}]>>"
 
