@@ -17,13 +17,12 @@ from rapidfuzz.distance import Levenshtein
 from ink.formats.svg.drawing import to_picture
 from notes.exporting import TextForm, escaped, markdown_blocks, note_times, relative_address
 from notes.page_text import Note, PageText
+from notes.searching import MIN_NEAR_LETTERS
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, read_bytes, safe_path, write_text
 
 ATTACHMENTS = "attachments"
 """Folder of the pictures of pages in a vault."""
-MIN_NEAR_LETTERS = 4
-"""Least number of letters and digits of a name that a link misspells by one (assumed)."""
 
 _UNSAFE = re.compile(
     r'[\0-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\#^\[\]%]|^\.|[. ]$'
