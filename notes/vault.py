@@ -35,7 +35,7 @@ _UNSEALED = b'digest: "0000000000000000"'
 _SEAL = re.compile(rb'digest: "[0-9a-f]{16}"')
 _TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")
 _MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")
-# Of two brackets, one may be read as a parenthesis (measured: so were 7 of 48 links).
+# Of two brackets, one may be read as a parenthesis (measured, notebook: notes, tags and links).
 _OPENING = r"(?:\\\[\\\[|\(\\\[|\\\[\()"
 _CLOSING = r"(?:\\\]\\\]|\)\\\](?!\\\])|\\\]\))"
 _MARKED_LINK = re.compile(f"{_OPENING}(.+?) ?{_CLOSING}")
