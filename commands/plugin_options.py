@@ -18,7 +18,7 @@ NAME = "Handwriting"  # of the plugin's folder, which its messages show
 
 def add_option(parser: Parser) -> None:
     """Add --install-plugin."""
-    plugin = "install a plugin for Xournal++ that saves the open note as a PDF, text or neater ink, "
+    plugin = "install a plugin for Xournal++ that saves the open note as a PDF, text or neater ink "
     plugin += "and searches in the folder PATH (default: where the installed Xournal++ looks)"
     options = dict(nargs="?", const="", metavar="FOLDER")
     parser.add_argument("--install-plugin", help=plugin, **options)
