@@ -17,7 +17,7 @@ from tqdm import tqdm
 import model
 import notes
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, search_options
+from commands import network_options, plugin_options, search_options
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
@@ -71,11 +71,14 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--keep-ink", action="store_true", help=kept)
     strength = "how even --ink level makes ink, from 0 (not at all) to 1 (default: 1)"
     parser.add_argument("--strength", type=number(float, 0, 1), metavar="S", help=strength)
+    page = "change the ink of this page only, with --ink (default: of all pages)"
+    parser.add_argument("--page", type=number(int, 1), metavar="N", help=page)
     prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
     parser.add_argument("--prose", action="store_true", help=prose)
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
+    plugin_options.add_option(either)
     network_options.add_output(either, SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
     kind += "front matter, links and pictures, for Obsidian and Joplin (default: %(default)s)"
@@ -88,6 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments)
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
+    if arguments.install_plugin is not None:
+        plugin_options.install(path, resolve_checkpoint(arguments.resume), arguments.install_plugin)
+        return
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
     states: dict[str, str] = {}
@@ -172,11 +178,15 @@ def check(arguments: argparse.Namespace) -> None:
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
-    for name in ("correct", "undo"):
+    if arguments.install_plugin is not None and not path.is_dir():
+        raise UserError(f"{path}: name the folder with your notes, in which the plugin searches")
+    for name in ("correct", "undo", "page"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
     if arguments.ink != "keep" and not output:
         raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
+    if arguments.page and arguments.ink == "keep":
+        raise UserError("--page is for --ink level or --ink typed")
     if arguments.keep_ink and arguments.ink != "typed":
         raise UserError("--keep-ink is for --ink typed")
     if arguments.strength is not None and arguments.ink != "level":
@@ -205,7 +215,8 @@ def _check_vault(path: Path, folder: Path | None) -> None:
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
-    return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
+    rest = strength, not arguments.prose, arguments.page
+    return notes.InkForm(arguments.ink, arguments.keep_ink, *rest)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:

@@ -302,6 +302,7 @@ class _Document:
         try:
             with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
                 size = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
+                size += "/Interpolate true"  # As note programs draw it: smooth.
                 head = f"{size}/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
                 is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
                 if is_opaque and image_kind(content) == "jpeg":
