@@ -52,6 +52,10 @@ PEN_SIZE = 2 * 4.25
 """Width of the line of a freehand pen at full pressure, as a multiple of its stroke width."""
 THINNING = 0.6
 """Fraction of the pressure that acts on a freehand pen's width."""
+POINT_REPEATS = 2
+"""How often each point of a pen is written. Excalidraw's line goes 0.575 of the way to each point
+(`streamline` of perfect-freehand), which makes letters smaller (measured, lab notebook:
+Excalidraw)."""
 MAX_MARKER_OPACITY = 50
 """Opacity in per cent of a highlighter, at most (assumed; a pen's stroke has more than 75)."""
 HATCHING = 0.4
@@ -189,6 +193,9 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         pressures = _rows(element, "pressures", 1)[:, 0]
         if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
             pressures = np.array([MEAN_PRESSURE])
+        is_new = np.any(np.diff(points, axis=0, prepend=math.nan), axis=1)
+        pressures = pressures[is_new] if len(pressures) == len(points) else pressures
+        points = points[is_new]
         pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
         line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
@@ -281,7 +288,11 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
 
 
 def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:
-    points = scale * (stroke.points if len(stroke.points) > 1 else np.tile(stroke.points, (2, 1)))
+    is_pen, widths = stroke.tool != "shape", stroke.widths
+    repeats = POINT_REPEATS if is_pen or len(stroke.points) == 1 else 1
+    points = scale * np.repeat(stroke.points, repeats, axis=0)
+    if widths is not None:
+        widths = np.repeat(widths, repeats)
     width = 96 / 25.4 * PEN_WIDTH if stroke.width is None else scale * stroke.width
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
@@ -292,11 +303,11 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
         values["backgroundColor"] = stroke.fill
     if stroke.dash:
         values["strokeStyle"] = "dotted" if stroke.dash[0] < width else "dashed"
-    if stroke.tool == "shape":
-        values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
+    if is_pen:
+        values |= _pen(width, len(points), widths, scale)
     else:
-        values |= _pen(width, len(points), stroke.widths, scale)
-    kind = "line" if stroke.tool == "shape" else "freedraw"
+        values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
+    kind = "freedraw" if is_pen else "line"
     x, y = points[0].round(2).tolist()
     return _element(kind, points, layer) | values | {"x": x, "y": y, "lastCommittedPoint": None}
 
