@@ -26,6 +26,7 @@ from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_BYTES, image_in
 from ink.geometry import turned_back
 from ink.ink_page import (
+    LINE_PITCH,
     PEN_WIDTH,
     POINT,
     POINTS_PER_PIXEL,
@@ -251,12 +252,12 @@ def to_excalidraw(page: InkPage) -> str:
         for text in layer.typed:
             content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
             lines = content.splitlines() or [""]
-            size = 0.6 * text.size * max(map(len, lines)), 1.25 * text.size * len(lines)
+            size = 0.6 * text.size * max(map(len, lines)), LINE_PITCH * text.size * len(lines)
             corners = np.array([[text.x, text.y], [text.x + size[0], text.y + size[1]]])
             values = {"text": content, "originalText": content, "fontSize": scale * text.size}
             values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
-            values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
-            values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw
+            values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": LINE_PITCH}
+            values["baseline"] = scale * (size[1] - 0.27 * text.size)  # of older Excalidraw
             elements.append(_element("text", scale * corners, layer.name, **values))
     for number, element in enumerate(elements):
         element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
