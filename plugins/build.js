@@ -22,6 +22,7 @@ const options = {
     format: "cjs",
     external: ["obsidian"],
     loader: {".wasm": "binary", ".bin": "binary"}, // the bytes when it is imported
+    banner: {js: "/* Contains lz-string (https://github.com/pieroxy/lz-string, MIT). */"},
     logOverride: {"empty-import-meta": "silent"}, // both files are given
   },
 }[plugin];

@@ -90,8 +90,9 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> list[InkPage]:
     """Return the page of a file."""
     content = read_file(path, MAX_BYTES)
-    if path.name.endswith(".md") and (drawing := _DRAWING.search(content)):
-        content = _decompressed(drawing[2]) if drawing[1] else drawing[2]
+    if path.name.endswith(".md") and (blocks := _DRAWING.findall(content)):
+        is_compressed, content = blocks[-1]  # Those above it are the note's own.
+        content = _decompressed(content) if is_compressed else content
     values = json_values(content)
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
