@@ -88,8 +88,10 @@ def test_page_has_the_same_strokes_and_text_in_each_programs_file(tmp_path, form
     assert page.strokes[0].width * page.unit == pytest.approx(1.41, abs=0.03)
 
 
-def test_a_compressed_drawing_is_read(tmp_path):
-    (page,) = pages_of(tmp_path, "a.md", file("compressed.md"))
+@pytest.mark.parametrize("above", [b"", b"```json\n{}\n```\n"])
+def test_a_compressed_drawing_is_read_also_below_blocks_of_the_note(tmp_path, above):
+    content = file("compressed.md").replace(b"```compressed", above + b"```compressed")
+    (page,) = pages_of(tmp_path, "a.md", content)
     (stroke,), (typed,) = page.strokes, page.typed
     assert typed.text == "Łódź" and stroke.colour == BLUE
     np.testing.assert_allclose(np.diff(stroke.points, axis=0), [[3, 4], [6, 5]])
