@@ -59,7 +59,7 @@ export function* writeLine(networks, {text, seed, bias, ...options}) {
     const {strokes, ended} = yield* show(drawing, hand, text), {reader} = networks;
     const ink = shapes.fromStrokes(strokes);
     if (!reader) return {ink, doubtful: []};
-    const read = reader.read(strokes).map(({character}) => character).join("");
+    const read = reader.readRow(strokes).text;
     const {errors, doubtful} = misread(text, read), faults = errors + (ended ? 0 : text.length);
     if (!best || faults < best.faults) best = {ink, doubtful, read, faults};
   }

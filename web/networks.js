@@ -1,6 +1,7 @@
 // Networks from files that `export FILE.bin` makes: one writes, one reads, one describes hands. They
 // compute the same as the networks in model/generation and model/recognition.
 
+import {beam, greedy} from "./decoding.js";
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures, places} from "./features.js";
 import {rowsOf} from "./flat_file.js";
@@ -16,12 +17,16 @@ const PEN_PIVOT = -1.5; // log-odds of a stroke's end that a bias leaves unchang
 const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
 const MIN_STROKE_FRACTION = 0.25; // of its points that each of several words of a stroke has
+const MAX_DOUBTED_PROBABILITY = 0.999; // of a word whose alternatives are looked for
+const MIN_PROBABILITY = 0.6; // of a character that is not doubtful (assumed)
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
 const PRIOR_WEIGHT = 0.25; // weight of a zero descriptor, which each mean of descriptors includes
 const DRAWN_WEIGHT = 8; // weight of the descriptor of a drawn hand
 const FRACTIONS = [0.05, 0.2]; // bounds of the weight of the second hand in a drawn hand
 const SPAN = 3; // largest absolute value of a number of a hand vector
+
+const isDoubtful = ({probability}) => probability < MIN_PROBABILITY;
 
 /** A list of the numbers of all rows. */
 const concatenated = (rows) => Float32Array.from(rows.flatMap((row) => [...row]));
@@ -301,8 +306,8 @@ export class HandDescriptor extends StrokeEncoder {
   }
 }
 
-/** Reads a line, as Python's CTCNetwork with LSTM cells does. */
-export class Reader extends StrokeEncoder {
+/** Reads a row, as Python's CTCNetwork with LSTM cells does. */
+export class CTCNetwork extends StrokeEncoder {
   constructor(module, file) {
     super(module, file);
     this.alphabet = [...file.header.alphabet];
@@ -320,29 +325,40 @@ export class Reader extends StrokeEncoder {
     });
   }
 
-  /** The characters of the most probable path: {character, probability, frames} each. */
+  /** The text of a list of classes. */
+  textOf(labels) { return labels.map((label) => this.alphabet[label]).join(""); }
+
+  /** Read a row: {text, words, doubtful, isDrawing}. A word is {text, strokes, probability,
+   * alternatives}; `strokes` are the indices of its strokes, which may be other words' as well.
+   * `doubtful` has the place [start, end] in the text of each doubtful word. A row whose characters
+   * are mostly doubtful may be a drawing. */
   read(strokes) {
-    const characters = [], blank = this.alphabet.length;
-    let previous = blank;
-    for (const [number, frame] of (strokes.length ? this.logProbs(strokes) : []).entries()) {
-      const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
-      if (best !== blank && best !== previous)
-        characters.push({character: this.alphabet[best], probability: 0, frames: []});
-      if (best !== blank) {
-        const last = characters.at(-1);
-        last.probability = Math.max(last.probability, probability);
-        last.frames.push(number);
-      }
-      previous = best;
-    }
-    return characters;
+    const logProbs = this.logProbs(strokes), characters = greedy(logProbs);
+    const text = this.textOf(characters.map(({label}) => label)), spans = wordsOf(text);
+    const owned = spans.length ? this.#strokesOf(strokes, characters, spans) : [];
+    const words = spans.map(([start, end], i) => ({text: text.slice(start, end),
+      strokes: owned[i], ...this.#evidence(logProbs, characters, start, end)}));
+    const doubtful = spans.filter((span) => characters.slice(...span).some(isDoubtful));
+    const isDrawing = characters.filter(isDoubtful).length > characters.length / 2;
+    return {text, words, doubtful, isDrawing};
   }
 
-  /** The words of a row, {text, strokes} each, from its `characters`: the indices of the word's
-   * strokes, which may be other words' as well. See `read_words` in ink_words.py. */
-  words(strokes, characters) {
-    const text = characters.map(({character}) => character).join("");
-    if (!text.trim()) return [];
+  /** The probability and the alternatives of the word of some characters; see `_evidence` in ink_words.py. */
+  #evidence(logProbs, characters, start, end) {
+    const withBlanks = characters.slice(Math.max(start - 1, 0), end + 1);
+    const probability = withBlanks.reduce((product, one) => product * one.probability, 1);
+    if (probability >= MAX_DOUBTED_PROBABILITY) return {probability, alternatives: []};
+    const first = (characters[start - 1]?.frames.at(-1) ?? -1) + 1;
+    const frames = logProbs.slice(first, characters[end]?.frames[0]);
+    const text = this.textOf(characters.slice(start, end).map(({label}) => label));
+    const readings = beam(frames).map((labels) => this.textOf(labels).trim().replace(/ +/g, " "));
+    const alternatives = [...new Set(readings)].filter((reading) => reading && reading !== text);
+    return {probability, alternatives};
+  }
+
+  /** The indices of the strokes of each word; `spans` are the words' places among `characters`. See
+   * `read_words` in ink_words.py. */
+  #strokesOf(strokes, characters, spans) {
     const {strokes: ordered, rows} = places(strokes, this.header.features);
     const middles = characters.map(({frames}) => sum(frames.map((frame) =>
       rows[Math.min(STRIDE * frame, rows.length - 1)])) / frames.length);
@@ -352,8 +368,8 @@ export class Reader extends StrokeEncoder {
       if (i) edge = Math.max(edge + 1, Math.round((middles[i - 1] + middle) / 2));
       return Math.min(edge, points - count + i);
     });
-    const words = wordsOf(text).map(([start, end]) => ({text: text.slice(start, end),
-      from: edges[start], to: edges[end] ?? points, strokes: [], touched: []}));
+    const words = spans.map(([start, end]) =>
+      ({from: edges[start], to: edges[end] ?? points, strokes: [], touched: []}));
     let end = 0, last = words[0];
     for (const stroke of ordered) {
       const begin = end, share = ({from, to}) => Math.min(to, end) - Math.max(from, begin);
@@ -365,8 +381,7 @@ export class Reader extends StrokeEncoder {
       for (const word of words) if (share(word) > 0) word.touched.push(index);
       last = owners.at(-1);
     }
-    return words.map(({text, strokes, touched}) =>
-      ({text, strokes: strokes.length ? strokes : touched}));
+    return words.map(({strokes, touched}) => (strokes.length ? strokes : touched));
   }
 }
 

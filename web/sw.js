@@ -1,11 +1,11 @@
 // The service worker: keeps the files of the page, so that the page works without a network.
 
-const VERSION = "8"; // name of the cache
+const VERSION = "9"; // name of the cache
 const MAX_WAIT = 2000; // ms to wait for the server (assumed)
 let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
 const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
-  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
-    "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
+  ...["client", "decoding", "dom", "engine", "features", "flat_file", "hand", "index", "ink", "inkml",
+    "line", "main", "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
     "worker", "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
 self.addEventListener("install", (event) => {

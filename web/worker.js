@@ -3,18 +3,14 @@
 // other requests need not wait for the end of the line.
 
 import {parse} from "./flat_file.js";
-import {levelled, rowStarts} from "./ink.js";
-import {fromInkml} from "./inkml.js";
+import {fromInkml, loadReader, neat} from "./index.js";
+import {levelled} from "./ink.js";
 import {writeLine} from "./line.js";
-import {neat} from "./neat.js";
-import {HandDescriptor, Reader, Writer} from "./networks.js";
-import {wordsOf} from "./text.js";
+import {HandDescriptor, Writer} from "./networks.js";
 
-const KINDS = {writer: Writer, reader: Reader, descriptor: HandDescriptor};
-const MIN_PROBABILITY = 0.6; // of a character that is not doubtful (assumed)
+const KINDS = {writer: Writer, descriptor: HandDescriptor};
 
 const loading = {}, networks = {}; // promises of networks, and networks, by role
-const readings = new Map(); // {text, doubtful} of rows, by their strokes
 let line = null; // the generator that writes the line
 
 async function fetchBytes(url) {
@@ -26,6 +22,7 @@ async function fetchBytes(url) {
 
 /** Load the network of a role, from `bytes` or else from the file `name`. */
 async function loadNetwork(role, bytes, name) {
+  if (role === "reader") return loadReader(bytes ?? new URL(name, import.meta.url));
   const file = await parse(bytes ? new Uint8Array(bytes) : await fetchBytes(name), name);
   if (file.header.role !== role)
     throw new Error(`${name} is a ${file.header.role}; a ${role} is needed.`);
@@ -64,40 +61,15 @@ const tasks = {
   /** The strokes of an InkML file. */
   open: ({file}) => fromInkml(file),
 
-  /** The reading of each row of strokes: {text, doubtful}. */
+  /** The rows of strokes, read. */
   async read({strokes}) {
     await tasks.load({role: "reader"});
-    return rowsOf(strokes).map(readRow);
+    return networks.reader.read(strokes);
   },
 
-  /** The strokes, neater. A row that is mostly doubtful may be a drawing: it stays. */
-  async neater({strokes}) {
-    await tasks.load({role: "reader"});
-    return neat(rowsOf(strokes).map((row) => {
-      const characters = networks.reader.read(row);
-      const isDrawing = characters.filter(isDoubtful).length > characters.length / 2;
-      return {strokes: row, words: isDrawing ? [] : networks.reader.words(row, characters)};
-    }));
-  },
+  /** The strokes, neater. */
+  neater: async (request) => neat(await tasks.read(request)),
 };
-
-/** The strokes of each row. */
-function rowsOf(strokes) {
-  const starts = strokes.length ? rowStarts(strokes) : [];
-  return starts.map((start, row) => strokes.slice(start, starts[row + 1]));
-}
-
-const isDoubtful = ({probability}) => probability < MIN_PROBABILITY;
-
-function readRow(strokes) {
-  const key = JSON.stringify(strokes.map((points) => [points.length, points[0]]));
-  if (readings.has(key)) return readings.get(key);
-  const characters = networks.reader.read(strokes);
-  const text = characters.map(({character}) => character).join("");
-  const doubtful = wordsOf(text).filter((place) => characters.slice(...place).some(isDoubtful));
-  readings.set(key, {text, doubtful});
-  return readings.get(key);
-}
 
 self.onmessage = async ({data: {task, request}, ports: [port]}) => {
   try {

@@ -6,7 +6,7 @@ const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
 const { baselineOf, levelled, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
 const { parse } = await import(new URL("flat_file.js", web));
-const { HandDescriptor, Reader, Writer } = await import(new URL("networks.js", web));
+const { CTCNetwork, HandDescriptor, Writer } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
 const open = async (Kind, path) => new Kind(module, await parse(bytes(path), path));
@@ -66,7 +66,7 @@ const tasks = {
 
   /** What is said of each file: null if nothing. */
   load: ({ files }) => Promise.all(files.map(([role, path]) =>
-    open(role === "reader" ? Reader : Writer, path).then(() => null, ({ message }) => message))),
+    open(role === "reader" ? CTCNetwork : Writer, path).then(() => null, ({ message }) => message))),
 
   /** A text in the rows into which its long words break it. */
   async broken({ text, alphabet }) {
@@ -96,10 +96,10 @@ const tasks = {
     return pages.map(neat);
   },
 
-  /** The words of each row: {text, strokes}. */
+  /** The words of each row. */
   async words({ network, rows }) {
-    const reader = await open(Reader, network);
-    return rows.map((strokes) => reader.words(strokes, reader.read(strokes)));
+    const reader = await open(CTCNetwork, network);
+    return rows.map((strokes) => reader.read(strokes).words);
   },
 
   async corners({ cases }) {
@@ -128,10 +128,9 @@ const tasks = {
   measures: ({ cases }) => cases.map(([parts, text]) => [slant(parts), baselineOf(parts, text, 10)]),
 
   async read({ network, inks }) {
-    const reader = await open(Reader, network);
+    const reader = await open(CTCNetwork, network);
     return inks.map((ink) => {
-      const parts = toStrokes(ink);
-      const text = reader.read(parts).map(({ character }) => character).join("");
+      const parts = toStrokes(ink), { text } = reader.read(parts);
       return { values: reader.logProbs(parts).flatMap((frame) => [...frame]), text };
     });
   },

@@ -90,13 +90,13 @@ def test_ink_is_read_and_another_line_begun_while_a_line_is_written(page):
     read = dict(task="read", strokes=[[[0, 0], [5, 9], [10, 0]]])
     _, _, begun, read, whole = ask(page, WRITER, READER, stopped, read, write("ab"))
     assert len(begun) == 2 and "doubtful" not in begun[-1]
-    assert set(read[0][0]) == {"text", "doubtful"} and "doubtful" in whole[-1]
+    assert {"text", "doubtful", "words"} <= set(read[0][0]) and "doubtful" in whole[-1]
 
 
 @pytest.mark.parametrize(
     ("role", "name", "message"),
     [
-        ("writer", "none", "none.bin could not be loaded (404)"),
+        ("writer", "none", "none.bin could not be loaded ("),
         ("reader", "writer", "is a writer; a reader is needed"),
     ],
 )
