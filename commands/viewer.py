@@ -123,7 +123,7 @@ def _found(viewer: Viewer, what: str, values: Mapping[str, str]) -> dict[str, An
         return viewer.page(values["name"], int(values["number"]), **parts)
     if what == "doubtful":
         address = tuple(map(int, values["address"].split(":")))
-        return viewer.doubtful(values["name"], address, int(values["step"]), chosen)
+        return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen)
     raise KeyError(what)
 
 

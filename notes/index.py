@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
@@ -145,9 +146,12 @@ class Index:
             empty.executescript(_SCHEMA)
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
-        self._version: tuple[int, int] | None = None  # of the tables in the next two attributes
+        self._version: tuple[int, int] | None = None  # of the tables in the next attributes
         self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
         self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
+        self._texts = ""  # of all rows, a line each; where each begins, and its row:
+        self._text_starts, self._text_rows = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._searched: tuple[tuple, _Places] | None = None  # the files of the last search
         self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
@@ -301,27 +305,43 @@ class Index:
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""
         (version,) = self._database.execute("PRAGMA data_version").fetchone()
-        if self._version != (version, self._database.total_changes):
-            select = (
-                "SELECT id, name, first, count, inks, digest FROM pages WHERE id > ? ORDER BY id"
-            )
-            known = len(self._rows_of)
-            for page, *row in self._database.execute(select, (known,)).fetchall():
-                self._rows_of += [(0, 0)] * (page - len(self._rows_of))
-                _, first, num_rows, _ = _checked(row)
-                self._rows_of[page - 1] = first, num_rows
-            select = "SELECT path, state, pages, summary, digest FROM files"
-            rows = map(_checked, self._database.execute(select).fetchall())
-            self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
-            self._version = version, self._database.total_changes
-        found = {name: self._pages_of.get(_key(path)) for name, path in files.items()}
-        stored = {name: pages for name, pages in found.items() if pages is not None}
-        return _Places(np.array([(0, 0), *self._rows_of]), stored)
+        state = version, self._database.total_changes
+        if self._version != state:
+            self._read_tables()
+            self._version = state
+            self._searched = None
+        key = tuple(files.items())
+        if self._searched is None or self._searched[0] != key:
+            found = {name: self._pages_of.get(_key(path)) for name, path in key}
+            stored = {name: pages for name, pages in found.items() if pages is not None}
+            self._searched = key, _Places(np.array([(0, 0), *self._rows_of]), stored)
+        return self._searched[1]
 
-    def _exact(self, query: Query) -> list[int]:
+    def _read_tables(self) -> None:
+        """Read the pages and texts that are new, and the pages of all files."""
+        execute = self._database.execute
+        select = "SELECT id, name, first, count, inks, digest FROM pages WHERE id > ? ORDER BY id"
+        for page, *row in execute(select, (len(self._rows_of),)).fetchall():
+            self._rows_of += [(0, 0)] * (page - len(self._rows_of))
+            _, first, num_rows, _ = _checked(row)
+            self._rows_of[page - 1] = first, num_rows
+        select = "SELECT row, text FROM texts WHERE row > ? ORDER BY row"
+        last = self._text_rows[-1] if len(self._text_rows) else 0
+        new = execute(select, (int(last),)).fetchall()
+        lengths = [0, *(len(text) + 1 for _, text in new)]
+        starts = len(self._texts) + np.cumsum(lengths)[:-1]
+        self._texts += "".join(f"{text}\n" for _, text in new)
+        self._text_starts = np.append(self._text_starts, starts)
+        self._text_rows = np.append(self._text_rows, [row for row, _ in new]).astype(np.int64)
+        select = "SELECT path, state, pages, summary, digest FROM files"
+        rows = map(_checked, execute(select).fetchall())
+        self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
+
+    def _exact(self, query: Query) -> np.ndarray:
         """Return the rows whose text has the query."""
-        select = "SELECT row FROM texts WHERE instr(text, ?)"
-        return [row for (row,) in self._database.execute(select, (query.bounded,))]
+        found = re.finditer(re.escape(query.bounded), self._texts)
+        starts = np.array([match.start() for match in found], np.int64)
+        return np.unique(self._text_rows[np.searchsorted(self._text_starts, starts, "right") - 1])
 
     def _likely(self, query: Query, places: "_Places", exact: np.ndarray) -> np.ndarray:
         """Return the rows of places, but `exact`, in which the pairs of a query cost least; first

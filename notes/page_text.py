@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,6 +30,7 @@ def box_of(points: np.ndarray) -> Box:
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
+@lru_cache(1 << 16)  # as a search compares each word of many rows
 def normalised_word(word: str) -> str:
     """Return a word in lower case; remove punctuation at its ends, unless it is all punctuation."""
     letters = [n for n, character in enumerate(word) if character.isalnum()]

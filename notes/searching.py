@@ -259,7 +259,8 @@ def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
     the query is unlikely."""
     places: list[Place] = [(0, 0.0)] * len(rows)
     # A path takes a frame for each symbol; the row has a separator at either end.
-    left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= len(query.symbols)]
+    num_symbols = len(query.symbols)
+    left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
     for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
         if not left:
             break

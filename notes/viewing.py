@@ -123,6 +123,7 @@ class Viewer:
         self._left = 0
         if is_new:
             self._show(notes)
+            self.search("a", Chosen(), 1)  # so that the next search finds the index in memory
 
     def _read(self, name: str, note: ViewedNote) -> ViewedNote:
         """Return a note that was read; if it cannot be, with the fault and what it was before."""

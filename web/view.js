@@ -9,7 +9,7 @@ const FIRST = 10, MORE = 60; // hits of the first answer, which is fast, and of 
 const MAX_PARTS = 500; // parts of pages that are kept (assumed: 50 kB each)
 const token = location.search.slice(1), filters = find("#filters"), editor = find("#word");
 const parts = new Map(); // promises of the parts of pages that clippings show, by address
-let state = {}, count = FIRST, shown, asked = 0; // `shown`: the values of the open page
+let state = {}, count = FIRST, shown, asked = 0, opened = 0; // `shown`: the open page
 let edited = null, isTour = false; // the open word; whether doubtful words are gone through
 const undone = []; // how to take back each correction
 
@@ -183,7 +183,7 @@ function about({ink, read, confidence, text}) {
 
 /** Open the page of the address, or what was found. */
 async function open() {
-  const {name, number, row, word, ...rest} = given();
+  const mine = ++opened, {name, number, row, word, ...rest} = given();
   for (const field of filters.elements)
     if (field.type === "checkbox") field.checked = Boolean(rest[field.name]);
     else if (field.name && field !== document.activeElement) field.value = rest[field.name] ?? "";
@@ -197,6 +197,7 @@ async function open() {
   const isSame = shown?.name === name && shown.number === Number(number);
   if (!isSame || shown.version !== state.version) {
     const page = await ask("page", {name, number});
+    if (mine !== opened) return; // another page is asked for
     shown = {...page, version: state.version};
     showPage();
     if (!isSame) scrollTo(0, 0);
@@ -278,6 +279,7 @@ async function go(step) {
   const {name = "", number = 0, row = 0, word = 0, folder = "", since = "", until = ""} = given();
   const address = [number, row, word].join(":");
   const found = await ask("doubtful", {name, address, step, folder, since, until});
+  if (!isTour) return; // left meanwhile
   if (!found.name) {
     say("No more doubtful words.");
     return leaveWord();

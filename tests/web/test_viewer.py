@@ -139,20 +139,22 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
         for address, word in words_of(viewer, other).items()
         if not word["isSure"]
     ]
-    assert len(doubtful) >= 2
+    assert len(doubtful) > 2
     page.click("#doubtful")
-    for other, address in doubtful[:2]:
+    for other, address in doubtful[:3]:
         page.wait_for_selector("#word")
         page.wait_for_function(
             f"() => location.hash.includes('row={address[1]}&word={address[2]}')"
         )
         text = words_of(viewer, other)[address]["text"]
         page.wait_for_function(f"() => document.querySelector('[name=text]').value === `{text}`")
+        if address == doubtful[2][1] and other == doubtful[2][0]:
+            break
         page.keyboard.press("Enter")
         page.wait_for_selector(f"#said >> text=Saved: {text}")
-    assert len(stored(viewer)) >= 2
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
+    assert {words_of(viewer, o)[a]["read"] for o, a in doubtful[:2]} == stored(viewer) - {"Quagga"}
 
     # A new note, and one that is half written, while the folder is open in a narrow window.
     page.set_viewport_size({"width": 400, "height": 800})
