@@ -45,7 +45,6 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     Path("my_parts.py").write_text("\n".join(blocks("python")))
     Path("docs").mkdir()
     shutil.copy(ROOT / "docs" / "my_steps.py", "docs")
-    Path("letter.txt").write_text("zig zag")
     for config in map(json.loads, blocks("json")):
         Path(f"{config['name']}.json").write_text(json.dumps(config))
     yield
