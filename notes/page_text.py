@@ -14,7 +14,7 @@ Frame: TypeAlias = Mapping[str, float]
 """A frame of a reader's output: its likely symbols (see `searching`), each with the nats from the
 log-probability of the best symbol down to its own."""
 MIN_SURE_CONFIDENCE = 0.85
-"""Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
+"""Least confidence of a word without a question mark (measured, notebook: notes, sure words)."""
 
 BULLET = "-"
 NUMBER = "1."

@@ -39,8 +39,8 @@ of the original and of the learned network (Wortsman et al., "Robust fine-tuning
 models", 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
 """If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
-multiple of the fraction (with half of the learned change little of the hand is left: measured, lab
-notebook: learning a hand)."""
+multiple of the fraction (with half of the learned change little of the hand is left: measured,
+notebook: hands, learning a hand)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
 MAX_CER_INCREASE = 0.01

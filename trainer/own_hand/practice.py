@@ -44,7 +44,7 @@ CANDIDATES_PER_LINE = 3
 """Largest number of lines that are composed for each line that is returned (assumed)."""
 CONTINUE_EVERY = 4
 """One line in this many begins with a line of the person: otherwise the network forgets how to
-continue a primer (measured, lab notebook: learning a hand)."""
+continue a primer (measured, notebook: hands, learning a hand)."""
 
 
 def practice_lines(

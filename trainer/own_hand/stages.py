@@ -24,7 +24,8 @@ STAGES = {
     CHOOSING: 12.0,
     EXAMINING: 12.0,
 }
-"""The stages in order, and their seconds on one core (measured, lab notebook: learning a hand)."""
+"""The stages in order, and their seconds on one core (measured, notebook: hands, learning a
+hand)."""
 
 
 def stage(

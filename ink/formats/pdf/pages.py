@@ -26,7 +26,7 @@ from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
 
 TEXT_SIZE = 0.4
-"""Size of a row's text, as a multiple of the height of its ink (measured, lab notebook: text of
+"""Size of a row's text, as a multiple of the height of its ink (measured, notebook: notes, text of
 PDFs)."""
 MIN_BLANK = 0.2
 """Minimum width of a blank, as a fraction of the text's size (measured: poppler loses narrower
@@ -39,7 +39,7 @@ MIN_GLYPH = 0.11
 takes the second of two equal letters that are closer for its shadow)."""
 MAX_REACH = 1.25
 """Greatest distance of a word's baseline from the middle of its box, as a fraction of the height of
-the row (measured, lab notebook: text of PDFs)."""
+the row (measured, notebook: notes, text of PDFs)."""
 OUTLIERS = 0.005
 """Fraction of a row's points that may lie above its text, and as many below (assumed)."""
 MAX_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
@@ -49,7 +49,7 @@ EM = 1000  # units of the font per size of the text, as usual
 OUTLINE_EM = 10_000  # units of a typed glyph per size of its text (assumed: fine at any size)
 RISES = 16
 """Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
-(measured, lab notebook: text of PDFs)."""
+(measured, notebook: notes, text of PDFs)."""
 MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
 # The numbers of the objects that every file has.
 _CATALOG = 1
