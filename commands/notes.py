@@ -55,6 +55,9 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--numbers", action="store_true", help=numbers)
     listed = "print the corrected words: file, page:row:word, what was read, and what it is"
     either.add_argument("--corrections", action="store_true", help=listed)
+    view = "open the notes of a folder in the browser, to search and correct them; with WORDS, "
+    view += "search them"
+    either.add_argument("--view", nargs="?", const="", metavar="WORDS", help=view)
     address = "PAGE:ROW:WORD"
     correct = "correct the reading of a word of a file, now and later (an empty TEXT: it is no "
     correct += "word); may be given several times"
@@ -96,11 +99,21 @@ def run(arguments: argparse.Namespace) -> None:
         return
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
-    states: dict[str, str] = {}
-    while True:
-        library = notes.Library(
+
+    def make_library() -> "notes.Library":
+        return notes.Library(
             lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
         )
+
+    if arguments.view is not None:
+        from commands.viewer import serve
+        from notes.viewing import Viewer
+
+        serve(Viewer(path, make_library), arguments.view)
+        return
+    states: dict[str, str] = {}
+    while True:
+        library = make_library()
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
         files = note_files(path) if path.is_dir() else {path.name: path}
@@ -183,6 +196,8 @@ def check(arguments: argparse.Namespace) -> None:
     for name in ("correct", "undo", "page"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
+    if arguments.view is not None and not path.is_dir():
+        raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:
         raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
     if arguments.page and arguments.ink == "keep":
