@@ -39,7 +39,8 @@ from notes.searching import (
 from utils.files import check_regular
 
 MAX_ROWS = 2_000
-"""Most rows whose frames are searched for a query (measured, lab notebook: an index of notes)."""
+"""Most rows whose frames are searched for a query (measured, notebook: notes, an index of
+notes)."""
 BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
 the block and its cost, of four bits, have two bytes together."""

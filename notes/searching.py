@@ -27,16 +27,16 @@ LOGIT_PER_NAT = 0.74
 LOGIT_PER_CHARACTER = 1.19
 """The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
 path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
-testset_v and testset_t, lab notebook: search)."""
+testset_v and testset_t, notebook: notes, search)."""
 MIN_WORD_LOGIT = -3.5
 """Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
-but words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: an index of
+but words of one letter, whose logit is -1.09, are allowed (measured, notebook: notes, an index of
 notes)."""
 MAX_SYMBOL_NATS = 7.0
-"""Nats below a frame's likeliest symbol at which a symbol is left out (measured, lab notebook:
+"""Nats below a frame's likeliest symbol at which a symbol is left out (measured, notebook: notes,
 search; 12 gives the same hits in five times the bytes)."""
 ABSENT_SYMBOL_NATS = 10.0
-"""Cost of a symbol that was left out of a frame (measured, lab notebook: search)."""
+"""Cost of a symbol that was left out of a frame (measured, notebook: notes, search)."""
 NATS_PER_UNIT = 0.1
 """Unit of the costs of compact frames."""
 PAIR_UNIT = 0.5

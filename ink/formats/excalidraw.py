@@ -89,6 +89,19 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> list[InkPage]:
     """Return the page of a file."""
+    return [_page(*_values(path))]
+
+
+def times(path: Path) -> tuple[float, float]:
+    """Return when a drawing was made, which no file says, and last changed, in seconds since 1970;
+    0 if unknown."""
+    _, elements = _values(path)
+    changes = (time for e in elements if isinstance(time := e.get("updated"), int | float))
+    return 0.0, max(changes, default=0.0) / 1000
+
+
+def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
+    """Return the values of a drawing, and its elements."""
     content = read_file(path, MAX_BYTES)
     if path.name.endswith(".md") and (blocks := _DRAWING.findall(content)):
         is_compressed, content = blocks[-1]  # Those above it are the note's own.
@@ -97,7 +110,7 @@ def parse(path: Path) -> list[InkPage]:
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise Fault("a drawing without a list of elements")
-    return [_page(values, elements)]
+    return values, elements
 
 
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
