@@ -114,8 +114,8 @@ if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--rows", type=number(int, 2), default=50, help="rows of each set")
-    parser.add_argument("--height", type=number(int, 5), default=30, help="x-height in pixels")
-    parser.add_argument("--pen", type=number(float, 0), default=0.12, help="its line, in x-heights")
+    parser.add_argument("--height", type=number(int, 5), default=20, help="x-height in pixels")
+    parser.add_argument("--pen", type=number(float, 0), default=0.18, help="line in x-heights")
     parser.add_argument(
         "--mode", default="7", help="segmentation of pages by tesseract: 7 is a row"
     )
