@@ -17,7 +17,7 @@ from tqdm import tqdm
 import model
 import notes
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, plugin_options, search_options
+from commands import network_options, search_options, xournalpp_plugin
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
@@ -55,6 +55,9 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--numbers", action="store_true", help=numbers)
     listed = "print the corrected words: file, page:row:word, what was read, and what it is"
     either.add_argument("--corrections", action="store_true", help=listed)
+    view = "open the notes of a folder in the browser, to search and correct them; with WORDS, "
+    view += "search them"
+    either.add_argument("--view", nargs="?", const="", metavar="WORDS", help=view)
     address = "PAGE:ROW:WORD"
     correct = "correct the reading of a word of a file, now and later (an empty TEXT: it is no "
     correct += "word); may be given several times"
@@ -78,7 +81,11 @@ def add_options(parser: Parser) -> None:
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
-    plugin_options.add_option(either)
+    plugin = (
+        "install a plugin for Xournal++ that saves the open note as PDF, text or neater ink, and "
+    )
+    plugin += "searches in the folder PATH (default: where the installed Xournal++ looks)"
+    either.add_argument("--install-plugin", nargs="?", const="", metavar="FOLDER", help=plugin)
     network_options.add_output(either, SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
     kind += "front matter, links and pictures, for Obsidian and Joplin (default: %(default)s)"
@@ -92,15 +99,25 @@ def run(arguments: argparse.Namespace) -> None:
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     if arguments.install_plugin is not None:
-        plugin_options.install(path, resolve_checkpoint(arguments.resume), arguments.install_plugin)
-        return
+        checkpoint = resolve_checkpoint(arguments.resume).absolute()
+        return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
-    states: dict[str, str] = {}
-    while True:
-        library = notes.Library(
+
+    def make_library() -> "notes.Library":
+        return notes.Library(
             lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
         )
+
+    if arguments.view is not None:
+        from commands.viewer import serve
+        from notes.viewing import Viewer
+
+        serve(Viewer(path, make_library), arguments.view)
+        return
+    states: dict[str, str] = {}
+    while True:
+        library = make_library()
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
         files = note_files(path) if path.is_dir() else {path.name: path}
@@ -183,6 +200,8 @@ def check(arguments: argparse.Namespace) -> None:
     for name in ("correct", "undo", "page"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
+    if arguments.view is not None and not path.is_dir():
+        raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:
         raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
     if arguments.page and arguments.ink == "keep":
@@ -215,8 +234,8 @@ def _check_vault(path: Path, folder: Path | None) -> None:
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
-    rest = strength, not arguments.prose, arguments.page
-    return notes.InkForm(arguments.ink, arguments.keep_ink, *rest)
+    how = arguments.keep_ink, strength, not arguments.prose, arguments.page
+    return notes.InkForm(arguments.ink, *how)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:

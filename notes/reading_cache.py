@@ -90,6 +90,23 @@ class Library:
 
         return self._indexed(look)
 
+    def first_hits(self, query: str, files: Mapping[str, Path], count: int) -> list[Hit]:
+        """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
+        return self._indexed(lambda index: [*islice(index.hits(Query.of(query), files), count)])
+
+    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+        """Return the addresses of the unsure words of a file that was read."""
+        return self._indexed(lambda index: index.unsure(path))
+
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that were read since their corrections changed."""
+        return self._indexed(lambda index: index.current(files))
+
+    def reload(self) -> None:
+        """Read the stored corrections again, with those of other processes."""
+        self.corrections.reload()
+        self._indexed(lambda index: index.record_corrections(self.corrections.all))
+
     def save(
         self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
     ) -> tuple[list[Path], bool]:
