@@ -6,7 +6,7 @@ import {createRequire} from "node:module";
 import {pathToFileURL} from "node:url";
 import {loadReader} from "../web/index.js";
 
-const {network, data, mode, rows} = JSON.parse(readFileSync(0, "utf8"));
+const {network, data, rows} = JSON.parse(readFileSync(0, "utf8"));
 const require = createRequire(new URL("../plugins/package.json", import.meta.url));
 const {createWorker} = require("tesseract.js");
 
@@ -19,11 +19,12 @@ async function timed(call) {
 const [reader, loadReaderMs] = await timed(() => loadReader(pathToFileURL(network)));
 const [worker, loadWorkerMs] = await timed(async () => {
   const created = await createWorker("eng", 1, {langPath: data, cacheMethod: "none"});
-  await created.setParameters({tessedit_pageseg_mode: mode});
+  // A picture is a single row.
+  await created.setParameters({tessedit_pageseg_mode: "7"});
   return created;
 });
 const programs = {
-  reader: {load: loadReaderMs, read: async ({strokes}) => reader.readRow(strokes).text},
+  reader: {load: loadReaderMs, read: async ({strokes}) => reader.readLine(strokes)},
   tesseract: {load: loadWorkerMs, read: async ({picture}) =>
     (await worker.recognize(picture)).data.text.trim().replace(/\s+/g, " ")},
 };

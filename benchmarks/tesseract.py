@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,25 +46,25 @@ def run(arguments: argparse.Namespace) -> None:
     """Print a row of a table for each program and each set of rows."""
     if not PACKAGES.exists():
         raise UserError(f"{PACKAGES} is missing: npm ci --prefix plugins")
+    print(f"{'':<12}{'rows':<12}{'CER, %':>8}{'ms a row':>10}{'ms to load':>12}{'MB':>7}")
     with TemporaryDirectory() as folder:
         network = Path(folder, "open_reader.bin")
         flat_file.save(network, load("open_reader", "cpu"))
-        print(f"{'':<12}{'rows':<12}{'CER, %':>8}{'ms a row':>10}{'ms to load':>12}{'MB':>7}")
+        sizes = {"reader": download(network), "tesseract": download(DATA, *PARTS)}
         for name, samples in sets(arguments).items():
-            rows = [
-                row_of(sample, Path(folder, f"{number}.png"), arguments)
-                for number, sample in enumerate(samples)
-            ]
-            request = {"network": str(network), "data": str(DATA.parent), "mode": arguments.mode}
-            answers = node(ROOT / "benchmarks/tesseract.mjs", request | {"rows": rows})
-            for program, answer in answers.items():
+            files = [Path(folder, f"{number}.png") for number in range(len(samples))]
+            rows = [*map(partial(row_of, arguments), samples, files)]
+            request = {"network": str(network), "data": str(DATA.parent), "rows": rows}
+            words = ["node", ROOT / "benchmarks/tesseract.mjs"]
+            done = subprocess.run(words, input=json.dumps(request), stdout=-1, text=True)
+            if done.returncode:
+                raise UserError("benchmarks/tesseract.mjs has failed")
+            for program, answer in json.loads(done.stdout).items():
                 read, times = zip(*answer["rows"], strict=True)
-                texts = [sample.text for sample in samples]
-                cer = 100 * rates(zip(texts, read, strict=True))["cer"]
-                size = download(network if program == "reader" else DATA, program) / 1e6
+                pairs = zip((sample.text for sample in samples), read, strict=True)
                 print(
-                    f"{program:<12}{name:<12}{cer:>8.2f}{np.mean(times):>10.1f}"
-                    f"{answer['load']:>12.0f}{size:>7.2f}"
+                    f"{program:<12}{name:<12}{100 * rates(pairs)['cer']:>8.2f}"
+                    f"{np.mean(times):>10.1f}{answer['load']:>12.0f}{sizes[program]:>7.2f}"
                 )
 
 
@@ -81,7 +82,7 @@ def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     return chosen
 
 
-def row_of(sample: Sample, path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def row_of(arguments: argparse.Namespace, sample: Sample, path: Path) -> dict[str, Any]:
     """Return the strokes of a row, and the path of its picture: level, black on white."""
     page = page_of_line(levelled(sample.ink)[0])
     pen = Pen(arguments.pen * X_HEIGHT, "#000000")
@@ -91,23 +92,14 @@ def row_of(sample: Sample, path: Path, arguments: argparse.Namespace) -> dict[st
     return {"strokes": points, "picture": str(path)}
 
 
-def node(script: Path, request: dict[str, Any]) -> Any:
-    """Return what a script of Node.js answers to a request."""
-    done = subprocess.run(["node", script], input=json.dumps(request), stdout=-1, text=True)
-    if done.returncode:
-        raise UserError(f"{script} has failed")
-    return json.loads(done.stdout)
-
-
-def download(model: Path, program: str) -> int:
-    """Return the compressed bytes that a browser loads for a program with a model."""
-    if program == "reader":
+def download(*files: Path) -> float:
+    """Return the MB, compressed, that a browser loads: files, or a network and our code."""
+    contents = [file.read_bytes() for file in files]
+    if len(files) == 1:
         words = [PACKAGES / ".bin/esbuild", "--bundle", "--minify", "--format=esm"]
         code = subprocess.run([*words, ROOT / "web/index.js"], stdout=-1, check=True).stdout
-        files = [code, (ROOT / "web/engine.wasm").read_bytes()]
-    else:
-        files = [part.read_bytes() for part in PARTS]
-    return sum(len(gzip.compress(file)) for file in [*files, model.read_bytes()])
+        contents += [code, (ROOT / "web/engine.wasm").read_bytes()]
+    return sum(len(gzip.compress(content)) for content in contents) / 1e6
 
 
 if __name__ == "__main__":
