@@ -17,7 +17,7 @@ from tqdm import tqdm
 import model
 import notes
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, plugin_options, search_options
+from commands import network_options, search_options, xournalpp_plugin
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
@@ -81,7 +81,11 @@ def add_options(parser: Parser) -> None:
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
-    plugin_options.add_option(either)
+    plugin = (
+        "install a plugin for Xournal++ that saves the open note as PDF, text or neater ink, and "
+    )
+    plugin += "searches in the folder PATH (default: where the installed Xournal++ looks)"
+    either.add_argument("--install-plugin", nargs="?", const="", metavar="FOLDER", help=plugin)
     network_options.add_output(either, SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
     kind += "front matter, links and pictures, for Obsidian and Joplin (default: %(default)s)"
@@ -95,8 +99,8 @@ def run(arguments: argparse.Namespace) -> None:
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     if arguments.install_plugin is not None:
-        plugin_options.install(path, resolve_checkpoint(arguments.resume), arguments.install_plugin)
-        return
+        checkpoint = resolve_checkpoint(arguments.resume).absolute()
+        return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
 
@@ -230,8 +234,8 @@ def _check_vault(path: Path, folder: Path | None) -> None:
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
-    rest = strength, not arguments.prose, arguments.page
-    return notes.InkForm(arguments.ink, arguments.keep_ink, *rest)
+    how = arguments.keep_ink, strength, not arguments.prose, arguments.page
+    return notes.InkForm(arguments.ink, *how)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:

@@ -29,25 +29,34 @@ export function greedy(frames) {
 /** Lists of classes that the frames may say, at most WIDTH, the likeliest first, by prefix beam
  * search (Hannun et al. 2014); see `ctc_beam`. */
 export function beam(frames) {
-  // By prefix, the log-probabilities of its paths that end in a blank and in its last character.
-  let readings = [{labels: [], inBlank: 0, inLabel: -Infinity}];
+  // A reading has a node of a tree: its last class, and the reading before. Beside it stand the
+  // log-probabilities of its paths that end in a blank, and of those that end in its last class.
+  let readings = [{node: {next: new Map()}, inBlank: 0, inLabel: -Infinity}];
   for (const frame of frames) {
-    const blank = frame.length - 1, least = Math.max(...frame) - PRUNING, next = new Map();
+    const blank = frame.length - 1, least = Math.max(...frame) - PRUNING;
     const likely = [...frame.keys()].filter((label) => label < blank && frame[label] >= least);
-    const add = (labels, inBlank, inLabel) => {
-      const key = labels.join(), known = next.get(key) ?? {inBlank: -Infinity, inLabel: -Infinity};
-      next.set(key, {labels, inBlank: logAdd(known.inBlank, inBlank),
-        inLabel: logAdd(known.inLabel, inLabel)});
-    };
-    for (const {labels, inBlank, inLabel} of readings) {
-      const last = labels.at(-1), total = logAdd(inBlank, inLabel);
-      add(labels, total + frame[blank], inLabel + (frame[last] ?? 0));
-      for (const label of likely) // equal characters need a blank in between
-        add([...labels, label], -Infinity, (label === last ? inBlank : total) + frame[label]);
-    }
-    readings = [...next.values()].map((reading) =>
-      ({...reading, score: logAdd(reading.inBlank, reading.inLabel)}))
+    const stayed = new Map(readings.map(({node, inBlank, inLabel}) =>
+      [node, {node, inBlank: logAdd(inBlank, inLabel) + frame[blank],
+        inLabel: inLabel + (frame[node.label] ?? 0)}]));
+    const extended = readings.flatMap(({node, inBlank, inLabel}) => likely.flatMap((label) => {
+      // Equal characters need a blank in between.
+      const sum = (label === node.label ? inBlank : logAdd(inBlank, inLabel)) + frame[label];
+      const same = stayed.get(node.next.get(label));
+      if (same) same.inLabel = logAdd(same.inLabel, sum);
+      return same ? [] : [{before: node, label, inBlank: -Infinity, inLabel: sum}];
+    }));
+    readings = [...stayed.values(), ...extended]
+      .map((reading) => ({...reading, score: logAdd(reading.inBlank, reading.inLabel)}))
       .sort((a, b) => b.score - a.score).slice(0, WIDTH);
+    for (const reading of readings.filter(({node}) => !node)) {
+      const {before, label} = reading;
+      if (!before.next.has(label)) before.next.set(label, {before, label, next: new Map()});
+      reading.node = before.next.get(label);
+    }
   }
-  return readings.map(({labels}) => labels);
+  return readings.map(({node}) => {
+    const labels = [];
+    for (; node.before; node = node.before) labels.push(node.label);
+    return labels.reverse();
+  });
 }

@@ -14,18 +14,20 @@ const OPTIONAL = ["hands", "styles"]; // keys that any header may lack
 const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
 const isSize = (value) => Number.isSafeInteger(value) && value > 0;
 const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
+const arePair = (value) => areNumbers(value) && value.length === 2;
+const isPrimer = (value) => isText(value?.text) && isNumber(value.x_height) &&
+  areNumbers(value.ink) && (value.stretch === undefined || arePair(value.stretch));
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
 // Conditions, each with the keys of a header whose values must fulfil the condition.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
-  [isText, "name licence alphabet architecture.type styles.hand.text"],
-  [(value) => areNumbers(value) && value.length === 2,
-    "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"],
+  [isText, "name licence alphabet architecture.type"],
+  [arePair, "normalisation.mean normalisation.std sampling.min_scales"],
   [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
-  [isNumber, "sampling.x_height sampling.baseline features.spacing styles.hand.x_height"],
-  [areNumbers, "styles.hand.ink"],
+  [isNumber, "sampling.x_height sampling.baseline features.spacing"],
+  [(value) => value?.constructor === Object && Object.values(value).every(isPrimer), "styles"],
   [(value) => value?.constructor === Object && Object.values(value).every(areNumbers), "hands"],
   [(value) => value === null || isSize(value), "sampling.longest"],
   [isSize, "features.parts"],

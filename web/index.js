@@ -1,11 +1,18 @@
 // The package: writes and reads handwriting. See README.md; index.d.ts has the types.
 
 import {parse} from "./flat_file.js";
-import {rowStarts} from "./ink.js";
+import {
+  atEqualSteps, levelled, meanStep, median, moved, rowStarts, toStrokes, xHeight,
+} from "./ink.js";
+import {writeLine} from "./line.js";
 import {neat as neatRows} from "./neat.js";
-import {CTCNetwork} from "./networks.js";
+import {CTCNetwork, HandDescriptor, SynthesisNetwork} from "./networks.js";
 
 export {fromInkml, toInkml} from "./inkml.js";
+
+const MAX_CHARACTERS = 1000; // of a line of a network without a limit, as in Python
+const SEEDS = 2 ** 32; // number of seeds
+const RATIOS = [0.01, 100]; // bounds of the ratio of two devices' steps, as in Python
 
 let engine = null; // a promise of the compiled engine of this package
 
@@ -66,11 +73,12 @@ class Reader {
   /** Read a page of strokes, in the order in which they were written. Returns its rows. */
   read(strokes) {
     check(strokes);
-    const starts = strokes.length ? rowStarts(strokes) : [], before = this.#readings;
+    const network = this.#loaded(), starts = strokes.length ? rowStarts(strokes) : [];
+    const before = this.#readings;
     this.#readings = new Map();
     return starts.map((first, i) => {
       const row = strokes.slice(first, starts[i + 1]), key = JSON.stringify(row);
-      const reading = before.get(key) ?? this.readRow(row);
+      const reading = before.get(key) ?? network.read(row);
       this.#readings.set(key, reading);
       const words = reading.words.map((word) =>
         ({...word, strokes: word.strokes.map((index) => first + index)}));
@@ -78,12 +86,16 @@ class Reader {
     });
   }
 
-  /** Read strokes that are one row; see `read`. */
-  readRow(strokes) {
+  /** The text of strokes that are one row. */
+  readLine(strokes) {
     check(strokes);
+    const network = this.#loaded();
+    return strokes.length ? network.readText(strokes) : "";
+  }
+
+  #loaded() {
     if (!this.#network) throw new Error("The reader was disposed of.");
-    const none = {text: "", words: [], doubtful: [], isDrawing: false};
-    return {...(strokes.length ? this.#network.read(strokes) : none), first: 0, strokes};
+    return this.#network;
   }
 
   /** Free the network's memory. The reader reads no more. */
@@ -106,4 +118,117 @@ export function neat(rows) {
   return neatRows(rows.map(({strokes, words, first, isDrawing}) => ({strokes,
     words: isDrawing ? [] : words.map((word) =>
       ({...word, strokes: word.strokes.map((index) => index - first)}))})));
+}
+
+/** A promise that is fulfilled when other tasks of the event loop have had their turn. */
+const turn = () => new Promise((resolve) => {
+  const {port1, port2} = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    resolve();
+  };
+  port2.postMessage(null);
+});
+
+/** Strokes as a device of mean step `step` records them: level, in x-heights; see `match_device`. */
+function resampled(written, step) {
+  const level = levelled(written), height = xHeight(level);
+  const strokes = moved(level, 1 / height, 0, 1 / height, 0), [least, most] = RATIOS;
+  const ratio = Math.min(Math.max(meanStep(strokes) / step, least), most);
+  const count = ({length}) => length > 1 && Math.max(Math.round((length - 1) * ratio), 1);
+  return strokes.map((stroke) => atEqualSteps(stroke, [...stroke.keys()], count(stroke)));
+}
+
+/** A network that writes. */
+class Writer {
+  #network;
+  #descriptor; // a function that loads the network that describes hands
+
+  constructor(network, descriptor) {
+    const {name, licence, alphabet, replacements, sampling, hands, styles} = network.header;
+    const longest = sampling.longest ?? MAX_CHARACTERS;
+    Object.assign(this, {name, licence, alphabet, replacements, longest, bias: sampling.bias,
+      styles: Object.keys(hands ?? styles ?? {}), hasOwnHands: Boolean(hands && !hands.hand)});
+    this.#network = network;
+    this.#descriptor = descriptor;
+  }
+
+  #header() {
+    if (!this.#network) throw new Error("The writer was disposed of.");
+    return this.#network.header;
+  }
+
+  /** The hand of a style; without a name the hand that a network learned. Else null: each seed has
+   * another hand. */
+  #handOfStyle(name = "hand") {
+    const {hands, styles} = this.#header(), {ink, ...primer} = styles?.[name] ?? {};
+    if (!this.styles.includes(name) && name !== "hand")
+      throw new Error(`There is no style “${name}”; there are ${this.styles.join(", ") || "none"}.`);
+    return hands?.[name] ?? (ink ? {...primer, strokes: toStrokes(ink)} : null);
+  }
+
+  /** The hand in which a seed is written without a style; null if only the drawn points show it. */
+  ownHand(seed) {
+    const hand = this.#handOfStyle();
+    return hand ?? this.#network.handEncoder?.draw(seed) ?? null;
+  }
+
+  /** The hand of lines {text, strokes} of one's own, as a style. A network without hand vectors goes
+   * on after the first line whose text it knows. */
+  async handOf(lines) {
+    const {hands, styles, alphabet, sampling} = this.#header();
+    for (const {strokes} of lines) check(strokes);
+    if (hands) {
+      const descriptor = await this.#descriptor();
+      return this.#network.handEncoder.vector(lines.map(({strokes}) =>
+        descriptor.describe(levelled(strokes))));
+    }
+    if (!styles) throw new Error(`${this.name} writes in no hand but its own.`);
+    const line = lines.find(({text}) => text && text.length <= this.longest &&
+      [...text].every((sign) => alphabet.includes(sign)));
+    if (!line) throw new Error(`${this.name} goes on after a line of at most ${this.longest} ` +
+      "characters, all of which it knows. No line is like that.");
+    const step = median(Object.values(styles).map(({ink}) => meanStep(toStrokes(ink))));
+    return {text: line.text, x_height: sampling.x_height, strokes: resampled(line.strokes, step)};
+  }
+
+  /** Write one line of text. Yields {strokes} as the line grows. See README.md and index.d.ts. */
+  async *write(text, options = {}) {
+    const {style, seed = 0, bias = this.bias, signal} = options, header = this.#header();
+    const title = String(text).normalize("NFC").trim().replace(/ +/g, " ");
+    const unknown = [...new Set(title)].filter((sign) => !header.alphabet.includes(sign));
+    if (!title) throw new Error("The text is blank.");
+    if (unknown.length) throw new Error(`${this.name} cannot write ${unknown.join(" ")}.`);
+    if (title.length > this.longest)
+      throw new Error(`The text has ${title.length} characters; a line of ${this.name} has at most ` +
+        `${this.longest}.`);
+    if (!(Number.isInteger(seed) && seed >= 0 && seed < SEEDS))
+      throw new Error(`The seed ${seed} is no integer from 0 to ${SEEDS - 1}.`);
+    if (!(bias >= 0 && bias < Infinity)) throw new Error(`The bias ${bias} is no number from 0 on.`);
+    const isName = typeof style === "string";
+    const hand = isName ? this.#handOfStyle(style) : style ?? this.ownHand(seed);
+    const line = writeLine(this.#network, title, {seed, bias, hand}, options);
+    for (let next = {}; !next.done; yield next.value) {
+      await turn();
+      signal?.throwIfAborted();
+      this.#header(); // may have been disposed of
+      next = line.next();
+    }
+  }
+
+  /** Free the network's memory. The writer writes no more. */
+  dispose() { this.#network = null; }
+}
+
+/** Load a network that writes: `network`, `engine` and `descriptor` are URLs, Blobs or bytes.
+ * `descriptor` is a network that describes hands, which only networks with hand vectors need. */
+export async function loadWriter(network, engine, descriptor) {
+  const source = network ?? new URL("networks/open_writer.bin", import.meta.url);
+  const file = await loaded("writer", source, engine);
+  let describer = null;
+  return new Writer(new SynthesisNetwork(...file), async () => {
+    if (!descriptor) throw new Error("The hand of lines needs a descriptor; see loadWriter.");
+    describer ??= new HandDescriptor(...await loaded("descriptor", descriptor, engine));
+    return describer;
+  });
 }

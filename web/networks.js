@@ -18,6 +18,7 @@ const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
 const MIN_STROKE_FRACTION = 0.25; // of its points that each of several words of a stroke has
 const MAX_DOUBTED_PROBABILITY = 0.999; // of a word whose alternatives are looked for
+const MAX_FRAMES = 300; // of a word whose alternatives are looked for (assumed)
 const MIN_PROBABILITY = 0.6; // of a character that is not doubtful (assumed)
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
@@ -51,9 +52,8 @@ function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
 const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
   rowsOf(tensors, `${name}.weight`, count, columns), rowsOf(tensors, `${name}.bias`, count, 1));
 
-/** Python's SynthesisNetwork with LSTM cells and an end of the sequence. `begin` begins a line of
- * text; each call of `write` draws this line, with another seed. */
-export class Writer {
+/** Python's SynthesisNetwork with LSTM cells and an end of the sequence. */
+export class SynthesisNetwork {
   constructor(module, {header, tensors}) {
     const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
     const lowestRows = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
@@ -80,15 +80,50 @@ export class Writer {
     this.window = linearLayer(kernels, tensors, "layers.0.window", windows, size);
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
-    this.lineMemory = kernels.c.mark(); // memory from here on belongs to a line
+    this.lineMemory = kernels.c.mark(); // memory from here on belongs to one of the lines
+    this.line = null; // the line that has this memory
   }
 
+  /** Begin a line after a primer; see `Line`. */
+  begin(...line) { return new Line(this, ...line); }
+
+  /** Give a line the memory of lines; the line that had this memory keeps a copy. */
+  switchTo(line) {
+    const {c} = this.kernels, {lineMemory} = this;
+    if (line === this.line) return;
+    if (this.line)
+      this.line.memory = new Uint8Array(c.memory.buffer).slice(lineMemory, c.mark());
+    c.release(lineMemory + (line.memory?.length ?? 0));
+    if (line.memory) new Uint8Array(c.memory.buffer).set(line.memory, lineMemory);
+    this.line = line;
+  }
+
+  /** The packed output layer, in which the mixture's means, in the units of the data, are multiplied
+   * by `stretch`, two factors for x and y; see `stretched` in mixture.py. */
+  stretched(stretch) {
+    const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
+    const mixtures = Math.floor(weights.length / 6);
+    // 0 for the rows of means in x, 1 for the rows of means in y.
+    const axis = (row) => Math.floor((row - 1) / mixtures) - 1;
+    const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
+    const bias = biases.map(([value], row) => {
+      const origin = mean[axis(row)] / std[axis(row)] || 0;
+      return [factors[row] * (value + origin) - origin];
+    });
+    const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
+    return this.kernels.linear(rows, bias);
+  }
+}
+
+/** A line of a SynthesisNetwork. Each call of `write` draws this line, with another seed. Lines of a
+ * network can be drawn in turns. */
+class Line {
   /** Begin a line after a primer: its ink, and the first `primed` characters of the encoded `text`.
    * Without a primer `ink` is a point of zeros. `vector` is a hand vector. See sampling._begin. */
-  begin(ink, text, primed, {bias, stretch, vector}) {
-    const {kernels} = this, {mean, std} = this.header.normalisation;
-    kernels.c.release(this.lineMemory); // frees the memory of the previous line
-    this.text = text;
+  constructor(network, ink, text, primed, {bias, stretch, vector}) {
+    const {kernels, window, header: {normalisation: {mean, std}}} = network;
+    Object.assign(this, {network, kernels, text});
+    network.switchTo(this);
     this.#allocate(bias, stretch, vector);
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
@@ -99,7 +134,7 @@ export class Writer {
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
       let middle = 0, total = phi[0];
       while (total < half) total += phi[++middle];
-      const kappas = kernels.floats(this.kappas, this.window.count / 3);
+      const kappas = kernels.floats(this.kappas, window.count / 3);
       kappas.set(kappas.map((kappa) => kappa + primed - middle));
     }
     this.start = {parity: this.parity, bias, state: kernels.floats(...this.state).slice()};
@@ -109,14 +144,16 @@ export class Writer {
    * {steps, ended, peaks}: the number of steps that belong to the line, whether the line is
    * complete, and the index of the character at the window's peak, for each step. */
   *write(seed, limit) {
-    const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
+    const {network, kernels, start, text} = this, {mean, std} = network.header.normalisation;
+    network.switchTo(this);
     kernels.floats(...this.state).set(start.state);
     kernels.floats(this.bias, 1)[0] = start.bias;
     this.parity = start.parity;
-    const stopping = new Stopping(this.header, text, limit, this.point);
+    const stopping = new Stopping(network.header, text, limit, this.point);
     const random = new TorchRandom(seed);
     let numbers = [];
     for (let step = 0, goesOn = true; goesOn && step < limit; step += PERIOD) {
+      network.switchTo(this); // another line may have been drawn meanwhile
       if (step % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
       const begin = 2 * (step % BLOCK), steps = Math.min(PERIOD, limit - step);
       [this.uniform, this.normal].forEach((pointer, i) =>
@@ -140,18 +177,20 @@ export class Writer {
 
   /** Copy a normalised point into the inputs of all layers at the next step. */
   setPoint(point) {
+    const {layers, size, vocabSize} = this.network;
     this.point = point;
-    this.layers.forEach(({width}, number) => {
-      const column = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
+    layers.forEach(({width}, number) => {
+      const column = this.parity * width + size * (number ? 2 : 1) + vocabSize;
       this.kernels.floats(this.joints[number] + 4 * column, INPUTS).set(point);
     });
   }
 
   /** Allocate the structure `Writing` of sampling.c for a line, with zeros as states. */
   #allocate(bias, stretch, vector) {
-    const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
-    const count = layers.length, places = text.length + 1, components = window.count / 3;
-    const widths = layers.map(({width}) => width), output = this.#output(stretch);
+    const {network, kernels, text} = this, {size, layers, vocabSize, window} = network;
+    const {sampling} = network.header, components = window.count / 3;
+    const count = layers.length, places = text.length + 1, output = network.stretched(stretch);
+    const widths = layers.map(({width}) => width);
     // The states that steps change lie side by side, so that `begin` copies all of them at once.
     const sizes = [count * size, components, ...widths.map((width) => 2 * width)];
     const begin = kernels.alloc(sum(sizes));
@@ -167,7 +206,7 @@ export class Writer {
     const integers = (values) => kernels.list(BigInt64Array, values);
     const biases = layers.map(({bias}) => bias);
     if (vector) {
-      const [gates] = kernels.product(this.handGates, vector);
+      const [gates] = kernels.product(network.handGates, vector);
       biases.forEach((bias, number) => {
         const values = kernels.floats(bias, 4 * size);
         biases[number] = kernels.alloc(4 * size,
@@ -187,22 +226,6 @@ export class Writer {
       hiddens: kernels.alloc(count * size + 1), cells, kappas,
       parameters: kernels.alloc(padded(3 * components)), raw, bias: this.bias, uniform, normal,
       points, phis});
-  }
-
-  /** The packed output layer, in which the mixture's means, in the units of the data, are multiplied
-   * by `stretch`, two factors for x and y; see `stretched` in mixture.py. */
-  #output(stretch) {
-    const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
-    const mixtures = Math.floor(weights.length / 6);
-    // 0 for the rows of means in x, 1 for the rows of means in y.
-    const axis = (row) => Math.floor((row - 1) / mixtures) - 1;
-    const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
-    const bias = biases.map(([value], row) => {
-      const origin = mean[axis(row)] / std[axis(row)] || 0;
-      return [factors[row] * (value + origin) - origin];
-    });
-    const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
-    return this.kernels.linear(rows, bias);
   }
 }
 
@@ -326,7 +349,12 @@ export class CTCNetwork extends StrokeEncoder {
   }
 
   /** The text of a list of classes. */
-  textOf(labels) { return labels.map((label) => this.alphabet[label]).join(""); }
+  #textOf(labels) { return labels.map((label) => this.alphabet[label]).join(""); }
+
+  /** The text of a row. */
+  readText(strokes) {
+    return this.#textOf(greedy(this.logProbs(strokes)).map(({label}) => label));
+  }
 
   /** Read a row: {text, words, doubtful, isDrawing}. A word is {text, strokes, probability,
    * alternatives}; `strokes` are the indices of its strokes, which may be other words' as well.
@@ -334,7 +362,7 @@ export class CTCNetwork extends StrokeEncoder {
    * are mostly doubtful may be a drawing. */
   read(strokes) {
     const logProbs = this.logProbs(strokes), characters = greedy(logProbs);
-    const text = this.textOf(characters.map(({label}) => label)), spans = wordsOf(text);
+    const text = this.#textOf(characters.map(({label}) => label)), spans = wordsOf(text);
     const owned = spans.length ? this.#strokesOf(strokes, characters, spans) : [];
     const words = spans.map(([start, end], i) => ({text: text.slice(start, end),
       strokes: owned[i], ...this.#evidence(logProbs, characters, start, end)}));
@@ -350,8 +378,9 @@ export class CTCNetwork extends StrokeEncoder {
     if (probability >= MAX_DOUBTED_PROBABILITY) return {probability, alternatives: []};
     const first = (characters[start - 1]?.frames.at(-1) ?? -1) + 1;
     const frames = logProbs.slice(first, characters[end]?.frames[0]);
-    const text = this.textOf(characters.slice(start, end).map(({label}) => label));
-    const readings = beam(frames).map((labels) => this.textOf(labels).trim().replace(/ +/g, " "));
+    if (frames.length > MAX_FRAMES) return {probability, alternatives: []};
+    const text = this.#textOf(characters.slice(start, end).map(({label}) => label));
+    const readings = beam(frames).map((labels) => this.#textOf(labels).trim().replace(/ +/g, " "));
     const alternatives = [...new Set(readings)].filter((reading) => reading && reading !== text);
     return {probability, alternatives};
   }

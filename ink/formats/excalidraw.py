@@ -55,7 +55,7 @@ THINNING = 0.6
 """Fraction of the pressure that acts on a freehand pen's width."""
 POINT_REPEATS = 2
 """How often each point of a pen is written. Excalidraw's line goes 0.575 of the way to each point
-(`streamline` of perfect-freehand), which makes letters smaller (measured, lab notebook:
+(`streamline` of perfect-freehand), which makes letters smaller (measured, notebook: notes,
 Excalidraw)."""
 MAX_MARKER_OPACITY = 50
 """Opacity in per cent of a highlighter, at most (assumed; a pen's stroke has more than 75)."""

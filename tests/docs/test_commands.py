@@ -89,8 +89,11 @@ def test_each_target_of_make_that_a_page_shows_is_one_of_the_makefile():
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         blocks = "".join(block for _, block in BLOCK.findall(text))
-        targets = re.findall(r"^make (\w+)", blocks, re.MULTILINE)
-        for target in [*targets, *re.findall(r"`make (\w+)[^`]*`", BLOCK.sub("", text))]:
+        targets = re.findall(r"^make (?:[A-Z]+=\S+ )*([a-z]\w*)", blocks, re.MULTILINE)
+        for target in [
+            *targets,
+            *re.findall(r"`make (?:[A-Z]+=\S+ )*([a-z]\w*)[^`]*`", BLOCK.sub("", text)),
+        ]:
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), (page, target)
 
 
@@ -106,6 +109,9 @@ RUN = {
     "docs/read.md": """
         experiments.py write --text "Hello world" --output hello.inkml
         experiments.py read hello.inkml
+    """,
+    "docs/data.md": """
+        train.py -c configs/inkml.json --data docs/sample-lines --prepare
     """,
     "docs/notes.md": """
         experiments.py page docs/letter.txt --output letter.inkml

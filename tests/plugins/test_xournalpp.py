@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands import plugin_options
+from commands import xournalpp_plugin
 from data_loader import read_ink
 from ink.drawing.page import save_ink_pages
 from ink.formats import read_pages
@@ -159,12 +159,12 @@ def test_the_plugin_is_installed_where_one_has_rights(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"no Xournal\+\+ found .*--install-plugin FOLDER"):
         use("notes", tmp_path, "--install-plugin")
     with without_rights(), pytest.raises(UserError) as refused:
-        plugin_options.install(Path("my notes"), Path("reader.pth"), str(tmp_path))
+        xournalpp_plugin.install(Path("my notes"), Path("reader.pth"), str(tmp_path))
     _, first, second = str(refused.value).splitlines()
     assert first.endswith("experiments.py notes 'my notes' --install-plugin plugin")
     assert second == f"  sudo cp -r plugin/Handwriting {tmp_path}"
 
-    plugin_options.install(Path('a "b" \\ c\nd'), Path("reader.pth"), str(tmp_path))
+    xournalpp_plugin.install(Path('/a "b" \\ c\nd'), Path("reader.pth"), str(tmp_path))
     program = (tmp_path / "Handwriting" / "program.lua").read_bytes()
-    assert b'/a \\034b\\034 \\092 c\\010d",\n' in program
+    assert b'"/a \\034b\\034 \\092 c\\010d",\n' in program
     assert (tmp_path / "Handwriting" / "plugin.ini").is_file()

@@ -97,7 +97,7 @@ OF_THE_PAGE = {
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "neat": {"LETTER", "MAX_DISTANCE"},
-    "networks": {"INPUTS", "GATES", "MIN_PROBABILITY"},
+    "networks": {"INPUTS", "GATES", "MIN_PROBABILITY", "MAX_FRAMES"},
     "text": {"TOO_LONG"},
 }
 

@@ -100,5 +100,5 @@ def test_a_word_has_the_strokes_that_python_finds(tmp_path, source):
         probabilities = [word["probability"] for word in own]
         np.testing.assert_allclose(probabilities, [w.probability for w in expected], rtol=1e-3)
         assert [tuple(word["alternatives"]) for word in own] == [w.alternatives for w in expected]
-    words = sum(answers, [])
+    words = [word for row in answers for word in row]
     assert len(words) > 2 * len(inks) and any(word["alternatives"] for word in words)
