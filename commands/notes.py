@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
         from commands.viewer import serve
         from notes.viewing import Viewer
 
-        serve(Viewer(path, make_library), arguments.view)
+        serve(Viewer(path, make_library, reader), arguments.view)
         return
     states: dict[str, str] = {}
     while True:

@@ -59,10 +59,15 @@ class Chosen:
 class Viewer:
     """The notes of a folder. Several threads may call its methods."""
 
-    def __init__(self, folder: Path, make_library: Callable[[], Library]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        make_library: Callable[[], Library],
+        load: Callable[[], object] = lambda: None,
+    ) -> None:
         """Keep a folder; `make_library` makes a library, of which the thread that follows the
-        folder has its own."""
-        self._folder = folder
+        folder has its own, and `load` loads the network, so that a new note need not wait."""
+        self._folder, self._load = folder, load
         self._library, self._reading = make_library(), make_library()
         self._lock = threading.RLock()
         self._parsing = threading.Lock()  # One child of the guard is enough.
@@ -81,6 +86,7 @@ class Viewer:
             try:
                 self.scan()
                 self._problem = ""
+                self._load()
             except Exception as error:  # It may be gone at the next look.
                 self._problem = str(error) if isinstance(error, UserError) else described(error)
             elapsed = time.monotonic() - begin

@@ -275,3 +275,14 @@ def test_a_note_that_is_refused_leaves_no_folder(tmp_path, checkpoints):
     with pytest.raises(UserError, match="no line of ink"):
         use("notes", *words, tmp_path / "new" / "a.pdf")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("commands.viewer.serve", lambda viewer, query: opened.append(query))
+    diary = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:1])
+    use("notes", tmp_path, "--view")
+    use("notes", tmp_path, "--view", "quick brown")
+    assert opened == ["", "quick brown"]
+    with pytest.raises(UserError, match="--view is for a folder; .*diary.xopp is a file"):
+        use("notes", diary, "--view")
