@@ -284,5 +284,5 @@ def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_pat
     use("notes", tmp_path, "--view")
     use("notes", tmp_path, "--view", "quick brown")
     assert opened == ["", "quick brown"]
-    with pytest.raises(UserError, match="--view is for a folder; .*diary.xopp is a file"):
+    with pytest.raises(UserError, match=r"--view is for a folder; .*diary\.xopp is a file"):
         use("notes", diary, "--view")
