@@ -27,10 +27,10 @@ MAX_COUNT = 2_000  # hits in an answer (assumed)
 
 def serve(viewer: Viewer, query: str = "") -> None:
     """Serve the viewer on a free port, and open it in the browser with a query, until Ctrl-C."""
-    threading.Thread(target=viewer.follow, daemon=True).start()
     with listen(viewer) as server:
         address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
+        threading.Thread(target=viewer.follow, daemon=True).start()
         webbrowser.open(f"{address}#q={quote(query)}" if query else address)
         try:
             server.serve_forever()

@@ -1,9 +1,9 @@
 """Searches, shows and corrects the notes of a folder for a viewer, and follows the folder."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
@@ -15,6 +15,7 @@ from ink import guard
 from ink.formats.folders import file_state
 from ink.ink_page import InkPage
 from notes.corrections import longest, word_inks
+from notes.exporting import note_times
 from notes.page_text import Note, PageText, Summary
 from notes.page_view import page_values
 from notes.reading_cache import Library
@@ -24,14 +25,15 @@ from utils.checks import UserError, described, printable
 POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
 MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
 MAX_FAULTS = 20  # notes that could not be read, which the viewer lists (assumed)
+SHOW_SECONDS = 0.5  # from one answer that has new notes to the next, while they are read (assumed)
 PART_PAGES = 20  # of a file, which are parsed together (assumed: most notes are shorter)
 NUM_PARTS = 16  # parts of files whose ink stays in memory (assumed: 16 notes)
 
 
 @dataclass(frozen=True)
 class ViewedNote:
-    """A note of the folder: its file, the file's state and date, what was read, and why the file in
-    this state could not be read, if so."""
+    """A note of the folder: its file, the file's state, the day when it was made, what was read,
+    and why the file in this state could not be read, if so."""
 
     path: Path
     state: str
@@ -107,16 +109,20 @@ class Viewer:
         for name, path in files.items():
             note, state = self._notes.get(name), file_state(path)
             if note is None or note.state != state or not (note.fault or name in current):
-                day = date.fromtimestamp(os.path.getmtime(path) if path.exists() else 0)
                 old = note.summary if note else Summary()
-                changed.append((name, ViewedNote(path, state, day.isoformat(), old)))
+                changed.append((name, ViewedNote(path, state, _date(path), old)))
         changed.sort(key=lambda item: item[1].date, reverse=True)
-        if gone := self._notes.keys() - files.keys():
-            self._show({name: note for name, note in self._notes.items() if name not in gone})
+        notes, shown = {n: note for n, note in self._notes.items() if n in files}, time.monotonic()
+        is_new = bool(changed) or len(notes) < len(self._notes)
         for number, (name, note) in enumerate(changed):
             self._left = len(changed) - number
-            self._show(self._notes | {name: self._read(name, note)})
+            notes[name] = self._read(name, note)
+            if time.monotonic() > shown + SHOW_SECONDS:
+                self._show(notes)
+                shown = time.monotonic()
         self._left = 0
+        if is_new:
+            self._show(notes)
 
     def _read(self, name: str, note: ViewedNote) -> ViewedNote:
         """Return a note that was read; if it cannot be, with the fault and what it was before."""
@@ -256,3 +262,11 @@ class Viewer:
         # A generator that is not read to its end ends the child of the guard; most are.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
+
+
+def _date(path: Path) -> str:
+    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
+    time = 0.0
+    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
+        time, _ = note_times(path)
+    return date.fromtimestamp(time).isoformat()

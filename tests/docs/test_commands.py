@@ -110,6 +110,9 @@ RUN = {
         experiments.py write --text "Hello world" --output hello.inkml
         experiments.py read hello.inkml
     """,
+    "docs/data.md": """
+        train.py -c configs/inkml.json --data docs/sample-lines --prepare
+    """,
     "docs/notes.md": """
         experiments.py page docs/letter.txt --output letter.inkml
         experiments.py notes letter.inkml --output letter.xopp

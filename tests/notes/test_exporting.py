@@ -94,6 +94,9 @@ def test_notes_in_a_pdf_have_outline_labels_links_and_dates(tmp_path, is_over_pd
     reader = PdfReader(tmp_path / "out" / "a.pdf", strict=True)
     below = [("b", 0), [("x", 0), ("y", 2)], ("z", 3)]
     assert outline(reader, reader.outline) == [("Ω (1)", 0), below, ("a", 4)]
+    top = reader.root_object["/Outlines"]  # Readers that go back follow other entries than pypdf.
+    folder, last = top["/First"], top["/Last"]
+    assert (folder["/Next"], last["/Prev"], last["/Parent"]) == (last, folder, top)
     names = ["Ω (1)/b/x 1", "Ω (1)/b/x 2", "Ω (1)/b/y 1", "Ω (1)/z 1", "a 1"]
     assert reader.page_labels == names and reader.page_mode == "/UseOutlines"
     times = [
