@@ -1,8 +1,9 @@
-"""Open a page in the browser that writes, reads, and records a hand."""
+"""Open a page in the browser that writes, reads, and records a hand; or save it as static files."""
 
 import argparse
+import shutil
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,14 @@ PORT = 8753
 """Default port. It must stay the same, because browsers keep recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
+OPEN_NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
+SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
+SITE_LIST = "site.txt"
+"""File of a site that names the site's files: only a folder with nothing else is replaced."""
+HEADERS = """Let the host send these headers, which a page cannot set:
+  Content-Security-Policy: frame-ancestors 'none'
+  X-Content-Type-Options: nosniff
+  Cache-Control: no-cache"""
 
 
 def add_options(parser: Parser) -> None:
@@ -25,12 +34,21 @@ def add_options(parser: Parser) -> None:
     hand = "folder of a run that learned a person's hand: the page writes with the run's network "
     hand += "(default: with the network writer)"
     parser.add_argument("--hand", metavar="RUN_FOLDER", help=hand)
+    networks = "open: open_writer and open_reader, whose weights anyone may publish; research: "
+    networks += "writer and reader, for non-commercial research (default: %(default)s)"
+    choices = ("open", "research")
+    parser.add_argument("--networks", choices=choices, default="research", help=networks)
+    output = "do not serve the page, but save it as static files in this folder, for any host"
+    parser.add_argument("--output", type=Path, metavar="SITE", help=output)
 
 
 def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
-        files = page_files()
-        make_networks()
+        networks = OPEN_NETWORKS if arguments.networks == "open" else NETWORKS
+        files = page_files(networks)
+        if arguments.output:
+            _check_replaceable(arguments.output)
+        make_networks(networks)
         if arguments.hand:
             print(f"measuring the hand of {arguments.hand}", flush=True)
             from handwriting import flat_file
@@ -39,6 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
             writer = load_writer(arguments.hand, "cpu")
             files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")
             flat_file.save(hand, writer, ink_of(writer, "--hand"))
+        if arguments.output:
+            write_site(arguments.output, files)
+            print(f"{arguments.output}\n{HEADERS}")
+            return
         with _listen(arguments.port, files) as server:
             address = f"http://127.0.0.1:{server.server_port}/"
             print(f"{address}  (Ctrl-C ends it)", flush=True)
@@ -49,9 +71,10 @@ def run(arguments: argparse.Namespace) -> None:
                 print()
 
 
-def make_networks() -> None:
-    """Make the networks of the page that are missing, or older than their checkpoints."""
-    paths = page_networks.missing(NETWORKS)
+def make_networks(networks: Sequence[Path] | None = None) -> None:
+    """Make the networks that are missing, or older than their checkpoints; by default those of the
+    page."""
+    paths = page_networks.missing(NETWORKS if networks is None else networks)
     if paths:
         names = ", ".join(path.stem for path in paths)
         print(f"making networks of the page, which takes half a minute: {names}", flush=True)
@@ -62,11 +85,65 @@ def make_networks() -> None:
         print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
-def page_files() -> dict[str, Path]:
-    """Return the files of the page by their addresses on the server."""
-    paths = [*filter(Path.is_file, FOLDER.iterdir()), *NETWORKS]
-    addresses = {f"/{path.relative_to(FOLDER).as_posix()}": path for path in paths}
+def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Return the files of the page by their addresses on the server, with the page's networks or
+    others in their place."""
+    paths = [*filter(Path.is_file, FOLDER.iterdir())]
+    addresses = {f"/{path.name}": path for path in paths}
+    for path in NETWORKS if networks is None else networks:
+        addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": FOLDER / "index.html"}
+
+
+def write_site(folder: Path, files: Mapping[str, Path]) -> None:
+    """Write the page as static files; the folder is never there in part.
+
+    Args:
+        folder: a new folder, or one that this function wrote.
+        files: the files of the page by their addresses.
+
+    Raises:
+        UserError: if the folder has other files, or cannot be written.
+    """
+    target = folder.resolve()
+    _check_replaceable(target)
+    site = {name[1:]: path for name, path in files.items() if Path(name).suffix in SITE_SUFFIXES}
+    site["LICENSE"] = FOLDER.with_name("LICENSE")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as beside:
+            new, old = Path(beside, "new"), Path(beside, "old")
+            for name, path in site.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, new / name)
+            (new / SITE_LIST).write_text("".join(f"{name}\n" for name in [*site, SITE_LIST]))
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot be written ({error.strerror})") from None
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise a UserError unless a folder is missing, empty, or has the files of a site alone."""
+    if not folder.exists():
+        return
+    names = []
+    if folder.is_dir():
+        paths = (path for path in folder.rglob("*") if not path.is_dir())
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        listed = folder / SITE_LIST
+        ours = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+        names = sorted({*names} - {*ours})
+        if not names:
+            return
+    found = f"has other files, such as {names[0]}" if names else "is no folder"
+    raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")
 
 
 def _listen(port: int, files: Mapping[str, Path]) -> LocalServer:

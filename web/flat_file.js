@@ -15,19 +15,19 @@ const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
 const isSize = (value) => Number.isSafeInteger(value) && value > 0;
 const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
 const arePair = (value) => areNumbers(value) && value.length === 2;
-const isPrimer = (value) => isText(value?.text) && isNumber(value.x_height) &&
-  areNumbers(value.ink) && (value.stretch === undefined || arePair(value.stretch));
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
 // Conditions, each with the keys of a header whose values must fulfil the condition.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
-  [isText, "name licence alphabet architecture.type"],
+  [(value) => value?.constructor === Object, "styles"],
+  [isText, "name licence alphabet architecture.type styles.*.text"],
   [arePair, "normalisation.mean normalisation.std sampling.min_scales"],
   [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
-  [isNumber, "sampling.x_height sampling.baseline features.spacing"],
-  [(value) => value?.constructor === Object && Object.values(value).every(isPrimer), "styles"],
+  [isNumber, "sampling.x_height sampling.baseline features.spacing styles.*.x_height"],
+  [areNumbers, "styles.*.ink"],
+  [(value) => value === undefined || arePair(value), "styles.*.stretch"],
   [(value) => value?.constructor === Object && Object.values(value).every(areNumbers), "hands"],
   [(value) => value === null || isSize(value), "sampling.longest"],
   [isSize, "features.parts"],
@@ -47,7 +47,8 @@ export async function parse(bytes, name) {
   const missing = OPTIONAL.filter((key) => !(key in header));
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)
-    for (const key of keys.split(" ")) {
+    for (const key of keys.split(" ").flatMap((key) => key.includes("*")
+      ? Object.keys(header.styles ?? {}).map((style) => key.replace("*", style)) : key)) {
       const names = key.split("."), value = names.reduce((parent, part) => parent?.[part], header);
       if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
     }

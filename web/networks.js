@@ -30,7 +30,12 @@ const SPAN = 3; // largest absolute value of a number of a hand vector
 const isDoubtful = ({probability}) => probability < MIN_PROBABILITY;
 
 /** A list of the numbers of all rows. */
-const concatenated = (rows) => Float32Array.from(rows.flatMap((row) => [...row]));
+function concatenated(rows) {
+  const all = new Float32Array(sum(rows.map((row) => row.length)));
+  let end = 0;
+  for (const row of rows) all.set(row, (end += row.length) - row.length);
+  return all;
+}
 
 /** A packed layer of LSTM cells. A row has the weights of the hidden state, then of the inputs. */
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
