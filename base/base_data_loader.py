@@ -98,6 +98,21 @@ def padded(
     return pad_sequence(list(map(torch.from_numpy, arrays)), batch_first=True).to(device), lengths
 
 
+def features_of(
+    features: Callable[..., np.ndarray], inks: Sequence[np.ndarray], **arguments: Any
+) -> list[np.ndarray]:
+    """Return the features of each ink, by the method `batch` of `features` if it has one.
+
+    Args:
+        features: the property `features` of a model, see `BaseModel`.
+        inks: `(points, 3)` each.
+        arguments: further arguments of `features`, for all inks.
+    """
+    if batch := getattr(features, "batch", None):
+        return batch(inks, **arguments)
+    return [features(ink, **arguments) for ink in inks]
+
+
 class BaseSampler(ABC):
     """Chooses the samples of each batch of training.
 

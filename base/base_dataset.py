@@ -24,8 +24,8 @@ from utils.strict_json import Json, children
 
 SPLITS = ("train", "valid", "test")
 INK_TOLERANCE = 1e-5
-"""Maximum difference between sums of the same ink (measured, lab notebook: data of a resumed run):
-what another machine rounds otherwise changes them by less, one point of 10,000 lines by more."""
+"""Maximum difference between sums of the same ink (measured, notebook: data, a resumed run): what
+another machine rounds otherwise changes them by less, one point of 10,000 lines by more."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ class BaseModel(nn.Module, ABC):
         """The function that turns ink `(points, 3)` in any unit into inputs `(points, features)`;
         None if the network sees the normalised points.
 
-        Worker processes call the function, so it must be picklable.
+        Worker processes call the function, so it must be picklable. It may have a method `batch`,
+        which takes a list of inks and returns the list of their inputs.
         """
         return None
 

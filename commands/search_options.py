@@ -15,7 +15,7 @@ LANGUAGE_WEIGHT = 0.7
 """Default of --language-weight with a FILE (chosen with `recognition` on lines of `testset_v` and
 `testset_t`)."""
 WORDS_WEIGHT = 0.5
-"""Default of --language-weight without a FILE (measured, lab notebook: the language model of
+"""Default of --language-weight without a FILE (measured, notebook: reader, the language model of
 words)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model

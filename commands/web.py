@@ -1,23 +1,18 @@
 """Open a page in the browser that writes, reads, and records a hand; or save it as static files."""
 
 import argparse
-import re
 import shutil
-import sys
 import webbrowser
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
 
 from commands.options import Parser, number
 from commands.writing_options import ink_of
 from handwriting import page_networks
 from utils.checks import UserError
+from utils.local_server import LocalPage, LocalServer
 
 PORT = 8753
 """Default port. It must stay the same, because browsers keep recorded lines by address and port."""
@@ -31,14 +26,6 @@ HEADERS = """Let the host send these headers, which a page cannot set:
   Content-Security-Policy: frame-ancestors 'none'
   X-Content-Type-Options: nosniff
   Cache-Control: no-cache"""
-MAX_CONNECTIONS = 32
-"""Limit on open connections, each with a thread and at most two files (assumed: a browser opens six
-at a time, and systems allow a process at least 128 files)."""
-TIMEOUT = 10.0
-"""Seconds after which a connection is closed if it neither asks nor takes anything (assumed)."""
-TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
-"""Media types by suffix; the system's table may lack these types."""
-POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
 
 def add_options(parser: Parser) -> None:
@@ -120,7 +107,8 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     """
     target = folder.resolve()
     _check_replaceable(target)
-    site = {name[1:]: path for name, path in files.items() if Path(name).suffix in SITE_SUFFIXES}
+    names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
     site["LICENSE"] = FOLDER.with_name("LICENSE")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -159,75 +147,10 @@ def _check_replaceable(folder: Path) -> None:
     raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")
 
 
-def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
+def _listen(port: int, files: Mapping[str, Path]) -> LocalServer:
     """Return a server on a port; `files` are the page's files by address."""
     try:
-        return _Server(("127.0.0.1", port), partial(_Page, files))
+        return LocalServer(("127.0.0.1", port), partial(LocalPage, files))
     except OSError as error:
         reason = f"{error.strerror}; choose another one with --port"
         raise UserError(f"--port {port}: cannot be served ({reason})") from None
-
-
-class _Server(ThreadingHTTPServer):
-    """Serves the newest `MAX_CONNECTIONS`: a new connection ends the oldest one, so that idle ones
-    keep nobody from the page."""
-
-    request_queue_size = MAX_CONNECTIONS  # With 5, connections that come together wait for seconds.
-
-    def __init__(self, *settings: object) -> None:
-        super().__init__(*settings)
-        self._connections: dict[socket, None] = {}  # open, from the oldest to the newest
-
-    def process_request(self, connection: socket, address: object) -> None:
-        """Answer a connection in a thread of its own."""
-        self._connections[connection] = None
-        for oldest in [*self._connections][:-MAX_CONNECTIONS]:
-            self._connections.pop(oldest, None)
-            with suppress(OSError):  # Its thread may be closing it.
-                oldest.shutdown(SHUT_RDWR)  # Its thread reads the end, and closes it.
-        super().process_request(connection, address)
-
-    def shutdown_request(self, connection: socket) -> None:
-        """Close a connection."""
-        self._connections.pop(connection, None)
-        super().shutdown_request(connection)
-
-    def handle_error(self, *request: object) -> None:
-        """Ignore the error of a browser that closes its connection before the answer."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(*request)
-
-
-class _Page(SimpleHTTPRequestHandler):
-    """Answers requests with the page's files."""
-
-    extensions_map = TYPES
-    timeout = TIMEOUT
-
-    def __init__(self, files: Mapping[str, Path], *connection: object) -> None:
-        self.files = files
-        super().__init__(*connection)
-
-    def translate_path(self, path: str) -> str:
-        return str(self.files.get(path.partition("?")[0], ""))  # "" gives "file not found".
-
-    def send_head(self) -> object:
-        """Refuse requests with another host name, which a hostile page may send (DNS rebinding)."""
-        port, host = self.server.server_port, self.headers.get("Host", "")
-        host = host if ":" in host else f"{host}:80"
-        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        del self.headers["If-Modified-Since"]  # The browser may keep another hand's network.
-        return super().send_head()
-
-    def end_headers(self) -> None:
-        policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
-        policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
-        self.send_header("Content-Security-Policy", policy)
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.send_header("Cache-Control", "no-cache")  # A file may have changed.
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Do not log requests."""

@@ -10,7 +10,7 @@ import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from base.base_data_loader import Batch, padded
+from base.base_data_loader import Batch, features_of, padded
 from base.base_dataset import Loaded
 from base.base_transform import BaseTransform
 from base.config import user_modules
@@ -64,13 +64,12 @@ class BatchDataset(Dataset):
         if not keys:
             return None
         samples = [self.samples[index] for _, index in keys]
-        steps = [self.steps(*key, sample) for key, sample in zip(keys, samples, strict=True)]
-        inputs, targets = zip(*steps, strict=True)
-        inputs, lengths = padded(inputs)
+        steps, targets = self.steps(keys, samples)
+        inputs, lengths = padded(steps)
         text, text_lengths = padded([self.alphabet.encode(sample.text) for sample in samples])
         return Batch(
             inputs=inputs,
-            targets=None if targets[0] is None else padded(targets)[0],
+            targets=None if targets is None else padded(targets)[0],
             lengths=lengths,
             text=text,
             text_lengths=text_lengths,
@@ -83,40 +82,71 @@ class BatchDataset(Dataset):
         )
 
     def steps(
-        self, data_pass: int, index: int, sample: Sample
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the inputs and targets of each step of a sample, augmented for a pass over the
-        data; the targets are None if the inputs are features."""
-        generator = np.random.default_rng([self.seed, data_pass, index, _AUGMENTATION_KEY])
-        if self._has_user_class:  # The user's class may use the global generators.
-            seed = int(np.random.default_rng([self.seed, data_pass, index]).integers(2**32))
-            random.seed(seed)
-            np.random.seed(seed)
-        ink, missing = sample.ink, sample.missing_counts
-        if self._has_user_class:  # It may change its arguments.
-            ink, missing = ink.copy(), missing.copy()
-        ink, missing = self._augmented("ink", ink, missing, data_pass, generator)
-        if self.features is not None:
-            if any(transform.acts_on == "inputs" for transform in self.augmentation):
-                # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
-                inputs = self.normalisation.apply(ink)
-                inputs, _ = self._augmented("inputs", inputs, missing, data_pass, generator)
-                ink = self.normalisation.invert(inputs)
-            arguments: dict[str, float] = {}
-            for transform in self.augmentation:
-                if transform.acts_on == "picture":
-                    arguments |= transform.arguments(generator)
-            return self.features(ink, **arguments), None
+        self, keys: Sequence[tuple[int, int]], samples: Sequence[Sample]
+    ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        """Return the inputs and the targets of each step of samples, augmented for a pass over the
+        data; the targets are None if the inputs are features.
+
+        Args:
+            keys: the pass and the index of each sample.
+            samples: the samples themselves.
+        """
+        each = zip(keys, samples, strict=True)
+        if self.features is None:
+            points = [self._points(*key, sample) for key, sample in each]
+            return [inputs for inputs, _ in points], [targets for _, targets in points]
+        augmented = [self._ink(*key, sample) for key, sample in each]
+        if any(arguments for _, arguments in augmented):
+            return [self.features(ink, **arguments) for ink, arguments in augmented], None
+        return features_of(self.features, [ink for ink, _ in augmented]), None
+
+    def _points(self, data_pass: int, index: int, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Return a sample's points as inputs and targets, `(points - 1, 4)` each."""
+        ink, missing, generator = self._started(data_pass, index, sample)
         points = np.zeros((len(ink), 4), np.float32)
         points[:, :3] = self.normalisation.apply(ink)
         points[-1, 3] = sample.ends
         inputs, targets = points[:-1], points[1:]
-        if any(transform.acts_on == "inputs" for transform in self.augmentation):
+        if self._acts_on("inputs"):
             # The augmentation does not see the column end_of_sequence.
             drawn = inputs[:, :3], missing[:-1]
             augmented, _ = self._augmented("inputs", *drawn, data_pass, generator)
             inputs = np.pad(augmented, ((0, 0), (0, 1)))
         return inputs, targets
+
+    def _ink(
+        self, data_pass: int, index: int, sample: Sample
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        """Return a sample's ink, and further arguments of `features`."""
+        ink, missing, generator = self._started(data_pass, index, sample)
+        if self._acts_on("inputs"):
+            # Only if needed: rounding in both conversions turns an offset of 0 into 1e-8.
+            inputs = self.normalisation.apply(ink)
+            inputs, _ = self._augmented("inputs", inputs, missing, data_pass, generator)
+            ink = self.normalisation.invert(inputs)
+        arguments: dict[str, float] = {}
+        for transform in self.augmentation:
+            if transform.acts_on == "picture":
+                arguments |= transform.arguments(generator)
+        return ink, arguments
+
+    def _acts_on(self, stage: str) -> bool:
+        """Return whether a transform of the augmentation acts on `stage`."""
+        return any(transform.acts_on == stage for transform in self.augmentation)
+
+    def _started(
+        self, data_pass: int, index: int, sample: Sample
+    ) -> tuple[np.ndarray, np.ndarray, Generator]:
+        """Return a sample's ink and missing points after the augmentation that acts on ink, and
+        the generator of all augmentation of the sample."""
+        generator = np.random.default_rng([self.seed, data_pass, index, _AUGMENTATION_KEY])
+        ink, missing = sample.ink, sample.missing_counts
+        if self._has_user_class:  # It may use the global generators, and change its arguments.
+            seed = int(np.random.default_rng([self.seed, data_pass, index]).integers(2**32))
+            random.seed(seed)
+            np.random.seed(seed)
+            ink, missing = ink.copy(), missing.copy()
+        return *self._augmented("ink", ink, missing, data_pass, generator), generator
 
     def _augmented(
         self, stage: str, ink: np.ndarray, missing: np.ndarray, data_pass: int, generator: Generator

@@ -25,7 +25,8 @@ from utils.checks import DataError, Range, Seed, first_line
 CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
 """Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""
 MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
-MAX_JOINED_STROKES = 0.65  # per character of a joined hand (measured, lab notebook: joined hands)
+MAX_JOINED_STROKES = 0.65
+"""Strokes per character of a joined hand (measured, notebook: hands, joined hands)."""
 
 
 @dataclass(kw_only=True, eq=False)

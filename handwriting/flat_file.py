@@ -58,7 +58,7 @@ PRECISE = (
     "hand_encoder.layers.2.weight",
 )
 """Ends of the names of matrices in float16. The first three have a tenth of the weights, but with 8
-bits they raise the log-loss most (measured, lab notebook: the networks of the page)."""
+bits they raise the log-loss most (measured, notebook: speed, networks in the browser)."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:

@@ -30,16 +30,15 @@ PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
 """For each letter with a mark or a bar, the letter without it."""
-# A title in quotation marks is a section of the lab notebook.
 LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
-("marks that are drawn")."""
+(notebook: pages, marks that are drawn)."""
 MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAG`)
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAG`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19
 """Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
-are further away ("marks that are drawn")."""
+are further away (notebook: pages, marks that are drawn)."""
 RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)

@@ -178,7 +178,7 @@ def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: 
     """Write a line in a hand that the network invents; return the line and its text as a primer.
 
     The reader, if there is one, chooses among several lines. These are written without a bias,
-    because with a bias hands are alike (measured, lab notebook: hands of a network's own).
+    because with a bias hands are alike (measured, notebook: pages, hands of a network's own).
     """
     sampling = replace(sampling, bias=0.0) if reader else sampling
     text = writer.reference_text

@@ -27,7 +27,6 @@ from model.generation.line import SEEDS, Line
 from model.reader import Reader
 from model.recognition.error_rates import error_counts, normalised
 
-# In brackets: how a value was found. A title in quotation marks is a section of the lab notebook.
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)
 MAX_WAY_BACK = 3.0  # x-heights that the pen may go back, in addition to a word's width (assumed)
 MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
@@ -35,18 +34,17 @@ UNENDED = "never ended"
 MISSING_WORD = "could not be written"
 STRAY_INK = "ink outside the line"
 """Faults of words that are not read: all words of a line have the first and the last."""
-MAX_DOUBT = 0.1  # nats (by eye: "the words of a page")
-MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye: "the words of a page")
-CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye: as above)
+MAX_DOUBT = 0.1  # nats (by eye, notebook: pages, the words of a page)
+MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye, as above)
+CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye, as above)
 MAX_TOTAL_DOUBT = 5.0
-"""Nats of both readers' doubts above which a word is reported (fitted: "doubt that means
-something")."""
+"""Nats of both readers' doubts above which a word is reported (fitted, notebook: pages, doubt)."""
 MAX_CONFIRMING_DOUBT = 1.0
 """Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
-"""Nats of a second reader's doubt above which a word is written again (measured: "a reader of
-pictures proofreads")."""
-MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (measured: as above)
+"""Nats of a second reader's doubt above which a word is written again (measured, notebook: pages, a
+reader of pictures)."""
+MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (measured, as above)
 LONG_WORD = 8
 """Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
 grow with the length (assumed: a web address is doubted at each character)."""
@@ -54,10 +52,10 @@ LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
-"""What an `I` that is one bare stroke may be read as ("the words of a page")."""
+"""What an `I` that is one bare stroke may be read as (notebook: pages, the words of a page)."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
-"""Signs that a second reader overlooks ("a reader of pictures proofreads"); their places are
+"""Signs that a second reader overlooks (notebook: pages, a reader of pictures); their places are
 checked (`shape_faults`)."""
 NO_MARKS = dict.fromkeys(map(ord, OVERLOOKED))
 """Leaves out `OVERLOOKED` signs."""
@@ -250,7 +248,8 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
 
 def without_drawn_marks(word: CheckedWord) -> CheckedWord:
     """Return a word in the plain letters that the network wrote: drawn marks are where they should
-    be, and readers overlook them behind joined letters ("marks that are drawn")."""
+    be, and readers overlook them behind joined letters (notebook: pages,
+    marks that are drawn)."""
     if len(word.words) != 1:
         return word
     written = in_plain_letters(word.words[0])

@@ -22,20 +22,20 @@ from handwriting.written_word import span
 from ink import geometry
 from model.generation.line import Line
 
-# A title behind "measured:" or "by eye:" is the section of the lab notebook.
-MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured: dots and bars)
-DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured: dots and bars)
-MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured: dots and bars)
-MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured: dots of joined hands)
+# Dots and bars; for what is measured see notebook: pages, dots and bars.
+MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured)
+DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured)
+MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured)
+MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
-it may also be anywhere up to the word's end (measured: dots of joined hands)."""
+it may also be anywhere up to the word's end (measured)."""
 MIN_STEM_HEIGHT = 0.5  # least height of a stem in x-heights (by eye)
-MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured: as `MAX_DELAY`)
+MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured)
 MIN_POINT_FRACTION = 0.5  # ink is part of a letter if this fraction of the ink's points is (by eye)
-BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured: dots and bars)
-BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured: as above)
-MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured: as above)
+BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
+BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
+MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
 MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
@@ -59,9 +59,9 @@ MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3
-"""Least x-heights between the feet of a word and the full stop or comma at its end (measured:
-marks that are drawn; the width of the pen's line is 0.15)."""
-MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured: marks that are drawn)
+"""Least x-heights between the feet of a word and the full stop or comma at its end (measured,
+notebook: pages, marks that are drawn; the width of the pen's line is 0.15)."""
+MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}

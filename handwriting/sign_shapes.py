@@ -18,16 +18,17 @@ from ink.measures import is_straight, ring_area, segments_cross
 Strokes = Sequence[np.ndarray]
 """Strokes `(n, 2)` in x-heights, y downwards from the baseline."""
 
-# A title in quotation marks is a section of the lab notebook.
 NO_RING = "a 9 without a ring"
 MIN_RING_FRACTION = 0.095
-"""Least area that a `9` encloses, divided by its height and by the width of its upper part ("signs
-by shape": of 1,040 in five styles 7 % enclose less, and most of these look like a `1` or `7`)."""
+"""Least area that a `9` encloses, divided by its height and by the width of its upper part
+(notebook: pages, signs by shape: of 1,040 in five styles 7 % enclose less, and most of these look
+like a `1` or `7`)."""
 UPPER_PART = 0.6  # of a digit's height, where the ring of a `9` is (assumed)
 MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
-MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights ("signs by shape")
-MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent ("signs by shape")
+# Measured, notebook: pages, signs by shape.
+MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights
+MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:

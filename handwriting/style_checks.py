@@ -31,7 +31,7 @@ def check_lines(path: Path, reader: Reader) -> None:
     least `MIN_CHECKED` lines of a style, as if y grew upwards.
 
     Of 200 people's four lines none were refused, and all were when they stood upside down
-    (measured, lab notebook: words on their line).
+    (measured, notebook: pages, words on their line).
     """
     samples = [sample for sample in data_loader.read_ink(path) if sample.text.strip()]
     samples = samples[:NUM_HAND_LINES]

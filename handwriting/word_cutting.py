@@ -31,21 +31,21 @@ MIN_FRACTION = 0.2
 """A stroke joins two words if more than this fraction of its points is in the second word (assumed:
 the window goes to the next word some points earlier or later than the pen)."""
 # Number of letters and digits in a line at which `shrunk` halves a measured difference:
-LINE_PRIOR = 1.0  # for the y of the baseline (measured, lab notebook: words on their line)
+LINE_PRIOR = 1.0  # for the y of the baseline (measured, notebook: pages, words on their line)
 TURN_PRIOR = 2.0
-"""For the slant, which a few downstrokes show, and the slope of the baseline (measured, lab
-notebook: the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from
-the slant of their primer, and by 1.3 degrees from each other)."""
+"""For the slant, which a few downstrokes show, and the slope of the baseline (measured, notebook:
+pages, the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from the
+slant of their primer, and by 1.3 degrees from each other)."""
 WORD_PRIOR = 2.0
-"""For the y of one word within its line, in feet of letters instead of letters (measured, lab
-notebook: words on their line)."""
+"""For the y of one word within its line, in feet of letters instead of letters (measured, notebook:
+pages, words on their line)."""
 MAX_WORD_OFFSET = 0.8
 """Largest distance in x-heights from the baseline of a line to the feet of its letters (measured,
 as above: words stand up to 0.7 off; descenders reach lower)."""
-WIDTH_PRIOR = 6.0  # for the width of letters (measured, lab notebook: the lines of a page)
+WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
 HEIGHT_PRIOR = 8.0
 """For the x-height of a line, in small letters instead of letters (assumed, as the page in the
-browser; measured, lab notebook: marks that are drawn)."""
+browser; measured, notebook: pages, marks that are drawn)."""
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
 MIDDLE_SIGNS = "-–—~=+"

@@ -28,6 +28,18 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
     return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])
 
 
+def are_late(right: np.ndarray, height: float, late: float = MIN_LATE_DISTANCE) -> np.ndarray:
+    """Return whether each stroke of a row is written behind ink that lies further to the right,
+    `(strokes,)` bool.
+
+    Args:
+        right: the right end of each stroke, `(strokes,)`.
+        height: the x-height.
+        late: see `MIN_LATE_DISTANCE`.
+    """
+    return np.maximum.accumulate(right) - right >= late * height
+
+
 def undelayed(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTANCE) -> list[np.ndarray]:
     """Return the strokes of a row, each `(n, 2)`, in their `undelayed_order`."""
     written = strokes(ink)
@@ -44,7 +56,7 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTA
     """
     first = np.append(0, np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1)
     right = np.maximum.reduceat(to_points(ink)[:, 0], first)
-    is_late = np.maximum.accumulate(right) - right >= late * height
+    is_late = are_late(right, height, late)
     if not is_late.any():
         return np.arange(len(right))
     parts, is_mark = strokes(levelled(ink)[0]), are_marks(ink, height)

@@ -116,18 +116,28 @@ def vertical_segments(ink: np.ndarray) -> np.ndarray:
 
     A row `(x, y, dx, dy)` has the beginning of a segment and the offset of its end; dy is not 0.
     """
-    points, is_end = to_points(ink), np.asarray(ink)[:-1, 2] > 0.5
-    steps = np.diff(points[:, 1])
+    points = to_points(ink)
+    starts, ends = _turning_points(points[:, 1], np.asarray(ink)[:-1, 2] > 0.5)
+    return np.concatenate([points[starts], points[ends] - points[starts]], axis=1)
+
+
+def _turning_points(y: np.ndarray, is_end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last point of each of the `vertical_segments`, `(segments,)` each.
+
+    Args:
+        y: the positions of points, `(points,)`.
+        is_end: whether each point but the last is the last of its stroke, `(points - 1,)`.
+    """
+    steps = np.diff(y)
     moving = np.flatnonzero((steps != 0) & ~is_end)
     if not len(moving):
-        return np.empty((0, 4))
+        return moving, moving
     is_first = np.diff(np.cumsum(is_end)[moving], prepend=-1) != 0
     is_start = is_first | (np.diff(np.sign(steps[moving]), prepend=0) != 0)
     # A segment ends where the next of its stroke starts, or behind the stroke's last movement.
     starts = moving[is_start]
     last = moving[np.append(is_start[1:], True)] + 1
-    ends = np.where(np.append(is_first[is_start][1:], True), last, np.append(starts[1:], 0))
-    return np.concatenate([points[starts], points[ends] - points[starts]], axis=1)
+    return starts, np.where(np.append(is_first[is_start][1:], True), last, np.append(starts[1:], 0))
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -159,9 +169,25 @@ def x_height(ink: np.ndarray) -> float:
     the height of the bounds, it does not grow if the line is not level. For ink without vertical
     movement it is the width of the bounds, for a dot 1.
     """
-    heights = np.abs(vertical_segments(ink)[:, 3])
-    if len(heights):
-        return weighted_median(heights, heights)
+    return x_heights([ink])[0]
+
+
+def x_heights(inks: Sequence[np.ndarray]) -> list[float]:
+    """Return the `x_height` of each ink; several at once take less time."""
+    points = np.concatenate([*map(to_points, inks)])
+    line_ends = np.cumsum([*map(len, inks)])
+    is_end = np.concatenate([np.asarray(ink)[:, 2] > 0.5 for ink in inks])
+    is_end[line_ends - 1] = True
+    starts, ends = _turning_points(points[:, 1], is_end[:-1])
+    heights = np.abs(points[ends, 1] - points[starts, 1])
+    heights_of_lines = np.split(heights, np.searchsorted(starts, line_ends[:-1]))
+    return [
+        weighted_median(of_line, of_line) if len(of_line) else _longer_side(ink)
+        for ink, of_line in zip(inks, heights_of_lines, strict=True)
+    ]
+
+
+def _longer_side(ink: np.ndarray) -> float:
     left, top, right, bottom = bounds(ink)
     return max(right - left, bottom - top) or 1.0
 

@@ -22,15 +22,15 @@ from utils.checks import UserError, described, short
 from utils.licences import OPEN
 
 NUM_REFERENCE_LINES = 8
-"""Number of `reference_lines` of a network (measured, lab notebook: constants)."""
+"""Number of `reference_lines` of a network (measured, notebook: writer, reference lines)."""
 REFERENCE_TEXT = "It was a quiet evening by the sea"
-"""Text of the reference lines, mostly small letters, which show an x-height best (measured, lab
-notebook: ink of any unit)."""
+"""Text of the reference lines, mostly small letters, which show an x-height best (measured,
+notebook: writer, reference lines)."""
 REFERENCE_STEPS = 300
-"""Limit on the steps of each reference line (measured, lab notebook: constants)."""
+"""Limit on the steps of each reference line (measured, notebook: writer, reference lines)."""
 LETTER_FILE = PRETRAINED / "letters.json"
-"""File that says, for each pretrained network and letter beyond ASCII, in which fraction of words
-a reader reads the letter right (measured, lab notebook: letters that networks hardly know)."""
+"""File that says, for each pretrained network and letter beyond ASCII, in which fraction of words a
+reader reads the letter right (measured, notebook: pages, letters that networks hardly know)."""
 
 
 @dataclass(repr=False)

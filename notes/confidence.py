@@ -18,7 +18,7 @@ LOGIT_SLOPE = 0.87
 COMMON_WORD_LOGIT = 1.3
 """The logit of the confidence is `LOGIT_OFFSET`, plus `LOGIT_SLOPE` times the logit of the
 network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured on testset_v, testset_t
-and UNIPEN's validation part, lab notebook: sure words)."""
+and UNIPEN's validation part, notebook: notes, sure words)."""
 NUM_COMMON_WORDS = 3_400
 """Number of common words of each language but English (assumed: as many as of English)."""
 NUM_TELLING_WORDS = 200

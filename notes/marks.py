@@ -8,7 +8,7 @@ import numpy as np
 from ink.geometry import path_along, turned_back
 from ink.measures import is_straight, segments_cross
 
-# Measured, lab notebook: what is no prose.
+# Measured, notebook: notes, what is no prose.
 MIN_LINE_LENGTH = 2.2  # of a line that crosses words out, and of a level arrow
 MAX_LINE_ASPECT = 0.25  # largest ratio of a level line's height to its width
 MAX_LINE_DETOUR = 1.2  # largest ratio of a level line's path length to its width

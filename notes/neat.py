@@ -25,7 +25,7 @@ SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
 MAX_ROW_SLOPE = 0.18  # radians; a row that is steeper was meant to slope (assumed: 10 degrees)
 MAX_SIZE_RATIO = 1.5
 """Largest ratio of a row's x-height to the page's at which the row gets the page's x-height, unless
-it is a heading (measured, lab notebook: neater ink)."""
+it is a heading (measured, notebook: notes, neater ink)."""
 # Multiples of the usual gap between words of the page:
 MIN_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
 MAX_GAP = 2.2  # a wider gap is one between columns (assumed)
@@ -36,8 +36,8 @@ the rows above and below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
 """Expected place of each kind of mark, from the row's baseline downwards (assumed)."""
-MAX_STEP = 2.5  # between the baselines of a row's words (measured, lab notebook: neater ink)
-MAX_OVERLAP = 2.5  # of a row's words (measured, lab notebook: neater ink)
+MAX_STEP = 2.5  # between the baselines of a row's words (measured, notebook: notes, neater ink)
+MAX_OVERLAP = 2.5  # of a row's words (measured, notebook: notes, neater ink)
 MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
 MAX_MARK_DISTANCE = (8.0, 2.5)  # along and across the row from that place (assumed)
 

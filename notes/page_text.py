@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ Frame: TypeAlias = Mapping[str, float]
 """A frame of a reader's output: its likely symbols (see `searching`), each with the nats from the
 log-probability of the best symbol down to its own."""
 MIN_SURE_CONFIDENCE = 0.85
-"""Least confidence of a word without a question mark (measured, lab notebook: sure words)."""
+"""Least confidence of a word without a question mark (measured, notebook: notes, sure words)."""
 
 BULLET = "-"
 NUMBER = "1."
@@ -178,8 +179,16 @@ class Summary:
 @dataclass(frozen=True)
 class Note:
     """The name of a file of notes, and its pages, each with its text. A note of a `Library` reads
-    its file whenever its pages are iterated over, so that only one page is in memory at a time."""
+    its file `path` whenever its pages are iterated over, so that only one page is in memory at a
+    time."""
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]
     summary: Summary = field(default_factory=Summary)
+    path: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The name without the suffix of the file; folders end in `/`."""
+        suffix = self.path.suffix if self.path else ""
+        return self.name.removesuffix(suffix).removesuffix(".excalidraw") or self.name

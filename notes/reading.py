@@ -32,20 +32,20 @@ MAX_TRIED_ROWS = 4
 """Number of rows that are read with a turn and without it (assumed)."""
 MIN_TURNED_CONFIDENCE = 0.5
 """Least mean confidence of rows that are turned, or of another size, weighted by characters
-(measured, lab notebook: what is no prose)."""
+(measured, notebook: notes, what is no prose)."""
 ReadRow: TypeAlias = Sequence[tuple[str, float]]
 """Text and confidence of each word of a row."""
 UNREAD = "not read"
 """Kind of strokes whose rows the reader is too unsure of: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
-"""Least mean confidence of a page that is no drawing, weighted by characters (measured, lab
-notebook: scribbles)."""
+"""Least mean confidence of a page that is no drawing, weighted by characters (measured, notebook:
+notes, scribbles)."""
 MIN_SHORT_CONFIDENCE = 0.6
 MIN_NUMBER_CONFIDENCE = 0.35
 MAX_SHORT_ROW = 3
 """Least mean confidence of a row of letters, and of a row of digits, that is no drawing, if it has
 at most `MAX_SHORT_ROW` characters. The bound falls with the square of the length of longer rows
-(measured, lab notebook: scribbles)."""
+(measured, notebook: notes, scribbles)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
 """The number at the start of an item of a list, and a text behind it without a blank."""
 

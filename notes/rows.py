@@ -35,7 +35,7 @@ MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
-# Skew, estimated from moves between strokes (lengths measured, lab notebook: rows of pages).
+# Skew, estimated from moves between strokes (lengths measured, notebook: notes, rows of pages).
 MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
 MIN_MOVE = 6.0  # length in x-heights
 MAX_MOVE = 30.0  # length in x-heights
@@ -44,24 +44,24 @@ SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, 
 
 # Columns, and the white bands between them.
 MAX_COLUMNS = 50  # a page with more bands is no page of columns (assumed)
-MIN_BAND_WIDTH = 2.0  # x-heights (measured, lab notebook: rows of pages)
-MAX_BAND_TILT = 6  # degrees between a band and the vertical (measured, lab notebook: rows of pages)
+MIN_BAND_WIDTH = 2.0  # x-heights (measured, notebook: notes, rows of pages)
+MAX_BAND_TILT = 6  # degrees between a band and the vertical (measured, as `MIN_BAND_WIDTH`)
 MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
 MAX_CROSSINGS = 0.7  # crossings of a band by the pen, per row (assumed)
 ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
 
-# Moves of the pen that begin a new run, in x-heights (measured, lab notebook: rows of pages).
+# Moves of the pen that begin a new run, in x-heights (measured, notebook: notes, rows of pages).
 LINE_BREAK_BACK = 4.0  # move back that begins a run together with `LINE_BREAK_DROP`
 LINE_BREAK_DROP = 1.2  # move up or down that begins a run together with `LINE_BREAK_BACK`
 MAX_RUN_DROP = 2.2  # largest move up or down within a run
 MAX_RUN_ADVANCE = 10.0  # largest move ahead or back within a run
 
-# Rows, in x-heights.
+# Rows, in x-heights; for what is measured see notebook: notes, rows of pages.
 MAX_MARK_HEIGHT = 0.6  # height of a dot or bar (measured)
 MIN_ROW_INK = 6.0  # length of a row's ink, unless the row is apart (assumed)
 MIN_APART_INK = 2.5  # length of the ink of a row that is apart, or of a note (assumed)
-MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured, lab notebook)
-MIN_APART_DISTANCE = 2.3  # to the other rows from a row that is apart (measured, lab notebook)
+MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured)
+MIN_APART_DISTANCE = 2.3  # to the other rows from a row that is apart (measured)
 MAX_RISE = 5.0  # of a row's middle beyond its strokes (assumed: that of 9 degrees)
 BEND_LENGTH = 30.0  # length along which a row's bend is smoothed (assumed)
 LEVEL_PRIOR = 300.0  # weight of the prior that a row is level (assumed)
@@ -74,7 +74,7 @@ OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on
 MAX_STRAY_ROWS = 4  # number of the nearest rows to which a stray mark may belong (assumed)
 MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
 MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
-HEIGHT_COST = 6.0  # of a move up or down, relative to a move ahead (measured, lab notebook)
+HEIGHT_COST = 6.0  # of a move up or down, relative to a move ahead (measured)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 

@@ -27,16 +27,16 @@ LOGIT_PER_NAT = 0.74
 LOGIT_PER_CHARACTER = 1.19
 """The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
 path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
-testset_v and testset_t, lab notebook: search)."""
+testset_v and testset_t, notebook: notes, search)."""
 MIN_WORD_LOGIT = -3.5
 """Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
-but words of one letter, whose logit is -1.09, are allowed (measured, lab notebook: an index of
+but words of one letter, whose logit is -1.09, are allowed (measured, notebook: notes, an index of
 notes)."""
 MAX_SYMBOL_NATS = 7.0
-"""Nats below a frame's likeliest symbol at which a symbol is left out (measured, lab notebook:
+"""Nats below a frame's likeliest symbol at which a symbol is left out (measured, notebook: notes,
 search; 12 gives the same hits in five times the bytes)."""
 ABSENT_SYMBOL_NATS = 10.0
-"""Cost of a symbol that was left out of a frame (measured, lab notebook: search)."""
+"""Cost of a symbol that was left out of a frame (measured, notebook: notes, search)."""
 NATS_PER_UNIT = 0.1
 """Unit of the costs of compact frames."""
 PAIR_UNIT = 0.5
@@ -57,7 +57,8 @@ SEPARATOR = " "
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
     numbers count from 1; `word_number` is where the query's first word stands in the row; `text`
-    is the row as it was read, with `(?)` after unsure words."""
+    is the row as it was read, with `(?)` after unsure words. A place `is_similar` if its words
+    differ from the query by a letter: it is no hit."""
 
     name: str
     page_number: int
@@ -65,6 +66,7 @@ class Hit(NamedTuple):
     word_number: int
     confidence: float
     text: str
+    is_similar: bool = False
 
 
 class Query(NamedTuple):
@@ -255,18 +257,24 @@ def _symbol(character: str) -> str:
 def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
     """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
     the query is unlikely."""
-    frames = _stacked(rows)
-    costs, from_right = _cheapest(query, frames)
-    logits = _logits(query, costs)
-    for word in query.words if len(query.words) > 1 else ():
-        part = Query((word,), query.is_open)
-        logits[_logits(part, _cheapest(part, frames)[0]) < MIN_WORD_LOGIT] = -np.inf
-    places = []
+    places: list[Place] = [(0, 0.0)] * len(rows)
+    # A path takes a frame for each symbol; the row has a separator at either end.
+    left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= len(query.symbols)]
+    for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
+        if not left:
+            break
+        part, frames = Query((word,), query.is_open), _stacked([rows[n] for n in left])
+        logits = _logits(part, _cheapest(part, frames)[0])
+        left = [left[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
+    if not left:
+        return places
+    costs, from_right = _cheapest(query, _stacked([rows[n] for n in left]))
     # The path ends one frame further left, at the separator before a query that is not open.
-    for row, right, logit in zip(rows, from_right + query.is_open[0], logits, strict=True):
-        first_frame = len(row.sizes) + 1 - right
-        word = bisect_right(row.stops[:-1], first_frame)
-        places.append((word, probability_of(logit)))
+    rights = from_right + query.is_open[0]
+    for number, right, logit in zip(left, rights, _logits(query, costs), strict=True):
+        row = rows[number]
+        word_index = bisect_right(row.stops[:-1], len(row.sizes) + 1 - right)
+        places[number] = word_index, probability_of(logit)
     return places
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from ink.geometry import from_strokes, vertical_segments
 
-MIN_RATIO = 2.1  # of the mean sizes of two classes (measured, lab notebook: rows of several sizes)
-MIN_PIECE = 10.0  # vertical segments of a piece that has a size of its own (measured, ibid.)
+# Measured, notebook: notes, rows of several sizes.
+MIN_RATIO = 2.1  # of the mean sizes of two classes
+MIN_PIECE = 10.0  # vertical segments of a piece that has a size of its own
 WINDOW = 8  # strokes before and behind a move, of which the smaller are its unit (assumed)
-# Moves of the pen that begin a new piece, in units (measured, lab notebook: rows of several sizes):
+# Moves of the pen that begin a new piece, in units (measured, as above):
 MAX_DROP = 3.0  # up or down
 MAX_MOVE = 10.0  # ahead or back
 LINE_BREAK = (1.2, 3.0)  # up or down together with back

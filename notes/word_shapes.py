@@ -20,7 +20,7 @@ from notes.page_text import PageRow
 # Lengths in x-heights.
 X_HEIGHT_QUANTILE = 0.35
 """Quantile at which the x-height is measured among the turning points, without those of ascenders
-and descenders (measured, lab notebook: neater ink)."""
+and descenders (measured, notebook: notes, neater ink)."""
 MAX_CONTEXT_DISTANCE = 6.0  # from a word's middle to the row around it (assumed: two words)
 MAX_LINE_DISTANCE = 0.45  # from a turning point to its line (assumed: less than a descender's)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
@@ -30,10 +30,10 @@ DEEP_CHARACTERS = "gjpqyfQ,;()"
 """Characters whose lowest turning point is below the baseline."""
 MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
 # Number of turning points at which a word's own measure has half of the weight:
-LINE_PRIOR = 1.0  # for the baseline (measured, lab notebook: neater ink)
-HEIGHT_PRIOR = 1.5  # for the x-height (measured, lab notebook: neater ink)
-LEAN_PRIOR = 1.0  # for the lean (measured, lab notebook: neater ink)
-SLOPE_PRIOR = 8.0  # for the slope (measured, lab notebook: neater ink)
+LINE_PRIOR = 1.0  # for the baseline (measured, notebook: notes, neater ink)
+HEIGHT_PRIOR = 1.5  # for the x-height (measured, notebook: notes, neater ink)
+LEAN_PRIOR = 1.0  # for the lean (measured, notebook: notes, neater ink)
+SLOPE_PRIOR = 8.0  # for the slope (measured, notebook: notes, neater ink)
 
 
 class WordShape(NamedTuple):

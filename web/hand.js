@@ -9,7 +9,7 @@ import {editDistance} from "./text.js";
 const ENOUGH_LINES = 30; // lines from which a hand is learned well (docs/train.md)
 const ENOUGH_TIMES = 2; // times that each character should be written (assumed)
 // Largest edit distance from a sentence to its reading, as a fraction of the sentence's length.
-const MAX_MISREAD = 0.5; // measured (lab notebook: other sentences)
+const MAX_MISREAD = 0.5; // measured (notebook: hands, sentences that a person writes)
 const CHARACTER_WIDTH = 24; // px that the sheet has for a character (assumed)
 const DEVICES = {mouse: "a mouse", touch: "a finger"}; // pointers that are no pens
 

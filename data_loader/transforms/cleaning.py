@@ -109,7 +109,7 @@ class Smooth(BaseTransform):
     shorter than the window gets the largest odd window that fits; if this has at most `order` + 1
     points, as in a dot, the stroke stays unchanged. With the defaults the direction of turning
     changes at 13 % of the points of IAM-OnDB instead of 33 % (17 % with `window` 5), and a
-    recogniser reads it nearly as well (measured, lab notebook: ink for a network that is used).
+    recogniser reads it nearly as well (measured, notebook: data, smoothing).
 
     Args:
         window: number of points of a fit, odd.

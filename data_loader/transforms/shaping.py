@@ -98,7 +98,7 @@ class ResampleTime(BaseTransform):
 
     Args:
         period: time between new points, in recorded periods; 2 halves the number of points
-            (measured, lab notebook: ink for a network that is used).
+            (measured, notebook: data, smoothing).
     """
 
     period: Annotated[float, Range(0.01, 1000)] = 2.0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ink.measures import NUM_HAND_LINES
 
 DESCRIPTOR = 64
-"""Numbers of a line's descriptor, D (measured, lab notebook: hands that are told)."""
+"""Numbers of a line's descriptor, D (measured, notebook: hands, the descriptor)."""
 PRIOR_WEIGHT = 0.25
 """Weight of a zero descriptor that is averaged with the lines of each hand (assumed)."""
 DEFAULT_WEIGHT = 8.0
@@ -18,8 +18,8 @@ DEFAULT_WEIGHT = 8.0
 NUM_HANDS = 256
 """Number of hands that are stored in training, to draw new hands from (assumed)."""
 FRACTION_BOUNDS = (0.05, 0.2)
-"""Bounds on the weight of the second of two hands, whose weighted mean is a new hand (measured, lab
-notebook: hands near one person)."""
+"""Bounds on the weight of the second of two hands, whose weighted mean is a new hand (measured,
+notebook: hands, drawn hands)."""
 VECTOR_BOUND = 3.0
 """Bound on a vector's absolute numbers (measured: with a bound of 0.3 a network learned little)."""
 HIDDEN_SIZE = 128
@@ -84,8 +84,8 @@ class HandEncoder(nn.Module):
         """Return the descriptor `(D,)` of a new hand, which depends on the seed.
 
         The new hand lies near one stored hand, whose letters it has, and a little towards another
-        hand: halfway between two hands, letters alternate between both forms (measured, lab
-        notebook: hands near one person). Consecutive seeds begin at the stored hands in turn. If a
+        hand: halfway between two hands, letters alternate between both forms (measured, notebook:
+        hands, drawn hands). Consecutive seeds begin at the stored hands in turn. If a
         network learned a single hand, the new hand is this hand.
         """
         count = len(self.hands)

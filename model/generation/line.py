@@ -22,7 +22,7 @@ BIAS = 0.75
 """Default bias (measured on 400 texts of eight kinds: docs/results.md has error rates at several
 biases). A higher bias makes hands more alike."""
 PEN_SHARPNESS = 3.0
-"""Default of `Sampling.pen_sharpness` (measured, lab notebook: stopping and the pen)."""
+"""Default of `Sampling.pen_sharpness` (measured, notebook: writer, stopping and the pen)."""
 Primer = tuple[np.ndarray, str]
 """Ink whose hand is continued, `(points, 3)` in units of the training data, and the ink's text."""
 MAX_TEXT_CHARACTERS = 1_000

@@ -19,7 +19,7 @@ MAX_OUTPUT = 1e4
 """Bound on the absolute value of a network's outputs, so that all values and gradients stay finite
 (assumed: real offsets stay within 100 standard deviations)."""
 PEN_PIVOT = -1.5
-"""Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, lab notebook:
+"""Log-odds of ends that a bias leaves unchanged: a probability of 0.18 (measured, notebook: writer,
 stopping and the pen)."""
 
 

@@ -132,7 +132,7 @@ class Stepper:
 @contextmanager
 def _few_threads() -> Iterator[None]:
     """Limit torch to one thread if there is no compiled loop: in small operations several threads
-    wait for each other (measured, lab notebook: the speed of writing)."""
+    wait for each other (measured, notebook: speed, writing)."""
     threads = torch.get_num_threads()
     if library.kernels(bfloat16=False) is None:
         torch.set_num_threads(1)
@@ -362,7 +362,7 @@ def _with_window_after(
     """Return the state with the median of the window on the first character after a primer's text.
 
     In a hand that the network hardly knows, the window after the primer is some characters off
-    (measured, lab notebook: the words of a page), and the line would begin amid a word.
+    (measured, notebook: pages, the words of a page), and the line would begin amid a word.
 
     Args:
         primer_length: characters of the primer's text.

@@ -30,17 +30,17 @@ from ink.geometry import to_points, x_height
 from ink.normalisation import Normalisation
 
 MAX_REST_OFFSET = 0.1
-"""Bound on the x and y of a resting pen's offsets, in standard deviations (measured, lab notebook:
-stopping)."""
+"""Bound on the x and y of a resting pen's offsets, in standard deviations (measured, notebook:
+writer, stopping and the pen)."""
 MAX_FINISH_STEPS = 40
 """Steps that a stroke may take once the window has passed the text, and that delayed strokes may
-take together (measured, lab notebook: stopping)."""
+take together (measured, notebook: writer, stopping and the pen)."""
 MIN_SURPLUS_GAP = 0.45
 """Least gap along the line, in x-heights, between all other ink and a surplus stroke's start
-(measured, lab notebook: stopping)."""
+(measured, notebook: writer, stopping and the pen)."""
 LEAVING_FRACTION = 0.5
 """The window leaves the last letter when its highest weight behind the letter exceeds this fraction
-of its highest weight on the text (measured, lab notebook: stopping)."""
+of its highest weight on the text (measured, notebook: writer, stopping and the pen)."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ def state_dtype(dtype: torch.dtype) -> torch.dtype:
 @contextmanager
 def torch_products(inputs: Tensor) -> Iterator[Tensor]:
     """Yield `inputs` in the dtype of torch's products within the context. On a CPU this dtype is at
-    least float32: in bfloat16 a step with GRU cells took five to ten times as long (measured, lab
-    notebook: the speed of training)."""
+    least float32: in bfloat16 a step with GRU cells took five to ten times as long (measured,
+    notebook: speed, training on a CPU)."""
     if inputs.device.type != "cpu":
         yield inputs.to(compute_dtype(inputs))
         return

@@ -10,7 +10,7 @@ RESOLUTION = 1 << 16
 
 class Dropout(nn.Dropout):
     """`torch.nn.Dropout`, but on a CPU with 16 random bits for each number. torch draws 64, which
-    took a fifth of a training step (measured, lab notebook: the speed of training)."""
+    took a fifth of a training step (measured, notebook: speed, training on a CPU)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.p == 0.0 or inputs.device.type != "cpu":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from base.base_data_loader import features_of
 from model.batches import by_length
 from model.layers.monotonic import best_monotonic_path
 from model.recognition.encoder import STRIDE, RecognitionNetwork
@@ -35,7 +36,7 @@ def align(
     """
     counts: list[np.ndarray] = [np.empty(0)] * len(inks)
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
-        features = [model.features(inks[number], undelays=False) for number in numbers]
+        features = features_of(model.features, [inks[k] for k in numbers], undelays=False)
         output = model(*model.batched(features))
         log_probs, lengths = output.ctc_log_probs.cpu().double().numpy(), output.lengths.tolist()
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):

@@ -11,7 +11,6 @@ F features of a point, H cells, D numbers of a frame's encoding.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from base.base_data_loader import padded
+from base.base_data_loader import features_of, padded
 from base.base_model import BaseModel
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
@@ -27,7 +26,7 @@ from model.layers.cells import state_dtype
 from model.layers.dropout import Dropout
 from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
-from model.recognition.ink_features import SPACING, num_features, stroke_features
+from model.recognition.ink_features import SPACING, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range
 
 Size = Annotated[int, Range(1, 8192)]
@@ -189,7 +188,7 @@ class Recogniser(BaseModel):
     @torch.inference_mode()
     def read(self, inks: Sequence[np.ndarray], search: Search = GREEDY) -> Transcript:
         """Read ink of any unit, `(points, 3)` each; call `eval()` first."""
-        return self(*self.batched(list(map(self.features, inks))), search=search)
+        return self(*self.batched(features_of(self.features, inks)), search=search)
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
@@ -252,7 +251,7 @@ class RecognitionNetwork(Recogniser):
 
     @property
     def features(self) -> Callable[..., np.ndarray]:
-        return partial(stroke_features, spacing=self.spacing, parts=self.parts)
+        return StrokeFeatures(self.spacing, self.parts)
 
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         if self.training and self.mask_ratio:

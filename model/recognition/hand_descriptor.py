@@ -17,7 +17,7 @@ from base.base_data_loader import padded
 from base.run.pretrained import DESCRIPTOR
 from model.batches import by_length
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
-from model.recognition.ink_features import num_features, stroke_features
+from model.recognition.ink_features import StrokeFeatures, num_features
 
 PARTS = 3
 """The argument `parts` of `stroke_features`: the value of `open_reader`."""
@@ -58,8 +58,7 @@ class HandDescriptor(nn.Module):
     def _moments(self, inks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return the means and mean squares over the frames of each line, `(lines, moments)`, and
         the lines' weights, `(lines,)`, float32."""
-        features = [stroke_features(ink, parts=PARTS) for ink in inks]
-        points, counts = padded(features, self.mean.device)
+        points, counts = padded(StrokeFeatures(parts=PARTS).batch(inks), self.mean.device)
         lengths = -(-counts // STRIDE)  # frames
         frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))
         frames = frames.permute(2, 0, 1)  # from (B, channels, S) to (S, B, channels)

@@ -4,12 +4,13 @@ Ink is scaled to an x-height of 1 and resampled at equal distances. So the featu
 the digitiser's unit and sampling rate, nor on how fast the person writes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ink.delayed_strokes import undelayed
-from ink.geometry import strokes, x_height
+from ink.delayed_strokes import are_late, undelayed_order
+from ink.geometry import to_points, x_heights
 
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
@@ -74,19 +75,23 @@ def stroke_features(
     Raises:
         DataError: if the ink is empty, or not all numbers are finite.
     """
-    height = height or x_height(ink)
-    ordered = undelayed(ink, height) if undelays else strokes(ink)
-    paths = _Paths.of(ordered, spacing * height)
+    return StrokeFeatures(spacing, parts)(ink, height, undelays)
+
+
+def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarray]:
+    """Return the features of the lines of `paths`, whose x-heights are `heights`, `(lines,)`."""
     with_parts = paths.at_equal_steps(parts * paths.counts)
     counts = paths.counts + 1
     starts, ends = np.cumsum(counts) - counts, np.cumsum(counts) - 1
     # Of each stroke every point between parts; strokes before it end with one point more.
     stroke = np.repeat(np.arange(len(counts)), counts)
-    points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke] / height
+    points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke]
+    points /= heights[paths.lines[stroke], None]
 
     features = np.zeros((len(points), num_features(parts)))
     steps = np.diff(points, axis=0, prepend=points[:1])  # (points, 2)
-    features[starts[1:], 6:8] = steps[starts[1:]]
+    is_later = np.diff(paths.lines, prepend=-1) == 0  # whether a stroke of the line is before it
+    features[starts[is_later], 6:8] = steps[starts[is_later]]
     steps[starts] = 0.0
     direction = features[:, 0:2]
     # A step may have no length: a stroke may turn back between two points.
@@ -98,37 +103,81 @@ def stroke_features(
     features[inner, 2:4] = turns[inner[:-1]]
     features[starts, 4] = 1.0
     features[ends, 5] = 1.0
-    features[:, 8] = _height_above_line(points)
-    features[:, 9] = np.maximum.accumulate(points[:, 0]) - points[:, 0]
+    line_starts = starts[~is_later]
+    line_ends = [*line_starts[1:].tolist(), len(points)]
+    for start, end in zip(line_starts.tolist(), line_ends, strict=True):
+        of_line = points[start:end]
+        features[start:end, 8] = _height_above_line(of_line)
+        features[start:end, 9] = np.maximum.accumulate(of_line[:, 0]) - of_line[:, 0]
     features[:, 6:NUM_FEATURES] = _FAR * np.arcsinh(features[:, 6:NUM_FEATURES] / _FAR)
     if parts > 1:
         has_previous = features[:, 4] == 0.0
-        of_strokes = parts * paths.counts
-        last = np.cumsum(of_strokes + 1)[:-1] - 1
-        changes = np.delete(np.diff(with_parts, axis=0), last, axis=0)  # within strokes
-        lengths = np.repeat(paths.lengths / np.maximum(of_strokes, 1), of_strokes)
-        directions = (changes / lengths[:, None]).reshape(-1, parts, 2)
-        differences = directions - direction[has_previous, None]
+        differences = _parts_directions(paths, with_parts, parts) - direction[has_previous, None]
         features[has_previous, NUM_FEATURES:] = _DETAIL * differences.reshape(-1, 2 * parts)
-    return features.astype(np.float32)
+    return np.split(features.astype(np.float32), line_starts[1:])
+
+
+def _parts_directions(paths: "_Paths", with_parts: np.ndarray, parts: int) -> np.ndarray:
+    """Return x and y of the direction of each part of the way to each point but the first of a
+    stroke, `(points, parts, 2)`; `with_parts` are the ends of all parts."""
+    of_strokes = parts * paths.counts
+    last = np.cumsum(of_strokes + 1)[:-1] - 1
+    changes = np.delete(np.diff(with_parts, axis=0), last, axis=0)  # within strokes
+    lengths = np.repeat(paths.lengths / np.maximum(of_strokes, 1), of_strokes)
+    return (changes / lengths[:, None]).reshape(-1, parts, 2)
+
+
+@dataclass(frozen=True)
+class StrokeFeatures:
+    """Computes the `stroke_features` of ink, of one line or of several at once.
+
+    Attributes:
+        spacing, parts: see `stroke_features`.
+    """
+
+    spacing: float = SPACING
+    parts: int = 1
+
+    def __call__(
+        self, ink: np.ndarray, height: float | None = None, undelays: bool = True
+    ) -> np.ndarray:
+        """Return the features of one line; for the arguments see `stroke_features`."""
+        return self.batch([ink], height, undelays)[0]
+
+    def batch(
+        self, inks: Sequence[np.ndarray], height: float | None = None, undelays: bool = True
+    ) -> list[np.ndarray]:
+        """Return the features of each of several lines, bit for bit as of each by itself.
+
+        Args:
+            inks: the lines, `(points, 3)` each.
+            height: the x-height of all lines; None: each line's is measured.
+            undelays: see `stroke_features`.
+        """
+        if not inks:
+            return []
+        heights = [height] * len(inks) if height else x_heights(inks)
+        paths = _Paths.of(inks, np.array(heights), self.spacing, undelays)
+        return _features(paths, np.array(heights), self.parts)
 
 
 def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
     """Return the row of `ink` at each point of `stroke_features` without `undelays`, `(points,)`
     float64. A point between the rows 2 and 3 of the ink has a row such as 2.5."""
-    paths = _Paths.of(strokes(ink), spacing * x_height(ink))
+    paths = _Paths.of([ink], np.array(x_heights([ink])), spacing, undelays=False)
     return paths.interpolated(paths.counts, np.arange(len(ink), dtype=np.float64))
 
 
 @dataclass(frozen=True)
 class _Paths:
-    """The paths of all strokes of a sample, in one array.
+    """The paths of all strokes of several lines, in one array.
 
     Attributes:
         points: the strokes' points, `(points, 2)`.
         along: the length along the stroke's path up to each point, `(points,)`.
         starts, ends: each stroke's first and last point, `(strokes,)`.
         counts: number of equal steps that divide the path, `(strokes,)`.
+        lines: the number of each stroke's line, `(strokes,)`, ascending.
     """
 
     points: np.ndarray
@@ -136,22 +185,40 @@ class _Paths:
     starts: np.ndarray
     ends: np.ndarray
     counts: np.ndarray
+    lines: np.ndarray
 
     @classmethod
-    def of(cls, ordered: list[np.ndarray], spacing: float) -> "_Paths":
-        """Return the paths of strokes; a step is at most `spacing` long, unless `MAX_POINTS`
-        applies."""
-        points = np.concatenate(ordered)
-        stops = np.cumsum(list(map(len, ordered)))
-        starts, along = stops - list(map(len, ordered)), np.zeros(len(points))
+    def of(
+        cls, inks: Sequence[np.ndarray], heights: np.ndarray, spacing: float, undelays: bool
+    ) -> "_Paths":
+        """Return the paths of lines of the x-heights `heights`, `(lines,)`; a step is at most
+        `spacing` x-heights long, unless `MAX_POINTS` applies. For `undelays` see
+        `stroke_features`."""
+        line_ends = np.cumsum([*map(len, inks)])
+        points = np.concatenate([*map(to_points, inks)])
+        is_end = np.concatenate([np.asarray(ink)[:, 2] > 0.5 for ink in inks])
+        is_end[line_ends - 1] = True
+        stops = np.flatnonzero(is_end) + 1
+        sizes = np.diff(stops, prepend=0)
+        strokes_of_lines = np.diff(np.searchsorted(stops, line_ends) + 1, prepend=0)
+        if undelays:
+            order = _undelayed_order(inks, heights, points, stops - sizes, strokes_of_lines)
+            if order is not None:
+                starts, sizes = (stops - sizes)[order], sizes[order]
+                stops = np.cumsum(sizes)
+                points = points[np.repeat(starts - (stops - sizes), sizes) + np.arange(len(points))]
+        along = np.zeros(len(points))
         steps = np.diff(points, axis=0)
         lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
         # The sum of each stroke by itself, which rounds as that of `path_along` does.
-        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        for start, stop in zip((stops - sizes).tolist(), stops.tolist(), strict=True):
             lengths[start : stop - 1].cumsum(out=along[start + 1 : stop])
         whole = along[stops - 1]
-        max_step = max(spacing, sum(whole.tolist()) / MAX_POINTS)
-        return cls(points, along, starts, stops - 1, np.ceil(whole / max_step).astype(np.int64))
+        by_line = np.split(whole, np.cumsum(strokes_of_lines)[:-1])
+        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_POINTS
+        lines = np.repeat(np.arange(len(inks)), strokes_of_lines)
+        counts = np.ceil(whole / np.maximum(spacing * heights, longest)[lines]).astype(np.int64)
+        return cls(points, along, stops - sizes, stops - 1, counts, lines)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -194,6 +261,31 @@ class _Paths:
     def at_equal_steps(self, counts: np.ndarray) -> np.ndarray:
         """Return the points at the `counts` + 1 ends of equal steps of each path, `(ends, 2)`."""
         return self.interpolated(counts, self.points[:, 0], self.points[:, 1])
+
+
+def _undelayed_order(
+    inks: Sequence[np.ndarray],
+    heights: np.ndarray,
+    points: np.ndarray,
+    starts: np.ndarray,
+    counts: np.ndarray,
+) -> np.ndarray | None:
+    """Return the indices of all lines' strokes in the `undelayed_order` of each line, `(strokes,)`;
+    None if no line has a late stroke.
+
+    Args:
+        inks, heights: the lines and their x-heights.
+        points: the positions of all lines' points, `(points, 2)`.
+        starts: the first point of each stroke, `(strokes,)`.
+        counts: the number of strokes of each line, `(lines,)`.
+    """
+    order, last = np.arange(len(starts)), np.cumsum(counts)
+    right = np.split(np.maximum.reduceat(points[:, 0], starts), last[:-1])
+    late = [k for k, of_line in enumerate(right) if are_late(of_line, heights[k]).any()]
+    for number in late:
+        line = slice(last[number] - counts[number], last[number])
+        order[line] = line.start + undelayed_order(inks[number], float(heights[number]))
+    return order if late else None
 
 
 def _height_above_line(points: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class CharacterLanguageModel:
     the uniform distribution. So every character has a probability above zero in every context.
     N-grams of the highest order are counted by occurrences, shorter n-grams by the number of
     different symbols before them. (Order and smoothing were chosen on IAM-OnDB's `testset_v` and
-    `testset_t`: measured, lab notebook: the language model.)
+    `testset_t`: measured, notebook: reader, the language model.)
 
     The symbols are the numbers of the characters in the alphabet, 0 to C-1; the end of a line, C;
     and the start of a line, C+1, which is never predicted. The n-grams form a tree: a node of depth

@@ -65,8 +65,8 @@ class PictureNetwork(encoder.Recogniser):
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            # With batch normalisation the network learns a little faster (measured, lab notebook: a
-            # recogniser of pictures). Residual convolutions begin at zero (Goyal et al. 2017).
+            # With batch normalisation the network learns a little faster (measured, notebook:
+            # reader, pictures). Residual convolutions begin at zero (Goyal et al. 2017).
             norm = nn.BatchNorm2d(size)
             if size == channels:
                 nn.init.zeros_(norm.weight)

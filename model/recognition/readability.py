@@ -5,8 +5,8 @@ import numpy as np
 from ink.geometry import bounds, x_height
 
 MAX_DOUBT = 0.28
-"""Maximum doubt of a reading that may be right, in nats per character (measured, lab notebook: ink
-that cannot be read)."""
+"""Maximum doubt of a reading that may be right, in nats per character (measured, notebook: reader,
+ink that cannot be read)."""
 PRIOR_CHARACTERS = 3.0
 """Characters added to a reading's length in the limit on its doubt (measured, as above)."""
 MIN_RETURN = 0.5

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from base.base_data_loader import padded
+from base.base_data_loader import features_of, padded
 from model.batches import BATCH_SIZE, by_length
 from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript, log_softmax
 from model.recognition.error_rates import error_rate, rates
@@ -21,7 +21,7 @@ def batches(
     `inks`, their features, and their numbers of points."""
     for group in by_length([len(ink) for ink in inks], "reading", progress=progress):
         if numbers := [number for number in group if len(inks[number])]:
-            features = [model.features(inks[number], height=height) for number in numbers]
+            features = features_of(model.features, [inks[k] for k in numbers], height=height)
             yield numbers, *model.batched(features)
 
 

@@ -36,11 +36,10 @@ def test_a_row_holds_medians_the_spread_of_ratios_to_the_faster_and_the_share():
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["unconditional", "conditional", "recognition"])
+@pytest.mark.parametrize("name", ["unconditional", "conditional", "recognition_ctc", "recognition"])
 def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
-    """The least processor time of five steps on a core, ours with the making of the batch. Other
-    work of the machine lengthens single steps only (`recognition_ctc`: lab notebook, beside plain
-    PyTorch)."""
+    """The least processor time of a step on a core, ours with the making of the batch. Other work
+    of the machine lengthens single steps only: five rounds are enough, but for a busy machine."""
     device, least = torch.device("cpu"), {}
     plan, data = prepared(name, Namespace(lines=24, scale=1.0))
     network, loss = network_of(plan, data), plan.build("loss")
@@ -50,7 +49,7 @@ def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
     paths = {ours, "float32-plain", f"{precision}-plain"}
     trainees = {path: Trainee(network, loss, device, path) for path in sorted(paths)}
     with num_threads(1):
-        for _ in range(6):  # the first is a warm-up
+        for number in range(20):
             loader.sampler.start_at(0, 0)
             start = time.process_time()
             batch = list(islice(loader, 1))
@@ -60,7 +59,11 @@ def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
                 trainee.train(batch)
                 taken = time.process_time() - start + making * (path == ours)
                 least[path] = min(taken, least.get(path, taken))
-    assert least.pop(ours) <= 1.1 * min(least.values())
+            plain = min(taken for path, taken in least.items() if path != ours)
+            is_fast = least[ours] <= 1.1 * plain
+            if is_fast and number >= 5:
+                break
+    assert is_fast, f"{least[ours]:.3f} s, and {plain:.3f} s by plain PyTorch"
 
 
 def test_the_products_of_an_lstm_are_counted():

@@ -24,7 +24,7 @@ MAX_LINES = 2000
 """Largest number of lines that are used (assumed: an hour's training)."""
 MAX_CER = 0.5
 """Character error rate above which a line's ink and text do not fit (measured on lines that were
-mirrored, lab notebook: `reader` proofreads)."""
+mirrored, notebook: reader, ink that cannot be read)."""
 MAX_CER_EXCESS = 0.25
 """Excess of the character error rate over the median of all lines, above which a line's ink and
 text do not fit (measured on the same lines)."""

@@ -44,7 +44,7 @@ CANDIDATES_PER_LINE = 3
 """Largest number of lines that are composed for each line that is returned (assumed)."""
 CONTINUE_EVERY = 4
 """One line in this many begins with a line of the person: otherwise the network forgets how to
-continue a primer (measured, lab notebook: learning a hand)."""
+continue a primer (measured, notebook: hands, learning a hand)."""
 
 
 def practice_lines(
@@ -167,6 +167,7 @@ def compose_lines(
     network's lines, where the person's are missing. If `own_cuts` is empty, no lines are composed.
     """
     if not own_cuts or not count:
+        stage(COMPOSING).close()
         return []
     hand = RecordedHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])

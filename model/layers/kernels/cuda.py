@@ -9,7 +9,7 @@ part are ignored. The weights' gradients are a product over all steps, outside t
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
-Triton kernels. All calls for a device must be on one stream. (Tried: lab notebook, CUDA graphs.)
+Triton kernels. All calls for a device must be on one stream. (Notebook: speed, CUDA graphs.)
 
 Shapes: T steps of a sequence; others as in `loop`.
 """

@@ -1,6 +1,6 @@
 """The element-wise parts of a step of `loop.Loop` as four Triton kernels instead of forty of torch.
 
-Only this module needs Triton, which comes with torch for CUDA. (Tried: lab notebook, CUDA graphs.)
+Only this module needs Triton, which comes with torch for CUDA. (Notebook: speed, CUDA graphs.)
 
 A single program writes each output element, and no program reads the output of another program, so
 programs may run in any order. Loaded numbers are converted to the dtype of the states.
@@ -14,7 +14,7 @@ import triton.language as tl
 from model.layers.kernels.loop import PLACES, Loop
 
 CELLS = 256
-"""Number of cells per program of the LSTM's kernels (measured, lab notebook: CUDA graphs)."""
+"""Number of cells per program of the LSTM's kernels (measured, notebook: speed, CUDA graphs)."""
 CHARACTERS = 128
 """Number of characters of the alphabet per block of a program (assumed)."""
 

@@ -22,7 +22,7 @@ from model.layers.kernels.library import round_up
 
 CHUNK = 32
 """Number of steps of a graph, S: more would waste steps at the end of sequences, fewer would need
-more replays (measured, lab notebook: CUDA graphs)."""
+more replays (measured, notebook: speed, CUDA graphs)."""
 PLACES = 16
 """Positions are padded to a multiple of this number, so that few graphs suffice (assumed)."""
 ALIGNED = 8

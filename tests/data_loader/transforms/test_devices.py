@@ -106,10 +106,12 @@ def test_sample_is_drawn_by_another_pen_each_epoch_and_in_validation_by_the_usua
     widths = [likely_columns(sample.ink) for sample in ready.training]
     assert training.keys.lengths.tolist() == widths
     sample = training.dataset.samples[0]
-    drawn, again, later = (training.dataset.steps(epoch, 0, sample)[0] for epoch in (0, 0, 1))
+    drawn, again, later = (
+        training.dataset.steps([(epoch, 0)], [sample])[0][0] for epoch in (0, 0, 1)
+    )
     assert np.array_equal(drawn, again) and drawn.shape != later.shape
     usual = ink_picture(ready.samples("valid")[0].ink)
-    assert np.array_equal(valid.steps(0, 0, valid.samples[0])[0], usual)
+    assert np.array_equal(valid.steps([(0, 0)], [valid.samples[0]])[0][0], usual)
 
 
 def test_pen_is_refused_by_a_network_that_sees_no_pictures():

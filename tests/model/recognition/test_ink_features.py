@@ -6,11 +6,14 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
+from data_loader.invented.font_writers import EmbeddedDataset
+from ink.delayed_strokes import undelayed_order
+from ink.geometry import DOT_INK, at_equal_steps, from_strokes, path_along, strokes, x_height
 from model.recognition import ink_features
 from model.recognition.ink_features import (
     NUM_FEATURES,
     SPACING,
+    StrokeFeatures,
     num_features,
     rows_of_features,
     stroke_features,
@@ -143,5 +146,25 @@ def test_all_strokes_at_once_are_resampled_as_each_by_itself_bit_for_bit(parts):
         features = stroke_features(ink, spacing, parts, height, undelays=False)
         np.testing.assert_array_equal(features[:, :2], expected.astype(np.float32))
         np.testing.assert_array_equal(features[:, 4], np.array(firsts, np.float32))
-        with mock.patch.object(ink_features, "x_height", lambda _: height):
+        with mock.patch.object(ink_features, "x_heights", lambda inks: [height]):
             np.testing.assert_array_equal(rows_of_features(ink, spacing), np.concatenate(rows))
+
+
+def test_the_features_of_several_lines_are_those_of_each_by_itself_bit_for_bit():
+    """Lines with dots written late, a dot alone, and a stroke whose end is not marked."""
+    generator = np.random.default_rng(3)
+    lines = [sample.ink for sample in EmbeddedDataset(seed=2, size=12).load(["train"]).used]
+    for number in range(5):
+        late = [*strokes(lines[number]), np.array([[3.0, -40.0], [3.5, -39.0]])]
+        lines.append(from_strokes([stroke + generator.normal(0, 1, 2) for stroke in late]))
+    unended = lines[1].copy()
+    unended[-1, 2] = 0.0
+    lines += [DOT_INK, unended, DOT_INK * 5]
+    orders = [undelayed_order(ink, x_height(ink)) for ink in lines]
+    assert sum((np.diff(order) < 0).any() for order in orders) >= 5
+    for parts, height, undelays in ((1, None, True), (4, None, True), (3, 2.5, False)):
+        features = StrokeFeatures(0.4, parts)
+        together = features.batch(lines, height, undelays)
+        for ink, of_line in zip(lines, together, strict=True):
+            np.testing.assert_array_equal(of_line, features(ink, height, undelays))
+    assert features.batch([]) == []
