@@ -2,7 +2,7 @@
 // Without a network the plugin reads with web/networks/open_reader.bin.
 
 import {build} from "esbuild";
-import {cpSync} from "node:fs";
+import {cpSync, existsSync} from "node:fs";
 import {resolve} from "node:path";
 import {fileURLToPath} from "node:url";
 
@@ -26,6 +26,12 @@ const options = {
     logOverride: {"empty-import-meta": "silent"}, // both files are given
   },
 }[plugin];
+const missing = options ? !existsSync(network) && `${network}: no such file; see README.md` :
+  "name a plugin: node build.js excalidraw|obsidian [FOLDER [NETWORK]]";
+if (missing) {
+  console.error(`error: ${missing}`);
+  process.exit(2);
+}
 await build({...options, outdir: folder, bundle: true, minify: true, jsx: "automatic",
   target: "es2023", alias: {"open-reader": resolve(network)}, legalComments: "linked"});
 const files = {excalidraw: "excalidraw/index.html", obsidian: "obsidian/manifest.json"}[plugin];

@@ -114,8 +114,9 @@ RUN = {
         train.py -c configs/inkml.json --data docs/sample-lines --prepare
     """,
     "docs/notes.md": """
-        experiments.py page docs/letter.txt --output letter.inkml
-        experiments.py notes letter.inkml --output letter.xopp
+        experiments.py notes docs/sample-notes/diary.xopp
+        experiments.py notes docs/sample-notes --search "Vauxhall"
+        experiments.py notes docs/sample-notes/diary.xopp --output diary.pdf
         experiments.py notes docs/sample-notes/diary.xopp --correct 1:10:4 Vauxhall
     """,
 }

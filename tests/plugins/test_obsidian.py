@@ -80,3 +80,13 @@ def test_the_types_are_those_of_obsidian(packages):
         [packages / ".bin/tsc", "-p", PLUGINS / "obsidian"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"), [([], "name a plugin"), (["obsidian", "a", "b.bin"], "b.bin: no such file")]
+)
+def test_a_plugin_that_cannot_be_built_is_refused(packages, tmp_path, words, fault):
+    words = ["node", PLUGINS / "build.js", *words]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "") and fault in done.stderr
+    assert done.stderr.count("\n") == 1 and not [*tmp_path.iterdir()]
