@@ -107,7 +107,8 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     """
     target = folder.resolve()
     _check_replaceable(target)
-    site = {name[1:]: path for name, path in files.items() if Path(name).suffix in SITE_SUFFIXES}
+    names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
     site["LICENSE"] = FOLDER.with_name("LICENSE")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

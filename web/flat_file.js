@@ -73,13 +73,19 @@ export function rowsOf(tensors, name, count, columns) {
   const tensor = tensors[name];
   if (tensor?.count !== count || tensor.columns !== columns)
     throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
+  const {buffer} = tensor.content.slice(), {kind} = tensor; // a copy, whose numbers are aligned
   let end = 0;
-  const take = (Kind, size) => new Kind(tensor.content.slice(end, end += size).buffer);
-  const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
+  const take = (Kind, length) => {
+    const size = length * Kind.BYTES_PER_ELEMENT;
+    return new Kind(buffer, (end += size) - size, length);
+  };
+  const scales = kind === "int8" && take(Float32Array, count);
   const rows = Array.from({length: count}, (_, row) => {
-    if (tensor.kind === "float32") return take(Float32Array, 4 * columns);
-    if (tensor.kind === "float16") return Float32Array.from(take(Uint16Array, 2 * columns), half);
-    return new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row]);
+    if (kind === "float32") return take(Float32Array, columns);
+    if (kind === "float16") return Float32Array.from(take(Uint16Array, columns), half);
+    const values = new Float32Array(take(Int8Array, columns));
+    for (let i = 0; i < columns; i++) values[i] *= scales[row];
+    return values;
   });
   if (!rows.every((row) => row.every(isNumber)))
     throw new Error(`The network's ${name} has a value that is not a number; export it again.`);

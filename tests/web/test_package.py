@@ -26,14 +26,15 @@ pytestmark = [
 LINES = [dict(text="Dear Anna", style=style, seed=seed)
          for style, seed in [(None, 0), ("open_round", 7), ("open_clear", 2**32 - 1)]]  # fmt: skip
 USE = """
-import {loadReader, loadWriter, neat, fromInkml, toInkml, type Row, type Hand} from "online-handwriting";
+import {loadReader, loadWriter, neat, fromInkml, toInkml} from "online-handwriting";
+import type {Hand, Place, Row} from "online-handwriting";
 const reader = await loadReader(new URL("a.bin", import.meta.url), new Uint8Array(3));
 const rows: Row[] = reader.read([[[0, 1], [2, 3, 40]]]);
-const inks: [number, number][] = [];
+const inks: (Place | undefined)[] = [];
 const writer = await loadWriter();
 const hand: Hand = await writer.handOf(rows);
 for await (const {strokes, doubtful} of writer.write("a", {style: hand, seed: 3, bias: 1, reader,
-  signal: new AbortController().signal})) inks.push(strokes[0][0], ...(doubtful ? [[0, 0] as [number, number]] : []));
+  signal: new AbortController().signal})) inks.push(strokes[0][0], doubtful?.[0]);
 const text: string = toInkml([{text: "a", strokes: neat(rows)}], "mm");
 reader.read(await fromInkml(text));
 reader.dispose();
