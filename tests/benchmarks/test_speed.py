@@ -17,11 +17,11 @@ pytestmark = pytest.mark.slow
 
 
 def test_each_kind_of_measure_has_a_row(capsys):
-    tiny = ["--scale", 0.03, "--rounds", 1, "--lines", 70]
-    only = ["unconditional", "recognition", "writing_1", "reading_1"]
+    tiny = ["--scale", 0.03, "--rounds", 1, "--lines", 16]
+    only = ["recognition", "writing_1", "reading_1"]
     run("speed", *tiny, "--paths", "float32-uncompiled", "--only", *only)
-    *_, first, second, third, fourth = capsys.readouterr().out.splitlines()
-    rows = [line.strip("| ").split(" | ") for line in (first, second, third, fourth)]
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines[-len(only) :]]
     assert [cells[0] for cells in rows] == [f"`{name}`" for name in only]
     for _, path, *speeds, ratio, share in rows:
         assert path == "float32-uncompiled"
@@ -39,7 +39,7 @@ def test_a_row_holds_medians_the_spread_of_ratios_to_the_faster_and_the_share():
 @pytest.mark.parametrize("name", ["unconditional", "conditional", "recognition_ctc", "recognition"])
 def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
     """The least processor time of a step on a core, ours with the making of the batch. Other work
-    of the machine lengthens single steps only: five rounds are enough, but for a busy machine."""
+    of the machine lengthens single steps only: four rounds are enough, but for a busy machine."""
     device, least = torch.device("cpu"), {}
     plan, data = prepared(name, Namespace(lines=24, scale=1.0))
     network, loss = network_of(plan, data), plan.build("loss")
@@ -61,7 +61,7 @@ def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
                 least[path] = min(taken, least.get(path, taken))
             plain = min(taken for path, taken in least.items() if path != ours)
             is_fast = least[ours] <= 1.1 * plain
-            if is_fast and number >= 5:
+            if is_fast and number >= 3:
                 break
     assert is_fast, f"{least[ours]:.3f} s, and {plain:.3f} s by plain PyTorch"
 

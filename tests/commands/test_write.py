@@ -48,7 +48,7 @@ def test_conditional_network_writes_texts(conditional, tmp_path, capsys):
 @pytest.mark.parametrize("hand_size", [0, 4])
 def test_all_texts_are_in_the_hand_that_a_page_has_with_the_same_seed(tmp_path, hand_size):
     """Whether the network is conditioned on the hand or continues a line of it."""
-    options = {"hand_size": hand_size} if hand_size else {}
+    options = {"window_advance": 0.3} | ({"hand_size": hand_size} if hand_size else {})
     writer = load(save(tmp_path / "own/one/c.pth", "SynthesisNetwork", **options), "cpu")
     write(writer.path, tmp_path, "--text", "ab", "--text", "ba", "--seed", 5, "--style", "own",
           "--steps", 30, "--set", "inkml=yes")  # fmt: skip

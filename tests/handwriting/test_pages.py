@@ -31,7 +31,8 @@ HARDLY_KNOWN = "open_writer hardly knows œ: it writes fewer than half of them l
 
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory):
-    return load(save(tmp_path_factory.mktemp("page") / "writer", "SynthesisNetwork"), "cpu")
+    path = tmp_path_factory.mktemp("page") / "writer"
+    return load(save(path, "SynthesisNetwork", window_advance=0.1), "cpu")
 
 
 @pytest.fixture(scope="module")
