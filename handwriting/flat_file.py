@@ -60,8 +60,8 @@ PRECISE = (
     "hand_encoder.layers.2.weight",
 )
 """Ends of the names of matrices in float16. The first three have a tenth of a writer's weights, but
-with 8 bits they raise the log-loss most (measured, lab notebook: the networks of the page). With the
-next two `open_reader` reads 986 of 1,000 rows as in float32, without them 978 (measured)."""
+with 8 bits they raise the log-loss most. With the next two `open_reader` reads 986 of 1,000 rows as
+in float32, without them 978 (measured, notebook: speed, networks in the browser)."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
