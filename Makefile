@@ -14,7 +14,7 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test
+.PHONY: help install demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test package-networks
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
@@ -150,6 +150,11 @@ EXPORTS := calloc mark release pack linear forward write_lines Layer_fields Writ
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks()'
+
+# `npm pack` calls this; the networks and the licence are in the package, and once in the repository.
+package-networks: .venv/installed
+	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks(web.OPEN_NETWORKS)' >&2
+	@cp LICENSE web/LICENSE
 
 $(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \

@@ -1,4 +1,4 @@
-"""Show how a network learned a person's hand."""
+"""Draw a person's lines, and lines by the network before and after it learned the hand."""
 
 import argparse
 from dataclasses import replace

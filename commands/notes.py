@@ -3,8 +3,6 @@
 import argparse
 import hashlib
 import logging
-import os
-import re
 import sys
 import time
 from collections import Counter
@@ -19,7 +17,7 @@ from tqdm import tqdm
 import model
 import notes
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, search_options
+from commands import network_options, search_options, xournalpp_plugin
 from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
@@ -27,14 +25,14 @@ from ink.drawing.page import INK_KINDS
 from ink.formats.folders import file_state
 from ink.guard import note_files
 from utils.checks import DataError, UserError, described, first_of, printable, visible
-from utils.files import open_file, prepare_output
+from utils.files import open_file, prepare_output, safe_path
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 MAX_PLACES = 20  # places of one kind that a message lists (assumed)
 UNREAD, COVERED = "not read, may be text", "covered by later ink, not read"
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
-MAX_NAME_BYTES = 200  # of a note's title in the name of a file (assumed; file systems take 255)
+VAULT = "vault"
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +55,9 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--numbers", action="store_true", help=numbers)
     listed = "print the corrected words: file, page:row:word, what was read, and what it is"
     either.add_argument("--corrections", action="store_true", help=listed)
+    view = "open the notes of a folder in the browser, to search and correct them; with WORDS, "
+    view += "search them"
+    either.add_argument("--view", nargs="?", const="", metavar="WORDS", help=view)
     address = "PAGE:ROW:WORD"
     correct = "correct the reading of a word of a file, now and later (an empty TEXT: it is no "
     correct += "word); may be given several times"
@@ -73,14 +74,22 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--keep-ink", action="store_true", help=kept)
     strength = "how even --ink level makes ink, from 0 (not at all) to 1 (default: 1)"
     parser.add_argument("--strength", type=number(float, 0, 1), metavar="S", help=strength)
+    page = "change the ink of this page only, with --ink (default: of all pages)"
+    parser.add_argument("--page", type=number(int, 1), metavar="N", help=page)
     prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
     parser.add_argument("--prose", action="store_true", help=prose)
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     search_options.add_options(parser)
+    plugin = (
+        "install a plugin for Xournal++ that saves the open note as PDF, text or neater ink, and "
+    )
+    plugin += "searches in the folder PATH (default: where the installed Xournal++ looks)"
+    either.add_argument("--install-plugin", nargs="?", const="", metavar="FOLDER", help=plugin)
     network_options.add_output(either, SUFFIXES, default=None)
-    kind = "format of the files in an output folder, one for each note (default: %(default)s)"
-    parser.add_argument("--format", choices=SUFFIXES, default=".pdf", help=kind)
+    kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
+    kind += "front matter, links and pictures, for Obsidian and Joplin (default: %(default)s)"
+    parser.add_argument("--format", choices=(*SUFFIXES, VAULT), default=".pdf", help=kind)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -89,13 +98,26 @@ def run(arguments: argparse.Namespace) -> None:
     check(arguments)
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
+    if arguments.install_plugin is not None:
+        checkpoint = resolve_checkpoint(arguments.resume).absolute()
+        return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
-    states: dict[str, str] = {}
-    while True:
-        library = notes.Library(
+
+    def make_library() -> "notes.Library":
+        return notes.Library(
             lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
         )
+
+    if arguments.view is not None:
+        from commands.viewer import serve
+        from notes.viewing import Viewer
+
+        serve(Viewer(path, make_library, reader), arguments.view)
+        return
+    states: dict[str, str] = {}
+    while True:
+        library = make_library()
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
         files = note_files(path) if path.is_dir() else {path.name: path}
@@ -105,10 +127,12 @@ def run(arguments: argparse.Namespace) -> None:
         before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
-            is_one = arguments.lines or (arguments.output and arguments.output.file)
+            uses_all = arguments.lines or (arguments.output and arguments.output.file)
+            if arguments.format == VAULT and states.keys() != before.keys():
+                uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
-            reading = _Reading(library, files if is_one else changed, reader, is_single=is_single)
-            _use(arguments, library, reading)
+            reading = _Reading(library, files if uses_all else changed, reader, is_single=is_single)
+            _use(arguments, library, reading, files)
             reading.report()
             if not (reading.num_read or arguments.watch):
                 raise SystemExit(1)
@@ -124,8 +148,13 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
     library.correct(library.note(path.name, path), words)
 
 
-def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Reading") -> None:
-    """Carry out the options on notes that are read."""
+def _use(
+    arguments: argparse.Namespace,
+    library: "notes.Library",
+    reading: "_Reading",
+    files: Mapping[str, Path],
+) -> None:
+    """Carry out the options on notes that are read; `files` are those of all notes."""
     output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
@@ -140,8 +169,11 @@ def _use(arguments: argparse.Namespace, library: "notes.Library", reading: "_Rea
             _save(library, read_notes, output.file, form)
     elif output:
         folder, read_notes = output.folder, map(in_form, reading)
-        is_single = reading.is_single
-        _save_each(library, read_notes, folder, arguments.format, form, is_single=is_single)
+        if arguments.format == VAULT:
+            save = partial(_save_in_vault, library, notes.Vault.of(folder, files))
+        else:
+            save = partial(_save_file, library, folder, arguments.format, form)
+        _save_each(read_notes, folder, save, is_single=reading.is_single)
     else:
         for note in reading:
             title = f"# {printable(note.name)}\n" * (len(reading.files) > 1)
@@ -163,11 +195,17 @@ def check(arguments: argparse.Namespace) -> None:
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
-    for name in ("correct", "undo"):
+    if arguments.install_plugin is not None and not path.is_dir():
+        raise UserError(f"{path}: name the folder with your notes, in which the plugin searches")
+    for name in ("correct", "undo", "page"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
+    if arguments.view is not None and not path.is_dir():
+        raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:
         raise UserError(f"--ink {arguments.ink} is for --output, which is not given")
+    if arguments.page and arguments.ink == "keep":
+        raise UserError("--page is for --ink level or --ink typed")
     if arguments.keep_ink and arguments.ink != "typed":
         raise UserError("--keep-ink is for --ink typed")
     if arguments.strength is not None and arguments.ink != "level":
@@ -175,6 +213,8 @@ def check(arguments: argparse.Namespace) -> None:
     suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
+    if arguments.format == VAULT and not (output and output.file):
+        _check_vault(path, output and output.folder)
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:
@@ -183,10 +223,19 @@ def check(arguments: argparse.Namespace) -> None:
         network_options.word_address(address)
 
 
+def _check_vault(path: Path, folder: Path | None) -> None:
+    """Raise a UserError if a folder cannot be the vault of notes."""
+    if not (folder and path.is_dir()):
+        raise UserError(f"--format {VAULT} is for a folder of notes and --output FOLDER")
+    if folder.resolve().is_relative_to(path.resolve()):
+        raise UserError(f"{folder}: in the folder of notes, which the vault's pictures would join")
+
+
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
-    return notes.InkForm(arguments.ink, arguments.keep_ink, strength, not arguments.prose)
+    how = arguments.keep_ink, strength, not arguments.prose, arguments.page
+    return notes.InkForm(arguments.ink, *how)
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
@@ -276,15 +325,13 @@ def _leave_out(name: str, error: Exception) -> None:
 
 
 def _save_each(
-    library: "notes.Library",
     read_notes: "Iterable[notes.Note]",
     folder: Path,
-    suffix: str,
-    form: "notes.TextForm",
+    save: "Callable[[notes.Note], None]",
     *,
     is_single: bool,
 ) -> None:
-    """Save each note as a file in a folder.
+    """Save each note in a folder.
 
     Raises:
         UserError: if some of several notes could not be saved; they are reported.
@@ -292,9 +339,7 @@ def _save_each(
     unsaved = 0
     for note in read_notes:
         try:
-            file = folder / f"{_safe_path(note.name)}{suffix}"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            _save(library, [note], file, form)
+            save(note)
         except Exception as error:
             if is_single:
                 raise
@@ -302,6 +347,25 @@ def _save_each(
             unsaved += 1
     if unsaved:
         raise UserError(f"{folder}: {unsaved} notes could not be saved")
+
+
+def _save_file(
+    library: "notes.Library", folder: Path, suffix: str, form: "notes.TextForm", note: "notes.Note"
+) -> None:
+    """Save a note as a file in a folder."""
+    file = folder / f"{safe_path(note.name)}{suffix}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _save(library, [note], file, form)
+
+
+def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.Note") -> None:
+    """Save a note in a vault; print its file, and those that were edited by hand."""
+    file, form = vault.files[note.name], f"{note.path} {vault.digest}"
+    try:
+        _, is_new = library.save_changed([note], file, form, lambda: vault.save(note))
+        tqdm.write(f"{file}{'' if is_new else '  (unchanged)'}")
+    except notes.EditedByHandError as error:
+        tqdm.write(str(error))
 
 
 def _save(
@@ -343,17 +407,3 @@ def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Not
             tqdm.write(f"{printable(note.name)}\t{numbers}\t{words}")
     others = len(library.corrections.all) - len(found)
     print(f"corrections: {len(found)}, of words of other notes: {others}", file=sys.stderr)
-
-
-def _safe_path(name: str) -> Path:
-    """Return a note's name as a relative path without `..`; a tablet allows any name."""
-    return Path(*(_file_name(part) for part in name.split("/") if part not in ("", ".", "..")))
-
-
-def _file_name(part: str) -> str:
-    """Return a part of a note's name without control characters, and cut to `MAX_NAME_BYTES`; if
-    this changes it, a digest keeps it apart from others."""
-    safe = os.fsencode(re.sub(r"[\0-\x1f\x7f-\x9f]", "?", part))[:MAX_NAME_BYTES]
-    if safe == os.fsencode(part):
-        return part
-    return f"{safe.decode(errors='ignore')} {hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}"

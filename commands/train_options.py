@@ -70,10 +70,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--prepare", action="store_true", help=prepare)
     workers = "with --prepare: number of processes that parse (default: %(default)s)"
     add("--workers", type=options.number(int, 1), default=1, metavar="N", help=workers)
-    part = (
-        "with --prepare: read only this part of the files, such as 3/16; the data are there when "
-    )
-    part += "all parts are (default: all)"
+    part = "with --prepare: read only this part of the files, such as 3/16; the "
+    part += "part that is read last writes the index (default: all)"
     add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)

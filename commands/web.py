@@ -1,35 +1,31 @@
-"""Open a page in the browser that writes, reads, and records a hand."""
+"""Open a page in the browser that writes, reads, and records a hand; or save it as static files."""
 
 import argparse
-import re
-import sys
+import shutil
 import webbrowser
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import SHUT_RDWR, socket
 from tempfile import TemporaryDirectory
 
 from commands.options import Parser, number
 from commands.writing_options import ink_of
 from handwriting import page_networks
 from utils.checks import UserError
+from utils.local_server import LocalPage, LocalServer
 
 PORT = 8753
 """Default port. It must stay the same, because browsers keep recorded lines by address and port."""
 FOLDER = Path(__file__).resolve().parents[1] / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
-MAX_CONNECTIONS = 32
-"""Limit on open connections, each with a thread and at most two files (assumed: a browser opens six
-at a time, and systems allow a process at least 128 files)."""
-TIMEOUT = 10.0
-"""Seconds after which a connection is closed if it neither asks nor takes anything (assumed)."""
-TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
-"""Media types by suffix; the system's table may lack these types."""
-POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
+OPEN_NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
+SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
+SITE_LIST = "site.txt"
+"""File of a site that names the site's files: only a folder with nothing else is replaced."""
+HEADERS = """Let the host send these headers, which a page cannot set:
+  Content-Security-Policy: frame-ancestors 'none'
+  X-Content-Type-Options: nosniff
+  Cache-Control: no-cache"""
 
 
 def add_options(parser: Parser) -> None:
@@ -38,12 +34,21 @@ def add_options(parser: Parser) -> None:
     hand = "folder of a run that learned a person's hand: the page writes with the run's network "
     hand += "(default: with the network writer)"
     parser.add_argument("--hand", metavar="RUN_FOLDER", help=hand)
+    networks = "open: open_writer and open_reader, whose weights anyone may publish; research: "
+    networks += "writer and reader, for non-commercial research (default: %(default)s)"
+    choices = ("open", "research")
+    parser.add_argument("--networks", choices=choices, default="research", help=networks)
+    output = "do not serve the page, but save it as static files in this folder, for any host"
+    parser.add_argument("--output", type=Path, metavar="SITE", help=output)
 
 
 def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
-        files = page_files()
-        make_networks()
+        networks = OPEN_NETWORKS if arguments.networks == "open" else NETWORKS
+        files = page_files(networks)
+        if arguments.output:
+            _check_replaceable(arguments.output)
+        make_networks(networks)
         if arguments.hand:
             print(f"measuring the hand of {arguments.hand}", flush=True)
             from handwriting import flat_file
@@ -52,6 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
             writer = load_writer(arguments.hand, "cpu")
             files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")
             flat_file.save(hand, writer, ink_of(writer, "--hand"))
+        if arguments.output:
+            write_site(arguments.output, files)
+            print(f"{arguments.output}\n{HEADERS}")
+            return
         with _listen(arguments.port, files) as server:
             address = f"http://127.0.0.1:{server.server_port}/"
             print(f"{address}  (Ctrl-C ends it)", flush=True)
@@ -62,9 +71,10 @@ def run(arguments: argparse.Namespace) -> None:
                 print()
 
 
-def make_networks() -> None:
-    """Make the networks of the page that are missing, or older than their checkpoints."""
-    paths = page_networks.missing(NETWORKS)
+def make_networks(networks: Sequence[Path] | None = None) -> None:
+    """Make the networks that are missing, or older than their checkpoints; by default those of the
+    page."""
+    paths = page_networks.missing(NETWORKS if networks is None else networks)
     if paths:
         names = ", ".join(path.stem for path in paths)
         print(f"making networks of the page, which takes half a minute: {names}", flush=True)
@@ -75,82 +85,72 @@ def make_networks() -> None:
         print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
-def page_files() -> dict[str, Path]:
-    """Return the files of the page by their addresses on the server."""
-    paths = [*filter(Path.is_file, FOLDER.iterdir()), *NETWORKS]
-    addresses = {f"/{path.relative_to(FOLDER).as_posix()}": path for path in paths}
+def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Return the files of the page by their addresses on the server, with the page's networks or
+    others in their place."""
+    paths = [*filter(Path.is_file, FOLDER.iterdir())]
+    addresses = {f"/{path.name}": path for path in paths}
+    for path in NETWORKS if networks is None else networks:
+        addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": FOLDER / "index.html"}
 
 
-def _listen(port: int, files: Mapping[str, Path]) -> ThreadingHTTPServer:
+def write_site(folder: Path, files: Mapping[str, Path]) -> None:
+    """Write the page as static files; the folder is never there in part.
+
+    Args:
+        folder: a new folder, or one that this function wrote.
+        files: the files of the page by their addresses.
+
+    Raises:
+        UserError: if the folder has other files, or cannot be written.
+    """
+    target = folder.resolve()
+    _check_replaceable(target)
+    names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
+    site["LICENSE"] = FOLDER.with_name("LICENSE")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as beside:
+            new, old = Path(beside, "new"), Path(beside, "old")
+            for name, path in site.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, new / name)
+            (new / SITE_LIST).write_text("".join(f"{name}\n" for name in [*site, SITE_LIST]))
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot be written ({error.strerror})") from None
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise a UserError unless a folder is missing, empty, or has the files of a site alone."""
+    if not folder.exists():
+        return
+    names = []
+    if folder.is_dir():
+        paths = (path for path in folder.rglob("*") if not path.is_dir())
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        listed = folder / SITE_LIST
+        ours = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+        names = sorted({*names} - {*ours})
+        if not names:
+            return
+    found = f"has other files, such as {names[0]}" if names else "is no folder"
+    raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")
+
+
+def _listen(port: int, files: Mapping[str, Path]) -> LocalServer:
     """Return a server on a port; `files` are the page's files by address."""
     try:
-        return _Server(("127.0.0.1", port), partial(_Page, files))
+        return LocalServer(("127.0.0.1", port), partial(LocalPage, files))
     except OSError as error:
         reason = f"{error.strerror}; choose another one with --port"
         raise UserError(f"--port {port}: cannot be served ({reason})") from None
-
-
-class _Server(ThreadingHTTPServer):
-    """Serves the newest `MAX_CONNECTIONS`: a new connection ends the oldest one, so that idle ones
-    keep nobody from the page."""
-
-    request_queue_size = MAX_CONNECTIONS  # With 5, connections that come together wait for seconds.
-
-    def __init__(self, *settings: object) -> None:
-        super().__init__(*settings)
-        self._connections: dict[socket, None] = {}  # open, from the oldest to the newest
-
-    def process_request(self, connection: socket, address: object) -> None:
-        """Answer a connection in a thread of its own."""
-        self._connections[connection] = None
-        for oldest in [*self._connections][:-MAX_CONNECTIONS]:
-            self._connections.pop(oldest, None)
-            with suppress(OSError):  # Its thread may be closing it.
-                oldest.shutdown(SHUT_RDWR)  # Its thread reads the end, and closes it.
-        super().process_request(connection, address)
-
-    def shutdown_request(self, connection: socket) -> None:
-        """Close a connection."""
-        self._connections.pop(connection, None)
-        super().shutdown_request(connection)
-
-    def handle_error(self, *request: object) -> None:
-        """Ignore the error of a browser that closes its connection before the answer."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(*request)
-
-
-class _Page(SimpleHTTPRequestHandler):
-    """Answers requests with the page's files."""
-
-    extensions_map = TYPES
-    timeout = TIMEOUT
-
-    def __init__(self, files: Mapping[str, Path], *connection: object) -> None:
-        self.files = files
-        super().__init__(*connection)
-
-    def translate_path(self, path: str) -> str:
-        return str(self.files.get(path.partition("?")[0], ""))  # "" gives "file not found".
-
-    def send_head(self) -> object:
-        """Refuse requests with another host name, which a hostile page may send (DNS rebinding)."""
-        port, host = self.server.server_port, self.headers.get("Host", "")
-        host = host if ":" in host else f"{host}:80"
-        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        del self.headers["If-Modified-Since"]  # The browser may keep another hand's network.
-        return super().send_head()
-
-    def end_headers(self) -> None:
-        policy = POLICY.search((FOLDER / "index.html").read_text(encoding="utf-8"))[1]
-        policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
-        self.send_header("Content-Security-Policy", policy)
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.send_header("Cache-Control", "no-cache")  # A file may have changed.
-        self.send_header("X-Content-Type-Options", "nosniff")
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Do not log requests."""

@@ -64,8 +64,8 @@ class HandwritingDataLoader:
         window: number of shards of prepared data, each of some 13,000 lines, that an epoch reads
             side by side, each from front to back, for data that do not fit into memory. None
             shuffles all lines.
-        sampler: chooses the lines of each training batch, of the settings above; None draws batches
-            of lines of about equal lengths.
+        sampler: chooses the lines of each training batch, and gets the settings above; None takes
+            batches of lines of about equal lengths, in random order.
         valid_size: largest number of lines of the validation of an epoch, the same lines each time;
             None takes them all.
         pin_memory: put batches into page-locked memory if there is a GPU.

@@ -9,8 +9,8 @@ has these keys:
 - `replacements`, for writers: see `transliteration.replacements`;
 - `hands`, for writers that are conditioned on hands: the hand vector of each style by name, or, if
   the writer learned a hand, the vector "hand" only;
-- `styles`, for writers that learned a hand and are not conditioned on hands: the primer "hand", see
-  `primer_of_web`;
+- `styles`, for writers that are not conditioned on hands: the primer of each style by name, or, if
+  the writer learned a hand, the primer "hand" only, see `primer_of_web`;
 - `tensors`: the name, type and shape of each tensor, in the order of the weights.
 
 A tensor of type "int8" is a matrix whose rows have scales: first the scales as float32, then the
@@ -28,6 +28,8 @@ import torch
 
 from base import distributed
 from base.run.pretrained import DESCRIPTOR
+from data_loader import read_ink
+from data_loader.sources.ink_files import match_device
 from handwriting.hands import calibrated, extras_of_style, load_primer
 from handwriting.page_networks import FORMAT
 from handwriting.page_options import PrimerFile
@@ -52,11 +54,14 @@ PRECISE = (
     "output.weight",
     "window.weight",
     "weight_input",
+    "labels.weight",
+    "convolution.weight",
     "hand_encoder.layers.0.weight",
     "hand_encoder.layers.2.weight",
 )
-"""Ends of the names of matrices in float16. The first three have a tenth of the weights, but with 8
-bits they raise the log-loss most (measured, notebook: speed, networks in the browser)."""
+"""Ends of the names of matrices in float16. The first three have a tenth of a writer's weights, but
+with 8 bits they raise the log-loss most. With the next two `open_reader` reads 986 of 1,000 rows as
+in float32, without them 978 (measured, notebook: speed, networks in the browser)."""
 
 
 def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -> None:
@@ -81,13 +86,20 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         "normalisation": model.normalisation.to_dict(),
     }
     if isinstance(network, Writer):
-        header |= {"role": "writer", "sampling": _sampling(network, style)}
+        lines = _usual_lines(network, style)
+        header |= {"role": "writer", "sampling": _sampling(network, lines)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
+        files = {"hand": style} if style else written_styles_of(network)
         if network.takes_hand:
-            files = {"hand": style} if style else written_styles_of(network)
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
+        elif files:
+            samples = {name: read_ink(file)[0] for name, file in files.items()}
+            header["styles"] = {
+                name: _primer(match_device(sample.ink, lines), sample.text)
+                for name, sample in samples.items()
+            }
     else:
         header |= {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
     _write(path, header, model.state_dict())
@@ -156,22 +168,23 @@ def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:
 
 
 def primer_of_web(writer: Writer, file: Path) -> Config:
-    """Return a style's primer for a writer without a hand vector, as values of JSON.
+    """Return the primer of a learned hand for a writer without a hand vector, as values of JSON.
 
     Returns:
         `text`; `ink` in x-heights, three numbers a point; `x_height` in the writer's units; and the
-        `stretch` with which lines become as large as the primer, see `calibrated`.
+        `stretch` with which lines become as large as the primer, see `calibrated`. The primers of
+        styles have no stretch: their lines are as large without one (measured, 0.95 to 1.1).
     """
     (ink, text), _ = load_primer(PrimerFile(file), writer)
     stretch = calibrated(writer, (ink, text), Sampling(), progress=True).stretch
+    return _primer(ink, text) | {"stretch": [round(factor, 5) for factor in stretch]}
+
+
+def _primer(ink: np.ndarray, text: str) -> Config:
+    """Return a primer in the writer's units as values of JSON; see `primer_of_web`."""
     height = x_height(ink)
     points = (ink / np.array([height, height, 1.0])).round(4)
-    return {
-        "text": text,
-        "x_height": round(height, 4),
-        "stretch": [round(factor, 5) for factor in stretch],
-        "ink": points.flatten().tolist(),
-    }
+    return {"text": text, "x_height": round(height, 4), "ink": points.flatten().tolist()}
 
 
 def vector_of(writer: Writer, file: Path) -> list[float]:
@@ -189,12 +202,16 @@ def _scaled(weights: np.ndarray) -> bytes:
     return scales.tobytes() + numbers.tobytes()
 
 
-def _sampling(writer: Writer, style: Path | None) -> dict[str, Any]:
-    """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
-    and baseline of lines that it writes, in the hand of a style if there is one."""
-    model, defaults = writer.model, Sampling()
+def _usual_lines(writer: Writer, style: Path | None) -> list[np.ndarray]:
+    """Return lines that a writer writes, in the hand of a style if there is one."""
     extras = extras_of_style(style) if style and writer.takes_hand else {}
-    lines = writer.reference_lines(Sampling(extras=extras))
+    return writer.reference_lines(Sampling(extras=extras))
+
+
+def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
+    and baseline of its lines."""
+    model, defaults = writer.model, Sampling()
     measured = [(ink, x_height(ink)) for ink in lines]
     return {
         "bias": defaults.bias,

@@ -10,12 +10,14 @@ from ink.guard import note_files, read_pages
 from utils.lazy import importer
 
 _HOMES = {
+    "EditedByHandError": "vault",
     "InkForm": "ink_form",
     "InkKind": "ink_form",
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
     "TextForm": "exporting",
+    "Vault": "vault",
     "in_form": "ink_form",
     "read_page": "reading",
     "save": "exporting",

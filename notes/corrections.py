@@ -71,6 +71,10 @@ class Corrections:
             except (AttributeError, KeyError, TypeError, ValueError, Fault):
                 raise UserError(f"{path}: damaged; {REMEDY}") from None
 
+    def reload(self) -> None:
+        """Read the files again, see `__init__`."""
+        self._by_stroke = Corrections(self._folder)._by_stroke
+
     @property
     def all(self) -> list[Correction]:
         """All corrections, deduplicated."""
@@ -101,6 +105,7 @@ class Corrections:
         file is written once.
 
         Raises:
+            Fault: if a text has control characters, or is too long.
             OSError: if they cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +117,7 @@ class Corrections:
                         new._by_stroke[stroke].remove(old)
                 if correction:
                     text = " ".join(nfc(correction.text).split())
-                    new._add(correction._replace(text=text))
+                    new._add(_checked(correction._replace(text=text)))
             corrections = [correction._asdict() for correction in new.all]
             content = {"format": FORMAT, "corrections": corrections}
             write_json(self._folder / FILE, content, indent=None)

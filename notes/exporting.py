@@ -1,6 +1,7 @@
 """Saves notes as searchable PDF, text, Markdown, JSON, InkML with texts, or for other programs."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,15 +10,16 @@ from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 
-from ink import guard
+from ink import formats, guard
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from ink.formats.inkml.pages import page_to_inkml
 from ink.formats.pdf.merging import merged_with_pdfs
-from ink.formats.pdf.pages import PdfPage, WordInk, write_pages
+from ink.formats.pdf.pages import PdfNote, PdfPage, WordInk, write_pages
 from ink.ink_page import InkPage, below_each_other
 from notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from utils.checks import UserError
@@ -63,7 +65,7 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     if suffix in INK_KINDS:
         return save_ink_pages((page for page, _ in pages), path)
     if suffix == ".pdf":
-        atomic_write(path, lambda file: _write_pdf(file, pages, path.stem))
+        atomic_write(path, lambda file: _write_pdf(file, notes, path))
         return [path]
     texts = {".txt": text_parts, ".md": markdown_parts}
     parts = texts[suffix](notes, form) if suffix in texts else json_parts(notes)
@@ -112,18 +114,23 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
 def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
     """Yield notes as Markdown, with lists, tables, and a heading for each file, each page, and each
     row that is a heading."""
-    gap, line_gap = "", "\n\n" if form.is_prose else "\\\n"
+    gap = ""
     for note in notes:
-        yield f"{gap}# {_escaped(' '.join(note.name.split()))}\n"
+        yield f"{gap}# {escaped(' '.join(note.name.split()))}\n"
         for number, (_, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
-                if kind == CELL:
-                    block = _markdown_table(_table_rows(lines))
-                else:
-                    block = ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
-                yield f"\n{block}\n"
+            yield from (f"\n{block}\n" for block in markdown_blocks(number, text, form))
         gap = "\n"
+
+
+def markdown_blocks(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+    """Yield the lists, tables, headings and paragraphs of a page as Markdown."""
+    line_gap = "\n\n" if form.is_prose else "\\\n"
+    for kind, lines in groupby(_lines(page_number, text, form), lambda line: line[0][:1]):
+        if kind == CELL:
+            yield _markdown_table(_table_rows(lines))
+        else:
+            yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
 
 
 Line: TypeAlias = tuple[str, str]
@@ -163,13 +170,13 @@ def _markdown_line(mark: str, text: str) -> str:
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
     shown = "###" if mark == HEADING else mark
-    return f"{shown} {_escaped(text)}".lstrip()
+    return f"{shown} {escaped(text)}".lstrip()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
     """Return a table whose first row is the header."""
     width = max(map(len, rows))
-    padded = [[*map(_escaped, row), *[""] * (width - len(row))] for row in rows]
+    padded = [[*map(escaped, row), *[""] * (width - len(row))] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
 
 
@@ -199,7 +206,7 @@ def _merged(paragraph: Iterable[PageRow]) -> str:
     return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a line in which the characters of Markdown's syntax are escaped."""
     text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
@@ -256,21 +263,38 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
         yield WordInk(word.text, points if len(points) else corners, turn=row.turn)
 
 
-def _write_pdf(file: BinaryIO, pages: Iterable[tuple[InkPage, PageText]], title: str) -> None:
-    """Write pages as a PDF to an open file; see `save`."""
+def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
+    """Write the pages of notes as a PDF to an open file, which will be at `path`; see `save`."""
     backgrounds: list[tuple[Path | None, int]] = []
 
     def drawn() -> Iterator[PdfPage]:
-        for page, text in pages:
-            backgrounds.append((page.background, page.background_page))
-            yield PdfPage(page, [[*_words(page, row)] for row in text.rows])
+        for note in notes:
+            pdf_note = PdfNote(note.title)
+            if note.path:
+                address = f"./{relative_address(note.path, path.parent)}"
+                pdf_note = PdfNote(note.title, address, note_times(note.path))
+            for page, text in note.pages:
+                backgrounds.append((page.background, page.background_page))
+                yield PdfPage(page, [[*_words(page, row)] for row in text.rows], pdf_note)
 
     with TemporaryFile() as content:
-        write_pages(content, drawn(), title)
+        write_pages(content, drawn(), path.stem)
         content.seek(0)
         if any(background for background, _ in backgrounds):
             limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
-            arguments = content.read(), backgrounds, title
+            arguments = content.read(), backgrounds
             file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:
             shutil.copyfileobj(content, file)
+
+
+def note_times(path: Path) -> tuple[float, float]:
+    """Return the times of the notes in a file, see `ink.formats.times`."""
+    return guard.call(formats.times, path)
+
+
+def relative_address(path: Path, folder: Path) -> str:
+    """Return the address of a file for links in a file in `folder`."""
+    relative = os.path.relpath(path.resolve(), folder.resolve())
+    # Joplin does not decode these characters.
+    return quote(os.fsencode(Path(relative).as_posix()), safe="/,;=+$&@")

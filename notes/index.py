@@ -9,12 +9,14 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +29,8 @@ from notes.corrections import Correction, longest, word_inks
 from notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
 from notes.searching import (
     ABSENT_PAIR,
+    BATCH,
     Hit,
-    Place,
     Query,
     SearchedRow,
     near,
@@ -44,6 +46,10 @@ notes)."""
 BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
 the block and its cost, of four bits, have two bytes together."""
+MIN_STEP = 32
+"""Number of rows of the first step of a search (assumed: more than the ten hits on a screen)."""
+ABSENT_PLACE = 1 << 62
+"""Rank of a row that is in none of the searched files."""
 TIMEOUT = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
@@ -132,13 +138,20 @@ class Index:
         path.parent.mkdir(parents=True, exist_ok=True)
         for end in ("", "-journal", "-wal", "-shm"):
             check_regular(path.with_name(path.name + end))
-        self._database = sqlite3.connect(path, timeout=TIMEOUT)
+        # A viewer's threads take turns, by a lock of their own.
+        self._database = sqlite3.connect(path, timeout=TIMEOUT, check_same_thread=False)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
         with closing(sqlite3.connect(":memory:")) as empty:
             empty.executescript(_SCHEMA)
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
+        self._version: tuple[int, int] | None = None  # of the tables in the next attributes
+        self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
+        self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
+        self._texts = ""  # of all rows, a line each; where each begins, and its row:
+        self._text_starts, self._text_rows = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._searched: tuple[tuple, _Places] | None = None  # the files of the last search
         self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
@@ -211,7 +224,8 @@ class Index:
         return np.array(numbers, "<i8")
 
     def record_corrections(self, corrections: Iterable[Correction]) -> None:
-        """Remove the files with words whose corrections have changed since the last call."""
+        """Mark the files with words whose corrections have changed since the last call as changed
+        files. Until they are added again, they are found as they were."""
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
         noted = dict(map(_checked, self._database.execute(select)))
@@ -221,63 +235,130 @@ class Index:
                 having = "SELECT id FROM pages WHERE instr(inks, ?)"
                 ink = (noted | current)[name]
                 for (page,) in self._database.execute(having, (ink,)).fetchall():
-                    holding = "DELETE FROM files WHERE instr(pages, ?)"
-                    self._database.execute(holding, (np.array(page, "<i8").tobytes(),))
+                    self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
             values = [_with_digest(*correction) for correction in current.items()]
             self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
 
+    def _mark_changed(self, page: bytes) -> None:
+        """Remove the state of the files with a page."""
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE instr(pages, ?)"
+        for row in self._database.execute(select, (page,)).fetchall():
+            path, _, *values = _checked(row)
+            insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(path, "", *values))
+
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, and similar places, see `near`."""
-        select = "SELECT id, name, first, count, inks, digest FROM pages"
-        rows_of: dict[int, range] = {}
-        for page, *row in self._database.execute(select):
+        """Return the hits of a query in files by name, and similar places, see `near`, in the order
+        of the files."""
+        order = {name: number for number, name in enumerate(files)}
+        hits = sorted(self.hits(query, files), key=lambda hit: (order[hit.name], *hit[1:4]))
+        return [h for h in hits if not h.is_similar], [h for h in hits if h.is_similar]
+
+    def hits(self, query: Query, files: Mapping[str, Path]) -> Iterator[Hit]:
+        """Yield the hits of a query in files by name, and at last similar places, see `near`.
+
+        The first steps search the rows whose text has the query, in the order of the files; the
+        next ones the likely rows, from the likeliest. So the first hits take little time. Files
+        that the index does not have are left out.
+        """
+        places = self._places(files)
+        exact = places.in_order(self._exact(query))
+        similar: list[Hit] = []
+        for step in _steps(exact):
+            yield from self._hits_of(query, step, places, similar)
+        for step in _steps(self._likely(query, places, exact)):
+            yield from self._hits_of(query, step, places, similar)
+        yield from similar
+
+    def _hits_of(
+        self, query: Query, numbers: np.ndarray, places: "_Places", similar: list[Hit]
+    ) -> Iterator[Hit]:
+        """Yield the hits in rows, and append the similar places to `similar`."""
+        rows = [self._row(number) for number in numbers.tolist()]
+        for number, row, found in zip(numbers, rows, places_of(query, rows), strict=True):
+            word = None if found else near(query, row)
+            for address in places.of(number):
+                for hit_word, confidence in found:
+                    yield Hit(*address, hit_word + 1, confidence, row.marked)
+                if word is not None:
+                    similar.append(Hit(*address, word + 1, 0.0, row.marked, is_similar=True))
+
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that the index has, without those marked as changed."""
+        select = "SELECT path FROM files WHERE state != ''"
+        paths = {path for (path,) in self._database.execute(select).fetchall()}
+        return {name for name, path in files.items() if _key(path) in paths}
+
+    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+        """Return the addresses of the unsure words of a file: numbers of page, row and word."""
+        places = self._places({"": path})
+        return [
+            (page, row, number)
+            for stroke_row in places.in_order(range(1, len(places.ranks)))
+            for _, page, row in places.of(stroke_row)
+            for number, (_, confidence) in enumerate(self._row(int(stroke_row)).words, 1)
+            if confidence < MIN_SURE_CONFIDENCE
+        ]
+
+    def _places(self, files: Mapping[str, Path]) -> "_Places":
+        """Return where rows stand in files; the tables are read anew if they have changed."""
+        (version,) = self._database.execute("PRAGMA data_version").fetchone()
+        state = version, self._database.total_changes
+        if self._version != state:
+            self._read_tables()
+            self._version = state
+            self._searched = None
+        key = tuple(files.items())
+        if self._searched is None or self._searched[0] != key:
+            found = {name: self._pages_of.get(_key(path)) for name, path in key}
+            stored = {name: pages for name, pages in found.items() if pages is not None}
+            self._searched = key, _Places(np.array([(0, 0), *self._rows_of]), stored)
+        return self._searched[1]
+
+    def _read_tables(self) -> None:
+        """Read the pages and texts that are new, and the pages of all files."""
+        execute = self._database.execute
+        select = "SELECT id, name, first, count, inks, digest FROM pages WHERE id > ? ORDER BY id"
+        for page, *row in execute(select, (len(self._rows_of),)).fetchall():
+            self._rows_of += [(0, 0)] * (page - len(self._rows_of))
             _, first, num_rows, _ = _checked(row)
-            rows_of[page] = range(first, first + num_rows)
+            self._rows_of[page - 1] = first, num_rows
+        select = "SELECT row, text FROM texts WHERE row > ? ORDER BY row"
+        last = self._text_rows[-1] if len(self._text_rows) else 0
+        new = execute(select, (int(last),)).fetchall()
+        lengths = [0, *(len(text) + 1 for _, text in new)]
+        starts = len(self._texts) + np.cumsum(lengths)[:-1]
+        self._texts += "".join(f"{text}\n" for _, text in new)
+        self._text_starts = np.append(self._text_starts, starts)
+        self._text_rows = np.append(self._text_rows, [row for row, _ in new]).astype(np.int64)
         select = "SELECT path, state, pages, summary, digest FROM files"
-        rows = map(_checked, self._database.execute(select))
-        stored = {path: numbers for path, _, numbers, _ in rows}
-        pages = {
-            name: np.frombuffer(stored[_key(path)], "<i8").tolist() for name, path in files.items()
-        }
-        is_searched = np.zeros(max((rows.stop for rows in rows_of.values()), default=1), bool)
-        for page in {page for numbers in pages.values() for page in numbers}:
-            is_searched[rows_of[page].start : rows_of[page].stop] = True
-        exact = [number for number in self._exact(query) if is_searched[number]]
-        is_searched[exact] = False
-        rows = {number: self._row(number) for number in (*exact, *self._likely(query, is_searched))}
-        hits = dict(zip(rows, places_of(query, [*rows.values()]), strict=True))
-        others = {number: near(query, rows[number]) for number in rows if not hits[number]}
-        perhaps = {number: [(word, 0.0)] for number, word in others.items() if word is not None}
+        rows = map(_checked, execute(select).fetchall())
+        self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
 
-        def listed(places: Mapping[int, Sequence[Place]]) -> Iterator[Hit]:
-            for name, numbers in pages.items():
-                for page_number, page in enumerate(numbers, 1):
-                    for row_number, number in enumerate(rows_of[page], 1):
-                        for word, confidence in places.get(number, ()):
-                            address = page_number, row_number, word + 1
-                            yield Hit(name, *address, confidence, rows[number].marked)
-
-        return [*listed(hits)], [*listed(perhaps)]
-
-    def _exact(self, query: Query) -> list[int]:
+    def _exact(self, query: Query) -> np.ndarray:
         """Return the rows whose text has the query."""
-        select = "SELECT row FROM texts WHERE instr(text, ?)"
-        return [row for (row,) in self._database.execute(select, (query.bounded,))]
+        found = re.finditer(re.escape(query.bounded), self._texts)
+        starts = np.array([match.start() for match in found], np.int64)
+        return np.unique(self._text_rows[np.searchsorted(self._text_starts, starts, "right") - 1])
 
-    def _likely(self, query: Query, is_searched: np.ndarray) -> list[int]:
-        """Return the searched rows in which the pairs of a query cost least."""
+    def _likely(self, query: Query, places: "_Places", exact: np.ndarray) -> np.ndarray:
+        """Return the rows of places, but `exact`, in which the pairs of a query cost least; first
+        that with the least cost."""
         pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
-        saved = np.zeros(len(is_searched), np.int32)
+        saved = np.zeros(len(places.ranks), np.int32)
         for pair, times in pairs.items():
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
             for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
-        saved[~is_searched] = 0
+        saved[places.ranks == ABSENT_PLACE] = 0
+        saved[exact] = 0
         best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
-        return best[saved[best] > 0].tolist()
+        best = best[np.argsort(-saved[best], kind="stable")]
+        return best[saved[best] > 0]
 
     def _row(self, number: int) -> SearchedRow:
         select = "SELECT * FROM rows WHERE id = ?"
@@ -295,6 +376,62 @@ class Index:
         with self._database:
             insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?)"
             self._database.execute(insert, _with_digest(_key(path), json.dumps(state)))
+
+
+class _Places:
+    """Where rows stand in files by name: a place is a page of a file, in the order of the files.
+
+    Attributes:
+        ranks: for each row, the number of the first place that has it, or `ABSENT_PLACE`.
+    """
+
+    def __init__(self, rows_of: np.ndarray, pages_of: Mapping[str, np.ndarray]) -> None:
+        """Keep the first row and the number of rows of each page, `(pages, 2)`, and the numbers of
+        the pages of each file. A page of a file without rows in the index is a LookupError."""
+        self._firsts, self._names = rows_of[:, 0], [*pages_of]
+        lengths = [*map(len, pages_of.values())]
+        pages = np.concatenate([np.empty(0, np.int64), *pages_of.values()])
+        self._files = np.repeat(np.arange(len(lengths)), lengths)
+        self._page_numbers = np.concatenate([[], *(np.arange(n) + 1 for n in lengths)]).astype(int)
+        self._order = np.argsort(pages, kind="stable")
+        self._pages = pages[self._order]
+        if not self._firsts[pages].all():
+            raise LookupError("a page that is not in the index")
+        counts = rows_of[:, 1]
+        rows = np.arange(counts.sum()) + np.repeat(
+            self._firsts - np.cumsum(counts) + counts, counts
+        )
+        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)
+        self._page_of[rows] = np.repeat(np.arange(len(rows_of)), counts)
+        start, stop = self._slices(self._page_of)
+        self.ranks = np.full(len(start), ABSENT_PLACE)
+        self.ranks[start < stop] = self._order[start[start < stop]]
+
+    def _slices(self, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the places of pages begin and end in `_order`."""
+        return np.searchsorted(self._pages, pages), np.searchsorted(self._pages, pages, "right")
+
+    def in_order(self, rows: Iterable[int]) -> np.ndarray:
+        """Return the rows that stand in the files, in the order of their places."""
+        numbers = np.array([*rows], np.int64)
+        ranks = self.ranks[numbers]
+        order = np.argsort(ranks, kind="stable")
+        return numbers[order][ranks[order] != ABSENT_PLACE]
+
+    def of(self, row: int) -> Iterator[tuple[str, int, int]]:
+        """Yield the name of the file, the page and the number of the row at each of its places."""
+        page = self._page_of[row]
+        for place in self._order[slice(*self._slices(page))].tolist():
+            name = self._names[self._files[place]]
+            yield name, int(self._page_numbers[place]), int(row - self._firsts[page]) + 1
+
+
+def _steps(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield rows in parts, which grow: the first hits come soon, and all of them fast."""
+    start, size = 0, MIN_STEP
+    while start < len(rows):
+        yield rows[start : start + size]
+        start, size = start + size, min(2 * size, BATCH)
 
 
 def _schema(database: sqlite3.Connection) -> list[tuple]:
@@ -317,6 +454,7 @@ def _checked(row: Sequence[Any] | None) -> tuple:
     return tuple(values)
 
 
+@lru_cache(1 << 17)  # as all files of an archive are searched
 def _key(path: Path) -> str:
     return os.fsencode(path.resolve()).decode(errors="backslashreplace")
 

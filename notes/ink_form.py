@@ -8,6 +8,7 @@ from ink.ink_page import InkPage
 from notes.neat import levelled
 from notes.page_text import Note, PageText
 from notes.typed_ink import typed
+from utils.checks import UserError
 
 InkKind: TypeAlias = Literal["keep", "typed", "level"]
 
@@ -21,12 +22,14 @@ class InkForm:
         keep_ink: whether typed words also have their ink, in a separate layer.
         strength: fraction of the moves that make ink neater, from 0 (nothing changes) to 1.
         has_doubts: whether unsure typed words have another colour.
+        page: number of the only page that has the form, from 1; None for all pages.
     """
 
     kind: InkKind = "keep"
     keep_ink: bool = False
     strength: float = 1.0
     has_doubts: bool = True
+    page: int | None = None
 
     def apply(self, page: InkPage, text: PageText) -> tuple[InkPage, PageText]:
         """Return a page in this form, with its text."""
@@ -37,9 +40,15 @@ class InkForm:
 
 def in_form(note: Note, form: InkForm) -> Note:
     """Return a note whose pages have the form. A page is changed when it is iterated
-    over."""
+    over.
+
+    Raises:
+        UserError: if the note has no page `form.page`.
+    """
     if form.kind == "keep":
         return note
+    if form.page and form.page > note.summary.pages:
+        raise UserError(f"{note.name}: no page {form.page}; pages: {note.summary.pages}")
     summary = replace(note.summary, digest=f"{note.summary.digest} {form}")
     return replace(note, pages=_Pages(note, form), summary=summary)
 
@@ -52,5 +61,6 @@ class _Pages:
     form: InkForm
 
     def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
-        for page, text in self.note.pages:
-            yield self.form.apply(page, text)
+        for number, (page, text) in enumerate(self.note.pages, 1):
+            is_changed = self.form.page in (None, number)
+            yield self.form.apply(page, text) if is_changed else (page, text)

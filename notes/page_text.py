@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +30,7 @@ def box_of(points: np.ndarray) -> Box:
     return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
 
+@lru_cache(1 << 16)  # as a search compares each word of many rows
 def normalised_word(word: str) -> str:
     """Return a word in lower case; remove punctuation at its ends, unless it is all punctuation."""
     letters = [n for n, character in enumerate(word) if character.isalnum()]
@@ -178,8 +181,16 @@ class Summary:
 @dataclass(frozen=True)
 class Note:
     """The name of a file of notes, and its pages, each with its text. A note of a `Library` reads
-    its file whenever its pages are iterated over, so that only one page is in memory at a time."""
+    its file `path` whenever its pages are iterated over, so that only one page is in memory at a
+    time."""
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]
     summary: Summary = field(default_factory=Summary)
+    path: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The name without the suffix of the file; folders end in `/`."""
+        suffix = self.path.suffix if self.path else ""
+        return self.name.removesuffix(suffix).removesuffix(".excalidraw") or self.name

@@ -30,6 +30,8 @@ VERSION = 6
 """Version of the reading and of the cached texts; texts of another version are not used."""
 INDEX_VERSION = 3
 """Version of the index; an index of another version is not used."""
+SAVED_VERSION = 2
+"""Version of saved files; those of another version are saved again."""
 MIN_POINTS = 3
 """Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
 
@@ -75,7 +77,7 @@ class Library:
             shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
             indexed = [IndexedPage.of(page, text) for page, text in shown]
             summary = self._indexed(lambda index: index.add(path, state, indexed))
-        return Note(name, pages, summary)
+        return Note(name, pages, summary, path)
 
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query in files by name, see `notes.search`, and places with words
@@ -88,23 +90,47 @@ class Library:
 
         return self._indexed(look)
 
+    def first_hits(self, query: str, files: Mapping[str, Path], count: int) -> list[Hit]:
+        """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
+        return self._indexed(lambda index: [*islice(index.hits(Query.of(query), files), count)])
+
+    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+        """Return the addresses of the unsure words of a file that was read."""
+        return self._indexed(lambda index: index.unsure(path))
+
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that were read since their corrections changed."""
+        return self._indexed(lambda index: index.current(files))
+
+    def reload(self) -> None:
+        """Read the stored corrections again, with those of other processes."""
+        self.corrections.reload()
+        self._indexed(lambda index: index.record_corrections(self.corrections.all))
+
     def save(
         self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
     ) -> tuple[list[Path], bool]:
         """Save notes of this library, see `notes.save`; return the files, and whether they were
         written: not if neither the notes nor the files have changed since the last time."""
+        return self.save_changed(notes, path, form, lambda: save(notes, path, form))
+
+    def save_changed(
+        self, notes: Sequence[Note], path: Path, form: object, write: Callable[[], list[Path]]
+    ) -> tuple[list[Path], bool]:
+        """Save notes by `write`, as `save` does; the `repr` of `form` says in which form."""
         content = [(note.name, note.summary.digest) for note in notes]
-        digest = hashlib.sha256(repr((content, path.suffix, form)).encode(errors="replace"))
+        made_of = repr((SAVED_VERSION, content, path.suffix, form))
+        digest = hashlib.sha256(made_of.encode(errors="replace"))
         before = self._indexed(lambda index: index.saved(path))
         files_before = before.get("files", {})
         is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
         if before.get("made of") == digest.hexdigest() and is_untouched:
             return [*map(Path, files_before)], False
-        files = save(notes, path, form)
+        files = write()
         states = {str(file): file_state(file) for file in files}
         record = {"made of": digest.hexdigest(), "files": states}
         self._indexed(lambda index: index.record_saved(path, record))
-        return files, True
+        return files, states != files_before
 
     def _indexed(self, use: Callable[[Index], Result]) -> Result:
         """Return the result of `use` for the index, or for a new one if it is locked or damaged."""

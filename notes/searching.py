@@ -57,7 +57,8 @@ SEPARATOR = " "
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
     numbers count from 1; `word_number` is where the query's first word stands in the row; `text`
-    is the row as it was read, with `(?)` after unsure words."""
+    is the row as it was read, with `(?)` after unsure words. A place `is_similar` if its words
+    differ from the query by a letter: it is no hit."""
 
     name: str
     page_number: int
@@ -65,6 +66,7 @@ class Hit(NamedTuple):
     word_number: int
     confidence: float
     text: str
+    is_similar: bool = False
 
 
 class Query(NamedTuple):
@@ -255,18 +257,25 @@ def _symbol(character: str) -> str:
 def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
     """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
     the query is unlikely."""
-    frames = _stacked(rows)
-    costs, from_right = _cheapest(query, frames)
-    logits = _logits(query, costs)
-    for word in query.words if len(query.words) > 1 else ():
-        part = Query((word,), query.is_open)
-        logits[_logits(part, _cheapest(part, frames)[0]) < MIN_WORD_LOGIT] = -np.inf
-    places = []
+    places: list[Place] = [(0, 0.0)] * len(rows)
+    # A path takes a frame for each symbol; the row has a separator at either end.
+    num_symbols = len(query.symbols)
+    left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
+    for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
+        if not left:
+            break
+        part, frames = Query((word,), query.is_open), _stacked([rows[n] for n in left])
+        logits = _logits(part, _cheapest(part, frames)[0])
+        left = [left[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
+    if not left:
+        return places
+    costs, from_right = _cheapest(query, _stacked([rows[n] for n in left]))
     # The path ends one frame further left, at the separator before a query that is not open.
-    for row, right, logit in zip(rows, from_right + query.is_open[0], logits, strict=True):
-        first_frame = len(row.sizes) + 1 - right
-        word = bisect_right(row.stops[:-1], first_frame)
-        places.append((word, probability_of(logit)))
+    rights = from_right + query.is_open[0]
+    for number, right, logit in zip(left, rights, _logits(query, costs), strict=True):
+        row = rows[number]
+        word_index = bisect_right(row.stops[:-1], len(row.sizes) + 1 - right)
+        places[number] = word_index, probability_of(logit)
     return places
 
 

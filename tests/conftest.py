@@ -4,8 +4,10 @@ import gc
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
+from functools import partial
 from logging.handlers import MemoryHandler
 from pathlib import Path
 
@@ -110,3 +112,30 @@ def real_children(monkeypatch):
     children.end_all()
     yield
     children.end_all()
+
+
+@pytest.fixture(scope="session")
+def start():
+    """What starts a browser with a profile's folder."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="needs playwright: .venv/bin/pip install playwright"
+    )
+    switches = "--no-sandbox --disable-gpu --in-process-gpu --renderer-process-limit=1"
+    with sync_api.sync_playwright() as playwright:
+        yield partial(
+            playwright.chromium.launch_persistent_context,
+            executable_path=chromium,
+            args=switches.split(),
+            reduced_motion="reduce",
+            viewport={"width": 900, "height": 700},
+        )
+
+
+@pytest.fixture(scope="session")
+def context(start, tmp_path_factory):
+    context = start(tmp_path_factory.mktemp("profile"))
+    yield context
+    context.close()

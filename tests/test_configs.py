@@ -17,7 +17,7 @@ from utils.checks import ConfigError
 from utils.strict_json import nested
 
 ROOT = Path(__file__).parent.parent
-CONFIGS = sorted((ROOT / "configs").glob("*.json"))
+CONFIGS = [*sorted((ROOT / "configs").glob("*.json")), ROOT / "benchmarks" / "lines.json"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -26,7 +26,8 @@ class GravesRMSprop(torch.optim.Optimizer):
         lr: step size (the paper: 1e-4).
         decay: decay rate of the averages n and m (the paper: 0.95).
         momentum: fraction of the last step that is kept (the paper: 0.9).
-        damping: in units of the squared gradient (the paper: 1e-4).
+        damping: added to the variance of the gradient before its root is taken, in units of the
+            squared gradient (the paper: 1e-4).
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Reads text files, and writes files atomically by renaming a temporary file."""
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,12 @@ MAX_TEXT_BYTES = 1 << 26
 
 TEMPORARY = ".*.tmp"
 """Pattern of the files that a killed `atomic_write` may leave next to its target."""
+
+MAX_NAME_BYTES = 200
+"""Maximum bytes of a part of a path that a person named (assumed; file systems take 255)."""
+
+CONTROLS = re.compile(r"[\0-\x1f\x7f-\x9f]")
+"""Control characters."""
 
 PLAIN_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 """Names that are safe as a part of a path."""
@@ -257,3 +264,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def safe_path(name: str, unsafe: re.Pattern[str] = CONTROLS, mark: str = "?") -> Path:
+    """Return a name that anybody may have given as a relative path without `..`, in whose parts
+    `mark` replaces what is `unsafe`."""
+    parts = (part for part in name.split("/") if part not in ("", ".", ".."))
+    return Path(*(_safe_name(part, unsafe.sub(mark, part)) for part in parts))
+
+
+def _safe_name(part: str, safe: str) -> str:
+    """Return a part of a path as `safe`, cut to `MAX_NAME_BYTES`; if this is not the part itself, a
+    digest keeps it apart from others."""
+    cut = os.fsencode(safe)[:MAX_NAME_BYTES]
+    if cut == os.fsencode(part):
+        return part
+    return f"{cut.decode(errors='ignore')} {hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}"

@@ -2,7 +2,7 @@
 
 export class Client {
   #worker;
-  #line = Promise.resolve(); // fulfilled when the last line is written
+  #lines = 0; // number of lines that were begun
 
   /** The worker starts when the promise `ready` is fulfilled. `failed` gets an Error if the worker
    * cannot start or breaks down. */
@@ -34,18 +34,15 @@ export class Client {
   /** End the worker at once; open requests are not answered. */
   async stop() { (await this.#worker).terminate(); }
 
-  /** Write a line, after all lines that were requested before are written. Yields {ink} as the line
-   * grows; the ink is empty before a new try. The last answer is {ink, doubtful}. The line stops
-   * when the iteration stops. */
+  /** Write a line. Yields {strokes} as the line grows, without strokes before a new try. The last
+   * answer is {strokes, doubtful}. The line stops when the iteration stops. */
   async *write(options) {
-    const previous = this.#line, {promise, resolve} = Promise.withResolvers();
-    this.#line = promise;
-    await previous;
+    const line = this.#lines++;
     try {
-      await this.ask("begin", options);
-      for (let part = {}; !part.doubtful; yield part) part = await this.ask("goOn");
+      for (let part = {}; !part.doubtful; yield part)
+        part = await this.ask("write", {line, ...options});
     } finally {
-      resolve();
+      this.ask("stop", {line});
     }
   }
 }

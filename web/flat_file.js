@@ -14,18 +14,20 @@ const OPTIONAL = ["hands", "styles"]; // keys that any header may lack
 const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
 const isSize = (value) => Number.isSafeInteger(value) && value > 0;
 const areNumbers = (value) => Array.isArray(value) && value.every(isNumber);
+const arePair = (value) => areNumbers(value) && value.length === 2;
 const isTensor = (value) => Array.isArray(value) && isText(value[0]) &&
   Object.hasOwn(BYTES, value[1]) && [3, 4, 5].includes(value.length) &&
   value.slice(2).every(isSize);
 // Conditions, each with the keys of a header whose values must fulfil the condition.
 const KEYS = [
   [(value) => UNUSED.has(value), "role"],
-  [isText, "name licence alphabet architecture.type styles.hand.text"],
-  [(value) => areNumbers(value) && value.length === 2,
-    "normalisation.mean normalisation.std sampling.min_scales styles.hand.stretch"],
+  [(value) => value?.constructor === Object, "styles"],
+  [isText, "name licence alphabet architecture.type styles.*.text"],
+  [arePair, "normalisation.mean normalisation.std sampling.min_scales"],
   [isNumber, "sampling.bias sampling.pen_sharpness sampling.stretch sampling.max_correlation"],
-  [isNumber, "sampling.x_height sampling.baseline features.spacing styles.hand.x_height"],
-  [areNumbers, "styles.hand.ink"],
+  [isNumber, "sampling.x_height sampling.baseline features.spacing styles.*.x_height"],
+  [areNumbers, "styles.*.ink"],
+  [(value) => value === undefined || arePair(value), "styles.*.stretch"],
   [(value) => value?.constructor === Object && Object.values(value).every(areNumbers), "hands"],
   [(value) => value === null || isSize(value), "sampling.longest"],
   [isSize, "features.parts"],
@@ -45,7 +47,8 @@ export async function parse(bytes, name) {
   const missing = OPTIONAL.filter((key) => !(key in header));
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)
-    for (const key of keys.split(" ")) {
+    for (const key of keys.split(" ").flatMap((key) => key.includes("*")
+      ? Object.keys(header.styles ?? {}).map((style) => key.replace("*", style)) : key)) {
       const names = key.split("."), value = names.reduce((parent, part) => parent?.[part], header);
       if (!unused.includes(names[0]) && !fits(value)) throw refused(`${key} is missing or wrong`);
     }
@@ -70,13 +73,19 @@ export function rowsOf(tensors, name, count, columns) {
   const tensor = tensors[name];
   if (tensor?.count !== count || tensor.columns !== columns)
     throw new Error(`The network's ${name} is missing or has another shape; export it again.`);
+  const {buffer} = tensor.content.slice(), {kind} = tensor; // a copy, whose numbers are aligned
   let end = 0;
-  const take = (Kind, size) => new Kind(tensor.content.slice(end, end += size).buffer);
-  const scales = tensor.kind === "int8" && take(Float32Array, 4 * count);
+  const take = (Kind, length) => {
+    const size = length * Kind.BYTES_PER_ELEMENT;
+    return new Kind(buffer, (end += size) - size, length);
+  };
+  const scales = kind === "int8" && take(Float32Array, count);
   const rows = Array.from({length: count}, (_, row) => {
-    if (tensor.kind === "float32") return take(Float32Array, 4 * columns);
-    if (tensor.kind === "float16") return Float32Array.from(take(Uint16Array, 2 * columns), half);
-    return new Float32Array(take(Int8Array, columns)).map((value) => value * scales[row]);
+    if (kind === "float32") return take(Float32Array, columns);
+    if (kind === "float16") return Float32Array.from(take(Uint16Array, columns), half);
+    const values = new Float32Array(take(Int8Array, columns));
+    for (let i = 0; i < columns; i++) values[i] *= scales[row];
+    return values;
   });
   if (!rows.every((row) => row.every(isNumber)))
     throw new Error(`The network's ${name} has a value that is not a number; export it again.`);

@@ -15,14 +15,20 @@ export const escaped = (text) => text.replace(/[&<>]/g, (sign) => ESCAPES[sign])
 /** A number with at most `decimals` decimals. */
 export const short = (value, decimals) => String(+value.toFixed(decimals));
 
-/** The InkML of rows {text, strokes}: a traceGroup for each row, annotated with its text. Times are
- * in ms from the first point. */
+/** The InkML of rows {text, strokes}: a traceGroup for each row, annotated with its text. A point
+ * is [x, y, time, pressure]; times and pressures are saved if every point has them. Times are in ms
+ * from the first point. */
 export function toInkml(rows, units = "") {
-  const start = rows[0]?.strokes[0]?.[0][2] ?? 0, unit = units && ` units="${units}"`;
+  const points = rows.flatMap(({strokes}) => strokes.flat());
+  const [hasTime, hasPressure] = [2, 3].map((channel) =>
+    points.every((point) => Number.isFinite(point[channel])));
+  const start = hasTime && points.length ? points[0][2] : 0, unit = units && ` units="${units}"`;
+  const numbers = ([x, y, time, pressure]) => [short(x, 3), short(y, 3),
+    ...(hasTime ? [short(time - start, 2)] : []), ...(hasPressure ? [short(pressure, 3)] : [])];
   const groups = rows.map(({text, strokes}) => {
     const truth = text && `    <annotation type="truth">${escaped(text)}</annotation>\n`;
-    const traces = strokes.map((stroke) => stroke.map(([x, y, time, pressure]) =>
-      [short(x, 3), short(y, 3), short(time - start, 2), short(pressure, 3)].join(" ")).join(", "));
+    const traces = strokes.map((stroke) =>
+      stroke.map((point) => numbers(point).join(" ")).join(", "));
     return `  <traceGroup contextRef="#page">\n${truth}` +
       `${traces.map((trace) => `    <trace>${trace}</trace>\n`).join("")}  </traceGroup>\n`;
   });
@@ -34,9 +40,8 @@ export function toInkml(rows, units = "") {
   <context xml:id="page">
     <traceFormat>
       <channel name="X" type="decimal"${unit}/><channel name="Y" type="decimal"${unit}/>
-      <channel name="T" type="decimal" units="ms" respectTo="#start"/>
-      <channel name="F" type="decimal"/>
-    </traceFormat>
+${hasTime ? '      <channel name="T" type="decimal" units="ms" respectTo="#start"/>\n' : ""}` +
+`${hasPressure ? '      <channel name="F" type="decimal"/>\n' : ""}    </traceFormat>
   </context>
 ${groups.join("")}</ink>
 `;
@@ -55,9 +60,12 @@ function withoutComments(text) {
   }
 }
 
-/** The strokes of an InkML file, in the file's units. An Error names a fault of the file. */
-export async function fromInkml(file) {
-  const refuse = (reason, isFault) => { if (isFault) throw new Error(`${file.name} ${reason}.`); };
+/** The strokes of InkML, a text or a File, in its units. An Error names a fault. */
+export async function fromInkml(source) {
+  const file = typeof source === "string" ? new Blob([source]) : source;
+  const refuse = (reason, isFault) => {
+    if (isFault) throw new Error(`${file.name ?? "The text"} ${reason}.`);
+  };
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
   const text = withoutComments(await file.text()), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");

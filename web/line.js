@@ -17,20 +17,20 @@ const TURN_PRIOR = 2; // for the slope
 const CHUNK = 32; // least number of points that are shown together
 const MAX_SURPLUS = 56; // most points drawn beyond a line's end until the end is found
 
-/** The hand in which a writer draws points. `hand` is a hand vector; or a primer {text, ink}, with
- * the ink in x-heights; or null for the writer's choice. Returns the `vector` or null, the primer's
- * text and ink in the writer's units, the hand's measures in these units, and the stretch. */
+/** The hand in which a network draws points. `hand` is a hand vector; or a primer {text, strokes}, with
+ * the strokes in x-heights; or null for the network's choice. Returns the `vector` or null, the
+ * primer's text and ink in the network's units, the hand's measures in these units, and the stretch. */
 function handOf({header: {sampling}}, hand, bias) {
   const stretchAt = (b) => [1 - sampling.stretch * Math.expm1(-2 * b), 1]; // for x and y, at bias b
   const stretch = stretchAt(bias);
-  if (!hand?.ink) {
+  if (!hand?.text) {
     const xHeight = sampling.x_height, baseline = sampling.baseline * xHeight;
     const isGiven = Boolean(hand);
     return {ink: [0, 0, 0], text: "", xHeight, angle: 0, baseline, stretch, vector: hand, isGiven};
   }
   const size = hand.x_height ?? sampling.x_height;
-  const ink = [0, 0, ...hand.ink.slice(2)]; // without the first point's position on the page
-  const strokes = shapes.moved(shapes.toStrokes(ink), size, 0, size, 0);
+  const [x, y] = hand.strokes[0][0]; // the line's position on a page
+  const strokes = shapes.moved(hand.strokes, size, -x * size, size, -y * size);
   const angle = shapes.baselineAngle(strokes), turned = shapes.turnedBack(strokes, angle);
   return {
     ink: shapes.fromStrokes(strokes), text: hand.text, xHeight: shapes.xHeight(strokes), angle,
@@ -44,30 +44,38 @@ function handOf({header: {sampling}}, hand, bias) {
 /** The primer's text, a blank and the text; the text alone without a primer. */
 const wholeText = (hand, text) => (hand.text ? `${hand.text} ${text}` : text);
 
-/** Write a line, at most TRIES times, until it is read right. Yields {ink} of the line as it grows,
- * and empty ink before each new try. Returns the best try {ink, doubtful}. The line is not
- * proofread if `networks` has no reader. */
-export function* writeLine(networks, {text, seed, bias, ...options}) {
-  const {writer} = networks, hand = handOf(writer, options.hand, bias);
-  const codes = encode(wholeText(hand, text), writer.header.alphabet);
-  writer.begin(hand.ink, codes, hand.text.length, {bias, ...hand});
-  const limit = MIN_STEPS + STEPS_PER_CHARACTER * text.length;
+/** Write a line, at most TRIES times, until it is read right. Yields {strokes} of the line as it
+ * grows, and no strokes before each new try. Returns the best try {strokes, doubtful, ended, raw};
+ * `raw` is its ink as the network drew it. The line is proofread by `options.reader` if there is one
+ * when the line is drawn. */
+export function* writeLine(network, text, {seed, bias, hand: given}, options) {
+  const hand = handOf(network, given, bias);
+  const codes = encode(wholeText(hand, text), network.header.alphabet);
+  const line = network.begin(hand.ink, codes, hand.text.length, {bias, ...hand});
+  const limit = MIN_STEPS + STEPS_PER_CHARACTER * (codes.length - hand.text.length);
   let best = null;
   for (let attempt = 0; attempt < TRIES && best?.faults !== 0; attempt++) {
-    if (attempt) yield {ink: []};
-    const drawing = writer.write((seed + TRY_SEED_STRIDE * attempt) % SEEDS, limit);
-    const {strokes, ended} = yield* show(drawing, hand, text), {reader} = networks;
-    const ink = shapes.fromStrokes(strokes);
-    if (!reader) return {ink, doubtful: []};
-    const read = reader.read(strokes).map(({character}) => character).join("");
-    const {errors, doubtful} = misread(text, read), faults = errors + (ended ? 0 : text.length);
-    if (!best || faults < best.faults) best = {ink, doubtful, read, faults};
+    if (attempt) yield {strokes: []};
+    const drawing = line.write((seed + TRY_SEED_STRIDE * attempt) % SEEDS, limit);
+    const drawn = yield* show(drawing, hand, text), {reader} = options;
+    if (!reader) return {...drawn, doubtful: []};
+    const {errors, doubtful} = misread(text, reader.readLine(drawn.strokes));
+    const faults = errors + (drawn.ended ? 0 : text.length);
+    if (!best || faults < best.faults) best = {...drawn, doubtful, faults};
   }
   return best;
 }
 
-/** Yield {ink} of a line while `drawing`, a result of `Writer.write`, goes on; the ink is placed by
- * the hand's measures. Returns {strokes, ended}: `ended` says whether the line is complete. */
+/** The strokes of the first `count` points. */
+const firstPoints = (strokes, count) => strokes.map((stroke) => {
+  const part = stroke.slice(0, Math.max(count, 0));
+  count -= stroke.length;
+  return part;
+}).filter((stroke) => stroke.length);
+
+/** Yield {strokes} of a line while `drawing`, a result of `Line.write`, goes on; the strokes are
+ * placed by the hand's measures. Returns {strokes, ended, raw}: `ended` says whether the line is
+ * complete, `raw` is its ink in the network's units. */
 function* show(drawing, hand, text) {
   const ink = hand.text ? [] : [...hand.ink];
   // Where the pen begins: at the primer's end, or at the origin.
@@ -80,7 +88,7 @@ function* show(drawing, hand, text) {
   const upTo = (stop) => {
     const strokes = levelStrokes(), left = strokes[0][0][0];
     shown = stop;
-    return {ink: shapes.fromStrokes(placed(strokes, {...hand, left})).slice(0, stop)};
+    return {strokes: firstPoints(placed(strokes, {...hand, left}), stop / 3)};
   };
   for (; !next.done; next = drawing.next()) {
     ink.push(...next.value);
@@ -97,7 +105,8 @@ function* show(drawing, hand, text) {
   let end = 0;
   const strokePeaks = strokes.map((stroke) => peaks.slice(end, end += stroke.length));
   const repaired = withCorners(strokes, strokePeaks, wholeText(hand, text), lean);
-  return {strokes: straightened(repaired, hand, text), ended};
+  const raw = Float32Array.of(0, 0, ...ink.slice(2));
+  return {strokes: straightened(repaired, hand, text), ended, raw};
 }
 
 /** Strokes in x-heights, from the line's left edge and its baseline. */

@@ -1,6 +1,7 @@
 // Networks from files that `export FILE.bin` makes: one writes, one reads, one describes hands. They
 // compute the same as the networks in model/generation and model/recognition.
 
+import {beam, greedy} from "./decoding.js";
 import {Kernels, padded} from "./engine.js";
 import {features, numFeatures, places} from "./features.js";
 import {rowsOf} from "./flat_file.js";
@@ -16,6 +17,9 @@ const PEN_PIVOT = -1.5; // log-odds of a stroke's end that a bias leaves unchang
 const KERNEL = 5; // points under the kernel of the convolution
 const STRIDE = 2; // points from one frame to the next
 const MIN_STROKE_FRACTION = 0.25; // of its points that each of several words of a stroke has
+const MAX_DOUBTED_PROBABILITY = 0.999; // of a word whose alternatives are looked for
+const MAX_FRAMES = 300; // of a word whose alternatives are looked for (assumed)
+const MIN_PROBABILITY = 0.6; // of a character that is not doubtful (assumed)
 const GATES = [0, 1, 3, 2]; // torch's indices of the gates input, forget, output and candidate
 const FRAMES = 100; // frames of a line whose descriptor has the weight 1 in a mean of descriptors
 const PRIOR_WEIGHT = 0.25; // weight of a zero descriptor, which each mean of descriptors includes
@@ -23,8 +27,15 @@ const DRAWN_WEIGHT = 8; // weight of the descriptor of a drawn hand
 const FRACTIONS = [0.05, 0.2]; // bounds of the weight of the second hand in a drawn hand
 const SPAN = 3; // largest absolute value of a number of a hand vector
 
+const isDoubtful = ({probability}) => probability < MIN_PROBABILITY;
+
 /** A list of the numbers of all rows. */
-const concatenated = (rows) => Float32Array.from(rows.flatMap((row) => [...row]));
+function concatenated(rows) {
+  const all = new Float32Array(sum(rows.map((row) => row.length)));
+  let end = 0;
+  for (const row of rows) all.set(row, (end += row.length) - row.length);
+  return all;
+}
 
 /** A packed layer of LSTM cells. A row has the weights of the hidden state, then of the inputs. */
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
@@ -46,9 +57,8 @@ function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
 const linearLayer = (kernels, tensors, name, count, columns) => kernels.linear(
   rowsOf(tensors, `${name}.weight`, count, columns), rowsOf(tensors, `${name}.bias`, count, 1));
 
-/** Python's SynthesisNetwork with LSTM cells and an end of the sequence. `begin` begins a line of
- * text; each call of `write` draws this line, with another seed. */
-export class Writer {
+/** Python's SynthesisNetwork with LSTM cells and an end of the sequence. */
+export class SynthesisNetwork {
   constructor(module, {header, tensors}) {
     const kernels = new Kernels(module), vocabSize = [...header.alphabet].length;
     const lowestRows = (name, ...shape) => rowsOf(tensors, `layers.0.${name}`, ...shape);
@@ -75,15 +85,50 @@ export class Writer {
     this.window = linearLayer(kernels, tensors, "layers.0.window", windows, size);
     this.output = [rowsOf(tensors, "output.weight", outputs, this.layers.length * size),
       rowsOf(tensors, "output.bias", outputs, 1)];
-    this.lineMemory = kernels.c.mark(); // memory from here on belongs to a line
+    this.lineMemory = kernels.c.mark(); // memory from here on belongs to one of the lines
+    this.line = null; // the line that has this memory
   }
 
+  /** Begin a line after a primer; see `Line`. */
+  begin(...line) { return new Line(this, ...line); }
+
+  /** Give a line the memory of lines; the line that had this memory keeps a copy. */
+  switchTo(line) {
+    const {c} = this.kernels, {lineMemory} = this;
+    if (line === this.line) return;
+    if (this.line)
+      this.line.memory = new Uint8Array(c.memory.buffer).slice(lineMemory, c.mark());
+    c.release(lineMemory + (line.memory?.length ?? 0));
+    if (line.memory) new Uint8Array(c.memory.buffer).set(line.memory, lineMemory);
+    this.line = line;
+  }
+
+  /** The packed output layer, in which the mixture's means, in the units of the data, are multiplied
+   * by `stretch`, two factors for x and y; see `stretched` in mixture.py. */
+  stretched(stretch) {
+    const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
+    const mixtures = Math.floor(weights.length / 6);
+    // 0 for the rows of means in x, 1 for the rows of means in y.
+    const axis = (row) => Math.floor((row - 1) / mixtures) - 1;
+    const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
+    const bias = biases.map(([value], row) => {
+      const origin = mean[axis(row)] / std[axis(row)] || 0;
+      return [factors[row] * (value + origin) - origin];
+    });
+    const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
+    return this.kernels.linear(rows, bias);
+  }
+}
+
+/** A line of a SynthesisNetwork. Each call of `write` draws this line, with another seed. Lines of a
+ * network can be drawn in turns. */
+class Line {
   /** Begin a line after a primer: its ink, and the first `primed` characters of the encoded `text`.
    * Without a primer `ink` is a point of zeros. `vector` is a hand vector. See sampling._begin. */
-  begin(ink, text, primed, {bias, stretch, vector}) {
-    const {kernels} = this, {mean, std} = this.header.normalisation;
-    kernels.c.release(this.lineMemory); // frees the memory of the previous line
-    this.text = text;
+  constructor(network, ink, text, primed, {bias, stretch, vector}) {
+    const {kernels, window, header: {normalisation: {mean, std}}} = network;
+    Object.assign(this, {network, kernels, text});
+    network.switchTo(this);
     this.#allocate(bias, stretch, vector);
     for (let i = 0; i < ink.length; i += 3) {
       const [x, y] = [0, 1].map((axis) => (ink[i + axis] - mean[axis]) / std[axis]);
@@ -94,7 +139,7 @@ export class Writer {
       const phi = kernels.floats(this.phis, text.length + 1), half = sum(phi) / 2;
       let middle = 0, total = phi[0];
       while (total < half) total += phi[++middle];
-      const kappas = kernels.floats(this.kappas, this.window.count / 3);
+      const kappas = kernels.floats(this.kappas, window.count / 3);
       kappas.set(kappas.map((kappa) => kappa + primed - middle));
     }
     this.start = {parity: this.parity, bias, state: kernels.floats(...this.state).slice()};
@@ -104,14 +149,16 @@ export class Writer {
    * {steps, ended, peaks}: the number of steps that belong to the line, whether the line is
    * complete, and the index of the character at the window's peak, for each step. */
   *write(seed, limit) {
-    const {kernels, start, text} = this, {mean, std} = this.header.normalisation;
+    const {network, kernels, start, text} = this, {mean, std} = network.header.normalisation;
+    network.switchTo(this);
     kernels.floats(...this.state).set(start.state);
     kernels.floats(this.bias, 1)[0] = start.bias;
     this.parity = start.parity;
-    const stopping = new Stopping(this.header, text, limit, this.point);
+    const stopping = new Stopping(network.header, text, limit, this.point);
     const random = new TorchRandom(seed);
     let numbers = [];
     for (let step = 0, goesOn = true; goesOn && step < limit; step += PERIOD) {
+      network.switchTo(this); // another line may have been drawn meanwhile
       if (step % BLOCK === 0) numbers = [random.uniform(2 * BLOCK), random.normal(2 * BLOCK)];
       const begin = 2 * (step % BLOCK), steps = Math.min(PERIOD, limit - step);
       [this.uniform, this.normal].forEach((pointer, i) =>
@@ -135,18 +182,20 @@ export class Writer {
 
   /** Copy a normalised point into the inputs of all layers at the next step. */
   setPoint(point) {
+    const {layers, size, vocabSize} = this.network;
     this.point = point;
-    this.layers.forEach(({width}, number) => {
-      const column = this.parity * width + this.size * (number ? 2 : 1) + this.vocabSize;
+    layers.forEach(({width}, number) => {
+      const column = this.parity * width + size * (number ? 2 : 1) + vocabSize;
       this.kernels.floats(this.joints[number] + 4 * column, INPUTS).set(point);
     });
   }
 
   /** Allocate the structure `Writing` of sampling.c for a line, with zeros as states. */
   #allocate(bias, stretch, vector) {
-    const {kernels, size, layers, vocabSize, text, window, header: {sampling}} = this;
-    const count = layers.length, places = text.length + 1, components = window.count / 3;
-    const widths = layers.map(({width}) => width), output = this.#output(stretch);
+    const {network, kernels, text} = this, {size, layers, vocabSize, window} = network;
+    const {sampling} = network.header, components = window.count / 3;
+    const count = layers.length, places = text.length + 1, output = network.stretched(stretch);
+    const widths = layers.map(({width}) => width);
     // The states that steps change lie side by side, so that `begin` copies all of them at once.
     const sizes = [count * size, components, ...widths.map((width) => 2 * width)];
     const begin = kernels.alloc(sum(sizes));
@@ -162,7 +211,7 @@ export class Writer {
     const integers = (values) => kernels.list(BigInt64Array, values);
     const biases = layers.map(({bias}) => bias);
     if (vector) {
-      const [gates] = kernels.product(this.handGates, vector);
+      const [gates] = kernels.product(network.handGates, vector);
       biases.forEach((bias, number) => {
         const values = kernels.floats(bias, 4 * size);
         biases[number] = kernels.alloc(4 * size,
@@ -182,22 +231,6 @@ export class Writer {
       hiddens: kernels.alloc(count * size + 1), cells, kappas,
       parameters: kernels.alloc(padded(3 * components)), raw, bias: this.bias, uniform, normal,
       points, phis});
-  }
-
-  /** The packed output layer, in which the mixture's means, in the units of the data, are multiplied
-   * by `stretch`, two factors for x and y; see `stretched` in mixture.py. */
-  #output(stretch) {
-    const {mean, std} = this.header.normalisation, [weights, biases] = this.output;
-    const mixtures = Math.floor(weights.length / 6);
-    // 0 for the rows of means in x, 1 for the rows of means in y.
-    const axis = (row) => Math.floor((row - 1) / mixtures) - 1;
-    const factors = weights.map((_, row) => stretch[axis(row)] ?? 1);
-    const bias = biases.map(([value], row) => {
-      const origin = mean[axis(row)] / std[axis(row)] || 0;
-      return [factors[row] * (value + origin) - origin];
-    });
-    const rows = weights.map((row, i) => row.map((value) => value * factors[i]));
-    return this.kernels.linear(rows, bias);
   }
 }
 
@@ -301,8 +334,8 @@ export class HandDescriptor extends StrokeEncoder {
   }
 }
 
-/** Reads a line, as Python's CTCNetwork with LSTM cells does. */
-export class Reader extends StrokeEncoder {
+/** Reads a row, as Python's CTCNetwork with LSTM cells does. */
+export class CTCNetwork extends StrokeEncoder {
   constructor(module, file) {
     super(module, file);
     this.alphabet = [...file.header.alphabet];
@@ -320,29 +353,46 @@ export class Reader extends StrokeEncoder {
     });
   }
 
-  /** The characters of the most probable path: {character, probability, frames} each. */
-  read(strokes) {
-    const characters = [], blank = this.alphabet.length;
-    let previous = blank;
-    for (const [number, frame] of (strokes.length ? this.logProbs(strokes) : []).entries()) {
-      const best = frame.indexOf(Math.max(...frame)), probability = Math.exp(frame[best]);
-      if (best !== blank && best !== previous)
-        characters.push({character: this.alphabet[best], probability: 0, frames: []});
-      if (best !== blank) {
-        const last = characters.at(-1);
-        last.probability = Math.max(last.probability, probability);
-        last.frames.push(number);
-      }
-      previous = best;
-    }
-    return characters;
+  /** The text of a list of classes. */
+  #textOf(labels) { return labels.map((label) => this.alphabet[label]).join(""); }
+
+  /** The text of a row. */
+  readText(strokes) {
+    return this.#textOf(greedy(this.logProbs(strokes)).map(({label}) => label));
   }
 
-  /** The words of a row, {text, strokes} each, from its `characters`: the indices of the word's
-   * strokes, which may be other words' as well. See `read_words` in ink_words.py. */
-  words(strokes, characters) {
-    const text = characters.map(({character}) => character).join("");
-    if (!text.trim()) return [];
+  /** Read a row: {text, words, doubtful, isDrawing}. A word is {text, strokes, probability,
+   * alternatives}; `strokes` are the indices of its strokes, which may be other words' as well.
+   * `doubtful` has the place [start, end] in the text of each doubtful word. A row whose characters
+   * are mostly doubtful may be a drawing. */
+  read(strokes) {
+    const logProbs = this.logProbs(strokes), characters = greedy(logProbs);
+    const text = this.#textOf(characters.map(({label}) => label)), spans = wordsOf(text);
+    const owned = spans.length ? this.#strokesOf(strokes, characters, spans) : [];
+    const words = spans.map(([start, end], i) => ({text: text.slice(start, end),
+      strokes: owned[i], ...this.#evidence(logProbs, characters, start, end)}));
+    const doubtful = spans.filter((span) => characters.slice(...span).some(isDoubtful));
+    const isDrawing = characters.filter(isDoubtful).length > characters.length / 2;
+    return {text, words, doubtful, isDrawing};
+  }
+
+  /** The probability and the alternatives of the word of some characters; see `_evidence` in ink_words.py. */
+  #evidence(logProbs, characters, start, end) {
+    const withBlanks = characters.slice(Math.max(start - 1, 0), end + 1);
+    const probability = withBlanks.reduce((product, one) => product * one.probability, 1);
+    if (probability >= MAX_DOUBTED_PROBABILITY) return {probability, alternatives: []};
+    const first = (characters[start - 1]?.frames.at(-1) ?? -1) + 1;
+    const frames = logProbs.slice(first, characters[end]?.frames[0]);
+    if (frames.length > MAX_FRAMES) return {probability, alternatives: []};
+    const text = this.#textOf(characters.slice(start, end).map(({label}) => label));
+    const readings = beam(frames).map((labels) => this.#textOf(labels).trim().replace(/ +/g, " "));
+    const alternatives = [...new Set(readings)].filter((reading) => reading && reading !== text);
+    return {probability, alternatives};
+  }
+
+  /** The indices of the strokes of each word; `spans` are the words' places among `characters`. See
+   * `read_words` in ink_words.py. */
+  #strokesOf(strokes, characters, spans) {
     const {strokes: ordered, rows} = places(strokes, this.header.features);
     const middles = characters.map(({frames}) => sum(frames.map((frame) =>
       rows[Math.min(STRIDE * frame, rows.length - 1)])) / frames.length);
@@ -352,8 +402,8 @@ export class Reader extends StrokeEncoder {
       if (i) edge = Math.max(edge + 1, Math.round((middles[i - 1] + middle) / 2));
       return Math.min(edge, points - count + i);
     });
-    const words = wordsOf(text).map(([start, end]) => ({text: text.slice(start, end),
-      from: edges[start], to: edges[end] ?? points, strokes: [], touched: []}));
+    const words = spans.map(([start, end]) =>
+      ({from: edges[start], to: edges[end] ?? points, strokes: [], touched: []}));
     let end = 0, last = words[0];
     for (const stroke of ordered) {
       const begin = end, share = ({from, to}) => Math.min(to, end) - Math.max(from, begin);
@@ -365,8 +415,7 @@ export class Reader extends StrokeEncoder {
       for (const word of words) if (share(word) > 0) word.touched.push(index);
       last = owners.at(-1);
     }
-    return words.map(({text, strokes, touched}) =>
-      ({text, strokes: strokes.length ? strokes : touched}));
+    return words.map(({strokes, touched}) => (strokes.length ? strokes : touched));
   }
 }
 

@@ -1,7 +1,7 @@
 // Sheets of paper with rows of writing, in millimetres: their layout and how they look.
 
 import {curve, distance, draw, save} from "./dom.js";
-import {bounds, meanStep, moved, toStrokes} from "./ink.js";
+import {bounds, meanStep, moved} from "./ink.js";
 import {escaped, short, toInkml} from "./inkml.js";
 import {toZip} from "./zip.js";
 
@@ -25,11 +25,11 @@ const TYPES = { // suffix and media type of each kind of file
   inkml: ["inkml", "application/inkml+xml"],
 };
 
-/** Strokes of ink that is scaled by `size` and moved to (x, y), in mm. A point is
+/** Strokes that are scaled by `size` and moved to (x, y), in mm. A point becomes
  * [x, y, time, pressure]; the pen reaches the point at this time, in ms. */
-function timedStrokes(ink, x, y, size) {
+function timedStrokes(strokes, x, y, size) {
   let previous = null;
-  return moved(toStrokes(ink), size, x, size, y).map((stroke) => stroke.map((point, i) => {
+  return moved(strokes, size, x, size, y).map((stroke) => stroke.map((point, i) => {
     const isLift = previous && i === 0;
     const duration = isLift ? LIFT_TIME + distance(previous, point) / AIR_SPEED : PERIOD;
     previous = [...point, previous ? previous[2] + duration : 0, PRESSURE];
@@ -56,8 +56,11 @@ class Row {
     Object.assign(this, {clock: 0, inkComplete: false, played: false});
   }
 
-  /** Replace the ink; shown ink stays shown. */
-  set(ink) { Object.assign(this, {ink, strokes: timedStrokes(ink, this.x, this.y, this.size)}); }
+  /** Replace the strokes by `written` ones, in x-heights; shown ink stays shown. */
+  set(written) {
+    const {x, y, size} = this;
+    Object.assign(this, {written, strokes: timedStrokes(written, x, y, size)});
+  }
 
   /** Narrow the row if it is wider than a column; return whether the letters stay wide enough. */
   narrowTo(column) {
@@ -159,7 +162,8 @@ ${group(pen, writing)}
 }
 
 /** The rows of each sheet. */
-const sheetsOf = (rows) => Object.values(Object.groupBy(rows, (row) => row.sheet));
+const sheetsOf = (rows) => [...new Set(rows.map(({sheet}) => sheet))].map((sheet) =>
+  rows.filter((row) => row.sheet === sheet));
 
 /** An SVG element for each sheet, to print. */
 export const toElements = (paper, rows, pen) => sheetsOf(rows).map((sheet) => new DOMParser()

@@ -1,11 +1,13 @@
 // The service worker: keeps the files of the page, so that the page works without a network.
 
-const VERSION = "8"; // name of the cache
+const PAGE = `handwriting ${registration.scope} `; // other pages of the host have other caches
+const VERSION = `${PAGE}1`; // name of the cache
 const MAX_WAIT = 2000; // ms to wait for the server (assumed)
 let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
-const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "engine.wasm",
-  ...["client", "dom", "engine", "features", "flat_file", "hand", "ink", "inkml", "line", "main",
-    "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
+const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "LICENCES.txt",
+  "engine.wasm",
+  ...["client", "decoding", "dom", "engine", "features", "flat_file", "hand", "index", "ink", "inkml",
+    "line", "main", "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
     "worker", "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
 self.addEventListener("install", (event) => {
@@ -14,7 +16,8 @@ self.addEventListener("install", (event) => {
 });
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
-  const old = (await caches.keys()).filter((name) => name !== VERSION);
+  const old = (await caches.keys()).filter((name) =>
+    name !== VERSION && (name.startsWith(PAGE) || /^\d$/.test(name))); // digits named former ones
   await Promise.all([...old.map((name) => caches.delete(name)), self.clients.claim()]);
 })()));
 

@@ -92,14 +92,14 @@ export function startWrite({client, complain, say, store}) {
     clear();
     Object.assign(row, {seed: seed % SEEDS, doubtful: []});
     // Without a chosen hand each seed has another hand: the first row is the later rows' primer.
-    const [first] = rows, primer = row !== first && first.ink.length ? first : null;
+    const [first] = rows, primer = row !== first && first.written.length ? first : null;
     const options = {text: row.text, seed: row.seed, bias: Number(fields.bias.value),
-      hand: hand ?? (primer && {text: primer.text, ink: primer.ink})};
+      style: hand ?? (primer && {text: primer.text, strokes: primer.written})};
     client.ask("load", {role: "reader"}); // rows that end before the reader is loaded stay unread
-    for await (const {ink, doubtful = []} of client.write(options)) {
+    for await (const {strokes, doubtful = []} of client.write(options)) {
       signal.throwIfAborted();
-      if (!ink.length) clear(); // a new try
-      row.set(ink);
+      if (!strokes.length) clear(); // a new try
+      row.set(strokes);
       row.doubtful = doubtful;
     }
   }
@@ -117,7 +117,7 @@ export function startWrite({client, complain, say, store}) {
         const maxCharacters = FILLED * paper.column / paper.size / characterWidth;
         rows.push(row);
         if (row.sheet === sheets.length) addSheet();
-        let count = countFitting(words, Math.min(maxCharacters, network.sampling.longest));
+        let count = countFitting(words, Math.min(maxCharacters, network.longest));
         do {
           row.text = words.slice(0, count).join(" ");
           say(`Line ${rows.length}`);
@@ -169,11 +169,10 @@ export function startWrite({client, complain, say, store}) {
 
   /** List the network's styles; the selected style stays selected if the network has it. */
   function showStyles() {
-    const {value, options: [standard]} = fields.style, {hands} = network;
-    const names = hands ? [MY_HAND, ...Object.keys(hands).filter((name) => name !== "hand")] : [];
-    const drawsHands = hands && !hands.hand;
-    standard.textContent = drawsHands ? "Its own" : network.name;
-    find("#own").hidden = !drawsHands;
+    const {value, options: [standard]} = fields.style, {styles, hasOwnHands} = network;
+    const names = styles.length ? [MY_HAND, ...styles.filter((name) => name !== "hand")] : [];
+    standard.textContent = styles.includes("hand") ? network.name : "Its own";
+    find("#own").hidden = !hasOwnHands;
     fields.style.replaceChildren(standard, ...names.map((name) => new Option(name)));
     fields.style.value = names.includes(value) ? value : "";
   }
@@ -183,7 +182,7 @@ export function startWrite({client, complain, say, store}) {
     const style = fields.style.value, seed = Number(fields.seed.value);
     if (style !== MY_HAND) return {style, seed};
     await store.reload().catch(() => {}); // `store.keep` reports a failure of the storage
-    const lines = store.recorded().map(({strokes}) => strokes);
+    const lines = store.recorded();
     if (lines.length) return {lines};
     const error = new Error("No line of your hand is recorded here; four lines are enough.");
     error.remedy = ["Record", () => { location.hash = "#hand"; }];
@@ -242,8 +241,7 @@ export function startWrite({client, complain, say, store}) {
   find("#at-once").onclick = () => { showsAll = true; };
   find("#stop").onclick = () => job?.abort();
   find("#learned").onchange = async ({target: {files: [file]}}) => {
-    const bytes = await file.arrayBuffer();
-    await client.ask("load", {role: "writer", bytes, name: file.name});
+    await client.ask("load", {role: "writer", file});
     fields.style.value = "";
     write();
   };

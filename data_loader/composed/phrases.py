@@ -49,7 +49,7 @@ class PhrasesDataset(ExtendedDataset):
         size: number of new lines.
         characters_share: fraction of the new lines that consist of single characters.
         damaged: fraction of the lines of single characters in which one character is damaged; the
-            text has `WRONG` in place of this character.
+            text has `�` in its place, a label for ink that is no character.
         seed: seed of the choice of writers, words and characters.
 
     Raises:

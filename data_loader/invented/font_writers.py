@@ -277,7 +277,7 @@ class EmbeddedDataset(BaseDataset):
         shapes: probability that a writer does not use the plain shape of a character, but another
             common shape, such as a brace with a small tip, or a `7` with a bar.
         damaged: fraction of the training lines in which one character is damaged; the text has
-            `WRONG` in place of this character.
+            `�` in its place, a label for ink that is no character.
         fonts: the fonts in use; all fonts if None.
         rate: points per second; the default gives about 20 per character.
 

@@ -9,9 +9,12 @@ file's only sample has no name.
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +56,9 @@ ACCEPTED_PAGES = (
     "and what `read` takes"
 )
 """The formats of pages, for messages."""
+KNOWN_TIMES = 946_684_800, 4_102_444_800  # seconds since 1970 of the years 2000 and 2100 (assumed)
+_DATED_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-Note-(\d\d)-(\d\d))?(?!\d)")
+"""A name that begins with a date; Xournal++ proposes 2026-11-28-Note-10-30."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,20 +72,23 @@ class Format:
         lines: parses the lines of a file; None for notes, which have only pages.
         pages: parses the pages of a file; None if its lines make a page.
         is_archive: whether `lines` takes `Loops`, too.
+        times: returns when a file's notes were made and last changed, see `times`; None if files
+            do not say it. It may raise any error.
     """
 
     sniff: Callable[[bytes], bool]
     lines: Callable[..., Parsed] | None = None
     pages: Callable[[Path], Iterable[InkPage]] | None = None
     is_archive: bool = False
+    times: Callable[[Path], tuple[float, float]] | None = None
 
 
 _XOURNALPP = Format(xournalpp.sniff, pages=xournalpp.parse)
-_REMARKABLE = Format(remarkable.sniff, pages=remarkable.parse)
+_REMARKABLE = Format(remarkable.sniff, pages=remarkable.parse, times=remarkable.times)
 FORMATS = (
     _XOURNALPP,
     _REMARKABLE,
-    Format(excalidraw.sniff, pages=excalidraw.parse),
+    Format(excalidraw.sniff, pages=excalidraw.parse, times=excalidraw.times),
     Format(stroke_arrays.sniff, stroke_arrays.parse),
     Format(inkml_lines.sniff, inkml_lines.parse, inkml_pages.parse),
     Format(iam_ondb.sniff, iam_ondb.parse),
@@ -181,6 +190,29 @@ def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
         if fault.reason == UNKNOWN:
             fault = Fault(f"{UNKNOWN}; supported formats: {ACCEPTED_PAGES}")
         raise fault.within(str(path)) from None
+
+
+def times(path: Path) -> tuple[float, float]:
+    """Return when the notes in a file were made and last changed, in seconds since 1970.
+
+    The times are the notes' own, as far as the file's format has them, and the date with which the
+    file's name begins; else those of the file, which does not say when it was made.
+    """
+    made = changed = 0.0
+    # Whatever is wrong with the times, the notes may be sound.
+    with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
+        format_ = _notes_format(path, read_head(path))
+        made, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
+    with suppress(ValueError, OverflowError):  # no date
+        if not _is_known(made) and (match := _DATED_NAME.match(path.name)):
+            day, hour, minute = match.groups(default="00")
+            made = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
+    changed = changed if _is_known(changed) else path.stat().st_mtime
+    return made if _is_known(made) else changed, changed
+
+
+def _is_known(time: float) -> bool:
+    return KNOWN_TIMES[0] <= time < KNOWN_TIMES[1]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # `checked` refuses infinite points.

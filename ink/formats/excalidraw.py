@@ -26,6 +26,7 @@ from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_BYTES, image_in
 from ink.geometry import turned_back
 from ink.ink_page import (
+    LINE_PITCH,
     PEN_WIDTH,
     POINT,
     POINTS_PER_PIXEL,
@@ -52,6 +53,10 @@ PEN_SIZE = 2 * 4.25
 """Width of the line of a freehand pen at full pressure, as a multiple of its stroke width."""
 THINNING = 0.6
 """Fraction of the pressure that acts on a freehand pen's width."""
+POINT_REPEATS = 2
+"""How often each point of a pen is written. Excalidraw's line goes 0.575 of the way to each point
+(`streamline` of perfect-freehand), which makes letters smaller (measured, notebook: notes,
+Excalidraw)."""
 MAX_MARKER_OPACITY = 50
 """Opacity in per cent of a highlighter, at most (assumed; a pen's stroke has more than 75)."""
 HATCHING = 0.4
@@ -84,14 +89,28 @@ def sniff(head: bytes) -> bool:
 
 def parse(path: Path) -> list[InkPage]:
     """Return the page of a file."""
+    return [_page(*_values(path))]
+
+
+def times(path: Path) -> tuple[float, float]:
+    """Return when a drawing was made, which no file says, and last changed, in seconds since 1970;
+    0 if unknown."""
+    _, elements = _values(path)
+    changes = (time for e in elements if isinstance(time := e.get("updated"), int | float))
+    return 0.0, max(changes, default=0.0) / 1000
+
+
+def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
+    """Return the values of a drawing, and its elements."""
     content = read_file(path, MAX_BYTES)
-    if path.name.endswith(".md") and (drawing := _DRAWING.search(content)):
-        content = _decompressed(drawing[2]) if drawing[1] else drawing[2]
+    if path.name.endswith(".md") and (blocks := _DRAWING.findall(content)):
+        is_compressed, content = blocks[-1]  # Those above it are the note's own.
+        content = _decompressed(content) if is_compressed else content
     values = json_values(content)
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise Fault("a drawing without a list of elements")
-    return [_page(values, elements)]
+    return values, elements
 
 
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
@@ -189,6 +208,9 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         pressures = _rows(element, "pressures", 1)[:, 0]
         if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
             pressures = np.array([MEAN_PRESSURE])
+        is_new = np.any(np.diff(points, axis=0, prepend=math.nan), axis=1)
+        pressures = pressures[is_new] if len(pressures) == len(points) else pressures
+        points = points[is_new]
         pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
         line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
@@ -244,12 +266,12 @@ def to_excalidraw(page: InkPage) -> str:
         for text in layer.typed:
             content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
             lines = content.splitlines() or [""]
-            size = 0.6 * text.size * max(map(len, lines)), 1.25 * text.size * len(lines)
+            size = 0.6 * text.size * max(map(len, lines)), LINE_PITCH * text.size * len(lines)
             corners = np.array([[text.x, text.y], [text.x + size[0], text.y + size[1]]])
             values = {"text": content, "originalText": content, "fontSize": scale * text.size}
             values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
-            values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": 1.25}
-            values["baseline"] = scale * (size[1] - 0.35 * text.size)  # of older Excalidraw
+            values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": LINE_PITCH}
+            values["baseline"] = scale * (size[1] - 0.27 * text.size)  # of older Excalidraw
             elements.append(_element("text", scale * corners, layer.name, **values))
     for number, element in enumerate(elements):
         element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
@@ -281,7 +303,11 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
 
 
 def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:
-    points = scale * (stroke.points if len(stroke.points) > 1 else np.tile(stroke.points, (2, 1)))
+    is_pen, widths = stroke.tool != "shape", stroke.widths
+    repeats = POINT_REPEATS if is_pen or len(stroke.points) == 1 else 1
+    points = scale * np.repeat(stroke.points, repeats, axis=0)
+    if widths is not None:
+        widths = np.repeat(widths, repeats)
     width = 96 / 25.4 * PEN_WIDTH if stroke.width is None else scale * stroke.width
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
@@ -292,11 +318,11 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
         values["backgroundColor"] = stroke.fill
     if stroke.dash:
         values["strokeStyle"] = "dotted" if stroke.dash[0] < width else "dashed"
-    if stroke.tool == "shape":
-        values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
+    if is_pen:
+        values |= _pen(width, len(points), widths, scale)
     else:
-        values |= _pen(width, len(points), stroke.widths, scale)
-    kind = "line" if stroke.tool == "shape" else "freedraw"
+        values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
+    kind = "freedraw" if is_pen else "line"
     x, y = points[0].round(2).tolist()
     return _element(kind, points, layer) | values | {"x": x, "y": y, "lastCommittedPoint": None}
 

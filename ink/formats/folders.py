@@ -19,8 +19,9 @@ Titles: TypeAlias = Callable[[Sequence[Path]], Iterable[str | None]]
 
 
 def note_files(folder: Path, titles: Titles = remarkable.titles) -> dict[str, Path]:
-    """Return the files of notes in a folder and its subfolders, by name. The name of a tablet's
-    document is its title; the name of any other file is its path in the folder.
+    """Return the files of notes in a folder and its subfolders, by name, sorted by folders and
+    names. The name of a tablet's document is its title; the name of any other file is its path in
+    the folder.
 
     Raises:
         OSError: if a folder cannot be read.
@@ -36,7 +37,7 @@ def note_files(folder: Path, titles: Titles = remarkable.titles) -> dict[str, Pa
             name = f"{name} ({file.stem})"
         if name is not None:
             files[name] = file
-    return files
+    return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
 
 
 def file_state(path: Path) -> str:

@@ -98,6 +98,13 @@ def titles(paths: Iterable[Path]) -> Iterator[str | None]:
     yield from (_title(path, entry) for path in paths)
 
 
+def times(path: Path) -> tuple[float, float]:
+    """Return when a document was made and last changed, in seconds since 1970; 0 if unknown."""
+    values = json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA))
+    made, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
+    return made / 1000, changed / 1000
+
+
 def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | None:
     names, uuid, entered = list[str](), path.stem, set[str]()
     # In hostile files, folders may contain each other.

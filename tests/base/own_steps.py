@@ -1,6 +1,7 @@
 """Trainers with steps of their own, for the tiny network."""
 
-import re
+import ast
+import math
 from pathlib import Path
 
 import torch
@@ -8,15 +9,18 @@ from tiny_run import ChunkTrainer
 from torch import Tensor, nn
 
 from base import distributed
+from base.run.random_state import random_state_kept
 
-PAGE = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
+SHOWN = Path(__file__).parents[2] / "docs" / "my_steps.py"
 
 
-def of_page(name: str) -> type[ChunkTrainer]:
-    """Return a trainer of docs/extend.md, whose base is the tiny network's."""
-    (block,) = re.findall(rf"```python\n((?:(?!```).)*class {name}\(.*?)```", PAGE, re.DOTALL)
-    space = {"GenerationTrainer": ChunkTrainer, "torch": torch, "nn": nn}
-    exec(block, space)
+def shown(name: str) -> type[ChunkTrainer]:
+    """Return a trainer of docs/my_steps.py, whose base is the tiny network's."""
+    source = SHOWN.read_text(encoding="utf-8")
+    (node,) = [node for node in ast.parse(source).body if getattr(node, "name", "") == name]
+    space = {"GenerationTrainer": ChunkTrainer, "torch": torch, "nn": nn, "math": math}
+    space["random_state_kept"] = random_state_kept
+    exec(ast.get_source_segment(source, node), space)
     return space[name]
 
 
@@ -102,4 +106,4 @@ class Widening(ChunkTrainer):
         return super().step(chunks)
 
 
-Sam = of_page("SamTrainer")
+Sam = shown("SamTrainer")

@@ -2,7 +2,9 @@
 
 import gzip
 import os
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands.notes import _Reading, _safe_path, _save, _save_each
+from commands.notes import _Reading, _save, _save_each, _save_file
 from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
@@ -21,6 +23,7 @@ from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
 from tests.notes.pages import note, text_of
 from utils.checks import UserError
+from utils.files import safe_path
 
 LINES = ROOT / "docs" / "sample-lines"
 
@@ -110,6 +113,21 @@ def test_a_folder_of_broken_files_gives_status_1_and_saves_nothing(tmp_path, cap
     assert not (tmp_path / "a.pdf").exists()
 
 
+@contextmanager
+def watching(monkeypatch, steps):
+    """A block in which a folder is watched, with a step before each look, and none at the end."""
+
+    def step(_):
+        print("step")
+        if not steps:
+            raise KeyboardInterrupt
+        steps.pop(0)()
+
+    monkeypatch.setattr("time.sleep", step)
+    with pytest.raises(KeyboardInterrupt):
+        yield
+
+
 @pytest.mark.slow
 def test_files_that_change_are_read_again_while_notes_are_watched(tmp_path, capsys, monkeypatch):
     """Also a word that is corrected meanwhile; the same notes are not saved again."""
@@ -123,14 +141,7 @@ def test_files_that_change_are_read_again_while_notes_are_watched(tmp_path, caps
         lambda: (folder / "a.xopp").write_bytes(b"half written"),
     ]
 
-    def step(_):
-        print("step")
-        if not steps:
-            raise KeyboardInterrupt
-        steps.pop(0)()
-
-    monkeypatch.setattr("time.sleep", step)
-    with pytest.raises(KeyboardInterrupt):
+    with watching(monkeypatch, steps):
         use("notes", folder, "--output", tmp_path / "out", "--format", ".txt", "--watch")
     _, first, second, third, broken, _ = capsys.readouterr().out.split("step\n")
     a, b = (f"{tmp_path}/out/{name}.xopp.txt" for name in "ab")
@@ -139,13 +150,39 @@ def test_files_that_change_are_read_again_while_notes_are_watched(tmp_path, caps
     assert (tmp_path / "out" / "b.xopp.txt").read_text().startswith("Vauxhall ")
 
 
+@pytest.mark.slow
+def test_a_watched_vault_links_to_new_notes_and_keeps_what_was_edited(
+    tmp_path, capsys, monkeypatch
+):
+    lines, folder, vault = read_ink(LINES), tmp_path / "notes", tmp_path / "vault"
+    folder.mkdir()
+    xopp(folder / "a.xopp", lines[:1])
+    use("notes", folder / "a.xopp", "--correct", "1:1:1", "[[Bee]]", "--numbers")
+
+    def add():
+        (vault / "a.md").write_text("mine")
+        xopp(folder / "Bee.xopp", lines[1:2])
+
+    steps = [lambda: None, add, (vault / "a.md").unlink, lambda: (folder / "a.xopp").touch()]
+
+    with watching(monkeypatch, steps):
+        use("notes", folder, "--output", vault, "--format", "vault", "--watch")
+    first, same, added, _, touched, _ = capsys.readouterr().out.split("step\n")
+    a, bee = vault / "a.md", vault / "Bee.md"
+    assert first.endswith(f"\n{a}\n") and not same and touched == f"{a}\n"
+    assert added == f"{bee}\n{a}: edited by hand, left as it is\n"
+    assert "\n[Bee](Bee.md) " in a.read_text()
+    use("notes", folder, "--output", vault, "--format", "vault")
+    assert capsys.readouterr().out == f"{bee}  (unchanged)\n{a}  (unchanged)\n"
+
+
 def test_the_name_of_a_note_cannot_lead_out_of_the_output_folder():
-    assert str(_safe_path("../a/./b//c")) == "a/b/c" and str(_safe_path("/etc/x")) == "etc/x"
+    assert str(safe_path("../a/./b//c")) == "a/b/c" and str(safe_path("/etc/x")) == "etc/x"
 
 
 @pytest.mark.parametrize("title", ["x" * 5000, "é" * 5000, "\x1b]0;title\x07\nerror: no"])
 def test_any_title_is_the_name_of_a_file(tmp_path, title):
-    path, other = _safe_path(title), _safe_path(f"{title}\x01")
+    path, other = safe_path(title), safe_path(f"{title}\x01")
     (tmp_path / f"{path}.pdf").write_bytes(b"")
     assert str(path).isprintable() and path != other
 
@@ -162,7 +199,8 @@ def test_a_note_that_cannot_be_saved_is_named_and_other_notes_are_saved(
     below.write_bytes(b"no PDF")
     broken, sound = note(background=below), replace(note(), name="\x1bsound")
     with pytest.raises(UserError, match="1 notes could not be saved"):
-        _save_each(library, [broken, sound], tmp_path / "out", ".pdf", TextForm(), is_single=False)
+        save = partial(_save_file, library, tmp_path / "out", ".pdf", TextForm())
+        _save_each([broken, sound], tmp_path / "out", save, is_single=False)
     assert caplog.messages[-1].startswith(f"left out: diary: {below}: cannot be put under")
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.name.startswith("?sound ") and capsys.readouterr().out == f"{saved}\n"
@@ -207,6 +245,9 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
+        (("a.inkml", "--output", "b.pdf", "--page", "2"), "--page is for --ink level"),
+        ((".", "--ink", "level", "--page", "2"), "--page is for a file"),
+        (("a.inkml", "--install-plugin"), "name the folder with your notes"),
         (("a.inkml", "--ink", "level"), "--ink level is for --output, which is not given"),
         (("a.inkml", "--output", "b.pdf", "--keep-ink"), "--keep-ink is for --ink typed"),
         (("a.inkml", "--output", "b.pdf", "--strength", "1"), "--strength is for --ink level"),
@@ -214,6 +255,8 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--output", "b.inkml", "--ink", "typed"), "InkML has no typed text"),
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
         (("a.inkml", "--search", " "), "--search: no words"),
+        ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
+        (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
         (("empty",), "empty: no notes in this folder"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
@@ -232,3 +275,14 @@ def test_a_note_that_is_refused_leaves_no_folder(tmp_path, checkpoints):
     with pytest.raises(UserError, match="no line of ink"):
         use("notes", *words, tmp_path / "new" / "a.pdf")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("commands.viewer.serve", lambda viewer, query: opened.append(query))
+    diary = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:1])
+    use("notes", tmp_path, "--view")
+    use("notes", tmp_path, "--view", "quick brown")
+    assert opened == ["", "quick brown"]
+    with pytest.raises(UserError, match=r"--view is for a folder; .*diary\.xopp is a file"):
+        use("notes", diary, "--view")

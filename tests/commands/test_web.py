@@ -23,6 +23,7 @@ from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
 from tests.commands.networks import ROOT, save, use
+from utils import local_server
 from utils.checks import UserError
 
 
@@ -112,13 +113,15 @@ def test_a_request_for_another_host_is_refused(serve):
 
 
 def test_idle_connections_do_not_block_the_page(serve, monkeypatch):
-    monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(local_server, "MAX_CONNECTIONS", 3)
     get, threads = serve(), threading.active_count()
     idle = [create_connection(("127.0.0.1", get.port), timeout=20) for _ in range(9)]
     assert get("/")[0].status == 200
     for connection in idle[:7]:  # ended by those that came later
         assert connection.recv(1) == b""
-    while threading.active_count() > threads + web.MAX_CONNECTIONS:  # else the test's time limit
+    while (
+        threading.active_count() > threads + local_server.MAX_CONNECTIONS
+    ):  # else the test's time limit
         time.sleep(0.01)
     for connection in idle:
         connection.close()
@@ -146,7 +149,7 @@ def start(folder, monkeypatch):
         return listen(0, files)
 
     monkeypatch.setattr(web, "_listen", listening)
-    monkeypatch.setattr(web.ThreadingHTTPServer, "serve_forever", lambda server: None)
+    monkeypatch.setattr(local_server.LocalServer, "serve_forever", lambda server: None)
     monkeypatch.setattr(web.webbrowser, "open", lambda address: None)
     return begin
 

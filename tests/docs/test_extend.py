@@ -1,8 +1,9 @@
-"""What docs/extend.md shows is one file, which trains, resumes, evaluates, writes and reads."""
+"""What docs/extend.md shows, and docs/my_steps.py, trains, resumes, evaluates, writes and reads."""
 
 import json
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def forget(monkeypatch):
     """Be a process that has loaded no module of a user's."""
     monkeypatch.setattr(user_modules, "_loaded", {})
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(Path.cwd())])
-    sys.modules.pop("my_parts", None)
+    for name in ("my_parts", "my_steps"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -41,7 +43,8 @@ def workplace(tmp_path, monkeypatch, logging_restored):
     forget(monkeypatch)
     Path("configs").symlink_to(ROOT / "configs")
     Path("my_parts.py").write_text("\n".join(blocks("python")))
-    Path("letter.txt").write_text("zig zag")
+    Path("docs").mkdir()
+    shutil.copy(ROOT / "docs" / "my_steps.py", "docs")
     for config in map(json.loads, blocks("json")):
         Path(f"{config['name']}.json").write_text(json.dumps(config))
     yield
@@ -94,11 +97,12 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
 
 
 def test_the_tokens_of_the_page_are_those_of_a_categorical_distribution(workplace):
-    user_modules.load_module("my_parts.py")
+    for file in ("my_parts.py", "docs/my_steps.py"):
+        user_modules.load_module(file)
     torch.manual_seed(2)
     offsets, logits, ends = torch.randn(4, 2), torch.randn(4), torch.tensor(0.3)
     count = 20_000
-    tokens = sys.modules["my_parts"].Tokens(ends.expand(count), logits.expand(count, 4), offsets)
+    tokens = sys.modules["my_steps"].Tokens(ends.expand(count), logits.expand(count, 4), offsets)
     chosen, pen = torch.randint(4, (count,)), torch.randint(2, (count,)).float()
     points = torch.cat((offsets[chosen], pen[:, None]), 1)
     expected = Categorical(logits=logits).log_prob(chosen) + Bernoulli(logits=ends).log_prob(pen)

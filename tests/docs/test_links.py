@@ -7,8 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    *(ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "saved/pretrained/README.md"),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"),
+    *(ROOT / "saved" / "pretrained" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
 ]
 
 
@@ -19,7 +20,10 @@ def words(page):
 
 def links(page):
     """Return what a page links to: files, and the heading within them if one is named."""
-    result = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", words(page))
+    text = words(page)
+    result = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text)
+    result = [pair for pair in result if "://" not in pair[0]]
+    result += [(path, "") for path in re.findall(r'<img src="([^"]*)"', text)]
     return [((page.parent / path).resolve() if path else page, place) for path, place in result]
 
 
@@ -44,5 +48,6 @@ def test_every_page_is_reached_from_the_readme_and_every_picture_is_shown():
     while new:
         reached |= new
         new = {path for page in new if page.suffix == ".md" for path, _ in links(page)} - reached
-    assert set(PAGES) <= reached
-    assert set((ROOT / "docs").glob("*.png")) <= reached
+    assert set(PAGES) <= reached, set(PAGES) - reached
+    pictures = {path for kind in ("png", "svg") for path in (ROOT / "docs").rglob(f"*.{kind}")}
+    assert pictures <= reached, pictures - reached

@@ -26,7 +26,7 @@ SHORT |= {f"data_loader.args.dataset.args.{name}": 0 for name in ("composed", "l
 
 @pytest.fixture
 def block(tmp_path, monkeypatch, logging_restored):
-    """The block's commands behind the first, in a folder that has what they name."""
+    """The block's commands, in a folder that has what they name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(corpus, "CARRIERS", dict(list(corpus.CARRIERS.items())[::48]))
     monkeypatch.setattr(hands, "NUM_LINES", 1)
@@ -38,9 +38,9 @@ def block(tmp_path, monkeypatch, logging_restored):
         seed=7, size=4, valid_size=1, test_size=1, writers=1, min_characters=3, max_characters=9
     )
     lines = [(line.text, strokes(line.ink)) for line in source.load(["train"]).split("train")]
-    Path("my_hand.inkml").write_bytes(ink_formats.own(lines))
     Path("configs").symlink_to(ROOT / "configs")
     Path("docs").mkdir()
+    Path("docs/sample-lines").write_bytes(ink_formats.own(lines))  # fewer and shorter ones
     Path("docs/letter.txt").write_text("Dear Anna")
     return [words for _, words in commands(ROOT / "README.md") if "own_hand" in " ".join(words)]
 
@@ -56,13 +56,13 @@ def test_a_hand_is_learned_shown_written_and_served_as_in_the_readme(block, tmp_
 
     monkeypatch.setattr(web, "_listen", served)
     monkeypatch.setattr(web, "NETWORKS", [])
-    learn, *show, serve = block
+    (learn, page), run = block, "saved/models/own_hand/mine"
     options = [word for key, value in SHORT.items() for word in ("-o", f"{key}={value}")]
     assert train.main([*learn, *options, "--bs", str(NUM_HANDS), "--epochs", "1"]) == 0
-    own = ["page", "docs/letter.txt", "-r", serve[-1], "--style", "own", "--output", "own.pdf"]
-    for words in [*show, own, ["export", "-r", serve[-1], "mine.bin"]]:
+    own = ["page", "docs/letter.txt", "-r", run, "--style", "own", "--output", "own.pdf"]
+    for words in [["hand", "-r", run], page, own, ["export", "-r", run, "mine.bin"]]:
         assert experiments.main(words) == 0
     with pytest.raises(KeyboardInterrupt):
-        experiments.main(serve)
+        experiments.main(["web", "--hand", run])
     assert headers[0]["hands"].keys() == {"hand"}
     assert Path("letter.pdf").stat().st_size > 1000 and Path("own.pdf").stat().st_size > 1000

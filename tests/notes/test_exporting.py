@@ -1,8 +1,10 @@
 """Notes as files, read back by pypdf, poppler's peers and the project's own readers."""
 
 import json
+import os
 import weakref
 from dataclasses import replace
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -64,6 +66,55 @@ def test_notes_lie_over_the_pdf_that_they_annotate(tmp_path):
     assert [float(x) for x in over.cropbox.lower_left] == [10, 20]
     matrices = [[*map(float, values)] for name, values in operations(over) if name == "cm"]
     assert [1, 0, 0, 1, 10, 20] in matrices
+
+
+def outline(reader, entries):
+    """Return the titles of an outline's entries with their pages, and those below them."""
+    return [
+        outline(reader, entry)
+        if isinstance(entry, list)
+        else (entry.title, reader.get_destination_page_number(entry))
+        for entry in entries
+    ]
+
+
+@pytest.mark.parametrize("is_over_pdf", [False, True])
+def test_notes_in_a_pdf_have_outline_labels_links_and_dates(tmp_path, is_over_pdf):
+    over = {"background": background(tmp_path / "below.pdf"), "background_page": 1}
+    notes = []
+    for name, count in (("Ω (1)/b/x.xopp", 2), ("Ω (1)/b/y.xopp", 1), ("Ω (1)/z.rm", 1), ("a", 1)):
+        pages = [written_page(**over if is_over_pdf else {}) for _ in range(count)]
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+        os.utime(path, (0, 1_700_000_000 + len(notes)))
+        notes.append(Note(name, [(page, text_of(page)) for page in pages], path=path))
+    (tmp_path / "out").mkdir()
+    save(notes, tmp_path / "out" / "a.pdf")
+    reader = PdfReader(tmp_path / "out" / "a.pdf", strict=True)
+    below = [("b", 0), [("x", 0), ("y", 2)], ("z", 3)]
+    assert outline(reader, reader.outline) == [("Ω (1)", 0), below, ("a", 4)]
+    top = reader.root_object["/Outlines"]  # Readers that go back follow other entries than pypdf.
+    folder, last = top["/First"], top["/Last"]
+    assert (folder["/Next"], last["/Prev"], last["/Parent"]) == (last, folder, top)
+    names = ["Ω (1)/b/x 1", "Ω (1)/b/x 2", "Ω (1)/b/y 1", "Ω (1)/z 1", "a 1"]
+    assert reader.page_labels == names and reader.page_mode == "/UseOutlines"
+    times = [
+        time.timestamp()
+        for time in (reader.metadata.creation_date, reader.metadata.modification_date)
+    ]
+    assert times == [1_700_000_000, 1_700_000_003] and reader.metadata.title == "a"
+    for page, name in zip(reader.pages, names, strict=True):
+        (link,), (left, bottom, right, top) = page["/Annots"], map(float, page.mediabox)
+        address = (tmp_path / "out" / unquote(link["/A"]["/URI"])).resolve()
+        assert address in [note.path for note in notes] and link["/Contents"] == name[:-2]
+        corners = np.reshape([*map(float, link["/Rect"])], (2, 2))
+        corners -= is_over_pdf * np.array([10, 20])  # where the page begins on the other
+        assert ((left, bottom) < corners).all() and (corners < (right, top)).all()
+    save(notes[:1], tmp_path / "one.pdf")  # It needs no outline.
+    reader = PdfReader(tmp_path / "one.pdf", strict=True)
+    assert not reader.outline and reader.page_labels == ["1", "2"]
+    assert reader.metadata.creation_date and len(reader.pages[1]["/Annots"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from notes.corrections import Correction
 from notes.index import Index, IndexedPage
 from notes.page_text import Note, PageRow, PageText, PageWord
 from notes.searching import Query, likely_frames, search
@@ -144,3 +145,40 @@ def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, i
         files = files_of(elsewhere, page_of(spelt("rem")))
         assert elsewhere.search(Query.of("rem"), files)[0]
     assert Index(path).summary(files["0"], "1") is None
+
+
+def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monkeypatch):
+    monkeypatch.setattr("notes.index.MIN_STEP", 2)
+    files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
+    backwards = dict(reversed(files.items()))
+    rows, read = [], index._row
+    monkeypatch.setattr(index, "_row", lambda number: rows.append(number) or read(number))
+    hits = index.hits(Query.of("rem"), backwards)
+    assert [next(hits).name, next(hits).name] == ["8", "7"]
+    assert len(rows) == 2
+    assert [hit.name for hit in hits] == ["6", "5", "4", "3", "2", "1", "0"]
+    lacking = {"x": files["0"].with_name("x")} | files
+    assert len([*index.hits(Query.of("est"), lacking)]) == 9  # what is not in the index is left out
+
+
+def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):
+    files = files_of(index, page_of(spelt("rem")))
+    assert len([*index.hits(Query.of("rem"), files)]) == 1
+    files["1"] = files["0"].with_name("1")
+    Index(tmp_path / "index" / "a.sqlite").add(files["1"], "1", [page_of(spelt("rem", "est"))])
+    assert [hit.name for hit in index.hits(Query.of("rem"), files)] == ["0", "1"]
+
+
+def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index):
+    page = page_of(spelt("rem"))._replace(inks=["ab12ab12ab12ab12"])
+    files = files_of(index, page)
+    assert index.current(files) == {"0"}
+    index.record_corrections([Correction({"ab12ab12ab12ab12": 9}, "res", "rem")])
+    assert index.current(files) == set() and index.summary(files["0"], "1") is None
+    assert len([*index.hits(Query.of("rem"), files)]) == 1
+
+
+def test_unsure_words_are_listed_with_their_addresses(index):
+    words = [PageWord(text, (0, 0, 1, 1), sure) for text, sure in (("rem", 0.9), ("est", 0.4))]
+    files = files_of(index, page_of(spelt("rem"), PageRow((*words,))))
+    assert index.unsure(files["0"]) == [(1, 2, 2)]

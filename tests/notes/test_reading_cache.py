@@ -283,6 +283,15 @@ def test_a_place_without_a_written_word_is_named(read, tmp_path, place):
     assert not (tmp_path / "kept" / "corrections").exists()
 
 
+def test_a_text_that_would_damage_the_corrections_is_refused(read, tmp_path):
+    _, library = read
+    note = Note("a", [(written_page(), library.text_of(written_page()))])
+    library.correct(note, [((1, 2, 1), "Vauxhall")])
+    with pytest.raises(UserError, match="control characters"):
+        library.correct(note, [((1, 2, 2), "a\0b")])
+    assert [c.text for c in replace(library).corrections.all] == ["Vauxhall"]
+
+
 def test_damaged_corrections_are_not_overwritten(read, tmp_path):
     _, library = read
     note = Note("a", [(written_page(), library.text_of(written_page()))])

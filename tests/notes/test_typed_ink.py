@@ -8,12 +8,14 @@ import pytest
 from ink.drawing.fonts import advance
 from ink.drawing.page import save_ink_pages
 from ink.formats import read_pages
-from notes.page_text import PageText
+from notes.ink_form import InkForm, in_form
+from notes.page_text import Note, PageText, Summary
 from notes.reading import read_page
 from notes.rows import UNDERLINE
 from notes.typed_ink import ASCENT, DOUBT_COLOURS, FONT_SIZE, typed
 from tests.notes.test_neat import HEIGHT, page_of, word
 from tests.notes.test_reading import Words
+from utils.checks import UserError
 
 
 def page_of_a_row(**others):
@@ -122,3 +124,12 @@ def test_ink_at_a_quarter_turn_and_ink_that_is_no_word_stays():
         "end",
         "is",
     ]
+
+
+def test_only_the_page_that_is_named_has_another_form():
+    page, text = page_of_a_row()
+    diary = Note("diary", [(page, text), (page, text)], Summary(pages=2))
+    (first, _), (second, _) = in_form(diary, InkForm("typed", page=2)).pages
+    assert first is page and not page.typed and second.typed
+    with pytest.raises(UserError, match="diary: no page 3; pages: 2"):
+        in_form(diary, InkForm("typed", page=3))

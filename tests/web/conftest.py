@@ -15,7 +15,6 @@ import pytest
 from ink.geometry import from_strokes, x_height
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium")
 NO_NODE = "Node.js is not installed: apt-get install nodejs"
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE)
 
@@ -59,29 +58,3 @@ def site(tmp_path_factory):
         (folder / "networks" / name).write_bytes(b"a network")
     with served(folder) as address:
         yield address, folder
-
-
-@pytest.fixture(scope="session")
-def start():
-    """What starts a browser with a profile's folder."""
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: .venv/bin/pip install playwright"
-    )
-    switches = "--no-sandbox --disable-gpu --in-process-gpu --renderer-process-limit=1"
-    with sync_api.sync_playwright() as playwright:
-        yield partial(
-            playwright.chromium.launch_persistent_context,
-            executable_path=CHROMIUM,
-            args=switches.split(),
-            reduced_motion="reduce",
-            viewport={"width": 900, "height": 700},
-        )
-
-
-@pytest.fixture(scope="session")
-def context(start, tmp_path_factory):
-    context = start(tmp_path_factory.mktemp("profile"))
-    yield context
-    context.close()

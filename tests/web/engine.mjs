@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 
 const web = new URL("../../web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { baselineOf, levelled, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
+const { baselineOf, fromStrokes, levelled, rowStarts, slant, toStrokes } = await import(new URL("ink.js", web));
 const { parse } = await import(new URL("flat_file.js", web));
-const { HandDescriptor, Reader, Writer } = await import(new URL("networks.js", web));
+const { CTCNetwork, HandDescriptor, SynthesisNetwork } = await import(new URL("networks.js", web));
 const module = new WebAssembly.Module(readFileSync(request.wasm));
 const bytes = (path) => new Uint8Array(readFileSync(path));
 const open = async (Kind, path) => new Kind(module, await parse(bytes(path), path));
@@ -14,35 +14,41 @@ const open = async (Kind, path) => new Kind(module, await parse(bytes(path), pat
 // Each returns what JSON can hold.
 const tasks = {
   async teacher_forced({ network, points, text }) {
-    const writer = await open(Writer, network);
+    const writer = await open(SynthesisNetwork, network);
     const [outputs, phi] = [[], []];
-    writer.begin([0, 0, 0], text, 0, { bias: 0, stretch: [1, 1] });
+    const line = writer.begin([0, 0, 0], text, 0, { bias: 0, stretch: [1, 1] });
     const count = writer.output[1].length;
     for (const point of points) {
-      writer.run(1);
-      writer.setPoint(point);
-      outputs.push(...writer.kernels.floats(writer.raw, count));
-      phi.push(...writer.kernels.floats(writer.phis, text.length + 1));
+      line.run(1);
+      line.setPoint(point);
+      outputs.push(...writer.kernels.floats(line.raw, count));
+      phi.push(...writer.kernels.floats(line.phis, text.length + 1));
     }
     return { outputs, phi };
   },
 
   async write({ network, text, primer, primed, seeds, sampling, limit }) {
-    const writer = await open(Writer, network);
-    writer.begin(primer, text, primed, sampling);
-    return seeds.map((seed) => {
-      const lines = writer.write(seed, limit);
-      const ink = [];
-      let turn = lines.next();
-      for (; !turn.done; turn = lines.next()) ink.push(...turn.value);
-      return { ink, ...turn.value };
+    const writer = await open(SynthesisNetwork, network);
+    // All lines are drawn in turns.
+    const lines = seeds.map((seed) => {
+      const drawing = writer.begin(primer, text, primed, sampling).write(seed, limit);
+      return { drawing, ink: [], turn: {} };
     });
+    for (let isOpen = true; isOpen;) {
+      isOpen = false;
+      for (const line of lines.filter(({ turn }) => !turn.done)) {
+        line.turn = line.drawing.next();
+        if (!line.turn.done) line.ink.push(...line.turn.value);
+        isOpen = true;
+      }
+    }
+    return lines.map(({ ink, turn }) => ({ ink, ...turn.value }));
   },
 
   /** The descriptor of each line, the vector of all lines when level, and those of drawn hands. */
   async hand({ descriptor, network, lines, seeds }) {
     const describer = await open(HandDescriptor, descriptor);
-    const { handEncoder } = await open(Writer, network);
+    const { handEncoder } = await open(SynthesisNetwork, network);
     const described = lines.map((line) => describer.describe(line));
     const drawn = seeds.map((seed) => handEncoder.draw(seed));
     const level = lines.map((line) => describer.describe(levelled(line)));
@@ -66,7 +72,7 @@ const tasks = {
 
   /** What is said of each file: null if nothing. */
   load: ({ files }) => Promise.all(files.map(([role, path]) =>
-    open(role === "reader" ? Reader : Writer, path).then(() => null, ({ message }) => message))),
+    open(role === "reader" ? CTCNetwork : SynthesisNetwork, path).then(() => null, ({ message }) => message))),
 
   /** A text in the rows into which its long words break it. */
   async broken({ text, alphabet }) {
@@ -78,7 +84,7 @@ const tasks = {
   async seen({ ink, times }) {
     const { Paper } = await import(new URL("sheet.js", web));
     const row = new Paper({ paper: "card", ruling: "plain", size: 3 }).row(0);
-    row.set(ink);
+    row.set(toStrokes(ink));
     return times.map((clock) => Object.assign(row, { clock }).shown.flat().length);
   },
 
@@ -96,10 +102,10 @@ const tasks = {
     return pages.map(neat);
   },
 
-  /** The words of each row: {text, strokes}. */
+  /** The words of each row. */
   async words({ network, rows }) {
-    const reader = await open(Reader, network);
-    return rows.map((strokes) => reader.words(strokes, reader.read(strokes)));
+    const reader = await open(CTCNetwork, network);
+    return rows.map((strokes) => reader.read(strokes).words);
   },
 
   async corners({ cases }) {
@@ -111,27 +117,26 @@ const tasks = {
   async line({ ink, peaks, text, hand }) {
     const { writeLine } = await import(new URL("line.js", web));
     const sampling = { stretch: 0, x_height: 10, baseline: 0 };
-    const writer = {
-      header: { sampling, alphabet: "45 omn" },
-      begin() {},
+    const line = {
       *write() {
         yield ink;
         return { steps: ink.length / 3, ended: true, peaks };
       },
     };
-    const lines = writeLine({ writer }, { text, seed: 0, bias: 0, hand });
-    for (let turn; !(turn = lines.next()).done || ((ink = turn.value.ink), false););
-    return [...ink];
+    const network = { header: { sampling, alphabet: "45 omn" }, begin: () => line };
+    const parts = writeLine(network, text, { seed: 0, bias: 0, hand }, {});
+    let part = parts.next();
+    while (!part.done) part = parts.next();
+    return [...fromStrokes(part.value.strokes)];
   },
 
   /** How far strokes lean, and where their baseline is. */
   measures: ({ cases }) => cases.map(([parts, text]) => [slant(parts), baselineOf(parts, text, 10)]),
 
   async read({ network, inks }) {
-    const reader = await open(Reader, network);
+    const reader = await open(CTCNetwork, network);
     return inks.map((ink) => {
-      const parts = toStrokes(ink);
-      const text = reader.read(parts).map(({ character }) => character).join("");
+      const parts = toStrokes(ink), { text } = reader.read(parts);
       return { values: reader.logProbs(parts).flatMap((frame) => [...frame]), text };
     });
   },

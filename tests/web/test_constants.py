@@ -7,7 +7,7 @@ import pytest
 from handwriting import flat_file, hands, page_options, proofreading, repairs, word_cutting
 from ink import delayed_strokes, measures
 from model.generation import hand_encoder, line, mixture, sampling, stopping
-from model.recognition import encoder, hand_descriptor, ink_features, ink_words
+from model.recognition import decoding, encoder, hand_descriptor, ink_features, ink_words
 from notes import neat, word_shapes
 from tests.web.conftest import ROOT
 
@@ -38,6 +38,7 @@ HOMES = {
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
+    "decoding": {"WIDTH": ink_words.ALTERNATIVES.width, "PRUNING": decoding.PRUNING},
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "neat": {
         **{
@@ -63,6 +64,7 @@ HOMES = {
         "WIDTHS": [*neat.WIDTHS],
     },
     "networks": {
+        "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,
         "MIN_STROKE_FRACTION": ink_words.MIN_STROKE_FRACTION,
         "PRIOR_WEIGHT": hand_encoder.PRIOR_WEIGHT,
         "DRAWN_WEIGHT": hand_encoder.DEFAULT_WEIGHT,
@@ -95,7 +97,7 @@ OF_THE_PAGE = {
     "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
     "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
     "neat": {"LETTER", "MAX_DISTANCE"},
-    "networks": {"INPUTS", "GATES"},
+    "networks": {"INPUTS", "GATES", "MIN_PROBABILITY", "MAX_FRAMES"},
     "text": {"TOO_LONG"},
 }
 

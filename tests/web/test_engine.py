@@ -310,8 +310,8 @@ def test_a_line_has_a_corner_where_the_window_was_on_a_5(peak, count):
 def test_a_short_line_lies_nearly_on_the_baseline_of_its_primer():
     """It was drawn half an x-height lower: of four letters a fifth of that is left."""
     ink = from_strokes([np.array([(5 * n, -10 * (n % 2)) for n in range(9)])])
-    primer = (ink / (10, 10, 1)).flatten().tolist()
-    hand = dict(text="mm", ink=primer, x_height=10, stretch=[1, 1])
+    primer = [(stroke / 10).tolist() for stroke in strokes(ink)]
+    hand = dict(text="mm", strokes=primer, x_height=10, stretch=[1, 1])
     ink[0, :2] = 5, 5  # from the end of the primer
     line = line_of_engine(ink, peaks=[4] * 9, text="moon", hand=hand)
     assert baseline(line) == pytest.approx(0.1, abs=0.02)

@@ -97,4 +97,8 @@ def test_a_word_has_the_strokes_that_python_finds(tmp_path, source):
         numbers = [{*np.searchsorted(ends, word.points, "right").tolist()} for word in expected]
         assert [word["text"] for word in own] == [word.text for word in expected]
         assert [{*word["strokes"]} for word in own] == numbers
-    assert sum(map(len, answers)) > 2 * len(inks)
+        probabilities = [word["probability"] for word in own]
+        np.testing.assert_allclose(probabilities, [w.probability for w in expected], rtol=1e-3)
+        assert [tuple(word["alternatives"]) for word in own] == [w.alternatives for w in expected]
+    words = [word for row in answers for word in row]
+    assert len(words) > 2 * len(inks) and any(word["alternatives"] for word in words)

@@ -23,7 +23,7 @@ from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.own_hand.dataset import PRACTICE_FILE, HandLines, load_pair, save_practice
 from trainer.own_hand.practice import sample_texts
-from trainer.own_hand.stages import CHOOSING, EXAMINING, PRACTISING, stage
+from trainer.own_hand.stages import EXAMINING, PRACTISING, stage
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ABSENT, NOTHING, ConfigFault
 
@@ -114,9 +114,10 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
         learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
         lines = [(line.ink, line.text) for line in self.lines.split("valid")]
         kind = "held-out" if self.lines.held_out else "learned"
-        before, now = (100 * character_error_rate(network, lines) for network in (reader, learned))
+        with stage(EXAMINING):
+            rates = [100 * character_error_rate(network, lines) for network in (reader, learned)]
         message = "misread characters in %d %s lines: %.1f %% before, %.1f %% now"
-        log.info(message, len(lines), kind, before, now)
+        log.info(message, len(lines), kind, *rates)
         return False
 
 
@@ -137,12 +138,14 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         folder = last.parent
         lines = [(line.ink, line.text) for line in self.lines.recorded]
         extras = self.lines.hand_extras
-        primer = lines[best_primer(learned, reader, lines, seed, extras)]
-        exam = Exam(learned, reader, primer, seed, extras)
         # Weights of new characters, which only the learned network has, stay.
         vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
-        fraction, increase = legible_fraction(exam, writer, learned, old, new)
+        with stage(EXAMINING, 2) as bar:
+            primer = lines[best_primer(learned, reader, lines, seed, extras)]
+            bar.update()
+            exam = Exam(learned, reader, primer, seed, extras)
+            fraction, increase = legible_fraction(exam, writer, learned, old, new)
         if increase > DISCARDED_CER_INCREASE:
             advice = f"use {writer.path}, or train with fewer epochs, a smaller --lr or more lines"
             log.warning("the network forgets how to write; %s", advice)
@@ -174,7 +177,7 @@ def legible_fraction(
     """
     read_before, _, cer_before = exam.score(original)
     best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
-    for fraction in stage(EXAMINING, items=TRIED_FRACTIONS):
+    for fraction in TRIED_FRACTIONS:
         if fraction < min_fraction:
             break
         learned.model.load_state_dict(interpolated(old, new, fraction))
@@ -227,7 +230,7 @@ def best_primer(
         pairs = [(line.written, text) for line, text in zip(written, texts, strict=True)]
         return cer[k] + character_error_rate(reader, pairs)
 
-    return min(stage(CHOOSING, items=candidates), key=total_cer)
+    return min(candidates, key=total_cer)
 
 
 def character_error_rate(reader: Reader, lines: Sequence[Primer]) -> float:

@@ -167,6 +167,7 @@ def compose_lines(
     network's lines, where the person's are missing. If `own_cuts` is empty, no lines are composed.
     """
     if not own_cuts or not count:
+        stage(COMPOSING).close()
         return []
     hand = RecordedHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])

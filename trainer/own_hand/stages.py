@@ -14,15 +14,13 @@ READING = "reading your lines"
 WRITING = "writing the letters that they lack"
 COMPOSING = "composing new lines of your letters"
 PRACTISING = "practising"
-CHOOSING = "choosing a line to begin with"
-EXAMINING = "comparing what it writes with before"
+EXAMINING = "comparing with before"
 STAGES = {
     READING: 2.0,
     WRITING: 10.0,
     COMPOSING: 32.0,
     PRACTISING: 80.0,
-    CHOOSING: 12.0,
-    EXAMINING: 12.0,
+    EXAMINING: 24.0,
 }
 """The stages in order, and their seconds on one core (measured, notebook: hands, learning a
 hand)."""

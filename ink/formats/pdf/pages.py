@@ -7,10 +7,12 @@ glyphs are as high as the row, from the descenders to the ascenders.
 
 import hashlib
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby, pairwise, takewhile
 from math import isnan, pi
 from os import PathLike
 from typing import BinaryIO
@@ -51,6 +53,8 @@ RISES = 16
 """Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
 (measured, notebook: notes, text of PDFs)."""
 MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
+LINK_SIZE = 5 * POINT  # side of the frame that links to a note's file (assumed, by eye)
+LINK_GAP = 3 * POINT  # from the frame to the edges of the page (assumed, by eye)
 # The numbers of the objects that every file has.
 _CATALOG = 1
 _PAGES = 2
@@ -81,6 +85,21 @@ class WordInk:
 
 
 @dataclass(frozen=True, eq=False)
+class PdfNote:
+    """The note that successive pages of a PDF belong to.
+
+    Attributes:
+        name: its folders and its title, with `/` between them.
+        address: address of its file, relative to the PDF; empty for none.
+        times: when it was made and last changed, in seconds since 1970; None if unknown.
+    """
+
+    name: str
+    address: str = ""
+    times: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class PdfPage:
     """A page of a PDF: its ink and images, and the words of each row of its text, from the left.
 
@@ -89,6 +108,7 @@ class PdfPage:
 
     page: InkPage
     rows: Sequence[Sequence[WordInk]] = ()
+    note: PdfNote | None = None
 
 
 def words_of(row: Row) -> list[WordInk]:
@@ -109,7 +129,8 @@ def write_pdf(path: str | PathLike[str], pages: Iterable[PdfPage], title: str = 
     Args:
         path: the file; its folder exists.
         pages: at least one page; only one page is in memory at a time.
-        title: the title in the file's metadata; "" for none.
+        title: the title in the file's metadata; "" for none. Pages of several notes have labels
+            and an outline by folder and note; the metadata have the first and the last time.
 
     Raises:
         UserError: if an image of a page is broken.
@@ -138,7 +159,11 @@ class _Document:
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
         self._file.write(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
-        numbers = [self._page(page) for page in pages]
+        numbers, notes = list[int](), list[tuple[int, PdfNote]]()
+        for index, page in enumerate(pages):
+            numbers.append(self._page(page))
+            if page.note and not (notes and notes[-1][1] is page.note):
+                notes.append((index, page.note))
         kids = " ".join(f"{number} 0 R" for number in numbers)
         self._put(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", number=_PAGES)
         fonts = "".join(f"/F{number} {font} 0 R" for number, font in enumerate(self._put_fonts()))
@@ -150,9 +175,13 @@ class _Document:
         objects = "".join(f"/X{number} {number} 0 R" for number in drawn)
         resources = f"<</Font<<{fonts}>>/ExtGState<<{states}>>/XObject<<{objects}>>>>"
         self._put(resources, number=_RESOURCES)
-        info = f"/Title<FEFF{_utf16(XML_FORBIDDEN.sub('?', title))}>" if title else ""
+        info = f"/Title{_string(title)}" if title else ""
+        if times := [note.times for _, note in notes if note.times]:
+            made, changed = (min(made for made, _ in times), max(changed for _, changed in times))
+            info += f"/CreationDate{_date(made)}/ModDate{_date(changed)}"
         self._put(f"<<{info}>>", number=_INFO)
-        self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R>>", number=_CATALOG)
+        ways = self._put_ways(notes, numbers) if len(notes) > 1 else ""
+        self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R{ways}>>", number=_CATALOG)
         start, size = self._file.tell(), len(self._starts) + 1
         table = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
         self._file.write(
@@ -178,6 +207,48 @@ class _Document:
         self._file.write(b"%d 0 obj\n%b\nendobj\n" % (number, content))
         return number
 
+    def _put_ways(self, notes: Sequence[tuple[int, PdfNote]], pages: Sequence[int]) -> str:
+        """Write the outline of notes, each with the index of its first page, and return the
+        catalog's entries for the outline and the labels of pages."""
+        entries, open_folders = list[tuple[int, str, int]](), list[str]()
+        for index, note in notes:
+            *folders, title = note.name.split("/")
+            pairs = zip(open_folders, folders, strict=False)
+            common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            for depth, name in enumerate([*folders, title][common:], common):
+                entries.append((depth, name, pages[index]))
+            open_folders = folders
+        labels = "".join(f"{i}<</S/D/P{_string(f'{note.name} ')}>>" for i, note in notes)
+        outline = self._put_outline(entries)
+        return f"/PageMode/UseOutlines/Outlines {outline} 0 R/PageLabels<</Nums[{labels}]>>"
+
+    def _put_outline(self, entries: Sequence[tuple[int, str, int]]) -> int:
+        """Write an outline, closed but for its top, and return its number.
+
+        Args:
+            entries: the depth of each entry, from 0, its title, and the number of its page.
+        """
+        root, self._next = self._next, self._next + len(entries) + 1
+        children, ancestors = defaultdict[int, list[int]](list), [root]
+        for number, (depth, _, _) in enumerate(entries, root + 1):
+            del ancestors[depth + 1 :]
+            children[ancestors[-1]].append(number)
+            ancestors.append(number)
+        relatives = defaultdict[int, str](str)
+        for parent, numbers in children.items():
+            count = len(numbers) if parent == root else -len(numbers)
+            ends = f"/First {numbers[0]} 0 R/Last {numbers[-1]} 0 R"
+            relatives[parent] += f"{ends}/Count {count}"
+            for number in numbers:
+                relatives[number] += f"/Parent {parent} 0 R"
+            for before, after in pairwise(numbers):
+                relatives[before] += f"/Next {after} 0 R"
+                relatives[after] += f"/Prev {before} 0 R"
+        for number, (_, title, page) in enumerate(entries, root + 1):
+            place = f"/Title{_string(title)}/Dest[{page} 0 R/Fit]"
+            self._put(f"<<{place}{relatives[number]}>>", number=number)
+        return self._put(f"<</Type/Outlines{relatives[root]}>>", number=root)
+
     def _page(self, pdf_page: PdfPage) -> int:
         page, scale = pdf_page.page, UNITS * pdf_page.page.millimetres
         width, height = (f"{POINT * page.millimetres * s:.3f}" for s in (page.width, page.height))
@@ -201,7 +272,7 @@ class _Document:
         content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(
             f"<</Type/Page/Parent {_PAGES} 0 R/MediaBox[0 0 {width} {height}]"
-            f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R>>"
+            f"/Resources {_RESOURCES} 0 R/Contents {content} 0 R{_link(pdf_page)}>>"
         )
 
     def _painted(self, paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
@@ -231,6 +302,7 @@ class _Document:
         try:
             with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
                 size = f"<</Type/XObject/Subtype/Image/Width {image.width}/Height {image.height}"
+                size += "/Interpolate true"  # As note programs draw it: smooth.
                 head = f"{size}/ColorSpace/Device{'Gray' if image.mode in ('1', 'L') else 'RGB'}"
                 is_opaque = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
                 if is_opaque and image_kind(content) == "jpeg":
@@ -393,6 +465,27 @@ def _to_unicode(characters: Sequence[str]) -> str:
             "endcmap CMapName currentdict /CMap defineresource pop end end",
         ]
     )
+
+
+def _link(page: PdfPage) -> str:
+    """Return the page's entry for the link to its note's file: a frame in the upper right corner,
+    which is not printed."""
+    if not (page.note and page.note.address):
+        return ""
+    right, top = (POINT * page.page.millimetres * s for s in (page.page.width, page.page.height))
+    corners = (right - LINK_GAP - LINK_SIZE, top - LINK_GAP - LINK_SIZE)
+    rect = " ".join(f"{x:.2f}" for x in (*corners, right - LINK_GAP, top - LINK_GAP))
+    target = f"/A<</S/URI/URI<{page.note.address.encode('ascii').hex()}>>>"
+    look = f"/Border[0 0 0.5]/C[0.4 0.5 0.8]/Contents{_string(page.note.name)}"
+    return f"/Annots[<</Type/Annot/Subtype/Link/Rect[{rect}]{look}{target}>>]"
+
+
+def _date(time: float) -> str:
+    return f"({datetime.fromtimestamp(time, UTC):D:%Y%m%d%H%M%SZ})"
+
+
+def _string(text: str) -> str:
+    return f"<FEFF{_utf16(XML_FORBIDDEN.sub('?', text))}>"
 
 
 def _utf16(text: str) -> str:

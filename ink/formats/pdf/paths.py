@@ -14,6 +14,9 @@ FLAT = 0.04 * UNITS
 MERGED = 0.05 * UNITS
 """Largest distance, in units, of two curves from the curve that replaces them (assumed, by eye: an
 eighth of the width of a pen's line)."""
+MIN_FIGURE_STEP = 10.0
+"""Least distance, in millimetres, between the corners of a figure, as of a rectangle that was drawn
+with a highlighter (assumed: a pen's position is recorded every few milliseconds)."""
 WIDTH_STEP = 0.125  # between widths of a stroke, as a fraction of its mean width (assumed, by eye)
 
 
@@ -30,7 +33,9 @@ class Look(NamedTuple):
 def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]:
     """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
     points = scale / UNITS * stroke.points
-    is_figure = stroke.tool == "shape" and np.ptp(points, axis=0).any()
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    is_figure = stroke.tool == "shape" or steps.min(initial=np.inf) > MIN_FIGURE_STEP
+    is_figure &= bool(steps.any())
     segments = UNITS * (straight(points) if is_figure else curves(points))
     blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
     if stroke.fill is not None:

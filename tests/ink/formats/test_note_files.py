@@ -77,6 +77,18 @@ def test_a_page_is_the_same_when_it_is_written_and_read(tmp_path, suffix):
     assert unit * image.box[2] == pytest.approx(340, abs=0.02)
 
 
+def test_a_pen_in_a_drawing_has_each_point_twice_and_is_read_with_each_once(tmp_path):
+    (page,) = read_again(tmp_path, ".excalidraw")
+    drawing = json.loads((tmp_path / "a.excalidraw").read_text())
+    written = [e["points"] for e in drawing["elements"] if e["type"] == "freedraw"]
+    pens = [stroke for stroke in PAGE.strokes if stroke.tool != "shape"]
+    assert [len(points) for points in written] == [2 * len(stroke.points) for stroke in pens]
+    assert all(points[::2] == points[1::2] for points in written)
+    read = [stroke for stroke in page.strokes if stroke.tool != "shape"]
+    assert [*map(len, (s.points for s in read))] == [len(stroke.points) for stroke in pens]
+    assert len(read[0].widths) == len(pens[0].points)
+
+
 class Layer(int):
     """The number of a layer, which counts how often it is compared."""
 

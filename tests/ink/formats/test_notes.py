@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
 import random
 import time
+from datetime import datetime
 
 import numpy as np
 import pytest
 
+from ink import formats, guard
 from ink.drawing.layers import Row
 from ink.drawing.page import Page
 from ink.formats import read_pages, remarkable
@@ -85,8 +88,10 @@ def test_page_has_the_same_strokes_and_text_in_each_programs_file(tmp_path, form
     assert page.strokes[0].width * page.unit == pytest.approx(1.41, abs=0.03)
 
 
-def test_a_compressed_drawing_is_read(tmp_path):
-    (page,) = pages_of(tmp_path, "a.md", file("compressed.md"))
+@pytest.mark.parametrize("above", [b"", b"```json\n{}\n```\n"])
+def test_a_compressed_drawing_is_read_also_below_blocks_of_the_note(tmp_path, above):
+    content = file("compressed.md").replace(b"```compressed", above + b"```compressed")
+    (page,) = pages_of(tmp_path, "a.md", content)
     (stroke,), (typed,) = page.strokes, page.typed
     assert typed.text == "Łódź" and stroke.colour == BLUE
     np.testing.assert_allclose(np.diff(stroke.points, axis=0), [[3, 4], [6, 5]])
@@ -261,6 +266,30 @@ def test_documents_of_a_tablet_have_their_titles(tmp_path):
     pages = [*read_pages(files["2026/Diary"])]
     assert [len(page.typed) for page in pages] == [2, 1, 0]
     assert [page.background_page for page in pages if page.background] == [4]
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "made", "changed"),
+    [
+        ("a.xopp", {}, 1_700_000_000, 1_700_000_000),
+        ("2026-11-28-Note-10-30.xopp", {}, datetime(2026, 11, 28, 10, 30), 1_700_000_000),
+        ("2026-11-28 trip.svg", {}, datetime(2026, 11, 28), 1_700_000_000),
+        ("2026-13-28.svg", {}, 1_700_000_000, 1_700_000_000),
+        ("a.content", {"createdTime": "1600000000000"}, 1_600_000_000, 1_700_000_000),
+        ("a.content", {"createdTime": "0", "lastModified": "1650000000000"}, *[1_650_000_000] * 2),
+        ("a.content", {"createdTime": [], "lastModified": "9" * 99}, *[1_700_000_000] * 2),
+        ("a.excalidraw", {"updated": 1_650_000_000_000}, *[1_650_000_000] * 2),
+        ("a.excalidraw", {"updated": 1}, *[1_700_000_000] * 2),
+    ],
+)
+def test_times_are_the_notes_own_or_those_of_the_file(tmp_path, name, others, made, changed):
+    path = tmp_path / name
+    drawing = {"type": "excalidraw", "elements": [others, {"updated": 5}]}
+    path.write_text(json.dumps(drawing) if path.suffix == ".excalidraw" else "<xournal/>")
+    path.with_suffix(".metadata").write_text(json.dumps(others))
+    os.utime(path, (0, 1_700_000_000))
+    made = made.timestamp() if isinstance(made, datetime) else made
+    assert guard.call(formats.times, path) == (made, changed)
 
 
 def test_metadata_of_a_tablet_are_read_once_and_within_limits(tmp_path, monkeypatch):

@@ -185,6 +185,8 @@ def test_a_line_whose_ink_was_cut_is_not_chosen_as_the_primer(networks, lines, m
 
 ARGS, LIMIT = "data_loader.args.dataset.args", "trainer.args.time_limit_minutes"
 SMALL = [f"{ARGS}.size=8", f"{ARGS}.lent=0", "trainer.args.samples=0"]
+STEPS = [f"{number} of 5" for number in range(1, 6)]
+"""What a training says in turn, beside what it does."""
 
 
 def learn(*words, options=()):
@@ -213,6 +215,7 @@ def test_a_hand_learned_in_two_starts_is_saved_with_a_line_of_the_person(
     assert style.text in [line["text"] for line in json.loads(Path(root).read_text())]
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
     assert "of what was learned" in (run / "train.log").read_text()
+    assert re.findall(r"\d of \d(?=: )", caplog.text) == STEPS
 
 
 @pytest.fixture
@@ -261,6 +264,7 @@ def test_a_reader_learns_a_hand(tmp_path, monkeypatch, hand, caplog, logging_res
     words = ["-c", config, "-r", str(JUDGE), "--data", data.root, "--epochs", "1"]
     assert learn(*words, options=[*SMALL, f"{ARGS}.composed=0"]) == 0
     assert "in 3 learned lines:" in caplog.text
+    assert re.findall(r"\d of \d(?=: )", caplog.text) == STEPS
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""Measures how fast a viewer searches an archive of notes, and its memory.
+
+The notes are written by a network in the hands of shipped styles, with drawings. They are read, and
+so are copies that lack one row in ten. The pages of the archive are made of what was read: new rows
+of words drawn at random, with their frames, and pages of rows drawn at random.
+"""
+
+import argparse
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import model
+from benchmarks.measures import main
+from commands import network_options
+from commands.options import Parser
+from data_loader.texts.corpus import running_text
+from data_loader.texts.templates import Draws
+from handwriting import PageOptions, Paper, write_page
+from handwriting.styles import styles
+from ink.drawing.page import save_ink_pages
+from ink.formats.folders import file_state
+from ink.ink_page import InkPage, PageStroke
+from notes.index import IndexedPage
+from notes.page_text import PageRow, PageText, PageWord, normalised_word
+from notes.reading import read_page
+from notes.reading_cache import Library
+from notes.viewing import Chosen, Viewer
+
+WIDTH, MARGINS = 150, (12, 10, 62, 12)
+"""Width of the paper and its margins in millimetres; a drawing is in the lower margin."""
+SIZE = 2.6  # x-height in millimetres
+ROW_HEIGHT = 10.3  # millimetres, of rows of this size
+LENGTHS = 20, 32  # characters of a row
+WORDS_OF_A_ROW, ROWS_OF_A_PAGE, PAGES_OF_A_NOTE = 6, 10, 10  # of the archive
+NUM_ROWS = 20_000  # different rows of the archive
+NUM_QUERIES = 20  # words that are searched, drawn from the notes
+FIRST_HITS = 10
+STYLES = sorted(name for name in styles() if not name.startswith("open_"))
+
+
+def written_notes(
+    count: int, num_rows: int = 10, num_styles: int = 6, seed: int = 0
+) -> Iterator[InkPage]:
+    """Yield notes of a page each: invented sentences in the hands of styles, and a drawing."""
+    generator, height = np.random.default_rng(seed), num_rows * ROW_HEIGHT
+    paper = Paper.of((WIDTH, MARGINS[0] + height + MARGINS[2]), margins=MARGINS)
+    draws, each = Draws(generator), -(-count // num_styles)
+    for style in STYLES[:num_styles]:
+        lines = [running_text(draws, 0, *LENGTHS, 0.05) for _ in range(num_rows * each)]
+        options = PageOptions(paper=paper, style=style, proofread=False, seed=seed, size=SIZE)
+        for page in write_page("\n".join(lines), options=options)[:each]:
+            ink = page.to_ink_page()
+            drawing = _drawing(generator, MARGINS[0] + height + MARGINS[2] / 2)
+            yield replace(ink, strokes=(*ink.strokes, *drawing))
+
+
+def _drawing(generator: np.random.Generator, y: float) -> Iterator[PageStroke]:
+    """Yield the strokes of boxes, rings and arrows side by side, at a height of the page."""
+    for number in range(4):
+        centre, size = np.array([30.0 + 30 * number, y]), generator.uniform(8, 13)
+        angles = np.linspace(0, 2 * np.pi, generator.choice([4, 5, 40]) + 1)
+        yield PageStroke(centre + size * np.column_stack([np.cos(angles), np.sin(angles)]))
+        edge, tip = (centre + np.array([x, 0.0]) for x in (size, size + 8))
+        yield PageStroke(np.array([edge, tip]))
+        yield PageStroke(np.array([tip - [2, 2], tip, tip - [2, -2]]))
+
+
+def write_archive(folder: Path, pages: Iterable[InkPage]) -> None:
+    """Save each page as a note of Xournal++, in subfolders."""
+    for number, page in enumerate(pages):
+        path = folder / f"20{24 + number % 3}" / f"note {number + 1}.xopp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_ink_pages([page], path)
+
+
+def read_copies(pages: list[InkPage], count: int, reader: "model.Reader") -> list[PageWord]:
+    """Return the words of `count` pages: those given, and copies that lack one row in ten."""
+    generator, words, texts, begin = np.random.default_rng(1), [], [], process_time()
+    for number in range(count):
+        page = pages[number % len(pages)]
+        if number >= len(pages):
+            rows = texts[number % len(pages)].rows
+            is_left = generator.random(len(rows)) < 0.1
+            left = {n for row, out in zip(rows, is_left, strict=True) if out for n in row.strokes}
+            kept = (stroke for n, stroke in enumerate(page.strokes) if n not in left)
+            page = replace(page, strokes=tuple(kept))
+        texts.append(read_page(page, reader))
+        words += (word for row in texts[-1].rows for word in row.words if word.frames)
+    seconds = (process_time() - begin) / count
+    print(f"read: {count} pages, {len(words)} words, {seconds:.2f} s of CPU a page", flush=True)
+    return words
+
+
+def archive_pages(words: list[PageWord], count: int) -> Iterator[IndexedPage]:
+    """Yield pages of rows of words that were read."""
+    generator, empty = np.random.default_rng(2), InkPage(1.0, 1.0, ())
+    texts = [
+        PageText(tuple(
+            PageRow(tuple(words[n] for n in generator.integers(len(words), size=WORDS_OF_A_ROW)))
+            for _ in range(ROWS_OF_A_PAGE)
+        ))
+        for _ in range(NUM_ROWS // ROWS_OF_A_PAGE)
+    ]  # fmt: skip
+    drawn = [IndexedPage.of(empty, text) for text in texts]
+    rows, pairs = ([each for page in drawn for each in getattr(page, k)] for k in ("rows", "pairs"))
+    for number in range(count):
+        chosen = generator.integers(len(rows), size=ROWS_OF_A_PAGE)
+        yield drawn[0]._replace(
+            name=b"%d" % number, rows=[rows[n] for n in chosen], pairs=[pairs[n] for n in chosen]
+        )
+
+
+def fill(library: Library, folder: Path, pages: Iterable[IndexedPage]) -> None:
+    """Add notes of pages to the index of a library, as if their files had been read."""
+    pages = iter(pages)
+    while of_note := [*islice(pages, PAGES_OF_A_NOTE)]:
+        path = folder / f"{of_note[0].name.decode()}.xopp"
+        path.touch()
+        library._index.add(path, f"{file_state(path)} {library.any_pdf}", of_note)
+
+
+def report_search(viewer: Viewer, queries: Iterable[str]) -> None:
+    """Print how long the first hits of queries take."""
+    seconds = []
+    for query in queries:
+        begin = perf_counter()
+        found = viewer.search(query, Chosen(), FIRST_HITS)
+        seconds.append(perf_counter() - begin)
+        print(f"  {seconds[-1]:.3f} s, {len(found['hits'])} hits{'+' * found['more']}: {query}")
+    print(f"median {np.median(seconds):.3f} s, longest {max(seconds):.3f} s")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    reader = model.load(arguments.resume, arguments.device)
+    words = read_copies([*written_notes(arguments.notes)], arguments.read, reader)
+    generator = np.random.default_rng(3)
+    drawn = [words[n].text for n in generator.integers(len(words), size=2 * NUM_QUERIES)]
+    texts = [*dict.fromkeys(filter(str.isalpha, map(normalised_word, drawn)))][:NUM_QUERIES]
+    with TemporaryDirectory() as name:
+        folder = Path(name, "notes")
+        folder.mkdir()
+
+        def make_library() -> Library:
+            return Library(lambda page: read_page(page, reader), "reader", Path(name, "library"))
+
+        begin = process_time()
+        fill(make_library(), folder, archive_pages(words, arguments.pages))
+        print(f"index: {(process_time() - begin) / arguments.pages:.4f} s of CPU a page")
+        size = sum(file.stat().st_size for file in Path(name, "library").rglob("*.sqlite"))
+        print(f"index: {size / arguments.pages:,.0f} bytes a page")
+        viewer = Viewer(folder, make_library)
+        for what in ("first", "later"):
+            begin = perf_counter()
+            viewer.scan()
+            print(f"{what} look at the folder: {perf_counter() - begin:.2f} s")
+        print("the first search, and the same again")
+        report_search(viewer, ["the", "the"])
+        print("words of the notes")
+        report_search(viewer, texts)
+        print("all of these words in succession")
+        report_search(viewer, [" ".join(texts)])
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    parser = Parser(description=" ".join(__doc__.split()))
+    network_options.add_network(parser, default="reader")
+    for option, default, what in (
+        ("notes", 60, "notes that are written"),
+        ("read", 60, "pages that are read: the notes, then copies"),
+        ("pages", 20_000, "pages of the archive"),
+    ):
+        parser.add_argument(f"--{option}", type=int, default=default, metavar="N",
+                            help=f"number of {what} (default: %(default)s)")  # fmt: skip
+    main(run, parser)

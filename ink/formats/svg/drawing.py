@@ -1,0 +1,61 @@
+"""Writes pages of ink as SVG pictures, as a PDF shows them but for a PDF below the ink."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from ink.drawing.layers import decimal
+from ink.formats.pdf.paths import UNITS, Look, stroke_paths
+from ink.formats.xml import escape
+from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText, image_kind
+
+
+def to_picture(page: InkPage) -> str:
+    """Return a page as SVG."""
+    scale = UNITS * page.millimetres  # units of the picture per unit of the page
+    width, height = (decimal(page.millimetres * side) for side in (page.width, page.height))
+    size = f"{scale * page.width:.0f} {scale * page.height:.0f}"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm" '
+        f'viewBox="0 0 {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
+        f'<rect width="100%" height="100%" fill="{page.paper}"/>',
+    ]
+    lines += _paths(path for stroke in page.ruling for path in stroke_paths(stroke, scale))
+    for layer in page.by_layer():
+        lines += (_image(image, scale) for image in layer.images)
+        strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
+        lines += _paths(path for stroke in strokes for path in stroke_paths(stroke, scale))
+        lines += (line for text in layer.typed for line in _typed(text, scale))
+    return "\n".join([*lines, "</svg>\n"])
+
+
+def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
+    """Yield the elements of paths, each given by its look and the commands of a PDF; successive
+    paths of one look are an element."""
+    for look, alike in groupby(paths, lambda path: path[0]):
+        part, style = ("stroke" if look.width else "fill"), ""
+        if look.width:
+            dash = f' stroke-dasharray="{" ".join(map(str, look.dash))}"' if look.dash else ""
+            style = f' stroke-width="{look.width:g}"{dash}'
+        if look.opacity < 1:
+            style += f' {part}-opacity="{look.opacity:g}"'
+        if look.blend != "Normal":
+            style += f' style="mix-blend-mode:{look.blend.lower()}"'
+        commands = (line.rpartition(" ") for _, path in alike for line in path.splitlines())
+        data = "".join(f"{name.upper()}{numbers}" for numbers, _, name in commands)
+        yield f'<path {part}="{look.colour}"{style} d="{data}"/>'
+
+
+def _image(image: PageImage, scale: float) -> str:
+    left, top, right, bottom = (scale * edge for edge in image.box)
+    place = f'x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"'
+    content = f"data:image/{image_kind(image.content)};base64,{b64encode(image.content).decode()}"
+    return f'<image {place} preserveAspectRatio="none" href="{content}"/>'
+
+
+def _typed(text: TypedText, scale: float) -> Iterator[str]:
+    for number, line in enumerate(text.text.splitlines()):
+        y = scale * (text.y + (0.9 + LINE_PITCH * number) * text.size)
+        font = f'font-size="{scale * text.size:.0f}" font-family="DejaVu Sans, sans-serif"'
+        place = f'x="{scale * text.x:.0f}" y="{y:.0f}" fill="{text.colour}" {font}'
+        yield f'<text {place} xml:space="preserve">{escape(line.expandtabs())}</text>'
