@@ -38,6 +38,12 @@ def read_head(path: Path) -> bytes:
     try:
         with open_file(path) as stream:
             head = stream.read(_HEAD_BYTES)
+    except IsADirectoryError as error:  # See `files_below`.
+        try:
+            os.scandir(f"{path}/.").close()
+        except OSError as cause:
+            error = cause
+        raise Fault("a folder that cannot be read", error.strerror or str(error)) from None
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
     if not head.strip():
@@ -54,8 +60,8 @@ def files_below(
     root: Path, pattern: re.Pattern[str], *, has_unreadable: bool = False
 ) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
-    With `has_unreadable`, folders below it that cannot be read are among them, as if each were a
-    file that cannot be read.
+    With `has_unreadable`, folders below it that cannot be read are among them, for a reader that
+    names each as it names a file that cannot be read.
 
     Hidden files and folders, folders called `cache`, links to folders, and folders whose paths are
     too long for the system are skipped.
@@ -68,8 +74,8 @@ def files_below(
     while folders:  # `os.walk` calls itself for each folder in a folder.
         folder = folders.pop()
         try:
-            os.stat(f"{folder}/.")  # Whoever may list a folder, but not enter it, finds no files.
             entries = [*os.scandir(folder)]
+            os.stat(f"{folder}/.")  # Whoever may list a folder, but not enter it, finds no files.
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 logger.warning("left out: %s: its path is too long", printable(folder))
