@@ -210,6 +210,7 @@ async function open() {
   if (!name) {
     shown = null;
     place = "";
+    for (const part of ["#place", "#sheet", "#rows"]) find(part).replaceChildren();
     closeWord();
     return search();
   }
