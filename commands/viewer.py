@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from notes.viewing import Chosen, Viewer
-from utils.checks import UserError, described
+from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "web"
@@ -136,5 +136,4 @@ def _correct(viewer: Viewer, content: bytes) -> dict[str, Any]:
         raise TypeError
     if len(numbers) != 3 or min(numbers) < 1:
         raise ValueError
-    viewer.correct(name, tuple(numbers), ink, text)
-    return {}
+    return viewer.correct(name, tuple(numbers), ink, text, values.get("undone", ABSENT))

@@ -20,7 +20,7 @@ from notes.page_text import Note, PageText, Summary
 from notes.page_view import page_values
 from notes.reading_cache import Library
 from notes.searching import Query
-from utils.checks import UserError, described, printable
+from utils.checks import ABSENT, UserError, described, printable
 
 POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
 MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
@@ -74,7 +74,7 @@ class Viewer:
         self._awake, self._is_closed = threading.Event(), False
         self._notes: dict[str, ViewedNote] = {}  # the newest first
         self._corrections = ""
-        self._version, self._left, self._problem = 0, 0, "looking at the folder"
+        self._version, self._left, self._problem, self._is_looking = 0, 0, "", True
         self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
 
     # Following the folder
@@ -85,10 +85,10 @@ class Viewer:
             begin = time.monotonic()
             try:
                 self.scan()
-                self._problem = ""
+                self._problem, self._is_looking = "", False
                 self._load()
             except Exception as error:  # It may be gone at the next look.
-                self._problem = str(error) if isinstance(error, UserError) else described(error)
+                self._problem, self._is_looking = _message(error), False
             elapsed = time.monotonic() - begin
             self._awake.wait(max(POLL_SECONDS, elapsed / MAX_SHARE))
             self._awake.clear()
@@ -136,8 +136,8 @@ class Viewer:
         try:
             return replace(note, summary=self._reading.note(name, note.path).summary)
         except Exception as error:
-            fault = str(error) if isinstance(error, UserError | OSError) else described(error)
-            return replace(note, fault=fault)
+            # The viewer shows the note's name before it.
+            return replace(note, fault=_message(error).removeprefix(f"{note.path}: "))
 
     def _show(self, notes: Mapping[str, ViewedNote]) -> None:
         by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
@@ -161,9 +161,10 @@ class Viewer:
                 for key in ("pages", "words", "unsure")
             },
             "folders": sorted(folders - {"."}),
-            "faults": [self._problem, *faults[:MAX_FAULTS]]
-            if self._problem
-            else faults[:MAX_FAULTS],
+            "isLooking": self._is_looking,
+            "problem": self._problem,
+            "numFaults": len(faults),
+            "faults": faults[:MAX_FAULTS],
         }
 
     def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
@@ -232,11 +233,23 @@ class Viewer:
                         return {"name": other, "address": word}
         return {}
 
-    def correct(self, name: str, address: tuple[int, int, int], ink: str, text: str | None) -> None:
-        """Correct a word whose ink is `ink`; None undoes the correction.
+    def correct(
+        self,
+        name: str,
+        address: tuple[int, int, int],
+        ink: str,
+        text: str | None,
+        undone: object = ABSENT,
+    ) -> dict[str, Any]:
+        """Correct a word whose ink is `ink`; None removes the correction. Return the text of the
+        correction `before` and `now`, None without one, and the `version`.
+
+        Args:
+            undone: `now` of the correction that this one takes back, if it takes one back.
 
         Raises:
-            UserError: if the word has changed, or see `Library.correct`.
+            UserError: if the word, or the correction that is `undone`, has changed, or see
+                `Library.correct`.
             OSError: if the correction cannot be written.
         """
         number, row, word = address
@@ -246,10 +259,19 @@ class Viewer:
             inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
             if row < 1 or [*map(longest, inks)][word - 1 : word] != [ink] or not ink:
                 raise UserError("this word has changed; look at the page again")
-            one_row = PageText((rows[0],)) if rows else PageText(())
+            corrections = self._library.corrections
+            if undone is not ABSENT:
+                corrections.reload()  # Another process may have corrected the word.
+            before = corrections.of_row(page, rows[0])[word - 1]
+            if undone not in (ABSENT, before and before.text):
+                raise UserError("this word was corrected again, or its correction taken back")
+            one_row = PageText((rows[0],))
             self._library.correct(Note(name, [(page, one_row)]), [((1, 1, word), text)])
+            now = corrections.of_row(page, rows[0])[word - 1]
             self._version += 1
+            version = self._version
         self._awake.set()
+        return {"before": before and before.text, "now": now and now.text, "version": version}
 
     def _note(self, name: str) -> ViewedNote:
         if name not in self._notes:
@@ -269,6 +291,10 @@ class Viewer:
         # A generator that is not read to its end ends the child of the guard; most are.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError | OSError) else described(error)
 
 
 def _date(path: Path) -> str:

@@ -11,7 +11,8 @@ const token = location.search.slice(1), filters = find("#filters"), editor = fin
 const parts = new Map(); // promises of the parts of pages that clippings show, by address
 let state = {}, count = FIRST, shown, asked = 0, opened = 0; // `shown`: the open page
 let edited = null, isTour = false; // the open word; whether doubtful words are gone through
-const undone = []; // how to take back each correction
+let place = "", isSaving = false; // the address of the marked word; whether a word is being saved
+const undoable = []; // how to take back each correction
 
 async function ask(what, values, body) {
   const address = `/api/${what}?${new URLSearchParams(values)}`;
@@ -84,7 +85,22 @@ function link(values) {
 
 const given = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
-const NOWHERE = {name: null, number: null, row: null, word: null};
+const NOWHERE = {name: null, number: null, row: null, word: null, edit: null};
+
+/** Go to the address with some values changed, and show what is there. */
+function visit(values) {
+  const address = link(values);
+  if (address === (location.hash || "#")) return open();
+  location.hash = address; // shows it, too
+}
+
+let released = Promise.resolve(); // fulfilled when a click that has begun is over
+window.addEventListener("pointerdown", () => {
+  released = new Promise((done) => {
+    for (const end of ["pointerup", "pointercancel"])
+      window.addEventListener(end, () => setTimeout(done), {once: true, capture: true});
+  });
+}, {capture: true});
 const day = (date) => new Date(`${date}T12:00`).toLocaleDateString(undefined, {dateStyle: "medium"});
 
 /** A hit as a link to its page: the clipping of its ink, and how sure it is. */
@@ -107,8 +123,8 @@ function hitLink(hit) {
   watching.observe(paper);
   const sure = isPlace ? "" : hit.is_similar ? "perhaps" : `${Math.round(100 * hit.confidence)} %`;
   const text = isPlace ? "may be text" : hit.text;
-  const at = isPlace ? {row: null, word: null} : {row, word};
-  return create("a", {className: "hit", href: link({name, number, ...at})}, paper,
+  const at = isPlace ? {} : {row, word};
+  return create("a", {className: "hit", href: link({...NOWHERE, name, number, ...at})}, paper,
     create("span", {}, create("span", {className: "text"}, text),
       create("small", {}, `page ${number}${sure && ` · ${sure}`}`)));
 }
@@ -125,11 +141,11 @@ function showHits({hits, notes, more}) {
     create("h2", {}, name, create("small", {}, name === "Perhaps" ? "a letter differs"
       : day(list[0].date))), ...list.map(hitLink)));
   const cards = (notes ?? []).map(({name, date, pages, unsure}) => create("a", {className: "hit card",
-    href: link({name, number: 1, row: null, word: null})}, create("b", {}, name),
+    href: link({...NOWHERE, name, number: 1})}, create("b", {}, name),
   create("small", {}, `${day(date)} · ${pages} page${pages === 1 ? "" : "s"}`
     + (unsure ? ` · ${unsure} doubtful` : ""))));
-  const nothing = hits?.length === 0 ? [create("p", {className: "quiet"},
-    state.left ? "Nothing yet; notes are still being read." : "Nothing was found.")] : [];
+  const nothing = (hits ?? notes).length === 0 ? [create("p", {className: "quiet"},
+    state.left || state.isLooking ? "Nothing yet; notes are still being read." : "Nothing was found.")] : [];
   const further = more ? [button("More", () => { count += MORE; search(); })] : [];
   find("#found").replaceChildren(...cards, ...sections, ...nothing, ...further);
 }
@@ -138,12 +154,14 @@ function showHits({hits, notes, more}) {
 async function search() {
   const mine = ++asked, {unread, q = "", folder = "", since = "", until = ""} = given();
   if (parts.size > MAX_PARTS) parts.clear();
-  const focused = document.activeElement?.getAttribute("href");
+  const before = document.activeElement, focused = before?.getAttribute("href");
   for (const number of count > FIRST ? [count] : [FIRST, MORE]) {
     const found = await ask(unread ? "unread" : "search", {q, folder, since, until, count: number});
+    await released;
     if (mine !== asked) return; // a later search has begun
+    const isFree = [before, document.body].includes(document.activeElement);
     showHits(found);
-    if (focused?.startsWith("#")) find(`#found a[href="${CSS.escape(focused)}"]`)?.focus();
+    if (isFree && focused?.startsWith("#")) find(`#found a[href="${CSS.escape(focused)}"]`)?.focus();
     if (!found.more) break;
     if (number > count) count = number;
   }
@@ -154,7 +172,7 @@ function showPage() {
   const {name, number, pages, date, size, paper, rows, unread, background} = shown;
   const boxes = rows.flatMap(({words}, row) => words.map((word, index) => {
     const box = rectangle(word.box, 15, {class: kind(word)});
-    box.addEventListener("click", () => { location.hash = link({row: row + 1, word: index + 1}); });
+    box.addEventListener("click", () => visit({row: row + 1, word: index + 1, edit: 1}));
     return box;
   }));
   const svg = shape("svg", {viewBox: `0 0 ${size.join(" ")}`, role: "img", "aria-label": name},
@@ -163,10 +181,10 @@ function showPage() {
   find("#sheet").replaceChildren(svg);
   find("#rows").replaceChildren(...rows.map(({words, mark}, row) => create("p",
     {className: mark.startsWith("#") ? "heading" : ""}, ...words.flatMap((word, index) => [
-      create("a", {className: kind(word), href: link({row: row + 1, word: index + 1}),
+      create("a", {className: kind(word), href: link({row: row + 1, word: index + 1, edit: 1}),
         title: about(word)}, word.text || "—"), " "]))));
   const turn = (to, text) => to < 1 || to > pages ? ""
-    : create("a", {href: link({number: to, row: null, word: null}), title: text}, text);
+    : create("a", {href: link({...NOWHERE, name, number: to}), title: text}, text);
   const over = background ? ` · over ${background}, which is not shown` : "";
   find("#place").replaceChildren(create("a", {href: link(NOWHERE), title: "Escape"}, "← Found"),
     create("b", {}, name), create("span", {}, `${day(date)} · page ${number} of ${pages}${over}`),
@@ -184,92 +202,115 @@ function about({ink, read, confidence, text}) {
 /** Open the page of the address, or what was found. */
 async function open() {
   const mine = ++opened, {name, number, row, word, ...rest} = given();
-  for (const field of filters.elements)
+  if (typing === null) for (const field of filters.elements)
     if (field.type === "checkbox") field.checked = Boolean(rest[field.name]);
     else if (field.name && field !== document.activeElement) field.value = rest[field.name] ?? "";
   find("#found").hidden = Boolean(name);
   find("#page").hidden = !name;
   if (!name) {
     shown = null;
+    place = "";
+    for (const part of ["#place", "#sheet", "#rows"]) find(part).replaceChildren();
     closeWord();
     return search();
   }
-  const isSame = shown?.name === name && shown.number === Number(number);
-  if (!isSame || shown.version !== state.version) {
-    const page = await ask("page", {name, number});
-    if (mine !== opened) return; // another page is asked for
-    shown = {...page, version: state.version};
-    showPage();
-    if (!isSame) scrollTo(0, 0);
-  }
+  const isSame = shown?.name === name && shown.number === Number(number), {version} = state;
+  if (isSame) openWord(Number(row), Number(word)); // at once; what has changed follows
+  if (isSame && shown.version === version) return;
+  const page = await ask("page", {name, number});
+  await released;
+  if (mine !== opened) return; // another page is asked for
+  const isAlike = isSame && JSON.stringify({...page, version}) === JSON.stringify({...shown, version});
+  shown = {...page, version};
+  if (!isAlike) showPage();
+  if (!isSame) scrollTo(0, 0);
   openWord(Number(row), Number(word));
 }
 
+/** Mark a word of the open page; with `edit` in the address, open it. */
 function openWord(row, word) {
-  const values = shown.rows[row - 1]?.words[word - 1];
+  const values = shown.rows[row - 1]?.words[word - 1], address = [shown.number, row, word];
   for (const each of document.querySelectorAll("#page .chosen")) each.classList.remove("chosen");
+  const before = place;
+  place = values ? [shown.name, ...address].join(":") : "";
   if (!values) return closeWord();
   const index = shown.rows.slice(0, row - 1).reduce((sum, {words}) => sum + words.length, word - 1);
   const marked = ["#sheet rect.word", "#rows a"].map((one) => document.querySelectorAll(one)[index]);
   marked.forEach((each) => each.classList.add("chosen"));
-  edited = {...values, name: shown.name, address: [shown.number, row, word]};
+  if (place !== before) marked[0].scrollIntoView({block: "start"});
+  if (!given().edit) {
+    closeWord();
+    if (!document.activeElement.checkVisibility() || document.activeElement === document.body)
+      marked[1].focus({preventScroll: true});
+    return;
+  }
+  const isNew = edited?.place !== place, hasChanged = isNew || editor.text.value === edited.text;
+  edited = {...values, name: shown.name, address, place};
   find("#read-as").textContent = about(values);
   find("#others").replaceChildren(...(values.ink ? values.others : []).map((text) =>
     button(text, () => correct(text))));
-  find("#refused").textContent = "";
   find("#as-read").hidden = values.read === null;
   for (const each of editor.querySelectorAll("input, .main, #no-word")) each.disabled = !values.ink;
-  editor.text.value = values.text;
+  if (hasChanged && editor.text.value !== values.text) editor.text.value = values.text;
   editor.hidden = false;
+  if (!isNew) return; // what is typed stays
+  find("#refused").textContent = "";
   const ink = find("#word-ink");
   ink.replaceChildren(clipping(shown, values.box, shown.rows[row - 1].words, sizeOf(ink)));
-  marked[0].scrollIntoView({block: "start"});
   editor.text.focus({preventScroll: true});
   editor.text.select();
 }
 
 function closeWord() {
+  if (editor.contains(document.activeElement)) document.activeElement.blur();
   editor.hidden = true;
   edited = null;
 }
 
 function leaveWord() {
   isTour = false;
-  const index = [...document.querySelectorAll("#rows a")].findIndex((a) => a.matches(".chosen"));
-  location.hash = link({row: null, word: null});
-  document.querySelectorAll("#rows a")[index]?.focus();
+  if (given().name) closeWord(); // before the address is looked at, which is later
+  return visit({edit: null});
 }
 
-/** Correct the open word, or what `undo` says; null takes a correction back. */
-async function correct(text, undo) {
-  const {name, address, ink, read, text: before} = undo ?? edited;
+/** Correct the open word. Null removes its correction. */
+async function correct(text) {
+  if (isSaving) return; // Enter was pressed twice
+  const {name, address, ink, place: saved} = edited;
+  isSaving = true;
   try {
-    await ask("correct", {}, {name, address, ink, text});
-  } catch (error) {
-    find("#refused").textContent = `Not saved: ${error.message}`;
-    return say(undo && `Not undone: ${error.message}`);
-  }
-  if (!undo) undone.push({name, address, ink, text: read === null ? null : before});
-  say(undo ? "Undone." : text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.");
-  state.version = null; // so that the page is asked for again
-  if (isTour && !undo) return go(1);
-  if (undo) location.hash = link({name, number: address[0], row: null, word: null});
-  else leaveWord();
-  await open();
+    const done = await ask("correct", {}, {name, address, ink, text}).catch((error) => {
+      find("#refused").textContent = `Not saved: ${error.message}`;
+    });
+    if (!done) return;
+    undoable.push({name, address, ink, text: done.before, undone: done.now});
+    state.version = done.version; // so that the page is asked for again
+    say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
+    if (edited?.place !== saved) await open(); // another word was opened meanwhile
+    else await (isTour ? go(1) : leaveWord());
+  } finally { isSaving = false; }
+}
+
+/** Take the last correction back. */
+async function takeBack() {
+  const last = undoable.pop();
+  if (!last) return;
+  const {name, address: [number, row, word]} = last;
+  try {
+    state.version = (await ask("correct", {}, last)).version;
+    say("Undone.");
+  } catch (error) { say(`Not undone: ${error.message}.`); }
+  isTour = false;
+  await visit({name, number, row, word, edit: null});
 }
 
 let saying;
-function say(text) {
+function say(text, isUndoable = false) {
   clearTimeout(saying);
   saying = setTimeout(() => { find("#said").hidden = true; }, SAID_TIME);
   find("#said").hidden = !text;
   find("#said span").textContent = text || "";
-  find("#undo").hidden = !undone.length;
-}
-
-function takeBack() {
-  const last = undone.pop();
-  if (last) correct(last.text, last);
+  find("#undo").hidden = !isUndoable;
 }
 
 /** Go to the next doubtful word, or with `step` -1 to the one before. */
@@ -281,31 +322,47 @@ async function go(step) {
   const found = await ask("doubtful", {name, address, step, folder, since, until});
   if (!isTour) return; // left meanwhile
   if (!found.name) {
-    say("No more doubtful words.");
-    return leaveWord();
+    say(!name ? "There are no doubtful words." : step > 0 ? "No more doubtful words."
+      : "This is the first doubtful word.");
+    return step > 0 && leaveWord();
   }
   const [page, nextRow, nextWord] = found.address;
-  location.hash = link({name: found.name, number: page, row: nextRow, word: nextWord});
+  return visit({name: found.name, number: page, row: nextRow, word: nextWord, edit: 1});
 }
 
 /** Ask what is new, and show it. */
 async function poll() {
   try {
-    const next = await ask("state", {}), isNew = next.version !== state.version;
-    state = next;
-    const {folder, notes, pages, words, unsure, left, folders, faults} = state;
+    const next = await ask("state", {}), {isLooking, version: earlier, folders: listed} = state;
+    state = {...next, version: Math.max(next.version, earlier ?? 0)}; // a word was saved meanwhile
+    const {folder, notes, pages, words, unsure, left, folders, problem} = state;
     document.title = `Notes: ${folder}`;
-    find("#about").replaceChildren(left ? `Reading ${left} of ${notes + left} notes … ` : "",
-      `${notes} notes, ${pages} pages, ${words.toLocaleString()} words, ${unsure} doubtful`,
-      ...faults.map((fault) => create("span", {className: "fault"}, fault)));
+    const doing = left ? `Reading ${left} of ${notes + left} notes … `
+      : state.isLooking ? "Looking at the folder … " : "";
+    find("#about").replaceChildren(doing,
+      `${notes} notes, ${pages} pages, ${words.toLocaleString()} words, ${unsure} doubtful `,
+      create("span", {className: "fault"}, problem));
+    showFaults(state);
     const chosen = given().folder ?? "";
-    filters.folder.replaceChildren(create("option", {value: ""}, "All"),
-      ...folders.map((name) => create("option", {value: name, selected: name === chosen}, name)));
-    if (isNew && !edited) await open();
+    if (String(folders) !== String(listed)) filters.folder.replaceChildren(
+      ...["", ...folders].map((name) =>
+        create("option", {value: name, selected: name === chosen}, name || "All")));
+    if (state.version !== earlier || state.isLooking !== isLooking) await open();
   } catch (error) {
     find("#about").textContent = error.message;
   }
   setTimeout(poll, POLL_TIME);
+}
+
+/** Name the notes that could not be read, in a line that opens. */
+function showFaults({numFaults, faults}) {
+  const more = numFaults - faults.length;
+  find("#faults").hidden = !numFaults;
+  find("#faults summary").textContent =
+    `${numFaults} note${numFaults === 1 ? "" : "s"} could not be read`;
+  const texts = more ? [...faults, `and ${more} more`] : faults;
+  find("#faults div").replaceChildren(
+    ...texts.map((text) => create("p", {className: "fault"}, text)));
 }
 
 let typing = null; // the timer of a change of the filters that the address lacks
@@ -341,6 +398,9 @@ find("#previous").onclick = () => go(-1).catch(show);
 find("#close").onclick = leaveWord;
 find("#undo").onclick = takeBack;
 
+new ResizeObserver(([{target}]) => document.documentElement.style
+  .setProperty("--header", `${target.offsetHeight}px`)).observe(find("header"));
+
 /** Choose another of the words that are offered. */
 function choose(step) {
   const texts = [...new Set([edited.text, ...edited.others])];
@@ -355,18 +415,22 @@ function moveAmongHits(step) {
   (next ?? filters.q).focus();
 }
 
+/** Whether keys without Ctrl belong to an element. */
+const isTyped = (element) => element.matches("input:not([type=checkbox]), select");
+
 window.addEventListener("keydown", (event) => {
-  const {key, target} = event, isField = target.matches("input, select");
+  const {key, target} = event, isField = isTyped(target);
   const vertical = {ArrowDown: 1, ArrowUp: -1}[key], far = {PageDown: 1, PageUp: -1}[key];
   const inWord = target === editor.text;
   let act;
-  if (key === "Escape" && given().name) act = edited ? leaveWord : () => { location.hash = link(NOWHERE); };
+  if (key === "Escape" && given().name) act = given().edit ? leaveWord : () => visit(NOWHERE);
+  else if (key === "Escape" && target === filters.q) act = () => target.blur();
   else if ((event.ctrlKey || event.metaKey) && key === "z" && !isField) act = takeBack;
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
   else if (inWord && vertical) act = () => choose(vertical);
   else if (edited && far) act = () => go(far);
   else if (vertical && !given().name && (!isField || target === filters.q)) act = () => moveAmongHits(vertical);
-  else if (!isField && key === "/") act = () => filters.q.select();
+  else if (!isField && key === "/") act = () => { filters.q.focus(); filters.q.select(); };
   else if (!isField && {n: 1, p: -1}[key]) act = () => go({n: 1, p: -1}[key]);
   if (!act) return;
   event.preventDefault();

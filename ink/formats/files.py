@@ -38,6 +38,12 @@ def read_head(path: Path) -> bytes:
     try:
         with open_file(path) as stream:
             head = stream.read(_HEAD_BYTES)
+    except IsADirectoryError as error:  # See `files_below`.
+        try:
+            os.scandir(f"{path}/.").close()
+        except OSError as cause:
+            error = cause
+        raise Fault("a folder that cannot be read", error.strerror or str(error)) from None
     except OSError as error:
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
     if not head.strip():
@@ -50,14 +56,18 @@ def too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
     return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
 
 
-def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
+def files_below(
+    root: Path, pattern: re.Pattern[str], *, has_unreadable: bool = False
+) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
+    With `has_unreadable`, folders below it that cannot be read are among them, for a reader that
+    names each as it names a file that cannot be read.
 
     Hidden files and folders, folders called `cache`, links to folders, and folders whose paths are
     too long for the system are skipped.
 
     Raises:
-        OSError: if a folder cannot be read.
+        OSError: if a folder cannot be read; with `has_unreadable`, if `root` cannot.
     """
     files: list[Path] = []
     folders = [os.fspath(root)]
@@ -65,10 +75,14 @@ def files_below(root: Path, pattern: re.Pattern[str]) -> list[Path]:
         folder = folders.pop()
         try:
             entries = [*os.scandir(folder)]
+            os.stat(f"{folder}/.")  # Whoever may list a folder, but not enter it, finds no files.
         except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno == errno.ENAMETOOLONG:
+                logger.warning("left out: %s: its path is too long", printable(folder))
+            elif has_unreadable and folder != os.fspath(root):
+                files.append(Path(folder))
+            else:
                 raise
-            logger.warning("left out: %s: its path is too long", printable(folder))
             continue
         for entry in entries:
             if entry.name.startswith("."):

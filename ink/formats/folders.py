@@ -21,12 +21,12 @@ Titles: TypeAlias = Callable[[Sequence[Path]], Iterable[str | None]]
 def note_files(folder: Path, titles: Titles = remarkable.titles) -> dict[str, Path]:
     """Return the files of notes in a folder and its subfolders, by name, sorted by folders and
     names. The name of a tablet's document is its title; the name of any other file is its path in
-    the folder.
+    the folder. A subfolder that cannot be read counts as a file that cannot be read.
 
     Raises:
-        OSError: if a folder cannot be read.
+        OSError: if the folder cannot be read.
     """
-    found, files = files_below(folder, _NOTES), dict[str, Path]()
+    found, files = files_below(folder, _NOTES, has_unreadable=True), dict[str, Path]()
     documents = [file for file in found if file.suffix == ".content"]
     title_of = dict(zip(documents, titles(documents), strict=True))
     for file in found:

@@ -128,7 +128,7 @@ def note_files(folder: Path) -> dict[str, Path]:
     the other documents are named as documents without a title.
 
     Raises:
-        OSError: if a folder cannot be read.
+        OSError: if the folder cannot be read.
     """
 
     def titles(files: Sequence[Path]) -> list[str | None]:

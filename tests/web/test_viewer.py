@@ -103,6 +103,9 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     assert float(marked.get_attribute("x")) == word["box"][0] - 20  # the margin of the mark
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    page.wait_for_selector("#rows .chosen:focus")
+    assert page.is_hidden("#word")  # A hit is read first; the next Enter corrects it.
+    page.keyboard.press("Enter")
     page.wait_for_selector("#word")
     assert page.input_value("[name=text]") == word["text"]
     assert page.locator("#rows .chosen").inner_text() == word["text"]
@@ -116,21 +119,79 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     assert stored(viewer) == {"Zebra"}
     page.click("#undo")
     page.wait_for_selector("#said >> text=Undone.")
-    assert stored(viewer) == set()
+    assert stored(viewer) == set() and page.is_hidden("#undo")
 
     page.locator("#sheet rect.word").nth([*words].index(address)).click()
     page.fill("[name=text]", "Quagga")
     page.click("#word .main")
     page.wait_for_selector("#said >> text=Saved: Quagga")
-    page.keyboard.press("/")
+    page.wait_for_selector("#rows .corrected.chosen >> text=Quagga")
+    # No word goes behind the header, however high it is.
+    page.evaluate("document.querySelector('#about').style.height = '300px'")
+    margin = "parseFloat(getComputedStyle(document.querySelector('#page .word')).scrollMarginTop)"
+    page.wait_for_function(f"() => {margin} > document.querySelector('header').offsetHeight")
+    page.evaluate("document.querySelector('#about').style.height = ''")
+    # What another window has corrected since is not undone; the other window's word is shown.
+    made = viewer.correct(name, address, word["ink"], "Okapi")
+    assert (made["before"], made["now"]) == ("Quagga", "Okapi")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#said >> text=Not undone: this word was corrected again")
+    page.wait_for_selector("#rows .corrected.chosen >> text=Okapi")
+    assert stored(viewer) == {"Okapi"}
+
+    # The page is drawn again while the button is down: the click opens its word nevertheless.
+    held = []
+
+    def release(what):
+        while held:
+            held.pop(0).continue_()
+        page.unroute(f"**/api/{what}?*")
+
+    other = next(a for a in words if a[1] != address[1])
+    page.locator("#rows .chosen").click()
+    page.wait_for_selector("#word")
+    page.route("**/api/page?*", lambda route: held.append(route))
+    page.fill("[name=text]", "Quagga")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#word", state="hidden")
+    page.locator("#rows a").nth([*words].index(other)).hover()
+    page.mouse.down()
+    release("page")
+    page.wait_for_timeout(200)
+    page.mouse.up()
+    page.wait_for_selector("#word")
+    assert page.input_value("[name=text]") == words[other]["text"]
+
+    # Keys while answers are late: what is typed stays, and the answers move no focus.
+    for key in ("Escape", "Escape", "/", "Control+a"):
+        page.keyboard.press(key)
     page.keyboard.type("quagga")
+    assert page.input_value("[name=q]") == "quagga"
     page.wait_for_selector(".hit .text >> text=Quagga")  # when the note is indexed again
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(".hit:focus")
+    page.route("**/api/search?*", lambda route: held.append(route))
+    page.evaluate("dispatchEvent(new Event('hashchange'))")
+    page.keyboard.press("/")
+    release("search")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.name") == "q"
     page.click(".hit")
+    page.click("#rows .chosen")
     page.wait_for_selector("#as-read")
     assert "it was read as" in page.inner_text("#read-as")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.fill("[name=q]", "")
+    page.click("#filters summary")
+    page.fill("[name=since]", "2099-01-01")
+    page.wait_for_selector("#found >> text=Nothing was found.")
+    page.fill("[name=since]", "")
+    page.wait_for_selector(".card")
+    page.focus("[name=unread]")
+    page.keyboard.press("/")
+    page.wait_for_selector("[name=q]:focus")
+    page.click("#filters summary")
 
     # Doubtful words, from the first one; Enter says that it was read right.
     doubtful = [
@@ -141,6 +202,9 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     ]
     assert len(doubtful) > 2
     page.click("#doubtful")
+    page.wait_for_selector("#word")
+    page.keyboard.press("PageUp")
+    page.wait_for_selector("#said >> text=This is the first doubtful word.")
     for other, address in doubtful[:3]:
         page.wait_for_selector("#word")
         page.wait_for_function(
@@ -152,6 +216,11 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
             break
         page.keyboard.press("Enter")
         page.wait_for_selector(f"#said >> text=Saved: {text}")
+        if other == doubtful[2][0]:  # The page shows each saved word as corrected.
+            index = [*words_of(viewer, other)].index(address)
+            page.wait_for_function(
+                f"() => document.querySelectorAll('#rows a')[{index}].matches('.corrected')"
+            )
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     assert {words_of(viewer, o)[a]["read"] for o, a in doubtful[:2]} == stored(viewer) - {"Quagga"}
@@ -161,9 +230,12 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     shutil.copy(archive[0] / name, archive[0] / "2026.xopp")
     (archive[0] / "half.xopp").write_bytes((archive[0] / name).read_bytes()[:2000])
     page.wait_for_selector(".card >> text=2026.xopp", timeout=5_000)
-    page.wait_for_selector(".fault >> text=half.xopp")
+    page.wait_for_selector("#faults summary >> text=1 note could not be read")
+    assert page.is_hidden("#faults p")
+    page.click("#faults summary")
+    page.wait_for_selector("#faults p >> text=half.xopp: a file")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    page.click("summary")
+    page.click("#filters summary")
     page.select_option("[name=folder]", "2025")
     page.wait_for_function("() => document.querySelectorAll('.card').length === 1")
     page.close()
@@ -180,6 +252,7 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
         ("GET", "/api/state", 403, {"X_Token": "no"}),
         ("GET", "/api/state", 421, {"Host": f"evil.example:{server.server_port}"}),
         ("GET", "/api/nothing", 400, {}),
+        ("GET", "/api/doubtful?name=&address=0%3A0%3A0&step=1&folder=2025&since=", 200, {}),
         ("GET", "/api/page?name=x&number=1", 409, {}),
         ("GET", "/api/page?name=x&number=one", 400, {}),
         ("GET", "/../README.md", 404, {}),

@@ -12,9 +12,11 @@ import pytest
 
 import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
+from ink import formats
 from ink.formats.archives import MAX_UNPACKED, parse_contents
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, files_below
+from ink.formats.folders import note_files
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights
@@ -160,3 +162,14 @@ def test_a_file_that_cannot_be_read_is_named(root):
     dataset = InkMLDataset(root=str(path), cache=cache)
     assert refused(dataset.load) == f"a.inkml: {expected}"
     assert refused(read_ink, path) == f"{path}: {expected}"
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_an_inner_folder_of_notes_that_cannot_be_read_is_a_file_that_cannot_be_read(root, mode):
+    """It is named, and the other notes are found."""
+    put(root, {"a.inkml": ink_formats.inkml(), "locked/b.inkml": ink_formats.inkml()})
+    (root / "locked").chmod(mode)
+    with without_rights():
+        assert note_files(root) == {"a.inkml": root / "a.inkml", "locked": root / "locked"}
+        with pytest.raises(Fault, match=r"locked: a folder that cannot be read \(Perm"):
+            next(formats.read_pages(root / "locked"))
