@@ -1,4 +1,4 @@
-"""Open a page in the browser that writes, reads, and records a hand; or save it as static files."""
+"""Write, read and record a hand in the browser, or save the page as a static site."""
 
 import argparse
 import shutil
