@@ -1,5 +1,4 @@
-/** A point: x, y (growing downwards), and perhaps the time in ms (NaN if it is not known) and the
- * pressure from 0 to 1. */
+/** A point: x, y (growing downwards), perhaps the time in ms (NaN if unknown), the pressure (0 to 1). */
 export type Point = readonly number[];
 export type Stroke = readonly Point[];
 /** Where a word begins and ends in a text. */
@@ -84,8 +83,7 @@ export interface Writer {
   readonly name: string;
   readonly licence: string;
   readonly alphabet: string;
-  /** Texts in place of characters that the alphabet lacks, such as 1/2 for ½; `write` replaces
-   * nothing. */
+  /** Texts in place of characters that the alphabet lacks: 1/2 for ½. `write` replaces nothing. */
   readonly replacements: Readonly<Record<string, string>>;
   /** Most characters of a line: 64 of the open writer. */
   readonly longest: number;
