@@ -204,9 +204,6 @@ def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
-MODE = __import__("os").environ.get("MODE", "")
-
-
 def as_high(words: StrokesByWord, x_height: float, num_small: int) -> StrokesByWord:
     """Return words with `num_small` small letters, enlarged or reduced towards an x-height."""
     high, low = turning_points(vertical_segments(from_strokes([*chain(*words)])), x_height)

@@ -3,7 +3,7 @@
 
 import {build} from "esbuild";
 import {cpSync, existsSync} from "node:fs";
-import {resolve} from "node:path";
+import {basename, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -26,7 +26,7 @@ const options = {
     logOverride: {"empty-import-meta": "silent"}, // both files are given
   },
 }[plugin];
-const missing = options ? !existsSync(network) && `${network}: no such file; see README.md` :
+const missing = options ? !existsSync(network) && `${network}: no such file; see plugins/README.md` :
   "name a plugin: node build.js excalidraw|obsidian [FOLDER [NETWORK]]";
 if (missing) {
   console.error(`error: ${missing}`);
@@ -35,7 +35,9 @@ if (missing) {
 await build({...options, outdir: folder, bundle: true, minify: true, jsx: "automatic",
   target: "es2023", alias: {"open-reader": resolve(network)}, legalComments: "linked"});
 const files = {excalidraw: "excalidraw/index.html", obsidian: "obsidian/manifest.json"}[plugin];
-cpSync(path(files), `${folder}/${files.split("/")[1]}`);
+for (const file of [files, "../LICENSE", "../web/LICENCES.txt"]) // the network needs both
+  cpSync(path(file), `${folder}/${basename(file)}`);
 if (plugin === "excalidraw")
   cpSync(path("node_modules/@excalidraw/excalidraw/dist/prod/fonts"), `${folder}/fonts`,
     {recursive: true});
+console.log(`${plugin} is built: ${folder}`);

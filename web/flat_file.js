@@ -43,7 +43,8 @@ export async function parse(bytes, name) {
     header = JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes.subarray(0, start)));
   } catch { /* the file has no header */ }
   if (header?.format !== FORMAT)
-    throw refused(header?.format ? "written by another version of the program" : "no network");
+    throw header?.format ? refused("written by another version of the program")
+      : new Error(`${name}: this is no file of a network.`);
   const missing = OPTIONAL.filter((key) => !(key in header));
   const unused = missing.concat(UNUSED.get(header.role) ?? []);
   for (const [fits, keys] of KEYS)

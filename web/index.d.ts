@@ -1,4 +1,4 @@
-/** A point: x, y (growing downwards), and perhaps the time in ms and the pressure from 0 to 1. */
+/** A point: x, y (growing downwards), perhaps the time in ms (NaN if unknown), the pressure (0 to 1). */
 export type Point = readonly number[];
 export type Stroke = readonly Point[];
 /** Where a word begins and ends in a text. */
@@ -31,7 +31,7 @@ export interface Row {
 export interface Reader {
   readonly name: string;
   readonly licence: string;
-  /** The characters that the network reads; other ones are read as what they look like. */
+  /** The characters that the network reads. Another one is read as one of these that looks like it. */
   readonly alphabet: string;
   /** Read a page of strokes, in the order in which they were written. */
   read(strokes: readonly Stroke[]): Row[];
@@ -74,7 +74,8 @@ export interface WriteOptions {
   bias?: number;
   /** Ends the line with the signal's reason. */
   signal?: AbortSignal;
-  /** Proofreads the line, which is written again, at most five times, until it is read right. */
+  /** Proofreads the line, which is written again, at most five times, until it is read right: mostly
+   * a text with characters beyond ASCII, which the open reader does not know. */
   reader?: Reader;
 }
 
@@ -82,9 +83,9 @@ export interface Writer {
   readonly name: string;
   readonly licence: string;
   readonly alphabet: string;
-  /** Texts in place of characters that the alphabet lacks. */
+  /** Texts in place of characters that the alphabet lacks: 1/2 for ½. `write` replaces nothing. */
   readonly replacements: Readonly<Record<string, string>>;
-  /** Most characters of a line. */
+  /** Most characters of a line: 64 of the open writer. */
   readonly longest: number;
   readonly bias: number;
   readonly styles: string[];
@@ -111,7 +112,7 @@ export function loadWriter(
 export function neat(
   rows: readonly Pick<Row, "strokes" | "words" | "first" | "isDrawing">[]): Stroke[];
 
-/** The strokes of an InkML file or its text. */
+/** The strokes of an InkML file or its text. Points have times and pressures if the file has them. */
 export function fromInkml(source: string | File | Blob): Promise<Stroke[]>;
 
 /** InkML of rows; times and pressures are saved if every point has them. `units`, such as "mm", are

@@ -17,6 +17,29 @@ export const median = (values) => {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
+/** Throw an Error with a message unless `fits`. */
+export function need(fits, message) {
+  if (!fits) throw new Error(message);
+}
+
+/** Throw an Error unless `strokes` are lists of points of finite numbers. */
+export function checkStrokes(strokes) {
+  const isPoint = (point) => Number.isFinite(point?.[0]) && Number.isFinite(point[1]);
+  need(Array.isArray(strokes), "The strokes are no list of strokes.");
+  strokes.forEach((stroke, number) =>
+    need(Array.isArray(stroke) && stroke.length && stroke.every(isPoint),
+      `Stroke ${number} is no list of points [x, y] of finite numbers.`));
+}
+
+/** Throw an Error unless `lines` are a list of {text, strokes}. */
+export function checkLines(lines) {
+  need(Array.isArray(lines), "The lines are no list of lines {text, strokes}.");
+  for (const [number, line] of lines.entries()) {
+    need(typeof line?.text === "string", `Line ${number} has no text; give {text, strokes}.`);
+    checkStrokes(line.strokes);
+  }
+}
+
 /** The strokes of ink that begins at the origin. */
 export function toStrokes(ink) {
   const strokes = [];

@@ -1,12 +1,15 @@
 // Writes and reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
+import {checkLines, need} from "./ink.js";
+
 const MAX_BYTES = 2 ** 24; // of a file, as in Python
 const MAX_GROUP_POINTS = 20_000; // of a traceGroup, as in Python
 const MAX_FILE_POINTS = 100_000; // of a file (assumed)
 const MAX_COORDINATE = 1e9; // largest absolute value of a coordinate (Python limits offsets)
 const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
-const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)/g;
+const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)(<\/(?:[\w.-]+:)?trace\s*>)?/g;
+const END = /<\/(?:[\w.-]+:)?ink\s*>\s*$/;
 const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
 
 /** A text as the content of an element. The text must not have characters that XML forbids. */
@@ -19,6 +22,7 @@ export const short = (value, decimals) => String(+value.toFixed(decimals));
  * is [x, y, time, pressure]; times and pressures are saved if every point has them. Times are in ms
  * from the first point. */
 export function toInkml(rows, units = "") {
+  checkLines(rows);
   const points = rows.flatMap(({strokes}) => strokes.flat());
   const [hasTime, hasPressure] = [2, 3].map((channel) =>
     points.every((point) => Number.isFinite(point[channel])));
@@ -60,35 +64,39 @@ function withoutComments(text) {
   }
 }
 
-/** The strokes of InkML, a text or a File, in its units. An Error names a fault. */
+/** The strokes of InkML, a text or a File, in its units. A point is [x, y], with its time and its
+ * pressure if the file has these; a time that only the file lacks is NaN. An Error names a fault. */
 export async function fromInkml(source) {
+  need(typeof source === "string" || typeof source?.text === "function",
+    "There is no InkML: give its text, or a Blob such as a File.");
   const file = typeof source === "string" ? new Blob([source]) : source;
-  const refuse = (reason, isFault) => {
-    if (isFault) throw new Error(`${file.name ?? "The text"} ${reason}.`);
-  };
+  const refuse = (reason, isFault) => need(!isFault, `${file.name ?? "The text"} ${reason}.`);
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
   const text = withoutComments(await file.text()), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");
   const channels = [...text.matchAll(CHANNEL)].map(([, name]) => name.toUpperCase());
   if (!channels.length) channels.push("X", "Y");
   const [x, y, t, f] = ["X", "Y", "T", "F"].map((channel) => channels.indexOf(channel));
+  const count = f < 0 ? t < 0 ? 2 : 3 : 4; // numbers of a point
   let fileCount = 0;
   for (const group of text.split(GROUP)) {
     let groupCount = 0;
-    for (const [, content] of group.matchAll(TRACE)) {
-      const points = content.split(","), lastTime = strokes.at(-1)?.at(-1)[2] ?? 0;
+    for (const [, content, end] of group.matchAll(TRACE)) {
+      const points = content.split(",");
       [groupCount, fileCount] = [groupCount + points.length, fileCount + points.length];
       refuse(`has a group of more than ${MAX_GROUP_POINTS} points`, groupCount > MAX_GROUP_POINTS);
       refuse(`has more than ${MAX_FILE_POINTS} points`, fileCount > MAX_FILE_POINTS);
-      strokes.push(points.map((point, i) => {
+      strokes.push(points.map((point) => {
         const values = point.trim().split(/\s+/).map(Number);
         const isPoint = [values[x], values[y]].every((value) => Math.abs(value) <= MAX_COORDINATE);
         refuse(`has a point that is not two numbers (“${point.trim().slice(0, 20)}”). ` +
           "“experiments.py read” accepts more kinds of InkML", !isPoint);
-        return [values[x], values[y], values[t] ?? lastTime + 80 + 18 * i, values[f] ?? 0.5];
+        return [values[x], values[y], values[t] ?? NaN, values[f] ?? NaN].slice(0, count);
       }));
+      refuse("has a trace without an end: it is cut off or damaged", !end);
     }
   }
   refuse("has no ink", !strokes.length);
+  refuse("has no </ink> at its end: it is cut off or damaged", !END.test(text));
   return strokes;
 }

@@ -13,6 +13,15 @@ export function transliterate(text, {alphabet, replacements = {}}) {
   return {text: spaced.replace(/\S/gu, replaced), changes};
 }
 
+/** Characters as a message names them, each with its replacement. */
+export function named(signs, replacements = {}) {
+  const code = (sign) => sign.codePointAt().toString(16).toUpperCase().padStart(4, "0");
+  const describe = (sign) => /[\n\r\u2028\u2029]/.test(sign) ? "a line break"
+    : /[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign;
+  const instead = (sign) => replacements[sign] ? ` (${replacements[sign]} instead)` : "";
+  return [...new Set(signs.map((sign) => describe(sign) + instead(sign)))].join(", ");
+}
+
 /** A text whose words of more than 30 characters are broken into rows, with a hyphen between letters
  * if the alphabet has one. */
 export const broken = (text, alphabet) => text.replace(TOO_LONG, (part, letters) =>

@@ -2,7 +2,7 @@
 
 import {button, clearedContext, create, find, marked} from "./dom.js";
 import {Paper, paint, saveSheets, toElements} from "./sheet.js";
-import {broken, transliterate} from "./text.js";
+import {broken, named, transliterate} from "./text.js";
 
 const MAX_CHARACTERS = 5000; // of a text (assumed)
 const FIRST_WIDTH = 1.25; // x-heights per character, until a written row is measured (assumed)
@@ -61,6 +61,8 @@ export function startWrite({client, complain, say, store}) {
   /** Draw the ink that the pen has written since the last frame, and ask for the next frame. */
   function play(time) {
     const row = rows.find(({played}) => !played), context = sheets[row?.sheet]?.context;
+    const status = row ? `Line ${rows.indexOf(row) + 1}` : "";
+    if ((row || !job) && find("#status").textContent !== status) say(status);
     const isInstant = showsAll || reducedMotion.matches;
     if (context) row.play(context, pen(), isInstant ? Infinity : Math.min(time - lastTime, 100));
     lastTime = time;
@@ -120,7 +122,6 @@ export function startWrite({client, complain, say, store}) {
         let count = countFitting(words, Math.min(maxCharacters, network.longest));
         do {
           row.text = words.slice(0, count).join(" ");
-          say(`Line ${rows.length}`);
           await writeRow(row, seed + number, signal);
           characterWidth = (characterWidth + row.width / row.size / row.text.length) / 2;
         } while (!row.narrowTo(paper.column) && --count);
@@ -144,7 +145,6 @@ export function startWrite({client, complain, say, store}) {
     }
     if (job !== current) return;
     job = null;
-    say("");
     rows = rows.filter((row) => row.strokes.length);
     for (const row of rows) row.inkComplete = true;
     showDoubts();
@@ -155,10 +155,7 @@ export function startWrite({client, complain, say, store}) {
   function checkedText() {
     const {text, changes} = transliterate(fields.text.value, network), signs = Object.keys(changes);
     if (text.trim() && !signs.length) return text;
-    const code = (sign) => sign.codePointAt().toString(16).toUpperCase().padStart(4, "0");
-    const describe = (sign) => (/[\p{C}\p{M}]/u.test(sign) ? `U+${code(sign)}` : sign) +
-      (changes[sign] && ` (${changes[sign]} instead)`);
-    const unknown = `The network cannot write ${signs.map(describe).join(", ")}.`;
+    const unknown = `The network cannot write ${named(signs, changes)}.`;
     const error = new Error(signs.length ? unknown : "The text is blank.");
     if (text.trim()) error.remedy = ["Replace or leave out", () => {
       fields.text.value = transliterate(fields.text.value, network).text;

@@ -29,7 +29,11 @@ def build(packages, tmp_path_factory):
 
     def built(plugin):
         folder = tmp_path_factory.mktemp(plugin)
-        subprocess.run(["node", PLUGINS / "build.js", plugin, folder, network], check=True)
+        words = ["node", PLUGINS / "build.js", plugin, folder, network]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        assert done.stdout == f"{plugin} is built: {folder}\n"
+        assert "CC BY 4.0" in (folder / "LICENCES.txt").read_text()
+        assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
         return folder
 
     return built

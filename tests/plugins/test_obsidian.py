@@ -83,7 +83,8 @@ def test_the_types_are_those_of_obsidian(packages):
 
 
 @pytest.mark.parametrize(
-    ("words", "fault"), [([], "name a plugin"), (["obsidian", "a", "b.bin"], "b.bin: no such file")]
+    ("words", "fault"),
+    [([], "name a plugin"), (["obsidian", "a", "b.bin"], "b.bin: no such file; see plugins")],
 )
 def test_a_plugin_that_cannot_be_built_is_refused(packages, tmp_path, words, fault):
     words = ["node", PLUGINS / "build.js", *words]

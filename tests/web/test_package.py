@@ -39,6 +39,7 @@ const text: string = toInkml([{text: "a", strokes: neat(rows)}], "mm");
 reader.read(await fromInkml(text));
 reader.dispose();
 """
+TSC = shutil.which("tsc") or shutil.which("tsc", path=ROOT / "plugins/node_modules/.bin")
 MISUSE = ['reader.read("a");', 'writer.write("a", {sed: 3});', "rows[0].word;"]
 
 
@@ -60,10 +61,14 @@ def installed(tmp_path_factory):
     return use, folder / name
 
 
+def examples():
+    return re.findall(r"```js\n(.*?)```", (ROOT / "web/README.md").read_text(), re.S)
+
+
 def test_the_examples_of_its_readme_run(installed):
     folder, file = installed
-    blocks = re.findall(r"```js\n(.*?)```", (ROOT / "web/README.md").read_text(), re.S)
-    assert len(blocks) == 3
+    blocks = examples()
+    assert len(blocks) == 3 and len((ROOT / "web/README.md").read_text().split()) <= 350
     for number, block in enumerate(blocks):
         (folder / f"{number}.mjs").write_text(block)
     (folder / "all.mjs").write_text("for (const n of [0, 1, 2]) await import(`./${n}.mjs`);")
@@ -119,25 +124,48 @@ def test_it_reads_and_writes_as_python_does_and_refuses_in_sentences(installed):
         "long": "The text has 119 characters; a line of open_writer has at most 64.",
         "style": "There is no style “round”; there are open_broad, open_clear,",
         "seed": "The seed -1 is no integer from 0 to 4294967295.",
-        "lines": "open_writer goes on after a line of at most 64 characters, all of which",
+        "lines": "open_writer goes on after a line with strokes and a text of 1 to 64 characters",
         "strokes": "Stroke 1 is no list of points [x, y] of finite numbers.",
         "network": "none.bin could not be loaded (ENOENT).",
         "role": "open_writer.bin is a writer; a reader is needed.",
+        "options": "The options are no object.",
+        "none": "The text is no string.",
+        "replaced": "open_writer cannot write ½ (1/2 instead), a line break.",
+        "unknown": "There is no option “stile”; there are style, seed, bias, signal, reader.",
+        "bias": "The bias 1 is no number from 0 on.",
+        "signal": "The signal is no AbortSignal.",
+        "reader": "The reader is none that `loadReader` returned.",
+        "hands": "The lines are no list of lines {text, strokes}.",
+        "rows": "The rows are none that a reader has read.",
+        "words": "The rows are none that a reader has read.",
+        "saved": "The lines are no list of lines {text, strokes}.",
+        "point": "Stroke 0 is no list of points [x, y] of finite numbers.",
+        "opened": "There is no InkML: give its text, or a Blob such as a File.",
+        "cut": "The text has a trace without an end: it is cut off or damaged.",
+        "end": "The text has no </ink> at its end: it is cut off or damaged.",
+        "source": "A file is a URL, a Blob or bytes.",
+        "path": "/abs/path could not be loaded (it is no URL: give a URL, a Blob or bytes).",
+        "bytes": "The network: this is no file of a network.",
+        "engine": "The engine cannot be compiled: give the package's engine.wasm (",
+        "other": "The engine is another program: give the package's engine.wasm.",
         "going": "The writer was disposed of.",
         "disposed": "The reader was disposed of.",
     }
     assert faults.keys() == answer["faults"].keys()
     for name, message in faults.items():
         assert message in answer["faults"][name], (name, answer["faults"][name])
+    sentences = r"(The style is neither|open_writer goes on after|(Line|Stroke) 0 (is|has) no ).*\."
+    assert len(answer["refused"]) == 9
+    assert all(re.fullmatch(sentences, fault) for pair in answer["refused"] for fault in pair)
+    assert answer["points"] == [[[[1, 2]]]] * 2 + [[[[1, 2, 3]]], [[[1, 2, 3, 4]]]]
 
 
-@pytest.mark.skipif(
-    shutil.which("tsc") is None, reason="needs tsc: npm install --global typescript"
-)
+@pytest.mark.skipif(TSC is None, reason="needs tsc: npm ci --prefix plugins")
 def test_its_types_accept_its_use_and_refuse_misuse(installed):
     folder, _ = installed
     options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext")
     options = (*options, "--lib", "es2022,dom,esnext.asynciterable")
     wrong = "".join(f"// @ts-expect-error\n{line}\n" for line in MISUSE)
     (folder / "use.mts").write_text(USE + wrong)
-    run("tsc", *options, "use.mts", folder=folder)
+    (folder / "first.mts").write_text(examples()[0])
+    run(TSC, *options, "use.mts", "first.mts", folder=folder)

@@ -601,12 +601,25 @@ def test_a_learned_hand_saved_files_and_controls_are_named(page, site, tmp_path)
     assert page.is_hidden("#own")
 
 
+LOOK = """() => Object.fromEntries(["h1", "#licence", "#licences", "#licences a"].map((name) => {
+    const element = document.querySelector(name), style = getComputedStyle(element);
+    const left = element.getBoundingClientRect().x + parseFloat(style.paddingLeft);
+    return [name, [left, style.color]];
+}))"""
+
+
 def test_a_line_writes_itself_at_the_pace_of_a_pen(page, site):
     page.emulate_media(reduced_motion="no-preference")
     page.goto(site[0])
     page.wait_for_selector("#at-once", state="visible")
+    page.wait_for_selector("#stop", state="hidden")  # every line is computed, the first is drawn
+    assert page.inner_text("#status") == "Line 1"
     page.click("#at-once")
     page.wait_for_selector("#at-once", state="hidden")
+    assert page.inner_text("#status") == ""
+    look = page.evaluate(LOOK)
+    assert look["h1"][0] == look["#licences"][0] == look["#licences a"][0] > 0
+    assert look["#licence"][1] == look["#licences a"][1]
 
 
 def test_the_page_says_how_to_start_it_when_it_is_opened_as_a_file(context):
