@@ -305,7 +305,10 @@ async function takeBack() {
   try {
     state.version = (await ask("correct", {}, last)).version;
     say("Undone.");
-  } catch (error) { say(`Not undone: ${error.message}.`); }
+  } catch (error) {
+    say(`Not undone: ${error.message}.`);
+    if (shown) shown.version = null; // so that the other correction is seen
+  }
   isTour = false;
   await visit({name, number, row, word, edit: null});
 }
