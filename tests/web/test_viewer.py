@@ -15,6 +15,7 @@ import notes
 from benchmarks.archive import write_archive, written_notes
 from commands.viewer import MAX_BYTES, listen
 from notes.viewing import Chosen, Viewer
+from utils.checks import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -303,5 +304,8 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
         assert [hit["word_number"] for hit in viewer.search("kudu", Chosen(), 10)["hits"]] == [
             second[0][2]
         ]
+    one.correct(name, third[0], third[1]["ink"], "Zebu")
+    with pytest.raises(UserError, match="corrected again"):
+        other.correct(name, third[0], third[1]["ink"], None, "Yak")
     other.correct(name, first[0], first[1]["ink"], None)
-    assert stored(one) == before | {"Kudu", "Yak"}
+    assert stored(one) == before | {"Kudu", "Zebu"}
