@@ -9,7 +9,8 @@ const FIRST = 10, MORE = 60; // hits of the first answer, which is fast, and of 
 const MAX_PARTS = 500; // parts of pages that are kept (assumed: 50 kB each)
 const token = location.search.slice(1), filters = find("#filters"), editor = find("#word");
 const parts = new Map(); // promises of the parts of pages that clippings show, by address
-let state = {}, count = FIRST, shown, asked = 0, opened = 0; // `shown`: the open page
+let state = {}, count = FIRST, shown; // `shown`: the open page
+let asked = 0, opened = 0, drawnLast = 0; // numbers of a search, of a request for a page
 let edited = null, isTour = false; // the open word; whether doubtful words are gone through
 let place = "", isSaving = false; // the address of the marked word; whether a word is being saved
 const undoable = []; // how to take back each correction
@@ -214,18 +215,23 @@ async function open() {
     closeWord();
     return search();
   }
-  const isSame = shown?.name === name && shown.number === Number(number), {version} = state;
-  if (isSame) openWord(Number(row), Number(word)); // at once; what has changed follows
-  if (isSame && shown.version === version) return;
+  const {version} = state, isOpen = isShown(name, number);
+  if (isOpen) openWord(Number(row), Number(word)); // at once; what has changed follows
+  if (isOpen && shown.version === version) return;
   const page = await ask("page", {name, number});
   await released;
-  if (mine !== opened) return; // another page is asked for
+  const now = given();
+  if (now.name !== name || now.number !== number || mine < drawnLast) return; // left, or outdated
+  drawnLast = mine;
+  const isSame = isShown(name, number);
   const isAlike = isSame && JSON.stringify({...page, version}) === JSON.stringify({...shown, version});
   shown = {...page, version};
   if (!isAlike) showPage();
   if (!isSame) scrollTo(0, 0);
-  openWord(Number(row), Number(word));
+  openWord(Number(now.row), Number(now.word));
 }
+
+const isShown = (name, number) => shown?.name === name && shown.number === Number(number);
 
 /** Mark a word of the open page; with `edit` in the address, open it. */
 function openWord(row, word) {
@@ -299,7 +305,10 @@ async function takeBack() {
   try {
     state.version = (await ask("correct", {}, last)).version;
     say("Undone.");
-  } catch (error) { say(`Not undone: ${error.message}.`); }
+  } catch (error) {
+    say(`Not undone: ${error.message}.`);
+    if (shown) shown.version = null; // so that the other correction is seen
+  }
   isTour = false;
   await visit({name, number, row, word, edit: null});
 }

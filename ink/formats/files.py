@@ -33,24 +33,16 @@ def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes
         raise Fault("a file that cannot be read", error.strerror or str(error)) from None
 
 
-def _refusal(folder: Path) -> str:
-    """Return why the system refuses to list a folder."""
-    try:
-        os.scandir(f"{folder}/.").close()
-    except OSError as error:
-        return error.strerror or str(error)
-    return "it is a folder"
-
-
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file, by which its format is detected."""
+    kind = "folder" if os.path.isdir(path) else "file"
     try:
+        if kind == "folder":  # See `files_below`.
+            os.scandir(f"{path}/.").close()  # Its error says more than that it is a folder.
         with open_file(path) as stream:
             head = stream.read(_HEAD_BYTES)
-    except IsADirectoryError:  # See `files_below`.
-        raise Fault("a folder that cannot be read", _refusal(path)) from None
     except OSError as error:
-        raise Fault("a file that cannot be read", error.strerror or str(error)) from None
+        raise Fault(f"a {kind} that cannot be read", error.strerror or str(error)) from None
     if not head.strip():
         raise Fault("an empty file")
     return head
