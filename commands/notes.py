@@ -3,11 +3,13 @@
 import argparse
 import hashlib
 import logging
+import pickle
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stdout, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias, get_args
@@ -80,6 +82,8 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--prose", action="store_true", help=prose)
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
+    workers = "processes that read new notes of a folder (default: %(default)s)"
+    parser.add_argument("--workers", type=number(int, 1), default=1, metavar="N", help=workers)
     search_options.add_options(parser)
     plugin = (
         "install a plugin for Xournal++ that saves the open note as PDF, text or neater ink, and "
@@ -102,13 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
         checkpoint = resolve_checkpoint(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
-    name = _name(reader, arguments.resume, chosen)
-
-    def make_library() -> "notes.Library":
-        return notes.Library(
-            lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
-        )
-
+    make_library = partial(_library, arguments, reader, _name(reader, arguments.resume, chosen))
     if arguments.view is not None:
         from commands.viewer import serve
         from notes.viewing import Viewer
@@ -131,7 +129,9 @@ def run(arguments: argparse.Namespace) -> None:
             if arguments.format == VAULT and states.keys() != before.keys():
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
-            reading = _Reading(library, files if uses_all else changed, reader, is_single=is_single)
+            wanted = files if uses_all else changed
+            ahead = _read_ahead(arguments, make_library.args[-1], wanted)
+            reading = _Reading(library, wanted, reader, ahead, is_single=is_single)
             _use(arguments, library, reading, files)
             reading.report()
             if not (reading.num_read or arguments.watch):
@@ -139,6 +139,40 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.watch:
             break
         time.sleep(POLL_SECONDS)
+
+
+def _library(arguments: argparse.Namespace, reader: Loader, name: str) -> "notes.Library":
+    """Return the library of what `reader` reads; `name` is that of the reader."""
+    read = lambda page: notes.read_page(page, *reader())  # noqa: E731
+    return notes.Library(read, name, any_pdf=arguments.any_pdf)
+
+
+def _read_ahead(
+    arguments: argparse.Namespace, name: str, files: Mapping[str, Path]
+) -> Iterator[None]:
+    """Have `--workers` processes read files, in their order; yield when each file is read."""
+    if arguments.workers > 1 and len(files) > 1:
+        from data_loader.sources.processes import in_processes
+
+        read = partial(_read_in_worker, pickle.dumps((arguments, name)))
+        with suppress(BrokenProcessPool):  # The caller reads what is left.
+            yield from in_processes(read, files.values(), arguments.workers)
+
+
+def _read_in_worker(options: bytes, path: Path) -> None:
+    """Read a file of notes for the library of another process, which reports its faults."""
+    with suppress(Exception):
+        _library_of_worker(options).read_ahead(path)
+
+
+@cache
+def _library_of_worker(options: bytes) -> "notes.Library":
+    import torch
+
+    torch.set_num_threads(1)  # Each worker has a core.
+    arguments, name = pickle.loads(options)
+    chosen = search_options.options_of(arguments)
+    return _library(arguments, _loader(Networks.of(arguments), arguments.resume, chosen), name)
 
 
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
@@ -272,10 +306,12 @@ class _Reading:
         library: "notes.Library",
         files: Mapping[str, Path],
         reader: Loader,
+        ahead: Iterable[None] = (),
         *,
         is_single: bool,
     ) -> None:
         self._library, self.files, self._reader = library, files, reader
+        self._ahead = iter(ahead)
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
@@ -284,6 +320,7 @@ class _Reading:
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
         for name, file in bar:
+            next(self._ahead, None)
             try:
                 note = self._library.note(name, file)
             except Exception as error:

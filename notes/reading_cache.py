@@ -79,6 +79,14 @@ class Library:
             summary = self._indexed(lambda index: index.add(path, state, indexed))
         return Note(name, pages, summary, path)
 
+    def read_ahead(self, path: Path) -> None:
+        """Cache the texts of a file's pages, unless its state is already indexed. Other processes
+        call this: `note` then finds the texts, and the file's faults."""
+        state = f"{file_state(path)} {self.any_pdf}"
+        if self._indexed(lambda index: index.summary(path, state)) is None:
+            for _ in _Pages(self, path):
+                pass
+
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query in files by name, see `notes.search`, and places with words
         that differ from the query by a letter."""

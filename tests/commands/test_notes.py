@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
+import notes
 from commands.notes import _Reading, _save, _save_each, _save_file
 from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
@@ -101,6 +102,27 @@ def test_a_folder_of_notes_is_saved_and_its_broken_files_are_named(tmp_path, cap
     assert capsys.readouterr().out.endswith("a.xopp.pdf  (unchanged)\n")
     with pytest.raises(UserError, match=r"b\.xopp"):
         use("notes", tmp_path / "notes" / "b.xopp")
+
+
+@pytest.mark.slow
+def test_workers_read_a_folder_as_a_single_process_does(tmp_path, cache, capsys, monkeypatch):
+    """The command itself reads no page then."""
+    read_page, command = notes.read_page, os.getpid()
+
+    def read_elsewhere(*arguments):
+        assert os.getpid() != command
+        return read_page(*arguments)
+
+    (tmp_path / "notes").mkdir()
+    for name, line in zip("ac", read_ink(LINES), strict=False):
+        xopp(tmp_path / "notes" / f"{name}.xopp", [line])
+    (tmp_path / "notes" / "b.xopp").write_bytes(gzip.compress(b"<xournal><page"))
+    use("notes", tmp_path / "notes")
+    alone = capsys.readouterr()
+    cache.rename(tmp_path / "before")
+    monkeypatch.setattr(notes, "read_page", read_elsewhere)
+    use("notes", tmp_path / "notes", "--workers", 2)
+    assert capsys.readouterr().out == alone.out and alone.out.count("# ") == 2
 
 
 def test_a_folder_of_broken_files_gives_status_1_and_saves_nothing(tmp_path, capsys):
