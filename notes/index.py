@@ -307,7 +307,9 @@ class Index:
         (version,) = self._database.execute("PRAGMA data_version").fetchone()
         state = version, self._database.total_changes
         if self._version != state:
-            self._read_tables()
+            with self._database:
+                self._database.execute("BEGIN")  # so that the tables fit each other
+                self._read_tables()
             self._version = state
             self._searched = None
         key = tuple(files.items())
