@@ -49,6 +49,12 @@ def page(context, site):
     assert [url for url in foreign if not url.startswith(("http://127.0.0.1:", "blob:"))] == []
 
 
+def go_to_read(page, address):
+    """Open the part Read, and wait until it is shown: its canvas has no size before."""
+    page.goto(f"{address}#read")
+    page.wait_for_selector("#read-pad", state="visible")
+
+
 def write(page, text):
     page.fill("[name=text]", text)
     page.click("#compose .main")
@@ -176,7 +182,7 @@ def test_an_address_that_names_no_part_of_the_page_shows_some_part(page, site):
 
 
 def test_drawn_strokes_are_saved_as_points_without_a_text(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     draw(page, "#read-pad")
     shows(page, "3 strokes")
     (sample,) = read_ink(saved(page, "#save-read", tmp_path))
@@ -187,7 +193,7 @@ def test_drawn_strokes_are_saved_as_points_without_a_text(page, site, tmp_path):
 
 
 def test_strokes_are_undone_erased_and_cleared_and_kept_over_a_reload(page, site):
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     draw(page, "#read-pad")
     page.keyboard.press("Control+z")
     shows(page, "2 strokes")
@@ -235,7 +241,7 @@ def test_a_broken_file_leaves_the_ink_of_the_file_before(page, site, tmp_path):
     good, bad = tmp_path / "good.inkml", tmp_path / "bad.inkml"
     good.write_text('<ink xmlns="http://www.w3.org/2003/InkML"><trace>0 0, 5 9</trace></ink>')
     bad.write_text("<ink><trace>1 2, <b onclick='alert(1)'>x</b></trace></ink>")
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     page.set_input_files("#open-read", good)
     shows(page, "1 strokes")
     page.set_input_files("#open-read", bad)
@@ -256,7 +262,7 @@ POINTERS = """([selector, events]) => {
 
 
 def test_a_palm_draws_nothing_and_pressure_and_100_000_points_are_kept(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     page.wait_for_selector("#read-pad")
     touch = [("pointerdown", "touch", 200, 200, {}), ("pointermove", "touch", 220, 200, {})]
     pen = [
@@ -478,7 +484,7 @@ def test_a_line_that_reads_as_another_sentence_is_asked_about(page, reading_site
 
 
 def test_a_file_of_ink_is_read(page, reading_site):
-    page.goto(f"{reading_site}#read")
+    go_to_read(page, reading_site)
     page.set_input_files("#open-read", ROOT / "docs/sample-lines/line-1.inkml")
     shows(page, "The quick brown fox jumped over it")
 
@@ -496,7 +502,7 @@ def ink_file(path, *groups):
 
 
 def test_a_group_may_have_as_many_points_as_in_python(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     for groups in ([MAX_POINTS], [MAX_POINTS] * 2):
         page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
         shows(page, f"{len(groups)} strokes")
@@ -513,7 +519,7 @@ def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
         large: f"more than {MAX_BYTES} bytes.",
         hostile: "no ink.",
     }
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     for path, reason in refused.items():
         page.set_input_files("#open-read", path)
         page.wait_for_function(
@@ -523,7 +529,7 @@ def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
 
 
 def test_stop_ends_a_long_reading_during_which_the_page_answers(page, site, tmp_path):
-    page.goto(f"{site[0]}#read")
+    go_to_read(page, site[0])
     page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_POINTS] * 5))
     page.wait_for_selector("#stop-read", state="visible")
     begin = time.monotonic()
