@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace) -> None:
         checkpoint = resolve_checkpoint(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
-    make_library = partial(_library, arguments, reader, _name(reader, arguments.resume, chosen))
+    name = _name(reader, arguments.resume, chosen)
+    make_library = partial(_library, arguments, reader, name)
     if arguments.view is not None:
         from commands.viewer import serve
         from notes.viewing import Viewer
@@ -130,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
-            ahead = _read_ahead(arguments, make_library.args[-1], wanted)
+            ahead = _read_ahead(arguments, name, wanted)
             reading = _Reading(library, wanted, reader, ahead, is_single=is_single)
             _use(arguments, library, reading, files)
             reading.report()
@@ -143,8 +144,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _library(arguments: argparse.Namespace, reader: Loader, name: str) -> "notes.Library":
     """Return the library of what `reader` reads; `name` is that of the reader."""
-    read = lambda page: notes.read_page(page, *reader())  # noqa: E731
-    return notes.Library(read, name, any_pdf=arguments.any_pdf)
+    return notes.Library(
+        lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
+    )
 
 
 def _read_ahead(

@@ -27,7 +27,7 @@ MAX_COUNT = 2_000  # hits in an answer (assumed)
 
 def serve(viewer: Viewer, query: str = "") -> None:
     """Serve the viewer on a free port, and open it in the browser with a query, until Ctrl-C."""
-    with listen(viewer) as server:
+    with ViewServer(viewer) as server:
         address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         threading.Thread(target=viewer.follow, daemon=True).start()
@@ -39,16 +39,11 @@ def serve(viewer: Viewer, query: str = "") -> None:
 
 
 class ViewServer(LocalServer):
-    """A server of a viewer; only who knows its `token` may ask for notes or correct them."""
+    """Serves a viewer on a free port; only who knows its `token` may see or correct notes."""
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(("127.0.0.1", 0), partial(ViewPage, FILES))
         self.viewer, self.token = viewer, secrets.token_urlsafe(16)
-
-
-def listen(viewer: Viewer) -> ViewServer:
-    """Return a server of a viewer on a free port."""
-    return ViewServer(viewer)
 
 
 class ViewPage(LocalPage):

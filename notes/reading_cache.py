@@ -71,7 +71,7 @@ class Library:
     def note(self, name: str, path: Path) -> Note:
         """Read, cache and index all pages of a file (see `read_pages`), unless its state is already
         indexed, and return its note; show a progress bar in a terminal."""
-        pages, state = _Pages(self, path), f"{file_state(path)} {self.any_pdf}"
+        pages, state = _Pages(self, path), self._state(path)
         summary = self._indexed(lambda index: index.summary(path, state))
         if summary is None:
             shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
@@ -79,10 +79,14 @@ class Library:
             summary = self._indexed(lambda index: index.add(path, state, indexed))
         return Note(name, pages, summary, path)
 
+    def _state(self, path: Path) -> str:
+        """Return the state of a file; a note is read again if it changes."""
+        return f"{file_state(path)} {self.any_pdf}"
+
     def read_ahead(self, path: Path) -> None:
         """Cache the texts of a file's pages, unless its state is already indexed. Other processes
         call this: `note` then finds the texts, and the file's faults."""
-        state = f"{file_state(path)} {self.any_pdf}"
+        state = self._state(path)
         if self._indexed(lambda index: index.summary(path, state)) is None:
             for _ in _Pages(self, path):
                 pass

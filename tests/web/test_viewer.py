@@ -13,7 +13,7 @@ import pytest
 import model
 import notes
 from benchmarks.archive import write_archive, written_notes
-from commands.viewer import MAX_BYTES, listen
+from commands.viewer import MAX_BYTES, ViewServer
 from notes.viewing import Chosen, Viewer
 from utils.checks import UserError
 
@@ -55,7 +55,7 @@ def archive(tmp_path_factory):
 def served(archive):
     """A viewer that is served, with its server."""
     viewer = archive[1]()
-    with listen(viewer) as server:
+    with ViewServer(viewer) as server:
         for run in (server.serve_forever, viewer.follow):
             threading.Thread(target=run, daemon=True).start()
         yield viewer, server
