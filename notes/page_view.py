@@ -1,22 +1,19 @@
 """Draws a page and its text as JSON values, from which a browser makes SVG."""
 
-import base64
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from ink.formats.pdf.paths import UNITS, stroke_paths
-from ink.ink_page import InkPage, PageStroke, image_kind
+from ink.formats.svg.drawing import data_url, joined_paths
+from ink.ink_page import InkPage
 from notes.corrections import Corrections, longest, word_inks
 from notes.page_text import Box, PageText
 
 CLIP_MARGIN = 0.6
 """Margin of a clipping, as a fraction of its height (assumed: the feet of the row above)."""
-_COMMAND = re.compile("(.+) (.)\n")
 
 
 def page_values(
@@ -33,6 +30,7 @@ def page_values(
         margin = CLIP_MARGIN * (clip[3] - clip[1])
         near = clip[0] - 4 * margin, clip[1] - margin, clip[2] + 4 * margin, clip[3] + margin
         strokes = [stroke for stroke in strokes if _touches(stroke.points, near)]
+    drawn = (path for stroke in strokes for path in stroke_paths(stroke, scale))
     rows = []
     for row in text.rows:
         inks = word_inks(page, row) if row.strokes else [{}] * len(row.words)
@@ -52,11 +50,11 @@ def page_values(
         rows.append({"words": values, "mark": row.mark, "turn": row.turn})
     typed = [asdict(t) | {"x": scale * t.x, "y": scale * t.y, "size": scale * t.size}
              for t in page.typed]  # fmt: skip
-    images = [(_scaled(image.box, scale), _data_url(image.content)) for image in page.images]
+    images = [(_scaled(image.box, scale), data_url(image)) for image in page.images]
     return {
         "size": [round(scale * page.width), round(scale * page.height)],
         "paper": page.paper,
-        "paths": [*_paths(strokes, scale)],
+        "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
         "typed": typed,
         "images": images,
         "rows": rows,
@@ -73,15 +71,3 @@ def _touches(points: np.ndarray, box: Box) -> bool:
 
 def _scaled(box: Sequence[float], scale: float) -> list[int]:
     return [round(scale * edge) for edge in box]
-
-
-def _paths(strokes: Iterable[PageStroke], scale: float) -> Iterator[dict[str, Any]]:
-    """Yield the looks of strokes, each with the path of all that is drawn alike in succession."""
-    drawn = (path for stroke in strokes for path in stroke_paths(stroke, scale))
-    for look, alike in groupby(drawn, lambda path: path[0]):
-        data = _COMMAND.sub(r"\2\1", "".join(path for _, path in alike)).upper()
-        yield look._asdict() | {"data": data}
-
-
-def _data_url(content: bytes) -> str:
-    return f"data:image/{image_kind(content)};base64,{base64.b64encode(content).decode()}"

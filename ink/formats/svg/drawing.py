@@ -29,10 +29,22 @@ def to_picture(page: InkPage) -> str:
     return "\n".join([*lines, "</svg>\n"])
 
 
-def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
-    """Yield the elements of paths, each given by its look and the commands of a PDF; successive
-    paths of one look are an element."""
+def joined_paths(paths: Iterable[tuple[Look, str]]) -> Iterator[tuple[Look, str]]:
+    """Yield the look and the data of paths, each given by its look and the commands of a PDF;
+    successive paths of one look become one."""
     for look, alike in groupby(paths, lambda path: path[0]):
+        commands = (line.rpartition(" ") for _, path in alike for line in path.splitlines())
+        yield look, "".join(f"{name.upper()}{numbers}" for numbers, _, name in commands)
+
+
+def data_url(image: PageImage) -> str:
+    """Return the address of an image that has its content."""
+    return f"data:image/{image_kind(image.content)};base64,{b64encode(image.content).decode()}"
+
+
+def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
+    """Yield the elements of `joined_paths`."""
+    for look, data in joined_paths(paths):
         part, style = ("stroke" if look.width else "fill"), ""
         if look.width:
             dash = f' stroke-dasharray="{" ".join(map(str, look.dash))}"' if look.dash else ""
@@ -41,16 +53,13 @@ def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
             style += f' {part}-opacity="{look.opacity:g}"'
         if look.blend != "Normal":
             style += f' style="mix-blend-mode:{look.blend.lower()}"'
-        commands = (line.rpartition(" ") for _, path in alike for line in path.splitlines())
-        data = "".join(f"{name.upper()}{numbers}" for numbers, _, name in commands)
         yield f'<path {part}="{look.colour}"{style} d="{data}"/>'
 
 
 def _image(image: PageImage, scale: float) -> str:
     left, top, right, bottom = (scale * edge for edge in image.box)
     place = f'x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"'
-    content = f"data:image/{image_kind(image.content)};base64,{b64encode(image.content).decode()}"
-    return f'<image {place} preserveAspectRatio="none" href="{content}"/>'
+    return f'<image {place} preserveAspectRatio="none" href="{data_url(image)}"/>'
 
 
 def _typed(text: TypedText, scale: float) -> Iterator[str]:
