@@ -12,6 +12,7 @@ const MAX_HEIGHT = 4000; // px of strokes from which the canvas no longer grows 
 /** Set up the part Read. `open` of the result shows the kept strokes. */
 export function startRead({startClient, store}) {
   const canvas = find("#read-pad"), output = find("#text"), stop = find("#stop-read");
+  const pending = new Set(); // the requests that have no answer yet
   let timer = 0, client = startClient();
 
   const pad = new Pad(canvas, "#read .buttons", () => {
@@ -30,7 +31,7 @@ export function startRead({startClient, store}) {
 
   /** Show the text of the strokes; while the worker is busy or a stroke is written, wait. */
   async function read() {
-    if (!stop.hidden || pad.isWriting) return readSoon();
+    if (pending.size || pad.isWriting) return readSoon();
     const rows = await answer("read", {strokes: pad.pointLists});
     output.replaceChildren(...rows.flatMap(({text, doubtful}) =>
       [...marked(text, doubtful), create("br")]));
@@ -38,13 +39,18 @@ export function startRead({startClient, store}) {
 
   /** The worker's answer. The promise stays pending if the button Stop ends the worker. */
   function answer(task, request) {
+    pending.add(request);
     stop.hidden = false;
-    return client.ask(task, request).finally(() => { stop.hidden = true; });
+    return client.ask(task, request).finally(() => {
+      pending.delete(request);
+      stop.hidden = !pending.size;
+    });
   }
 
   stop.onclick = () => {
     client.stop();
     client = startClient();
+    pending.clear();
     stop.hidden = true;
   };
   find("#copy-text").onclick = () => navigator.clipboard.writeText(output.innerText.trim());

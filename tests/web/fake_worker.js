@@ -1,6 +1,6 @@
 // Stands in for the worker: answers with canned ink, in the manner of the true one.
 // fake.json: {ink, text}. Neater strokes are 10 px further to the right. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
-// A file "slow.inkml" is never read to its end.
+// A file "slow.inkml" is never read to its end; seven strokes are read in a second.
 import {fromInkml} from "./index.js";
 import {toStrokes} from "./ink.js";
 
@@ -41,8 +41,10 @@ const tasks = {
   stop() {},
   open: ({file}) => file.name === "slow.inkml" ? new Promise(() => {}) : fromInkml(file),
   neater: ({strokes}) => strokes.map((points) => points.map(([x, y]) => [x + 10, y])),
-  read: ({strokes: {length}}) =>
-    length ? [{text: `${length} strokes`, doubtful: [[0, 1]]}] : [],
+  async read({strokes: {length}}) {
+    if (length === 7) await new Promise((resolve) => setTimeout(resolve, 1000));
+    return length ? [{text: `${length} strokes`, doubtful: [[0, 1]]}] : [];
+  },
 };
 
 onmessage = async ({data: {task, request}, ports: [port]}) => {

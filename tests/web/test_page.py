@@ -530,7 +530,10 @@ def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
 
 def test_stop_ends_a_long_reading_during_which_the_page_answers(page, site, tmp_path):
     go_to_read(page, site[0])
+    page.set_input_files("#open-read", ink_file(tmp_path / "seven.inkml", *[5] * 7))
+    page.wait_for_selector("#stop-read", state="visible")  # seven strokes are being read
     page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_POINTS] * 5))
+    shows(page, "7 strokes")
     page.wait_for_selector("#stop-read", state="visible")
     begin = time.monotonic()
     page.wait_for_timeout(1500)
