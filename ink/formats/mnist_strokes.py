@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, is_archive, parse_contents
-from ink.formats.checks import MAX_POINTS, check_offsets, check_points
+from ink.formats.checks import check_offsets, check_points
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_file
 from ink.formats.parsed import Parsed
@@ -81,8 +81,6 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     """Return the rows of a file, `(rows, columns)` int64."""
     if not content.strip():
         raise Fault("an empty file")
-    if (count := content.count(b"\n")) > MAX_POINTS:
-        check_points(count)
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
     except ValueError as error:

@@ -15,11 +15,11 @@ from ink.formats.inkml.traces import (
     XML_NAMESPACE,
     TraceFormat,
     annotation_lines,
+    channels_of,
     document,
     element_id,
     formats,
     is_drawn,
-    points_of,
     trace_text,
 )
 from ink.formats.parsed import Parsed
@@ -150,10 +150,11 @@ def _ink(
     parts, times = [], []
     for number, trace in enumerate(traces, 1):
         form = forms[trace]
-        points, time = points_of(trace, form, f"trace {number}")
+        channels = channels_of(trace, form, f"trace {number}")
+        points = np.stack([channels["X"], channels["Y"]], axis=1)
         with np.errstate(over="ignore"):  # `join_strokes` refuses the point.
             parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
-        times.append(time)
+        times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
     ink, missing_counts = join_strokes(parts), None
     if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():

@@ -149,17 +149,6 @@ def is_drawn(trace: Element) -> bool:
     return trace.get("type", "penDown").lower() != "penup" and bool((trace.text or "").strip())
 
 
-def points_of(
-    trace: Element, form: TraceFormat, place: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the points `(n, 2)` of a trace, y downwards, and their times `(n,)` or None.
-
-    Messages call the trace `place`.
-    """
-    channels = channels_of(trace, form, place)
-    return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
-
-
 def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:
     """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T

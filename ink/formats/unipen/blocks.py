@@ -10,7 +10,6 @@ from ink.formats.faults import Fault
 from ink.formats.files import read_file
 
 INCLUDE = "include"
-MAX_INCLUDED = 100  # included files of a document (assumed)
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
@@ -38,7 +37,7 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
-        Fault: if one of `files` has no keyword, too much is included, or `include` raises a Fault.
+        Fault: if one of `files` has no keyword, or `include` raises a Fault.
     """
     opened: set[str] = set()
     for file, content in files:
@@ -51,8 +50,6 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
                 yield block
             elif (name := " ".join(block.body.split())) not in opened:
                 opened.add(name)
-                if len(opened) > MAX_INCLUDED:
-                    raise Fault(f"more than {MAX_INCLUDED} included files", block.describe_line())
                 if content := include(name):
                     stack.append(_blocks(file, name, decode_any(content)))
 
