@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import re
 import signal
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
-from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, Message, loaded, received, send
+from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
 from utils.checks import UserError, first_line, lacks_memory
 
 PER_MEGABYTE = 1.0
@@ -66,10 +67,10 @@ class Service:
         self._limits = Limits()
         self._allowed = 0.0
 
-    def answer(self, message: Message) -> None:
+    def answer(self, message: memoryview) -> None:
         """Answer a request; end the process if its memory is not enough."""
         try:
-            folder, self._limits, function, arguments = loaded(message)
+            folder, self._limits, function, arguments = pickle.loads(message)
             self.reset_limits()
             if folder is not None:
                 os.chdir(folder)
@@ -138,13 +139,13 @@ def serve() -> None:
     _current = Service(open(os.dup(1), "wb"))  # noqa: SIM115
     for stream in (1, 2):  # Output of libraries is no answer.
         os.dup2(nothing, stream)
-    requests: SimpleQueue[Message] = SimpleQueue()
+    requests: SimpleQueue[memoryview] = SimpleQueue()
     threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
     while True:
         _current.answer(requests.get())
 
 
-def _take_requests(requests: SimpleQueue[Message]) -> None:
+def _take_requests(requests: SimpleQueue[memoryview]) -> None:
     with suppress(EOFError):
         while True:
             requests.put(received(sys.stdin.buffer.raw))
