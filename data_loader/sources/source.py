@@ -214,10 +214,6 @@ class SourceDataset(BaseDataset):
         raise NotImplementedError
 
     @property
-    def _max_bytes(self) -> int:
-        return int(self.max_gb * 1e9)
-
-    @property
     def _folder(self) -> Path:
         return self._path if self._path.is_dir() else self._path.parent
 
