@@ -56,6 +56,10 @@ ACCEPTED_PAGES = (
     "and what `read` takes"
 )
 """The formats of pages, for messages."""
+NOTES = re.compile(
+    r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svgz?|inkml)", re.IGNORECASE | re.DOTALL
+)
+"""The names of files of notes."""
 KNOWN_TIMES = 946_684_800, 4_102_444_800  # seconds since 1970 of the years 2000 and 2100 (assumed)
 _DATED_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-Note-(\d\d)-(\d\d))?(?!\d)")
 """A name that begins with a date; Xournal++ proposes 2026-11-28-Note-10-30."""

@@ -16,7 +16,7 @@ from ink import formats
 from ink.formats.archives import MAX_UNPACKED, parse_contents
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, files_below
-from ink.formats.folders import note_files
+from ink.guard import note_files
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights
