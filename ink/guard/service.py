@@ -20,6 +20,9 @@ from ink.formats.faults import Fault
 from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
 from utils.checks import UserError, first_line, lacks_memory
 
+if sys.platform == "linux":
+    import resource
+
 PER_MEGABYTE = 1.0
 """Seconds of processor time for each megabyte of an archive (assumed: IAM-OnDB takes 0.3)."""
 PER_STEP = 0.1
@@ -90,8 +93,6 @@ class Service:
     def reset_limits(self) -> None:
         """Set the limits of this process for a whole request, counted from now."""
         if sys.platform == "linux":
-            import resource
-
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self._allowed = usage.ru_utime + usage.ru_stime + self._limits.seconds
             _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
@@ -103,8 +104,6 @@ class Service:
         before = math.ceil(self._allowed)
         self._allowed += seconds
         if sys.platform == "linux" and math.ceil(self._allowed) > before:
-            import resource
-
             _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
 
 
@@ -114,8 +113,6 @@ _current: Service | None = None
 
 def _set_limit(kind: int, amount: int) -> None:
     """Set a soft limit, as far as the hard one allows."""
-    import resource
-
     most = resource.getrlimit(kind)[1]
     resource.setrlimit(
         kind, (amount if most == resource.RLIM_INFINITY else min(amount, most), most)
