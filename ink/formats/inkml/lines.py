@@ -96,7 +96,7 @@ def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, TraceFormat]
 ) -> Sample:
     """Return the sample of traces."""
-    check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
+    check_text(text)  # but not `clean_text`: a text that we wrote is read unchanged
     ink, missing_counts = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing_counts)
 
@@ -169,25 +169,26 @@ def _ink(
     return ink, missing_counts
 
 
-def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML; `read_ink` reads the same offsets from it, up to
-    the rounding of positions.
+def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> None:
+    """Write ink and its transcription as an InkML file; `read_ink` reads the same offsets from it,
+    up to the rounding of positions.
 
     A last stroke without an end becomes a trace to be continued.
 
     Args:
+        path: the file.
         ink: `(points, 3)`; the first offset is lost.
         text: the transcription; "" for none.
 
     Raises:
         DataError: if the ink is not valid, or the text contains a character that XML forbids.
     """
-    return document(f"  {line}" for line in [_CONTEXT, *_line(ink, text)])
+    write_text(path, document(f"  {line}" for line in [_CONTEXT, *_line(ink, text)]))
 
 
 def lines_to_inkml(lines: Iterable[tuple[np.ndarray, str, str]]) -> str:
     """Return lines of ink, each with its transcription and the person who wrote it, as one InkML;
-    each line is a traceGroup. See `to_inkml`."""
+    each line is a traceGroup. See `write_inkml`."""
     content = [f"  {_CONTEXT}"]
     for ink, text, writer in lines:
         inside = [*annotation_lines("writer", writer), *_line(ink, text)]
@@ -205,8 +206,3 @@ def _line(ink: np.ndarray, text: str) -> list[str]:
     if ink[-1, 2] <= 0.5:
         lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
     return lines
-
-
-def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> None:
-    """Write ink and its transcription as an InkML file; see `to_inkml`."""
-    write_text(path, to_inkml(ink, text))
