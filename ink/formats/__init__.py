@@ -130,9 +130,9 @@ def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
     """Return the parsed lines or the pages of a file, see `read`."""
     try:
         return parse_lines(path, loops)
+    except NoLines:
+        return [*read_pages(path)]
     except Fault as fault:
-        if isinstance(fault, NoLines) or fault.reason == UNKNOWN:
-            return [*read_pages(path)]
         raise fault.within(str(path)) from None
 
 
@@ -162,7 +162,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
         raise NoLines("pages of notes, which `experiments.py notes` reads")
     format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
     if format_ is None:
-        raise Fault(UNKNOWN)
+        raise NoLines(UNKNOWN)
     try:
         parsed = format_.lines(path, *([loops] if format_.is_archive else []))
         if not (parsed.samples or parsed.left_out):
