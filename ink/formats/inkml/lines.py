@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.checks import check_points, check_text, count_missing, join_strokes
+from ink.formats.checks import check_text, count_missing, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
@@ -145,8 +145,7 @@ def _ink(
     point (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.
     traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
-    check_points(sum(trace.text.count(",") + 1 for trace in traces))
-    first_unit = forms[traces[0]].unit
+    first_unit = next((forms[trace].unit for trace in traces), None)
     parts, times = [], []
     for number, trace in enumerate(traces, 1):
         form = forms[trace]
