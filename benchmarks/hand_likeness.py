@@ -168,9 +168,8 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     if math.isnan(height):
         height = x_height(level)
     scaled = [(stroke - origin) / height for stroke in strokes(level)]
-    paths = [
-        _smoothed(points)[::FINE_FACTOR] for points, _ in at_steps(scaled, PATH_STEP, FINE_FACTOR)
-    ]
+    fine = at_steps(scaled, PATH_STEP, FINE_FACTOR)
+    paths = [_smoothed(points)[::FINE_FACTOR] for points in fine]
     if not paths:
         raise DataError("the ink has no stroke longer than a dot; give lines of words")
     return paths, 0.0 if math.isnan(lean) else lean

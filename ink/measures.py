@@ -152,16 +152,13 @@ def median_x_height(ink: np.ndarray) -> float:
     return height if height > 0 else math.nan
 
 
-def at_steps(
-    strokes: Sequence[np.ndarray], step: float, finer: int = 1
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step, and the
-    stroke's length."""
+def at_steps(strokes: Sequence[np.ndarray], step: float, finer: int = 1) -> Iterator[np.ndarray]:
+    """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step."""
     paths = [path_along(stroke) for stroke in strokes]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for stroke, path in zip(strokes, paths, strict=True):
         if (count := round(path[-1] / step)) >= 2:
-            yield at_equal_steps(stroke, path, finer * count), path[-1]
+            yield at_equal_steps(stroke, path, finer * count)
 
 
 def gaps(strokes: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
@@ -212,8 +209,7 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     """
     if not (height := float(np.ptp(np.concatenate(strokes)[:, 1]))):
         return 0.0
-    dense = [stroke for stroke, _ in at_steps(strokes, height / 25)]
-    points = np.concatenate([strokes[0][:1], *dense])
+    points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
     distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)
