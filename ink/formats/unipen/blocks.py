@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,15 +58,12 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
 def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
     if not included_file and not _KEYWORD.search(content):
         raise Fault("no UNIPEN keyword in it")
-    matches = _KEYWORD.finditer(content)
-    match, line, previous = next(matches, None), 1, 0
-    while match:
+    line, previous = 1, 0
+    for match, following in pairwise(chain(_KEYWORD.finditer(content), [None])):
         line += content.count("\n", previous, match.start())
         previous = match.start()
-        next_match = next(matches, None)
-        end = next_match.start() if next_match else len(content)
-        yield Block(file, included_file, line, match[1], content[match.end() : end])
-        match = next_match
+        body = content[match.end() : following and following.start()]
+        yield Block(file, included_file, line, match[1], body)
 
 
 def decode_any(content: bytes) -> str:
