@@ -243,10 +243,10 @@ def test_a_word_above_its_line_is_set_on_it_and_a_sign_beside_it_moves_with_it(d
 def test_figures_and_capitals_stand_on_the_line_whatever_the_word_beside_them_does(text, low):
     """Of how far three feet are off, 3 / (3 + 1) are undone; a comma is no foot."""
     stem = np.array([[0.0, -20.0], [0.0, 0.0]])
-    figures = [stem + (x, low) for x in (0.0, 8.0, 16.0)]
-    words = [[zigzag()], [*figures, np.array([[22.0, low - 2.0], [20.0, low + 6.0]])]]
     baseline = zigzag()[:, 1].max()
-    words = [words[0], [stroke + (0.0, baseline) for stroke in words[1]]]
+    figures = [stem + np.array([x, baseline + low]) for x in (0.0, 8.0, 16.0)]
+    comma = figures[-1][-1] + np.array([[6.0, -2.0], [4.0, 6.0]])
+    words = [[zigzag()], [*figures, comma]]
     moved = on_baseline(words, ["zzzz", f"{text},"], baseline, 10.0)
     assert moved[1][0][-1, 1] - baseline == pytest.approx(low / 4, abs=0.01)
     assert_array_equal(moved[0][0], words[0][0])
