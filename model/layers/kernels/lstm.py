@@ -44,14 +44,6 @@ def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
     return out[:, :n]
 
 
-def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
-    """Return, for each sequence, after how many steps its outputs have no gradient, `(B,)`."""
-    has_gradient = d_hiddens.ne(0).any(2) | d_windows.ne(0).any(2)  # (T, B)
-    has_last = torch.cat(d_last, 1).ne(0).any(1)
-    has_gradient[-1] |= has_last
-    return (has_gradient * torch.arange(1, len(has_gradient) + 1)[:, None]).amax(0)
-
-
 class _Recurrence(torch.autograd.Function):
     """The layer with its gradient; for the arguments see `run`. Without a window A, K and U are 0.
 
@@ -119,7 +111,7 @@ class _Recurrence(torch.autograd.Function):
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        ends = torch.minimum(ends, _ends(d_hiddens, d_windows, d_cell, d_kappa))
+        ends = ends.clone()  # backward of lstm.c shortens sequences to the steps with gradients
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[5] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
