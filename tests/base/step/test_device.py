@@ -75,7 +75,8 @@ FAULTS = """
 import resource, torch
 from base.step.device import reuse_freed_memory
 reuse_freed_memory()
-torch.ones(2**23)
+for _ in range(3):
+    torch.ones(2**23)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(2**23)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
