@@ -25,16 +25,18 @@ from handwriting.repairs import MAX_DOT_SIZE, LetterStrokes
 from handwriting.written_word import WrittenWord, span
 from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, path_along
+from ink.measures import ring_area
 
 PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
 """For each letter with a mark or a bar, the letter without it."""
-LAG = 0.2
-"""Fraction of a letter's points by which the pen reaches the letter later than the window does
-(notebook: pages, marks that are drawn)."""
-MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAG`)
-MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAG`)
+LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
+"""Fractions of a letter's points by which the pen reaches the letter later than the window does:
+the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""
+MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a joined one (by eye)
+MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
+MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19
 """Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
@@ -126,19 +128,30 @@ def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
     """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
     parts of strokes that join it to its neighbours."""
-    own = {}
-    for number in letters.numbers_of(index):
-        indices = letters.indices[number]
-        if np.mean(indices < index) <= MAX_BEFORE and np.mean(indices > index) <= MAX_BEHIND:
-            own[number] = letters.strokes[number]
-    parts = {}
+    own, joined = {}, {}
     for number, (stroke, indices) in enumerate(letters.pairs()):
-        if len(points := np.flatnonzero(indices == index)):
-            lag = round(LAG * len(points))
-            first = points[0] + lag if points[0] else 0
-            if len(part := stroke[first : points[-1] + 1 + lag]):
-                parts[number] = part
-    return own or parts
+        points = np.flatnonzero(indices == index)
+        is_own = np.bincount(indices).argmax() == index
+        before, behind = np.mean(indices < index), np.mean(indices > index)
+        if is_own and before <= MAX_BEFORE and behind <= MAX_BEHIND:
+            own[number] = stroke
+        elif len(points):
+            first, end = points[0], points[-1] + 1
+            lags = [round(lag * len(points)) for lag in LAGS]
+            parts = [stroke[first + lag if first else 0 : end + lag] for lag in lags]
+            is_ring = letters.text[index] == "ø"
+            joined[number] = max(parts, key=_ring_of) if is_ring else parts[0]
+    # A bar that was drawn late, while the window was at the next letter, is not that letter.
+    high_own, high_joined = (
+        max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0) for parts in (own, joined)
+    )
+    return own if own and high_own >= MIN_OWN_HEIGHT * high_joined else joined
+
+
+def _ring_of(part: np.ndarray) -> float:
+    """Return the fraction of a small letter that its ring takes; 0 for a part of a tall letter."""
+    is_small = len(part) > 2 and part[:, 1].min() >= -MAX_SMALL_TOP
+    return ring_area([part]) if is_small else 0.0
 
 
 def _is_small(character: str) -> bool:

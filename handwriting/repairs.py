@@ -20,6 +20,7 @@ import numpy as np
 from handwriting.hand_shape import HandShape
 from handwriting.written_word import span
 from ink import geometry
+from ink.measures import at_steps
 from model.generation.line import Line
 
 # Dots and bars; for what is measured see notebook: pages, dots and bars.
@@ -27,6 +28,11 @@ MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured)
 DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured)
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured)
 MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
+MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
+# Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
+MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
+MIN_STRAY_RISE = 0.5  # from the middle of the letters up to them
+MIN_STRAY_GAP = 0.1  # to other ink
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
 it may also be anywhere up to the word's end (measured)."""
@@ -164,10 +170,14 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         # People who join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", index)
         window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
+        candidates = [dot for dot in dots if letters.indices[dot][0] in window]
+        if not stems:  # One of them is this letter's dot, and no stray dot.
+            for dot in candidates:
+                letters.indices[dot] = np.full_like(letters.indices[dot], index)
+            continue
         distances = {  # by dot that may belong to the letter, its distances from the stems
             dot: [_distance_from(stem, letters.strokes[dot], x_height, lean) for stem in stems]
-            for dot in dots
-            if stems and letters.indices[dot][0] in window
+            for dot in candidates
         }
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
@@ -175,10 +185,12 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
             dots.remove(nearest)
             letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
-            if not dots_above:
-                shift = distances[nearest][-1] * x_height, 0.0
-                letters.strokes[nearest] = letters.strokes[nearest] - shift
-        elif stems:
+            dot, middle = letters.strokes[nearest], letters.strokes[nearest].mean(0)
+            shift = 0.0 if dots_above else distances[nearest][-1] * x_height
+            size = float(np.ptp(dot, axis=0).max())
+            factor = min(MAX_TICK_SIZE * x_height / size, 1.0) if size else 1.0
+            letters.strokes[nearest] = middle + (dot - middle) * factor - (shift, 0.0)
+        else:
             position = stems[-1].points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
             added.append((stems[-1].stroke_number, index, position[None]))
     return letters.with_added(added)
@@ -313,13 +325,14 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
-    """Return the result of `with_dots` without the strokes smaller than `MIN_DOT_SIZE` that no
-    character needs: some people touch the paper where a letter begins. A word without larger
-    strokes is not changed. `x_height`: as in `with_dots`."""
+    """Return the result of `with_dots` without the strokes that no character needs: those smaller
+    than `MIN_DOT_SIZE`, as some people touch the paper where a letter begins, and stray dots, under
+    which a letter looks accented. A word without larger strokes is not changed. `x_height`: as in
+    `with_dots`."""
     kept = [
         number
-        for number, stroke in enumerate(letters.strokes)
-        if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE * x_height or _may_be_dot(letters, number)
+        for number in range(len(letters.strokes))
+        if _may_be_dot(letters, number) or not _is_needless(letters, number, x_height)
     ]
     word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
     with_ink = {word_of[number] for number in kept}
@@ -338,6 +351,19 @@ def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
         return True
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
     return bool(signs.difference(*indices))
+
+
+def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
+    """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink."""
+    dot = letters.strokes[number] / x_height
+    if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > MAX_STRAY_SIZE:
+        return bool(size < MIN_DOT_SIZE)
+    others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
+    ink = np.concatenate([dot[:0], *(points for points, _ in at_steps(others, MIN_STRAY_GAP))])
+    near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
+    if not len(near) or dot[:, 1].max() > np.median(near[:, 1]) - MIN_STRAY_RISE:
+        return False
+    return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 
 
 class Bar(NamedTuple):
