@@ -38,9 +38,7 @@ MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a j
 MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
-MIN_CLEARANCE = 0.19
-"""Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
-are further away (notebook: pages, marks that are drawn)."""
+MIN_CLEARANCE = 0.19  # least x-heights from a mark above a letter to other ink (as `LAGS`)
 RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
@@ -137,21 +135,15 @@ def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
             own[number] = stroke
         elif len(points):
             first, end = points[0], points[-1] + 1
-            lags = [round(lag * len(points)) for lag in LAGS]
-            parts = [stroke[first + lag if first else 0 : end + lag] for lag in lags]
-            is_ring = letters.text[index] == "ø"
-            joined[number] = max(parts, key=_ring_of) if is_ring else parts[0]
+            lags = LAGS if letters.text[index] == "ø" else LAGS[:1]
+            late = [round(lag * len(points)) for lag in lags]
+            parts = [stroke[first + k if first else 0 : end + k] for k in late]
+            joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
     # A bar that was drawn late, while the window was at the next letter, is not that letter.
     high_own, high_joined = (
         max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0) for parts in (own, joined)
     )
     return own if own and high_own >= MIN_OWN_HEIGHT * high_joined else joined
-
-
-def _ring_of(part: np.ndarray) -> float:
-    """Return the fraction of a small letter that its ring takes; 0 for a part of a tall letter."""
-    is_small = len(part) > 2 and part[:, 1].min() >= -MAX_SMALL_TOP
-    return ring_area([part]) if is_small else 0.0
 
 
 def _is_small(character: str) -> bool:
@@ -177,14 +169,8 @@ def _stem(letter: np.ndarray, character: str) -> np.ndarray:
 def _mark(
     pen: MarkPen, letter: np.ndarray, character: str, ink: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Return the upright path of a letter's mark.
-
-    Args:
-        pen: draws the mark.
-        letter: the path of the letter; a stem stands for one that has no place for the mark.
-        character: the letter with its mark.
-        ink: the strokes of the word, which a mark above a letter does not touch.
-    """
+    """Return the upright path of a letter's mark; a mark above a letter does not touch the word's
+    ink. A stem stands for a letter that has no place for the mark."""
     kind = base_and_mark(character)[1]
     if character in "łŁ":
         return _bar_of_l(pen, letter)

@@ -58,15 +58,13 @@ MIN_DOT_SIZE = 0.15
 people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_MARK_GAP = 0.3
-"""Least x-heights between a full stop or comma within a word and the feet of its neighbours (by
-eye: the width of the pen's line is 0.15)."""
+MIN_MARK_GAP = (
+    0.3  # least x-heights from a full stop or comma in a word to the feet beside (by eye)
+)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_END_GAP = 0.3
-"""Least x-heights between the feet of a word and the full stop or comma at its end (measured,
-notebook: pages, marks that are drawn; the width of the pen's line is 0.15)."""
+MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
@@ -187,9 +185,8 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
             dot, middle = letters.strokes[nearest], letters.strokes[nearest].mean(0)
             shift = 0.0 if dots_above else distances[nearest][-1] * x_height
-            size = float(np.ptp(dot, axis=0).max())
-            factor = min(MAX_TICK_SIZE * x_height / size, 1.0) if size else 1.0
-            letters.strokes[nearest] = middle + (dot - middle) * factor - (shift, 0.0)
+            size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
+            letters.strokes[nearest] = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
         else:
             position = stems[-1].points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
             added.append((stems[-1].stroke_number, index, position[None]))
@@ -301,13 +298,8 @@ def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
 
 def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
     """Return the points of a straight bar and stem for a `5`, and the number of the first point of
-    the belly in `body`; None if the body does not have the shape of a `5`.
-
-    Args:
-        body: the stroke with the belly.
-        bar: the stroke of the bar; without points if the body begins with the bar.
-        lean: how far downstrokes lean to the right, x over y.
-    """
+    the belly in its stroke `body`; None if the body does not have the shape of a `5`. The body
+    begins with the bar if `bar` has no points. `lean`: as in `with_dots`."""
     points = np.concatenate([bar, body])
     height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
     low = np.flatnonzero(body[:, 1] > top + MIN_BELLY_DEPTH * height)
@@ -325,10 +317,9 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
-    """Return the result of `with_dots` without the strokes that no character needs: those smaller
-    than `MIN_DOT_SIZE`, as some people touch the paper where a letter begins, and stray dots, under
-    which a letter looks accented. A word without larger strokes is not changed. `x_height`: as in
-    `with_dots`."""
+    """Return the result of `with_dots` without needless touches, which some people make where a
+    letter begins, and stray dots, under which a letter looks accented. A word without other strokes
+    is not changed. `x_height`: as in `with_dots`."""
     kept = [
         number
         for number in range(len(letters.strokes))
@@ -345,9 +336,8 @@ def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, indices = letters.text, letters.indices
     first, end = int(indices[number].min()), int(indices[number].max()) + 1
-    if set(text[first:end]) - UNDOTTED or first >= len(text):
-        return True
-    if not text[max(first - MAX_DELAY, 0) : end + MAX_DELAY].isascii():
+    near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
+    if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
     return bool(signs.difference(*indices))
