@@ -223,11 +223,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
     """Return how many rows stay on a full page if the next row continues the last block. Neither
     the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
-
-    Args:
-        page: the rows, each with its paragraph and whether the row starts a block.
-        is_end: whether the next row is the last of its block.
-    """
+    `is_end`: whether the next row is the last of its block."""
     num_kept = len(page) - 1 if is_end else len(page)
     if num_kept and page[num_kept - 1][-1]:  # The first row of the block would be alone.
         num_kept -= 1

@@ -34,14 +34,11 @@ the window goes to the next word some points earlier or later than the pen)."""
 LINE_PRIOR = 1.0  # for the y of the baseline (measured, notebook: pages, words on their line)
 TURN_PRIOR = 2.0
 """For the slant, which a few downstrokes show, and the slope of the baseline (measured, notebook:
-pages, the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from the
-slant of their primer, and by 1.3 degrees from each other)."""
+pages, the lines of a page)."""
 WORD_PRIOR = 2.0
 """For the y of one word within its line, in feet of letters instead of letters (measured, notebook:
 pages, words on their line)."""
-MAX_WORD_OFFSET = 0.8
-"""Largest distance in x-heights from the baseline of a line to the feet of its letters (measured,
-as above: words stand up to 0.7 off; descenders reach lower)."""
+MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
 HEIGHT_PRIOR = 8.0
 """For the x-height of a line, in small letters instead of letters (assumed, as the page in the
@@ -155,11 +152,7 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
     """Return the number of the word that owns each stroke: its main word, or an earlier word that
     covers more than half of the stroke's width and more of it than the main word. The owner of a
     stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
-
-    Args:
-        strokes: positions `(n, 2)`.
-        main_words: number of the word of most points of each stroke; -1 if all are at blanks.
-    """
+    `main_words`: number of the word of most points of each stroke; -1 if all are at blanks."""
     spans: dict[int, tuple[float, float]] = {}
     owners = []
     for stroke, word in zip(strokes, main_words, strict=True):

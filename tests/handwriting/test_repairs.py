@@ -181,6 +181,32 @@ def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, st
     assert [*map(len, word.strokes)] == [*map(len, word.indices)] == [11, *[2] * kept]
 
 
+@pytest.mark.parametrize(
+    ("text", "stroke", "index", "is_kept"),
+    [
+        ("ion", [(2.0, -1.5), (2.1, -1.7)], 2, False),  # a dot above the last letter
+        ("ion", [(1.6, -1.5), (2.2, -1.5)], 2, False),  # a dash
+        ("ion", [(1.5, -1.5), (2.3, -1.5)], 2, True),  # as long as a bar
+        ("ion", [(2.1, 0.1), (2.1, 0.3)], 2, True),  # a mark at the foot
+        ("ion", [(2.0, -1.05), (2.2, -1.25)], 2, True),  # It touches the letter.
+        ("io'n", [(2.0, -1.5), (2.1, -1.7)], 3, True),  # the apostrophe, made late
+        ("iin", [(2.0, -1.5), (2.1, -1.7)], 2, True),  # The second `i` has no stem to be above.
+    ],
+)
+def test_a_dot_of_no_letter_is_left_out(text, stroke, index, is_kept):
+    last = len(text) - 1
+    strokes = [down(0.0, 1.0), [(0.0, -1.5), (0.0, -1.7)], down(2.0, 1.0), stroke]
+    word = with_dots(letters(text, strokes, 0, 0, last, index), 1.0, 0.0)
+    assert len(without_touches(word, 1.0).strokes) == 3 + is_kept
+
+
+@pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])
+def test_the_dot_of_an_i_is_shorter_than_an_accent(length, expected):
+    dot = [(0.0, -1.5), (length / 2, -1.5 - length)]
+    word = with_dots(letters("i", [down(0.0, 1.0), dot], 0, 0), 1.0, 0.0)
+    assert np.ptp(word.strokes[1], axis=0).max() == pytest.approx(expected)
+
+
 def test_a_dot_becomes_a_visible_stroke():
     np.testing.assert_allclose(with_visible_dot(np.full((3, 2), 2.0)), [[2, 1.925], [2, 2.075]])
     line = np.array([[0.0, 0.0], [0.2, 0.0]])
