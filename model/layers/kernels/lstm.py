@@ -190,5 +190,5 @@ def run(
     if not len(text[0]) == len(text[1]) == batch:
         raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
-    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.contiguous()
+    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.long().contiguous()
     return _Recurrence.apply(dtype, bound, ends, *text, inputs, *weights, *state, *window)
