@@ -223,11 +223,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
     """Return how many rows stay on a full page if the next row continues the last block. Neither
     the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
-
-    Args:
-        page: the rows, each with its paragraph and whether the row starts a block.
-        is_end: whether the next row is the last of its block.
-    """
+    `is_end`: whether the next row is the last of its block."""
     num_kept = len(page) - 1 if is_end else len(page)
     if num_kept and page[num_kept - 1][-1]:  # The first row of the block would be alone.
         num_kept -= 1
@@ -264,7 +260,7 @@ def set_to_fit(
 
     def fits(paragraphs: Sequence[Paragraph]) -> bool:
         is_on_sheets = not sheets or (
-            len(_rows_of_pages(paragraphs, paper)) <= sheets and _is_within(paragraphs, paper)
+            len([*fill_pages(paragraphs, paper)]) <= sheets and _is_within(paragraphs, paper)
         )
         return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
 
@@ -299,11 +295,6 @@ def set_to_fit(
     return paragraphs, remarks
 
 
-def _rows_of_pages(paragraphs: Sequence[Paragraph], paper: Paper) -> list[int]:
-    """Return the number of rows on each page."""
-    return [len(page.rows) for page in fill_pages(paragraphs, paper)]
-
-
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
     edge = paper.width - paper.margins[1] + 1e-6
@@ -327,7 +318,7 @@ def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine
 def _stand_in_rows(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether each paragraph stands in a single row, and no rows touch."""
     num_filled = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
-    num_rows = sum(_rows_of_pages(paragraphs, paper))
+    num_rows = sum(len(page.rows) for page in fill_pages(paragraphs, paper))
     return num_rows == num_filled and not _touch(paragraphs, paper)
 
 

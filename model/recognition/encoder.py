@@ -96,8 +96,8 @@ class BidirectionalLayer(nn.Module):
             # The gradient of indexing by brackets would take ten times as long (measured).
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
-        forwards, _ = self.forward_rnn(inputs, state)
-        backwards, _ = self.backward_rnn(reversed_lines(inputs), state)
+        forwards, _ = self.forward_rnn(inputs, state, lengths=lengths)
+        backwards, _ = self.backward_rnn(reversed_lines(inputs), state, lengths=lengths)
         return torch.cat((forwards, reversed_lines(backwards)), -1)  # (S, B, 2 H)
 
 

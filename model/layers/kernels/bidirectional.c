@@ -55,7 +55,7 @@ static void project(const Lines *lines, int64_t start, int64_t count) {
                 layer->sequences + (line_of(lines, row) * layer->frames + frame) * stride;
             for (int64_t step = 0, rows; step < steps; step += rows) {
                 rows = tile_rows(step, steps);
-                product(left + step * stride, stride, inputs, panel,
+                product(left + step * stride, stride, inputs, panel, panel,
                         lines->sums + (place + step) * columns + block, columns, 0, (int)rows,
                         VECTORS);
             }
@@ -100,8 +100,8 @@ static int run_lines(const Bidirectional *layer, int64_t backwards, int64_t grou
         for (int64_t block = 0; block < columns; block += PANEL) {
             for (int64_t row = 0, rows; row < count; row += rows) {
                 rows = tile_rows(row, count);
-                product(hidden + row * width, width, size, panel, of_step + row * stride + block,
-                        stride, 1, (int)rows, VECTORS);
+                product(hidden + row * width, width, size, panel, panel,
+                        of_step + row * stride + block, stride, 1, (int)rows, VECTORS);
                 for (int64_t i = row; i < row + rows; i++)
                     step_cells(size, block / 4, of_step + i * stride + block,
                                layer->biases[backwards], cells + i * padded(size),
