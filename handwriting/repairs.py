@@ -31,7 +31,7 @@ MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
 MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
 # Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
 MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
-MIN_STRAY_RISE = 0.5  # from the middle of the letters up to them
+MIN_STRAY_RISE = 0.8  # above the lowest quarter of the ink beside
 MIN_STRAY_GAP = 0.1  # to other ink
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
@@ -58,9 +58,7 @@ MIN_DOT_SIZE = 0.15
 people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_MARK_GAP = (
-    0.3  # least x-heights from a full stop or comma in a word to the feet beside (by eye)
-)
+MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to feet beside (by eye)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
@@ -351,7 +349,7 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *(points for points, _ in at_steps(others, MIN_STRAY_GAP))])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
-    if not len(near) or dot[:, 1].max() > np.median(near[:, 1]) - MIN_STRAY_RISE:
+    if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
         return False
     return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 
