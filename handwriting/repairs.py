@@ -321,7 +321,7 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     kept = [
         number
         for number in range(len(letters.strokes))
-        if _may_be_dot(letters, number) or not _is_needless(letters, number, x_height)
+        if not _is_needless(letters, number, x_height) or _may_be_dot(letters, number, x_height)
     ]
     word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
     with_ink = {word_of[number] for number in kept}
@@ -329,11 +329,15 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     return letters.selected(k for k, word in words if k in kept or word not in with_ink)
 
 
-def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
+def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, indices = letters.text, letters.indices
     first, end = int(indices[number].min()), int(indices[number].max()) + 1
+    before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
+    right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
+    if before and right < span(before)[1] and {*";:!?"}.issuperset(text[first:end]):
+        return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
