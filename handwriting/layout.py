@@ -260,7 +260,7 @@ def set_to_fit(
 
     def fits(paragraphs: Sequence[Paragraph]) -> bool:
         is_on_sheets = not sheets or (
-            len(_rows_of_pages(paragraphs, paper)) <= sheets and _is_within(paragraphs, paper)
+            len([*fill_pages(paragraphs, paper)]) <= sheets and _is_within(paragraphs, paper)
         )
         return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
 
@@ -295,11 +295,6 @@ def set_to_fit(
     return paragraphs, remarks
 
 
-def _rows_of_pages(paragraphs: Sequence[Paragraph], paper: Paper) -> list[int]:
-    """Return the number of rows on each page."""
-    return [len(page.rows) for page in fill_pages(paragraphs, paper)]
-
-
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
     edge = paper.width - paper.margins[1] + 1e-6
@@ -323,7 +318,7 @@ def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine
 def _stand_in_rows(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether each paragraph stands in a single row, and no rows touch."""
     num_filled = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
-    num_rows = sum(_rows_of_pages(paragraphs, paper))
+    num_rows = sum(len(page.rows) for page in fill_pages(paragraphs, paper))
     return num_rows == num_filled and not _touch(paragraphs, paper)
 
 

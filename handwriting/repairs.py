@@ -43,7 +43,7 @@ BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
-MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
+MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
@@ -432,11 +432,9 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
-    strokes, text = with_clear_signs(letters), letters.text
-    strokes = with_last_marks_clear(replace(letters, strokes=strokes))
-    if text.endswith(","):
-        strokes = with_long_comma(strokes)
-    return with_free_marks(replace(letters, strokes=strokes))
+    letters = replace(letters, strokes=with_clear_signs(letters))
+    letters = replace(letters, strokes=with_last_marks_clear(letters))
+    return with_free_marks(letters)
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
@@ -481,32 +479,26 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 
 def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
-    right until they are `MIN_END_GAP` clear of the feet before, and full stops to the baseline."""
+    right until they are `MIN_END_GAP` clear of the feet before, full stops to the baseline; short
+    commas are scaled."""
     strokes, text = [*letters.strokes], letters.text
     ends = range(len(text.rstrip(".,")), len(text))
     marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
     others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
     feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
     for number, mark in marks.items():
-        (left, right), bottom = span([strokes[number]]), strokes[number][:, 1].max()
+        (left, top), (right, bottom) = strokes[number].min(0), strokes[number].max(0)
         to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
             strokes[number] = strokes[number] + (to_right, 0.0)
-        if mark == "." and np.ptp(strokes[number], axis=0).max() <= MAX_STOP_SIZE:
+            if mark == "," and top > -MARK_RISE:
+                origin = strokes[number][strokes[number][:, 1].argmin()]
+                factor = max(MIN_COMMA_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
+                strokes[number] = origin + (strokes[number] - origin) * factor
+        if mark == "." and max(right - left, bottom - top) <= MAX_STOP_SIZE:
             up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
             strokes[number] = strokes[number] - (0.0, up)
     return strokes
-
-
-def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with a comma; a short one is scaled."""
-    last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
-    comma, lengthened = strokes[last], [*strokes]
-    if comma[:, 1].min() > -MARK_RISE and np.ptp(comma[:, 0]) <= MARK_WIDTH:
-        top = comma[comma[:, 1].argmin()]
-        factor = max(MIN_COMMA_HEIGHT / max(np.ptp(comma[:, 1]), MIN_DOT_SIZE), 1.0)
-        lengthened[last] = top + (comma - top) * factor
-    return lengthened
 
 
 def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:

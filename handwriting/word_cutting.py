@@ -93,7 +93,7 @@ def _shaped_words(
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, text, num_characters)
-    words = as_high(words, shape.x_height, sum(map(str.islower, text)))
+    words = as_high(words, [word.text for word in cut], shape.x_height)
     words = shear(words, shape, lean, num_characters)
     baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
@@ -194,9 +194,15 @@ def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
-def as_high(words: StrokesByWord, x_height: float, num_small: int) -> StrokesByWord:
-    """Return words with `num_small` small letters, enlarged or reduced towards an x-height."""
-    high, low = turning_points(vertical_segments(from_strokes([*chain(*words)])), x_height)
+def as_high(words: StrokesByWord, texts: Sequence[str], x_height: float) -> StrokesByWord:
+    """Return the words of a line, enlarged or reduced towards an x-height, which the words with
+    small letters show: figures are higher."""
+    num_small = sum(map(str.islower, "".join(texts)))
+    pairs = zip(words, texts, strict=True)
+    strokes = [*chain(*(word for word, text in pairs if any(map(str.islower, text))))]
+    if not strokes:
+        return words
+    high, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) else 0.0
     if height <= 0.0:
         return words
@@ -235,20 +241,24 @@ def to_written_words(
 
 
 def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float:
-    """Return the y of the baseline of level words, which the turning points of small letters show;
-    for a text without small letters, the median y of the feet of tall strokes, or what
-    `MIDDLE_SIGNS` show."""
+    """Return the y of the baseline of level words, which their `feet` or `MIDDLE_SIGNS` show."""
     strokes = [*chain(*words)]
     if set(text) <= {*MIDDLE_SIGNS}:
         y = np.concatenate(strokes)[:, 1]
         return float(y.min() + y.max() + x_height) / 2
+    return float(np.median(feet(strokes, text, x_height)))
+
+
+def feet(strokes: Sequence[np.ndarray], text: str, x_height: float) -> np.ndarray:
+    """Return the y of the low turning points of level strokes; for a text without small letters,
+    the y of the feet of tall strokes."""
     # By the hand's x-height: beside a long tail, the ink's own would make flat what letters turn.
     _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     if any(map(str.islower, text)) and len(low):
-        return float(strokes[0][0, 1] + np.median(low[:, 1]))
+        return strokes[0][0, 1] + low[:, 1]
     heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    feet = np.array([stroke[:, 1].max() for stroke in strokes])
-    return float(np.median(feet[heights >= MIN_TALL_RATIO * heights.max()]))
+    bottoms = np.array([stroke[:, 1].max() for stroke in strokes])
+    return bottoms[heights >= MIN_TALL_RATIO * heights.max()]
 
 
 def on_baseline(
@@ -256,17 +266,17 @@ def on_baseline(
 ) -> StrokesByWord:
     """Return level words, each moved up or down towards the baseline of their line.
 
-    The median low turning point near the baseline shows a word's offset, which is `shrunk`. A word
-    without small letters moves as its neighbours do.
+    The median of a word's feet near the baseline shows its offset, which is `shrunk`. A word
+    without letters and digits moves as its neighbours do.
     """
     numbers, offsets = [], []
     for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
-        _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
-        feet = low[:, 1] + strokes[0][0, 1] - baseline
-        feet = feet[np.abs(feet) <= MAX_WORD_OFFSET * x_height]
-        if len(feet) and any(map(str.islower, text)):
+        low = feet(strokes, text, x_height) - baseline
+        low = low[np.abs(low) <= MAX_WORD_OFFSET * x_height]
+        if len(low) and any(map(str.isalnum, text)):
+            prior = WORD_PRIOR if any(map(str.islower, text)) else LINE_PRIOR
             numbers.append(number)
-            offsets.append(shrunk(float(np.median(feet)), len(feet), WORD_PRIOR))
+            offsets.append(shrunk(float(np.median(low)), len(low), prior))
     if not numbers:
         return words
     shifts = np.interp(range(len(words)), numbers, offsets)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ink.geometry import from_strokes, turned_back, x_height
-from ink.measures import x_heights
+from ink.measures import median_x_height
 from notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
 from notes.page_text import CELL, HEADING
 from notes.rows import (
@@ -244,8 +244,7 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
     # A row is larger by both measures, as capitals and short rows mislead either.
-    edges = np.array([-np.inf, np.inf])
-    for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
+    for measure in (x_height, median_x_height):
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
         for index in np.flatnonzero(is_large):

@@ -101,6 +101,11 @@ def test_an_apostrophe_is_not_taken_for_the_dot_of_an_i():
         (across(0.3, -0.05), [np.concatenate([across(0.3), line(-0.05, -0.25)])]),
         (across(0.1, -0.1), [np.concatenate([line(0.25, 0.1), line(-0.1, -0.25)])]),
         (across(0.5, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.5, 1.0)]),  # beside it
+        # An upstroke of 45 degrees, which crosses it.
+        (
+            np.array([(-0.5, -0.3), (0.3, -1.1)]),
+            [across(*np.linspace(-0.25, 0.25, 8)), np.array([(-0.5, -0.3), (0.3, -1.1)])],
+        ),
         # It runs on into the next letter, and begins too late.
         (
             np.array([(-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)]),

@@ -39,7 +39,7 @@ def is_alive(pid):
     return False
 
 
-def ends(pid, seconds=10):
+def ends(pid, seconds=60):
     """Return whether a process, of which others take care, ends soon."""
     end = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < end:

@@ -167,8 +167,9 @@ static int forward_rows(const Decoder *decoder, int64_t first, int64_t count) {
         for (int64_t block = 0; block < blocks; block++)
             for (int64_t row = 0, rows; row < count; row += rows) {
                 rows = tile_rows(row, count);
-                product(joint + row * width, width, width, decoder->weights + block * width * PANEL,
-                        gates, PANEL, 0, (int)rows, VECTORS);
+                const item *panel = decoder->weights + block * width * PANEL;
+                product(joint + row * width, width, width, panel, panel, gates, PANEL, 0,
+                        (int)rows, VECTORS);
                 for (int64_t i = 0; i < rows; i++) {
                     const int64_t index = step * batch + first + row + i;
                     float *cells = decoder->cells + index * size;

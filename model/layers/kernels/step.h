@@ -196,9 +196,11 @@ INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANE
 #define SHARED __attribute__((visibility("hidden"))) /* only among the files of the kernels */
 
 /* Multiply `rows` rows of `left`, `stride` apart, by a panel of `vectors` vectors. Write the
- * result to `out`; if `add` is not 0, add the result to `out` instead. */
-SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
-                    int64_t out_stride, int add, int rows, int vectors);
+ * result to `out`; if `add` is not 0, add the result to `out` instead. Meanwhile prefetch the first
+ * quarter of a panel, `next`. */
+SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel,
+                    const item *next, float *out, int64_t out_stride, int add, int rows,
+                    int vectors);
 
 /* Multiply `left` (count, depth) by a packed matrix. Write the result (count, columns rounded
  * up to LANES) to `out`; if `add` is not 0, add the result to `out` instead. */
