@@ -351,7 +351,7 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > MAX_STRAY_SIZE:
         return bool(size < MIN_DOT_SIZE)
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
-    ink = np.concatenate([dot[:0], *(points for points, _ in at_steps(others, MIN_STRAY_GAP))])
+    ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
     if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
         return False
