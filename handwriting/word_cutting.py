@@ -40,13 +40,10 @@ WORD_PRIOR = 2.0
 pages, words on their line)."""
 MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
-HEIGHT_PRIOR = 8.0
-"""For the x-height of a line, in small letters instead of letters (assumed, as the page in the
-browser; measured, notebook: pages, marks that are drawn)."""
+HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
-MIDDLE_SIGNS = "-–—~=+"
-"""Signs whose middle is half an x-height above the baseline (assumed)."""
+MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
 # Ratios to the usual gap between words:
 MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
 MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
