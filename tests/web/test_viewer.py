@@ -77,7 +77,8 @@ def words_of(viewer, name):
 def stored(viewer):
     """The texts of the stored corrections."""
     path = viewer._library.folder / "corrections" / "corrections.json"
-    return {c["text"] for c in json.loads(path.read_text())["corrections"]}
+    corrections = json.loads(path.read_text())["corrections"] if path.exists() else []
+    return {correction["text"] for correction in corrections}
 
 
 def ask(server, method, path, body=None, **headers):
