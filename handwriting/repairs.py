@@ -31,7 +31,7 @@ MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
 MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
 # Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
 MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
-MIN_STRAY_RISE = 0.5  # from the middle of the letters up to them
+MIN_STRAY_RISE = 0.8  # above the lowest quarter of the ink beside
 MIN_STRAY_GAP = 0.1  # to other ink
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
@@ -58,9 +58,7 @@ MIN_DOT_SIZE = 0.15
 people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_MARK_GAP = (
-    0.3  # least x-heights from a full stop or comma in a word to the feet beside (by eye)
-)
+MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to feet beside (by eye)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
@@ -323,19 +321,22 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     kept = [
         number
         for number in range(len(letters.strokes))
-        if _may_be_dot(letters, number) or not _is_needless(letters, number, x_height)
+        if not _is_needless(letters, number, x_height) or _may_be_dot(letters, number, x_height)
     ]
     word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
     with_ink = {word_of[number] for number in kept}
-    words = enumerate(word_of)
-    return letters.selected(k for k, word in words if k in kept or word not in with_ink)
+    return letters.selected(k for k, w in enumerate(word_of) if k in kept or w not in with_ink)
 
 
-def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
+def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, indices = letters.text, letters.indices
     first, end = int(indices[number].min()), int(indices[number].max()) + 1
+    before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
+    right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
+    if before and right < span(before)[1] and {*";:!?"}.issuperset(text[first:end]):
+        return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
@@ -349,9 +350,9 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > MAX_STRAY_SIZE:
         return bool(size < MIN_DOT_SIZE)
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
-    ink = np.concatenate([dot[:0], *(points for points, _ in at_steps(others, MIN_STRAY_GAP))])
+    ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
-    if not len(near) or dot[:, 1].max() > np.median(near[:, 1]) - MIN_STRAY_RISE:
+    if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
         return False
     return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 
@@ -421,8 +422,7 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
             stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
-            num_of_letter = np.count_nonzero(indices[first : last + 1] == index)
-            is_of_letter = num_of_letter >= MIN_POINT_FRACTION * (last + 1 - first)
+            is_of_letter = np.mean(indices[first : last + 1] == index) >= MIN_POINT_FRACTION
             if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
@@ -506,9 +506,8 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    centres = []
-    for foot, stroke in zip(feet, strokes, strict=True):
-        centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
+    pairs = zip(feet, strokes, strict=True)
+    centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
     moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):

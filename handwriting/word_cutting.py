@@ -40,13 +40,10 @@ WORD_PRIOR = 2.0
 pages, words on their line)."""
 MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
-HEIGHT_PRIOR = 8.0
-"""For the x-height of a line, in small letters instead of letters (assumed, as the page in the
-browser; measured, notebook: pages, marks that are drawn)."""
+HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
-MIDDLE_SIGNS = "-–—~=+"
-"""Signs whose middle is half an x-height above the baseline (assumed)."""
+MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
 # Ratios to the usual gap between words:
 MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
 MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
@@ -259,9 +256,13 @@ def feet(strokes: Sequence[np.ndarray], text: str, x_height: float) -> np.ndarra
     _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     if any(map(str.islower, text)) and len(low):
         return strokes[0][0, 1] + low[:, 1]
-    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    bottoms = np.array([stroke[:, 1].max() for stroke in strokes])
-    return bottoms[heights >= MIN_TALL_RATIO * heights.max()]
+    return np.array([stroke[:, 1].max() for stroke in tall_strokes(strokes)])
+
+
+def tall_strokes(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes that are nearly as high as the highest."""
+    min_height = MIN_TALL_RATIO * max(np.ptp(stroke[:, 1]) for stroke in strokes)
+    return [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= min_height]
 
 
 def on_baseline(
@@ -282,11 +283,8 @@ def on_baseline(
             offsets.append(shrunk(float(np.median(low)), len(low), prior))
     if not numbers:
         return words
-    shifts = np.interp(range(len(words)), numbers, offsets)
-    return [
-        [stroke - (0.0, shift) for stroke in word]
-        for word, shift in zip(words, shifts, strict=True)
-    ]
+    shifted = zip(words, np.interp(range(len(words)), numbers, offsets), strict=True)
+    return [[stroke - (0.0, shift) for stroke in word] for word, shift in shifted]
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:

@@ -190,13 +190,14 @@ def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, st
         ("ion", [(2.1, 0.1), (2.1, 0.3)], 2, True),  # a mark at the foot
         ("ion", [(2.0, -1.05), (2.2, -1.25)], 2, True),  # It touches the letter.
         ("io'n", [(2.0, -1.5), (2.1, -1.7)], 3, True),  # the apostrophe, made late
+        ("ion!", [(1.2, -1.5), (1.3, -1.7)], 3, False),  # made while the window is at the sign
+        ("ion!", [(2.2, -1.5), (2.3, -1.7)], 3, True),  # a part of the sign
         ("iin", [(2.0, -1.5), (2.1, -1.7)], 2, True),  # The second `i` has no stem to be above.
     ],
 )
 def test_a_dot_of_no_letter_is_left_out(text, stroke, index, is_kept):
-    last = len(text) - 1
     strokes = [down(0.0, 1.0), [(0.0, -1.5), (0.0, -1.7)], down(2.0, 1.0), stroke]
-    word = with_dots(letters(text, strokes, 0, 0, last, index), 1.0, 0.0)
+    word = with_dots(letters(text, strokes, 0, 0, text.index("n"), index), 1.0, 0.0)
     assert len(without_touches(word, 1.0).strokes) == 3 + is_kept
 
 

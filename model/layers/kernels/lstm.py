@@ -14,6 +14,7 @@ means the gradient.
 
 import ctypes
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,12 +23,7 @@ from torch.nn import functional
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, address, round_up
 
-
-def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
-    """Call `forward` or `backward` of lstm.c with `values` as the fields of its `Layer`."""
-    compiled = library.kernels(dtype == torch.bfloat16)
-    layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
-    library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
+_call = partial(library.call, "Layer")
 
 
 def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
