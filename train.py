@@ -31,7 +31,7 @@ from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
 from base.run.training_parts import TrainingParts
-from base.step.device import resolve_device, reuse_freed_memory
+from base.step.device import resolve_device
 from base.trial import contract
 from commands import sweep
 from commands.start import Start, resolve_start
@@ -87,8 +87,6 @@ def train(arguments: argparse.Namespace) -> int:
                 log.info("%s is finished", start.run.models)
                 return 0
             device = resolve_device(arguments.device)
-            if device.type == "cpu":
-                reuse_freed_memory()
             if arguments.prepare:
                 part, parts = arguments.part
                 prepare(start, Preparing(arguments.workers, part, parts, is_examined=True))

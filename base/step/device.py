@@ -1,9 +1,8 @@
 """Chooses the device of a run, and compiled or plain layers."""
 
-import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
@@ -14,9 +13,6 @@ from utils.checks import UserError, device_name
 
 layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
 """Whether the code runs inside a block of `plain_layers`."""
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-"""Options of glibc's `mallopt`, from malloc.h."""
 
 
 @contextmanager
@@ -79,17 +75,3 @@ def resolve_device(name: str) -> torch.device:
     elif number and int(number) >= count:
         raise UserError(f"device {name!r}: there are cuda:0 to cuda:{count - 1}")
     return torch.device(f"{kind}:{number}" if number else kind)
-
-
-def reuse_freed_memory() -> None:
-    """Let this process keep the memory that it frees, for its next tensors.
-
-    glibc gives the memory of large tensors back to the system. The next tensor's pages then come
-    one by one, which took an eighth of a training step on a CPU (measured, notebook: speed,
-    training on a CPU). Without glibc nothing changes.
-    """
-    with suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(M_TOP_PAD, 2**26)

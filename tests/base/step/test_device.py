@@ -1,10 +1,5 @@
 """Devices by name, with an error where there is none."""
 
-import ctypes
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -69,23 +64,3 @@ def test_a_cpu_without_instructions_for_bfloat16_takes_float32(monkeypatch, avx,
     assert fast_precision(torch.device("mps")) == "float32"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: avx)
     assert fast_precision(torch.device("cuda")) == ("bfloat16" if avx else "float32")
-
-
-FAULTS = """
-import resource, torch
-from base.step.device import reuse_freed_memory
-reuse_freed_memory()
-for _ in range(3):
-    torch.ones(2**23)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(2**23)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
-def test_memory_of_a_freed_tensor_serves_the_next_without_page_faults():
-    root = Path(__file__).resolve().parents[3]
-    command = [sys.executable, "-c", FAULTS]
-    faults = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    assert int(faults) < 2**23 * 4 / 4096 / 10, "the tensor's pages have been given back"
