@@ -140,9 +140,8 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
             tops, _ = _profile(lower_row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
             distance = (bottoms - tops[1:-1]).max() + clearance
-            factor = max(
-                factor, distance / _row_distance(upper.line_height, lower.line_height, paper)
-            )
+            usual = _row_distance(upper.line_height, lower.line_height, paper)
+            factor = max(factor, distance / usual)
     return float(factor)
 
 
@@ -164,9 +163,7 @@ def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np
 def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
     """Return paragraphs with lines up to `MAX_SPREAD` times as high, so that no rows touch."""
     factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
-    return [
-        replace(paragraph, line_height=factor * paragraph.line_height) for paragraph in paragraphs
-    ]
+    return [replace(each, line_height=factor * each.line_height) for each in paragraphs]
 
 
 def _row_distance(above: float, height: float, paper: Paper) -> float:

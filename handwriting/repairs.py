@@ -325,8 +325,7 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     ]
     word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
     with_ink = {word_of[number] for number in kept}
-    words = enumerate(word_of)
-    return letters.selected(k for k, word in words if k in kept or word not in with_ink)
+    return letters.selected(k for k, w in enumerate(word_of) if k in kept or w not in with_ink)
 
 
 def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
@@ -423,8 +422,7 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
             stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
-            num_of_letter = np.count_nonzero(indices[first : last + 1] == index)
-            is_of_letter = num_of_letter >= MIN_POINT_FRACTION * (last + 1 - first)
+            is_of_letter = np.mean(indices[first : last + 1] == index) >= MIN_POINT_FRACTION
             if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
@@ -508,9 +506,8 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    centres = []
-    for foot, stroke in zip(feet, strokes, strict=True):
-        centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
+    pairs = zip(feet, strokes, strict=True)
+    centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
     moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):

@@ -256,9 +256,13 @@ def feet(strokes: Sequence[np.ndarray], text: str, x_height: float) -> np.ndarra
     _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     if any(map(str.islower, text)) and len(low):
         return strokes[0][0, 1] + low[:, 1]
-    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    bottoms = np.array([stroke[:, 1].max() for stroke in strokes])
-    return bottoms[heights >= MIN_TALL_RATIO * heights.max()]
+    return np.array([stroke[:, 1].max() for stroke in tall_strokes(strokes)])
+
+
+def tall_strokes(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes that are nearly as high as the highest."""
+    min_height = MIN_TALL_RATIO * max(np.ptp(stroke[:, 1]) for stroke in strokes)
+    return [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= min_height]
 
 
 def on_baseline(
@@ -279,11 +283,8 @@ def on_baseline(
             offsets.append(shrunk(float(np.median(low)), len(low), prior))
     if not numbers:
         return words
-    shifts = np.interp(range(len(words)), numbers, offsets)
-    return [
-        [stroke - (0.0, shift) for stroke in word]
-        for word, shift in zip(words, shifts, strict=True)
-    ]
+    shifted = zip(words, np.interp(range(len(words)), numbers, offsets), strict=True)
+    return [[stroke - (0.0, shift) for stroke in word] for word, shift in shifted]
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:

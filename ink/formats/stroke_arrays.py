@@ -116,8 +116,7 @@ def _numbers(data: bytes, dtype: np.dtype, shape: tuple, fortran: bool) -> np.nd
 
 
 def load_arrays(content: bytes) -> list[Element] | np.ndarray:
-    """Return the arrays in a `.npy` file, one for each line; the arrays are not checked. See
-    `parse` for `max_bytes`.
+    """Return the arrays in a `.npy` file, one for each line; the arrays are not checked.
 
     Raises:
         Fault: if the file is empty, cut short, of another format, or does not hold only arrays.

@@ -122,8 +122,8 @@ RUN = {
 """Commands of pages that need nothing but the repository, in the order in which they are run. Tests
 of their own run those of docs/python.md and docs/extend.md, and of a hand."""
 SHORTER = "-o data_loader.args.dataset.args.size=8 -o data_loader.args.dataset.args.valid_size=2 "
-SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.02"
-"""Options of a new run that takes seconds: it is stopped, and resumed."""
+SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.0"
+"""Options of a new run: it is stopped after an epoch, and resumed for another."""
 
 
 @pytest.fixture

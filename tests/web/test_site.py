@@ -53,7 +53,7 @@ def _full_disk(source, target):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_site_below_a_path_writes_and_reads_also_without_its_host(
     start, tmp_path, tmp_path_factory
 ):

@@ -17,7 +17,7 @@ from commands.viewer import MAX_BYTES, ViewServer
 from notes.viewing import Chosen, Viewer
 from utils.checks import UserError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

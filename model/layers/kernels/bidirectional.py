@@ -6,7 +6,6 @@ bit for bit, in every batch and with every number of threads. Padding is not com
 Shapes: S frames, B lines of a batch, X inputs of a frame, H cells of a direction.
 """
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
@@ -39,13 +38,14 @@ def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn
     if num_inputs % 2:  # products take pairs of columns
         sequences = functional.pad(sequences, (0, 1))
     hiddens = sequences.new_zeros(batch, frames, 2 * layers[0].hidden_size)
-    kernels = library.kernels(dtype == torch.bfloat16)
-    values = dict(batch=batch, frames=frames, inputs=num_inputs, size=layers[0].hidden_size)
-    layer = library.structure(
-        kernels,
+    library.call(
         "Bidirectional",
-        **values,
-        threads=torch.get_num_threads(),
+        "bidirectional",
+        dtype,
+        batch=batch,
+        frames=frames,
+        inputs=num_inputs,
+        size=layers[0].hidden_size,
         lengths=lengths.contiguous(),
         order=lengths.argsort(descending=True),
         sequences=sequences.contiguous(),
@@ -54,5 +54,4 @@ def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn
         biases=[(each.bias_ih_l0 + each.bias_hh_l0).float().contiguous() for each in layers],
         hiddens=hiddens,
     )
-    library.raise_failure(kernels.bidirectional(ctypes.byref(layer)))
     return hiddens.transpose(0, 1)

@@ -15,7 +15,7 @@ STRUCTURE(Layer,
     /* Even width of a row of `joint`: hidden state, window, inputs and, if needed, a zero. */
     int64_t width;
     float bound; /* on the gradient of the gates; infinity without a bound */
-    int64_t *lengths; /* steps of each row, (batch); null, only in forward: all rows have all steps */
+    const int64_t *lengths; /* steps of each row, (batch); null: all rows have all steps */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
@@ -33,7 +33,7 @@ STRUCTURE(Layer,
 )
 
 /* Rows whose products with the inputs are computed at once: the weights are loaded once for all of
- * them, and the sums stay in the cache (measured: products are as fast from 48 to 384 rows). */
+ * them, and the sums stay in the cache (measured: more rows suit wide layers, fewer narrow ones). */
 enum { CHUNK_ROWS = 96 };
 
 static int64_t chunk_steps(int64_t count) { return count < CHUNK_ROWS ? CHUNK_ROWS / count : 1; }
@@ -190,25 +190,6 @@ static void step_cells_backward(const Layer *layer, int64_t step, int64_t row,
                    layer->d_cell + row * size, layer->d_gates + index * 4 * size);
 }
 
-static int is_zero(const item *values, int64_t count) {
-    item any = 0;
-    for (int64_t i = 0; i < count; i++) any = values[i] != 0 ? 1 : any;
-    return !any;
-}
-
-/* Shorten a row to its last step whose outputs have a gradient. */
-static void shorten(const Layer *layer, int64_t row) {
-    const int64_t batch = layer->batch, size = layer->size, vocab_size = layer->vocab_size;
-    int64_t *length = layer->lengths + row;
-    for (int64_t i = 0; i < size; i++)
-        if (layer->d_cell[row * size + i] != 0) return;
-    for (int64_t i = 0; i < layer->components; i++)
-        if (layer->d_kappa[row * layer->components + i] != 0) return;
-    while (*length && is_zero(layer->d_hiddens + ((*length - 1) * batch + row) * size, size) &&
-           is_zero(layer->d_windows + ((*length - 1) * batch + row) * vocab_size, vocab_size))
-        --*length;
-}
-
 /* Compute the gradients of the inputs of `steps` steps from those of the gates. `scratch` has room
  * for the padded inputs of all rows. */
 static void inputs_backward(const Layer *layer, int64_t step, int64_t steps, int64_t first,
@@ -218,17 +199,13 @@ static void inputs_backward(const Layer *layer, int64_t step, int64_t steps, int
     multiply_steps(layer->d_gates + (step * batch + first + ended) * gates, gates, batch * gates,
                    steps, count - ended, gates, layer->input_weights_backward, gates * PANEL,
                    inputs, scratch);
-    for (int64_t t = step; t < step + steps; t++)
-        for (int64_t row = 0; row < count; row++) {
-            item *target = layer->d_inputs + (t * batch + first + row) * inputs;
-            if (row < ended) {
-                memset(target, 0, inputs * sizeof(item));
-                continue;
-            }
+    for (int64_t t = step; t < step + steps; t++) {
+        item *target = layer->d_inputs + (t * batch + first) * inputs;
+        memset(target, 0, ended * inputs * sizeof(item));
+        for (int64_t row = ended; row < count; row++, scratch += padded(inputs))
             for (int64_t n = 0; n < inputs; n += LANES)
-                store_items(target + n, load(scratch + n), inputs - n);
-            scratch += padded(inputs);
-        }
+                store_items(target + row * inputs + n, load(scratch + n), inputs - n);
+    }
 }
 
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
@@ -247,7 +224,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     float *d_window = d_hidden + count * hidden_stride, *d_phi = d_window + padded(vocab_size);
     float *d_parameters = d_phi + padded(layer->places);
     float *d_chunk = d_parameters + padded(parameters);
-    for (int64_t row = first; row < first + count; row++) shorten(layer, row);
     memset(d_joint, 0, count * joint_stride * sizeof(float));
     memset(d_parameters, 0, padded(parameters) * sizeof(float));
     for (int64_t step = layer->steps - 1; step >= 0; step--) {
@@ -293,16 +269,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     return 0;
 }
 
-#define RUN(function) \
-    int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \
-    int failed = 0; \
-    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
-    for (int64_t group = 0; group < groups; group++) { \
-        int64_t first = layer->batch * group / groups; \
-        failed |= function(layer, first, layer->batch * (group + 1) / groups - first); \
-    } \
-    return failed;
+int forward(const Layer *layer) { RUN(forward_rows, layer) }
 
-int forward(const Layer *layer) { RUN(forward_rows) }
-
-int backward(const Layer *layer) { RUN(backward_rows) }
+int backward(const Layer *layer) { RUN(backward_rows, layer) }

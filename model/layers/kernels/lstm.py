@@ -14,6 +14,7 @@ means the gradient.
 
 import ctypes
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,12 +23,7 @@ from torch.nn import functional
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, address, round_up
 
-
-def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
-    """Call `forward` or `backward` of lstm.c with `values` as the fields of its `Layer`."""
-    compiled = library.kernels(dtype == torch.bfloat16)
-    layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
-    library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
+_call = partial(library.call, "Layer")
 
 
 def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
@@ -42,6 +38,14 @@ def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
     values += (n, right.stride(0), address(right), address(out), torch.get_num_threads())
     library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
     return out[:, :n]
+
+
+def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
+    """Return after how many steps the outputs of each sequence have no gradient, `(B,)`."""
+    outputs = [part for part in (d_hiddens, d_windows) if part.numel()]
+    largest = sum(part.abs().amax(2) for part in outputs)  # (T, B)
+    largest[-1] += torch.cat(d_last, 1).abs().sum(1)
+    return ((largest != 0) * torch.arange(1, len(largest) + 1)[:, None]).amax(0)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -111,7 +115,7 @@ class _Recurrence(torch.autograd.Function):
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        ends = ends.clone()  # backward of lstm.c shortens sequences to the steps with gradients
+        ends = torch.minimum(ends, _ends(d_hiddens, d_windows, d_cell, d_kappa))
         d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[5] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
@@ -182,5 +186,5 @@ def run(
     if not len(text[0]) == len(text[1]) == batch:
         raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
-    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.contiguous()
+    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.long().contiguous()
     return _Recurrence.apply(dtype, bound, ends, *text, inputs, *weights, *state, *window)

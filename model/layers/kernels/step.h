@@ -213,6 +213,17 @@ INLINE int tile_rows(int64_t row, int64_t count) {
     return (int)((count - row + tiles - 1) / tiles);
 }
 
+/* Call `function` for some rows of the batch in each thread, and return its failures. */
+#define RUN(function, layer) \
+    int64_t groups = (layer)->threads < (layer)->batch ? (layer)->threads : (layer)->batch; \
+    int failed = 0; \
+    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
+    for (int64_t group = 0; group < groups; group++) { \
+        int64_t first = (layer)->batch * group / groups; \
+        failed |= function(layer, first, (layer)->batch * (group + 1) / groups - first); \
+    } \
+    return failed;
+
 /* The LSTM ----------------------------------------------------------------------------------- */
 
 /* Compute one step of LANES cells (the paper, eqs 7-11 without peepholes) and return their hidden
