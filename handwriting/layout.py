@@ -18,9 +18,7 @@ from ink.drawing.page import Page
 from ink.geometry import at_equal_steps, path_along
 from utils.checks import UserError
 
-MAX_GAP_FACTOR = 2.0
-"""Largest factor by which the blanks of a justified row are widened; a row that needs a larger one
-is not stretched (assumed)."""
+MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)
 MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
@@ -28,12 +26,9 @@ UNITS = {
     *("km", "m", "cm", "mm", "ft"),
 }
 """Units, which stay in one row with the number before them."""
-DASHES = ("-", "–", "—")
-"""Dashes, which stay in one row with the word before them."""
+DASHES = ("-", "–", "—")  # They stay in one row with the word before them.
 CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
-MAX_SPREAD = 1.5
-"""Largest factor by which rows are set further apart so that they do not touch (assumed: with a
-larger one, one slip of the pen would spread a whole page)."""
+MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
 STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
 SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
 """Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks

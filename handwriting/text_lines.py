@@ -25,9 +25,7 @@ from handwriting.written_word import WrittenWord
 from model.batches import BATCH_SIZE
 from model.generation.long_lines import wrapped
 
-MAX_LINE_CHARACTERS = 32
-"""Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in
-three styles: lengths of 24 and 40 look alike; in hands of people, lines of 40 vary more)."""
+MAX_LINE_CHARACTERS = 32  # of a line that is written at once, unless a word is longer (by eye)
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
 RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
