@@ -31,7 +31,7 @@ three styles: lengths of 24 and 40 look alike; in hands of people, lines of 40 v
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
 RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
-MAX_FIGURE_RATIO = 1.15  # largest, of heights of numbers (measured, notebook: pages)
+MAX_FIGURE_RATIO = 1.15  # of heights of numbers (notebook: pages, words on their line)
 MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 
