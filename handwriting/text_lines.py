@@ -29,8 +29,7 @@ MAX_LINE_CHARACTERS = 32  # of a line that is written at once, unless a word is 
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
 RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
-MAX_FIGURE_RATIO = 1.15  # largest, of heights of numbers
-# (measured, notebook: pages, words on their line)
+MAX_FIGURE_RATIO = 1.15  # of heights of numbers (notebook: pages, words on their line)
 MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 

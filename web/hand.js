@@ -70,10 +70,12 @@ export function startHand({client, store}, sentences) {
   }
 
   /** Show the next sentence. If the reader reads another sentence, first ask whether the strokes
-   * are right; without a reader do not ask. */
+   * are right; without a reader do not ask. Do nothing if somebody goes elsewhere or writes on while
+   * the strokes are read. */
   async function finish() {
-    const text = current, keep = () => next(text, "done");
+    const text = current, {strokes} = pad, keep = () => next(text, "done");
     const rows = await client.ask("read", {strokes: pad.pointLists}).catch(() => [{text}]);
+    if (text !== current || strokes !== pad.strokes || pad.isWriting) return;
     const read = rows.map((row) => row.text).join(" ");
     if (editDistance(read, text) <= MAX_MISREAD * text.length) return keep();
     const error = new Error(`This reads “${read}” and not the sentence. Is it right anyway?`);

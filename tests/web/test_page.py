@@ -762,6 +762,16 @@ def finish_line(page, sentence):
     page.click("#pause")
 
 
+def test_who_goes_on_while_a_line_is_read_is_not_asked_about_it(page, site):
+    page.goto(f"{site[0]}#hand")
+    page.click("#begin")
+    draw(page, "#hand-pad", [[(x, 60), (x, 110)] for x in range(20, 160, 20)])
+    page.click("#next")  # seven strokes are being read
+    page.click("#skip")
+    page.wait_for_timeout(1500)
+    assert page.inner_text("#sentence") == SENTENCES[1] and page.is_hidden("#problem")
+
+
 def test_all_lines_of_my_hand_are_kept_when_the_browser_is_killed(
     start, site, tmp_path, tmp_path_factory
 ):
