@@ -131,7 +131,7 @@ sanitize: .venv/installed-dev
 		exit(None in map(library.kernels, (False, True)))'
 	@$(RUN_SANITIZED) -m pytest --capture=sys -k "not other_processors" \
 		tests/model/layers/kernels/test_library.py tests/model/layers/kernels/test_decoder.py \
-		tests/model/layers/test_paths.py \
+		tests/model/layers/test_paths.py tests/model/recognition/test_encoder.py \
 		tests/model/generation/test_stepper.py
 
 lint: .venv/installed-dev

@@ -28,7 +28,7 @@ from data_loader.texts.templates import Draws
 from handwriting import PageOptions, Paper, write_page
 from handwriting.styles import styles
 from ink.drawing.page import save_ink_pages
-from ink.formats.folders import file_state
+from ink.formats.files import file_state
 from ink.ink_page import InkPage, PageStroke
 from notes.index import IndexedPage
 from notes.page_text import PageRow, PageText, PageWord, normalised_word

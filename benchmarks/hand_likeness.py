@@ -13,8 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from base.run.pretrained import PRETRAINED
-from ink.geometry import bounds, strokes, x_height
-from ink.measures import PATH_STEP, at_steps, baseline, gaps, levelled, median_lean, x_heights
+from ink.geometry import strokes, x_height
+from ink.measures import (
+    PATH_STEP,
+    at_steps,
+    baseline,
+    gaps,
+    levelled,
+    median_lean,
+    median_x_height,
+)
 from utils.checks import DataError
 
 SMOOTHING = 0.1
@@ -156,14 +164,12 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
     """
     level, _ = levelled(ink)
     lean, origin = median_lean(level), np.array([0.0, baseline(level)])
-    left, _, right, _ = bounds(level)
-    (height,) = x_heights(level, np.array([left, right])).tolist()
+    height = median_x_height(level)
     if math.isnan(height):
         height = x_height(level)
     scaled = [(stroke - origin) / height for stroke in strokes(level)]
-    paths = [
-        _smoothed(points)[::FINE_FACTOR] for points, _ in at_steps(scaled, PATH_STEP, FINE_FACTOR)
-    ]
+    fine = at_steps(scaled, PATH_STEP, FINE_FACTOR)
+    paths = [_smoothed(points)[::FINE_FACTOR] for points in fine]
     if not paths:
         raise DataError("the ink has no stroke longer than a dot; give lines of words")
     return paths, 0.0 if math.isnan(lean) else lean

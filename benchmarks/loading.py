@@ -30,7 +30,7 @@ from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
-from ink.formats.inkml.lines import to_inkml
+from ink.formats.inkml.lines import write_inkml
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import Range
@@ -140,7 +140,7 @@ def parse(folder: Path, lines: int) -> None:
     source.mkdir(parents=True, exist_ok=True)
     for number in range(lines):
         ink = line(number)
-        (source / f"{number:06}.inkml").write_text(to_inkml(ink.ink, ink.text))
+        write_inkml(source / f"{number:06}.inkml", ink.ink, ink.text)
     dataset, seconds = ManyBlocks(root=str(source)), []
     for workers in (1, 2):
         shutil.rmtree(source / "cache", ignore_errors=True)

@@ -24,7 +24,7 @@ from commands.network_options import Networks
 from commands.options import Parser, number
 from commands.search_options import SearchOptions
 from ink.drawing.page import INK_KINDS
-from ink.formats.folders import file_state
+from ink.formats.files import file_state
 from ink.guard import note_files
 from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import open_file, prepare_output, safe_path

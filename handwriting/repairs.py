@@ -20,6 +20,7 @@ import numpy as np
 from handwriting.hand_shape import HandShape
 from handwriting.written_word import span
 from ink import geometry
+from ink.measures import at_steps
 from model.generation.line import Line
 
 # Dots and bars; for what is measured see notebook: pages, dots and bars.
@@ -27,6 +28,11 @@ MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured)
 DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured)
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured)
 MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
+MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
+# Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
+MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
+MIN_STRAY_RISE = 0.8  # above the lowest quarter of the ink beside
+MIN_STRAY_GAP = 0.1  # to other ink
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
 it may also be anywhere up to the word's end (measured)."""
@@ -37,7 +43,7 @@ BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
-MAX_BAR_SLOPE = 1.2  # height over width of a step in a bar (by eye)
+MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
@@ -52,15 +58,11 @@ MIN_DOT_SIZE = 0.15
 people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_MARK_GAP = 0.3
-"""Least x-heights between a full stop or comma within a word and the feet of its neighbours (by
-eye: the width of the pen's line is 0.15)."""
+MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to feet beside (by eye)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_END_GAP = 0.3
-"""Least x-heights between the feet of a word and the full stop or comma at its end (measured,
-notebook: pages, marks that are drawn; the width of the pen's line is 0.15)."""
+MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
@@ -164,10 +166,14 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         # People who join their letters make the dots of a word at its end.
         word_end = f"{letters.text} ".index(" ", index)
         window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
+        candidates = [dot for dot in dots if letters.indices[dot][0] in window]
+        if not stems:  # One of them is this letter's dot, and no stray dot.
+            for dot in candidates:
+                letters.indices[dot] = np.full_like(letters.indices[dot], index)
+            continue
         distances = {  # by dot that may belong to the letter, its distances from the stems
             dot: [_distance_from(stem, letters.strokes[dot], x_height, lean) for stem in stems]
-            for dot in dots
-            if stems and letters.indices[dot][0] in window
+            for dot in candidates
         }
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
@@ -175,10 +181,11 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
             dots.remove(nearest)
             letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
-            if not dots_above:
-                shift = distances[nearest][-1] * x_height, 0.0
-                letters.strokes[nearest] = letters.strokes[nearest] - shift
-        elif stems:
+            dot, middle = letters.strokes[nearest], letters.strokes[nearest].mean(0)
+            shift = 0.0 if dots_above else distances[nearest][-1] * x_height
+            size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
+            letters.strokes[nearest] = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
+        else:
             position = stems[-1].points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
             added.append((stems[-1].stroke_number, index, position[None]))
     return letters.with_added(added)
@@ -289,13 +296,8 @@ def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
 
 def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
     """Return the points of a straight bar and stem for a `5`, and the number of the first point of
-    the belly in `body`; None if the body does not have the shape of a `5`.
-
-    Args:
-        body: the stroke with the belly.
-        bar: the stroke of the bar; without points if the body begins with the bar.
-        lean: how far downstrokes lean to the right, x over y.
-    """
+    the belly in its stroke `body`; None if the body does not have the shape of a `5`. The body
+    begins with the bar if `bar` has no points. `lean`: as in `with_dots`."""
     points = np.concatenate([bar, body])
     height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
     low = np.flatnonzero(body[:, 1] > top + MIN_BELLY_DEPTH * height)
@@ -313,31 +315,46 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
 
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
-    """Return the result of `with_dots` without the strokes smaller than `MIN_DOT_SIZE` that no
-    character needs: some people touch the paper where a letter begins. A word without larger
-    strokes is not changed. `x_height`: as in `with_dots`."""
+    """Return the result of `with_dots` without needless touches, which some people make where a
+    letter begins, and stray dots, under which a letter looks accented. A word without other strokes
+    is not changed. `x_height`: as in `with_dots`."""
     kept = [
         number
-        for number, stroke in enumerate(letters.strokes)
-        if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE * x_height or _may_be_dot(letters, number)
+        for number in range(len(letters.strokes))
+        if not _is_needless(letters, number, x_height) or _may_be_dot(letters, number, x_height)
     ]
     word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
     with_ink = {word_of[number] for number in kept}
-    words = enumerate(word_of)
-    return letters.selected(k for k, word in words if k in kept or word not in with_ink)
+    return letters.selected(k for k, w in enumerate(word_of) if k in kept or w not in with_ink)
 
 
-def _may_be_dot(letters: LetterStrokes, number: int) -> bool:
+def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, indices = letters.text, letters.indices
     first, end = int(indices[number].min()), int(indices[number].max()) + 1
-    if set(text[first:end]) - UNDOTTED or first >= len(text):
-        return True
-    if not text[max(first - MAX_DELAY, 0) : end + MAX_DELAY].isascii():
+    before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
+    right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
+    if before and right < span(before)[1] and {*";:!?"}.issuperset(text[first:end]):
+        return False  # A stray dot, made while the window is at the sign behind the word.
+    near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
+    if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
     return bool(signs.difference(*indices))
+
+
+def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
+    """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink."""
+    dot = letters.strokes[number] / x_height
+    if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > MAX_STRAY_SIZE:
+        return bool(size < MIN_DOT_SIZE)
+    others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
+    ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
+    near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
+    if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
+        return False
+    return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 
 
 class Bar(NamedTuple):
@@ -405,8 +422,7 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
         ends = np.flatnonzero(~down & np.append(False, down[:-1]))
         for first, last in zip(starts, ends, strict=True):
             stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
-            num_of_letter = np.count_nonzero(indices[first : last + 1] == index)
-            is_of_letter = num_of_letter >= MIN_POINT_FRACTION * (last + 1 - first)
+            is_of_letter = np.mean(indices[first : last + 1] == index) >= MIN_POINT_FRACTION
             if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
@@ -414,11 +430,9 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
-    strokes, text = with_clear_signs(letters), letters.text
-    strokes = with_last_marks_clear(replace(letters, strokes=strokes))
-    if text.endswith(","):
-        strokes = with_long_comma(strokes)
-    return with_free_marks(replace(letters, strokes=strokes))
+    letters = replace(letters, strokes=with_clear_signs(letters))
+    letters = replace(letters, strokes=with_last_marks_clear(letters))
+    return with_free_marks(letters)
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
@@ -463,32 +477,26 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 
 def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
-    right until they are `MIN_END_GAP` clear of the feet before, and full stops to the baseline."""
+    right until they are `MIN_END_GAP` clear of the feet before, full stops to the baseline; short
+    commas are scaled."""
     strokes, text = [*letters.strokes], letters.text
     ends = range(len(text.rstrip(".,")), len(text))
     marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
     others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
     feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
     for number, mark in marks.items():
-        (left, right), bottom = span([strokes[number]]), strokes[number][:, 1].max()
+        (left, top), (right, bottom) = strokes[number].min(0), strokes[number].max(0)
         to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
             strokes[number] = strokes[number] + (to_right, 0.0)
-        if mark == "." and np.ptp(strokes[number], axis=0).max() <= MAX_STOP_SIZE:
+            if mark == "," and top > -MARK_RISE:
+                origin = strokes[number][strokes[number][:, 1].argmin()]
+                factor = max(MIN_COMMA_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
+                strokes[number] = origin + (strokes[number] - origin) * factor
+        if mark == "." and max(right - left, bottom - top) <= MAX_STOP_SIZE:
             up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
             strokes[number] = strokes[number] - (0.0, up)
     return strokes
-
-
-def with_long_comma(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return the strokes, in x-heights, of a word that ends with a comma; a short one is scaled."""
-    last = max(range(len(strokes)), key=lambda k: float(strokes[k][:, 0].mean()))
-    comma, lengthened = strokes[last], [*strokes]
-    if comma[:, 1].min() > -MARK_RISE and np.ptp(comma[:, 0]) <= MARK_WIDTH:
-        top = comma[comma[:, 1].argmin()]
-        factor = max(MIN_COMMA_HEIGHT / max(np.ptp(comma[:, 1]), MIN_DOT_SIZE), 1.0)
-        lengthened[last] = top + (comma - top) * factor
-    return lengthened
 
 
 def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
@@ -498,9 +506,8 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    centres = []
-    for foot, stroke in zip(feet, strokes, strict=True):
-        centres.append(float((foot if len(foot) else stroke)[:, 0].mean()))
+    pairs = zip(feet, strokes, strict=True)
+    centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
     moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
         if len(foot := feet[number]):

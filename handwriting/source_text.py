@@ -14,8 +14,7 @@ from utils.checks import UserError, short
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
-MAX_WORD = 99
-"""Largest number of characters of a word (assumed: longer ones are no words, and take minutes)."""
+MAX_WORD = 99  # largest number of characters of a word (assumed: longer ones take minutes)
 
 
 def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Values, str]]:

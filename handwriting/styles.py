@@ -26,8 +26,7 @@ OWN = "own"  # in place of the name of a style: a hand of the network's own, new
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The usual style of each pretrained network (chosen by eye)."""
 
-FORMAT = 1
-"""Version of the format of styles; files of another version are refused."""
+FORMAT = 1  # version of the format of styles; files of another version are refused
 
 PRECISION = 3  # decimals of positions in x-heights, and of the numbers of a descriptor
 

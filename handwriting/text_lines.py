@@ -13,22 +13,24 @@ from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from handwriting.hands import Hand
 from handwriting.paragraphs import FILL, fill_word
 from handwriting.proofreading import MISSING_WORD, CheckedWord, write_words
 from handwriting.source_text import RAISED
+from handwriting.word_cutting import tall_strokes
 from handwriting.written_word import WrittenWord
 from model.batches import BATCH_SIZE
 from model.generation.long_lines import wrapped
 
-MAX_LINE_CHARACTERS = 32
-"""Largest length of a line that is written at once, unless a word is longer (by eye, `writer` in
-three styles: lengths of 24 and 40 look alike; in hands of people, lines of 40 vary more)."""
+MAX_LINE_CHARACTERS = 32  # of a line that is written at once, unless a word is longer (by eye)
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
 RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
+MAX_FIGURE_RATIO = 1.15  # largest, of heights of numbers
+# (measured, notebook: pages, words on their line)
 MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 
@@ -42,11 +44,6 @@ class WordPart(NamedTuple):
 
     text: str
     extra_gap: float | None
-
-    @property
-    def is_fill(self) -> bool:
-        """Whether the part is a fill, which is drawn and not written."""
-        return FILL.fullmatch(self.text) is not None
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ class Passage:
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
         lines = []
-        for is_fill, parts in groupby(self.parts, lambda part: part.is_fill):
+        for is_fill, parts in groupby(self.parts, lambda part: bool(FILL.fullmatch(part.text))):
             texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
             lines += [] if is_fill else wrapped(texts, MAX_LINE_CHARACTERS)
         return lines
@@ -123,8 +120,7 @@ def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord
         texts_by_hand.setdefault(hand, {})[seed] = text
     lines: dict[int, list[CheckedWord]] = {}
     for hand, texts in texts_by_hand.items():
-        hand_lines = write_words(hand, [*texts.values()], [*texts])
-        lines |= zip(texts, hand_lines, strict=True)
+        lines |= zip(texts, write_words(hand, [*texts.values()], [*texts]), strict=True)
     return [line for _, line in sorted(lines.items())]
 
 
@@ -141,9 +137,12 @@ def words_of(
 
     def pop_fills() -> list[CheckedWord]:
         """Remove the fills at the front of `parts`, and return them as words."""
-        words = []
-        while parts and parts[0].is_fill:
-            words.append(_fill(passage, parts.popleft()))
+        words, shape = [], passage.hand.shape
+        while parts and FILL.fullmatch(parts[0].text):
+            text, extra_gap = parts.popleft()
+            word = fill_word(text, shape.character_width, passage.max_word_width)
+            gap = 0.0 if extra_gap is None else shape.gap + extra_gap
+            words.append(CheckedWord((replace(word, gap=gap),), text))
         return words
 
     checked: list[CheckedWord] = []
@@ -156,20 +155,12 @@ def words_of(
     return narrowed_words(passage, checked), checked
 
 
-def _fill(passage: Passage, part: WordPart) -> CheckedWord:
-    """Return a part that is a fill as a word."""
-    shape = passage.hand.shape
-    word = fill_word(part.text, shape.character_width, passage.max_word_width)
-    gap = 0.0 if part.extra_gap is None else shape.gap + part.extra_gap
-    return CheckedWord((replace(word, gap=gap),), part.text)
-
-
 def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> list[WrittenWord]:
     """Return the written words of a passage, narrowed to the width of a row; doubtful words have
     their reason. In place of a missing word there is a line to write on."""
     words: list[WrittenWord] = []
-    for checked in checked_words:
-        (word,) = checked.words
+    even = with_even_figures([word for checked in checked_words for word in checked.words])
+    for checked, word in zip(checked_words, even, strict=True):
         is_too_long = MIN_NARROWING * word.width > passage.max_word_width
         reason = checked.reason or ("too long for a row" if is_too_long else "")
         if not word.strokes:
@@ -180,6 +171,21 @@ def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> li
         is_named = passage.hand.reader or MISSING_WORD in checked.faults
         words.append(replace(word, doubt=reason if is_named else ""))
     return words
+
+
+def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
+    """Return words; those of figures or capitals are resized if their height and the median of such
+    words have a ratio above `MAX_FIGURE_RATIO`."""
+    even, heights = [*words], {}
+    for number, word in enumerate(words):
+        if word.strokes and word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text):
+            tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
+            heights[number] = max(float(np.median(tall)), 0.1)
+    for number, height in heights.items():
+        ratio = np.clip(height / np.median([*heights.values()]), 0.5, 2.0)
+        factor = float(np.clip(ratio, 1 / MAX_FIGURE_RATIO, MAX_FIGURE_RATIO) / ratio)
+        even[number] = replace(words[number].scaled(factor), gap=words[number].gap)
+    return even
 
 
 def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:

@@ -34,22 +34,16 @@ the window goes to the next word some points earlier or later than the pen)."""
 LINE_PRIOR = 1.0  # for the y of the baseline (measured, notebook: pages, words on their line)
 TURN_PRIOR = 2.0
 """For the slant, which a few downstrokes show, and the slope of the baseline (measured, notebook:
-pages, the lines of a page. The slants of lines of 24 characters differ by 3 to 6 degrees from the
-slant of their primer, and by 1.3 degrees from each other)."""
+pages, the lines of a page)."""
 WORD_PRIOR = 2.0
 """For the y of one word within its line, in feet of letters instead of letters (measured, notebook:
 pages, words on their line)."""
-MAX_WORD_OFFSET = 0.8
-"""Largest distance in x-heights from the baseline of a line to the feet of its letters (measured,
-as above: words stand up to 0.7 off; descenders reach lower)."""
+MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
-HEIGHT_PRIOR = 8.0
-"""For the x-height of a line, in small letters instead of letters (assumed, as the page in the
-browser; measured, notebook: pages, marks that are drawn)."""
+HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
-MIDDLE_SIGNS = "-–—~=+"
-"""Signs whose middle is half an x-height above the baseline (assumed)."""
+MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
 # Ratios to the usual gap between words:
 MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
 MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
@@ -99,7 +93,7 @@ def _shaped_words(
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, text, num_characters)
-    words = as_high(words, shape.x_height, sum(map(str.islower, text)))
+    words = as_high(words, [word.text for word in cut], shape.x_height)
     words = shear(words, shape, lean, num_characters)
     baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
@@ -155,11 +149,7 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
     """Return the number of the word that owns each stroke: its main word, or an earlier word that
     covers more than half of the stroke's width and more of it than the main word. The owner of a
     stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
-
-    Args:
-        strokes: positions `(n, 2)`.
-        main_words: number of the word of most points of each stroke; -1 if all are at blanks.
-    """
+    `main_words`: number of the word of most points of each stroke; -1 if all are at blanks."""
     spans: dict[int, tuple[float, float]] = {}
     owners = []
     for stroke, word in zip(strokes, main_words, strict=True):
@@ -204,9 +194,15 @@ def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
-def as_high(words: StrokesByWord, x_height: float, num_small: int) -> StrokesByWord:
-    """Return words with `num_small` small letters, enlarged or reduced towards an x-height."""
-    high, low = turning_points(vertical_segments(from_strokes([*chain(*words)])), x_height)
+def as_high(words: StrokesByWord, texts: Sequence[str], x_height: float) -> StrokesByWord:
+    """Return the words of a line, enlarged or reduced towards an x-height, which the words with
+    small letters show: figures are higher."""
+    num_small = sum(map(str.islower, "".join(texts)))
+    pairs = zip(words, texts, strict=True)
+    strokes = [*chain(*(word for word, text in pairs if any(map(str.islower, text))))]
+    if not strokes:
+        return words
+    high, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) else 0.0
     if height <= 0.0:
         return words
@@ -245,20 +241,28 @@ def to_written_words(
 
 
 def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float:
-    """Return the y of the baseline of level words, which the turning points of small letters show;
-    for a text without small letters, the median y of the feet of tall strokes, or what
-    `MIDDLE_SIGNS` show."""
+    """Return the y of the baseline of level words, which their `feet` or `MIDDLE_SIGNS` show."""
     strokes = [*chain(*words)]
     if set(text) <= {*MIDDLE_SIGNS}:
         y = np.concatenate(strokes)[:, 1]
         return float(y.min() + y.max() + x_height) / 2
+    return float(np.median(feet(strokes, text, x_height)))
+
+
+def feet(strokes: Sequence[np.ndarray], text: str, x_height: float) -> np.ndarray:
+    """Return the y of the low turning points of level strokes; for a text without small letters,
+    the y of the feet of tall strokes."""
     # By the hand's x-height: beside a long tail, the ink's own would make flat what letters turn.
     _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
     if any(map(str.islower, text)) and len(low):
-        return float(strokes[0][0, 1] + np.median(low[:, 1]))
-    heights = np.array([np.ptp(stroke[:, 1]) for stroke in strokes])
-    feet = np.array([stroke[:, 1].max() for stroke in strokes])
-    return float(np.median(feet[heights >= MIN_TALL_RATIO * heights.max()]))
+        return strokes[0][0, 1] + low[:, 1]
+    return np.array([stroke[:, 1].max() for stroke in tall_strokes(strokes)])
+
+
+def tall_strokes(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes that are nearly as high as the highest."""
+    min_height = MIN_TALL_RATIO * max(np.ptp(stroke[:, 1]) for stroke in strokes)
+    return [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= min_height]
 
 
 def on_baseline(
@@ -266,24 +270,21 @@ def on_baseline(
 ) -> StrokesByWord:
     """Return level words, each moved up or down towards the baseline of their line.
 
-    The median low turning point near the baseline shows a word's offset, which is `shrunk`. A word
-    without small letters moves as its neighbours do.
+    The median of a word's feet near the baseline shows its offset, which is `shrunk`. A word
+    without letters and digits moves as its neighbours do.
     """
     numbers, offsets = [], []
     for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
-        _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
-        feet = low[:, 1] + strokes[0][0, 1] - baseline
-        feet = feet[np.abs(feet) <= MAX_WORD_OFFSET * x_height]
-        if len(feet) and any(map(str.islower, text)):
+        low = feet(strokes, text, x_height) - baseline
+        low = low[np.abs(low) <= MAX_WORD_OFFSET * x_height]
+        if len(low) and any(map(str.isalnum, text)):
+            prior = WORD_PRIOR if any(map(str.islower, text)) else LINE_PRIOR
             numbers.append(number)
-            offsets.append(shrunk(float(np.median(feet)), len(feet), WORD_PRIOR))
+            offsets.append(shrunk(float(np.median(low)), len(low), prior))
     if not numbers:
         return words
-    shifts = np.interp(range(len(words)), numbers, offsets)
-    return [
-        [stroke - (0.0, shift) for stroke in word]
-        for word, shift in zip(words, shifts, strict=True)
-    ]
+    shifted = zip(words, np.interp(range(len(words)), numbers, offsets), strict=True)
+    return [[stroke - (0.0, shift) for stroke in word] for word, shift in shifted]
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:

@@ -239,6 +239,14 @@ def bezier(points: np.ndarray) -> np.ndarray:
     return np.stack([start, leave, arrive, end], axis=1)
 
 
+def at_bezier(segments: np.ndarray, t: np.ndarray | float) -> np.ndarray:
+    """Return the points at parameters `t`, from 0 to 1, of Bézier segments `(..., 4, 2)`; `t` has a
+    value for each segment, `(..., 1)`, or is a number."""
+    start, leave, arrive, end = np.moveaxis(segments, -2, 0)
+    rest = 1 - t
+    return rest**3 * start + 3 * t * rest**2 * leave + 3 * t**2 * rest * arrive + t**3 * end
+
+
 def _control(
     before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
 ) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Defines a page of ink with its images and typed texts, as note programs store it."""
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,6 +89,16 @@ class PageImage:
     content: bytes = field(repr=False)
     box: tuple[float, float, float, float]
     layer: int = 0
+
+    @property
+    def media_type(self) -> str:
+        """Type of the content, such as "image/png"."""
+        return f"image/{image_kind(self.content)}"
+
+    @property
+    def data_url(self) -> str:
+        """Address that has the content."""
+        return f"data:{self.media_type};base64,{b64encode(self.content).decode()}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ A measure is NaN where it cannot be computed, mostly because a line is too short
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -140,41 +139,26 @@ def turning_points(segments: np.ndarray, x_height: float) -> tuple[np.ndarray, n
     return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])
 
 
-def x_heights(ink: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the x-height of each section of a level line, `(sections,)`.
+def median_x_height(ink: np.ndarray) -> float:
+    """Return the x-height of a level line: the distance between the median low and the median high
+    turning point, since most letters have no ascender or descender.
 
-    The x-height is the distance between the median low and the median high turning point, since
-    most letters have no ascender or descender. If letters become 0.8 or 1.25 times as high
-    within a line of `EmbeddedDataset`, the ratio of the x-heights is right within 2 % (measured).
-
-    Args:
-        ink: `(points, 3)`.
-        edges: the x between which the sections lie, `(sections + 1,)`, as in `to_points`.
-
-    Returns:
-        NaN for a section with fewer than four low or high turning points, or no positive height.
+    If letters become 0.8 or 1.25 times as high within a line of `EmbeddedDataset`, the ratio of the
+    x-heights of its parts is right within 2 % (measured). The x-height is NaN for ink `(points, 3)`
+    with fewer than four low turning points, or if it is not positive.
     """
     high, low = turning_points(vertical_segments(ink), x_height(ink))
-    heights = np.full(len(edges) - 1, math.nan)
-    for section, (start, end) in enumerate(pairwise(edges)):
-        lows = low[(low[:, 0] >= start) & (low[:, 0] <= end), 1]
-        highs = high[(high[:, 0] >= start) & (high[:, 0] <= end), 1]
-        if len(lows) >= 4 and len(highs) >= 4:
-            height = np.median(lows) - np.median(highs)
-            heights[section] = height if height > 0 else math.nan
-    return heights
+    height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) >= 4 else 0.0
+    return height if height > 0 else math.nan
 
 
-def at_steps(
-    strokes: Sequence[np.ndarray], step: float, finer: int = 1
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step, and the
-    stroke's length."""
+def at_steps(strokes: Sequence[np.ndarray], step: float, finer: int = 1) -> Iterator[np.ndarray]:
+    """Yield each stroke `(n, 2)` of at least two steps, resampled to `finer` points a step."""
     paths = [path_along(stroke) for stroke in strokes]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for stroke, path in zip(strokes, paths, strict=True):
         if (count := round(path[-1] / step)) >= 2:
-            yield at_equal_steps(stroke, path, finer * count), path[-1]
+            yield at_equal_steps(stroke, path, finer * count)
 
 
 def gaps(strokes: Sequence[np.ndarray], lean: float) -> tuple[np.ndarray, np.ndarray]:
@@ -225,8 +209,7 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     """
     if not (height := float(np.ptp(np.concatenate(strokes)[:, 1]))):
         return 0.0
-    dense = [stroke for stroke, _ in at_steps(strokes, height / 25)]
-    points = np.concatenate([strokes[0][:1], *dense])
+    points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
     distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)

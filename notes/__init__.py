@@ -5,7 +5,7 @@ note = library.note("diary", Path("diary.xopp"))
 notes.save([note], Path("diary.pdf"))
 """
 
-from ink.formats.folders import file_state
+from ink.formats.files import file_state
 from ink.guard import note_files, read_pages
 from utils.lazy import importer
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ink import guard
 from ink.drawing.covering import unseen
-from ink.formats.folders import file_state
+from ink.formats.files import file_state
 from ink.ink_page import InkPage, ink_bytes
 from notes.corrections import Correction, Corrections, Ink, word_inks
 from notes.exporting import TextForm, save

@@ -89,13 +89,18 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
     if not strokes:
         return [], {}
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
-    page = Block(strokes, np.arange(len(strokes)))
+    return rows_of_page(Block(strokes, np.arange(len(strokes))))
+
+
+def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
+    """Return what `find_rows` returns, for the block of all strokes of a page."""
     if _is_unordered(page):
         order = _likely_order(page)
-        rows, kinds = _rows_in_order(Block([strokes[number] for number in order], page.numbers))
-        in_order = {int(order[index]): kind for index, kind in kinds.items()}
+        in_order = [page.page_strokes[number] for number in order]
+        rows, kinds = _rows_in_order(Block(in_order, page.numbers))
+        kinds = {int(order[index]): kind for index, kind in kinds.items()}
         from_left = [sorted(order[row].tolist(), key=page.x.__getitem__) for row in rows]
-        return from_left, dict(sorted(in_order.items()))
+        return from_left, dict(sorted(kinds.items()))
     return _rows_in_order(page)
 
 
@@ -127,7 +132,6 @@ def _likely_order(page: "Block") -> np.ndarray:
 
 def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     """Return the rows of a page with strokes in the order of writing, and other strokes' kinds."""
-    strokes = page.page_strokes
     kinds = _drawings(page)
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
     edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
@@ -136,8 +140,8 @@ def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds, *chain(*crossing)}
     lines = crossing + [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
     left_out = {*kinds, *chain(*lines)}
-    rows = _all_rows(strokes, left_out)
-    owners = _owners(len(strokes), [block.numbers[row] for block, row in rows])
+    rows = _all_rows(page, left_out)
+    owners = _owners(len(page.strokes), [block.numbers[row] for block, row in rows])
     for index, group in enumerate(lines):
         covered, depth = _row_at_line(page, owners, group)
         crossed = [number for number in covered if number < group[-1]]
@@ -146,7 +150,7 @@ def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
         elif index < len(crossing) and crossed and depth > -MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
-        rows = _all_rows(strokes, left_out & {*kinds})
+        rows = _all_rows(page, left_out & {*kinds})
     ordered = []
     for block, row in rows:
         prose = row[[number not in kinds for number in block.numbers[row].tolist()]]
@@ -183,6 +187,11 @@ class Block:
         self.y[is_tall] = self.bottom[is_tall] - X_HEIGHT_MIDDLE
         steps = [np.diff(stroke, axis=0) for stroke in self.strokes]
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
+
+    def part(self, numbers: np.ndarray) -> "Block":
+        """Return the block of the strokes with these numbers; making one of many takes long."""
+        is_whole = np.array_equal(numbers, self.numbers)
+        return self if is_whole else Block(self.page_strokes, numbers)
 
     def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
@@ -297,17 +306,17 @@ def _row_at_line(page: Block, owners: np.ndarray, line: list[int]) -> tuple[list
     return inside[places == nearest].tolist(), depths[nearest]
 
 
-def _all_rows(strokes: Sequence[np.ndarray], left_out: set[int]) -> list[PlacedRow]:
+def _all_rows(page: Block, left_out: set[int]) -> list[PlacedRow]:
     """Return the rows of all columns, without the strokes in `left_out`."""
-    prose = np.array([n for n in range(len(strokes)) if n not in left_out], int)
-    return [row for block in _columns(strokes, prose) for row in _rows(block)]
+    prose = np.array([n for n in range(len(page.strokes)) if n not in left_out], int)
+    return [row for block in _columns(page, prose) for row in _rows(block)]
 
 
-def _columns(strokes: Sequence[np.ndarray], numbers: np.ndarray) -> Iterator[Block]:
+def _columns(page: Block, numbers: np.ndarray) -> Iterator[Block]:
     """Yield the columns of the strokes with these `numbers` from left to right."""
     waiting, count = [numbers], 1
     while waiting and len(numbers):
-        block = Block(strokes, waiting.pop())
+        block = page.part(waiting.pop())
         is_left = _left_of_band(block) if count < MAX_COLUMNS else None
         if is_left is None:
             yield block

@@ -208,12 +208,14 @@ def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Fra
         log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
         characters: the C characters.
     """
-    symbols, frames = [*map(_symbol, characters), CTC_BLANK], []
-    for nats in log_probs.max(axis=1, keepdims=True) - log_probs:
-        frame: dict[str, float] = {}
-        for number in np.flatnonzero(nats < MAX_SYMBOL_NATS):
-            symbol, cost = symbols[number], round(float(nats[number]), 1)
-            frame[symbol] = min(cost, frame.get(symbol, MAX_SYMBOL_NATS))
+    nats, frames = log_probs.max(axis=1, keepdims=True) - log_probs, []
+    rows, columns = np.nonzero(nats < MAX_SYMBOL_NATS)
+    likely = [dict[str, float]() for _ in nats]
+    costs = nats[rows, columns].tolist()
+    for row, number, cost in zip(rows.tolist(), columns.tolist(), costs, strict=True):
+        symbol = _symbol(characters[number]) if number < len(characters) else CTC_BLANK
+        likely[row][symbol] = min(round(cost, 1), likely[row].get(symbol, MAX_SYMBOL_NATS))
+    for frame in likely:
         if frame != {CTC_BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
     return tuple(frames)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ink.geometry import from_strokes, turned_back, x_height
-from ink.measures import x_heights
+from ink.measures import median_x_height
 from notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
 from notes.page_text import CELL, HEADING
 from notes.rows import (
@@ -23,6 +23,7 @@ from notes.rows import (
     UNDERLINE,
     Block,
     find_rows,
+    rows_of_page,
 )
 
 LABEL = "label of a drawing"
@@ -77,7 +78,10 @@ def find_structure(
         page, turn_rows = Block(level, np.arange(len(level))), list[StrokeRow]()
         for size, _ in Counter(sizes[numbers].tolist()).most_common():
             of_size = np.flatnonzero(sizes[numbers] == size)
-            size_rows, size_kinds = _level_structure([level[n] for n in of_size])
+            block = page
+            if len(of_size) < len(level):
+                block = Block([level[n] for n in of_size], np.arange(len(of_size)))
+            size_rows, size_kinds = _level_structure(block)
             kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
             size_rows = [row._replace(strokes=of_size[row.strokes].tolist()) for row in size_rows]
             if not turn_rows:
@@ -125,12 +129,11 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     return turns
 
 
-def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[StrokeRow], dict[int, str]]:
+def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
     """Return the rows of level strokes, and the kind of each stroke that is in no row."""
-    page = Block(strokes, np.arange(len(strokes)))
     cells, kinds = _cells(page)
-    outside = {*range(len(strokes))} - {*kinds, *chain(*cells.values())}
-    rows, kinds_outside = _rows_of(strokes, outside)
+    outside = {*range(len(page.strokes))} - {*kinds, *chain(*cells.values())}
+    rows, kinds_outside = _rows_of(page, outside)
     kinds |= kinds_outside
     areas = _drawing_areas(page, kinds)
     labels = [row for row in rows if _is_label(page, row, kinds, areas)]
@@ -142,18 +145,18 @@ def _level_structure(strokes: Sequence[np.ndarray]) -> tuple[list[StrokeRow], di
         # A table comes before the first row that is lower than its middle.
         is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in marked]
         place = [*is_lower, True].index(True)
-        cell_rows, kinds_inside = _rows_of(strokes, numbers)
+        cell_rows, kinds_inside = _rows_of(page, numbers)
         marked[place:place] = [StrokeRow(row, CELL * column) for row in cell_rows]
         kinds |= kinds_inside
     return marked, kinds
 
 
-def _rows_of(
-    strokes: Sequence[np.ndarray], numbers: Iterable[int]
-) -> tuple[list[list[int]], dict[int, str]]:
+def _rows_of(page: Block, numbers: Iterable[int]) -> tuple[list[list[int]], dict[int, str]]:
     """Return the rows and kinds of the strokes `numbers`, see `find_rows`, by the same numbers."""
     numbers = sorted(numbers)
-    rows, kinds = find_rows([strokes[number] for number in numbers])
+    if len(numbers) == len(page.strokes):
+        return rows_of_page(page)
+    rows, kinds = find_rows([page.page_strokes[number] for number in numbers])
     numbered_kinds = {numbers[index]: kind for index, kind in kinds.items()}
     return [[numbers[index] for index in row] for row in rows], numbered_kinds
 
@@ -244,8 +247,7 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
     # A row is larger by both measures, as capitals and short rows mislead either.
-    edges = np.array([-np.inf, np.inf])
-    for measure in (x_height, lambda ink: x_heights(ink, edges)[0]):
+    for measure in (x_height, median_x_height):
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
         for index in np.flatnonzero(is_large):

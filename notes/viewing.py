@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ink import guard
-from ink.formats.folders import file_state
+from ink.formats.files import file_state
 from ink.ink_page import InkPage
 from notes.corrections import longest, word_inks
 from notes.exporting import note_times

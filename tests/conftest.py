@@ -76,6 +76,12 @@ def no_modules(monkeypatch):
         sys.modules.pop(name.rpartition("/")[2], None)
 
 
+@pytest.fixture
+def few_lines(monkeypatch):
+    """A hand is measured by a line of it: with more a page takes no other path."""
+    monkeypatch.setattr("handwriting.hands.NUM_LINES", 1)
+
+
 @pytest.fixture(scope="session")
 def real_cache(tmp_path_factory):
     """The folder that real data are parsed into, once for all processes of a test run."""

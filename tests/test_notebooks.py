@@ -89,7 +89,7 @@ def test_the_notebooks_run_and_give_outputs_of_the_kinds_that_they_store(tmp_pat
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
     both = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(both).execute()
+    NotebookClient(both, startup_timeout=600).execute()
     assert {name: kinds(notebook) for name, notebook in notebooks.items()} == stored
     for name, notebook in notebooks.items():
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]

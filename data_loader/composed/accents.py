@@ -27,7 +27,7 @@ from data_loader.pen_paths import (
     touching_shift,
 )
 from data_loader.texts.european import ACCENTED_LETTERS, SIGNS
-from ink.geometry import at_equal_steps, bezier, path_along
+from ink.geometry import at_bezier, at_equal_steps, bezier, path_along
 
 Shape = Sequence[Sequence[tuple[float, float]]]
 """Strokes in the order of writing: the points of smooth curves; a single point is a dot."""
@@ -368,10 +368,9 @@ class AccentPen(MarkPen):
 
 def _smooth_curve(points: np.ndarray) -> np.ndarray:
     """Return dense points of the smooth curve through `points`."""
-    t = np.linspace(0, 1, 12)[:, None, None]
-    a, b, c, d = bezier(points).transpose(1, 0, 2)
-    curves = (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d
-    return np.concatenate([a[:1], curves[1:].transpose(1, 0, 2).reshape(-1, 2)])
+    segments = bezier(points)
+    curves = at_bezier(segments[:, None], np.linspace(0, 1, 12)[1:, None])  # (segments, 11, 2)
+    return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
 
 
 def _middle(x: np.ndarray) -> float:

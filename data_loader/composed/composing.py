@@ -79,15 +79,6 @@ class Bank:
                 if len(text) == 1:
                     self.num_copies[text][number] = len(places)
 
-    def write(self, text: str, name: str, generator: np.random.Generator) -> np.ndarray | None:
-        """Write a text in a hand.
-
-        Returns:
-            the text's path in x-heights of the hand; None if the text has no visible character, or
-            has a character that nobody wrote and that cannot be drawn.
-        """
-        return Composer(self, name, generator).write(text)
-
 
 class _Step(NamedTuple):
     """The last piece of the cheapest pieces that make up the beginning of a word."""
@@ -107,7 +98,8 @@ class Composer:
         self._sources: dict[str, Callable[[], Piece | None]] = {}
 
     def write(self, text: str) -> np.ndarray | None:
-        """Return the path of a text, see `Bank.write`."""
+        """Return the path of a text in x-heights of the hand; None if the text has no visible
+        character, or has a character that nobody wrote and that cannot be drawn."""
         paths: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):

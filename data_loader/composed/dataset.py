@@ -14,7 +14,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.composed.alignment import Alignment
-from data_loader.composed.composing import Bank
+from data_loader.composed.composing import Bank, Composer
 from data_loader.composed.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.composed.drawn_characters import Drawer
 from data_loader.composed.recorded_hands import check_hands, recorded_hands
@@ -242,7 +242,7 @@ class ComposedDataset(ExtendedDataset):
         """Return the text and the path, in x-heights, of a new line in the hand `name`."""
         for _ in range(MAX_TEXTS):
             text = self._text(Draws(generator))
-            if (path := bank.write(text, name, generator)) is not None:
+            if (path := Composer(bank, name, generator).write(text)) is not None:
                 return text, path
         raise DataError(
             f"none of {MAX_TEXTS} texts, such as {text!r}, could be written in the hand of {name}: "

@@ -115,10 +115,9 @@ class IAMOnDBDataset(SourceDataset):
         return [files]
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        arguments = self._strokes, self._texts, self._max_bytes
-        options = {"max_gb": self.max_gb, "workers": workers}
         source = self._strokes[0] if len(self._strokes) == 1 else self._path
-        yield parsed(parse_database, source, *arguments, **options)
+        options = {"max_gb": self.max_gb, "workers": workers}
+        yield parsed(parse_database, source, self._strokes, self._texts, **options)
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.

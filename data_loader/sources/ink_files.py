@@ -1,6 +1,5 @@
 """Reads ink from files and folders in any format of `ink.formats`."""
 
-import logging
 import os
 import re
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 from base import distributed
 from data_loader.transforms.shaping import ResampleTime
 from ink import guard
-from ink.formats import ACCEPTED_LINES, UNKNOWN, parse_lines
+from ink.formats import ACCEPTED_LINES, UNKNOWN, parse_lines, usable
 from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below
 from ink.formats.iam_ondb import TEXT_FILE
@@ -24,7 +23,6 @@ from utils.checks import DataError
 
 # Names of files that have no ink, but belong to files of ink.
 _NO_INK = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
-logger = logging.getLogger(__name__)
 
 
 def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
@@ -62,11 +60,7 @@ def read_ink(path: str | os.PathLike[str]) -> list[Sample]:
             parsed.extend(result.within(name))
     if not parsed.samples:
         raise DataError(_describe_failure(path, parsed.left_out))
-    for line in summarise(parsed.left_out):
-        logger.warning("%s: %s", path, line)
-    for sample in parsed.samples:
-        sample.ink[0, :2] = 0
-    return parsed.samples
+    return usable(path, parsed)
 
 
 def _describe_failure(path: Path, faults: list[Fault]) -> str:

@@ -90,7 +90,7 @@ class MNISTStrokesDataset(DividedDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         options = {"max_gb": self.max_gb, "workers": workers}
         source = files[0] if len(files) == 1 else self._path
-        digits = parsed(parse_digits, source, files, self._max_bytes, **options)
+        digits = parsed(parse_digits, source, files, **options)
         yield digits.require_text("no class: no target data")
 
     def make(self) -> tuple[Samples, list[Fault]]:

@@ -45,7 +45,6 @@ from utils.files import check_writable, remove_temporary, write_json
 
 IDENTITY = "identity.json"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
-BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
 
 logger = logging.getLogger(__name__)
 
@@ -240,16 +239,7 @@ def _write_index(source: ShardSource, folder: Path, records: Sequence[dict[str, 
         lengths.append(np.diff(opened.stops(count), prepend=0))
     order = [*range(len(names))]
     if source.is_sorted:
-        first = {name: place for place, name in reversed([*enumerate(names)])}
-        repeated = [name for place, name in enumerate(names) if first[name] != place]
-        faults += [Fault("a name that another sample has", name=name) for name in repeated]
-        faults.sort(key=lambda fault: fault.name)
-        order = sorted(first.values(), key=names.__getitem__)
-    if not order and source.is_sorted:
-        listed = ", ".join(map(str, faults[:3]))
-        if len(faults) == 1:
-            raise DataError(listed)
-        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
+        order, faults = _by_name(names, faults)
     extras = shards[0]["extras"] if shards else {}
     for shard in shards:
         if shard["extras"] != extras:
@@ -279,14 +269,16 @@ def _write_index(source: ShardSource, folder: Path, records: Sequence[dict[str, 
     write_json(folder / INDEX, index, indent=None)
 
 
-def blocks_of(files: Sequence[Path]) -> list[list[Path]]:
-    """Divide files into blocks of consecutive files, by their sizes alone."""
-    blocks: list[list[Path]] = []
-    size = BLOCK_BYTES
-    for file in files:
-        if size >= BLOCK_BYTES:
-            blocks.append([])
-            size = 0
-        blocks[-1].append(file)
-        size += file.stat().st_size
-    return blocks
+def _by_name(names: Sequence[str], faults: Sequence[Fault]) -> tuple[list[int], list[Fault]]:
+    """Return the places of samples, sorted by their names, and the faults with those of samples
+    whose name an earlier sample has; raise a DataError if there is no sample."""
+    first = {name: place for place, name in reversed([*enumerate(names)])}
+    repeated = (name for place, name in enumerate(names) if first[name] != place)
+    repeats = [Fault("a name that another sample has", name=name) for name in repeated]
+    faults = sorted([*faults, *repeats], key=lambda fault: fault.name)
+    if not names:
+        listed = ", ".join(map(str, faults[:3]))
+        if len(faults) == 1:
+            raise DataError(listed)
+        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
+    return sorted(first.values(), key=names.__getitem__), faults

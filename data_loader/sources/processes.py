@@ -31,13 +31,14 @@ def parsed(
     each worker has a child.
 
     Args:
-        function: a function of `ink.formats` whose last argument are `Loops`.
+        function: a function of `ink.formats` whose last arguments are the largest size of an
+            unpacked archive, in bytes, and `Loops`.
         source: the archive, or the folder of the files.
         arguments: the other arguments.
         max_gb: see `SourceDataset`.
         workers: the number of processes.
     """
-    limits = guard.USUAL.times(max_gb)
+    limits, arguments = guard.USUAL.times(max_gb), (*arguments, int(max_gb * 1e9))
     try:
         if workers == 1 and source.is_file():
             return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)

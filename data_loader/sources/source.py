@@ -18,12 +18,7 @@ from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS
 from data_loader.sources.keys import code_of, fingerprint
-from data_loader.sources.preparing import (
-    IDENTITY,
-    ShardSource,
-    blocks_of,
-    prepared,
-)
+from data_loader.sources.preparing import IDENTITY, ShardSource, prepared
 from data_loader.sources.shards import Fetched, Shards, open_copied
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from ink.formats.checks import decode
@@ -34,6 +29,7 @@ from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import user_cache
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
+BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
 
 Splits = Mapping[str, Samples]
 Places = dict[str, np.ndarray]
@@ -191,7 +187,15 @@ class SourceDataset(BaseDataset):
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:
         """Divide files into blocks that are read together, by their sizes alone."""
-        return blocks_of(files)
+        blocks: list[list[Path]] = []
+        size = BLOCK_BYTES
+        for file in files:
+            if size >= BLOCK_BYTES:
+                blocks.append([])
+                size = 0
+            blocks[-1].append(file)
+            size += file.stat().st_size
+        return blocks
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         """Yield the samples of a block of files, bit by bit, without files that cannot be used.
@@ -212,10 +216,6 @@ class SourceDataset(BaseDataset):
         The `group` of a sample is empty, or names the sample's file or split.
         """
         raise NotImplementedError
-
-    @property
-    def _max_bytes(self) -> int:
-        return int(self.max_gb * 1e9)
 
     @property
     def _folder(self) -> Path:

@@ -75,7 +75,7 @@ class UnipenDataset(DividedDataset):
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         if is_collection(self._path):
-            arguments = self._path, self.categories, self.points_per_second, self._max_bytes
+            arguments = self._path, self.categories, self.points_per_second
             options = {"max_gb": self.max_gb, "workers": workers}
             samples = parsed(parse_collection, self._path, *arguments, **options)
             return [samples.require_text(_NO_LABEL)]

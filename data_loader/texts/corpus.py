@@ -87,15 +87,15 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
     raise DataError(f"no line of {low} to {high} characters could be generated")
 
 
-def held_out(count: int, low: int = 20, high: int = 40) -> list[str]:
-    """Return `count` distinct plain lines of the test split, of `low` to `high` characters. The
-    lines are the same in every call, and a longer list begins with the lines of a shorter list."""
+def held_out(count: int) -> list[str]:
+    """Return `count` distinct plain lines of the test split, of 20 to 40 characters. The lines are
+    the same in every call, and a longer list begins with the lines of a shorter list."""
     lines: dict[str, None] = {}
     for number in itertools.count():
         if len(lines) == count:
             return list(lines)
         draws = Draws(np.random.default_rng([2, number]))
-        lines.setdefault(running_text(draws, 2, low, high, 0.0))
+        lines.setdefault(running_text(draws, 2, 20, 40, 0.0))
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

@@ -68,9 +68,9 @@ class Glyph(NamedTuple):
     y: float
 
 
-def glyphs(text: str, font: str = FONT) -> list[Glyph]:
-    """Return the glyphs of a line of text, in `font` where it has them."""
-    shown, names = drawable(text, font)
+def glyphs(text: str) -> list[Glyph]:
+    """Return the glyphs of a line of text, in `FONT` where it has them."""
+    shown, names = drawable(text)
     files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in names]
     opened = font_manager.get_font(files)
     opened.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
@@ -92,11 +92,11 @@ def outline(name: str) -> list[np.ndarray]:
 
 
 @cache
-def advance(text: str, font: str = FONT) -> float:
+def advance(text: str) -> float:
     """Return the width of a line of text with its blanks, in font sizes."""
     # Bars at both sides of the text show where it ends, in either direction.
     widths = []
     for content in (f"|{text}|", "||"):
-        places = [glyph.x for glyph in glyphs(content, font)]
+        places = [glyph.x for glyph in glyphs(content)]
         widths.append(max(places) - min(places))
     return widths[0] - widths[1]

@@ -56,6 +56,10 @@ ACCEPTED_PAGES = (
     "and what `read` takes"
 )
 """The formats of pages, for messages."""
+NOTES = re.compile(
+    r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svgz?|inkml)", re.IGNORECASE | re.DOTALL
+)
+"""The names of files of notes."""
 KNOWN_TIMES = 946_684_800, 4_102_444_800  # seconds since 1970 of the years 2000 and 2100 (assumed)
 _DATED_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-Note-(\d\d)-(\d\d))?(?!\d)")
 """A name that begins with a date; Xournal++ proposes 2026-11-28-Note-10-30."""
@@ -126,9 +130,9 @@ def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
     """Return the parsed lines or the pages of a file, see `read`."""
     try:
         return parse_lines(path, loops)
+    except NoLines:
+        return [*read_pages(path)]
     except Fault as fault:
-        if isinstance(fault, NoLines) or fault.reason == UNKNOWN:
-            return [*read_pages(path)]
         raise fault.within(str(path)) from None
 
 
@@ -158,7 +162,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
         raise NoLines("pages of notes, which `experiments.py notes` reads")
     format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
     if format_ is None:
-        raise Fault(UNKNOWN)
+        raise NoLines(UNKNOWN)
     try:
         parsed = format_.lines(path, *([loops] if format_.is_archive else []))
         if not (parsed.samples or parsed.left_out):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, TypeVar
 
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file, too_large
@@ -125,22 +125,6 @@ def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
         return fault.within("")
 
 
-class _Header(tarfile.TarInfo):
-    """A member's header; refuses headers and sparse files that would fill the memory."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "_Header":
-        header = super().frombuf(buf, encoding, errors)
-        if header.size > MEBIBYTE // 16 and header.type not in tarfile.REGULAR_TYPES:
-            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
-        return header
-
-    def _proc_sparse(self, *_: object) -> NoReturn:
-        raise tarfile.ReadError("a sparse file")
-
-    _proc_gnusparse_10 = _proc_sparse
-
-
 _COMPRESSIONS = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
     # Files made by `xz -9` need 64 MiB.
@@ -159,30 +143,28 @@ def unpacked(head: bytes, max_bytes: int) -> bytes:
     return head[:max_bytes]
 
 
-def unpacked_blocks(file: Path, max_bytes: int) -> Iterator[bytes]:
-    """Yield the content of a file, after decompression if it is compressed, block by block.
-
-    Raises:
-        Fault: if the file cannot be read, or has more than `max_bytes` after decompression.
-    """
-    size = 0
+def unpacked_blocks(file: Path) -> Iterator[bytes]:
+    """Yield the content of a file, after decompression if it is compressed, block by block; raise a
+    Fault if it cannot be read."""
     try:
         with open_file(file) as raw:
-            head = raw.read(6)
-            raw.seek(0)
-            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
-            stream = openers[0](raw) if openers else raw
-            while block := stream.read(MEBIBYTE // 4):
-                if (size := size + len(block)) > max_bytes:
-                    raise too_large_unpacked(max_bytes)
-                yield block
+            yield from blocks(_unpacking(raw))
     except _ARCHIVE_ERRORS as error:
         raise Fault("a file that cannot be read", str(error)) from None
 
 
-def too_large_unpacked(max_bytes: int, remedy: str = "; divide it") -> Fault:
-    """Return the fault of a compressed file or an archive."""
-    return Fault(f"more than {max_bytes:,} bytes when it is unpacked{remedy}")
+def blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what a stream has, block by block."""
+    return iter(partial(stream.read, MEBIBYTE // 4), b"")
+
+
+def _unpacking(raw: IO[bytes]) -> IO[bytes]:
+    """Return a stream of what an open file has after decompression; the file if it is not
+    compressed."""
+    head = raw.read(6)
+    raw.seek(0)
+    opens = (function for key, (function, _) in _COMPRESSIONS.items() if head.startswith(key))
+    return next(opens, lambda file: file)(raw)
 
 
 def is_archive(head: bytes) -> bool:
@@ -207,15 +189,12 @@ def members(
     bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
-            head = raw.read(6)
-            openers = [f for key, (f, _) in _COMPRESSIONS.items() if head.startswith(key)]
-            if not openers:
+            if (stream := _unpacking(raw)) is raw:
                 raw.seek(max(0, size - 1024))
                 if raw.read().strip(b"\0"):
                     raise tarfile.ReadError("it does not end as tar archives do")
-            raw.seek(0)
-            stream = openers[0](raw) if openers else raw
-            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
+                raw.seek(0)
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
                 end = unpacked_size = 0
                 for member in tar:
                     tar.members = []  # Otherwise tarfile keeps all members in memory.
@@ -225,8 +204,7 @@ def members(
                     # Before tarfile reads on. A skipped member takes no memory, but counts a
                     # quarter, as to read it takes time.
                     unpacked_size += (end - start) / (1 if is_wanted else 4)
-                    if unpacked_size > max_bytes:
-                        raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
+                    _check_size(unpacked_size, max_bytes)
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:
                         continue
@@ -236,8 +214,14 @@ def members(
                         yield member.name, too_large(member.size, MAX_BYTES)
                     else:
                         yield member.name, tar.extractfile(member).read()
-            while block := stream.read(MEBIBYTE):  # Read to the end to verify the checksum.
-                if (unpacked_size := unpacked_size + len(block)) > max_bytes:
-                    raise too_large_unpacked(max_bytes, "; divide it, or raise max_gb")
+            for block in blocks(stream):  # Read to the end to verify the checksum.
+                unpacked_size += len(block)
+                _check_size(unpacked_size, max_bytes)
     except (*_ARCHIVE_ERRORS, RecursionError) as error:  # Chained headers make tarfile recurse.
         raise DataError(f"{archive}: a broken archive ({error}); download it again") from None
+
+
+def _check_size(size: float, max_bytes: int) -> None:
+    if size > max_bytes:
+        reason = f"more than {max_bytes:,} bytes when it is unpacked"
+        raise Fault(f"{reason}; divide it, or raise max_gb")

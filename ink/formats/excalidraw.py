@@ -9,7 +9,6 @@ import json
 import math
 import re
 import string
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
@@ -34,7 +33,6 @@ from ink.ink_page import (
     PageImage,
     PageStroke,
     TypedText,
-    image_kind,
     page_around,
 )
 from utils.checks import short
@@ -158,14 +156,11 @@ def _box(element: dict[str, Json]) -> tuple[float, float, float, float]:
 
 
 def _decompressed(text: bytes) -> bytes:
-    """Return the content of a text that was compressed by the library LZ-String to base64.
-
-    Raises:
-        Fault: if the text is damaged, or its content is too large.
-    """
+    """Return the content of a text that was compressed by the library LZ-String to base64; raise a
+    Fault if the text is damaged."""
     digits = [_BASE64.find(chr(byte)) for byte in text]
     bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
-    position, size = 0, 0
+    position = 0
     phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
     while position < len(bits):
         end = position + len(phrases).bit_length()
@@ -181,8 +176,6 @@ def _decompressed(text: bytes) -> bytes:
             break
         phrase = phrases[code] if code < len(phrases) else last + last[0]
         parts.append(phrase)
-        if (size := size + len(phrase)) > MAX_BYTES:
-            raise Fault(f"more than {MAX_BYTES:,} bytes when it is unpacked")
         if last:
             phrases.append(last + phrase[0])
         last = phrase
@@ -256,9 +249,8 @@ def to_excalidraw(page: InkPage) -> str:
     for layer in page.by_layer():
         for image in layer.images:
             key = sha256(image.content).hexdigest()[:40]
-            kind = f"image/{image_kind(image.content)}"
-            url = f"data:{kind};base64,{b64encode(image.content).decode()}"
-            files[key] = {"id": key, "mimeType": kind, "dataURL": url, "created": 0}
+            content = {"mimeType": image.media_type, "dataURL": image.data_url}
+            files[key] = {"id": key, **content, "created": 0}
             values = {"fileId": key, "status": "saved", "scale": [1, 1]}
             corners = scale * np.reshape(image.box, (2, 2))
             elements.append(_element("image", corners, layer.name, **values))

@@ -31,7 +31,7 @@ class Fault(DataError):
 
 
 class NoLines(Fault):
-    """Says that a file has pages, and no lines of its own."""
+    """Says that a file has no lines: it has pages, or an unknown format."""
 
     __slots__ = ()
 

@@ -90,3 +90,14 @@ def files_below(
             elif pattern.fullmatch(entry.name) and os.path.isfile(entry.path):
                 files.append(Path(entry.path))
     return sorted(files)
+
+
+def file_state(path: Path) -> str:
+    """Return a text that changes with the sizes and times of a file and of the other files of a
+    tablet's document; "" if there is no such file."""
+    parts = [path]
+    if path.suffix == ".content":
+        parts += [path.with_suffix(".pdf"), *sorted(path.with_suffix("").glob("*.rm"))]
+    # Unlike `Path.is_file`, it takes paths that are too long.
+    states = (part.stat() for part in parts if os.path.isfile(part))
+    return " ".join(f"{state.st_size}-{state.st_mtime_ns}" for state in states)

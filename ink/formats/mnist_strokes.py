@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, is_archive, parse_contents
-from ink.formats.checks import MAX_POINTS, check_offsets, check_points
+from ink.formats.checks import check_offsets, check_points
 from ink.formats.faults import Fault
-from ink.formats.files import MEBIBYTE, read_file
+from ink.formats.files import read_file, read_head
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError, first_line
-from utils.files import open_file
 
 FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
@@ -37,9 +36,7 @@ def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
 
     The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
     """
-    with open_file(path) as stream:
-        is_packed = is_archive(stream.read(MEBIBYTE))
-    if is_packed:
+    if is_archive(read_head(path)):
         parsed = parse_digits([path], loops=loops)
         for items in (parsed.samples, parsed.left_out):  # Sort by split, then by number.
             items.sort(key=lambda item: (item.name[:5], len(item.name), item.name))
@@ -81,8 +78,6 @@ def _rows(content: bytes, columns: int) -> np.ndarray:
     """Return the rows of a file, `(rows, columns)` int64."""
     if not content.strip():
         raise Fault("an empty file")
-    if (count := content.count(b"\n")) > MAX_POINTS:
-        check_points(count)
     try:
         table = np.loadtxt(io.BytesIO(content), dtype=np.int64, comments=None, ndmin=2)
     except ValueError as error:

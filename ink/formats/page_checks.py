@@ -17,10 +17,7 @@ from ink.formats.files import MEBIBYTE
 from ink.ink_page import InkPage, PageImage, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
-"""Limit on the bytes of a page, or of a file that is read whole, after unpacking (assumed)."""
-MAX_FILE_BYTES = 1024 * MEBIBYTE
-"""Limit on the bytes of a file that is read page by page, after unpacking (assumed: 1,700 dense
-pages)."""
+"""Limit on the bytes of a file that is read whole (assumed)."""
 MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
 MAX_PAGE_STROKES = 10_000

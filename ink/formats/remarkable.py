@@ -20,13 +20,11 @@ from typing import Any
 import numpy as np
 
 from ink.formats.faults import Fault
-from ink.formats.files import MEBIBYTE, read_file
+from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_TYPED
 from ink.ink_page import InkPage, PageStroke, TypedText, page_around
 
-MAX_PAGE_BYTES = 8 * MEBIBYTE
-"""Limit on the bytes of a page (assumed: half a million points)."""
 OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")
 """A number so long that rmscene takes minutes to read it; each byte but the last of a number has
 the highest bit (assumed: no file has 20,000 such bytes in a row otherwise)."""
@@ -78,13 +76,13 @@ def sniff(head: bytes) -> bool:
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the page of an `.rm` file, or the pages of a document with this `.content` file."""
     if path.suffix != ".content":
-        yield _page(read_file(path, MAX_PAGE_BYTES))
+        yield _page(read_file(path))
         return
     pdf, pages = path.with_suffix(".pdf"), dict[str, InkPage]()
     for name, number in _listed(json_values(read_file(path))):
         if name not in pages:  # A document may name a page many times.
             file = path.with_suffix("") / f"{name}.rm"
-            pages[name] = _page(read_file(file, MAX_PAGE_BYTES) if file.is_file() else b"")
+            pages[name] = _page(read_file(file) if file.is_file() else b"")
         page = pages[name]
         if number is not None and pdf.is_file():
             page = replace(page, background=pdf, background_page=number)

@@ -1,5 +1,6 @@
 """Parses XML of untrusted files, without document types and entities; escapes texts for XML."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from xml.etree import ElementTree
@@ -29,54 +30,42 @@ class _TreeBuilder(ElementTree.TreeBuilder):
 class _ChildBuilder(_TreeBuilder):
     """Collects the children of the outermost element as they end, and stores no others."""
 
-    def __init__(self) -> None:
+    def __init__(self, tag: str) -> None:
         super().__init__()
-        self.root: ElementTree.Element | None = None
-        self.depth = 0
-        self.ended: list[ElementTree.Element] = []
+        self.tag = tag
+        self.open: list[ElementTree.Element] = []
+        self.ended: deque[ElementTree.Element] = deque()
 
     def start(self, tag: str, attributes: dict[str, str]) -> ElementTree.Element:
         element = super().start(tag, attributes)
-        self.depth += 1
-        if self.root is None:
-            self.root = element
+        if not self.open:
+            _check_root(element.tag, self.tag)
+        self.open.append(element)
         return element
 
     def end(self, tag: str) -> ElementTree.Element:
         element = super().end(tag)
-        self.depth -= 1
-        if self.depth == 1:
-            self.root.clear()
+        self.open.pop()
+        if len(self.open) == 1:
+            self.open[0].clear()
             self.ended.append(element)
         return element
 
-    def take_ended(self) -> list[ElementTree.Element]:
-        """Return the children that have ended since the last call."""
-        ended, self.ended = self.ended, []
-        return ended
 
-
-def xml_children(
-    blocks: Iterable[bytes], tag: str, max_bytes: int
-) -> Iterator[ElementTree.Element]:
+def xml_children(blocks: Iterable[bytes], tag: str) -> Iterator[ElementTree.Element]:
     """Yield the children of the outermost element of an XML document, which comes in blocks; each
     child is freed when it is no longer used.
 
     Raises:
-        Fault: see `xml_tree`; a child may have `max_bytes`.
+        Fault: see `xml_tree`.
     """
-    builder = _ChildBuilder()
+    builder = _ChildBuilder(tag)
     parser = ElementTree.XMLParser(target=builder)
-    size = 0
     try:
         for block in blocks:
-            if (size := size + len(block)) > max_bytes:
-                raise Fault(f"more than {max_bytes:,} bytes in a page or another part")
             parser.feed(block)
-            _check_root(tag if builder.root is None else builder.root.tag, tag)
-            if children := builder.take_ended():
-                size = 0
-                yield from children
+            while builder.ended:
+                yield builder.ended.popleft()
         parser.close()
     except _XML_ERRORS as error:
         raise Fault(_BROKEN, str(error)) from None

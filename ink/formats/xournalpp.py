@@ -20,11 +20,11 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.drawing.layers import DECIMALS, decimal
-from ink.formats.archives import too_large_unpacked, unpacked_blocks
+from ink.formats.archives import blocks, unpacked_blocks
 from ink.formats.colours import alpha, hex_colour
 from ink.formats.faults import Fault
-from ink.formats.files import MEBIBYTE, read_head
-from ink.formats.page_checks import MAX_BYTES, MAX_FILE_BYTES, image_in, to_float
+from ink.formats.files import read_head
+from ink.formats.page_checks import image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import (
     FONT,
@@ -77,11 +77,9 @@ def is_zip(head: bytes) -> bool:
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the pages of a file."""
     archive = path if is_zip(read_head(path)) else None
-    blocks = unpacked_blocks(path, MAX_FILE_BYTES)
-    if archive:
-        blocks = _member(archive, "content.xml", MAX_FILE_BYTES)
+    content = _member(archive, "content.xml") if archive else unpacked_blocks(path)
     pdf = None
-    for element in xml_children(blocks, "xournal", MAX_BYTES):
+    for element in xml_children(content, "xournal"):
         if element.tag == "page":
             background = element.find("background")
             background = Element("background") if background is None else background
@@ -89,19 +87,13 @@ def parse(path: Path) -> Iterator[InkPage]:
             yield _page(element, background, pdf, archive)
 
 
-def _member(archive: Path, name: str, max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
+def _member(archive: Path, name: str) -> Iterator[bytes]:
     """Yield the content of a file in an archive, block by block."""
     from zipfile import ZipFile  # slow to import
 
-    size = 0
     try:
         with ZipFile(archive) as packed, packed.open(name) as stream:
-            while block := stream.read(MEBIBYTE // 4):
-                if (size := size + len(block)) > max_bytes:
-                    raise too_large_unpacked(max_bytes)
-                yield block
-    except Fault:
-        raise
+            yield from blocks(stream)
     except Exception as error:  # The library raises many types on broken archives.
         raise Fault("a broken archive", f"{type(error).__name__}: {error}") from None
 

@@ -15,16 +15,17 @@ On Linux it has limits of processor time, memory and wall time, elsewhere of wal
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ink import formats
-from ink.formats import folders, remarkable
+from ink.formats import remarkable
 from ink.formats.archives import Loops, NoBar
 from ink.formats.faults import Fault
+from ink.formats.files import files_below
 from ink.guard import children
 from ink.guard.messages import USUAL, Limits
 from ink.guard.service import Bar, each_item
@@ -124,23 +125,28 @@ def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:
 
 
 def note_files(folder: Path) -> dict[str, Path]:
-    """Return the result of `folders.note_files`; a child reads the titles. If it exceeds a limit,
-    the other documents are named as documents without a title.
+    """Return the files of notes in a folder and its subfolders, by name, sorted by folders and
+    names. The name of a tablet's document is its title, which a child reads; if it exceeds a limit,
+    further documents are named as documents without a title. The name of any other file is its path
+    in the folder. A subfolder that cannot be read counts as a file that cannot be read.
 
     Raises:
         OSError: if the folder cannot be read.
     """
-
-    def titles(files: Sequence[Path]) -> list[str | None]:
-        read = []
-        try:
-            for title in iterate(remarkable.titles, files):
-                read.append(title)
-        except Fault:
-            read += [file.stem for file in files[len(read) :]]
-        return read
-
-    return folders.note_files(folder, titles)
+    notes, files = files_below(folder, formats.NOTES, has_unreadable=True), dict[str, Path]()
+    documents = [file for file in notes if file.suffix == ".content"]
+    title_of: dict[Path, str | None] = {document: document.stem for document in documents}
+    with suppress(Fault):
+        title_of.update(zip(documents, iterate(remarkable.titles, documents), strict=True))
+    for file in notes:
+        if file.suffix == ".rm" and os.path.isfile(file.parent.with_suffix(".content")):
+            continue  # The file is a page of a document. `Path.is_file` takes no long paths.
+        name = title_of[file] if file in title_of else file.relative_to(folder).as_posix()
+        if name in files:
+            name = f"{name} ({file.stem})"
+        if name is not None:
+            files[name] = file
+    return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
 
 
 @contextmanager

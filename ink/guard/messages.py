@@ -1,22 +1,16 @@
-"""Messages between a process and its parsing child: a pickle, and the arrays that it has."""
+"""Messages between a process and its parsing child: pickles, each after its size."""
 
 import pickle
 import struct
-from array import array
 from dataclasses import dataclass
 from enum import IntEnum
 from io import BufferedIOBase, RawIOBase
-from itertools import accumulate, pairwise
-from typing import Any, TypeAlias
 
 from ink.formats.faults import Fault
 
 OUT_OF_MEMORY = 3
 """Exit status of a child whose memory is not enough."""
-_PREFIX = struct.Struct("<QQ")  # bytes of a pickle, number of its arrays
-
-Message: TypeAlias = tuple[memoryview, list[memoryview]]
-"""A pickle, and its arrays."""
+_SIZE = struct.Struct("<Q")  # of a pickle
 
 
 class Kind(IntEnum):
@@ -50,30 +44,31 @@ USUAL = Limits()
 
 
 def send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | None = None) -> None:
-    """Write a pickle after its size and the sizes of its arrays, which follow it.
+    """Write a pickle after its size.
 
     Raises:
         Fault: if there is more of it than `limits` allow; then nothing is written.
     """
-    arrays: list[memoryview] = []
-    content = pickle.dumps(value, 5, buffer_callback=lambda item: arrays.append(item.raw()))
-    sizes = array("Q", map(len, arrays))
-    if limits and (16 * len(content) > limits.max_bytes or 4 * sum(sizes) > limits.max_bytes):
-        detail = f"{(len(content) + sum(sizes)) / 1e6:,.0f} MB"
-        raise Fault("too large when it is parsed; divide it", detail)
-    for part in (_PREFIX.pack(len(content), len(sizes)), sizes.tobytes(), content, *arrays):
+    array_bytes = 0
+
+    def count(array: pickle.PickleBuffer) -> bool:
+        nonlocal array_bytes
+        array_bytes += array.raw().nbytes
+        return True  # The pickle has the array.
+
+    content = pickle.dumps(value, 5, buffer_callback=count)
+    weighed = max(16 * (len(content) - array_bytes), 4 * array_bytes)
+    if limits and weighed > limits.max_bytes:
+        raise Fault("too large when it is parsed; divide it", f"{len(content) / 1e6:,.0f} MB")
+    for part in (_SIZE.pack(len(content)), memoryview(content)):
         while len(part):
             part = part[stream.write(part) :]
     stream.flush()
 
 
-def received(stream: RawIOBase | BufferedIOBase) -> Message:
+def received(stream: RawIOBase | BufferedIOBase) -> memoryview:
     """Read what `send` has written; raise an EOFError if it is cut short."""
-    num_bytes, num_arrays = _PREFIX.unpack(_exactly(_PREFIX.size, stream))
-    sizes = array("Q", bytes(_exactly(array("Q").itemsize * num_arrays, stream)))
-    content = _exactly(num_bytes, stream)
-    arrays = _exactly(sum(sizes), stream)
-    return content, [arrays[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]
+    return _exactly(*_SIZE.unpack(_exactly(_SIZE.size, stream)), stream)
 
 
 def _exactly(size: int, stream: RawIOBase | BufferedIOBase) -> memoryview:
@@ -84,8 +79,3 @@ def _exactly(size: int, stream: RawIOBase | BufferedIOBase) -> memoryview:
             raise EOFError
         count += more
     return content
-
-
-def loaded(message: Message) -> Any:
-    content, arrays = message
-    return pickle.loads(content, buffers=arrays)

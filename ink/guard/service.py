@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 import re
 import signal
 import sys
@@ -16,8 +17,11 @@ from typing import Any
 
 from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
-from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, Message, loaded, received, send
+from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
 from utils.checks import UserError, first_line, lacks_memory
+
+if sys.platform == "linux":
+    import resource
 
 PER_MEGABYTE = 1.0
 """Seconds of processor time for each megabyte of an archive (assumed: IAM-OnDB takes 0.3)."""
@@ -66,10 +70,10 @@ class Service:
         self._limits = Limits()
         self._allowed = 0.0
 
-    def answer(self, message: Message) -> None:
+    def answer(self, message: memoryview) -> None:
         """Answer a request; end the process if its memory is not enough."""
         try:
-            folder, self._limits, function, arguments = loaded(message)
+            folder, self._limits, function, arguments = pickle.loads(message)
             self.reset_limits()
             if folder is not None:
                 os.chdir(folder)
@@ -89,8 +93,6 @@ class Service:
     def reset_limits(self) -> None:
         """Set the limits of this process for a whole request, counted from now."""
         if sys.platform == "linux":
-            import resource
-
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self._allowed = usage.ru_utime + usage.ru_stime + self._limits.seconds
             _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
@@ -102,8 +104,6 @@ class Service:
         before = math.ceil(self._allowed)
         self._allowed += seconds
         if sys.platform == "linux" and math.ceil(self._allowed) > before:
-            import resource
-
             _set_limit(resource.RLIMIT_CPU, math.ceil(self._allowed))
 
 
@@ -113,8 +113,6 @@ _current: Service | None = None
 
 def _set_limit(kind: int, amount: int) -> None:
     """Set a soft limit, as far as the hard one allows."""
-    import resource
-
     most = resource.getrlimit(kind)[1]
     resource.setrlimit(
         kind, (amount if most == resource.RLIM_INFINITY else min(amount, most), most)
@@ -138,13 +136,13 @@ def serve() -> None:
     _current = Service(open(os.dup(1), "wb"))  # noqa: SIM115
     for stream in (1, 2):  # Output of libraries is no answer.
         os.dup2(nothing, stream)
-    requests: SimpleQueue[Message] = SimpleQueue()
+    requests: SimpleQueue[memoryview] = SimpleQueue()
     threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
     while True:
         _current.answer(requests.get())
 
 
-def _take_requests(requests: SimpleQueue[Message]) -> None:
+def _take_requests(requests: SimpleQueue[memoryview]) -> None:
     with suppress(EOFError):
         while True:
             requests.put(received(sys.stdin.buffer.raw))

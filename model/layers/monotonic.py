@@ -25,18 +25,19 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     needed = columns - np.count_nonzero(optional)
     if rows < needed:
         raise ValueError(f"{needed} columns cannot be passed in {rows} rows")
-    # Whether the path may come to each column from two columns before.
-    may_skip = np.concatenate([[False, False], optional[1:-1]])[:columns]
-    best = np.full(columns, -np.inf)
-    best[0] = scores[0, 0]
-    if optional[0] and columns > 1:
-        best[1] = scores[0, 1]
+    # The path may come from two columns before only if it skips an optional column.
+    skipped = np.concatenate([[False, False], optional[1:-1]])[:columns]
+    skip_scores = np.where(skipped, 0.0, -np.inf)
+    padded = np.full(columns + 2, -np.inf)  # two columns before the first
+    best, options = padded[2:], np.empty((3, columns))
+    first = 1 + int(optional[0])  # columns in which the path may begin
+    best[:first] = scores[0, :first]
     steps = np.zeros((rows, columns), dtype=np.int64)
     for row in range(1, rows):
-        padded = np.concatenate([[-np.inf, -np.inf], best])
-        options = np.stack([best, padded[1:-1], np.where(may_skip, padded[:-2], -np.inf)])
-        steps[row] = options.argmax(axis=0)
-        best = options.max(axis=0) + scores[row]
+        options[0], options[1] = best, padded[1:-1]
+        np.add(padded[:-2], skip_scores, out=options[2])
+        options.argmax(axis=0, out=steps[row])
+        np.add(options.max(axis=0), scores[row], out=best)
     path = np.empty(rows, dtype=np.int64)
     column = columns - 1
     if optional[-1] and columns > 1 and best[-2] > best[-1]:

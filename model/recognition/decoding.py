@@ -96,14 +96,14 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
             follows the likeliest prefix, greedy decoding the likeliest path.
     """
     blank = log_probs.shape[1] - 1
-    is_likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
+    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
     # For each prefix the log-probabilities of its paths that end in a blank, and of its paths that
     # end in its last character; and the score of the language model.
     prefixes: list[tuple[int, ...]] = [()]
+    last = np.array([blank])  # the last character of each prefix
     in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
-    for frame, is_likely_here in zip(log_probs, is_likely, strict=True):
-        characters = is_likely_here.nonzero()[0]
-        last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
+    for frame, is_likely in zip(log_probs, likely, strict=True):
+        characters = is_likely.nonzero()[0]
         total = np.logaddexp(in_blank, in_character)
         # Each prefix extended by each character. Equal characters need a blank in between.
         repeats = last[:, None] == characters
@@ -119,8 +119,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
                 source = row_of[prefix[:-1]], column_of[prefix[-1]]
                 in_character[row] = np.logaddexp(in_character[row], extended[source])
                 extended[source] = -np.inf
-        next_lm_scores = _next_lm_scores(search, prefixes, blank + 1)
-        extended_lm_scores = lm_scores[:, None] + next_lm_scores[:, characters]
+        extended_lm_scores = lm_scores[:, None] + _next_lm_scores(search, prefixes, characters)
         scores = np.logaddexp(in_blank, in_character) + lm_scores
         scores = np.concatenate((scores, (extended + extended_lm_scores).ravel()))
         chosen = np.argsort(-scores, kind="stable")[: search.width]
@@ -134,20 +133,22 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         prefixes = [prefixes[row] for row in rows]
         for index in is_extended.nonzero()[0]:
             prefixes[index] = (*prefixes[index], int(characters[columns[index]]))
-    end_lm_scores = _next_lm_scores(search, prefixes, blank + 1)[:, blank]
+        last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
+    end_lm_scores = _next_lm_scores(search, prefixes, np.array([blank]))[:, 0]
     scores = np.logaddexp(in_blank, in_character) + lm_scores + end_lm_scores
     order = np.argsort(-scores, kind="stable")
     return [Hypothesis(list(prefixes[n]), float(scores[n])) for n in order]
 
 
 def _next_lm_scores(
-    search: Search, texts: Sequence[tuple[int, ...]], num_classes: int
+    search: Search, texts: Sequence[tuple[int, ...]], classes: np.ndarray
 ) -> np.ndarray:
-    """Return the language model's log-probabilities of all classes after each text, `(N, C+1)`,
+    """Return the language model's log-probabilities of `classes` after each text, `(N, classes)`,
     times `language_weight`; zeros without a language model."""
     if search.language_model is None or not search.language_weight:
-        return np.zeros((len(texts), num_classes))
-    return search.language_weight * np.array([search.language_model.log_probs(t) for t in texts])
+        return np.zeros((len(texts), len(classes)))
+    log_probs = np.array([search.language_model.log_probs(text) for text in texts])
+    return search.language_weight * log_probs[:, classes]
 
 
 @torch.no_grad()
@@ -197,7 +198,7 @@ def attention_texts(
             raise NotFinite(NO_DISTRIBUTION)
         if search.language_weight:
             open_texts = [text for line in open_lines for text in texts[line]]
-            rows = rows + _next_lm_scores(search, open_texts, end + 1)
+            rows = rows + _next_lm_scores(search, open_texts, np.arange(end + 1))
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
         parent_rows, start = [], 0
         for line in open_lines:

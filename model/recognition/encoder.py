@@ -22,8 +22,9 @@ from base.base_data_loader import features_of, padded
 from base.base_model import BaseModel
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import state_dtype
+from model.layers.cells import compute_dtype, state_dtype
 from model.layers.dropout import Dropout
+from model.layers.kernels import bidirectional, library
 from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
 from model.recognition.ink_features import SPACING, StrokeFeatures, num_features
@@ -77,6 +78,10 @@ class BidirectionalLayer(nn.Module):
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
         `(S, B, input_size)` of `lengths` `(B,)`. Padding of inputs and results is arbitrary."""
+        dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
+        is_lstm = self.forward_rnn.cell == "LSTM"
+        if is_lstm and not torch.is_grad_enabled() and library.available(inputs.device, dtype):
+            return bidirectional.run(dtype, inputs, lengths, [rnn.layer for rnn in rnns])
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
         reversed_frame = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
@@ -91,8 +96,8 @@ class BidirectionalLayer(nn.Module):
             # The gradient of indexing by brackets would take ten times as long (measured).
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
-        forwards, _ = self.forward_rnn(inputs, state)
-        backwards, _ = self.backward_rnn(reversed_lines(inputs), state)
+        forwards, _ = self.forward_rnn(inputs, state, lengths=lengths)
+        backwards, _ = self.backward_rnn(reversed_lines(inputs), state, lengths=lengths)
         return torch.cat((forwards, reversed_lines(backwards)), -1)  # (S, B, 2 H)
 
 
@@ -171,7 +176,8 @@ class Recogniser(BaseModel):
         encoded, lengths = self.encode(features, points)
         transcript = Transcript(self.alphabet, log_softmax(self.labels(encoded)), lengths)
         if search is not None:
-            transcript = replace(transcript, hypotheses=self.decode(encoded, lengths, search))
+            hypotheses = self.decode(encoded, transcript.ctc_log_probs, lengths, search)
+            transcript = replace(transcript, hypotheses=hypotheses)
         return self.teacher_forced(transcript, encoded, text, teacher_forcing_ratio)
 
     def teacher_forced(
@@ -180,9 +186,12 @@ class Recogniser(BaseModel):
         """Return `transcript` with the outputs of the decoder for `text`, if there is a decoder."""
         return transcript
 
-    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-        """Return the text of each line; `encoded` and `lengths` are the results of `encode`."""
-        texts = ctc_texts(log_softmax(self.labels(encoded)), lengths, search)
+    def decode(
+        self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
+    ) -> list[str]:
+        """Return the text of each line; `encoded` and `lengths` are the results of `encode`, and
+        `log_probs` are the `ctc_log_probs`."""
+        texts = ctc_texts(log_probs, lengths, search)
         return list(map(self.alphabet.decode, texts))
 
     @torch.inference_mode()

@@ -57,9 +57,10 @@ def read_words(
     lines: list[list[InkWord]] = [[] for _ in inks]
     for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
-        texts = decoded(model, encoded, lengths, search)
-        log_probs = log_softmax(model.labels(encoded)).cpu().double().numpy()
-        for number, text, line, frames in zip(numbers, texts, log_probs, lengths, strict=True):
+        log_probs = log_softmax(model.labels(encoded))
+        texts = decoded(model, encoded, log_probs, lengths, search)
+        lines_read = zip(numbers, texts, log_probs.cpu().double().numpy(), lengths, strict=True)
+        for number, text, line, frames in lines_read:
             if text.strip():
                 lines[number] = [*_words(model, inks[number], text, line[:frames])]
     return lines

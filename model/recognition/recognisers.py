@@ -87,7 +87,9 @@ class AttentionNetwork(RecurrentEncoder):
         log_probs = None if is_reading else log_probs
         return replace(transcript, attention=attention, decoder_log_probs=log_probs)
 
-    def decode(self, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
+    def decode(
+        self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
+    ) -> list[str]:
         # At `SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
         points = self.points_per_frame * lengths * (self.spacing / SPACING)
         texts = attention_texts(

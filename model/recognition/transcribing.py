@@ -45,8 +45,9 @@ def read_each_way(
     texts_by_search = {name: [""] * len(inks) for name in searches}
     for numbers, *batch in batches(model, inks, progress):
         encoded, lengths = model.encode(*batch)
+        log_probs = log_softmax(model.labels(encoded))
         for name, search in searches.items():
-            texts = decoded(model, encoded, lengths, search)
+            texts = decoded(model, encoded, log_probs, lengths, search)
             for number, text in zip(numbers, texts, strict=True):
                 texts_by_search[name][number] = text
     return texts_by_search
@@ -79,7 +80,8 @@ def read_with_doubts(
     results, alphabet = [("", 0.0)] * len(inks), model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
-        hypotheses = decoded(model, encoded, frames, search)
+        log_probs = log_softmax(model.labels(encoded))
+        hypotheses = decoded(model, encoded, log_probs, frames, search)
         # Each spelling becomes a row; `lines[row]` is the index of the row's line in the batch.
         lines, codes, without_spelling = [], [], set()
         for line, number in enumerate(numbers):
@@ -92,7 +94,7 @@ def read_with_doubts(
                 codes.append(alphabet.encode(text))
         text, lengths = padded(codes, encoded.device)
         encoded, frames = encoded[lines], frames[lines]
-        output = Transcript(alphabet, log_softmax(model.labels(encoded)), frames)
+        output = Transcript(alphabet, log_probs[lines], frames)
         output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:
             output = replace(output, ctc_log_probs=_merged_log_probs(output, alike))
@@ -106,12 +108,16 @@ def read_with_doubts(
     return results
 
 
-def decoded(model: Recogniser, encoded: Tensor, lengths: Tensor, search: Search) -> list[str]:
-    """Return the texts of encoded lines; a beam takes more memory, so its batches are smaller."""
+def decoded(
+    model: Recogniser, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
+) -> list[str]:
+    """Return the texts of encoded lines; see `Recogniser.decode`. A beam takes more memory, so its
+    batches are smaller."""
     texts, batch_size = [], max(1, BATCH_SIZE // search.width)
     for start in range(0, len(lengths), batch_size):
         batch = slice(start, start + batch_size)
-        texts += model.decode(encoded[batch, : int(lengths[batch].max())], lengths[batch], search)
+        inside = batch, slice(int(lengths[batch].max()))
+        texts += model.decode(encoded[inside], log_probs[inside], lengths[batch], search)
     return texts
 
 

@@ -37,7 +37,7 @@ def test_a_row_holds_medians_the_spread_of_ratios_to_the_faster_and_the_share():
 
 @needs_compiler
 @pytest.mark.parametrize("name", ["unconditional", "conditional", "recognition_ctc", "recognition"])
-def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
+def test_training_takes_at_most_a_quarter_longer_than_plain_pytorch(name):
     """The least processor time of a step on a core, ours with the making of the batch. Other work
     of the machine lengthens single steps only: four rounds are enough, but for a busy machine."""
     device, least = torch.device("cpu"), {}
@@ -60,7 +60,7 @@ def test_training_takes_at_most_a_tenth_longer_than_plain_pytorch(name):
                 taken = time.process_time() - start + making * (path == ours)
                 least[path] = min(taken, least.get(path, taken))
             plain = min(taken for path, taken in least.items() if path != ours)
-            is_fast = least[ours] <= 1.1 * plain
+            is_fast = least[ours] <= 1.25 * plain
             if is_fast and number >= 3:
                 break
     assert is_fast, f"{least[ours]:.3f} s, and {plain:.3f} s by plain PyTorch"

@@ -14,7 +14,6 @@ import experiments
 import train
 from commands import train_options
 from experiments import parser_of
-from handwriting import hands
 from tests.benchmarks import scripts
 from tests.docs.test_links import PAGES, ROOT
 from utils.checks import UserError
@@ -123,16 +122,15 @@ RUN = {
 """Commands of pages that need nothing but the repository, in the order in which they are run. Tests
 of their own run those of docs/python.md and docs/extend.md, and of a hand."""
 SHORTER = "-o data_loader.args.dataset.args.size=8 -o data_loader.args.dataset.args.valid_size=2 "
-SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.02"
-"""Options of a new run that takes seconds: it is stopped, and resumed."""
+SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.0"
+"""Options of a new run: it is stopped after an epoch, and resumed for another."""
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, logging_restored):
+def folder(tmp_path, monkeypatch, logging_restored, few_lines):
     """A folder that has what the repository has, with short texts."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(hands, "NUM_LINES", 1)
     Path("configs").symlink_to(ROOT / "configs")
     shutil.copytree(ROOT / "docs", "docs", ignore=shutil.ignore_patterns("*.png"))
     for name in ("letter", "envelope"):

@@ -1,20 +1,25 @@
 """References to the notebook name pages and headings that exist, and the notebook stays short."""
 
+import os
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "notebook"
 PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted(NOTEBOOK.glob("*.md"))}
-SOURCES = [ROOT / "docs/config.md"] + [
-    file
-    for suffix in ("py", "js", "c", "h", "json", "txt")
-    for file in sorted(ROOT.glob(f"*/**/*.{suffix}"))
-    if not {".venv", "data", "node_modules", "saved"} & {*file.relative_to(ROOT).parts}
-    and file != Path(__file__)
-]
+OTHERS = {".git", ".venv", "node_modules", "saved"}
+SUFFIXES = {".py", ".js", ".c", ".h", ".json", ".txt"}
 REFERENCE = re.compile(r"notebook: ([\w -]+), ([\w' -]+)", re.IGNORECASE)
 MAX_WORDS = 15_000
+
+
+def sources():
+    """Yield the files of the project that may refer to the notebook."""
+    yield ROOT / "docs/config.md"
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = {*inner} - OTHERS - ({"data", "shared"} if folder == str(ROOT) else set())
+        files = (Path(folder, name) for name in names)
+        yield from (file for file in files if file.suffix in SUFFIXES and file != Path(__file__))
 
 
 def headings(page):
@@ -28,7 +33,7 @@ def references(text):
 
 def test_each_reference_of_the_code_names_a_page_and_a_heading_of_the_notebook():
     found = []
-    for file in SOURCES:
+    for file in sources():
         text = file.read_text(encoding="utf-8")
         assert len(references(text)) == len(re.findall(r"(?i)\bnotebook:\s", text)), file
         for page, heading in references(text):

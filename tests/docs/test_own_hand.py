@@ -10,7 +10,6 @@ import train
 from commands import web
 from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.texts import corpus
-from handwriting import hands
 from ink.geometry import strokes
 from model.generation.hand_encoder import NUM_HANDS
 from tests.data_loader import ink_formats
@@ -25,11 +24,10 @@ SHORT |= {f"data_loader.args.dataset.args.{name}": 0 for name in ("composed", "l
 
 
 @pytest.fixture
-def block(tmp_path, monkeypatch, logging_restored):
+def block(tmp_path, monkeypatch, logging_restored, few_lines):
     """The block's commands, in a folder that has what they name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(corpus, "CARRIERS", dict(list(corpus.CARRIERS.items())[::48]))
-    monkeypatch.setattr(hands, "NUM_LINES", 1)
     monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0,))
     monkeypatch.setattr(exam, "DISCARDED_CER_INCREASE", 1)  # Of two short texts it says little.
     for name in ("NUM_EXAM_LINES", "TEXTS_PER_PRIMER", "NUM_PRIMERS_TRIED", "NUM_SEEDS"):

@@ -8,17 +8,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from handwriting import hands
 from tests.commands.networks import ROOT
 
 PAGE = ROOT / "docs" / "python.md"
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_lines")
 def test_every_example_of_the_page_runs_in_another_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(ROOT)])
-    monkeypatch.setattr(hands, "NUM_LINES", 1)  # with more the page takes no other path
     shutil.copy(ROOT / "tests/fixtures/notes/zipped.xopp", "diary.xopp")
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     script = "\n".join(blocks).replace("/path/to/online-handwriting", str(ROOT))

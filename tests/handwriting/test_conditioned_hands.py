@@ -80,11 +80,23 @@ def test_no_line_is_measured_where_only_the_hand_vector_matters(writer, tmp_path
     monkeypatch.setattr(
         Writer, "reference_lines", lambda *given: measured.append(given) or usual(*given)
     )
-    hand = hand_of(writer, file)
+    hand = hand_of(writer, file, bias=page_hands.JOINED_BIAS)  # The wave joins its letters.
     inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
     assert [*map(np.array_equal, inks, expected)] == [True, True]
     assert hand.primer is None and hand.description == "a.json, 'abc'" and not measured
     assert hand_of(writer, file, of_page=True).primer[1] == "abc" and len(measured) == 1
+
+
+@pytest.mark.parametrize(
+    ("strokes", "bias", "expected"), [(2, None, 1.0), (3, None, 0.75), (2, 0.5, 0.5)]
+)
+def test_joined_letters_have_a_higher_bias_unless_another_is_chosen(
+    writer, tmp_path, strokes, bias, expected
+):
+    ink = wave()
+    ink[[*range(60, 60 * strokes, 60)], 2] = 1  # The text has three letters.
+    hand = hand_of_page(writer, proofread=False, style=style(tmp_path, "a", 1, ink), bias=bias)
+    assert hand.sampling.bias == expected
 
 
 def test_a_primer_is_continued_also_if_a_style_would_give_a_hand_vector(writer, tmp_path):

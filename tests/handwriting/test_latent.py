@@ -15,7 +15,7 @@ from model.generation.line import Sampling
 from tests.handwriting.builders import PlannedReader
 from tests.moody import moody
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_lines")]
 
 T = np.linspace(0, 1, 200)
 WAVE = from_strokes([np.stack([400 * T, 10 * np.sin(80 * T)], axis=1)])

@@ -69,6 +69,24 @@ def test_a_bar_crosses_its_letter(letter, stem):
     assert segments_cross(*segments).any()
 
 
+def test_a_mark_stands_above_its_letter_and_not_above_a_bar_that_was_made_late():
+    """The window is at the `ô` while the pen makes the bar of the `t`."""
+    bar = np.array([(-0.1, -0.9), (0.7, -0.9)])
+    (stroke,), (indices,) = joined("ot")
+    strokes = [STEM, bar, shifted(stroke, 1.2)]
+    _, marks = drawn("tôt", strokes, [np.zeros(3, int), np.ones(2, int), indices + 1])
+    assert np.concatenate(marks)[:, 0].min() > 1.0
+
+
+def test_the_bar_of_a_joined_o_crosses_its_ring_where_the_window_is_early():
+    angles = np.linspace(0.5, 2.5, 21) * np.pi  # around a ring from its top to its top
+    ring = np.stack((3.0 - 0.4 * np.cos(angles), -0.5 - 0.5 * np.sin(angles)), 1)
+    way, tail = np.linspace((0.0, 0.0), (2.9, -0.9), 20), np.linspace((3.1, -0.9), (5.0, 0.0), 20)
+    indices = np.repeat([0, 1, 2], [8, 21, 32])  # The window is 12 points ahead of the ring.
+    _, (bar,) = drawn("nøn", [np.concatenate([way, ring, tail])], [indices])
+    assert 2.8 < bar[:, 0].mean() < 3.2
+
+
 @pytest.mark.parametrize("letter", "ąęçşņ")
 def test_a_mark_below_a_letter_reaches_half_an_x_height_down(letter):
     _, marks = drawn(letter, [BOW], [np.zeros(5, int)])

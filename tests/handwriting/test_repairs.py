@@ -101,6 +101,11 @@ def test_an_apostrophe_is_not_taken_for_the_dot_of_an_i():
         (across(0.3, -0.05), [np.concatenate([across(0.3), line(-0.05, -0.25)])]),
         (across(0.1, -0.1), [np.concatenate([line(0.25, 0.1), line(-0.1, -0.25)])]),
         (across(0.5, 1.0), [across(*np.linspace(-0.25, 0.25, 8)), across(0.5, 1.0)]),  # beside it
+        # An upstroke of 45 degrees, which crosses it.
+        (
+            np.array([(-0.5, -0.3), (0.3, -1.1)]),
+            [across(*np.linspace(-0.25, 0.25, 8)), np.array([(-0.5, -0.3), (0.3, -1.1)])],
+        ),
         # It runs on into the next letter, and begins too late.
         (
             np.array([(-0.05, -0.8), (0.3, -0.8), (0.5, 0.0)]),
@@ -174,6 +179,33 @@ def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter
 def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, stem, touch, kept):
     word = without_touches(letters(text, [down(0.0, 1.0), [[0.4, 0.4]] * 2], stem, touch), 1.0)
     assert [*map(len, word.strokes)] == [*map(len, word.indices)] == [11, *[2] * kept]
+
+
+@pytest.mark.parametrize(
+    ("text", "stroke", "index", "is_kept"),
+    [
+        ("ion", [(2.0, -1.5), (2.1, -1.7)], 2, False),  # a dot above the last letter
+        ("ion", [(1.6, -1.5), (2.2, -1.5)], 2, False),  # a dash
+        ("ion", [(1.5, -1.5), (2.3, -1.5)], 2, True),  # as long as a bar
+        ("ion", [(2.1, 0.1), (2.1, 0.3)], 2, True),  # a mark at the foot
+        ("ion", [(2.0, -1.05), (2.2, -1.25)], 2, True),  # It touches the letter.
+        ("io'n", [(2.0, -1.5), (2.1, -1.7)], 3, True),  # the apostrophe, made late
+        ("ion!", [(1.2, -1.5), (1.3, -1.7)], 3, False),  # made while the window is at the sign
+        ("ion!", [(2.2, -1.5), (2.3, -1.7)], 3, True),  # a part of the sign
+        ("iin", [(2.0, -1.5), (2.1, -1.7)], 2, True),  # The second `i` has no stem to be above.
+    ],
+)
+def test_a_dot_of_no_letter_is_left_out(text, stroke, index, is_kept):
+    strokes = [down(0.0, 1.0), [(0.0, -1.5), (0.0, -1.7)], down(2.0, 1.0), stroke]
+    word = with_dots(letters(text, strokes, 0, 0, text.index("n"), index), 1.0, 0.0)
+    assert len(without_touches(word, 1.0).strokes) == 3 + is_kept
+
+
+@pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])
+def test_the_dot_of_an_i_is_shorter_than_an_accent(length, expected):
+    dot = [(0.0, -1.5), (length / 2, -1.5 - length)]
+    word = with_dots(letters("i", [down(0.0, 1.0), dot], 0, 0), 1.0, 0.0)
+    assert np.ptp(word.strokes[1], axis=0).max() == pytest.approx(expected)
 
 
 def test_a_dot_becomes_a_visible_stroke():

@@ -9,7 +9,7 @@ import pytest
 
 from handwriting.layout import break_rows
 from handwriting.proofreading import MISSING_WORD, CheckedWord
-from handwriting.text_lines import Passage, narrowed_words, write_passages
+from handwriting.text_lines import Passage, narrowed_words, with_even_figures, write_passages
 from handwriting.written_word import WrittenWord
 from model import Writer
 from model.generation.line import Sampling
@@ -38,6 +38,24 @@ def test_a_missing_word_is_named_and_has_a_line_of_its_width_also_without_a_read
     assert (word.text, word.width, word.gap, word.doubt) == ("abc", 3.0, 1.0, MISSING_WORD)
     (line,) = word.strokes
     assert 0 < line[0, 0] < line[-1, 0] < 3.0
+
+
+def figures(text, height):
+    """A word of a stem for each character, `height` x-heights high, and a comma."""
+    stems = [np.array([[x, -height], [x, 0.0]]) for x in range(len(text) - 1)]
+    return WrittenWord((*stems, np.array([[9.0, -0.2], [9.0, 0.4]])), 9.0, 2.0, text)
+
+
+@pytest.mark.parametrize(("height", "even"), [(1.2, 2 / 1.15), (2.1, 2.1), (3.0, 2 * 1.15)])
+def test_a_number_or_a_word_of_capitals_is_about_as_high_as_the_others(height, even):
+    """Also if it was written alone; a unit, a word and what is raised stay as they are."""
+    texts = {"12,": 2.0, "kg,": 0.9, "HUT,": 2.0, "489,": height, "Hut,": 3.0, "²,": 0.5}
+    words = [figures(text, each) for text, each in texts.items()]
+    changed = dict(zip(texts, with_even_figures(words), strict=True))
+    heights = {text: -word.strokes[0][0, 1] for text, word in changed.items()}
+    assert heights == pytest.approx(texts | {"489,": even})
+    number = changed["489,"]
+    assert (number.width, number.gap) == (pytest.approx(9.0 * even / height), 2.0)
 
 
 def values(words):

@@ -162,10 +162,12 @@ def test_letters_become_nearly_as_wide_as_those_of_the_primer(stretch, left):
 
 @pytest.mark.parametrize(("factor", "left"), [(1.2, 1.2 ** (8 / 16)), (0.8, 0.8 ** (8 / 16))])
 def test_a_line_becomes_nearly_as_high_as_its_hand(factor, left):
-    """Of 8 small letters, 8 / (8 + 8) of how much higher they are is believed."""
-    ((ink,),) = as_high([[zigzag() * factor]], 10.0, 8)
-    assert np.ptp(ink[:, 1]) == pytest.approx(left * np.ptp(zigzag()[:, 1]), 0.01)
-    assert_array_equal(as_high([[zigzag() * factor]], 10.0, 0)[0][0], zigzag() * factor)
+    """Of 8 small letters, 8 / (8 + 8) of how much higher they are is believed. Figures and capitals
+    beside them are higher, and show nothing."""
+    ink, figures = zigzag() * factor, zigzag() * 2 * factor
+    changed = as_high([[figures], [ink], [figures]], ["55", "z" * 8, "HUT"], 10.0)
+    assert np.ptp(changed[1][0][:, 1]) == pytest.approx(left * np.ptp(zigzag()[:, 1]), 0.01)
+    assert_array_equal(as_high([[figures]], ["55"], 10.0)[0][0], figures)
 
 
 @pytest.mark.parametrize("own", [-0.2, 0.3])
@@ -234,6 +236,20 @@ def test_a_word_above_its_line_is_set_on_it_and_a_sign_beside_it_moves_with_it(d
     assert 5.5 < shifts[0] < 7.0 and shifts[2] == pytest.approx(0.0, abs=0.01)
     assert shifts[1] == pytest.approx(shifts[0] / 2, abs=0.01)
     assert_array_equal(on_baseline([[sign]], ["&"], baseline, 10.0)[0][0], sign)
+
+
+@pytest.mark.parametrize("low", [6.0, -4.0])
+@pytest.mark.parametrize("text", ["145", "HUT"])
+def test_figures_and_capitals_stand_on_the_line_whatever_the_word_beside_them_does(text, low):
+    """Of how far three feet are off, 3 / (3 + 1) are undone; a comma is no foot."""
+    stem = np.array([[0.0, -20.0], [0.0, 0.0]])
+    baseline = zigzag()[:, 1].max()
+    figures = [stem + np.array([x, baseline + low]) for x in (0.0, 8.0, 16.0)]
+    comma = figures[-1][-1] + np.array([[6.0, -2.0], [4.0, 6.0]])
+    words = [[zigzag()], [*figures, comma]]
+    moved = on_baseline(words, ["zzzz", f"{text},"], baseline, 10.0)
+    assert moved[1][0][-1, 1] - baseline == pytest.approx(low / 4, abs=0.01)
+    assert_array_equal(moved[0][0], words[0][0])
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def is_alive(pid):
     return False
 
 
-def ends(pid, seconds=10):
+def ends(pid, seconds=60):
     """Return whether a process, of which others take care, ends soon."""
     end = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < end:
@@ -176,10 +176,10 @@ def test_threads_have_a_process_each():
     def use(number):
         return [call(guarded.behave, f"{number} {n}") for n in range(50)]
 
-    with ThreadPoolExecutor(8) as pool:
-        for number, values in enumerate(pool.map(use, range(8))):
+    with ThreadPoolExecutor(4) as pool:
+        for number, values in enumerate(pool.map(use, range(4))):
             assert values == [f"{number} {n}" for n in range(50)]
-    assert len(children._children) <= 8 and len(children._idle) == len(children._children)
+    assert len(children._children) <= 4 and len(children._idle) == len(children._children)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked")

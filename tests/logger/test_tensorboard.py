@@ -63,11 +63,15 @@ def test_a_resumed_run_shows_its_new_config(tmp_path):
         assert hparams(read(writer))["epochs"].number_value == epochs
 
 
-def test_values_after_the_checkpoint_of_a_resumed_run_are_hidden(tmp_path):
-    for step, values in ((None, {1: 1.0, 2: 2.0}), (2, {3: 3.0}), (1, {2: 22.0})):
+def test_values_after_the_checkpoint_of_a_resumed_run_are_hidden(tmp_path, monkeypatch):
+    begun = time.time()
+    for number, (step, values) in enumerate(
+        [(None, {1: 1.0, 2: 2.0}), (2, {3: 3.0}), (1, {2: 22.0})]
+    ):
+        # The reader takes files in the order of the seconds in which they began.
+        monkeypatch.setattr(time, "time", lambda number=number: begun + number)
         writer = TensorBoardWriter(tmp_path, step=step)
         for at, value in values.items():
             writer.scalars({"loss": value}, at, "epoch")
         reader = read(writer)
-        time.sleep(1.1)  # The reader takes files in the order of the seconds in which they began.
     assert scalars(reader, "epoch/loss") == [(1, 1.0), (2, 22.0)]

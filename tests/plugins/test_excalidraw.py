@@ -18,7 +18,7 @@ from ink.geometry import from_strokes
 from tests.ink.formats.test_note_files import PAGE
 from tests.web.conftest import ROOT, served
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 OPEN = """async (drawing) => {
     const {restore, exportToSvg, serializeAsJSON} = await import("/library.js");
@@ -50,7 +50,7 @@ def site(build, packages):
 def page(context):
     """A page whose errors and requests to other hosts fail the test."""
     page, faults = context.new_page(), []
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: faults.append(error))
     page.on(
         "request",

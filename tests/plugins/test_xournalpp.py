@@ -26,7 +26,7 @@ from tests.rights import without_rights
 from utils.checks import UserError
 
 PACKAGES = {"xournalpp": "xournalpp", "Xvfb": "xvfb", "xdotool": "xdotool"}
-SECONDS = 60  # until a test gives up; all takes some ten
+SECONDS = 180  # until a test gives up; all takes some ten
 
 
 def wait_for(condition):

@@ -28,6 +28,10 @@ def node(script, **request):
 
 
 class Quiet(SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-store")  # a test may change a file
+        super().end_headers()
+
     def log_message(self, *_):
         pass
 

@@ -5,7 +5,7 @@ import {fromInkml} from "./index.js";
 import {toStrokes} from "./ink.js";
 
 const ALPHABET = String.fromCharCode(...Array.from({length: 95}, (_, i) => 32 + i));
-const PIECE = 96;
+const PIECE = 960;
 const names = {};
 const lines = new Map();
 let canned = null;

@@ -18,7 +18,7 @@ from tests.web.conftest import ROOT, needs_node
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     needs_node,
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm: apt-get install npm"),
 ]

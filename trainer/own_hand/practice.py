@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from data_loader.composed.alignment import AlignedLine
-from data_loader.composed.composing import Bank
+from data_loader.composed.composing import Bank, Composer
 from data_loader.composed.cutting import CutLine, measured
 from data_loader.composed.drawn_characters import Drawer
 from data_loader.composed.recorded_hands import RecordedHand, verify_pieces
@@ -178,7 +178,7 @@ def compose_lines(
         for start in range(0, len(texts), BATCH_SIZE):
             candidates = []
             for number, text in enumerate(texts[start : start + BATCH_SIZE], start):
-                path = bank.write(text, "own", np.random.default_rng([seed, number]))
+                path = Composer(bank, "own", np.random.default_rng([seed, number])).write(text)
                 if path is not None:
                     candidates.append((number, text, path))
             num_before = len(lines)

@@ -8,18 +8,18 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.checks import check_points, check_text, count_missing, join_strokes
+from ink.formats.checks import check_text, count_missing, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
     XML_NAMESPACE,
     TraceFormat,
     annotation_lines,
+    channels_of,
     document,
     element_id,
     formats,
     is_drawn,
-    points_of,
     trace_text,
 )
 from ink.formats.parsed import Parsed
@@ -96,7 +96,7 @@ def _sample(
     traces: list[Element], text: str, writer: str, forms: dict[Element, TraceFormat]
 ) -> Sample:
     """Return the sample of traces."""
-    check_text(text)  # but not `clean_text`: a text that `to_inkml` wrote is read unchanged
+    check_text(text)  # but not `clean_text`: a text that we wrote is read unchanged
     ink, missing_counts = _ink(traces, forms)
     return Sample(ink, text, writer=writer, missing=missing_counts)
 
@@ -145,15 +145,15 @@ def _ink(
     point (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.
     traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
-    check_points(sum(trace.text.count(",") + 1 for trace in traces))
-    first_unit = forms[traces[0]].unit
+    first_unit = next((forms[trace].unit for trace in traces), None)
     parts, times = [], []
     for number, trace in enumerate(traces, 1):
         form = forms[trace]
-        points, time = points_of(trace, form, f"trace {number}")
+        channels = channels_of(trace, form, f"trace {number}")
+        points = np.stack([channels["X"], channels["Y"]], axis=1)
         with np.errstate(over="ignore"):  # `join_strokes` refuses the point.
             parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
-        times.append(time)
+        times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
     ink, missing_counts = join_strokes(parts), None
     if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():
@@ -168,25 +168,26 @@ def _ink(
     return ink, missing_counts
 
 
-def to_inkml(ink: np.ndarray, text: str = "") -> str:
-    """Return ink and its transcription as InkML; `read_ink` reads the same offsets from it, up to
-    the rounding of positions.
+def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> None:
+    """Write ink and its transcription as an InkML file; `read_ink` reads the same offsets from it,
+    up to the rounding of positions.
 
     A last stroke without an end becomes a trace to be continued.
 
     Args:
+        path: the file.
         ink: `(points, 3)`; the first offset is lost.
         text: the transcription; "" for none.
 
     Raises:
         DataError: if the ink is not valid, or the text contains a character that XML forbids.
     """
-    return document(f"  {line}" for line in [_CONTEXT, *_line(ink, text)])
+    write_text(path, document(f"  {line}" for line in [_CONTEXT, *_line(ink, text)]))
 
 
 def lines_to_inkml(lines: Iterable[tuple[np.ndarray, str, str]]) -> str:
     """Return lines of ink, each with its transcription and the person who wrote it, as one InkML;
-    each line is a traceGroup. See `to_inkml`."""
+    each line is a traceGroup. See `write_inkml`."""
     content = [f"  {_CONTEXT}"]
     for ink, text, writer in lines:
         inside = [*annotation_lines("writer", writer), *_line(ink, text)]
@@ -204,8 +205,3 @@ def _line(ink: np.ndarray, text: str) -> list[str]:
     if ink[-1, 2] <= 0.5:
         lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
     return lines
-
-
-def write_inkml(path: str | PathLike[str], ink: np.ndarray, text: str = "") -> None:
-    """Write ink and its transcription as an InkML file; see `to_inkml`."""
-    write_text(path, to_inkml(ink, text))

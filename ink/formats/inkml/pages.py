@@ -34,7 +34,7 @@ MAX_MARKER_BLUE = 240
 """Largest part of blue, of 255, in the colour of such a marker (assumed)."""
 LAYER = re.compile(r"([1-9]\d{0,2})(?: (.{0,200}))?", re.DOTALL)
 """Number, from 1, and name of a layer, in annotations called `layer` (as we write them)."""
-NO_TEXT = re.compile("Drawing|Diagram|Arrow|Structure|Garbage|Marking.*")
+DRAWN_KINDS = re.compile("Drawing|Diagram|Arrow|Structure|Garbage|Marking.*")
 """Kinds of groups and views, in annotations called `type` (as IAMonDo has them), that are drawn."""
 _CHANNEL = {
     "X": '<channel name="X" type="decimal" units="mm"/>',
@@ -74,7 +74,7 @@ def parse(path: Path) -> list[InkPage]:
         layer = LAYER.fullmatch(layers.get(trace, ""))
         number = int(layer[1]) - 1 if layer else 0
         names[number] = (layer[2] or "") if layer else names[0]
-        is_shape = NO_TEXT.fullmatch(kinds.get(trace, "")) is not None
+        is_shape = DRAWN_KINDS.fullmatch(kinds.get(trace, "")) is not None
         strokes.append(_stroke(parts, brush, unit, number, is_shape=is_shape))
     area = next(root.iter("activeArea"), Element("activeArea"))
     size = [area.get(name) for name in ("width", "height")]

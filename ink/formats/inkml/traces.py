@@ -7,6 +7,7 @@ x and y (downwards), or the channels that `<traceFormat>` declares. A value afte
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
@@ -60,15 +61,9 @@ def formats(root: Element) -> dict[Element, TraceFormat]:
     context before the trace. Without contexts, all traces have the only format of the document.
     """
     by_id = {element_id(element): element for element in root.iter() if element_id(element)}
-    context_of = _contexts(root, by_id)
-    by_context: dict[Element | None, TraceFormat] = {}
-    by_holder: dict[Element, TraceFormat] = {}
-    for context in dict.fromkeys(context_of.values()):
-        holder = _format_holder(context, by_id, root)
-        if holder not in by_holder:
-            by_holder[holder] = _format(holder)
-        by_context[context] = by_holder[holder]
-    return {trace: by_context[context] for trace, context in context_of.items()}
+    format_of = cache(_format)
+    by_context = cache(lambda context: format_of(_format_holder(context, by_id, root)))
+    return {trace: by_context(context) for trace, context in _contexts(root, by_id).items()}
 
 
 def _contexts(root: Element, by_id: dict[str, Element]) -> dict[Element, Element | None]:
@@ -147,17 +142,6 @@ def element_id(element: Element) -> str:
 def is_drawn(trace: Element) -> bool:
     """Return whether a trace has points that are ink."""
     return trace.get("type", "penDown").lower() != "penup" and bool((trace.text or "").strip())
-
-
-def points_of(
-    trace: Element, form: TraceFormat, place: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the points `(n, 2)` of a trace, y downwards, and their times `(n,)` or None.
-
-    Messages call the trace `place`.
-    """
-    channels = channels_of(trace, form, place)
-    return np.stack([channels["X"], channels["Y"]], axis=1), channels.get("T")
 
 
 def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ink.drawing.layers import DECIMALS, curves
+from ink.geometry import at_bezier
 from ink.ink_page import PEN_WIDTH, PageStroke
 
 UNITS = 50  # of the drawing, per millimetre
@@ -75,9 +76,9 @@ def _merged(segments: np.ndarray) -> np.ndarray:
         leave, arrive = (first[:, 1] - start) / part, (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)
         errors = (
-            _at(whole, part) - first[:, 3],
-            _at(whole, part / 2) - _at(first, 0.5),
-            _at(whole, (1 + part) / 2) - _at(second, 0.5),
+            at_bezier(whole, part) - first[:, 3],
+            at_bezier(whole, part / 2) - at_bezier(first, 0.5),
+            at_bezier(whole, (1 + part) / 2) - at_bezier(second, 0.5),
         )
         is_close = np.linalg.norm(errors, axis=2).max(axis=0) <= MERGED
         # In a run of pairs that share segments, every second pair is merged.
@@ -91,13 +92,6 @@ def _merged(segments: np.ndarray) -> np.ndarray:
         segments[merged] = whole[merged]
         segments = np.delete(segments, merged + 1, axis=0)
     return segments
-
-
-def _at(segments: np.ndarray, part: np.ndarray | float) -> np.ndarray:
-    """Return the point at a part of each segment, `(segments, 2)`."""
-    a, b, c, d = segments.transpose(1, 0, 2)
-    rest = 1 - part
-    return rest**3 * a + 3 * rest**2 * part * b + 3 * rest * part**2 * c + part**3 * d
 
 
 def path_commands(segments: np.ndarray) -> str:

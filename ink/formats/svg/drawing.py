@@ -1,13 +1,12 @@
 """Writes pages of ink as SVG pictures, as a PDF shows them but for a PDF below the ink."""
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ink.drawing.layers import decimal
 from ink.formats.pdf.paths import UNITS, Look, stroke_paths
 from ink.formats.xml import escape
-from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText, image_kind
+from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText
 
 
 def to_picture(page: InkPage) -> str:
@@ -37,11 +36,6 @@ def joined_paths(paths: Iterable[tuple[Look, str]]) -> Iterator[tuple[Look, str]
         yield look, "".join(f"{name.upper()}{numbers}" for numbers, _, name in commands)
 
 
-def data_url(image: PageImage) -> str:
-    """Return the address of an image that has its content."""
-    return f"data:image/{image_kind(image.content)};base64,{b64encode(image.content).decode()}"
-
-
 def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
     """Yield the elements of `joined_paths`."""
     for look, data in joined_paths(paths):
@@ -59,7 +53,7 @@ def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
 def _image(image: PageImage, scale: float) -> str:
     left, top, right, bottom = (scale * edge for edge in image.box)
     place = f'x="{left:.0f}" y="{top:.0f}" width="{right - left:.0f}" height="{bottom - top:.0f}"'
-    return f'<image {place} preserveAspectRatio="none" href="{data_url(image)}"/>'
+    return f'<image {place} preserveAspectRatio="none" href="{image.data_url}"/>'
 
 
 def _typed(text: TypedText, scale: float) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.drawing.layers import Layer, Row, curves, decimal
+from ink.drawing.layers import Layer, curves, decimal
 from ink.formats.checks import clean_text, join_strokes
 from ink.formats.faults import NoLines
 from ink.formats.files import read_file
@@ -76,17 +76,12 @@ def to_svg(
         paths = []
         for row in layer.rows:
             first, *others = (_path_data(curves(stroke)) for stroke in row.strokes)
-            label = "" if layer.printed else _label(row)
+            label = "" if layer.printed else f" {_ROW_TEXT}={quoteattr(row.text)}"
             paths.append(f'<path{label} d="{first}"/>')
             paths += [f'<path d="{data}"/>' for data in others]
         label = f'inkscape:groupmode="layer" inkscape:label="{escape(layer.label)}"'
         lines += [f"<g {label} {style}>", *paths, "</g>"]
     return "\n".join([*lines, "</svg>", ""])
-
-
-def _label(row: Row) -> str:
-    """Return the attribute that names a row's text."""
-    return f" {_ROW_TEXT}={quoteattr(row.text)}"
 
 
 def _path_data(segments: np.ndarray) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ink.formats.checks import MAX_OFFSET
 from ink.formats.faults import Fault
+from ink.geometry import at_bezier
 
 if TYPE_CHECKING:
     from fontTools.misc.transform import Transform
@@ -140,9 +141,7 @@ def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
     counts = np.ceil(np.sqrt(np.clip(0.75 * bends / tolerance, 1, 64**2))).astype(int)
     indices = np.repeat(np.arange(len(curves)), counts)
     steps = np.arange(len(indices)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    t = (steps / counts[indices])[:, None]
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3)
-    points = sum(weight * curves[indices, n] for n, weight in enumerate(weights))
+    points = at_bezier(curves[indices], (steps / counts[indices])[:, None])
     return np.concatenate([curves[:1, 0], points])
 
 

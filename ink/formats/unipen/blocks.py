@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,6 @@ from ink.formats.faults import Fault
 from ink.formats.files import read_file
 
 INCLUDE = "include"
-MAX_INCLUDED = 100  # included files of a document (assumed)
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)
 
 
@@ -38,7 +38,7 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
         include: returns the content of a file that `.INCLUDE` names.
 
     Raises:
-        Fault: if one of `files` has no keyword, too much is included, or `include` raises a Fault.
+        Fault: if one of `files` has no keyword, or `include` raises a Fault.
     """
     opened: set[str] = set()
     for file, content in files:
@@ -51,8 +51,6 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
                 yield block
             elif (name := " ".join(block.body.split())) not in opened:
                 opened.add(name)
-                if len(opened) > MAX_INCLUDED:
-                    raise Fault(f"more than {MAX_INCLUDED} included files", block.describe_line())
                 if content := include(name):
                     stack.append(_blocks(file, name, decode_any(content)))
 
@@ -60,15 +58,12 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
 def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
     if not included_file and not _KEYWORD.search(content):
         raise Fault("no UNIPEN keyword in it")
-    matches = _KEYWORD.finditer(content)
-    match, line, previous = next(matches, None), 1, 0
-    while match:
+    line, previous = 1, 0
+    for match, following in pairwise(chain(_KEYWORD.finditer(content), [None])):
         line += content.count("\n", previous, match.start())
         previous = match.start()
-        next_match = next(matches, None)
-        end = next_match.start() if next_match else len(content)
-        yield Block(file, included_file, line, match[1], content[match.end() : end])
-        match = next_match
+        body = content[match.end() : following and following.start()]
+        yield Block(file, included_file, line, match[1], body)
 
 
 def decode_any(content: bytes) -> str:

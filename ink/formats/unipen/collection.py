@@ -23,7 +23,7 @@ from ink.formats.archives import (
     unpacked,
 )
 from ink.formats.faults import Fault
-from ink.formats.files import files_below, read_file
+from ink.formats.files import files_below, read_file, read_head
 from ink.formats.parsed import Parsed
 from ink.formats.unipen import segments
 from ink.formats.unipen.blocks import (
@@ -42,7 +42,6 @@ DATA = "data"  # folder of the categories
 WORDS = "7"  # category of words
 MAX_HEAD = 1 << 20  # beginning of an unpacked archive that must contain a keyword (assumed)
 _ANY_NAME = re.compile(".*", re.DOTALL)
-_HEAD_BYTES = 1 << 16  # beginning of a file, by which an archive is detected (assumed)
 _CACHED_FILES = 64  # included files kept in memory (assumed)
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
@@ -83,10 +82,9 @@ class Collection(NamedTuple):
 
 def is_collection(path: Path) -> bool:
     """Return whether `path` is a readable archive, or a folder that holds a collection."""
-    with suppress(OSError):
+    with suppress(OSError, Fault):
         if path.is_file():
-            with open(path, "rb") as stream:
-                return is_archive(stream.read(_HEAD_BYTES))
+            return is_archive(read_head(path))
         return (path / DATA).is_dir() and (path / INCLUDE).is_dir()
     return False
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ink.formats.checks import MAX_POINTS, check_points, clean_text, join_strokes
+from ink.formats.checks import clean_text, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
 from ink.formats.unipen.blocks import Block, blocks_of_file
@@ -86,8 +86,8 @@ class Document:
 
         Raises:
             Fault: if a component is missing or unusable; if there are too few points or too many;
-                if all calls together repeat components too often; if ink is to be resampled, and
-                its rate is unknown, or not from `_MIN_RATE` to `_MAX_RATE`.
+                if ink is to be resampled, and its rate is unknown, or not from `_MIN_RATE` to
+                `_MAX_RATE`.
         """
         strokes: list[np.ndarray] = []
         for first, first_point, last, last_point in ranges:
@@ -169,7 +169,7 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         points_per_second: see `Document`.
 
     Raises:
-        Fault: if `.COORD` lacks X or Y, there are too many keywords, or `blocks` raises a Fault.
+        Fault: if `.COORD` lacks X or Y, or `blocks` raises a Fault.
     """
     segments: list[Segment] = []
     components: list[np.ndarray] = []
@@ -226,8 +226,6 @@ def _number(body: str) -> float | None:
 
 def _points(block: Block, columns: list[str]) -> np.ndarray:
     """Return the points `(n, 3)` of a component: x, y downwards, and whether the pen presses."""
-    if (lines := block.body.count("\n")) > MAX_POINTS + 1:
-        check_points(lines - 1)
     rows = [(n, row) for n, row in enumerate(block.body.split("\n")) if row.strip()]
     values = []
     for number, row in rows:

@@ -167,8 +167,9 @@ static int forward_rows(const Decoder *decoder, int64_t first, int64_t count) {
         for (int64_t block = 0; block < blocks; block++)
             for (int64_t row = 0, rows; row < count; row += rows) {
                 rows = tile_rows(row, count);
-                product(joint + row * width, width, width, decoder->weights + block * width * PANEL,
-                        gates, PANEL, 0, (int)rows, VECTORS);
+                const item *panel = decoder->weights + block * width * PANEL;
+                product(joint + row * width, width, width, panel, panel, gates, PANEL, 0,
+                        (int)rows, VECTORS);
                 for (int64_t i = 0; i < rows; i++) {
                     const int64_t index = step * batch + first + row + i;
                     float *cells = decoder->cells + index * size;
@@ -315,16 +316,6 @@ static int backward_rows(const Decoder *decoder, int64_t first, int64_t count) {
     return 0;
 }
 
-#define RUN(function) \
-    int64_t groups = decoder->threads < decoder->batch ? decoder->threads : decoder->batch; \
-    int failed = 0; \
-    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
-    for (int64_t group = 0; group < groups; group++) { \
-        int64_t first = decoder->batch * group / groups; \
-        failed |= function(decoder, first, decoder->batch * (group + 1) / groups - first); \
-    } \
-    return failed;
+int decode(const Decoder *decoder) { RUN(forward_rows, decoder) }
 
-int decode(const Decoder *decoder) { RUN(forward_rows) }
-
-int decode_backward(const Decoder *decoder) { RUN(backward_rows) }
+int decode_backward(const Decoder *decoder) { RUN(backward_rows, decoder) }

@@ -8,7 +8,7 @@ Shapes: B texts of a batch, T steps, S frames, D numbers of a frame, H cells, A 
 attention, E of an embedding, C classes of the outputs; the start-of-text token has index C.
 """
 
-import ctypes
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -49,11 +49,7 @@ class Weights(NamedTuple):
     character_bias: Tensor
 
 
-def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
-    """Call `decode` or `decode_backward` with `values` as the fields of `Decoder`."""
-    compiled = library.kernels(dtype == torch.bfloat16)
-    decoder = library.structure(compiled, "Decoder", threads=torch.get_num_threads(), **values)
-    library.raise_failure(getattr(compiled, name)(ctypes.byref(decoder)))
+_call = partial(library.call, "Decoder")
 
 
 def _padded_columns(matrix: Tensor, count: int) -> Tensor:

@@ -89,6 +89,13 @@ def structure(
     return result
 
 
+def call(name: str, function: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
+    """Call a function for products of `dtype`; `values` are the fields of the structure `name`."""
+    compiled = kernels(dtype == torch.bfloat16)
+    fields = structure(compiled, name, threads=torch.get_num_threads(), **values)
+    raise_failure(getattr(compiled, function)(ctypes.byref(fields)))
+
+
 def round_up(count: int, multiple: int) -> int:
     """Return `count` rounded up to a multiple of `multiple`."""
     return -(-count // multiple) * multiple

@@ -15,10 +15,12 @@ STRUCTURE(Layer,
     /* Even width of a row of `joint`: hidden state, window, inputs and, if needed, a zero. */
     int64_t width;
     float bound; /* on the gradient of the gates; infinity without a bound */
+    const int64_t *lengths; /* steps of each row, (batch); null: all rows have all steps */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
-    const item *weights_backward, *window_weights_backward; /* packed for backward */
+    /* Packed for backward. */
+    const item *weights_backward, *input_weights_backward, *window_weights_backward;
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
     item *gates; /* input, forget, output, candidate, after their activation functions */
@@ -29,6 +31,36 @@ STRUCTURE(Layer,
     item *d_gates, *d_parameters; /* rows of `d_parameters` have an even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
 )
+
+/* Rows whose products with the inputs are computed at once: the weights are loaded once for all of
+ * them, and the sums stay in the cache (measured: more rows suit wide layers, fewer narrow ones). */
+enum { CHUNK_ROWS = 96 };
+
+static int64_t chunk_steps(int64_t count) { return count < CHUNK_ROWS ? CHUNK_ROWS / count : 1; }
+
+/* Return how many rows from `first` on have ended before a step, up to the first row that has not.
+ * These rows are not computed; so batches in order of length cost little for their padding. */
+static int64_t ended_rows(const Layer *layer, int64_t step, int64_t first, int64_t count) {
+    int64_t ended = 0;
+    while (layer->lengths && ended < count && layer->lengths[first + ended] <= step) ended++;
+    return ended;
+}
+
+/* Multiply the `count` rows of each of `steps` steps, `step_stride` apart, by a packed matrix whose
+ * panels are `panel_size` apart. Write the results (steps, count, columns rounded up) to `out`. */
+static void multiply_steps(const item *left, int64_t stride, int64_t step_stride, int64_t steps,
+                           int64_t count, int64_t depth, const item *packed, int64_t panel_size,
+                           int64_t columns, float *out) {
+    if (step_stride == count * stride) { /* one long step, whose tiles are higher */
+        count *= steps;
+        steps = 1;
+    }
+    for (int64_t first = 0; first < columns; first += PANEL, packed += panel_size)
+        for (int64_t step = 0; step < steps; step++)
+            multiply(left + step * step_stride, stride, count, depth, packed,
+                     columns - first < PANEL ? columns - first : PANEL,
+                     out + step * count * padded(columns) + first, padded(columns), 0);
+}
 
 static const int64_t *text_of(const Layer *layer, int64_t row) {
     return layer->text + row * (layer->places - 1);
@@ -68,24 +100,41 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
                         layer->vocab_size))
             return 2;
     const int64_t size = layer->size, width = layer->width, parameters = 3 * layer->components;
-    const int64_t blocks = padded(size) / LANES;
-    const int64_t sums_stride = padded(parameters);
+    const int64_t gates_stride = padded(size) * (PANEL / LANES), panel_size = width * PANEL;
+    const int64_t sums_stride = padded(parameters), chunk = chunk_steps(count);
     const int64_t window_size = padded(layer->places) + padded(layer->vocab_size);
-    float *scratch = aligned_alloc(64, (window_size + count * sums_stride + 16) / 16 * 64);
+    const int64_t scratch_size = window_size + count * (sums_stride + chunk * gates_stride);
+    float *scratch = aligned_alloc(64, (scratch_size + 16) / 16 * 64);
     if (!scratch) return 1;
-    float *phi = scratch, *window = phi + padded(layer->places);
-    float *sums = window + padded(layer->vocab_size);
-    float gates[ROWS * PANEL] __attribute__((aligned(64)));
+    float *chunk_gates = scratch, *phi = chunk_gates + chunk * count * gates_stride;
+    float *window = phi + padded(layer->places), *sums = window + padded(layer->vocab_size);
+    /* The columns of the joint that each step computes; pairs of columns stay together. */
+    const int64_t recurrent = even(size + layer->vocab_size);
+    int64_t active = count; /* rows of the chunk that are computed: the last ones */
     for (int64_t step = 0; step < layer->steps; step++) {
         const item *joint = layer->joint + (step * layer->batch + first) * width;
-        for (int64_t block = 0; block < blocks; block++) {
-            const item *panel = layer->weights + block * width * PANEL;
-            for (int64_t row = 0, rows; row < count; row += rows) {
+        const int64_t ended = ended_rows(layer, step, first, count);
+        const int64_t steps = layer->steps - step < chunk ? layer->steps - step : chunk;
+        if (ended == count) break;
+        if (step % chunk == 0) {
+            active = count - ended;
+            multiply_steps(joint + ended * width + recurrent, width, layer->batch * width, steps,
+                           active, width - recurrent, layer->weights + recurrent * PANEL,
+                           panel_size, gates_stride, chunk_gates);
+        }
+        float *step_gates = chunk_gates + step % chunk * active * gates_stride;
+        for (int64_t cell = 0; cell < size; cell += LANES) {
+            const item *panel = layer->weights + cell / LANES * panel_size;
+            const item *next = cell + LANES < size ? panel + panel_size : layer->weights;
+            for (int64_t row = ended, rows, tiles = 0; row < count; row += rows) {
+                float *gates = step_gates + (row + active - count) * gates_stride +
+                               cell * (PANEL / LANES);
                 rows = tile_rows(row, count);
-                product(joint + row * width, width, width, panel, gates, PANEL, 0, (int)rows,
+                product(joint + row * width, width, recurrent, panel,
+                        next + tiles++ % 4 * recurrent * LANES, gates, gates_stride, 1, (int)rows,
                         VECTORS);
                 for (int64_t i = 0; i < rows; i++)
-                    step_cells(layer, step, first + row + i, block * LANES, gates + i * PANEL);
+                    step_cells(layer, step, first + row + i, cell, gates + i * gates_stride);
             }
         }
         if (!layer->components) continue;
@@ -141,25 +190,50 @@ static void step_cells_backward(const Layer *layer, int64_t step, int64_t row,
                    layer->d_cell + row * size, layer->d_gates + index * 4 * size);
 }
 
+/* Compute the gradients of the inputs of `steps` steps from those of the gates. `scratch` has room
+ * for the padded inputs of all rows. */
+static void inputs_backward(const Layer *layer, int64_t step, int64_t steps, int64_t first,
+                            int64_t count, float *scratch) {
+    const int64_t gates = 4 * layer->size, inputs = layer->inputs, batch = layer->batch;
+    const int64_t ended = ended_rows(layer, step, first, count);
+    multiply_steps(layer->d_gates + (step * batch + first + ended) * gates, gates, batch * gates,
+                   steps, count - ended, gates, layer->input_weights_backward, gates * PANEL,
+                   inputs, scratch);
+    for (int64_t t = step; t < step + steps; t++) {
+        item *target = layer->d_inputs + (t * batch + first) * inputs;
+        memset(target, 0, ended * inputs * sizeof(item));
+        for (int64_t row = ended; row < count; row++, scratch += padded(inputs))
+            for (int64_t n = 0; n < inputs; n += LANES)
+                store_items(target + row * inputs + n, load(scratch + n), inputs - n);
+    }
+}
+
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     const int64_t size = layer->size, batch = layer->batch, parameters = 3 * layer->components;
     const int64_t vocab_size = layer->vocab_size;
     const int64_t recurrent = size + vocab_size; /* columns of hidden state and window */
-    const int64_t inputs = layer->inputs, columns = recurrent + (layer->d_inputs ? inputs : 0);
-    const int64_t joint_stride = padded(columns), hidden_stride = padded(size);
+    const int64_t joint_stride = padded(recurrent), hidden_stride = padded(size);
+    const int64_t chunk = chunk_steps(count), gates = 4 * size;
     /* Room for the gradients of the joint, of the hidden state, and of the window's variables. */
     const int64_t window_size = padded(vocab_size) + padded(layer->places) + padded(parameters);
-    const int64_t scratch_size = count * (joint_stride + hidden_stride) + window_size;
+    const int64_t scratch_size =
+        count * (joint_stride + hidden_stride + chunk * padded(layer->inputs)) + window_size;
     float *scratch = aligned_alloc(64, (scratch_size + 16) / 16 * 64);
     if (!scratch) return 1;
     float *d_joint = scratch, *d_hidden = d_joint + count * joint_stride;
     float *d_window = d_hidden + count * hidden_stride, *d_phi = d_window + padded(vocab_size);
     float *d_parameters = d_phi + padded(layer->places);
+    float *d_chunk = d_parameters + padded(parameters);
     memset(d_joint, 0, count * joint_stride * sizeof(float));
     memset(d_parameters, 0, padded(parameters) * sizeof(float));
     for (int64_t step = layer->steps - 1; step >= 0; step--) {
+        const int64_t ended = ended_rows(layer, step, first, count), rows = count - ended;
+        item *d_gates = layer->d_gates + (step * batch + first) * gates;
+        item *d_step = layer->d_parameters + (step * batch + first) * even(parameters);
+        memset(d_gates, 0, ended * gates * sizeof(item));
+        memset(d_step, 0, ended * even(parameters) * sizeof(item));
         if (parameters) {
-            for (int64_t row = 0; row < count; row++) {
+            for (int64_t row = ended; row < count; row++) {
                 const float *carried = d_joint + row * joint_stride + size;
                 const item *d_output = layer->d_windows + (step * batch + first + row) * vocab_size;
                 for (int64_t a = 0; a < vocab_size; a += LANES)
@@ -167,13 +241,13 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
                                             load_items(d_output + a, vocab_size - a));
                 window_backward(layer, step, first + row, d_window, d_phi, d_parameters);
             }
-            multiply(layer->d_parameters + (step * batch + first) * even(parameters),
-                     even(parameters), count, parameters, layer->window_weights_backward, size,
-                     d_hidden, hidden_stride, 0);
+            multiply(d_step + ended * even(parameters), even(parameters), rows, parameters,
+                     layer->window_weights_backward, size, d_hidden + ended * hidden_stride,
+                     hidden_stride, 0);
         } else {
             memset(d_hidden, 0, count * hidden_stride * sizeof(float));
         }
-        for (int64_t row = 0; row < count; row++) {
+        for (int64_t row = ended; row < count; row++) {
             const item *d_output = layer->d_hiddens + (step * batch + first + row) * size;
             const float *carried = d_joint + row * joint_stride;
             float *target = d_hidden + row * hidden_stride;
@@ -182,14 +256,11 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
                                          load_items(d_output + cell, size - cell));
             step_cells_backward(layer, step, first + row, target);
         }
-        multiply(layer->d_gates + (step * batch + first) * 4 * size, 4 * size, count, 4 * size,
-                 layer->weights_backward, columns, d_joint, joint_stride, 0);
-        for (int64_t row = 0; row < count && layer->d_inputs; row++) {
-            const float *source = d_joint + row * joint_stride + recurrent;
-            item *target = layer->d_inputs + (step * batch + first + row) * inputs;
-            for (int64_t i = 0; i < inputs; i += LANES)
-                store_items(target + i, load_some(source + i, inputs - i), inputs - i);
-        }
+        multiply(d_gates + ended * gates, gates, rows, gates, layer->weights_backward, recurrent,
+                 d_joint + ended * joint_stride, joint_stride, 0);
+        if (layer->d_inputs && step % chunk == 0)
+            inputs_backward(layer, step, layer->steps - step < chunk ? layer->steps - step : chunk,
+                            first, count, d_chunk);
     }
     for (int64_t row = 0; row < count; row++)
         memcpy(layer->d_joint + (first + row) * recurrent, d_joint + row * joint_stride,
@@ -198,16 +269,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     return 0;
 }
 
-#define RUN(function) \
-    int64_t groups = layer->threads < layer->batch ? layer->threads : layer->batch; \
-    int failed = 0; \
-    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
-    for (int64_t group = 0; group < groups; group++) { \
-        int64_t first = layer->batch * group / groups; \
-        failed |= function(layer, first, layer->batch * (group + 1) / groups - first); \
-    } \
-    return failed;
+int forward(const Layer *layer) { RUN(forward_rows, layer) }
 
-int forward(const Layer *layer) { RUN(forward_rows) }
-
-int backward(const Layer *layer) { RUN(backward_rows) }
+int backward(const Layer *layer) { RUN(backward_rows, layer) }

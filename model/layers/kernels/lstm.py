@@ -14,6 +14,7 @@ means the gradient.
 
 import ctypes
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -22,24 +23,29 @@ from torch.nn import functional
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, address, round_up
 
-
-def _call(name: str, dtype: torch.dtype, **values: Tensor | float | None) -> None:
-    """Call `forward` or `backward` of lstm.c with `values` as the fields of its `Layer`."""
-    compiled = library.kernels(dtype == torch.bfloat16)
-    layer = library.structure(compiled, "Layer", threads=torch.get_num_threads(), **values)
-    library.raise_failure(getattr(compiled, name)(ctypes.byref(layer)))
+_call = partial(library.call, "Layer")
 
 
-def gather(left: Tensor, right: Tensor) -> Tensor:
-    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(rows, m)` and `right` `(rows, n)`,
-    both float32 or bfloat16 with contiguous rows."""
+def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(all rows, m)` and `right`
+    `(all rows, n)`, both float32 or bfloat16 with contiguous rows. Only `rows` count, int64; None:
+    all rows. It is faster if `left` is not the wider matrix."""
     compiled = library.kernels(left.dtype == torch.bfloat16)
-    (rows, m), n = left.shape, right.shape[1]
+    rows = torch.arange(len(left)) if rows is None else rows
+    m, n = left.shape[1], right.shape[1]
     out = torch.zeros(m, round_up(n, compiled.lanes()))
-    values = (rows, m, left.stride(0), address(left), n, right.stride(0), address(right))
-    values += (address(out), torch.get_num_threads())
+    values = (len(rows), address(rows), m, left.stride(0), address(left))
+    values += (n, right.stride(0), address(right), address(out), torch.get_num_threads())
     library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
     return out[:, :n]
+
+
+def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
+    """Return after how many steps the outputs of each sequence have no gradient, `(B,)`."""
+    outputs = [part for part in (d_hiddens, d_windows) if part.numel()]
+    largest = sum(part.abs().amax(2) for part in outputs)  # (T, B)
+    largest[-1] += torch.cat(d_last, 1).abs().sum(1)
+    return ((largest != 0) * torch.arange(1, len(largest) + 1)[:, None]).amax(0)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -50,7 +56,13 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, dtype: torch.dtype, bound: float | None, text: Tensor, lengths: Tensor, *others: Tensor
+        ctx,
+        dtype: torch.dtype,
+        bound: float | None,
+        ends: Tensor,
+        text: Tensor,
+        lengths: Tensor,
+        *others: Tensor,
     ) -> Results:
         inputs, weight_input, weight_hidden, bias, hidden, cell, *window_parts = others
         weight_window, window_weight, window_bias, window, kappa = window_parts
@@ -81,8 +93,9 @@ class _Recurrence(torch.autograd.Function):
         )
         texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
-        _call("forward", dtype, **ctx.layer, **weights, **texts, **states, joint=joint, phis=phis)
-        ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
+        outputs = dict(joint=joint, phis=phis)
+        _call("forward", dtype, lengths=ends, **ctx.layer, **weights, **texts, **states, **outputs)
+        ctx.save_for_backward(weight, window_weight, ends, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states do not keep the large tensors of all steps alive.
         hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
@@ -94,7 +107,7 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         windowed = ctx.layer["components"] > 0
         library.refuse_second_derivative("WindowedLayer" if windowed else "RecurrentLayer")
-        weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
+        weight, window_weight, ends, text, lengths, joint, *saved = ctx.saved_tensors
         gates, cells, kappas, exponentials = saved
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
         start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
@@ -102,11 +115,13 @@ class _Recurrence(torch.autograd.Function):
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[4] else None
+        ends = torch.minimum(ends, _ends(d_hiddens, d_windows, d_cell, d_kappa))
+        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[5] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
         weights = dict(
-            weights_backward=library.pack(weight[:, : start if d_inputs is None else end]),
+            weights_backward=library.pack(weight[:, :start]),
+            input_weights_backward=library.pack(weight[:, start:end]),
             window_weights_backward=library.pack(window_weight.to(dtype)),
         )
         texts = dict(text=text, text_lengths=lengths)
@@ -114,16 +129,18 @@ class _Recurrence(torch.autograd.Function):
         d_outputs = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
         results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
         results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
-        _call("backward", dtype, **ctx.layer, **weights, **texts, **states, **d_outputs, **results)
-        d_weight = gather(d_gates.flatten(0, 1), joint[:-1].flatten(0, 1))  # (4 H, J)
+        fields = dict(lengths=ends, **ctx.layer, **weights, **texts, **states)
+        _call("backward", dtype, **fields, **d_outputs, **results)
+        rows = (torch.arange(steps)[:, None] < ends).flatten().nonzero()[:, 0]
+        d_weight = gather(joint[:-1].flatten(0, 1), d_gates.flatten(0, 1), rows).t()  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
-        d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size])
+        d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size], rows)
         d_bias = d_gates.sum(0, dtype=torch.float32)
         d_window_bias = d_parameters.sum(0, dtype=torch.float32)
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
         d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
-        return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
+        return None, None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
 def run(
@@ -134,6 +151,7 @@ def run(
     state: tuple[Tensor, Tensor],
     text: tuple[Tensor, Tensor] | None = None,
     window: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None = None,
+    lengths: Tensor | None = None,
 ) -> Results:
     """Run an LSTM over sequences; call this only if `library.available`.
 
@@ -149,6 +167,8 @@ def run(
         window: weights from the window to the gates, `(4 H, A)`; weights from the hidden state to
             the window's parameters, `(3 K, H)`; their bias, `(3 K)`; window, `(B, A)`, and kappa,
             `(B, K)`, before the first step.
+        lengths: number of steps of each sequence, `(B,)`; None: all have T. Results of later steps
+            are arbitrary. Batches in order of length, as in training, need not compute them.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows have the products' dtype, and
@@ -166,4 +186,5 @@ def run(
     if not len(text[0]) == len(text[1]) == batch:
         raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
-    return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)
+    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.long().contiguous()
+    return _Recurrence.apply(dtype, bound, ends, *text, inputs, *weights, *state, *window)

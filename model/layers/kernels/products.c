@@ -63,8 +63,9 @@ INLINE vec multiply_add(vec sum, const item *left, vec right) {
 
 enum { TILE_ROWS = ROWS < 6 ? ROWS : 6 };
 
-INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
-                 int64_t out_stride, int add, const int rows, const int vectors) {
+INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *panel,
+                 const item *next, float *out, int64_t out_stride, int add, const int rows,
+                 const int vectors) {
     vec sums[TILE_ROWS][VECTORS];
 #pragma GCC unroll 8
     for (int row = 0; row < rows; row++)
@@ -72,6 +73,7 @@ INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *pa
         for (int v = 0; v < vectors; v++) sums[row][v] = (vec){0};
     for (int64_t k = 0; k < depth; k += STEP) {
         weight_vector weights[VECTORS];
+        __builtin_prefetch(next + k * LANES, 0, 2);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             memcpy(&weights[v], panel + (k * vectors + v * STEP) * LANES, sizeof weights[v]);
@@ -197,12 +199,13 @@ static void matrix_product(const item *left, int64_t stride, int64_t depth, cons
 
 #define TILE(rows, vectors) \
     case (rows) * 8 + (vectors): \
-        tile(left, stride, depth, panel, out, out_stride, add, rows, vectors); \
+        tile(left, stride, depth, panel, next, out, out_stride, add, rows, vectors); \
         break;
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 
 static void vector_product(const item *left, int64_t stride, int64_t depth, const item *panel,
-                           float *out, int64_t out_stride, int add, int rows, int vectors) {
+                           const item *next, float *out, int64_t out_stride, int add, int rows,
+                           int vectors) {
     switch (rows * 8 + vectors) {
         TILES(1) TILES(2) TILES(3)
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -211,8 +214,8 @@ static void vector_product(const item *left, int64_t stride, int64_t depth, cons
     }
 }
 
-void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
-             int64_t out_stride, int add, int rows, int vectors) {
+void product(const item *left, int64_t stride, int64_t depth, const item *panel,
+             const item *next, float *out, int64_t out_stride, int add, int rows, int vectors) {
 #if MATRIX_UNIT
     if (matrix_unit) {
         matrix_product(left, stride, depth, panel, out, out_stride, add, rows, vectors);
@@ -220,7 +223,7 @@ void product(const item *left, int64_t stride, int64_t depth, const item *panel,
     }
 #endif
     for (int row = 0; row < rows; row += TILE_ROWS)
-        vector_product(left + row * stride, stride, depth, panel, out + row * out_stride,
+        vector_product(left + row * stride, stride, depth, panel, next, out + row * out_stride,
                        out_stride, add, rows - row < TILE_ROWS ? rows - row : TILE_ROWS, vectors);
 }
 
@@ -229,73 +232,87 @@ void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, co
     for (int64_t first = 0; first < columns; first += PANEL) {
         int64_t vectors = (columns - first + LANES - 1) / LANES;
         if (vectors > VECTORS) vectors = VECTORS;
-        for (int64_t row = 0, rows; row < count; row += rows) {
+        const int64_t size = (depth + STEP - 1) / STEP * STEP * vectors * LANES;
+        /* The tiles of a panel share the loading of the next panel. */
+        const item *next = first + PANEL < columns ? packed + size : packed;
+        for (int64_t row = 0, rows, tiles = 0; row < count; row += rows, tiles++) {
             rows = tile_rows(row, count);
-            product(left + row * stride, stride, depth, packed, out + row * out_stride + first,
-                    out_stride, add, (int)rows, (int)vectors);
+            product(left + row * stride, stride, depth, packed, next + tiles % 4 * depth * LANES,
+                    out + row * out_stride + first, out_stride, add, (int)rows, (int)vectors);
         }
-        packed += (depth + STEP - 1) / STEP * STEP * vectors * LANES;
+        packed += size;
     }
 }
 
-enum { DEPTH = 1024 / sizeof(item) }; /* rows of a block, whose panel fits in the cache */
+/* Rows of a block, whose panel fits in the cache; columns of `left` that are transposed at once;
+ * rows of which neighbouring columns are read together. */
+enum { DEPTH = 1024 / sizeof(item), WIDTH = 32 * TILE_ROWS, BAND = 32 };
 
-/* Pack a panel of `count` rows (at most DEPTH), which begins at column `first` of `columns`. */
-static void pack_block(const item *source, int64_t stride, int64_t count, int64_t columns,
-                       int64_t first, item *target) {
-    const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
-    for (int64_t k = 0; k < count; k += STEP)
-        for (int64_t n = 0; n < width; n += LANES, target += STEP * LANES) {
-            const item *row = source + k * stride + first + n;
+/* Pack `count` of the `rows` (at most DEPTH) of a matrix of `columns` columns into panels. */
+static void pack_block(const item *source, int64_t stride, const int64_t *rows, int64_t count,
+                       int64_t columns, item *target) {
+    for (int64_t first = 0; first < columns; first += PANEL) {
+        const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
+        for (int64_t k = 0; k < count; k += STEP)
+            for (int64_t n = first; n < first + width; n += LANES, target += STEP * LANES) {
+                const item *row = source + rows[k] * stride + n;
 #if BFLOAT16
-            words low = (words)load_items(row, columns - first - n) >> 16, high = {0};
-            if (k + 1 < count) high = (words)load_items(row + stride, columns - first - n);
-            words pairs = low | high;
-            memcpy(target, &pairs, sizeof pairs);
+                words low = (words)load_items(row, columns - n) >> 16, high = {0};
+                if (k + 1 < count)
+                    high = (words)load_items(source + rows[k + 1] * stride + n, columns - n);
+                words pairs = low | high;
+                memcpy(target, &pairs, sizeof pairs);
 #else
-            store(target, load_some(row, columns - first - n));
+                store(target, load_some(row, columns - n));
 #endif
-        }
+            }
+    }
+}
+
+/* Transpose `count` of the `rows` (at most DEPTH) of a matrix of `columns` columns. */
+static void transpose(const item *source, int64_t stride, const int64_t *rows, int64_t count,
+                      int64_t columns, item *target) {
+    for (int64_t band = 0; band < count; band += BAND)
+        for (int64_t n = 0; n < columns; n++)
+            for (int64_t k = band; k < count && k < band + BAND; k++)
+                target[n * DEPTH + k] = source[rows[k] * stride + n];
+    for (int64_t n = 0; n < columns && count % STEP; n++) target[n * DEPTH + count] = 0;
 }
 
 /* Compute one thread's `m` rows of the product of `gather`, below, from `m` columns of `left`. */
-static int gather_columns(int64_t count, int64_t m, int64_t left_stride, const item *left,
-                          int64_t n, int64_t right_stride, const item *right, float *out) {
-    item *panel = aligned_alloc(64, (PANEL + m) * DEPTH * sizeof(item));
-    if (!panel) return 1;
-    item *transposed = panel + PANEL * DEPTH;
+static int gather_columns(int64_t count, const int64_t *rows, int64_t m, int64_t left_stride,
+                          const item *left, int64_t n, int64_t right_stride, const item *right,
+                          float *out) {
+    item *panels = aligned_alloc(64, (padded(n) + WIDTH) * DEPTH * sizeof(item));
+    if (!panels) return 1;
+    item *transposed = panels + padded(n) * DEPTH;
     for (int64_t block = 0; block < count; block += DEPTH) {
-        const int64_t rows = count - block < DEPTH ? count - block : DEPTH;
-        for (int64_t start = 0; start < m; start += LANES) {
-            const int64_t stop = start + LANES < m ? start + LANES : m;
-            for (int64_t k = 0; k < rows; k++)
-                for (int64_t i = start; i < stop; i++)
-                    transposed[i * DEPTH + k] = left[(block + k) * left_stride + i];
-            for (int64_t i = start; i < stop && rows % STEP; i++) transposed[i * DEPTH + rows] = 0;
-        }
-        for (int64_t first = 0; first < n; first += PANEL) {
-            pack_block(right + block * right_stride, right_stride, rows, n, first, panel);
-            multiply(transposed, DEPTH, m, rows, panel, n - first < PANEL ? n - first : PANEL,
-                     out + first, padded(n), block > 0);
+        const int64_t depth = count - block < DEPTH ? count - block : DEPTH;
+        pack_block(right, right_stride, rows + block, depth, n, panels);
+        for (int64_t first = 0; first < m; first += WIDTH) {
+            const int64_t width = m - first < WIDTH ? m - first : WIDTH;
+            transpose(left + first, left_stride, rows + block, depth, width, transposed);
+            multiply(transposed, DEPTH, width, depth, panels, n, out + first * padded(n),
+                     padded(n), block > 0);
         }
     }
-    free(panel);
+    free(panels);
     return 0;
 }
 
-/* Compute out (m, n rounded up to LANES), the transpose of left (count, m) times right (count, n).
- * Returns 0, or 1 if memory is lacking. Threads divide the columns of `left`. Each thread packs
- * `right` for itself, which costs less than waiting for other threads. */
-int gather(int64_t count, int64_t m, int64_t left_stride, const item *left, int64_t n,
-           int64_t right_stride, const item *right, float *out, int64_t threads) {
+/* Compute out (m, n rounded up to LANES), the transpose of left (any, m) times right (any, n), from
+ * `count` of their `rows`. Returns 0, or 1 if memory is lacking. Threads divide the columns of
+ * `left`. Each thread packs `right` for itself, which costs less than waiting for other threads. */
+int gather(int64_t count, const int64_t *rows, int64_t m, int64_t left_stride, const item *left,
+           int64_t n, int64_t right_stride, const item *right, float *out, int64_t threads) {
     if (!m) return 0;
     const int64_t tiles = (m + ROWS - 1) / ROWS, groups = threads < tiles ? threads : tiles;
     int failed = 0;
 #pragma omp parallel for schedule(static, 1) num_threads(groups) reduction(| : failed)
     for (int64_t group = 0; group < groups; group++) {
         const int64_t first = m * group / groups, last = m * (group + 1) / groups;
-        failed |= gather_columns(count, last - first, left_stride, left + first, n, right_stride,
-                                 right, out + first * padded(n));
+        failed |= gather_columns(count, rows, last - first, left_stride, left + first, n,
+                                 right_stride, right, out + first * padded(n));
     }
     return failed;
 }

@@ -206,7 +206,7 @@ static void write_rows(const Writing *w, int64_t first, int64_t count, int membe
                 const item *panel = w->weights[layer] + block * width * PANEL;
                 for (int64_t row = 0, rows; row < count; row += rows) {
                     rows = tile_rows(row, count);
-                    product(joint + row * width, width, width, panel, gates, PANEL, 0,
+                    product(joint + row * width, width, width, panel, panel, gates, PANEL, 0,
                             (int)rows, VECTORS);
                     for (int64_t i = 0; i < rows; i++)
                         step_cells(w, layer, half, first + row + i, block * LANES,

@@ -196,9 +196,11 @@ INLINE int64_t padded(int64_t count) { return (count + LANES - 1) / LANES * LANE
 #define SHARED __attribute__((visibility("hidden"))) /* only among the files of the kernels */
 
 /* Multiply `rows` rows of `left`, `stride` apart, by a panel of `vectors` vectors. Write the
- * result to `out`; if `add` is not 0, add the result to `out` instead. */
-SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel, float *out,
-                    int64_t out_stride, int add, int rows, int vectors);
+ * result to `out`; if `add` is not 0, add the result to `out` instead. Meanwhile prefetch the first
+ * quarter of a panel, `next`. */
+SHARED void product(const item *left, int64_t stride, int64_t depth, const item *panel,
+                    const item *next, float *out, int64_t out_stride, int add, int rows,
+                    int vectors);
 
 /* Multiply `left` (count, depth) by a packed matrix. Write the result (count, columns rounded
  * up to LANES) to `out`; if `add` is not 0, add the result to `out` instead. */
@@ -210,6 +212,17 @@ INLINE int tile_rows(int64_t row, int64_t count) {
     int64_t tiles = (count - row + ROWS - 1) / ROWS;
     return (int)((count - row + tiles - 1) / tiles);
 }
+
+/* Call `function` for some rows of the batch in each thread, and return its failures. */
+#define RUN(function, layer) \
+    int64_t groups = (layer)->threads < (layer)->batch ? (layer)->threads : (layer)->batch; \
+    int failed = 0; \
+    _Pragma("omp parallel for schedule(static, 1) num_threads(groups) reduction(|:failed)") \
+    for (int64_t group = 0; group < groups; group++) { \
+        int64_t first = (layer)->batch * group / groups; \
+        failed |= function(layer, first, (layer)->batch * (group + 1) / groups - first); \
+    } \
+    return failed;
 
 /* The LSTM ----------------------------------------------------------------------------------- */
 

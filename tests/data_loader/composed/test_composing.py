@@ -98,10 +98,11 @@ def test_lent_letters_take_the_slant_height_and_speed_of_the_hand(bank):
 
 def test_sign_that_no_hand_has_looks_alike_within_a_text(bank):
     """The maker is told the same way for each `#` of a text, and another for another text."""
-    assert bank.write("no a~ no", "plain", np.random.default_rng(0)) is None  # as it is not made
+    composer = Composer(bank, "plain", np.random.default_rng(0))
+    assert composer.write("no a~ no") is None  # as it is not made
     steps = []
     for seed in range(6):
-        x = bank.write("### #", "plain", np.random.default_rng(seed))[:, 0]
+        x = Composer(bank, "plain", np.random.default_rng(seed)).write("### #")[:, 0]
         own = np.diff(x.reshape(-1, 5), axis=1)
         np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
         steps.append(round(float(own[0, 0]), 6))

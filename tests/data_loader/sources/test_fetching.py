@@ -84,7 +84,7 @@ def address(request, origin, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     try:
-        for _ in range(300):
+        for _ in range(1200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
@@ -99,6 +99,7 @@ def address(request, origin, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fetched_here")
 def test_data_at_an_address_are_the_same_as_in_a_local_folder(address, origin, tmp_path):
     there, _ = address
     local, loaded = at(origin, tmp_path).load(), at(there, tmp_path).load()

@@ -68,7 +68,7 @@ def test_xournalpp_draws_notes_as_our_pdf(tmp_path):
     save_ink_pages(named.values(), tmp_path / "a.xopp")
     write_pdf(tmp_path / "ours.pdf", map(PdfPage, read_pages(tmp_path / "a.xopp")))
     command = ["xournalpp", f"--create-pdf={tmp_path / 'theirs.pdf'}", tmp_path / "a.xopp"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
 
     def drawn(name):
         with pdfium.PdfDocument(tmp_path / name) as document:

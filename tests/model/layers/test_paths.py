@@ -4,6 +4,7 @@ differentiates; tests/benchmarks compare that loop with the paper's formulas."""
 import copy
 import functools
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,8 @@ def test_kernels_have_the_values_and_gradients_of_float64_on_other_processors(
             pytest.skip(f"this processor has no{ability}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "OPTIONAL_FLAGS", (flags,))
+    if build.MORE_FLAGS not in os.environ:  # Compiling takes half as long, and comes to the same.
+        monkeypatch.setenv(build.MORE_FLAGS, "-O1")
     define = f"-DBFLOAT16={int(dtype == torch.bfloat16)}"
     compiled = build.build(Path(build.__file__).parent, (define,))
     assert compiled is not None
@@ -189,6 +192,33 @@ def test_bits_of_a_row_depend_neither_on_the_other_rows_nor_on_threads(dtype, wi
     for single, together in zip(alone, results[0], strict=False):
         rows = together[:, row] if together.dim() == 3 else together[row]
         assert torch.equal(single.double(), rows)
+
+
+def run_to_the_ends(layer, arguments, inside, dtype, **lengths):
+    """Return hidden states, and their values and gradients where `inside` `(T, B)` is true."""
+    leaf = arguments[0].clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        hiddens = layer(leaf, *arguments[1:], **lengths)[0]
+    outputs = torch.where(inside[..., None], hiddens, 0.0)
+    return hiddens, values_and_gradients([outputs], [leaf, *layer.parameters()])
+
+
+@needs_compiler
+@windowed
+@pytest.mark.parametrize("order", [sorted, list], ids=["in order of length", "in any order"])
+@pytest.mark.parametrize("dtype", NARROW)
+def test_a_sequence_ends_before_its_padding(dtype, order, window):
+    layer, (inputs, *others) = case(window=window)
+    lengths = torch.tensor(order(torch.randint(0, 61, (13,)).tolist()))
+    inside = torch.arange(60)[:, None] < lengths
+    _, reference = run_to_the_ends(*widened(layer, (inputs, *others)), inside, torch.float64)
+    padded = torch.where(inside[..., None], inputs, 9.0)
+    # A layer with a window finds out from the gradients where sequences end.
+    options = {} if window else {"lengths": lengths}
+    hiddens, results = run_to_the_ends(layer, (padded, *others), inside, dtype, **options)
+    assert_close(results, reference, NARROW[dtype])
+    is_skipped = order is sorted and not window
+    assert hiddens[~inside].any() != is_skipped
 
 
 @needs_compiler

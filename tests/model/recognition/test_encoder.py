@@ -1,10 +1,13 @@
 """The bidirectional layer against torch's over packed sequences, and how frames are merged."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from model.recognition.encoder import BidirectionalLayer, _merged_pairs
+from tests.model.builders import needs_compiler, num_threads
 
 
 def by_torch(layer, inputs, lengths):
@@ -27,6 +30,55 @@ def test_bidirectional_layer_computes_the_same_as_torch_over_packed_sequences(ce
     hiddens, expected = layer(inputs, lengths), by_torch(layer, inputs, lengths)
     for row, length in enumerate(lengths):
         torch.testing.assert_close(hiddens[:length, row], expected[:length, row])
+
+
+def lines(inputs, hidden, batch, frames):
+    """Return a layer and inputs of lines of different lengths; what follows a line is NaN."""
+    torch.manual_seed(0)
+    values, lengths = torch.randn(frames, batch, inputs), torch.randint(1, frames + 1, (batch,))
+    lengths[batch // 2] = frames
+    is_padding = torch.arange(frames)[:, None] >= lengths
+    padded = values.masked_fill(is_padding[..., None], torch.nan)
+    return BidirectionalLayer("LSTM", inputs, hidden), padded, lengths
+
+
+def without_gradients(layer, inputs, lengths, dtype):
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, dtype == torch.bfloat16):
+        return layer(inputs, lengths)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+@pytest.mark.parametrize("sizes", [(3, 5, 3, 9), (1, 1, 1, 1), (20, 33, 13, 70), (8, 64, 60, 12)])
+def test_lines_without_gradients_have_the_states_of_float64(sizes, dtype, tolerance):
+    layer, inputs, lengths = lines(*sizes)
+    hiddens = without_gradients(layer, inputs, lengths, dtype)
+    expected = by_torch(copy.deepcopy(layer).double(), inputs.double().nan_to_num(), lengths)
+    assert hiddens.shape == expected.shape and hiddens.dtype == dtype
+    assert (hiddens - expected).norm() <= tolerance * expected.norm()
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bits_of_a_line_depend_neither_on_the_batch_nor_on_threads(dtype):
+    layer, inputs, lengths = lines(20, 33, 13, 300)
+    results = []
+    for threads in (1, 2, 3, 4):
+        with num_threads(threads):
+            results.append(without_gradients(layer, inputs, lengths, dtype))
+    assert all(torch.equal(result, results[0]) for result in results)
+    for row, length in enumerate(lengths.tolist()):
+        alone = without_gradients(
+            layer, inputs[:length, row : row + 1], lengths[row : row + 1], dtype
+        )
+        assert torch.equal(alone[:, 0], results[0][:length, row])
+
+
+@needs_compiler
+def test_lines_longer_than_their_inputs_are_refused():
+    layer, inputs, lengths = lines(3, 5, 3, 9)
+    with pytest.raises(ValueError, match="a line of 10 frames among inputs of 9"):
+        without_gradients(layer, inputs, lengths + 1, torch.float32)
 
 
 def test_frames_are_merged_in_pairs_the_last_with_zeros():

@@ -3,7 +3,7 @@ import pytest
 
 from data_loader import InkMLDataset, read_ink
 from ink.formats.faults import Fault
-from ink.formats.inkml.lines import parse, to_inkml
+from ink.formats.inkml.lines import parse, write_inkml
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import INK, channels
 from tests.loaded import in_order
@@ -184,7 +184,8 @@ def test_an_encoding_that_is_given_goes_before_what_the_file_declares(tmp_path):
     "text", [" two  spaces ", "<a> & 'b' \"c\"]]>", "tab\tand\r\nlines", "نَصّ 文 😀 ‌", "a\u2028b"]
 )
 def test_ink_and_text_that_are_written_are_read_unchanged(tmp_path, text):
-    sample = sample_of(tmp_path, to_inkml(np.array(INK, dtype=np.float32), text))
+    write_inkml(tmp_path / "one.inkml", np.array(INK, dtype=np.float32), text)
+    (sample,) = read_ink(tmp_path / "one.inkml")
     assert sample.text == text and sample.ink.tolist() == INK and sample.ink.dtype == np.float32
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ink.drawing.layers import PERIOD, Pen, Row
 from ink.drawing.page import Page
-from ink.formats.inkml.lines import parse, to_inkml
+from ink.formats.inkml.lines import parse, write_inkml
 from ink.formats.inkml.pages import AIR_SPEED, LIFT_TIME
 from ink.geometry import from_strokes
 from utils.checks import DataError
@@ -46,18 +46,19 @@ def misplaced(text):
     ]
 
 
-def test_every_element_stands_where_the_schema_allows_it():
+def test_every_element_stands_where_the_schema_allows_it(tmp_path):
     stroke = np.array([[10.0, 10.0], [12.0, 15.0]])
     rows = (Row((stroke,), text="a"), Row((stroke + 9,), text="b", pen=Pen(0.7, "#c0562f")))
     assert misplaced(Page(210, 297, rows).to_inkml()) == []
-    assert misplaced(to_inkml(np.array(INK), "a")) == []
+    write_inkml(tmp_path / "a.inkml", np.array(INK), "a")
+    assert misplaced((tmp_path / "a.inkml").read_text()) == []
 
 
-def test_empty_ink_and_characters_that_xml_forbids_are_refused():
+def test_empty_ink_and_characters_that_xml_forbids_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"XML cannot hold the character U\+0000"):
-        to_inkml(np.array(INK), "a\x00")
+        write_inkml(tmp_path / "a.inkml", np.array(INK), "a\x00")
     with pytest.raises(DataError, match="the ink is empty"):
-        to_inkml(np.empty((0, 3)))
+        write_inkml(tmp_path / "a.inkml", np.empty((0, 3)))
 
 
 def row(*strokes, **options):

@@ -211,7 +211,7 @@ ODD_LINES = {
 }
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")  # not of the garbage of other tests
 @pytest.mark.parametrize("kind", ODD_LINES)
 def test_a_typed_text_of_any_lines_is_drawn_line_by_line(tmp_path, kind):
     text, num_drawn = ODD_LINES[kind]
@@ -222,7 +222,7 @@ def test_a_typed_text_of_any_lines_is_drawn_line_by_line(tmp_path, kind):
     assert len(lines) == num_drawn
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")  # not of the garbage of other tests
 def test_a_tab_and_a_dollar_are_drawn_as_blanks_and_as_a_dollar(tmp_path):
     """Not as the box of a glyph that is missing, nor as the beginning of a formula."""
     drawn = []

@@ -12,7 +12,7 @@ from tests.model.builders import needs_compiler
 pytestmark = needs_compiler
 
 
-@pytest.mark.parametrize("name", ["Layer", "Writing"])
+@pytest.mark.parametrize("name", ["Layer", "Bidirectional", "Writing"])
 def test_structures_have_the_same_size_in_c(name):
     compiled = library.kernels(False)
     size = getattr(compiled, f"{name}_bytes")()
