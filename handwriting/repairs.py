@@ -333,10 +333,11 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
     text, indices = letters.text, letters.indices
     first, end = int(indices[number].min()), int(indices[number].max()) + 1
-    before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
-    right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
-    if before and right < span(before)[1] and {*";:!?"}.issuperset(text[first:end]):
-        return False  # A stray dot, made while the window is at the sign behind the word.
+    if {*";:!?"}.issuperset(text[first:end]):
+        before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
+        right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
+        if before and right < span(before)[1]:
+            return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
