@@ -25,13 +25,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from base import distributed
 from base.run.pretrained import DESCRIPTOR
 from data_loader import read_ink
 from data_loader.sources.ink_files import match_device
 from handwriting.hands import calibrated, extras_of_style, load_primer
-from handwriting.page_networks import FORMAT
+from handwriting.page_networks import FORMAT, missing
 from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of, styles
 from handwriting.transliteration import replacements
@@ -153,13 +154,15 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make(paths: Sequence[Path]) -> None:
-    """Make flat files of the page, see `page_networks`."""
-    for path in distributed.bar(paths, "networks", unit=" files", leave=False):
-        path.parent.mkdir(exist_ok=True)
-        if path.stem == DESCRIPTOR.stem:
-            save_descriptor(path)
-        else:
-            save(path, load_network(path.stem, "cpu"))
+    """Make flat files of the page in a folder, see `page_networks`; wait for another process that
+    makes them."""
+    paths[0].parent.mkdir(exist_ok=True)
+    with FileLock(paths[0].with_name("lock")):
+        for path in distributed.bar(missing(paths), "networks", unit=" files", leave=False):
+            if path.stem == DESCRIPTOR.stem:
+                save_descriptor(path)
+            else:
+                save(path, load_network(path.stem, "cpu"))
 
 
 def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:
