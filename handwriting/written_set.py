@@ -181,7 +181,8 @@ class WrittenSet:
     @property
     def _key(self) -> dict[str, object]:
         """All on which the lines depend, as the key of the prepared folder."""
-        extras = sorted((self.hand or self).sampling.extras.items())
+        sampling = (self.hand or self).sampling
+        extras = sorted(sampling.extras.items())
         conditions = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
         continued = self.hand and self.hand.continued
         primer = continued and (continued[0].tobytes(), continued[1])
@@ -190,7 +191,7 @@ class WrittenSet:
             "texts": _digest(self.texts.path),
             "network": _digest(self.writer.path),
             "hand": hashlib.sha256(repr((conditions, primer)).encode()).hexdigest(),
-            **{name: getattr(self.sampling, name) for name in names},
+            **{name: getattr(sampling, name) for name in names},
             **{name: getattr(self, name) for name in ("num_samples", "seed", "lines_per_hand")},
             "inkml": self.inkml,
         }
