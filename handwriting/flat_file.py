@@ -8,7 +8,7 @@ has these keys:
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
 - `replacements`, for writers: see `transliteration.replacements`;
 - `hands`, for writers that are conditioned on hands: the hand vector of each style by name, or, if
-  the writer learned a hand, the vector "hand" only;
+  the writer learned a hand, the vector "hand" only; `biases`: the usual bias of each;
 - `styles`, for writers that are not conditioned on hands: the primer of each style by name, or, if
   the writer learned a hand, the primer "hand" only, see `primer_of_web`;
 - `tensors`: the name, type and shape of each tensor, in the order of the weights.
@@ -31,7 +31,7 @@ from base import distributed
 from base.run.pretrained import DESCRIPTOR
 from data_loader import read_ink
 from data_loader.sources.ink_files import match_device
-from handwriting.hands import calibrated, extras_of_style, load_primer
+from handwriting.hands import calibrated, extras_of_style, load_primer, usual_bias
 from handwriting.page_networks import FORMAT, missing
 from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of, styles
@@ -91,12 +91,14 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         header |= {"role": "writer", "sampling": _sampling(network, lines)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
         files = {"hand": style} if style else written_styles_of(network)
+        samples = {name: read_ink(file)[0] for name, file in files.items()}
         if network.takes_hand:
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
+            lines_of = {name: [(sample.ink, sample.text)] for name, sample in samples.items()}
+            header["biases"] = {name: usual_bias(of, Sampling()) for name, of in lines_of.items()}
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
         elif files:
-            samples = {name: read_ink(file)[0] for name, file in files.items()}
             header["styles"] = {
                 name: _primer(match_device(sample.ink, lines), sample.text)
                 for name, sample in samples.items()

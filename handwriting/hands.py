@@ -291,11 +291,9 @@ def _sample_of(
         counted = f"{file.path} has {len(samples):,} samples, counted from 0"
         raise UserError(f"primer_number {number}: {counted}")
     text, left_out = _text_of(file, samples[number], writer, skip_unknown)
-    others = f", one of {len(samples):,} in the file"
-    if is_whole:
-        others = f" and {len(samples) - 1:,} more"
-    if len(samples) == 1:
-        others = ""
+    count = len(samples)
+    others = f" and {count - 1:,} more" if is_whole else f", one of {count:,} in the file"
+    others = others if count > 1 else ""
     quoted_text = f", {text!r}" if writer.model.needs_text else ""
     description = f"{samples[number].name}{others}{quoted_text}{left_out and f': {left_out}'}"
     return replace(samples[number], text=text), description
@@ -311,11 +309,9 @@ def _text_of(
         if text is not None:
             raise UserError(f"{writer.path} contains a network without text: no primer_text")
         return "", ""
-    if text is None:
-        text = sample.text
-        if not text:
-            problem = f"{file.path} contains no text for {sample.name}"
-            raise UserError(f"{problem}: give its text as primer_text")
+    if text is None and not (text := sample.text):
+        problem = f"{file.path} contains no text for {sample.name}"
+        raise UserError(f"{problem}: give its text as primer_text")
     if not text:
         return "", ""
     try:

@@ -53,8 +53,7 @@ class Hands:
             page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
-        bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
-        sampling = sampling_of(writer, bias, sharpness, extras=extras)
+        sampling = sampling_of(writer, options.bias, options.pen_sharpness, extras=options.extras)
         self.sampling = replace(sampling, latent_seed=options.seed)
 
     @cached_property
@@ -125,8 +124,7 @@ class Hands:
                 hand = replace(hand, primer=primer)
             else:
                 self.remarks.append(f"in the hand of {hand.description}")
-        second_reader, tries = self.second_reader, options.tries
-        return replace(hand, reader=reader, second_reader=second_reader, tries=tries)
+        return replace(hand, reader=reader, second_reader=self.second_reader, tries=options.tries)
 
     def _load(self, path: Path) -> Writer:
         self._writers[path] = load_writer(path, self._device)

@@ -91,6 +91,8 @@ def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_v
     header, _ = parts_of(tmp_path / "a.bin")
     files = {name: file for name, file in styles().items() if "open_" not in name}
     assert header["hands"].keys() == files.keys() and len(files) == 12 and "styles" not in header
+    joined = {"flowing", "joined", "linked", "rolling", "tall"}
+    assert header["biases"] == {name: 1.0 if name in joined else 0.75 for name in files}
     for name, vector in header["hands"].items():
         state = writer.model.initial_state(
             1, writer.model.make_conditions(1, extras_of_style(files[name]))
