@@ -38,14 +38,9 @@ like a different page)."""
 def break_rows(
     words: Iterable[WrittenWord], width: float, first_indent: float = 0.0
 ) -> Iterator[list[WrittenWord]]:
-    """Yield the words of each row. A row has as many words as fit, at least one. Words that
-    `_stay_together` go to the next row together if the last of them does not fit.
-
-    Args:
-        words: the words in order.
-        width: the width of a row.
-        first_indent: how much narrower the first row is.
-    """
+    """Yield the words of each row. A row has as many words as fit in its `width`, at least one;
+    the first row is narrower by `first_indent`. Words that `_stay_together` go to the next row
+    together if the last of them does not fit."""
     row: list[WrittenWord] = []
     row_width = width - first_indent
     for word in words:

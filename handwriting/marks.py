@@ -59,13 +59,8 @@ def plain(text: str, alphabet: Alphabet) -> str:
 
 
 def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
-    """Return a word, in x-heights, with marks on the letters that were written without.
-
-    Args:
-        word: a word with `indices`.
-        unmarked: letters of the word's text whose marks and bars are not written.
-        lean: how far downstrokes lean to the right, x over y.
-    """
+    """Return a word in x-heights, which has `indices`, with marks on its `unmarked` letters.
+    `lean`: how far downstrokes lean to the right, x over y."""
     if unmarked.isdisjoint(word.text) or not word.strokes:
         return word
     letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])

@@ -316,12 +316,8 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
 
 
 def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) -> list[CheckedWord]:
-    """Return the words of a line; a word that is not accepted is replaced by a better try.
-
-    Args:
-        words: all words of the line.
-        new_words: new tries of the words that are not accepted, written as one line.
-    """
+    """Return the words of a line; a word that is not accepted is replaced by a better try, if one
+    is among the `new_words`: tries of all such words, written as one line."""
     counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
     spans = [*pairwise(accumulate(counts, initial=0))]
     end, best = 0, []

@@ -1,9 +1,9 @@
 """Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
-reach both sides of its stem. A `5` gets a corner. Full stops are set on the baseline, short commas
-are scaled, and full stops and commas within a word are set apart from their neighbours. The peak of
-the window tells the character of each point of ink.
+reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg. Full stops are set on
+the baseline, short commas are scaled, and full stops and commas within a word are set apart from
+their neighbours. The peak of the window tells the character of each point of ink.
 """
 
 import math
@@ -51,6 +51,7 @@ BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
 MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
 WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
 MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
+SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
 MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
 MIN_DOT_SIZE = 0.15
@@ -135,8 +136,9 @@ class LetterStrokes:
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters with a bar on each `t` and a corner in each `5`. If the hand makes dots, each
-    `i` and `j` gets its dot, and needless touches of the pen are removed."""
+    """Return letters with a bar on each `t`, a corner in each `5` and whole legs of each `A`.
+    If the hand makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
+    letters = with_legs(letters)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
@@ -201,13 +203,8 @@ def _distance_from(stem: "Stem", dot: np.ndarray, x_height: float, lean: float) 
 
 
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
-    """Return letters with a bar through each `t` that was written.
-
-    Args:
-        letters: the strokes of a line.
-        x_height: the hand's x-height.
-        width: the width of a usual letter in x-heights.
-    """
+    """Return letters with a bar through each `t` that was written. `x_height`: as in `with_dots`;
+    `width`: of a usual letter in x-heights."""
     letters, added = letters.copy(), []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
@@ -314,6 +311,25 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
     belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
+
+
+def with_legs(letters: LetterStrokes) -> LetterStrokes:
+    """Return letters in which the left leg of each `A` that begins with it reaches the height of
+    the other foot: networks often begin too high, and the letter seems to stand above its line."""
+    letters = letters.copy()
+    for index in letters.indices_of("A"):
+        for number in letters.numbers_of(index)[:1]:
+            stroke, indices = letters.strokes[number], letters.indices[number]
+            y = np.where(indices == index, stroke[:, 1], np.nan)
+            top, height = np.nanargmin(y), np.nanmax(y) - np.nanmin(y)
+            rise, missing = stroke[0, 1] - stroke[top, 1], np.nanmax(y[top:]) - stroke[0, 1]
+            is_short = SHORT_LEG[0] * height <= missing <= SHORT_LEG[1] * height
+            if is_short and rise > 0.0 and stroke[: top + 1, 1].max() == stroke[0, 1]:
+                tip = stroke[0] + (stroke[0] - stroke[top]) * missing / rise
+                leg = np.linspace(tip, stroke[0], NUM_POINTS)[:-1]
+                letters.strokes[number] = np.concatenate([leg, stroke])
+                letters.indices[number] = np.concatenate([np.full(len(leg), index), indices])
+    return letters
 
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:

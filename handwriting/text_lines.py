@@ -127,11 +127,7 @@ def words_of(
     passage: Passage, lines: Iterator[list[CheckedWord]]
 ) -> tuple[list[WrittenWord], list[CheckedWord]]:
     """Return the written and the proofread words of a passage, with its fills and raised signs.
-
-    Args:
-        passage: the passage whose lines were written.
-        lines: the proofread words of each line.
-    """
+    `lines`: the proofread words of each line."""
     parts = deque(passage.parts)
 
     def pop_fills() -> list[CheckedWord]:

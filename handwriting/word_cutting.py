@@ -171,13 +171,8 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
 
 
 def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByWord:
-    """Turn words level: first back by `angle`, then by the `shrunk` slope that is left.
-
-    Args:
-        words: positions relative to the first point of the primer.
-        angle: of the primer's baseline, in radians.
-        num_characters: the number of letters and digits in the line.
-    """
+    """Turn words, whose origin is the primer's first point, level: first back by the `angle` of the
+    primer's baseline, in radians, then by the `shrunk` slope that is left."""
     words = [[turned_back(stroke, angle) for stroke in word] for word in words]
     origin = words[0][0][0]
     slope = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)

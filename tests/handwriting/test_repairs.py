@@ -10,6 +10,7 @@ from handwriting.repairs import (
     with_bars,
     with_corners,
     with_dots,
+    with_legs,
     with_visible_dot,
     without_touches,
 )
@@ -171,6 +172,26 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
 def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter(stroke, indices):
     (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
     assert kept is stroke
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "foot"),
+    [
+        ("A", -0.6, (-1.0, 0.0)),  # The leg goes on as it is, down to the other foot.
+        ("A", -0.1, (-0.95, -0.1)),  # as low as need be
+        ("A", -1.5, (-0.25, -1.5)),  # no leg, but the turn of an `A` like a large `a`
+        ("M", -0.6, (-0.7, -0.6)),
+    ],
+)
+def test_the_left_leg_of_an_a_that_begins_high_reaches_the_other_foot(text, start, foot):
+    left, right = (start / -2.0 - 1.0, start), (1.0, 0.0)  # on the line from (-1, 0) to (0, -2)
+    bar = across(-0.5, 0.5)
+    word = letters(f"k{text}", [down(-4.0, 2.0), [left, (0.0, -2.0), right], bar], 0, 1, 1)
+    stem, leg, same_bar = (changed := with_legs(word)).strokes
+    np.testing.assert_allclose(leg[[0, -3, -2, -1]], [foot, left, (0.0, -2.0), right], atol=1e-12)
+    assert [*map(len, changed.indices)] == [*map(len, changed.strokes)]
+    assert_array_equal(stem, word.strokes[0])
+    assert_array_equal(same_bar, bar)
 
 
 @pytest.mark.parametrize(
