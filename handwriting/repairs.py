@@ -456,8 +456,8 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
-    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma or
-    semicolon reaches more than `MAX_COMMA_DEPTH` down."""
+    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma,
+    semicolon, `¡` or `¿` reaches more than `MAX_COMMA_DEPTH` down."""
     strokes = [*letters.strokes]
     for index in letters.indices_of("=€"):
         bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
@@ -466,7 +466,7 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
             strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
-    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
+    for number in chain(*map(letters.numbers_of, letters.indices_of(",;¡¿"))):
         (_, top), (_, bottom) = strokes[number].min(0), strokes[number].max(0)
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
             factor = (MAX_COMMA_DEPTH - top) / (bottom - top)

@@ -263,8 +263,10 @@ def test_a_full_stop_within_a_word_is_moved_clear_of_its_neighbours(text):
     np.testing.assert_allclose(np.concatenate(again), np.concatenate(word))
 
 
-@pytest.mark.parametrize(("text", "depth", "expected"), [("z;", 2.5, 1.1), ("z;", 0.8, 0.8)])
-def test_the_tail_of_a_semicolon_ends_above_the_row_below(text, depth, expected):
+@pytest.mark.parametrize(
+    ("text", "depth", "expected"), [("z;", 2.5, 1.1), ("z;", 0.8, 0.8), ("z¡", 2.5, 1.1)]
+)
+def test_the_tail_of_a_sign_ends_above_the_row_below(text, depth, expected):
     letter, tail = [(0.0, -1.0), (0.5, 0.0)], [(1.0, -0.2), (0.9, 0.3), (0.6, depth)]
     _, shortened = repaired(text, [letter, tail], 0, 1)
     assert shortened[:, 1].max() == pytest.approx(expected)
