@@ -249,8 +249,8 @@ def check(arguments: argparse.Namespace) -> None:
     suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
-    if arguments.format == VAULT and not (output and output.file):
-        _check_vault(path, output and output.folder)
+    if arguments.format == VAULT:
+        _check_vault(path, output.folder if output and not output.file else None)
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:

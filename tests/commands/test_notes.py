@@ -279,6 +279,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--search", " "), "--search: no words"),
         ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
         (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
+        ((".", "--output", "a.md", "--format", "vault"), "of notes and --output FOLDER"),
         (("empty",), "empty: no notes in this folder"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
