@@ -13,6 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 import notes
+from commands import viewer
 from commands.notes import _Reading, _save, _save_each, _save_file
 from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
@@ -309,3 +310,15 @@ def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_pat
     assert opened == ["", "quick brown"]
     with pytest.raises(UserError, match=r"--view is for a folder; .*diary\.xopp is a file"):
         use("notes", diary, "--view")
+
+
+def test_the_printed_address_of_the_viewer_has_its_query(monkeypatch, capsys):
+    def end(_server):
+        raise KeyboardInterrupt
+
+    opened = []
+    monkeypatch.setattr("commands.viewer.webbrowser.open", opened.append)
+    monkeypatch.setattr("commands.viewer.ViewServer.serve_forever", end)
+    viewer.serve(SimpleNamespace(follow=lambda: None), "quick brown")
+    assert opened[0].endswith("#q=quick%20brown")
+    assert capsys.readouterr().out.startswith(f"{opened[0]}  (")
