@@ -330,7 +330,7 @@ class _Reading:
                     raise
                 if not isinstance(error, DataError):
                     self._reader()  # raises the error again if it is the network's, not the note's
-                _leave_out(name, error)
+                _leave_out(name, file, error)
                 continue
             self.num_read += 1
             summary = note.summary
@@ -358,9 +358,9 @@ class _Reading:
                 print("\n  ".join(lines[: MAX_PLACES + 1]), file=sys.stderr)
 
 
-def _leave_out(name: str, error: Exception) -> None:
-    cause = error if isinstance(error, UserError | OSError) else described(error)
-    log.warning("left out: %s: %s", printable(name), cause)
+def _leave_out(name: str, file: Path | None, error: Exception) -> None:
+    cause = str(error) if isinstance(error, UserError | OSError) else described(error)
+    log.warning("left out: %s: %s", printable(name), cause.removeprefix(f"{file}: "))
 
 
 def _save_each(
@@ -382,7 +382,7 @@ def _save_each(
         except Exception as error:
             if is_single:
                 raise
-            _leave_out(note.name, error)
+            _leave_out(note.name, note.path, error)
             unsaved += 1
     if unsaved:
         raise UserError(f"{folder}: {unsaved} notes could not be saved")

@@ -98,7 +98,7 @@ def test_a_folder_of_notes_is_saved_and_its_broken_files_are_named(tmp_path, cap
         said, saved = capsys.readouterr(), tmp_path / "out" / "2026" / f"a.xopp{suffix}"
         assert said.out == f"{saved}\n" and saved.exists()
         assert "files: 1, pages: 1, words: 7" in said.err and "files left out: 1" in said.err
-    assert caplog.messages[0].startswith("left out: b.xopp: ")
+    assert caplog.messages[0].startswith("left out: b.xopp: broken XML (")
     use("notes", tmp_path / "notes", "--output", tmp_path / "out")
     assert capsys.readouterr().out.endswith("a.xopp.pdf  (unchanged)\n")
     with pytest.raises(UserError, match=r"b\.xopp"):
