@@ -1,14 +1,16 @@
 """The training script in two processes, as torchrun starts it."""
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint
-from tests import tiny_config, torchrun
+from tests import forked_script, tiny_config
 from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
@@ -51,16 +53,22 @@ def end(process: subprocess.Popen) -> str:
     return said
 
 
+@pytest.mark.timeout(SECONDS)
 def test_run_that_is_ended_and_started_again_ends_like_an_uninterrupted_run(workplace):
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    launcher = ["--signals-to-handle=SIGUSR1"]
-    said = end(torchrun.start(SCRIPT, *WORDS, "cut", launcher=launcher, **streams))
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    if sys.platform == "linux":
+        environment["GLOO_SOCKET_IFNAME"] = "lo"
+    launcher = "torch.distributed.run --standalone --nproc_per_node=2 --signals-to-handle=SIGUSR1"
+    command = [sys.executable, "-m", *launcher.split(), str(SCRIPT), *WORDS, "cut"]
+    said = end(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
     assert said.count("SIGUSR1: finishing the step") == 1 and "SIGKILL" not in said
     # Put back into the queue, the job goes on; before it, the run that nobody ended.
-    words = (*WORDS, "whole", "--", *WORDS, "cut")
-    both = torchrun.start_forked(SCRIPT, *words, **streams)
-    out, error = both.communicate(timeout=SECONDS)
-    assert both.returncode == 0, error
+    with open("out", "w+") as out:
+        for name in ("whole", "cut"):
+            streams = {"stdout": out.fileno(), "stderr": out.fileno()}
+            status = forked_script.run(SCRIPT, *WORDS, name, **streams, processes=2)
+            assert status == 0, Path("out").read_text()
+    out = Path("out").read_text()
     for name in ("checkpoint-epoch10.pth", BEST):
         assert (
             differences(*(load_checkpoint(MODELS / run / name) for run in ("cut", "whole"))) == []
