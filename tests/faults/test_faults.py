@@ -1,16 +1,14 @@
-"""A trial of each case, and hostile files of each format; `make campaign` runs all."""
+"""Some trials of the campaign, and hostile files of each format; `make campaign` runs all."""
 
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from data_loader import read_ink
 from ink.guard import children, read_pages
 from parse_config import plan_from_file
+from tests import forked_script
 from tests.damage import FORMATS, hostile
 from tests.faults.hostile import MAX_MEMORY, MAX_SECONDS, used
 from utils.checks import UserError
@@ -18,11 +16,19 @@ from utils.checks import UserError
 pytestmark = pytest.mark.slow
 
 
+TRIALS = (
+    *("kills while resuming:0", "failing calls while using:0", "signals while training:0"),
+    "hostile files:0",
+)
+"""Together they have all programs, all that is done to them, and all that must hold."""
+
+
 @pytest.mark.timeout(600)
-def test_a_trial_of_each_case_finds_no_failure():
-    words = [sys.executable, str(Path(__file__).parent), "--seed", "2146", "--scale", "0.001"]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_trials_of_the_campaign_find_no_failure(tmp_path):
+    with open(tmp_path / "out", "w+") as out:
+        words = ("tests/faults/__main__.py", "--seed", "2146", "--trial", *TRIALS)
+        status = forked_script.run(*words, stdout=out.fileno(), stderr=out.fileno())
+        assert status == 0, (tmp_path / "out").read_text()
 
 
 @pytest.mark.timeout(300)
