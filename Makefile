@@ -145,8 +145,9 @@ web-test: .venv/installed-dev
 
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= web/engine.wasm
-KERNELS := $(addprefix model/layers/kernels/,products.c lstm.c sampling.c)
-EXPORTS := calloc mark release pack linear forward write_lines Layer_fields Writing_fields
+KERNELS := $(addprefix model/layers/kernels/,products.c bidirectional.c sampling.c)
+EXPORTS := calloc mark release pack linear bidirectional_forward write_lines Bidirectional_fields \
+	Writing_fields
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks()'

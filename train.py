@@ -31,7 +31,7 @@ from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
 from base.run.training_parts import TrainingParts
-from base.step.device import resolve_device
+from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
 from commands import sweep
 from commands.start import Start, resolve_start
@@ -101,6 +101,7 @@ def train(arguments: argparse.Namespace) -> int:
                 print(*contract.check(make), sep="\n")
                 return 0
             try_own_parts(start, make)
+            keep_freed_memory()
             stopped_by = build_trainer(start, data, device).train()
     except RunExists:
         # Another process began and ended the run while this process loaded the data.

@@ -8,7 +8,8 @@ export const padded = (count) => Math.ceil(count / LANES) * LANES;
 export class Kernels {
   constructor(module) {
     this.c = new WebAssembly.Instance(module).exports;
-    this.layouts = {Layer: this.#layout("Layer"), Writing: this.#layout("Writing")};
+    const names = ["Bidirectional", "Writing"];
+    this.layouts = Object.fromEntries(names.map((name) => [name, this.#layout(name)]));
   }
 
   /** The `fields` of a structure of C, with a typed array's class and a byte offset each, and the

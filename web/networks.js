@@ -41,16 +41,35 @@ function concatenated(rows) {
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
-/** A packed layer of LSTM cells from torch's tensors, with the inputs in the order of `ranges`. */
-function torchLayer(kernels, tensors, name, [size, inputs], ranges = [[0]]) {
+/** The rows of an LSTM's gates, in the kernels' order, from torch's tensors: from the inputs, from the
+ * hidden state, and the biases. */
+function torchGates(tensors, name, [size, inputs]) {
   const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
   const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) => {
     const rows = rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]);
     return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
   });
+  return [incoming, hidden, bias.map(([value], i) => value + hiddenBias[i][0])];
+}
+
+/** A packed layer of LSTM cells from torch's tensors, with the inputs in the order of `ranges`. */
+function torchLayer(kernels, tensors, name, sizes, ranges) {
+  const [incoming, hidden, bias] = torchGates(tensors, name, sizes);
   const rows = hidden.map((row, i) =>
     concatenated([row, ...ranges.map((range) => incoming[i].subarray(...range))]));
-  return layer(kernels, rows, bias.map(([value], i) => value + hiddenBias[i][0]));
+  return layer(kernels, rows, bias);
+}
+
+/** A packed bidirectional layer from torch's tensors; see `Bidirectional` of bidirectional.c. */
+function bidirectionalLayer(kernels, tensors, name, [size, inputs]) {
+  const parts = ["forward", "backward"].map((direction) => {
+    const [incoming, hidden, bias] =
+      torchGates(tensors, `${name}.${direction}_rnn`, [size, inputs]);
+    return [kernels.pack(incoming, 4), kernels.pack(hidden, 4), kernels.alloc(bias.length, bias)];
+  });
+  const [weights, hiddenWeights, biases] =
+    [0, 1, 2].map((n) => kernels.list(Uint32Array, parts.map((part) => part[n])));
+  return {size, inputs, input_weights: weights, hidden_weights: hiddenWeights, biases};
 }
 
 /** A packed linear layer from torch's tensors. */
@@ -278,8 +297,8 @@ class StrokeEncoder {
     this.convolution = kernels.linear(kernel, rowsOf(tensors, "convolution.bias", channels, 1));
     this.layers = [];
     for (let n = 0; n === 0 || `layers.${n}.forward_rnn.layer.bias_ih_l0` in tensors; n++)
-      this.layers.push(["forward", "backward"].map((direction) => torchLayer(
-        kernels, tensors, `layers.${n}.${direction}_rnn`, [size, n ? 2 * size : channels])));
+      this.layers.push(bidirectionalLayer(
+        kernels, tensors, `layers.${n}`, [size, n ? 2 * size : channels]));
   }
 
   /** The outputs of the convolution and of each layer; each output has a row for each frame. */
@@ -290,26 +309,22 @@ class StrokeEncoder {
     points.forEach((point, i) => inputs.set(point, ((KERNEL >> 1) + i) * numInputs));
     const convolved = kernels.product(this.convolution, inputs, frames, STRIDE * numInputs)
       .map((row) => row.map(gelu));
-    return this.layers.reduce((outputs, [forward, backward]) => {
-      const below = outputs.at(-1), ahead = this.#states(forward, below);
-      const back = this.#states(backward, below.toReversed()).toReversed();
-      return [...outputs, ahead.map((row, i) => concatenated([row, back[i]]))];
-    }, [convolved]);
+    return this.layers.reduce((outputs, layer) =>
+      [...outputs, this.#states(layer, outputs.at(-1))], [convolved]);
   }
 
-  /** The hidden state of a layer at each row of `inputs`; see `Layer` of lstm.c. */
-  #states({size, width, weights, bias}, inputs) {
-    const {kernels} = this, steps = inputs.length;
+  /** The hidden states of a layer, forwards and backwards, at each row of `below`. */
+  #states(layer, below) {
+    const {kernels} = this, {size, inputs} = layer, frames = below.length;
+    const width = inputs + inputs % 2;
     return kernels.within(() => {
-      const [joint, gates, cells, phis, lengths] =
-        [(steps + 1) * width, steps * 4 * size, (steps + 1) * size, steps, 2]
-          .map((count) => kernels.alloc(count));
-      inputs.forEach((row, step) =>
-        kernels.floats(joint + 4 * (step * width + size), row.length).set(row));
-      kernels.run("forward", kernels.structure("Layer", {
-        steps, batch: 1, size, inputs: inputs[0].length, places: 1, threads: 1, width,
-        bound: Infinity, bias, weights, text_lengths: lengths, joint, gates, cells, phis}));
-      return kernels.rows(joint + 4 * width, steps, size, width);
+      const [sequences, hiddens, lengths, order] =
+        [frames * width, frames * 2 * size, 2, 2].map((count) => kernels.alloc(count));
+      kernels.list(BigInt64Array, [frames], lengths);
+      below.forEach((row, frame) => kernels.floats(sequences + 4 * frame * width, inputs).set(row));
+      kernels.run("bidirectional_forward", kernels.structure("Bidirectional", {
+        ...layer, batch: 1, frames, threads: 1, lengths, order, sequences, hiddens}));
+      return kernels.rows(hiddens, frames, 2 * size);
     });
   }
 }

@@ -77,7 +77,6 @@ class RecurrentLayer(nn.Module):
         state: dict[str, Tensor],
         bound: float | None = None,
         gate_offsets: Tensor | None = None,
-        lengths: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the layer.
 
@@ -87,10 +86,9 @@ class RecurrentLayer(nn.Module):
             bound: bound to which the gradient of an LSTM's gates is clamped at every step, or None.
             gate_offsets: numbers added to an LSTM's gates at every step, in the order of
                 `lstm_cell`, `(B, 4 H)`; None: nothing is added.
-            lengths: number of steps of each sequence, `(B,)`; None: all have T.
 
         Returns:
-            hidden states `(T, B, H)`, arbitrary after a sequence's end, and the state after step T.
+            hidden states `(T, B, H)`, and the state after step T.
         """
         dtype, layer = compute_dtype(inputs), self.layer
         is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
@@ -103,9 +101,8 @@ class RecurrentLayer(nn.Module):
         hidden, cell = state["hidden"], state["cell"]
         if is_compiled:
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
-            weights = weight_input, weight_hidden, biases
-            states = hidden, cell
-            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states, lengths=lengths)
+            weights, states = (weight_input, weight_hidden, biases), (hidden, cell)
+            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states)
         else:
             weight_hidden = weight_hidden.to(dtype)
             projected = functional.linear(inputs.to(dtype), weight_input.to(dtype), bias.to(dtype))

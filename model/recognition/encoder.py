@@ -80,7 +80,7 @@ class BidirectionalLayer(nn.Module):
         `(S, B, input_size)` of `lengths` `(B,)`. Padding of inputs and results is arbitrary."""
         dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
         is_lstm = self.forward_rnn.cell == "LSTM"
-        if is_lstm and not torch.is_grad_enabled() and library.available(inputs.device, dtype):
+        if is_lstm and library.available(inputs.device, dtype):
             return bidirectional.run(dtype, inputs, lengths, [rnn.layer for rnn in rnns])
         steps, batch = inputs.shape[:2]
         frame = torch.arange(steps, device=inputs.device)[:, None]
@@ -96,8 +96,8 @@ class BidirectionalLayer(nn.Module):
             # The gradient of indexing by brackets would take ten times as long (measured).
             return values.flatten(0, 1).index_select(0, order).view_as(values)
 
-        forwards, _ = self.forward_rnn(inputs, state, lengths=lengths)
-        backwards, _ = self.backward_rnn(reversed_lines(inputs), state, lengths=lengths)
+        forwards, _ = self.forward_rnn(inputs, state)
+        backwards, _ = self.backward_rnn(reversed_lines(inputs), state)
         return torch.cat((forwards, reversed_lines(backwards)), -1)  # (S, B, 2 H)
 
 

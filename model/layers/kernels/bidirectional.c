@@ -1,4 +1,4 @@
-/* A bidirectional LSTM layer over lines of different lengths on a CPU, without gradients.
+/* A bidirectional LSTM layer over lines of different lengths on a CPU.
  *
  * bidirectional.py calls this file, and describes the tensors. The products of the inputs run some
  * steps ahead, for many frames at once. Step by step run only the products of the hidden states,
@@ -20,7 +20,12 @@ STRUCTURE(Bidirectional,
     const item *sequences;                         /* rows have an even width */
     const item **input_weights, **hidden_weights;  /* packed; of forwards and backwards */
     const float **biases;
-    item *hiddens; /* forwards and backwards; zero after a line's end */
+    /* Of each frame forwards and backwards; what follows a line is not written. The gates (input,
+     * forget, output, candidate) have been through their activation functions. */
+    item *hiddens, *gates;               /* `gates` and `cells`: null without gradients */
+    float *cells;
+    const item **hidden_weights_backward, *d_hiddens;
+    item *d_gates;
 )
 
 /* One direction of every `groups`th line, the longest first. */
@@ -37,6 +42,12 @@ static int64_t line_of(const Lines *lines, int64_t row) {
 
 static int64_t length_of(const Lines *lines, int64_t row) {
     return lines->layer->lengths[line_of(lines, row)];
+}
+
+/* Return the index of a step of a row among the frames of both directions. */
+static int64_t place_of(const Lines *lines, int64_t row, int64_t step) {
+    const int64_t frame = lines->backwards ? length_of(lines, row) - 1 - step : step;
+    return (line_of(lines, row) * lines->layer->frames + frame) * 2 + lines->backwards;
 }
 
 /* Multiply the inputs of the steps from `start` on for the first `count` lines. */
@@ -64,33 +75,20 @@ static void project(const Lines *lines, int64_t start, int64_t count) {
     }
 }
 
-/* Compute a step of LANES cells of a row; the gates are in torch's order. */
-static __attribute__((noinline)) void step_cells(int64_t size, int64_t cell, const float *sums,
-                                                 const float *bias, float *cells, item *hidden) {
-    static const int ORDER[4] = {0, 1, 3, 2};
-    vec gates[4], state = load(cells + cell);
-#pragma GCC unroll 4
-    for (int gate = 0; gate < 4; gate++)
-        gates[gate] = load(sums + ORDER[gate] * LANES) +
-                      load_some(bias + ORDER[gate] * size + cell, size - cell);
-    store_items(hidden + cell, lstm_step(gates, &state), size - cell);
-    store(cells + cell, state);
-}
-
-/* Return 0, or 1 if memory is lacking. */
-static int run_lines(const Bidirectional *layer, int64_t backwards, int64_t group,
-                     int64_t groups) {
+/* Return 0, or 1 if memory is lacking. So does the function below. */
+static int forward_lines(const Bidirectional *layer, int64_t backwards, int64_t group,
+                         int64_t groups) {
     const int64_t size = layer->size, width = even(size), columns = 4 * padded(size);
     int64_t count = (layer->batch - group + groups - 1) / groups;
     const int64_t ahead = ROWS * (1 + AHEAD / (ROWS * count)), stride = ahead * columns;
-    float *sums = aligned_alloc(64, (count * (stride + padded(size)) + 16) / 16 * 64);
-    item *hidden = calloc(2 * count * width, sizeof(item)), *next = hidden + count * width;
-    const int failed = !sums || !hidden;
+    float *sums = aligned_alloc(64, (count * (stride + size) + 16) / 16 * 64);
+    item *allocated = calloc(2 * count * width + 4 * size, sizeof(item));
+    item *hidden = allocated, *next = hidden + count * width, *unused = next + count * width;
+    const int failed = !sums || !allocated;
     float *cells = sums + count * stride;
-    item *allocated = hidden;
     const Lines lines = {layer, backwards, group, groups, ahead, sums};
     if (failed) count = 0;
-    else memset(cells, 0, count * padded(size) * sizeof(float));
+    else memset(cells, 0, count * size * sizeof(float));
     for (int64_t step = 0;; step++) {
         while (count && length_of(&lines, count - 1) <= step) count--;
         if (!count) break;
@@ -102,20 +100,22 @@ static int run_lines(const Bidirectional *layer, int64_t backwards, int64_t grou
                 rows = tile_rows(row, count);
                 product(hidden + row * width, width, size, panel, panel,
                         of_step + row * stride + block, stride, 1, (int)rows, VECTORS);
-                for (int64_t i = row; i < row + rows; i++)
-                    step_cells(size, block / 4, of_step + i * stride + block,
-                               layer->biases[backwards], cells + i * padded(size),
-                               next + i * width);
+                for (int64_t i = row; i < row + rows; i++) {
+                    item *kept = layer->gates ? layer->gates + place_of(&lines, i, step) * 4 * size
+                                              : unused;
+                    cells_forward(size, block / 4, of_step + i * stride + block,
+                                  layer->biases[backwards], cells + i * size, cells + i * size,
+                                  next + i * width, kept);
+                }
             }
             panel += (size + STEP - 1) / STEP * STEP * PANEL;
         }
         item *other = hidden;
         hidden = next, next = other;
         for (int64_t row = 0; row < count; row++) {
-            const int64_t frame = backwards ? length_of(&lines, row) - 1 - step : step;
-            memcpy(layer->hiddens + ((line_of(&lines, row) * layer->frames + frame) * 2 + backwards) *
-                                        size,
-                   hidden + row * width, size * sizeof(item));
+            const int64_t place = place_of(&lines, row, step) * size;
+            memcpy(layer->hiddens + place, hidden + row * width, size * sizeof(item));
+            if (layer->cells) memcpy(layer->cells + place, cells + row * size, size * sizeof(float));
         }
     }
     free(allocated);
@@ -123,13 +123,57 @@ static int run_lines(const Bidirectional *layer, int64_t backwards, int64_t grou
     return failed;
 }
 
-int bidirectional(const Bidirectional *layer) {
-    const int64_t wanted = (layer->threads + 1) / 2;
-    const int64_t groups = wanted < layer->batch ? wanted : layer->batch;
-    const int64_t threads = layer->threads < 2 * groups ? layer->threads : 2 * groups;
-    int failed = 0;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) reduction(| : failed)
-    for (int64_t job = 0; job < 2 * groups; job++)
-        failed |= run_lines(layer, job % 2, job / 2, groups);
+static int backward_lines(const Bidirectional *layer, int64_t backwards, int64_t group,
+                          int64_t groups) {
+    const int64_t size = layer->size, stride = padded(size), gates = 4 * size;
+    const int64_t lines_count = (layer->batch - group + groups - 1) / groups;
+    const Lines lines = {layer, backwards, group, groups, 0, 0};
+    float *d_hidden = calloc((lines_count + 1) * (stride + size), sizeof(float));
+    item *d_gates = malloc(lines_count * gates * sizeof(item));
+    const int failed = !d_hidden || !d_gates;
+    float *d_cells = d_hidden + lines_count * stride, *zeros = d_cells + lines_count * size;
+    int64_t count = 0; /* lines that have begun */
+    for (int64_t step = failed ? -1 : length_of(&lines, 0) - 1; step >= 0; step--) {
+        while (count < lines_count && length_of(&lines, count) > step) count++;
+        for (int64_t row = 0; row < count; row++) {
+            const int64_t place = place_of(&lines, row, step);
+            const float *old = step ? layer->cells + place_of(&lines, row, step - 1) * size : zeros;
+            float *target = d_hidden + row * stride;
+            for (int64_t cell = 0; cell < size; cell += LANES)
+                store(target + cell, load(target + cell) + load_items(layer->d_hiddens +
+                                                                      place * size + cell,
+                                                                      size - cell));
+            cells_backward(size, layer->gates + place * gates, old, layer->cells + place * size,
+                           target, __builtin_inff(), d_cells + row * size, d_gates + row * gates);
+            memcpy(layer->d_gates + place * gates, d_gates + row * gates, gates * sizeof(item));
+        }
+        multiply(d_gates, gates, count, gates, layer->hidden_weights_backward[backwards], size,
+                 d_hidden, stride, 0);
+    }
+    for (int64_t row = 0; row < lines_count && !failed; row++)
+        for (int64_t frame = length_of(&lines, row); frame < layer->frames; frame++) {
+            const int64_t place = (line_of(&lines, row) * layer->frames + frame) * 2 + backwards;
+            memset(layer->d_gates + place * gates, 0, gates * sizeof(item));
+        }
+    free(d_gates);
+    free(d_hidden);
     return failed;
 }
+
+/* Call `function` for both directions of some lines in each thread, and return its failures. */
+static int run(const Bidirectional *layer,
+               int (*function)(const Bidirectional *, int64_t, int64_t, int64_t)) {
+    const int64_t wanted = (layer->threads + 1) / 2;
+    const int64_t groups = wanted < layer->batch ? wanted : layer->batch;
+    const int64_t jobs = 2 * groups;
+    int failed = 0;
+#pragma omp parallel for schedule(dynamic, 1) reduction(| : failed) \
+    num_threads(layer->threads < jobs ? layer->threads : jobs)
+    for (int64_t job = 0; job < jobs; job++)
+        failed |= function(layer, job % 2, job / 2, groups);
+    return failed;
+}
+
+int bidirectional_forward(const Bidirectional *layer) { return run(layer, forward_lines); }
+
+int bidirectional_backward(const Bidirectional *layer) { return run(layer, backward_lines); }

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from model.layers.kernels import library
 from model.layers.kernels.library import round_up
-from model.layers.kernels.lstm import gather
 
 SPAN = 15
 """Frames that the location filters of `decoder.c` span."""
@@ -153,9 +152,9 @@ def _weight_gradients(
         sizes.get, ("size", "context", "attention", "embedding")
     )
     joint, d_gates, depth = tensors["joint"], results["d_gates"].flatten(0, 1), size + context
-    d_weight = gather(d_gates, joint[:-1].flatten(0, 1))
+    d_weight = d_gates.t() @ joint[:-1].flatten(0, 1)
     d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
-    d_query = gather(d_queries, joint[1:].flatten(0, 1)[:, :size])
+    d_query = d_queries.t() @ joint[1:].flatten(0, 1)[:, :size]
     d_embedded = (d_gates @ weight[:, depth : depth + embedding]).float()
     if (mask := tensors["input_mask"]) is not None:
         d_embedded = d_embedded * mask.flatten(0, 1)[:, :embedding]

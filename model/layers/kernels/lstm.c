@@ -11,23 +11,21 @@
 #include <stdlib.h>
 
 STRUCTURE(Layer,
-    int64_t steps, batch, size, inputs, vocab_size, components, places, threads;
+    int64_t steps, batch, size, vocab_size, components, places, threads;
     /* Even width of a row of `joint`: hidden state, window, inputs and, if needed, a zero. */
     int64_t width;
     float bound; /* on the gradient of the gates; infinity without a bound */
-    const int64_t *lengths; /* steps of each row, (batch); null: all rows have all steps */
+    const int64_t *ends; /* backward: after how many steps a row has no gradient, (batch) */
     const float *bias; /* (batch, 4 size) */
     const float *window_bias;
     const item *weights, *window_weights;                   /* packed for forward */
-    /* Packed for backward. */
-    const item *weights_backward, *input_weights_backward, *window_weights_backward;
+    const item *weights_backward, *window_weights_backward; /* packed for backward */
     const int64_t *text, *text_lengths; /* (batch, places - 1), (batch) */
     item *joint;
     item *gates; /* input, forget, output, candidate, after their activation functions */
     float *cells, *kappas, *exponentials, *phis; /* values of every step */
     /* Gradients. */
     const item *d_hiddens, *d_windows;
-    item *d_inputs; /* or null */
     item *d_gates, *d_parameters; /* rows of `d_parameters` have an even width, padded with zero */
     float *d_cell, *d_kappa, *d_joint;
 )
@@ -37,14 +35,6 @@ STRUCTURE(Layer,
 enum { CHUNK_ROWS = 96 };
 
 static int64_t chunk_steps(int64_t count) { return count < CHUNK_ROWS ? CHUNK_ROWS / count : 1; }
-
-/* Return how many rows from `first` on have ended before a step, up to the first row that has not.
- * These rows are not computed; so batches in order of length cost little for their padding. */
-static int64_t ended_rows(const Layer *layer, int64_t step, int64_t first, int64_t count) {
-    int64_t ended = 0;
-    while (layer->lengths && ended < count && layer->lengths[first + ended] <= step) ended++;
-    return ended;
-}
 
 /* Multiply the `count` rows of each of `steps` steps, `step_stride` apart, by a packed matrix whose
  * panels are `panel_size` apart. Write the results (steps, count, columns rounded up) to `out`. */
@@ -110,25 +100,19 @@ static int forward_rows(const Layer *layer, int64_t first, int64_t count) {
     float *window = phi + padded(layer->places), *sums = window + padded(layer->vocab_size);
     /* The columns of the joint that each step computes; pairs of columns stay together. */
     const int64_t recurrent = even(size + layer->vocab_size);
-    int64_t active = count; /* rows of the chunk that are computed: the last ones */
     for (int64_t step = 0; step < layer->steps; step++) {
         const item *joint = layer->joint + (step * layer->batch + first) * width;
-        const int64_t ended = ended_rows(layer, step, first, count);
         const int64_t steps = layer->steps - step < chunk ? layer->steps - step : chunk;
-        if (ended == count) break;
-        if (step % chunk == 0) {
-            active = count - ended;
-            multiply_steps(joint + ended * width + recurrent, width, layer->batch * width, steps,
-                           active, width - recurrent, layer->weights + recurrent * PANEL,
-                           panel_size, gates_stride, chunk_gates);
-        }
-        float *step_gates = chunk_gates + step % chunk * active * gates_stride;
+        if (step % chunk == 0)
+            multiply_steps(joint + recurrent, width, layer->batch * width, steps, count,
+                           width - recurrent, layer->weights + recurrent * PANEL, panel_size,
+                           gates_stride, chunk_gates);
+        float *step_gates = chunk_gates + step % chunk * count * gates_stride;
         for (int64_t cell = 0; cell < size; cell += LANES) {
             const item *panel = layer->weights + cell / LANES * panel_size;
             const item *next = cell + LANES < size ? panel + panel_size : layer->weights;
-            for (int64_t row = ended, rows, tiles = 0; row < count; row += rows) {
-                float *gates = step_gates + (row + active - count) * gates_stride +
-                               cell * (PANEL / LANES);
+            for (int64_t row = 0, rows, tiles = 0; row < count; row += rows) {
+                float *gates = step_gates + row * gates_stride + cell * (PANEL / LANES);
                 rows = tile_rows(row, count);
                 product(joint + row * width, width, recurrent, panel,
                         next + tiles++ % 4 * recurrent * LANES, gates, gates_stride, 1, (int)rows,
@@ -190,22 +174,12 @@ static void step_cells_backward(const Layer *layer, int64_t step, int64_t row,
                    layer->d_cell + row * size, layer->d_gates + index * 4 * size);
 }
 
-/* Compute the gradients of the inputs of `steps` steps from those of the gates. `scratch` has room
- * for the padded inputs of all rows. */
-static void inputs_backward(const Layer *layer, int64_t step, int64_t steps, int64_t first,
-                            int64_t count, float *scratch) {
-    const int64_t gates = 4 * layer->size, inputs = layer->inputs, batch = layer->batch;
-    const int64_t ended = ended_rows(layer, step, first, count);
-    multiply_steps(layer->d_gates + (step * batch + first + ended) * gates, gates, batch * gates,
-                   steps, count - ended, gates, layer->input_weights_backward, gates * PANEL,
-                   inputs, scratch);
-    for (int64_t t = step; t < step + steps; t++) {
-        item *target = layer->d_inputs + (t * batch + first) * inputs;
-        memset(target, 0, ended * inputs * sizeof(item));
-        for (int64_t row = ended; row < count; row++, scratch += padded(inputs))
-            for (int64_t n = 0; n < inputs; n += LANES)
-                store_items(target + row * inputs + n, load(scratch + n), inputs - n);
-    }
+/* Return how many rows from `first` on have no gradient at a step, up to the first row that has.
+ * These rows are not computed; so batches in order of length cost little for their padding. */
+static int64_t ended_rows(const Layer *layer, int64_t step, int64_t first, int64_t count) {
+    int64_t ended = 0;
+    while (ended < count && layer->ends[first + ended] <= step) ended++;
+    return ended;
 }
 
 static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
@@ -213,17 +187,15 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
     const int64_t vocab_size = layer->vocab_size;
     const int64_t recurrent = size + vocab_size; /* columns of hidden state and window */
     const int64_t joint_stride = padded(recurrent), hidden_stride = padded(size);
-    const int64_t chunk = chunk_steps(count), gates = 4 * size;
+    const int64_t gates = 4 * size;
     /* Room for the gradients of the joint, of the hidden state, and of the window's variables. */
     const int64_t window_size = padded(vocab_size) + padded(layer->places) + padded(parameters);
-    const int64_t scratch_size =
-        count * (joint_stride + hidden_stride + chunk * padded(layer->inputs)) + window_size;
+    const int64_t scratch_size = count * (joint_stride + hidden_stride) + window_size;
     float *scratch = aligned_alloc(64, (scratch_size + 16) / 16 * 64);
     if (!scratch) return 1;
     float *d_joint = scratch, *d_hidden = d_joint + count * joint_stride;
     float *d_window = d_hidden + count * hidden_stride, *d_phi = d_window + padded(vocab_size);
     float *d_parameters = d_phi + padded(layer->places);
-    float *d_chunk = d_parameters + padded(parameters);
     memset(d_joint, 0, count * joint_stride * sizeof(float));
     memset(d_parameters, 0, padded(parameters) * sizeof(float));
     for (int64_t step = layer->steps - 1; step >= 0; step--) {
@@ -258,9 +230,6 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
         }
         multiply(d_gates + ended * gates, gates, rows, gates, layer->weights_backward, recurrent,
                  d_joint + ended * joint_stride, joint_stride, 0);
-        if (layer->d_inputs && step % chunk == 0)
-            inputs_backward(layer, step, layer->steps - step < chunk ? layer->steps - step : chunk,
-                            first, count, d_chunk);
     }
     for (int64_t row = 0; row < count; row++)
         memcpy(layer->d_joint + (first + row) * recurrent, d_joint + row * joint_stride,

@@ -12,7 +12,6 @@ multiply: hidden state, window, inputs and, if the width would be odd, a zero. `
 means the gradient.
 """
 
-import ctypes
 import math
 from functools import partial
 
@@ -21,23 +20,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from model.layers.kernels import library
-from model.layers.kernels.library import Results, address, round_up
+from model.layers.kernels.library import Results, round_up
 
 _call = partial(library.call, "Layer")
-
-
-def gather(left: Tensor, right: Tensor, rows: Tensor | None = None) -> Tensor:
-    """Return `left.t() @ right`, `(m, n)` float32, for `left` `(all rows, m)` and `right`
-    `(all rows, n)`, both float32 or bfloat16 with contiguous rows. Only `rows` count, int64; None:
-    all rows. It is faster if `left` is not the wider matrix."""
-    compiled = library.kernels(left.dtype == torch.bfloat16)
-    rows = torch.arange(len(left)) if rows is None else rows
-    m, n = left.shape[1], right.shape[1]
-    out = torch.zeros(m, round_up(n, compiled.lanes()))
-    values = (len(rows), address(rows), m, left.stride(0), address(left))
-    values += (n, right.stride(0), address(right), address(out), torch.get_num_threads())
-    library.raise_failure(compiled.gather(*map(ctypes.c_int64, values)))
-    return out[:, :n]
 
 
 def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
@@ -59,7 +44,6 @@ class _Recurrence(torch.autograd.Function):
         ctx,
         dtype: torch.dtype,
         bound: float | None,
-        ends: Tensor,
         text: Tensor,
         lengths: Tensor,
         *others: Tensor,
@@ -82,8 +66,9 @@ class _Recurrence(torch.autograd.Function):
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
         exponentials = torch.empty(steps, batch, 3 * components)
         phis = torch.empty(steps, batch, places)
-        sizes = dict(steps=steps, batch=batch, size=size, inputs=num_inputs, width=weight.shape[1])
+        sizes = dict(steps=steps, batch=batch, size=size, width=weight.shape[1])
         sizes |= dict(vocab_size=vocab_size, components=components, places=places)
+        ctx.num_inputs = num_inputs
         ctx.layer = dict(bound=math.inf if bound is None else bound, **sizes)
         weights = dict(
             weights=library.pack(weight.t(), groups=4),
@@ -94,8 +79,8 @@ class _Recurrence(torch.autograd.Function):
         texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
         outputs = dict(joint=joint, phis=phis)
-        _call("forward", dtype, lengths=ends, **ctx.layer, **weights, **texts, **states, **outputs)
-        ctx.save_for_backward(weight, window_weight, ends, text, lengths, joint, *states.values())
+        _call("forward", dtype, **ctx.layer, **weights, **texts, **states, **outputs)
+        ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states do not keep the large tensors of all steps alive.
         hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
@@ -107,40 +92,38 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         windowed = ctx.layer["components"] > 0
         library.refuse_second_derivative("WindowedLayer" if windowed else "RecurrentLayer")
-        weight, window_weight, ends, text, lengths, joint, *saved = ctx.saved_tensors
+        weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
         gates, cells, kappas, exponentials = saved
         (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
         start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
-        end = start + ctx.layer["inputs"]
+        end = start + ctx.num_inputs
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        ends = torch.minimum(ends, _ends(d_hiddens, d_windows, d_cell, d_kappa))
-        d_inputs = gates.new_empty(steps, batch, end - start) if ctx.needs_input_grad[5] else None
         d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
         weights = dict(
             weights_backward=library.pack(weight[:, :start]),
-            input_weights_backward=library.pack(weight[:, start:end]),
             window_weights_backward=library.pack(window_weight.to(dtype)),
         )
         texts = dict(text=text, text_lengths=lengths)
         states = dict(gates=gates, cells=cells, kappas=kappas, exponentials=exponentials)
         d_outputs = dict(d_hiddens=d_hiddens.contiguous(), d_windows=d_windows.contiguous())
-        results = dict(d_inputs=d_inputs, d_gates=d_gates, d_parameters=d_parameters)
+        results = dict(d_gates=d_gates, d_parameters=d_parameters)
         results |= dict(d_cell=d_cell, d_kappa=d_kappa, d_joint=d_joint)
-        fields = dict(lengths=ends, **ctx.layer, **weights, **texts, **states)
+        ends = _ends(d_hiddens, d_windows, d_cell, d_kappa)
+        fields = dict(ends=ends, **ctx.layer, **weights, **texts, **states)
         _call("backward", dtype, **fields, **d_outputs, **results)
-        rows = (torch.arange(steps)[:, None] < ends).flatten().nonzero()[:, 0]
-        d_weight = gather(joint[:-1].flatten(0, 1), d_gates.flatten(0, 1), rows).t()  # (4 H, J)
+        d_inputs = d_gates @ weight[:, start:end] if ctx.needs_input_grad[4] else None
+        d_weight = (joint[:-1].flatten(0, 1).t() @ d_gates.flatten(0, 1)).t()  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
-        d_window_weight = gather(d_parameters, joint[1:].flatten(0, 1)[:, :size], rows)
+        d_window_weight = d_parameters.t() @ joint[1:].flatten(0, 1)[:, :size]
         d_bias = d_gates.sum(0, dtype=torch.float32)
         d_window_bias = d_parameters.sum(0, dtype=torch.float32)
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
         d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
-        return None, None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
+        return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
 def run(
@@ -151,7 +134,6 @@ def run(
     state: tuple[Tensor, Tensor],
     text: tuple[Tensor, Tensor] | None = None,
     window: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] | None = None,
-    lengths: Tensor | None = None,
 ) -> Results:
     """Run an LSTM over sequences; call this only if `library.available`.
 
@@ -167,8 +149,6 @@ def run(
         window: weights from the window to the gates, `(4 H, A)`; weights from the hidden state to
             the window's parameters, `(3 K, H)`; their bias, `(3 K)`; window, `(B, A)`, and kappa,
             `(B, K)`, before the first step.
-        lengths: number of steps of each sequence, `(B,)`; None: all have T. Results of later steps
-            are arbitrary. Batches in order of length, as in training, need not compute them.
 
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows have the products' dtype, and
@@ -186,5 +166,4 @@ def run(
     if not len(text[0]) == len(text[1]) == batch:
         raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()
-    ends = torch.full((batch,), len(inputs)) if lengths is None else lengths.long().contiguous()
-    return _Recurrence.apply(dtype, bound, ends, *text, inputs, *weights, *state, *window)
+    return _Recurrence.apply(dtype, bound, *text, inputs, *weights, *state, *window)

@@ -1,4 +1,4 @@
-/* Matrix products on a CPU: of rows with packed weights, and of a transposed matrix with another.
+/* Matrix products on a CPU of rows with packed weights.
  *
  * Packed weights are divided into panels, some columns each. A thread multiplies all its rows by a
  * panel while the panel is in the cache.
@@ -242,77 +242,4 @@ void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, co
         }
         packed += size;
     }
-}
-
-/* Rows of a block, whose panel fits in the cache; columns of `left` that are transposed at once;
- * rows of which neighbouring columns are read together. */
-enum { DEPTH = 1024 / sizeof(item), WIDTH = 32 * TILE_ROWS, BAND = 32 };
-
-/* Pack `count` of the `rows` (at most DEPTH) of a matrix of `columns` columns into panels. */
-static void pack_block(const item *source, int64_t stride, const int64_t *rows, int64_t count,
-                       int64_t columns, item *target) {
-    for (int64_t first = 0; first < columns; first += PANEL) {
-        const int64_t width = columns - first < PANEL ? padded(columns - first) : PANEL;
-        for (int64_t k = 0; k < count; k += STEP)
-            for (int64_t n = first; n < first + width; n += LANES, target += STEP * LANES) {
-                const item *row = source + rows[k] * stride + n;
-#if BFLOAT16
-                words low = (words)load_items(row, columns - n) >> 16, high = {0};
-                if (k + 1 < count)
-                    high = (words)load_items(source + rows[k + 1] * stride + n, columns - n);
-                words pairs = low | high;
-                memcpy(target, &pairs, sizeof pairs);
-#else
-                store(target, load_some(row, columns - n));
-#endif
-            }
-    }
-}
-
-/* Transpose `count` of the `rows` (at most DEPTH) of a matrix of `columns` columns. */
-static void transpose(const item *source, int64_t stride, const int64_t *rows, int64_t count,
-                      int64_t columns, item *target) {
-    for (int64_t band = 0; band < count; band += BAND)
-        for (int64_t n = 0; n < columns; n++)
-            for (int64_t k = band; k < count && k < band + BAND; k++)
-                target[n * DEPTH + k] = source[rows[k] * stride + n];
-    for (int64_t n = 0; n < columns && count % STEP; n++) target[n * DEPTH + count] = 0;
-}
-
-/* Compute one thread's `m` rows of the product of `gather`, below, from `m` columns of `left`. */
-static int gather_columns(int64_t count, const int64_t *rows, int64_t m, int64_t left_stride,
-                          const item *left, int64_t n, int64_t right_stride, const item *right,
-                          float *out) {
-    item *panels = aligned_alloc(64, (padded(n) + WIDTH) * DEPTH * sizeof(item));
-    if (!panels) return 1;
-    item *transposed = panels + padded(n) * DEPTH;
-    for (int64_t block = 0; block < count; block += DEPTH) {
-        const int64_t depth = count - block < DEPTH ? count - block : DEPTH;
-        pack_block(right, right_stride, rows + block, depth, n, panels);
-        for (int64_t first = 0; first < m; first += WIDTH) {
-            const int64_t width = m - first < WIDTH ? m - first : WIDTH;
-            transpose(left + first, left_stride, rows + block, depth, width, transposed);
-            multiply(transposed, DEPTH, width, depth, panels, n, out + first * padded(n),
-                     padded(n), block > 0);
-        }
-    }
-    free(panels);
-    return 0;
-}
-
-/* Compute out (m, n rounded up to LANES), the transpose of left (any, m) times right (any, n), from
- * `count` of their `rows`. Returns 0, or 1 if memory is lacking. Threads divide the columns of
- * `left`. Each thread packs `right` for itself, which costs less than waiting for other threads. */
-int gather(int64_t count, const int64_t *rows, int64_t m, int64_t left_stride, const item *left,
-           int64_t n, int64_t right_stride, const item *right, float *out, int64_t threads) {
-    if (!m) return 0;
-    const int64_t tiles = (m + ROWS - 1) / ROWS, groups = threads < tiles ? threads : tiles;
-    int failed = 0;
-#pragma omp parallel for schedule(static, 1) num_threads(groups) reduction(| : failed)
-    for (int64_t group = 0; group < groups; group++) {
-        const int64_t first = m * group / groups, last = m * (group + 1) / groups;
-        failed |= gather_columns(count, rows, last - first, left_stride, left + first, n,
-                                 right_stride, right, out + first * padded(n));
-    }
-    return failed;
 }

@@ -1,10 +1,13 @@
 """Devices by name, with an error where there is none."""
 
+import platform
+import resource
+
 import pytest
 import torch
 
 from base import distributed
-from base.step.device import fast_precision, resolve_device
+from base.step.device import fast_precision, keep_freed_memory, resolve_device
 from utils.checks import UserError
 
 
@@ -64,3 +67,15 @@ def test_a_cpu_without_instructions_for_bfloat16_takes_float32(monkeypatch, avx,
     assert fast_precision(torch.device("mps")) == "float32"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: avx)
     assert fast_precision(torch.device("cuda")) == ("bfloat16" if avx else "float32")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept_for_the_next_step():
+    def pages_faulted():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(10_000_000)  # 40 MB, 10,000 pages; the C library keeps at most 32 MB by itself
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    keep_freed_memory()
+    pages_faulted()
+    assert pages_faulted() < 100

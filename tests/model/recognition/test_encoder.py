@@ -6,8 +6,13 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from base.step.device import plain_layers
 from model.recognition.encoder import BidirectionalLayer, _merged_pairs
 from tests.model.builders import needs_compiler, num_threads
+from utils.checks import UserError
+
+SIZES = [(3, 5, 3, 9), (1, 1, 1, 1), (20, 33, 13, 70), (8, 64, 60, 12)]
+"""Numbers of inputs, cells, lines and frames."""
 
 
 def by_torch(layer, inputs, lengths):
@@ -49,13 +54,42 @@ def without_gradients(layer, inputs, lengths, dtype):
 
 @needs_compiler
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
-@pytest.mark.parametrize("sizes", [(3, 5, 3, 9), (1, 1, 1, 1), (20, 33, 13, 70), (8, 64, 60, 12)])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_lines_without_gradients_have_the_states_of_float64(sizes, dtype, tolerance):
     layer, inputs, lengths = lines(*sizes)
     hiddens = without_gradients(layer, inputs, lengths, dtype)
     expected = by_torch(copy.deepcopy(layer).double(), inputs.double().nan_to_num(), lengths)
     assert hiddens.shape == expected.shape and hiddens.dtype == dtype
     assert (hiddens - expected).norm() <= tolerance * expected.norm()
+
+
+def gradients(layer, inputs, hiddens_of, lengths):
+    """Return the gradients of an uneven scalar of the lines by their inputs and the weights."""
+    leaf = inputs.clone().requires_grad_()
+    hiddens = hiddens_of(layer, leaf, lengths)
+    factors = torch.linspace(-1, 1, hiddens.numel()).view(hiddens.shape).to(hiddens)
+    inside = torch.arange(len(hiddens))[:, None] < lengths
+    total = torch.where(inside[..., None], hiddens * factors, 0.0).sum()
+    return torch.autograd.grad(total, [leaf, *layer.parameters()])
+
+
+@needs_compiler
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_lines_have_the_gradients_of_float64(sizes, dtype, tolerance):
+    layer, inputs, lengths = lines(*sizes)
+    inputs = inputs.nan_to_num(9.0)
+
+    def by_kernel(layer, inputs, lengths):
+        with torch.autocast("cpu", torch.bfloat16, dtype == torch.bfloat16):
+            return layer(inputs, lengths)
+
+    results = gradients(layer, inputs, by_kernel, lengths)
+    with plain_layers():
+        exact = copy.deepcopy(layer).double()
+        expected = gradients(exact, inputs.double(), type(layer).forward, lengths)
+    for result, other in zip(results, expected, strict=True):
+        assert (result - other).norm() <= tolerance * other.norm()
 
 
 @needs_compiler
@@ -72,6 +106,15 @@ def test_bits_of_a_line_depend_neither_on_the_batch_nor_on_threads(dtype):
             layer, inputs[:length, row : row + 1], lengths[row : row + 1], dtype
         )
         assert torch.equal(alone[:, 0], results[0][:length, row])
+
+
+@needs_compiler
+def test_a_second_derivative_is_refused():
+    layer, inputs, lengths = lines(3, 5, 3, 9)
+    leaf = inputs.nan_to_num().requires_grad_()
+    total = layer(leaf, lengths).sum()
+    with pytest.raises(UserError, match="BidirectionalLayer: a compiled layer has no second"):
+        torch.autograd.grad(total, leaf, create_graph=True)
 
 
 @needs_compiler
