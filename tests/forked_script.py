@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +24,7 @@ def run(
     stderr: int | None,
     encoding: str = "utf-8",
     processes: int = 1,
+    meanwhile: Callable[[int], object] = bool,
 ) -> int:
     """Run a script as `python NAME WORDS...` does, and return its exit status.
 
@@ -33,10 +35,12 @@ def run(
         stderr: file descriptor of standard error; None if it is closed.
         encoding: of both, with no character beyond it on standard output.
         processes: that run it, 1 or 2, which are connected as torchrun connects them.
+        meanwhile: is called with the number of the first one.
     """
     child = os.fork()
     if child:
         try:
+            meanwhile(child)
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         except BaseException:  # such as a test's time limit
             os.killpg(child, signal.SIGKILL)
