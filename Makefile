@@ -107,7 +107,7 @@ eye: .venv/installed
 		-o trainer.args.monitor=null -o data_loader.args.augmentation=[] \
 		-o '$(SOURCES)=$(STRINGS)' \
 		$(foreach split,train valid test,-o 'data_loader.args.$(split)=["strings"]')
-	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.left_out=data/readable.txt
+	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.leave_out=data/readable.txt
 
 test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n auto --dist worksteal

@@ -1,5 +1,5 @@
 """Lists damaged training samples that can still be read. A network that learns to report damaged
-characters does not train on these samples (option `left_out` of its loader)."""
+characters does not train on these samples (option `leave_out` of its loader)."""
 
 import argparse
 import re

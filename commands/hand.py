@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config_of(learned, arguments.overrides).build("data_loader", origin=origin).dataset
     loaded = dataset.load()
     style = folder.models / own_hand.SAMPLE_FILE
-    hand = hand_of(learned, style, sampling_of(learned, **values), of_page=True)
+    sampling = sampling_of(learned, **values)
+    hand = hand_of(learned, style, sampling, bias=values.get("bias"), of_page=True)
     hand = replace(hand, reader=networks.reader(default_proofreader(learned)))
     _, text = hand.primer
     recorded = [sample for sample in loaded.split("valid") if sample.text != text]

@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
-            ahead = _read_ahead(arguments, name, wanted)
+            ahead = _read_ahead(arguments, name, library, wanted.values())
             reading = _Reading(library, wanted, reader, ahead, is_single=is_single)
             _use(arguments, library, reading, files)
             reading.report()
@@ -150,15 +150,17 @@ def _library(arguments: argparse.Namespace, reader: Loader, name: str) -> "notes
 
 
 def _read_ahead(
-    arguments: argparse.Namespace, name: str, files: Mapping[str, Path]
+    arguments: argparse.Namespace, name: str, library: "notes.Library", files: Iterable[Path]
 ) -> Iterator[None]:
-    """Have `--workers` processes read files, in their order; yield when each file is read."""
-    if arguments.workers > 1 and len(files) > 1:
+    """Have `--workers` processes read the files that are new to a library, in their order; yield
+    when each of them is read."""
+    new = [path for path in files if arguments.workers > 1 and not library.has(path)]
+    if len(new) > 1:
         from data_loader.sources.processes import in_processes
 
         read = partial(_read_in_worker, pickle.dumps((arguments, name)))
         with suppress(BrokenProcessPool):  # The caller reads what is left.
-            yield from in_processes(read, files.values(), arguments.workers)
+            yield from in_processes(read, new, arguments.workers)
 
 
 def _read_in_worker(options: bytes, path: Path) -> None:

@@ -135,13 +135,13 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     network_options.check_readable(arguments.report)
 
 
-def check_output(arguments: argparse.Namespace, path: Path) -> None:
-    """Raise a UserError for --dpi without a PNG, or output that cannot be written."""
+def check_output(arguments: argparse.Namespace, path: Path, report: Path | None) -> None:
+    """Raise a UserError for --dpi without a PNG, or output or a report that cannot be written."""
     suffix = path.suffix.lower()
     if arguments.dpi and suffix != ".png":
         raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
-    if arguments.report:
-        prepare_output(arguments.report, "--report", is_checked_only=True)
+    if report:
+        prepare_output(report, "--report", is_checked_only=True)
     prepare_output(path, "--output", is_checked_only=True)
 
 
@@ -174,6 +174,7 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 def run(arguments: argparse.Namespace) -> None:
     networks, path = Networks.of(arguments), arguments.output.named("page.svg")
     rewrite, is_text_given = arguments.rewrite, (arguments.file or arguments.text) is not None
+    report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
         pages = handwriting.load_report(arguments.report)
@@ -182,10 +183,12 @@ def run(arguments: argparse.Namespace) -> None:
             return
         addresses = addresses_of(pages, rewrite)
         page_options, checkpoint = pages.origin.options, pages.origin.network
+        if pages.origin.output != str(path.resolve()):  # The other output keeps its report.
+            report = report_beside(path)
     else:
         check(arguments)
         page_options, checkpoint = options_of(arguments), arguments.resume
-    check_output(arguments, path)
+    check_output(arguments, path, report)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
         text = read_text(arguments.file, MAX_BYTES)
@@ -201,9 +204,14 @@ def run(arguments: argparse.Namespace) -> None:
     print(*remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
     if arguments.words:
         show_words(pages)
-    show_doubts(arguments, pages, path)
+    show_doubts(arguments, pages, path, report)
     if pages.missing:
         raise SystemExit(UNWRITTEN)
+
+
+def report_beside(path: Path) -> Path:
+    """Return the file of the report of pages that are saved at a path, if no other is named."""
+    return path.with_name(f"{path.stem}-report.json")
 
 
 def addresses_of(
@@ -222,17 +230,19 @@ def show_words(pages: "handwriting.Pages") -> None:
         print(f"{':'.join(map(str, address)):10} {visible(text)}")
 
 
-def show_doubts(arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path) -> None:
+def show_doubts(
+    arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path, report: Path | None
+) -> None:
     """Print the doubtful words of pages saved at `path`, and the command that writes them again,
-    and save their report."""
+    and save their report; of doubtful pages also if `report` is None."""
     rewritten = sum(word.tries > 1 for word in pages.proofread)
     proofread = f"proofread, {rewritten} of them written again"
     is_proofread = pages.origin.options.proofread
     print(f"{len(pages.proofread)} words{f' {proofread}' if is_proofread else ', not proofread'}")
     for doubt in pages.doubts:
         print(f"look at {visible(str(doubt))}")
-    report = arguments.report or path.with_name(f"{path.stem}-report.json")
-    if arguments.report or pages.doubts:
+    if report or pages.doubts:
+        report = report or report_beside(path)
         prepare_output(report, "--report")
         handwriting.save_report(report, pages)
         print(report)

@@ -169,9 +169,9 @@ def run(arguments: argparse.Namespace) -> None:
     style = None if style in (OWN, USUAL) else style
     names = arguments.resume or [network_of(primer.path if primer else style)]
     if style and (chosen.text or chosen.texts):
-        from handwriting.style_checks import check_text
+        from handwriting.style_checks import first_lines
 
-        check_text(style)
+        first_lines(style)  # refuses a line without a text
     writers = [networks.writer(name) for name in names]
     option = "--texts" if chosen.texts else "--text" if chosen.text else ""
     if option and not any(writer.model.needs_text for writer in writers):
@@ -235,8 +235,8 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
         return hand_of_seed(writer, chosen)
     from handwriting.hands import hand_of
 
-    sampling, skip_unknown = chosen.sampling(writer), chosen.skip_unknown
-    hand = hand_of(writer, source, sampling, skip_unknown=skip_unknown, progress=True)
+    options = {"bias": chosen.bias, "skip_unknown": chosen.skip_unknown, "progress": True}
+    hand = hand_of(writer, source, chosen.sampling(writer), **options)
     if hand.description:
         print(f"in the hand of {hand.description}")
     return hand
@@ -250,7 +250,8 @@ def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
     reader, sampling = None, chosen.sampling(writer)
     if not writer.takes_hand:
         reader = load_reader(default_proofreader(writer), str(writer.device))
-    return handwriting.own_hand(writer, chosen.seed, sampling, reader, progress=True)
+    shared = {"bias": chosen.bias, "progress": True}
+    return handwriting.own_hand(writer, chosen.seed, sampling, reader, **shared)
 
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:

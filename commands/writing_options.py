@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import model
 from commands.options import number, value
 from handwriting.page_options import (
+    JOINED_BIAS,
     LOOK_PARSERS,
     OWN,
     PageOptions,
@@ -91,7 +92,7 @@ SHARED = {
         "metavar": "B",
         "help": "0: as varied as the training data; 1 and more: an average, very legible hand; the "
         "paper calls 0.15 a good balance; briefly trained networks need more "
-        f"(default: {Sampling.bias:g})",
+        f"(default: {Sampling.bias:g}, joined hands {JOINED_BIAS:g})",
     },
     "--primer": {
         "type": Path,

@@ -78,8 +78,8 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
         # A split that has all of them is meant so, as to see whether a network can learn them.
         both = shared.keys() & trained.keys()
         if both and shared.keys() != trained.keys():
-            named = shared[min(both)] or "one of them"
-            expected = f"{named} is in the split 'train' as well"
+            sample = shared[min(both)] or "one of them"
+            expected = f"{sample} is in the split 'train' as well"
             raise DataError(f"{owner}: {len(both)} samples of {split!r} are trained on: {expected}")
     return loaded
 
@@ -92,8 +92,8 @@ def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
     """
     counts, lacking = loaded.character_counts(), []
     for character in reversed(alphabet.unknown("".join(counts))):
-        named = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
-        first = next(name for name, text in named if character in nfc(text))
+        pairs = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
+        first = next(name for name, text in pairs if character in nfc(text))
         lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
     if lacking:
         raise DataError(
@@ -117,8 +117,8 @@ def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: st
 
 def _unlabelled(samples: Samples) -> tuple[int, str]:
     """Return the number of samples without a text, and the first one's name."""
-    named = zip(samples.strings("name"), samples.strings("text"), strict=True)
-    names = [name for name, text in named if not text.strip()]
+    pairs = zip(samples.strings("name"), samples.strings("text"), strict=True)
+    names = [name for name, text in pairs if not text.strip()]
     return len(names), names[0] if names else ""
 
 

@@ -18,12 +18,12 @@ from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, check_samples, load_checked
 from data_loader.preprocessing import preprocessed_samples
 from data_loader.recipe import Recipe, SourceNames, Sources
+from data_loader.sources.source import listed_lines, listed_names
 from data_loader.sources.splits import choose_subset
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
 from ink.normalisation import Normalisation
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
-from utils.files import read_lines
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ class HandwritingDataLoader:
         characters: all characters that the network knows, as one string; a text with another
             character is an error. The string is converted to NFC, as texts are: NFC merges a letter
             and a combining mark that follows it. None takes the characters of the dataset's texts.
-        left_out: a file with the names of training samples to leave out, one name a line, such as
-            `benchmarks/damaged.py` writes.
+        leave_out: a file with the names of training samples of any source to leave out, as in
+            `leave_out` of a source, such as `benchmarks/damaged.py` writes.
         overfit: number of training samples, the first of the split, that are used for training and
             validation, without augmentation, to check that a network can learn them by heart; None
             uses whole splits.
@@ -99,7 +99,7 @@ class HandwritingDataLoader:
     valid_size: Annotated[int, Range(1)] | None = None
     pin_memory: bool = False
     characters: str | None = None
-    left_out: str | None = None
+    leave_out: str | None = None
     overfit: Annotated[int, Range(1, 100_000)] | None = None
 
     def __post_init__(self) -> None:
@@ -194,9 +194,11 @@ class HandwritingDataLoader:
 
     def _training(self, samples: Samples) -> Samples:
         """Return the samples to train on, after preprocessing."""
-        if self.left_out:
-            names = set(read_lines(self.left_out))
-            is_left = [name not in names for name in samples.strings("name")]
+        if self.leave_out:
+            names = [*samples.strings("name")]
+            listed = listed_names(listed_lines(self.leave_out), {*names})
+            is_left = np.array([name not in listed for name in names])
+            log.info("%d samples are left out by %s", np.sum(~is_left), self.leave_out)
             samples = samples.take(np.flatnonzero(is_left))
         if self.overfit:
             samples = samples[: self.overfit]

@@ -35,7 +35,7 @@ from ink.drawing.plots import (
     write_png,
 )
 from ink.ink_page import InkPage
-from model import load, step_figures
+from model import Sampling, load, step_figures
 from utils.files import atomic_write
 
 FOLDER = Path(__file__).parent
@@ -145,7 +145,8 @@ def styles_picture(network: str, names: Sequence[str]) -> Figure:
     """Return a picture of a sentence that a network writes in each of its styles."""
     writer, lines = load(network), []
     for name in names:
-        lines += hand_of(writer, style_file(name)).write_texts([SENTENCE], [0])
+        hand = hand_of(writer, style_file(name), bias=Sampling.bias)
+        lines += hand.write_texts([SENTENCE], [0])
     return sheet_figure([line.visible for line in lines], names, [""] * len(names))
 
 

@@ -8,7 +8,7 @@ has these keys:
 - `sampling`, for writers: see `_sampling`; `features`, for readers and descriptors;
 - `replacements`, for writers: see `transliteration.replacements`;
 - `hands`, for writers that are conditioned on hands: the hand vector of each style by name, or, if
-  the writer learned a hand, the vector "hand" only;
+  the writer learned a hand, the vector "hand" only; `biases`: the usual bias of each;
 - `styles`, for writers that are not conditioned on hands: the primer of each style by name, or, if
   the writer learned a hand, the primer "hand" only, see `primer_of_web`;
 - `tensors`: the name, type and shape of each tensor, in the order of the weights.
@@ -25,13 +25,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from base import distributed
 from base.run.pretrained import DESCRIPTOR
 from data_loader import read_ink
 from data_loader.sources.ink_files import match_device
-from handwriting.hands import calibrated, extras_of_style, load_primer
-from handwriting.page_networks import FORMAT
+from handwriting.hands import calibrated, extras_of_style, load_primer, usual_bias
+from handwriting.page_networks import FORMAT, missing
 from handwriting.page_options import PrimerFile
 from handwriting.styles import network_of, styles
 from handwriting.transliteration import replacements
@@ -90,12 +91,14 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         header |= {"role": "writer", "sampling": _sampling(network, lines)}
         header["replacements"] = replacements(frozenset(model.alphabet.characters))
         files = {"hand": style} if style else written_styles_of(network)
+        samples = {name: read_ink(file)[0] for name, file in files.items()}
         if network.takes_hand:
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
+            lines_of = {name: [(sample.ink, sample.text)] for name, sample in samples.items()}
+            header["biases"] = {name: usual_bias(of, Sampling()) for name, of in lines_of.items()}
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
         elif files:
-            samples = {name: read_ink(file)[0] for name, file in files.items()}
             header["styles"] = {
                 name: _primer(match_device(sample.ink, lines), sample.text)
                 for name, sample in samples.items()
@@ -153,13 +156,15 @@ def check_known(network: TrainedNetwork) -> None:
 
 
 def make(paths: Sequence[Path]) -> None:
-    """Make flat files of the page, see `page_networks`."""
-    for path in distributed.bar(paths, "networks", unit=" files", leave=False):
-        path.parent.mkdir(exist_ok=True)
-        if path.stem == DESCRIPTOR.stem:
-            save_descriptor(path)
-        else:
-            save(path, load_network(path.stem, "cpu"))
+    """Make flat files of the page in a folder, see `page_networks`; wait for another process that
+    makes them."""
+    paths[0].parent.mkdir(exist_ok=True)
+    with FileLock(paths[0].with_name("lock")):
+        for path in distributed.bar(missing(paths), "networks", unit=" files", leave=False):
+            if path.stem == DESCRIPTOR.stem:
+                save_descriptor(path)
+            else:
+                save(path, load_network(path.stem, "cpu"))
 
 
 def written_styles_of(network: TrainedNetwork) -> dict[str, Path]:

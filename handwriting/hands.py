@@ -18,12 +18,12 @@ import numpy as np
 import data_loader
 from data_loader.sources.ink_files import match_device
 from handwriting.hand_shape import HandShape
-from handwriting.page_options import HandSource, PageOptions, PrimerFile
+from handwriting.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
 from handwriting.source_text import known_only
-from handwriting.style_checks import check_text
+from handwriting.style_checks import first_lines
 from handwriting.styles import fractions_of, style_values
 from ink.geometry import bounds, vertical_segments, x_height
-from ink.measures import levelled, word_gaps
+from ink.measures import levelled, strokes_per_character, word_gaps
 from ink.sample import Sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Line, Primer, Sampling, check_lengths
@@ -42,6 +42,7 @@ STRETCH_BOUNDS = (0.97, 1.03)
 """Bounds of both factors of the stretch (measured, as above: with larger ones lines run away)."""
 MIN_LETTERS = 3  # least letters, and vertical segments, of a primer that shows a size (assumed)
 RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
+MAX_JOINED_STROKES = 0.85  # per character of a joined hand (styles: up to 0.69, and from 1.08)
 
 
 class Calibration(NamedTuple):
@@ -144,6 +145,7 @@ class Hand:
         second_reader: proofreads all words after the reader; None for no second reader.
         calibration: makes lines as large as the primer. By default it is measured if the writer
             continues a primer with a text, and the sampling has a bias and no stretch.
+        usual_bias: the bias of lines for which no other is chosen.
         description: the source of the hand in words; "" for none.
     """
 
@@ -156,6 +158,7 @@ class Hand:
     progress: bool = False
     second_reader: Reader | None = None
     calibration: Calibration | None = None
+    usual_bias: float = Sampling.bias
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -211,7 +214,7 @@ def hand_of(
         source: the primer's file; the style's file, or a folder of its lines; or a mix, as a text.
         sampling: how points are drawn.
         bias: the bias of lines, if it differs from the bias with which lines are written to compare
-            the primer's size with; None for that of `sampling`.
+            the primer's size with; None for the `usual_bias`.
         skip_unknown: see `source_text.known_only`.
         of_page: whether a page is written, for which a style's line is measured in any case. A mix
             has no line: the hand's primer is None.
@@ -221,11 +224,11 @@ def hand_of(
         UserError: if a file cannot be read, if the writer needs a text and there is none, or if it
             cannot mix styles.
     """
-    if writer.model.needs_text and not isinstance(source, PrimerFile):
-        check_text(source)
-    is_conditioned = writer.takes_hand and not isinstance(source, PrimerFile)
-    if is_conditioned:
+    is_style, usual = not isinstance(source, PrimerFile), sampling.bias
+    lines = first_lines(source) if is_style and writer.model.needs_text else ()
+    if is_conditioned := is_style and writer.takes_hand:
         sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
+        usual = usual_bias([(line.ink, line.text) for line in lines], sampling)
     primer, description = None, ""
     if not isinstance(source, str):
         file = source if isinstance(source, PrimerFile) else PrimerFile(source)
@@ -235,8 +238,16 @@ def hand_of(
     elif not is_conditioned:
         problem = "takes no hand vector, so it mixes no styles: name one style"
         raise UserError(f"{writer.path} {problem}")
-    sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
-    return Hand(writer, primer, sampling=sampling, progress=progress, description=description)
+    sampling = replace(sampling, bias=usual if bias is None else bias)
+    options = {"progress": progress, "description": description}
+    return Hand(writer, primer, sampling=sampling, usual_bias=usual, **options)
+
+
+def usual_bias(lines: Sequence[Primer], sampling: Sampling) -> float:
+    """Return the bias of a writer that is conditioned on the hand of lines, if no other is chosen:
+    that of `sampling`, but `JOINED_BIAS` in place of the default if the lines are joined."""
+    is_joined = lines and strokes_per_character(lines) < MAX_JOINED_STROKES
+    return JOINED_BIAS if is_joined and sampling.bias == Sampling.bias else sampling.bias
 
 
 def load_primer(
@@ -280,11 +291,9 @@ def _sample_of(
         counted = f"{file.path} has {len(samples):,} samples, counted from 0"
         raise UserError(f"primer_number {number}: {counted}")
     text, left_out = _text_of(file, samples[number], writer, skip_unknown)
-    others = f", one of {len(samples):,} in the file"
-    if is_whole:
-        others = f" and {len(samples) - 1:,} more"
-    if len(samples) == 1:
-        others = ""
+    count = len(samples)
+    others = f" and {count - 1:,} more" if is_whole else f", one of {count:,} in the file"
+    others = others if count > 1 else ""
     quoted_text = f", {text!r}" if writer.model.needs_text else ""
     description = f"{samples[number].name}{others}{quoted_text}{left_out and f': {left_out}'}"
     return replace(samples[number], text=text), description
@@ -300,11 +309,9 @@ def _text_of(
         if text is not None:
             raise UserError(f"{writer.path} contains a network without text: no primer_text")
         return "", ""
-    if text is None:
-        text = sample.text
-        if not text:
-            problem = f"{file.path} contains no text for {sample.name}"
-            raise UserError(f"{problem}: give its text as primer_text")
+    if text is None and not (text := sample.text):
+        problem = f"{file.path} contains no text for {sample.name}"
+        raise UserError(f"{problem}: give its text as primer_text")
     if not text:
         return "", ""
     try:

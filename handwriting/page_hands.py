@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from handwriting.hands import TRY_SEED_STRIDE, Hand, hand_of
+from handwriting.hands import TRY_SEED_STRIDE, Hand, hand_of, usual_bias
 from handwriting.page_options import (
     OWN,
     SECOND,
@@ -17,17 +17,14 @@ from handwriting.page_options import (
     parse_style,
 )
 from handwriting.proofreading import LOOKALIKES, spellings
-from handwriting.style_checks import check_lines, check_text
+from handwriting.style_checks import check_lines, first_lines
 from handwriting.styles import network_of, usual_style_of
-from ink.measures import strokes_per_character
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Primer, Sampling
 from model.loading import load_reader, load_writer
 from model.reader import Reader
 from model.writer import Writer, default_proofreader, sampling_of
 
-JOINED_BIAS = 1.0  # usual bias of joined hands (measured, notebook: hands, joined hands)
-MAX_JOINED_STROKES = 0.85  # per character of a joined hand (styles: up to 0.69, and from 1.08)
 NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
 
 
@@ -56,8 +53,7 @@ class Hands:
             page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
-        bias, sharpness, extras = options.bias, options.pen_sharpness, options.extras
-        sampling = sampling_of(writer, bias, sharpness, extras=extras)
+        sampling = sampling_of(writer, options.bias, options.pen_sharpness, extras=options.extras)
         self.sampling = replace(sampling, latent_seed=options.seed)
 
     @cached_property
@@ -90,20 +86,13 @@ class Hands:
             by_bias = {other[1]: hand for other, hand in self._hands.items() if other[0] == source}
             hand = by_bias.get(look.bias) or next(iter(by_bias.values()), None)
             hand = hand or self._new(source, look.bias)
-            bias = self._usual_bias(hand) if look.bias is None else look.bias
+            bias = hand.usual_bias if look.bias is None else look.bias
             if bias != hand.sampling.bias:
                 sampling = replace(hand.sampling, bias=bias)
                 # None: the calibration is measured anew for this bias.
                 hand = replace(hand, sampling=sampling, calibration=None)
             self._hands[key] = replace(hand, slant=look.slant)
         return self._hands[key]
-
-    def _usual_bias(self, hand: Hand) -> float:
-        """Return the bias of a hand without a look's bias."""
-        is_conditioned = hand.continued is None
-        if is_conditioned and strokes_per_character([hand.primer]) < MAX_JOINED_STROKES:
-            return JOINED_BIAS
-        return self.sampling.bias
 
     def _source_of(self, style_name: str | Path | None) -> HandSource | None:
         """Return the source of the hand for the style that a look names; None for a hand that the
@@ -116,29 +105,26 @@ class Hands:
         return parse_style(str(style_name))
 
     def _new(self, source: HandSource | None, bias: float | None) -> Hand:
-        """Return a hand whose lines are written with a bias; None for the sampling's."""
+        """Return a hand whose lines are written with a bias; None for its usual bias."""
         options, reader = self._options, self.reader
         is_style = source is not None and not isinstance(source, PrimerFile)
         path = network_of(source) if is_style and not self._writes_all else self.writer.path
         writer = self._writers.get(path) or self._load(path)
         if isinstance(source, Path) and reader and not options.reader:
             check_lines(source, reader)
-        sampling, shared = self.sampling, {"bias": bias, "progress": self._progress}
+        shared = {"bias": bias, "of_page": True, "progress": self._progress}
         if source is None:
-            hand = own_hand(writer, options.seed, sampling, reader, of_page=True, **shared)
+            hand = own_hand(writer, options.seed, self.sampling, reader, **shared)
         else:
-            skip_unknown = options.skip_unknown
-            hand = hand_of(
-                writer, source, sampling, skip_unknown=skip_unknown, of_page=True, **shared
-            )
+            shared["skip_unknown"] = options.skip_unknown
+            hand = hand_of(writer, source, self.sampling, **shared)
             if hand.primer is None:  # of a mix: the network writes a line
-                sampling = replace(hand.sampling, bias=sampling.bias)
+                sampling = replace(hand.sampling, bias=self.sampling.bias)
                 primer = new_hand_primer(writer, reader, options.seed, sampling)
                 hand = replace(hand, primer=primer)
             else:
                 self.remarks.append(f"in the hand of {hand.description}")
-        second_reader, tries = self.second_reader, options.tries
-        return replace(hand, reader=reader, second_reader=second_reader, tries=tries)
+        return replace(hand, reader=reader, second_reader=self.second_reader, tries=options.tries)
 
     def _load(self, path: Path) -> Writer:
         self._writers[path] = load_writer(path, self._device)
@@ -150,7 +136,7 @@ def check_styles(names: Iterable[str | Path]) -> None:
     """Raise a UserError that names the file of a style whose first line has no text."""
     for name in dict.fromkeys(map(str, names)):
         if name not in (OWN, USUAL):
-            check_text(parse_style(name))
+            first_lines(parse_style(name))
 
 
 def own_hand(
@@ -175,13 +161,15 @@ def own_hand(
         reader: chooses the line of the hand, as the proofreader of a page does.
     """
     sampling, primer = replace(sampling, latent_seed=seed), None
+    usual = sampling.bias
     if writer.takes_hand:
         drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}
         sampling = replace(sampling, extras=drawn | dict(sampling.extras))
+        usual = usual_bias([new_hand_primer(writer, None, seed, sampling)], sampling)
     if of_page or not writer.takes_hand:
-        primer = new_hand_primer(writer, reader, seed, replace(sampling, max_steps=None))
-    sampling = replace(sampling, bias=sampling.bias if bias is None else bias)
-    return Hand(writer, primer, sampling=sampling, progress=progress)
+        primer = new_hand_primer(writer, reader, seed, sampling)
+    sampling = replace(sampling, bias=usual if bias is None else bias)
+    return Hand(writer, primer, sampling=sampling, usual_bias=usual, progress=progress)
 
 
 def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: Sampling) -> Primer:
@@ -190,7 +178,7 @@ def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: 
     The reader, if there is one, chooses among several lines. These are written without a bias,
     because with a bias hands are alike (measured, notebook: pages, hands of a network's own).
     """
-    sampling = replace(sampling, bias=0.0) if reader else sampling
+    sampling = replace(sampling, bias=0.0 if reader else sampling.bias, max_steps=None)
     text = writer.reference_text
     tries = range(NEW_HAND_TRIES if reader else 1)
     seeds = [(seed + number * TRY_SEED_STRIDE) % SEEDS for number in tries]

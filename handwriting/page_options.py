@@ -21,6 +21,7 @@ USUAL = "usual"
 PROOFREADERS = "reader, or open_reader where the writer is free for any use"
 """The networks that `default_proofreader` returns, for help texts."""
 SECOND = "eye"  # the pretrained second reader: reads pictures, and is free for any use
+JOINED_BIAS = 1.0  # usual bias of joined hands (measured, notebook: hands, joined hands)
 X_HEIGHT = 2.2  # default x-height in mm (assumed: a row of A4 has some 60 characters)
 LINE_HEIGHT = 3.9  # default height of a line in x-heights (assumed: 8.5 mm for 2.2 mm)
 

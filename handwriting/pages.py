@@ -42,11 +42,13 @@ class Origin:
         options: the options of the pages.
         looks: the look of each line of the text.
         network: the file of the network that wrote all pages; None for the network of each style.
+        output: the file that the pages were last saved as; None if they were not saved.
     """
 
     options: PageOptions
     looks: Sequence[Look]
     network: str | None
+    output: str | None = None
 
 
 class Pages(list[Page]):
@@ -128,6 +130,7 @@ class Pages(list[Page]):
 
     def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format; return the files."""
+        self.origin = replace(self.origin, output=str(Path(path).resolve()))
         return save_pages(self, path, dpi=dpi)
 
     def _repr_html_(self) -> str:

@@ -62,9 +62,8 @@ class Paper:
         if min(self.text_width, self.bottom - self.margins[0]) < MIN_TEXT_AREA:
             margins = ", ".join(f"{margin:g}" for margin in self.margins)
             raise UserError(
-                f"a sheet of {self.width:g} by {self.height:g} mm with margins of "
-                f"{margins} mm (top, right, bottom, left) "
-                f"leaves less than {MIN_TEXT_AREA:g} mm for the writing"
+                f"a sheet of {self.width:g} by {self.height:g} mm with margins of {margins} mm "
+                f"(top, right, bottom, left) leaves less than {MIN_TEXT_AREA:g} mm for the writing"
             )
         if self.ruling != "plain" and not self.spacing > 0.0:
             raise UserError(f"a {self.ruling} sheet needs a spacing above 0 mm")

@@ -156,7 +156,7 @@ def _set_group(
     for text_line, cells_of_line, rows in zip(text_lines, cells, num_rows, strict=True):
         *lead, last = [[word.scaled(size) for word in words] for words in cells_of_line]
         is_long_verse = are_verses and not lead and 1 < rows <= MAX_VERSE_ROWS
-        hanging_indent = VERSE_INDENT * size if is_long_verse else 0.0
+        hanging_indent = look.indent + VERSE_INDENT * size if is_long_verse else 0.0
         left = text_line.leading_width * size
         yield Paragraph(
             last,

@@ -154,12 +154,14 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         lean: how far downstrokes lean to the right, x over y.
     """
     letters, added = letters.copy(), []
-    dots = [
-        number
-        for number, (stroke, indices) in enumerate(letters.pairs())
-        if np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE * x_height
-        and f"{letters.text} "[indices[0]] not in HIGH_SIGNS
-    ]
+    sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
+    small = (k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE)
+    last, dots = {int(letters.indices[k][0]): k for k in small}, []
+    for number, (first, *_) in enumerate(letters.indices):
+        sign = f"{letters.text} "[first]
+        # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
+        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last.get(first, 0))
+        dots += [number] if may_be_dot and sizes[number] <= MAX_DOT_SIZE else []
     for index in letters.indices_of("ij"):
         max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
         stems = stems_of(letters, index, x_height, max_height)

@@ -71,7 +71,7 @@ def load_report(path: str | PathLike[str]) -> Pages:
                 del reading[name]
             proofread.append(CheckedWord((), **reading))
         looks = [Look(**look) for look in values["looks"]]
-        origin = Origin(_options(values["options"]), looks, values["network"])
+        origin = Origin(_options(values["options"]), looks, values["network"], values["output"])
     except (ConfigFault, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         problem = "not a report saved by `page --report FILE` of this version"
         raise UserError(f"{path}: {problem}") from None

@@ -59,9 +59,8 @@ def strokes_by_character(word: WrittenWord) -> list[list[np.ndarray]]:
     """Return the strokes of each character; empty if the word has no `indices`."""
     if not word.indices:
         return []
-    letters = letters_of(word)
-    indices = range(len(word.text))
-    return [[word.strokes[k] for k in letters.numbers_of(index)] for index in indices]
+    numbers_of, indices = letters_of(word).numbers_of, range(len(word.text))
+    return [[word.strokes[k] for k in numbers_of(index)] for index in indices]
 
 
 def without_unknown(
@@ -142,11 +141,8 @@ def _has_clear_stop(letters: LetterStrokes, index: int) -> bool:
 
 
 def _has_raised(letters: LetterStrokes, index: int) -> bool:
-    return any(_is_raised(stroke) for stroke, indices in letters.pairs() if index in indices)
-
-
-def _is_raised(stroke: np.ndarray) -> bool:
-    return bool(stroke[:, 1].max() <= -MIN_ACCENT_RISE)
+    strokes = (stroke for stroke, indices in letters.pairs() if index in indices)
+    return any(stroke[:, 1].max() <= -MIN_ACCENT_RISE for stroke in strokes)
 
 
 def _has_bar(strokes: Strokes) -> bool:

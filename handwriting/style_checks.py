@@ -16,14 +16,15 @@ MIN_CHECKED = 3  # least lines of a style that are judged to be no writing (assu
 MAX_MISREAD = 0.5  # character error rate of a line that may say its text (measured: `check_lines`)
 
 
-def check_text(style: str | Path) -> None:
-    """Raise a UserError that names the file if the first line of a style, by which words are
-    shaped, has no text."""
-    for path in fractions_of(style):
-        sample = data_loader.read_ink(path)[0]
+def first_lines(style: str | Path) -> list[Sample]:
+    """Return the first line of each style of a mix, by which words are shaped. Raise a UserError
+    that names the file if a line has no text."""
+    lines = {path: data_loader.read_ink(path)[0] for path in fractions_of(style)}
+    for path, sample in lines.items():
         if not sample.text.strip():
             file = path / sample.name if path.is_dir() else f"{path}, {sample.name}"
             raise UserError(f"{file}: the first line of the style has no text; add what it says")
+    return [*lines.values()]
 
 
 def check_lines(path: Path, reader: Reader) -> None:

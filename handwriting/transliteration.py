@@ -82,8 +82,7 @@ def replacements(accepted: frozenset[str]) -> dict[str, str]:
 
 def explain(transliteration: Transliteration) -> str:
     """Return a sentence on the replaced and omitted characters; empty if there are none."""
-    sentences = []
-    changes, left_out = transliteration.changes, transliteration.left_out
+    (_, changes, left_out), sentences = transliteration, []
     if changes:
         pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in changes.items()]
         sentences.append(f"written as others: {_listed(pairs)}")

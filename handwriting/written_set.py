@@ -173,26 +173,25 @@ class WrittenSet:
         ]
         with tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar:
             read = partial(self._read, folder, bar)
-            licences = (self.writer.licence,)
-            return prepared_in(
-                folder, ShardSource("written", self._key, blocks, read, licences=licences)
-            )
+            options = {"licences": (self.writer.licence,)}
+            return prepared_in(folder, ShardSource("written", self._key, blocks, read, **options))
 
     @property
     def _key(self) -> dict[str, object]:
         """All on which the lines depend, as the key of the prepared folder."""
-        extras = sorted((self.hand or self).sampling.extras.items())
+        sampling = (self.hand or self).sampling
+        extras = sorted(sampling.extras.items())
         conditions = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
         continued = self.hand and self.hand.continued
         primer = continued and (continued[0].tobytes(), continued[1])
         names = ("bias", "pen_sharpness", "stretch", "max_steps", "latent_seed")
+        own_names = ("num_samples", "seed", "lines_per_hand", "inkml")
         return {
             "texts": _digest(self.texts.path),
             "network": _digest(self.writer.path),
             "hand": hashlib.sha256(repr((conditions, primer)).encode()).hexdigest(),
-            **{name: getattr(self.sampling, name) for name in names},
-            **{name: getattr(self, name) for name in ("num_samples", "seed", "lines_per_hand")},
-            "inkml": self.inkml,
+            **{name: getattr(sampling, name) for name in names},
+            **{name: getattr(self, name) for name in own_names},
         }
 
     def _read(self, folder: Path, bar: tqdm, block: tuple[int, int]) -> Iterator[Parsed]:

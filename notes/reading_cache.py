@@ -83,13 +83,16 @@ class Library:
         """Return the state of a file; a note is read again if it changes."""
         return f"{file_state(path)} {self.any_pdf}"
 
-    def read_ahead(self, path: Path) -> None:
-        """Cache the texts of a file's pages, unless its state is already indexed. Other processes
-        call this: `note` then finds the texts, and the file's faults."""
+    def has(self, path: Path) -> bool:
+        """Return whether a file is indexed in its present state."""
         state = self._state(path)
-        if self._indexed(lambda index: index.summary(path, state)) is None:
-            for _ in _Pages(self, path):
-                pass
+        return self._indexed(lambda index: index.summary(path, state)) is not None
+
+    def read_ahead(self, path: Path) -> None:
+        """Cache the texts of a file's pages. Other processes call this for new files: `note` then
+        finds the texts, and the file's faults."""
+        for _ in _Pages(self, path):
+            pass
 
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query in files by name, see `notes.search`, and places with words

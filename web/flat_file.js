@@ -9,7 +9,7 @@ const UNUSED = new Map([
   ["reader", ["sampling"]],
   ["descriptor", ["licence", "alphabet", "architecture", "normalisation", "sampling"]],
 ]);
-const OPTIONAL = ["hands", "styles"]; // keys that any header may lack
+const OPTIONAL = ["hands", "biases", "styles"]; // keys that any header may lack
 
 const isText = (value) => typeof value === "string", isNumber = Number.isFinite;
 const isSize = (value) => Number.isSafeInteger(value) && value > 0;
@@ -29,6 +29,7 @@ const KEYS = [
   [areNumbers, "styles.*.ink"],
   [(value) => value === undefined || arePair(value), "styles.*.stretch"],
   [(value) => value?.constructor === Object && Object.values(value).every(areNumbers), "hands"],
+  [(value) => value?.constructor === Object && Object.values(value).every(isNumber), "biases"],
   [(value) => value === null || isSize(value), "sampling.longest"],
   [isSize, "features.parts"],
   [(value) => Array.isArray(value) && value.every(isTensor), "tensors"],

@@ -70,7 +70,7 @@ export interface WriteOptions {
   style?: string | Hand | null;
   /** An integer from 0 to 4294967295; the same seed writes the same line (default: 0). */
   seed?: number;
-  /** From 0 on: more is more legible and less varied (default: 0.75). */
+  /** From 0 on: more is more legible and less varied (default: 0.75, of joined styles 1). */
   bias?: number;
   /** Ends the line with the signal's reason. */
   signal?: AbortSignal;
@@ -88,6 +88,8 @@ export interface Writer {
   /** Most characters of a line: 64 of the open writer. */
   readonly longest: number;
   readonly bias: number;
+  /** The default bias of styles; all other hands have `bias`. */
+  readonly biases: Readonly<Record<string, number>>;
   readonly styles: string[];
   /** Whether `ownHand` returns hands. */
   readonly hasOwnHands: boolean;

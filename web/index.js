@@ -158,9 +158,10 @@ class Writer {
   #descriptor; // a function that loads the network that describes hands
 
   constructor(network, descriptor) {
-    const {name, licence, alphabet, replacements, sampling, hands, styles} = network.header;
+    const {name, licence, alphabet, replacements, sampling, hands, biases = {}, styles} =
+      network.header;
     const longest = sampling.longest ?? MAX_CHARACTERS;
-    Object.assign(this, {name, licence, alphabet, replacements, longest, bias: sampling.bias,
+    Object.assign(this, {name, licence, alphabet, replacements, longest, biases, bias: sampling.bias,
       styles: Object.keys(hands ?? styles ?? {}), hasOwnHands: Boolean(hands && !hands.hand)});
     this.#network = network;
     this.#descriptor = descriptor;
@@ -229,7 +230,8 @@ class Writer {
   async *write(text, options = {}) {
     need(typeof text === "string", "The text is no string.");
     need(typeof options === "object" && options, "The options are no object.");
-    const {style, seed = 0, bias = this.bias, signal, reader} = options, header = this.#header();
+    const {style, seed = 0, signal, reader} = options, header = this.#header();
+    const {bias = this.biases[style ?? "hand"] ?? this.bias} = options;
     const title = text.normalize("NFC").trim().replace(/ +/g, " ");
     const unknown = [...new Set(title)].filter((sign) => !header.alphabet.includes(sign));
     const surplus = Object.keys(options).find((option) => !OPTIONS.includes(option));

@@ -41,20 +41,18 @@ function concatenated(rows) {
 const layer = (kernels, rows, bias) => ({size: rows.length / 4, width: rows[0].length,
   weights: kernels.pack(rows, 4), bias: kernels.alloc(bias.length, bias)});
 
-/** The rows of an LSTM's gates, in the kernels' order, from torch's tensors: from the inputs, from the
- * hidden state, and the biases. */
+/** The rows of an LSTM's gates in torch's order: from the inputs, from the hidden state, the biases. */
 function torchGates(tensors, name, [size, inputs]) {
   const columns = {weight_ih: inputs, weight_hh: size, bias_ih: 1, bias_hh: 1};
-  const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) => {
-    const rows = rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]);
-    return GATES.flatMap((gate) => rows.slice(gate * size, (gate + 1) * size));
-  });
+  const [incoming, hidden, bias, hiddenBias] = Object.keys(columns).map((kind) =>
+    rowsOf(tensors, `${name}.layer.${kind}_l0`, 4 * size, columns[kind]));
   return [incoming, hidden, bias.map(([value], i) => value + hiddenBias[i][0])];
 }
 
 /** A packed layer of LSTM cells from torch's tensors, with the inputs in the order of `ranges`. */
 function torchLayer(kernels, tensors, name, sizes, ranges) {
-  const [incoming, hidden, bias] = torchGates(tensors, name, sizes);
+  const [incoming, hidden, bias] = torchGates(tensors, name, sizes).map((rows) =>
+    GATES.flatMap((gate) => rows.slice(gate * sizes[0], (gate + 1) * sizes[0])));
   const rows = hidden.map((row, i) =>
     concatenated([row, ...ranges.map((range) => incoming[i].subarray(...range))]));
   return layer(kernels, rows, bias);

@@ -25,6 +25,7 @@ export function startWrite({client, complain, say, store}) {
   let paper, rows = [], sheets = [], job = null, network = null, hand = null;
   let frame = 0, lastTime = 0, showsAll = false; // of the animated pen
   let typing = 0; // timer of the address
+  let usualBias = fields.bias.value; // of the style last written in; null if the address has a bias
 
   const pen = () => ({width: Number(fields.pen.value), colour: fields.colour.value});
   const rowsOf = (sheet) => rows.filter((row) => row.sheet === sheet);
@@ -174,6 +175,14 @@ export function startWrite({client, complain, say, store}) {
     fields.style.value = names.includes(value) ? value : "";
   }
 
+  /** Set the legibility that is usual for the chosen style, unless somebody chose another. */
+  function setUsualBias() {
+    const usual = String(network.biases[fields.style.value || "hand"] ?? network.bias);
+    if (fields.bias.value === usualBias) fields.bias.value = usual;
+    usualBias = usual;
+    repaint();
+  }
+
   /** The chosen hand, as a request for the worker's task `hand`. */
   async function chosenHand() {
     const style = fields.style.value, seed = Number(fields.seed.value);
@@ -196,6 +205,7 @@ export function startWrite({client, complain, say, store}) {
     network = await client.ask("load", {role: "writer"}).finally(() => say(""));
     find("#licence").textContent = `${network.name}: ${network.licence}`;
     showStyles();
+    setUsualBias();
     const text = checkedText().trimEnd(), size = Number(fields.size.value);
     hand = await client.ask("hand", await chosenHand());
     find("#problem").hidePopover();
@@ -255,6 +265,7 @@ export function startWrite({client, complain, say, store}) {
     open(query) {
       if (paper && !query) return;
       const values = new URLSearchParams(query), style = values.get("style");
+      if (values.has("bias")) usualBias = null;
       if (style) fields.style.append(new Option(style)); // the list has no styles before `load`
       for (const [name, value] of values)
         if (initial.has(name)) fields[name].value = value;

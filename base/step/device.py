@@ -14,8 +14,7 @@ from base import distributed
 from utils.checks import UserError, device_name
 
 KEPT_BYTES = 1 << 28
-"""Blocks of memory up to this size are kept when they are freed (assumed: more than a tensor of a
-training step)."""
+"""Freed memory that a training keeps (assumed: more than the tensors of a step)."""
 layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=False)
 """Whether the code runs inside a block of `plain_layers`."""
 
@@ -46,7 +45,7 @@ def fast_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
 def keep_freed_memory() -> None:
     """Let this process keep the memory that a training step frees, for the next step. The C library
     of Linux would return large tensors to the system; getting them anew took a tenth of a step on a
-    CPU (measured, notebook: speed, training on a CPU)."""
+    CPU (measured, notebook: speed, training on a CPU). At most `KEPT_BYTES` are kept."""
     if sys.platform != "linux":
         return
     trim_threshold, mmap_threshold = -1, -3  # names of malloc.h in glibc

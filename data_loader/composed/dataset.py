@@ -76,7 +76,6 @@ class ComposedDataset(ExtendedDataset):
             hand only from the hand vector. None makes no pieces. Only used with `height`.
         lifts: least number of strokes per character of the hands that are used, or None.
             Hands below 0.65 join their letters, but composed letters would not be joined.
-        scarce: a character with fewer copies than this in all hands is sometimes drawn.
         seed: seed of the choice of texts, hands and pieces.
 
     Raises:
@@ -96,7 +95,6 @@ class ComposedDataset(ExtendedDataset):
     longest: Annotated[int, Range(8, 100_000)] | None = None
     pieces: Annotated[int, Range(1, 100_000)] | None = None
     lifts: Annotated[float, Range(0, 100)] | None = None
-    scarce: Annotated[int, Range(1, 1_000_000)] = 60
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -222,7 +220,7 @@ class ComposedDataset(ExtendedDataset):
                 f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} hands "
                 f"within these bounds has {MIN_LINES} lines that the alignment fits"
             )
-        return Bank(chosen, drawer, self.scarce)
+        return Bank(chosen, drawer)
 
     def _composed_lines(self, bank: Bank, grid: float | None) -> Iterator[Sample]:
         """Yield new lines, named such as "composed-000017/a01-000u"; their group is the hand."""

@@ -225,7 +225,7 @@ class SourceDataset(BaseDataset):
         self, samples: Samples, faults: list[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the samples of each split, and notes; a division of prepared samples is cached."""
-        lines = self._listed_lines()
+        lines = listed_lines(self.leave_out)
 
         def places_by_split() -> tuple[Places, list[str]]:
             places, notes = self._divide(samples, faults)
@@ -252,28 +252,12 @@ class SourceDataset(BaseDataset):
         """Return the splits, and notes for the report; a subclass may replace the samples."""
         return by_split, []
 
-    def _listed_lines(self) -> list[str]:
-        """Return the lines of the file `leave_out`."""
-        if (path := self.leave_out) is None:
-            return []
-        try:
-            shipped = LISTS / f"{path}.txt"
-            file = shipped if shipped.is_file() else Path(path).expanduser()
-            return [*filter(None, map(str.strip, decode(read_file(file)).splitlines()))]
-        except Fault as fault:
-            expected = f"a text file of names; this is {fault}"
-            raise ConfigFault("leave_out", path, expected) from None
-
     def _remove_listed(
         self, lines: list[str], places_by_split: Places, names: list[str]
     ) -> tuple[Places, list[str]]:
         """Return the splits without the samples that lines name, and notes for the report."""
-        all_names, listed, path = set(names), set(), self.leave_out
-        for line in lines:
-            if line in all_names:  # A name may contain blanks, or begin with `#`.
-                listed.add(line)
-            elif not line.startswith("#"):
-                listed.add(line.split()[0])
+        all_names, path = set(names), self.leave_out
+        listed = listed_names(lines, all_names)
         in_splits = {
             names[place] for places in places_by_split.values() for place in places.tolist()
         }
@@ -347,3 +331,27 @@ class DividedDataset(SourceDataset):
     def _split_key(self, name: str) -> str:
         """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name
+
+
+def listed_lines(path: str | None) -> list[str]:
+    """Return the lines of a file `leave_out`, see `SourceDataset`; none of None."""
+    if path is None:
+        return []
+    try:
+        shipped = LISTS / f"{path}.txt"
+        file = shipped if shipped.is_file() else Path(path).expanduser()
+        return [*filter(None, map(str.strip, decode(read_file(file)).splitlines()))]
+    except Fault as fault:
+        expected = f"a text file of names; this is {fault}"
+        raise ConfigFault("leave_out", path, expected) from None
+
+
+def listed_names(lines: Iterable[str], names: Collection[str]) -> set[str]:
+    """Return the names that the lines of a file `leave_out` list, of `names` or others."""
+    listed = set()
+    for line in lines:
+        if line in names:  # A name may contain blanks, or begin with `#`.
+            listed.add(line)
+        elif not line.startswith("#"):
+            listed.add(line.split()[0])
+    return listed

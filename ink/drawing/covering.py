@@ -3,7 +3,7 @@ and ink in the colour of the paper."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -33,6 +33,7 @@ Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], 
 """A function that measures places relative to lines, see `_distances`."""
 
 
+@lru_cache(1)  # Reading a page asks what the key of its cached text has asked.
 def unseen(page: InkPage) -> dict[int, str]:
     """Return the kind of each stroke of a pen that cannot be seen, by the stroke's number."""
     if not page.strokes:

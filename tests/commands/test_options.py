@@ -36,7 +36,7 @@ def test_the_help_shows_the_defaults_of_the_library(capsys):
         if name not in ("runs", "style", "web"):
             assert "--device" in shown[name] and "--module" in shown[name]
     write = shown["write"]
-    assert write.count("(default") >= 11 and f"need more (default: {Sampling.bias:g})" in write
+    assert write.count("(default") >= 11 and f"more (default: {Sampling.bias:g}," in write
     assert f"as in the paper; default: {Sampling.pen_sharpness:g})" in write
     assert f"or {DEFAULT_STEPS} without a text" in write
 

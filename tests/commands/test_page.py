@@ -90,6 +90,12 @@ def test_words_are_listed_and_written_again_by_their_text(networks, tmp_path, ca
     assert "row 1, word 2, 'ba,': " in said and "row 1, word 3, 'ab': " in said
     (row,) = json.loads(report.read_text())["pages"][0]["rows"]
     assert [word["rewritten"] for word in row["words"]] == [0, 1, 1]
+    before = report.read_bytes()
+    other = [str(tmp_path / "b.json") if each is output else each for each in again]
+    assert experiments.main([*map(str, other)]) == 0  # The pages of a.json keep their report.
+    assert report.read_bytes() == before
+    (row,) = json.loads((tmp_path / "b-report.json").read_text())["pages"][0]["rows"]
+    assert [word["rewritten"] for word in row["words"]] == [0, 2, 2]
     for text, message in (("ab:3", "these pages have 2 such"), ("1:1", "no word of these pages")):
         with pytest.raises(UserError, match=f"'{text}': {message}"):
             experiments.main([*map(str, again[:-2]), text])

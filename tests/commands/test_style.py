@@ -10,6 +10,7 @@ import torch
 import experiments
 from data_loader.sources.ink_files import read_ink
 from handwriting.hands import extras_of_style
+from handwriting.page_options import JOINED_BIAS
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
 from model import load
@@ -131,7 +132,7 @@ def test_a_mix_of_styles_is_written_by_its_hand_vector(place):
     network, mix = told_network(place), "mine:0.3,other:0.7"
     words = ("-r", network, "-d", "cpu", "--text", "ab", "--steps", 30, "--output", "a.inkml")
     assert run("write", *words, "--style", mix) == 0
-    sampling = Sampling(extras=extras_of_style(mix), max_steps=30)
+    sampling = Sampling(JOINED_BIAS, extras=extras_of_style(mix), max_steps=30)  # Both join.
     line = load(network, "cpu").write("ab", sampling)
     (written,) = read_ink(place / "a.inkml")
     np.testing.assert_array_equal(written.ink, line.ink)

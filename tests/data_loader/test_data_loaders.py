@@ -344,6 +344,16 @@ def test_a_dataset_brings_its_own_preprocessing():
         assert [type(transform).__name__ for transform in ready.preprocessing] == expected
 
 
+def test_samples_that_a_file_names_are_left_out_of_the_training_alone(tmp_path):
+    (path := tmp_path / "listed.txt").write_text("# read\nsample3 for sure\nsample25\n")
+    ready, usual = data(leave_out=str(path)), data()
+    names = [*usual.training.strings("name")]
+    assert [*ready.training.strings("name")] == [name for name in names if name != "sample3"]
+    assert [*ready.samples("valid").strings("name")] == [*usual.samples("valid").strings("name")]
+    with pytest.raises(ConfigFault, match='leave_out = "gone": a text file of names'):
+        data(leave_out="gone")
+
+
 def test_overfitting_trains_and_validates_on_the_same_samples_as_they_are():
     ready = data(overfit=3, augmentation=[Scale(low=2.0, high=3.0)], preprocessing=[FillMissing()])
     (train,), (valid,) = ready.training_loader(), ready.loader("valid")

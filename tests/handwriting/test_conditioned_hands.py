@@ -80,7 +80,7 @@ def test_no_line_is_measured_where_only_the_hand_vector_matters(writer, tmp_path
     monkeypatch.setattr(
         Writer, "reference_lines", lambda *given: measured.append(given) or usual(*given)
     )
-    hand = hand_of(writer, file, bias=page_hands.JOINED_BIAS)  # The wave joins its letters.
+    hand = hand_of(writer, file)
     inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
     assert [*map(np.array_equal, inks, expected)] == [True, True]
     assert hand.primer is None and hand.description == "a.json, 'abc'" and not measured
@@ -95,8 +95,14 @@ def test_joined_letters_have_a_higher_bias_unless_another_is_chosen(
 ):
     ink = wave()
     ink[[*range(60, 60 * strokes, 60)], 2] = 1  # The text has three letters.
-    hand = hand_of_page(writer, proofread=False, style=style(tmp_path, "a", 1, ink), bias=bias)
-    assert hand.sampling.bias == expected
+    file = style(tmp_path, "a", 1, ink)
+    mixed = f"{file}:1,{style(tmp_path, 'b', 2, ink)}:3"
+    for source in (file, mixed):
+        hands = (
+            hand_of_page(writer, proofread=False, style=source, bias=bias),
+            hand_of(writer, source, bias=bias),  # of `write`
+        )
+        assert [hand.sampling.bias for hand in hands] == [expected] * 2
 
 
 def test_a_primer_is_continued_also_if_a_style_would_give_a_hand_vector(writer, tmp_path):
@@ -192,6 +198,13 @@ def test_a_line_in_the_hand_of_a_seed_is_that_of_a_page_and_needs_no_primer(writ
     hand = own_hand(writer, 5)
     inks = [line.ink for line in hand.write_texts(["ab", "ba"], [3, 4])]
     assert [*map(np.array_equal, inks, expected)] == [True, True] and hand.primer is None
+
+
+def test_a_joined_hand_of_a_seed_has_the_bias_of_joined_hands(writer, monkeypatch):
+    monkeypatch.setattr(page_hands, "new_hand_primer", lambda *_: (wave(), "abc"))
+    page = hand_of_page(writer, style="own", seed=5, proofread=False)
+    assert page.sampling.bias == own_hand(writer, 5).sampling.bias == 1.0
+    assert own_hand(writer, 5, bias=0.5).sampling.bias == 0.5
 
 
 @pytest.mark.parametrize(

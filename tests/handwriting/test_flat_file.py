@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
-from handwriting import flat_file
+from handwriting import flat_file, page_networks
 from handwriting.hands import extras_of_style, load_primer
 from handwriting.page_options import PrimerFile
 from handwriting.styles import styles
@@ -88,6 +91,8 @@ def test_the_header_has_the_hand_vector_of_each_style_if_the_writer_takes_hand_v
     header, _ = parts_of(tmp_path / "a.bin")
     files = {name: file for name, file in styles().items() if "open_" not in name}
     assert header["hands"].keys() == files.keys() and len(files) == 12 and "styles" not in header
+    joined = {"flowing", "joined", "linked", "rolling", "tall"}
+    assert header["biases"] == {name: 1.0 if name in joined else 0.75 for name in files}
     for name, vector in header["hands"].items():
         state = writer.model.initial_state(
             1, writer.model.make_conditions(1, extras_of_style(files[name]))
@@ -107,3 +112,23 @@ def test_the_header_has_the_primer_of_a_hand_if_the_writer_takes_no_hand_vectors
     points = np.reshape(hand["ink"], (-1, 3)) * [hand["x_height"], hand["x_height"], 1]
     np.testing.assert_allclose(points, ink, atol=0.02)
     assert hand["stretch"] != [1, 1] and all(0.97 <= factor <= 1.03 for factor in hand["stretch"])
+
+
+def test_a_file_that_another_makes_is_waited_for_and_not_made_again(tmp_path, monkeypatch):
+    made, content = [], page_networks.START
+    start, path = threading.Barrier(2, timeout=30), tmp_path / "networks" / "descriptor.bin"
+
+    def save_slowly(path):
+        made.append(path)
+        time.sleep(0.1)
+        path.write_bytes(content + hashlib.sha256(content).digest())
+
+    def make(_):
+        start.wait()
+        flat_file.make([path])
+        return page_networks.is_usable(path)
+
+    monkeypatch.setattr(flat_file, "save_descriptor", save_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(make, range(2))] == [True, True]
+    assert made == [path]

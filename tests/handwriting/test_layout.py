@@ -18,7 +18,13 @@ from handwriting.layout import (
     spread,
 )
 from handwriting.paper import Paper
-from handwriting.paragraphs import COLUMN_GAP, EMPTY_COLUMN_WIDTH, Paragraph, TextLine
+from handwriting.paragraphs import (
+    COLUMN_GAP,
+    EMPTY_COLUMN_WIDTH,
+    VERSE_INDENT,
+    Paragraph,
+    TextLine,
+)
 from handwriting.written_word import WrittenWord
 from ink.drawing.layers import Pen
 from utils.checks import UserError
@@ -227,6 +233,17 @@ def test_columns_are_kept_only_when_their_cells_fit(first, last, fit, kept, rema
     rows, remarks = set_to_fit(lines(options, "table", *cells), options)
     assert [bool(row.lead) for row in rows] == [kept] * 2
     assert any(remark in text for text in remarks) if remark else not remarks
+
+
+@pytest.mark.parametrize("indent", [0.0, 60.0])
+def test_the_second_row_of_a_long_verse_or_address_begins_right_of_the_others(indent):
+    options, tenth = PageOptions(indent=indent), cell(0.1 * ROW - 1.0)
+    verses = lines(options, "text", [[tenth] * 3], [[tenth] * 11], [[tenth] * 4])
+    set_verses, _ = set_to_fit(verses, options)
+    rows = [row for row, _ in set_rows(set_verses, options.paper)]
+    further = VERSE_INDENT * options.usual_size
+    starts = [row.strokes[0][0, 0] - options.paper.margins[3] - indent for row in rows]
+    assert starts == pytest.approx([0.0, 0.0, further, 0.0])
 
 
 @pytest.mark.parametrize("lead", [[], [cell(0.1 * ROW)]])

@@ -92,6 +92,15 @@ def test_an_apostrophe_is_not_taken_for_the_dot_of_an_i():
     np.testing.assert_allclose(np.concatenate(dots), [(0.0, -1.6), (0.5, -1.5)])
 
 
+def test_of_two_small_strokes_at_an_apostrophe_the_first_is_the_dot_before_it():
+    """In joined hands the window is already at the apostrophe then; a letter may begin there."""
+    tick, letter = [(0.6, -1.7), (0.6, -1.4)], [(1.0, -1.0), (1.0, 0.0)]
+    word = letters("j's", [down(0.0, 1.0), across(0.2, y=-1.5), tick, letter], 0, 1, 1, 1)
+    repaired_word = with_dots(word, 1.0, 0.0)
+    assert [len(part) for part in repaired_word.strokes] == [11, 1, 2, 2]
+    np.testing.assert_allclose(dots_of_first(repaired_word), [(0.2, -1.5)])
+
+
 @pytest.mark.parametrize(
     ("bar", "expected"),
     [

@@ -27,7 +27,7 @@ const tasks = {
     if (file.size < 8) throw new Error("The network file is cut off.");
     return {name, licence: "as it is", longest: 40, alphabet: ALPHABET,
       replacements: {"½": "1/2"}, styles: [name === role ? "round" : "hand"],
-      hasOwnHands: name === role};
+      hasOwnHands: name === role, bias: 0.75, biases: {round: 1}};
   },
   hand: ({lines, style, seed}) => lines ?? [style, seed],
   async write({line: number, text, style: hand}) {

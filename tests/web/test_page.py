@@ -206,6 +206,19 @@ def test_a_link_holds_every_option_and_a_hostile_link_does_no_harm(page, site):
     assert page.locator("img").count() == 0
 
 
+def test_a_style_has_its_usual_legibility_unless_another_is_chosen(page, site):
+    page.goto(f"{site[0]}#write")
+    write(page, "First words")  # The styles are listed then.
+    for number, (style, bias) in enumerate([("round", "1"), ("", "0.75"), ("round", "1")]):
+        page.select_option("[name=style]", style)
+        write(page, f"Words {number}")
+        assert page.input_value("[name=bias]") == bias
+    page.fill("[name=bias]", "1.5")
+    page.select_option("[name=style]", "")
+    write(page, "Clear words")
+    assert page.input_value("[name=bias]") == "1.5"
+
+
 NO_PARTS = dict.fromkeys(["constructor", "__proto__?text=a", "%00", "write?learned=x"], "write")
 NO_PARTS |= {"read?x": "read"}
 

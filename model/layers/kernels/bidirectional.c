@@ -6,6 +6,7 @@
  * steps.
  */
 
+#define GATE_PLACES {0, 1, 3, 2} /* torch's order */
 #include "step.h"
 
 #include <stdlib.h>
@@ -20,9 +21,9 @@ STRUCTURE(Bidirectional,
     const item *sequences;                         /* rows have an even width */
     const item **input_weights, **hidden_weights;  /* packed; of forwards and backwards */
     const float **biases;
-    /* Of each frame forwards and backwards; what follows a line is not written. The gates (input,
-     * forget, output, candidate) have been through their activation functions. */
-    item *hiddens, *gates;               /* `gates` and `cells`: null without gradients */
+    /* Of each frame forwards and backwards; what follows a line is not written. The gates have been
+     * through their activation functions. Without gradients `gates` and `cells` are null. */
+    item *hiddens, *gates;
     float *cells;
     const item **hidden_weights_backward, *d_hiddens;
     item *d_gates;
@@ -82,8 +83,8 @@ static int forward_lines(const Bidirectional *layer, int64_t backwards, int64_t 
     int64_t count = (layer->batch - group + groups - 1) / groups;
     const int64_t ahead = ROWS * (1 + AHEAD / (ROWS * count)), stride = ahead * columns;
     float *sums = aligned_alloc(64, (count * (stride + size) + 16) / 16 * 64);
-    item *allocated = calloc(2 * count * width + 4 * size, sizeof(item));
-    item *hidden = allocated, *next = hidden + count * width, *unused = next + count * width;
+    item *allocated = calloc(2 * count * width, sizeof(item));
+    item *hidden = allocated, *next = hidden + count * width;
     const int failed = !sums || !allocated;
     float *cells = sums + count * stride;
     const Lines lines = {layer, backwards, group, groups, ahead, sums};
@@ -101,8 +102,8 @@ static int forward_lines(const Bidirectional *layer, int64_t backwards, int64_t 
                 product(hidden + row * width, width, size, panel, panel,
                         of_step + row * stride + block, stride, 1, (int)rows, VECTORS);
                 for (int64_t i = row; i < row + rows; i++) {
-                    item *kept = layer->gates ? layer->gates + place_of(&lines, i, step) * 4 * size
-                                              : unused;
+                    item *kept =
+                        layer->gates ? layer->gates + place_of(&lines, i, step) * 4 * size : 0;
                     cells_forward(size, block / 4, of_step + i * stride + block,
                                   layer->biases[backwards], cells + i * size, cells + i * size,
                                   next + i * width, kept);

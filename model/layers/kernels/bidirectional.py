@@ -9,26 +9,32 @@ directions have a dimension of 2, forwards first. `d_` before a name means the g
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.cells import reorder_gates
 from model.layers.kernels import library
 
 _call = partial(library.call, "Bidirectional")
 
 
 class _Lines(torch.autograd.Function):
-    """The layer with its gradient (the paper, eqs 7-11 without peepholes); for the arguments see
-    `run`: `inputs` is `(B, S, X)`, the weights are `(2, 4 H, X)`, `(2, 4 H, H)` and `(2, 4 H)`."""
+    """The layer with its gradient (the paper, eqs 7-11 without peepholes). `inputs` is `(B, S, X)`;
+    `weights` are those of the inputs, `(4 H, X)`, of the hidden state, `(4 H, H)`, and the bias,
+    `(4 H)`, forwards and then backwards, with the gates in torch's order. For the rest see `run`.
+    """
 
     @staticmethod
-    def forward(ctx, dtype: torch.dtype, lengths: Tensor, keeps: bool, *others: Tensor) -> Tensor:
-        inputs, weight_input, weight_hidden, bias = others
-        (batch, frames, num_inputs), size = inputs.shape, weight_hidden.shape[2]
-        weight_input, weight_hidden = weight_input.to(dtype), weight_hidden.to(dtype)
+    def forward(
+        ctx, dtype: torch.dtype, lengths: Tensor, keeps: bool, inputs: Tensor, *weights: Tensor
+    ) -> Tensor:
+        (batch, frames, num_inputs), size = inputs.shape, weights[1].shape[1]
+        weights_input, weights_hidden, biases = weights[0::3], weights[1::3], weights[2::3]
+        weights_input, weights_hidden = (
+            [weight.to(dtype) for weight in part] for part in (weights_input, weights_hidden)
+        )
         # Products take pairs of columns.
         sequences = functional.pad(inputs.to(dtype), (0, num_inputs % 2)).contiguous()
         hiddens = sequences.new_zeros(batch, frames, 2, size)
@@ -38,44 +44,42 @@ class _Lines(torch.autograd.Function):
             kept["cells"] = torch.empty(batch, frames, 2, size)
         ctx.fields = dict(batch=batch, frames=frames, inputs=num_inputs, size=size)
         ctx.fields |= dict(lengths=lengths, order=lengths.argsort(descending=True))
-        weights = dict(
-            input_weights=[library.pack(weight.t(), 4) for weight in weight_input],
-            hidden_weights=[library.pack(weight.t(), 4) for weight in weight_hidden],
-            biases=list(bias.float().contiguous()),
+        packed = dict(
+            input_weights=[library.pack(weight.t(), 4) for weight in weights_input],
+            hidden_weights=[library.pack(weight.t(), 4) for weight in weights_hidden],
+            biases=[bias.float().contiguous() for bias in biases],
         )
         fields = dict(sequences=sequences, hiddens=hiddens, **kept)
-        _call("bidirectional_forward", dtype, **ctx.fields, **weights, **fields)
+        _call("bidirectional_forward", dtype, **ctx.fields, **packed, **fields)
         if keeps:
-            saved = weight_input, weight_hidden, sequences, hiddens
-            ctx.save_for_backward(*saved, *kept.values())
+            tensors = sequences, hiddens, *kept.values()
+            ctx.save_for_backward(*weights_input, *weights_hidden, *tensors)
         return hiddens.flatten(2)
 
     @staticmethod
     def backward(ctx, d_hiddens: Tensor) -> tuple[Tensor | None, ...]:
         library.refuse_second_derivative("BidirectionalLayer")
-        weight_input, weight_hidden, sequences, hiddens, gates, cells = ctx.saved_tensors
+        *weights, sequences, hiddens, gates, cells = ctx.saved_tensors
         batch, frames, _, size = hiddens.shape
         d_gates = torch.empty_like(gates)
-        weights = [library.pack(weight) for weight in weight_hidden]
+        packed = [library.pack(weight) for weight in weights[2:]]
         fields = dict(d_hiddens=d_hiddens.contiguous(), d_gates=d_gates, gates=gates, cells=cells)
-        fields |= dict(hidden_weights_backward=weights, **ctx.fields)
+        fields |= dict(hidden_weights_backward=packed, **ctx.fields)
         _call("bidirectional_backward", gates.dtype, **fields)
-        # The states before a step are those of the frame before, or backwards of the next.
-        states = (
-            functional.pad(hiddens[:, :-1, 0], (0, 0, 1, 0)).flatten(0, 1),  # (B S, H)
-            functional.pad(hiddens[:, 1:, 1], (0, 0, 0, 1)).flatten(0, 1),
-        )
-        by_direction = d_gates.view(batch * frames, 2, 4 * size).unbind(1)
-        pairs = zip(by_direction, states, strict=True)
-        d_weight_hidden = torch.stack([d_gate.t() @ state for d_gate, state in pairs])
-        d_gates = d_gates.view(batch * frames, 8 * size)
-        d_weight_input = (sequences.flatten(0, 1).t() @ d_gates).t()  # (8 H, X)
-        d_weight_input = d_weight_input[:, : weight_input.shape[2]].view(weight_input.shape)
-        d_inputs = None
+        d_inputs, d_gates = None, d_gates.view(batch * frames, 8 * size)
+        d_forwards, d_backwards = d_gates.split(4 * size, 1)
         if ctx.needs_input_grad[3]:
-            d_inputs = (d_gates @ weight_input.flatten(0, 1)).view(batch, frames, -1)
-        d_bias = d_gates.sum(0, dtype=torch.float32).view(2, -1)
-        return None, None, None, d_inputs, d_weight_input, d_weight_hidden, d_bias
+            d_inputs = torch.addmm(d_forwards @ weights[0], d_backwards, weights[1])
+            d_inputs = d_inputs.view(batch, frames, -1)
+        d_weights_input = (sequences.flatten(0, 1).t() @ d_gates)[: weights[0].shape[1]]
+        d_weights_input = d_weights_input.t().split(4 * size)
+        # The state before a step is that of the frame before, or backwards of the next.
+        before = functional.pad(hiddens[:, :-1, 0], (0, 0, 1, 0)).flatten(0, 1)  # (B S, H)
+        after = functional.pad(hiddens[:, 1:, 1], (0, 0, 0, 1)).flatten(0, 1)
+        d_weights_hidden = d_forwards.t() @ before, d_backwards.t() @ after
+        d_biases = d_gates.sum(0, dtype=torch.float32).split(4 * size)
+        by_direction = zip(d_weights_input, d_weights_hidden, d_biases, strict=True)
+        return None, None, None, d_inputs, *chain.from_iterable(by_direction)
 
 
 def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn.LSTM]) -> Tensor:
@@ -96,12 +100,10 @@ def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn
     """
     if lengths.max() > len(inputs):
         raise ValueError(f"a line of {lengths.max()} frames among inputs of {len(inputs)}")
-    parameters = (
-        [layer.weight_ih_l0 for layer in layers],
-        [layer.weight_hh_l0 for layer in layers],
-        [layer.bias_ih_l0 + layer.bias_hh_l0 for layer in layers],
-    )
-    weights = [torch.stack([*map(reorder_gates, values)]) for values in parameters]
-    keeps = torch.is_grad_enabled()
-    hiddens = _Lines.apply(dtype, lengths.contiguous(), keeps, inputs.transpose(0, 1), *weights)
+    weights = [
+        (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
+        for layer in layers
+    ]
+    keeps, sequences = torch.is_grad_enabled(), inputs.transpose(0, 1)
+    hiddens = _Lines.apply(dtype, lengths.contiguous(), keeps, sequences, *chain(*weights))
     return hiddens.transpose(0, 1)

@@ -77,7 +77,8 @@ INLINE vec load_some(const float *source, int64_t count) {
 }
 
 INLINE void store_some(float *target, vec value, int64_t count) {
-    memcpy(target, &value, (count < LANES ? count : LANES) * sizeof(float));
+    if (count >= LANES) store(target, value); /* not a call of the C library */
+    else memcpy(target, &value, count * sizeof(float));
 }
 
 #if BFLOAT16
@@ -226,6 +227,12 @@ INLINE int tile_rows(int64_t row, int64_t count) {
 
 /* The LSTM ----------------------------------------------------------------------------------- */
 
+/* The places of input gate, forget gate, output gate and candidate among a cell's gates. */
+#ifndef GATE_PLACES
+#define GATE_PLACES {0, 1, 2, 3}
+#endif
+__attribute__((unused)) static const int PLACES[4] = GATE_PLACES;
+
 /* Compute one step of LANES cells (the paper, eqs 7-11 without peepholes) and return their hidden
  * states. The activation functions of `gates` (input, forget and output gate, candidate) are
  * applied in place, and the cell states `cell` are updated in place. */
@@ -238,7 +245,8 @@ INLINE vec lstm_step(vec gates[4], vec *cell) {
 }
 
 /* Compute a step of LANES cells of a row, from `cell` on; `sums` are the gates' products. The other
- * pointers are to the row's biases and gates (4 size), cell states and hidden states (size). */
+ * pointers are to the row's biases and gates (4 size), cell states and hidden states (size);
+ * `kept_gates` may be null. */
 static __attribute__((noinline, unused)) void cells_forward(
     int64_t size, int64_t cell, const float *sums, const float *bias, const float *old_cells,
     float *new_cells, item *hidden, item *kept_gates) {
@@ -246,12 +254,13 @@ static __attribute__((noinline, unused)) void cells_forward(
     vec gates[4];
 #pragma GCC unroll 4
     for (int gate = 0; gate < 4; gate++)
-        gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size + cell, count);
+        gates[gate] = load(sums + PLACES[gate] * LANES) +
+                      load_some(bias + PLACES[gate] * size + cell, count);
     vec state = load_some(old_cells + cell, count), output = lstm_step(gates, &state);
     store_some(new_cells + cell, state, count);
     store_items(hidden + cell, output, count);
-    for (int gate = 0; gate < 4; gate++)
-        store_items(kept_gates + gate * size + cell, gates[gate], count);
+    for (int gate = 0; gate < 4 && kept_gates; gate++)
+        store_items(kept_gates + PLACES[gate] * size + cell, gates[gate], count);
 }
 
 /* Compute the gradients of a row's gates before activation, clamped to +-`limit`, and of its cells
@@ -262,10 +271,10 @@ static __attribute__((noinline, unused)) void cells_backward(
     const vec bound = all(limit);
     for (int64_t cell = 0; cell < size; cell += LANES) {
         const int64_t count = size - cell;
-        vec input_gate = load_items(gates + cell, count);
-        vec forget_gate = load_items(gates + size + cell, count);
-        vec output_gate = load_items(gates + 2 * size + cell, count);
-        vec candidate = load_items(gates + 3 * size + cell, count);
+        vec input_gate = load_items(gates + PLACES[0] * size + cell, count);
+        vec forget_gate = load_items(gates + PLACES[1] * size + cell, count);
+        vec output_gate = load_items(gates + PLACES[2] * size + cell, count);
+        vec candidate = load_items(gates + PLACES[3] * size + cell, count);
         vec squashed = hyperbolic_tangent(load_some(new_cells + cell, count));
         vec d_hidden = load(d_hidden_row + cell);
         vec d_cell = load_some(d_cells + cell, count);
@@ -278,7 +287,7 @@ static __attribute__((noinline, unused)) void cells_backward(
         };
         for (int gate = 0; gate < 4; gate++) {
             vec gradient = at_least(at_most(gradients[gate], bound), -bound);
-            store_items(d_gates + gate * size + cell, gradient, count);
+            store_items(d_gates + PLACES[gate] * size + cell, gradient, count);
         }
         store_some(d_cells + cell, d_cell * forget_gate, count);
     }

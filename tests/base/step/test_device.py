@@ -77,5 +77,6 @@ def test_freed_memory_is_kept_for_the_next_step():
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     keep_freed_memory()
-    pages_faulted()
+    for _ in range(20):  # until as much is kept as may be
+        pages_faulted()
     assert pages_faulted() < 100

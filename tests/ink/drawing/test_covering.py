@@ -91,3 +91,8 @@ def test_pages_with_as_many_strokes_as_are_allowed_are_looked_at_quickly():
     found = on_page(*written[:-1], whiteout)
     assert time.process_time() - start < 20  # 2 s are usual
     assert len(found) > 20 and set(found.values()) == {COVERED}
+
+
+def test_a_page_that_is_asked_for_again_is_not_looked_at_again():
+    page = InkPage(600.0, 800.0, (INK, FILLED), 1.0)
+    assert unseen(page) is unseen(page) and unseen(page) == {0: COVERED}
