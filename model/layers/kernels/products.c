@@ -22,7 +22,7 @@ int lanes(void) { return LANES; }
 void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, int64_t row_stride,
           int64_t column_stride, item *target) {
     const int64_t rows = (depth + STEP - 1) / STEP * STEP, group_width = PANEL / groups;
-#pragma omp parallel for if (depth * columns > 1 << 15)
+#pragma omp parallel for if (depth * groups * columns >= 1 << 18)
     for (int64_t first = 0; first < columns; first += group_width) {
         const int64_t width = columns - first < group_width ? padded(columns - first) : group_width;
         item *panel = target + first * groups * rows;
