@@ -251,8 +251,8 @@ def check(arguments: argparse.Namespace) -> None:
     suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
-    if arguments.format == VAULT and not (output and output.file):
-        _check_vault(path, output and output.folder)
+    if arguments.format == VAULT:
+        _check_vault(path, output.folder if output and not output.file else None)
     if arguments.search is not None and not arguments.search.split():
         raise UserError("--search: no words")
     if arguments.lines:
@@ -332,7 +332,7 @@ class _Reading:
                     raise
                 if not isinstance(error, DataError):
                     self._reader()  # raises the error again if it is the network's, not the note's
-                _leave_out(name, error)
+                _leave_out(name, file, error)
                 continue
             self.num_read += 1
             summary = note.summary
@@ -360,9 +360,9 @@ class _Reading:
                 print("\n  ".join(lines[: MAX_PLACES + 1]), file=sys.stderr)
 
 
-def _leave_out(name: str, error: Exception) -> None:
-    cause = error if isinstance(error, UserError | OSError) else described(error)
-    log.warning("left out: %s: %s", printable(name), cause)
+def _leave_out(name: str, file: Path | None, error: Exception) -> None:
+    cause = str(error) if isinstance(error, UserError | OSError) else described(error)
+    log.warning("left out: %s: %s", printable(name), cause.removeprefix(f"{file}: "))
 
 
 def _save_each(
@@ -384,7 +384,7 @@ def _save_each(
         except Exception as error:
             if is_single:
                 raise
-            _leave_out(note.name, error)
+            _leave_out(note.name, note.path, error)
             unsaved += 1
     if unsaved:
         raise UserError(f"{folder}: {unsaved} notes could not be saved")

@@ -29,9 +29,10 @@ def serve(viewer: Viewer, query: str = "") -> None:
     """Serve the viewer on a free port, and open it in the browser with a query, until Ctrl-C."""
     with ViewServer(viewer) as server:
         address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
+        address += f"#q={quote(query)}" if query else ""
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         threading.Thread(target=viewer.follow, daemon=True).start()
-        webbrowser.open(f"{address}#q={quote(query)}" if query else address)
+        webbrowser.open(address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # The usual end of the command.

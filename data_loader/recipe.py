@@ -200,6 +200,7 @@ class Recipe(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load each source once, in order, and return the samples of the splits."""
+        splits = [split for split in splits if split in self.repeats]  # others have no samples
         needed = self._needed(splits)
         with ExitStack() as stack:
             cached = {

@@ -15,7 +15,7 @@ from handwriting.page_hands import Hands
 from handwriting.page_options import Look, PageOptions, PrimerFile
 from handwriting.pages import Origin, Pages, WordAddress
 from handwriting.paper import Paper
-from handwriting.paragraphs import FILL, traced
+from handwriting.paragraphs import FILL, LIST_MARK, traced
 from handwriting.proofreading import MISSING_WORD, CheckedWord, try_words
 from handwriting.text_lines import MIN_NARROWING, Passage, words_of
 from handwriting.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
@@ -207,8 +207,8 @@ def exchanged(
     """Return a row in which the first of `words` that fits replaces a word; None if no word fits.
 
     The new word stands in the middle between its neighbours, no nearer to them than a hand sets
-    words. It keeps the old left edge at the start of a row or column, behind a part of its word,
-    and at a ragged end of a row; the old right edge before a part of its word and at the margin.
+    words. It keeps the old left edge at the start of a row, column or item, behind a part of its
+    word, and at a ragged end; the old right edge before a part of its word and at the margin.
 
     Args:
         row: the row on its page.
@@ -235,16 +235,16 @@ def exchanged(
         if not narrow:
             return None
         new = narrow[0].narrowed(max_width)
-    # A row, a part of a word or a column begins here.
+    # A row, a part of a word, a column or an item of a list begins here.
     is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
+    is_start |= index == 1 and LIST_MARK.match(f"{row.words[0].text} {old.text}") is not None
     x = (left - gap_before + right + gap_after - new.width) / 2
     if old.joined or not (is_start or after or gap_after >= MAX_FLUSH_GAP):
         x = right - new.width
     elif is_start or not after:
         x = left
     x = min(max(x, left - free_before), right + free_after - new.width)
-    shift = np.array([x, row.baseline])
-    strokes = tuple(stroke + shift for stroke in new.strokes)
+    strokes = tuple(stroke + np.array([x, row.baseline]) for stroke in new.strokes)
     word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
     return replace(with_word(row, index, word), strokes=(*before, *strokes, *after))
 

@@ -143,7 +143,7 @@ function showHits({hits, notes, more}) {
       : day(list[0].date))), ...list.map(hitLink)));
   const cards = (notes ?? []).map(({name, date, pages, unsure}) => create("a", {className: "hit card",
     href: link({...NOWHERE, name, number: 1})}, create("b", {}, name),
-  create("small", {}, `${day(date)} · ${pages} page${pages === 1 ? "" : "s"}`
+  create("small", {}, !pages ? "could not be read" : `${day(date)} · ${pages} page${pages === 1 ? "" : "s"}`
     + (unsure ? ` · ${unsure} doubtful` : ""))));
   const nothing = (hits ?? notes).length === 0 ? [create("p", {className: "quiet"},
     state.left || state.isLooking ? "Nothing yet; notes are still being read." : "Nothing was found.")] : [];
@@ -192,6 +192,15 @@ function showPage() {
     turn(number - 1, "previous page"), turn(number + 1, "next page"));
 }
 
+/** Say why a page cannot be shown, where it would be. */
+function showFault(name, error) {
+  shown = null;
+  closeWord();
+  for (const part of ["#sheet", "#rows"]) find(part).replaceChildren();
+  find("#place").replaceChildren(create("a", {href: link(NOWHERE), title: "Escape"}, "← Found"),
+    create("b", {}, name), create("span", {className: "fault"}, error.message));
+}
+
 const kind = (word) => `word${word.read === null ? "" : " corrected"}${word.isSure ? "" : " doubtful"}`;
 
 function about({ink, read, confidence, text}) {
@@ -218,12 +227,13 @@ async function open() {
   const {version} = state, isOpen = isShown(name, number);
   if (isOpen) openWord(Number(row), Number(word)); // at once; what has changed follows
   if (isOpen && shown.version === version) return;
-  const page = await ask("page", {name, number});
+  const page = await ask("page", {name, number}).catch((error) => error);
   await released;
   const now = given();
   if (now.name !== name || now.number !== number || mine < drawnLast) return; // left, or outdated
   drawnLast = mine;
   const isSame = isShown(name, number);
+  if (page instanceof Error) return isSame ? show(page) : showFault(name, page);
   const isAlike = isSame && JSON.stringify({...page, version}) === JSON.stringify({...shown, version});
   shown = {...page, version};
   if (!isAlike) showPage();

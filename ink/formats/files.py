@@ -57,8 +57,8 @@ def files_below(
     root: Path, pattern: re.Pattern[str], *, has_unreadable: bool = False
 ) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
-    With `has_unreadable`, folders below it that cannot be read are among them, for a reader that
-    names each as it names a file that cannot be read.
+    With `has_unreadable`, folders below it that cannot be read and links to missing files are among
+    them, for a reader that names each as it names a file that cannot be read.
 
     Hidden files and folders, folders called `cache`, links to folders, and folders whose paths are
     too long for the system are skipped.
@@ -86,8 +86,10 @@ def files_below(
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders += [entry.path] if entry.name != "cache" else []
-            # Unlike `entry.is_file`, it takes links that lead to themselves.
-            elif pattern.fullmatch(entry.name) and os.path.isfile(entry.path):
+            # Unlike those of `entry`, these functions take links that lead to themselves.
+            elif pattern.fullmatch(entry.name) and (
+                os.path.isfile(entry.path) or (has_unreadable and not os.path.exists(entry.path))
+            ):
                 files.append(Path(entry.path))
     return sorted(files)
 

@@ -13,6 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 import notes
+from commands import viewer
 from commands.notes import _Reading, _save, _save_each, _save_file
 from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
@@ -30,8 +31,7 @@ LINES = ROOT / "docs" / "sample-lines"
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def cache(tmp_path, cache_home):
     return tmp_path / "cache" / "online-handwriting" / "notes"
 
 
@@ -97,7 +97,7 @@ def test_a_folder_of_notes_is_saved_and_its_broken_files_are_named(tmp_path, cap
         said, saved = capsys.readouterr(), tmp_path / "out" / "2026" / f"a.xopp{suffix}"
         assert said.out == f"{saved}\n" and saved.exists()
         assert "files: 1, pages: 1, words: 7" in said.err and "files left out: 1" in said.err
-    assert caplog.messages[0].startswith("left out: b.xopp: ")
+    assert caplog.messages[0].startswith("left out: b.xopp: broken XML (")
     use("notes", tmp_path / "notes", "--output", tmp_path / "out")
     assert capsys.readouterr().out.endswith("a.xopp.pdf  (unchanged)\n")
     with pytest.raises(UserError, match=r"b\.xopp"):
@@ -282,6 +282,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--search", " "), "--search: no words"),
         ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
         (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
+        ((".", "--output", "a.md", "--format", "vault"), "of notes and --output FOLDER"),
         (("empty",), "empty: no notes in this folder"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
@@ -311,3 +312,15 @@ def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_pat
     assert opened == ["", "quick brown"]
     with pytest.raises(UserError, match=r"--view is for a folder; .*diary\.xopp is a file"):
         use("notes", diary, "--view")
+
+
+def test_the_printed_address_of_the_viewer_has_its_query(monkeypatch, capsys):
+    def end(_server):
+        raise KeyboardInterrupt
+
+    opened = []
+    monkeypatch.setattr("commands.viewer.webbrowser.open", opened.append)
+    monkeypatch.setattr("commands.viewer.ViewServer.serve_forever", end)
+    viewer.serve(SimpleNamespace(follow=lambda: None), "quick brown")
+    assert opened[0].endswith("#q=quick%20brown")
+    assert capsys.readouterr().out.startswith(f"{opened[0]}  (")

@@ -1,5 +1,7 @@
 """The options of commands: defaults, help, what pages show, and what is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from handwriting.page_options import PrimerFile
 from model.generation.line import Sampling
 from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load
-from tests.commands.networks import names
+from tests.commands.networks import ROOT, names
 from utils.checks import DEVICES, UserError
 
 
@@ -23,6 +25,11 @@ def test_without_arguments_the_help_is_shown(capsys):
     assert len(shown.splitlines()) <= 24 and max(map(len, shown.splitlines())) <= 100
     for name in COMMANDS:
         assert shown.count(f"\n  {name} ") == 1
+
+
+def test_the_help_imports_no_command():
+    code = "import experiments, sys; experiments.main(['-h']); assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT)})
 
 
 def test_the_help_shows_the_defaults_of_the_library(capsys):

@@ -13,7 +13,7 @@ from data_loader.recipe import Recipe, Source
 from ink.sample import Sample
 from parse_config import plan_of
 from tests import tiny_config
-from utils.checks import ConfigError
+from utils.checks import ConfigError, UserError
 
 LOADER = "HandwritingDataLoader"
 SIGNS = {"size": 4, "valid_size": 1, "test_size": 1, "signs": 1.0, "seed": 2}
@@ -84,6 +84,13 @@ def test_a_source_that_only_training_needs_is_not_loaded_for_validation():
     recipe, first, second = counted(train=["second"], valid=["first"])
     recipe.load(["valid"])
     assert (first.loads, second.loads) == ([["valid"]], [])
+
+
+def test_a_split_that_no_recipe_has_is_refused():
+    recipe, first, _ = counted(train=["second"], valid=["first"])
+    with pytest.raises(UserError, match="no split 'dev': there are train, valid, test"):
+        recipe.load(["dev"]).split("dev")
+    assert not first.loads
 
 
 def test_a_sample_that_several_sources_have_is_once_in_a_split():

@@ -15,6 +15,7 @@ from tests.commands.networks import save
 from utils.checks import UserError
 
 ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
+ITEM = ((10, 2), (16, 10), (30, 10))
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,7 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
         (ROW, 2, (22.8,), 60, (37.2, 60)),
         (ROW, 2, (6,), 48, (42, 48)),  # at the margin
         (COLUMNS, 1, (6,), 90, (40, 46)),
+        (ITEM, 1, (6,), 90, (16, 22)),
         (RAISED, 0, (6,), 90, (14, 20)),
         (RAISED, 1, (2,), 90, (20, 22)),
     ],
@@ -38,7 +40,10 @@ ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((1
 def test_a_new_word_takes_the_place_of_the_old_if_it_fits(spans, number, widths, edge, expected):
     """The usual gap is 4 mm."""
     strokes = tuple(np.array([[left, 50.0], [left + width, 48.0]]) for left, width in spans)
-    words = tuple(PlacedWord("ab", 1, joined=spans is RAISED and not k) for k in range(len(spans)))
+    texts = ["-" if spans is ITEM else "ab", *["ab"] * (len(spans) - 1)]
+    words = tuple(
+        PlacedWord(text, 1, joined=spans is RAISED and not k) for k, text in enumerate(texts)
+    )
     lines = (np.array([[0.0, -1.0], [width, -2.0]]) for width in widths)
     tried = [WrittenWord((line,), line[1, 0], 0.0, "ab") for line in lines]
     row = Row(strokes, words=words, baseline=50.0)

@@ -239,6 +239,10 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     assert page.is_hidden("#faults p")
     page.click("#faults summary")
     page.wait_for_selector("#faults p >> text=half.xopp: a file")
+    page.click(".card >> text=half.xopp")
+    page.wait_for_selector("#place >> text=half.xopp: a file that cannot be read")
+    page.click("#place a")
+    page.wait_for_selector(".card >> text=could not be read")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     page.click("#filters summary")
     page.select_option("[name=folder]", "2025")

@@ -156,6 +156,12 @@ def test_a_file_that_cannot_be_read_is_named(root):
     assert refused(read_ink, path) == f"{path}: {expected}"
 
 
+def test_a_note_whose_link_leads_nowhere_is_a_file_that_cannot_be_read(tmp_path):
+    for name, target in (("a.inkml", "nowhere"), ("b.inkml", "b.inkml"), ("c.txt", "nowhere")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+    assert [*note_files(tmp_path)] == ["a.inkml", "b.inkml"]
+
+
 @pytest.mark.parametrize("mode", [0o000, 0o444])
 def test_an_inner_folder_of_notes_that_cannot_be_read_is_a_file_that_cannot_be_read(root, mode):
     """It is named, and the other notes are found."""
