@@ -405,6 +405,8 @@ def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.
     try:
         _, is_new = library.save_changed([note], file, form, lambda: vault.save(note))
         tqdm.write(f"{file}{'' if is_new else '  (unchanged)'}")
+        for old in vault.remove_renamed(note):
+            tqdm.write(f"{old}  (removed: its note is {file})")
     except notes.EditedByHandError as error:
         tqdm.write(str(error))
 
