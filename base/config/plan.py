@@ -241,6 +241,12 @@ class Plan:
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
             source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            block, is_argument, _ = fault.key.rpartition(".args.")
+            typed = self.option_of(f"{block}.type") if is_argument else ""
+            if typed and fault.value is not ABSENT and not self.option_of(fault.key):
+                remedy = f"; {source or self.source} has it for another type: "
+                remedy += f"-o {block}.args={{}} leaves out all arguments there"
+                source = typed
             located.append(fault.of(source, remedy))
         return ConfigError(self.source, located)
 
