@@ -82,6 +82,16 @@ def few_lines(monkeypatch):
     monkeypatch.setattr("handwriting.hands.NUM_LINES", 1)
 
 
+@pytest.fixture
+def cache_home(tmp_path, monkeypatch):
+    """An empty folder for caches, but kernels are those of all tests: compiling takes seconds."""
+    from model.layers.kernels.library import kernels
+
+    for bfloat16 in (False, True):
+        kernels(bfloat16)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def real_cache(tmp_path_factory):
     """The folder that real data are parsed into, once for all processes of a test run."""

@@ -1,10 +1,14 @@
 """The notebooks run from top to bottom, with outputs of the kinds that they store."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from IPython.core.interactiveshell import InteractiveShell
+
+from tests import forked_script
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -17,17 +21,18 @@ SHORTER = {
     "examples": {
         "size=10, ": "size=4, max_characters=16, ",
         "embedded_size=2000": "embedded_size=200",
-        "steps_per_epoch=120": "steps_per_epoch=2 -o trainer.args.precision=float32",
+        '["backward", "wide"]': '["wide"]',
+        "steps_per_epoch=120": "steps_per_epoch=2 -o trainer.args.samples=0",
         "{args}.size=24": "{args}.size=4 -o trainer.args.precision=float32",
         "range(12)": "range(3)",
-        "the pears are ripe, and the ladder stands in the garden.": "the pears are ripe.",
+        "the pears are ripe, and the ladder stands in the garden.\\nYours, Martha": "pears",
     },
     "results": {
         "[0.0, 0.5, 1.0, 2.0], [1, 2, 3]": "[0.5, 2.0], [1, 2]",
         "[text] * 3": "[text] * 2",
         "range(3)": "range(2)",
         "max_steps=160": "max_steps=80",
-        '["narrow", "slanted", "round"]': '["narrow", "slanted"]',
+        '["narrow", "slanted", "round"]': '["narrow"]',
     },
 }
 """What is written in a notebook, and what takes less time."""
@@ -61,38 +66,51 @@ DATA = Path("no database")  # scores on IAM-OnDB take minutes
 which has imported everything already, and a hand is measured and examined by a few lines."""
 
 
-def kinds(notebook):
-    """Return the kinds of the outputs of each cell of code."""
-    return [
-        sorted({kind for output in cell.outputs for kind in output.get("data", ["text"])})
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
-
-
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_notebooks_run_and_give_outputs_of_the_kinds_that_they_store(tmp_path, monkeypatch):
-    for variable in ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
+    for variable in ("TMPDIR", "IPYTHONDIR"):
         monkeypatch.setenv(variable, str(tmp_path))
-    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
-    stored = {name: kinds(notebook) for name, notebook in notebooks.items()}
-    for name, notebook in notebooks.items():
-        setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        folder = str(NOTEBOOKS[0].parent)
-        setup.source = f"%reset -f\nimport os\nos.chdir({folder!r})\n{setup.source}\n{HERE}"
-        for long, short in SHORTER[name].items():
-            assert any(long in cell.source for cell in notebook.cells), long
-            for cell in notebook.cells:
-                cell.source = cell.source.replace(long, short)
-    # One process runs both: it imports everything once.
-    cells = [cell for notebook in notebooks.values() for cell in notebook.cells]
-    for number, cell in enumerate(cells):
-        cell.id = f"cell-{number}"
-    both = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(both, startup_timeout=600).execute()
-    assert {name: kinds(notebook) for name, notebook in notebooks.items()} == stored
-    for name, notebook in notebooks.items():
-        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-        texts = [str(output.get("text") or output["data"]) for output in outputs]
-        for shown in SHOWN[name]:
-            assert any(shown in text for text in texts), shown
+    with open(tmp_path / "out", "w+") as out:
+        streams = {"stdout": out.fileno(), "stderr": out.fileno()}
+        assert forked_script.run(__file__, **streams) == 0, (tmp_path / "out").read_text()
+
+
+class Shell(InteractiveShell):
+    """Runs cells, without windows."""
+
+    def enable_gui(self, gui=None):
+        pass
+
+
+def main() -> None:
+    """Run the notebooks in this process, as Jupyter runs them in one of its own."""
+    shell = Shell.instance()
+    outputs: list[dict[str, str]] = []
+    shell.display_pub.publish = lambda data, *_, **__: outputs.append(data)
+    shell.displayhook.write_format_data = lambda data, _: outputs.append(data)
+    shell.displayhook.write_output_prompt = bool
+    shell.run_cell("%matplotlib inline").raise_error()
+    for path in NOTEBOOKS:
+        cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+        for long in SHORTER[path.stem]:
+            assert any(long in cell.source for cell in cells), long
+        shell.run_cell(f"%reset -f\nimport os\nos.chdir({str(path.parent)!r})").raise_error()
+        shown = ""
+        for number, cell in enumerate(cells):
+            source = cell.source
+            for long, short in SHORTER[path.stem].items():
+                source = source.replace(long, short)
+            outputs.clear()
+            with redirect_stdout(io.StringIO()) as printed:
+                shell.run_cell(source + HERE * (number == 0)).raise_error()
+            stored = {kind for output in cell.outputs for kind in output.get("data", ["text"])}
+            texts = ["text"] if printed.getvalue() else []
+            kinds = {*texts, *(kind for data in outputs for kind in data)}
+            assert kinds == stored, (source, kinds, stored)
+            shown += f"{printed.getvalue()}{outputs}"
+        assert all(text in shown for text in SHOWN[path.stem]), shown
+
+
+if __name__ == "__main__":
+    main()

@@ -20,7 +20,6 @@ from base.run.checkpoint import load_checkpoint
 from ink.geometry import from_strokes
 from logger.metrics_csv import read_rows
 from model import load
-from model.layers.kernels.library import kernels
 from model.reader import Reader
 from model.writer import Writer
 from parse_config import choices, config_binder
@@ -37,12 +36,9 @@ STEPS = 5
 
 
 @pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch, logging_restored):
+def workplace(tmp_path, monkeypatch, logging_restored, cache_home):
     """An empty folder in which the script runs; its logging does not reach other tests."""
     monkeypatch.chdir(tmp_path)
-    for bfloat16 in (False, True):
-        kernels(bfloat16)  # from the cache of all tests: else they would be compiled here
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
 
 
 def smaller(path: Path) -> list[str]:

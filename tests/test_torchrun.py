@@ -1,14 +1,16 @@
 """The training script in two processes, as torchrun starts it."""
 
+import os
 import signal
-import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch.distributed.run
 
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint
-from tests import tiny_config, torchrun
+from tests import forked_script, tiny_config
 from tests.same_run import differences, rows_of
 
 pytestmark = pytest.mark.slow
@@ -35,32 +37,32 @@ CONFIG = tiny_config.changed(tiny_config.CONFIG, CHANGES)
 SCRIPT = Path(__file__).parents[1] / "train.py"
 WORDS = ("-d", "cpu", "-c", "config.json", "--start-or-resume", "--run-id")
 MODELS = Path("saved/models/tiny")
-SECONDS = 300
-"""What a run may take at most, on a busy machine."""
 
 
-def end(process: subprocess.Popen) -> str:
-    """Send SIGUSR1 after the first checkpoint; return what the processes say."""
-    limit = time.monotonic() + SECONDS
+def end(launcher: int) -> None:
+    """Send SIGUSR1 after the first checkpoint."""
     while not checkpoints(MODELS / "cut"):
-        assert process.poll() is None and time.monotonic() < limit, process.communicate()
+        assert os.waitid(os.P_PID, launcher, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGUSR1)
-    said = process.communicate(timeout=SECONDS)[1]
-    assert process.returncode
-    return said
+    os.kill(launcher, signal.SIGUSR1)
 
 
-def test_run_that_is_ended_and_started_again_ends_like_an_uninterrupted_run(workplace):
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    launcher = ["--signals-to-handle=SIGUSR1"]
-    said = end(torchrun.start(SCRIPT, *WORDS, "cut", launcher=launcher, **streams))
+@pytest.mark.timeout(300)
+def test_run_that_is_ended_and_started_again_ends_like_an_uninterrupted_run(workplace, monkeypatch):
+    if sys.platform == "linux":
+        monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    launcher = ["--standalone", "--nproc_per_node=2", "--signals-to-handle=SIGUSR1"]
+    words = [torch.distributed.run.__file__, *launcher, str(SCRIPT), *WORDS, "cut"]
+    with open("said", "w") as said, open("out", "w") as out:
+        streams = {"stdout": said.fileno(), "stderr": said.fileno()}
+        assert forked_script.run(*words, **streams, meanwhile=end)
+        # Put back into the queue, the job goes on; before it, the run that nobody ended.
+        for name in ("whole", "cut"):
+            streams = {"stdout": out.fileno(), "stderr": out.fileno()}
+            status = forked_script.run(SCRIPT, *WORDS, name, **streams, processes=2)
+            assert status == 0, Path("out").read_text()
+    said, out = Path("said").read_text(), Path("out").read_text()
     assert said.count("SIGUSR1: finishing the step") == 1 and "SIGKILL" not in said
-    # Put back into the queue, the job goes on; before it, the run that nobody ended.
-    words = (*WORDS, "whole", "--", *WORDS, "cut")
-    both = torchrun.start_forked(SCRIPT, *words, **streams)
-    out, error = both.communicate(timeout=SECONDS)
-    assert both.returncode == 0, error
     for name in ("checkpoint-epoch10.pth", BEST):
         assert (
             differences(*(load_checkpoint(MODELS / run / name) for run in ("cut", "whole"))) == []

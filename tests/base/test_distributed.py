@@ -1,4 +1,4 @@
-"""Several processes compute what one does. The processes are real; torchrun starts them alike."""
+"""Two processes compute what one does. They are real, and torchrun starts them alike."""
 
 import json
 import math
@@ -12,10 +12,10 @@ from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
 from base.data.batch_stream import Position
 from base.run.checkpoint import checkpoints, load_checkpoint
-from tests import torchrun
+from tests import forked_script
 from tests.same_run import differences, rows_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 HERE = Path(__file__).parent
 
@@ -31,12 +31,10 @@ def ran(tmp_path_factory) -> Path:
     """The folder in which two processes have run `parallel_run.py`."""
     saved = tmp_path_factory.mktemp("parallel")
     make(saved, "stopped-there", trainer=Stopped, **KINDS["plain"]).train()
-    process = torchrun.start_forked(HERE / "parallel_run.py", str(saved))
-    try:
-        assert process.wait(timeout=240) == 0
-    finally:
-        process.terminate()  # Not kill: it would leave its processes behind.
-        process.wait()
+    with open(saved / "out", "w+") as out:
+        streams = {"stdout": out.fileno(), "stderr": out.fileno()}
+        status = forked_script.run(HERE / "parallel_run.py", str(saved), **streams, processes=2)
+        assert status == 0, (saved / "out").read_text()
     return saved
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_each_kind_of_measure_has_a_row(capsys):
-    tiny = ["--scale", 0.03, "--rounds", 1, "--lines", 16]
+    tiny = ["--scale", 0.03, "--rounds", 1, "--lines", 16, "--steps", 32]
     only = ["recognition", "writing_1", "reading_1"]
     run("speed", *tiny, "--paths", "float32-uncompiled", "--only", *only)
     lines = capsys.readouterr().out.splitlines()

@@ -31,8 +31,7 @@ LINES = ROOT / "docs" / "sample-lines"
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def cache(tmp_path, cache_home):
     return tmp_path / "cache" / "online-handwriting" / "notes"
 
 

@@ -127,10 +127,9 @@ SHORTER += "-o trainer.args.samples=0 -o trainer.args.time_limit_minutes=0.0"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, logging_restored, few_lines):
+def folder(tmp_path, monkeypatch, logging_restored, few_lines, cache_home):
     """A folder that has what the repository has, with short texts."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     Path("configs").symlink_to(ROOT / "configs")
     shutil.copytree(ROOT / "docs", "docs", ignore=shutil.ignore_patterns("*.png"))
     for name in ("letter", "envelope"):

@@ -52,10 +52,11 @@ def workplace(tmp_path, monkeypatch, logging_restored):
 
 
 @pytest.mark.slow
-def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplace):
+def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplace, few_lines):
     for line in re.findall(r"^python .*", PAGE, re.MULTILINE):
         _, script, *words = shlex.split(line)
         words += ["-d", "cpu"] if "runs" not in words else []
+        words += ["--tries", "1"] if "page" in words else []
         if script == "benchmarks/legibility.py":
             scripts.run("legibility", *words)
         else:

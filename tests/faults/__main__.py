@@ -44,13 +44,13 @@ def main() -> int:
     parser = argparse.ArgumentParser("tests/faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of all chances (default: 1)")
     parser.add_argument("--scale", type=float, default=1.0, help="share of trials (default: 1)")
-    parser.add_argument("--trial", metavar="CASE:NUMBER", help="this one alone")
+    parser.add_argument("--trial", nargs="+", metavar="CASE:NUMBER", help="these alone")
     arguments = parser.parse_args()
     counts = {name: max(1, round(arguments.scale * count)) for name, (count, *_) in CASES.items()}
     chosen = [(name, number) for name, count in counts.items() for number in range(count)]
     if arguments.trial:
-        name, _, number = arguments.trial.rpartition(":")
-        chosen = [(name, int(number))]
+        parts = [trial.rpartition(":") for trial in arguments.trial]
+        chosen = [(name, int(number)) for name, _, number in parts]
     folder, failed = Path(tempfile.mkdtemp(prefix="faults-")), []
     preload(folder)
     for name, number in tqdm(chosen, unit="trial", disable=None):

@@ -203,8 +203,8 @@ static int backward_rows(const Layer *layer, int64_t first, int64_t count) {
         item *d_gates = layer->d_gates + (step * batch + first) * gates;
         item *d_step = layer->d_parameters + (step * batch + first) * even(parameters);
         memset(d_gates, 0, ended * gates * sizeof(item));
-        memset(d_step, 0, ended * even(parameters) * sizeof(item));
         if (parameters) {
+            memset(d_step, 0, ended * even(parameters) * sizeof(item));
             for (int64_t row = ended; row < count; row++) {
                 const float *carried = d_joint + row * joint_stride + size;
                 const item *d_output = layer->d_windows + (step * batch + first + row) * vocab_size;

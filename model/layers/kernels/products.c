@@ -22,17 +22,18 @@ int lanes(void) { return LANES; }
 void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, int64_t row_stride,
           int64_t column_stride, item *target) {
     const int64_t rows = (depth + STEP - 1) / STEP * STEP, group_width = PANEL / groups;
+#pragma omp parallel for if (depth * groups * columns >= 1 << 18)
     for (int64_t first = 0; first < columns; first += group_width) {
         const int64_t width = columns - first < group_width ? padded(columns - first) : group_width;
+        item *panel = target + first * groups * rows;
         for (int64_t k = 0; k < rows; k++)
             for (int64_t group = 0; group < groups; group++)
                 for (int64_t n = 0; n < width; n++) {
                     const int inside = k < depth && first + n < columns;
                     const int64_t column = group * columns + first + n;
-                    target[((k / STEP * groups + group) * width + n) * STEP + k % STEP] =
+                    panel[((k / STEP * groups + group) * width + n) * STEP + k % STEP] =
                         inside ? source[k * row_stride + column * column_stride] : (item)0;
                 }
-        target += rows * groups * width;
     }
 }
 

@@ -17,12 +17,14 @@ from base.run.checkpoint import load_checkpoint, save_checkpoint
 from base.run.pretrained import pretrained
 from base.run.run_folder import RunFolder
 from benchmarks.legibility import JUDGE
+from commands import web
 from data_loader.invented.font_writers import EmbeddedDataset
 from data_loader.sources.ink_files import read_ink
 from data_loader.texts import corpus
 from ink.geometry import from_strokes, strokes, x_height
 from model import load
 from tests.data_loader import ink_formats
+from tests.docs.test_commands import commands
 from trainer.own_hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from trainer.own_hand.dataset import load_practice, save_practice
 from utils.checks import DataError
@@ -195,11 +197,17 @@ def learn(*words, options=()):
 
 
 def test_a_hand_learned_in_two_starts_is_saved_with_a_line_of_the_person(
-    tmp_path, monkeypatch, hand, caplog, logging_restored, short_exam
+    tmp_path, monkeypatch, hand, caplog, logging_restored, short_exam, few_lines
 ):
+    """By the README's commands, whose data are other lines."""
     monkeypatch.chdir(tmp_path)
-    root, run = hand().root, Path("saved/models/own_hand/a")
-    words = ["-c", CONFIG, "-r", "writer", "--data", root, "--epochs", "2", "--run-id", "a"]
+    Path("configs").symlink_to(ROOT / "configs")
+    Path("docs").mkdir()
+    Path("docs/letter.txt").write_text("Dear Anna")
+    root, run = hand().root, Path("saved/models/own_hand/mine")
+    Path("docs/sample-lines").symlink_to(root)
+    words, page = (w for _, w in commands(ROOT / "README.md") if "own_hand" in " ".join(w))
+    words += ["--epochs", "2", "--lr", "1e-5"]
     options = [*SMALL, f"{ARGS}.composed=2", f"{LIMIT}=0", "trainer.args.precision=float32"]
     assert learn(*words, options=options) == 0 and not (run / "hand.pth").exists()
     assert learn("-r", str(run), "--run-id", "b") == 0  # stopped at once
@@ -216,6 +224,22 @@ def test_a_hand_learned_in_two_starts_is_saved_with_a_line_of_the_person(
     assert 80 < x_height(style.ink) < 160  # in the network's units, whatever the person's were
     assert "of what was learned" in (run / "train.log").read_text()
     assert re.findall(r"\d of \d(?=: )", caplog.text) == STEPS
+    # It is shown, and written and served with.
+    own = [*page[:-2], "--style", "own", "--output", "own.pdf"]
+    for words in (["hand", "-r", str(run)], page, own, ["export", "-r", str(run), "mine.bin"]):
+        assert experiments.main(words) == 0
+    assert Path("letter.pdf").stat().st_size > 1000 and Path("own.pdf").stat().st_size > 1000
+    monkeypatch.setattr(web, "NETWORKS", [])
+    headers = []
+
+    def listen(port, files):
+        headers.append(json.loads(files["/networks/writer.bin"].read_bytes().partition(b"\n")[0]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(web, "_listen", listen)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.main(["web", "--hand", str(run)])
+    assert headers[0]["hands"].keys() == {"hand"}
 
 
 @pytest.fixture
