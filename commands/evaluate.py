@@ -16,7 +16,7 @@ from commands import network_options, options, search_options
 from commands.network_options import Networks
 from commands.options import Parser
 from commands.search_options import SearchOptions
-from utils.checks import UserError
+from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, write_json
 
 SPLITS = ("train", "valid", "test")
@@ -86,8 +86,13 @@ def run(arguments: argparse.Namespace) -> None:
         recorded=recorded,
         output=arguments.output,
     )
-    for path in paths:
-        resolve_checkpoint(path)
+    for number, path in enumerate(paths, 1):
+        try:
+            resolve_checkpoint(path)
+        except CheckpointError as error:
+            may_be_split = arguments.split is None and 1 < number == len(arguments.resume)
+            splits = f"; nor a split ({', '.join(SPLITS)})" if may_be_split else ""
+            raise CheckpointError(f"{error}{splits}") from None
     networks = [*map(Networks.of(arguments).load, paths)]
     reading = [name for name in READING_OPTIONS if name in recorded]
     for network in networks:

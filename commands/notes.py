@@ -35,6 +35,7 @@ MAX_PLACES = 20  # places of one kind that a message lists (assumed)
 UNREAD, COVERED = "not read, may be text", "covered by later ink, not read"
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
+FORMAT = ".pdf"  # default of --format
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--install-plugin", nargs="?", const="", metavar="FOLDER", help=plugin)
     network_options.add_output(either, SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
-    kind += "front matter, links and pictures, for Obsidian and Joplin (default: %(default)s)"
-    parser.add_argument("--format", choices=(*SUFFIXES, VAULT), default=".pdf", help=kind)
+    kind += f"front matter, links and pictures, for Obsidian and Joplin (default: {FORMAT})"
+    parser.add_argument("--format", choices=(*SUFFIXES, VAULT), help=kind)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -210,7 +211,7 @@ def _use(
         if arguments.format == VAULT:
             save = partial(_save_in_vault, library, notes.Vault.of(folder, files))
         else:
-            save = partial(_save_file, library, folder, arguments.format, form)
+            save = partial(_save_file, library, folder, arguments.format or FORMAT, form)
         _save_each(read_notes, folder, save, is_single=reading.is_single)
     else:
         for note in reading:
@@ -248,12 +249,11 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--keep-ink is for --ink typed")
     if arguments.strength is not None and arguments.ink != "level":
         raise UserError("--strength is for --ink level")
-    suffix = output and (output.file.suffix.lower() if output.file else arguments.format)
+    suffix = output and (output.file.suffix.lower() if output.file else arguments.format or FORMAT)
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
-    if arguments.format == VAULT:
-        _check_vault(path, output.folder if output and not output.file else None)
-    if arguments.search is not None and not arguments.search.split():
+    _check_format(arguments, suffix)
+    if arguments.search is not None and not arguments.search.replace("*", " ").split():
         raise UserError("--search: no words")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
@@ -261,12 +261,20 @@ def check(arguments: argparse.Namespace) -> None:
         network_options.word_address(address)
 
 
-def _check_vault(path: Path, folder: Path | None) -> None:
-    """Raise a UserError if a folder cannot be the vault of notes."""
-    if not (folder and path.is_dir()):
-        raise UserError(f"--format {VAULT} is for a folder of notes and --output FOLDER")
-    if folder.resolve().is_relative_to(path.resolve()):
-        raise UserError(f"{folder}: in the folder of notes, which the vault's pictures would join")
+def _check_format(arguments: argparse.Namespace, suffix: str | None) -> None:
+    """Raise a UserError if --format is not for this output, or the output cannot be a vault;
+    `suffix` is that of saved files, None without --output."""
+    path, output = arguments.path, arguments.output
+    folder = output.folder if output and not output.file else None
+    if arguments.format == VAULT:
+        if not (folder and path.is_dir()):
+            raise UserError(f"--format {VAULT} is for a folder of notes and --output FOLDER")
+        if folder.resolve().is_relative_to(path.resolve()):
+            message = "in the folder of notes, which the vault's pictures would join"
+            raise UserError(f"{folder}: {message}")
+    elif arguments.format and arguments.format != suffix:
+        given = f"and {output.path} is a file" if output else "which is not given"
+        raise UserError(f"--format {arguments.format} is for --output FOLDER, {given}")
 
 
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
@@ -405,6 +413,8 @@ def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.
     try:
         _, is_new = library.save_changed([note], file, form, lambda: vault.save(note))
         tqdm.write(f"{file}{'' if is_new else '  (unchanged)'}")
+        for old in vault.remove_renamed(note):
+            tqdm.write(f"{old}  (removed: its note is {file})")
     except notes.EditedByHandError as error:
         tqdm.write(str(error))
 

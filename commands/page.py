@@ -109,7 +109,8 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for options that contradict each other, or a file that cannot be read."""
     if (arguments.file is None) == (arguments.text is None):
-        raise UserError("give a text to write: either FILE or --text")
+        words = ", or with --words the pages of --report" if arguments.words else ""
+        raise UserError(f"give a text to write: either FILE or --text{words}")
     require(arguments, tries="proofread", report="proofread")
     network_options.check_readable(arguments.primer)
     if arguments.reader:
@@ -238,7 +239,8 @@ def show_doubts(
     rewritten = sum(word.tries > 1 for word in pages.proofread)
     proofread = f"proofread, {rewritten} of them written again"
     is_proofread = pages.origin.options.proofread
-    print(f"{len(pages.proofread)} words{f' {proofread}' if is_proofread else ', not proofread'}")
+    words = "1 word" if len(pages.proofread) == 1 else f"{len(pages.proofread)} words"
+    print(f"{words}{f' {proofread}' if is_proofread else ', not proofread'}")
     for doubt in pages.doubts:
         print(f"look at {visible(str(doubt))}")
     if report or pages.doubts:

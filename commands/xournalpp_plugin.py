@@ -36,7 +36,9 @@ def install(notes: Path, reader: Path, folder: str) -> None:
         commands = (shlex.join(map(str, command)) for command in (made, copied))
         message = f"{target}: cannot be written. Make the plugin elsewhere, and copy it:"
         raise UserError("\n  ".join([message, *commands])) from None
-    print(f"{target}\nStart Xournal++ again: its menu Plugin has new entries.")
+    copied = "Copy it to the folder of plugins of Xournal++, unless it is there; then start"
+    start = f"{copied if folder else 'Start'} Xournal++ again"
+    print(f"{target}\n{start}: its menu Plugin has new entries.")
 
 
 def _plugins_folder() -> Path:

@@ -25,7 +25,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 from base import distributed
 from base.run.pretrained import DESCRIPTOR
@@ -47,6 +46,7 @@ from model.trained_network import TrainedNetwork
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.licences import UNKNOWN
+from utils.locks import locked
 from utils.strict_json import Config
 
 TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
@@ -159,7 +159,7 @@ def make(paths: Sequence[Path]) -> None:
     """Make flat files of the page in a folder, see `page_networks`; wait for another process that
     makes them."""
     paths[0].parent.mkdir(exist_ok=True)
-    with FileLock(paths[0].with_name("lock")):
+    with locked(paths[0].with_name("lock"), "makes the networks of the page"):
         for path in distributed.bar(missing(paths), "networks", unit=" files", leave=False):
             if path.stem == DESCRIPTOR.stem:
                 save_descriptor(path)

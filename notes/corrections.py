@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 
 from ink import guard
 from ink.alphabet import nfc
@@ -19,6 +18,7 @@ from ink.ink_page import InkPage
 from notes.page_text import PageRow, PageText, PageWord
 from utils.checks import UserError, check_version
 from utils.files import write_json
+from utils.locks import locked
 
 FILE = "corrections.json"
 """Name of the file of corrections."""
@@ -109,7 +109,7 @@ class Corrections:
             OSError: if they cannot be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / ".lock"):
+        with locked(self._folder / ".lock", "stores corrections"):
             new = Corrections(self._folder)  # with the changes of other processes
             for ink, correction in changes:
                 for old in new._near(ink):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import count, takewhile
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
@@ -66,8 +67,7 @@ class Vault:
         counts = Counter(str(path).casefold() for path in paths.values())
         for name, path in paths.items():
             if counts[str(path).casefold()] > 1:
-                digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-                paths[name] = path.with_name(f"{path.name} {digest}")
+                paths[name] = _with_digest(path, name)
         return cls(folder, {name: folder / f"{path}.md" for name, path in paths.items()})
 
     @cached_property
@@ -93,7 +93,6 @@ class Vault:
             OSError: if a file cannot be written.
         """
         file, bodies, tags = self.files[note.name], list[str](), dict[str, None]()
-        stem = self.folder / ATTACHMENTS / file.relative_to(self.folder).with_suffix("")
         edited, files = list[str](), list[Path]()
 
         def write(path: Path, text: str) -> None:
@@ -102,7 +101,7 @@ class Vault:
                 edited.append(str(path))
 
         for number, (page, text) in enumerate(note.pages, 1):
-            picture = stem.with_name(f"{stem.name}-{number}.svg")
+            picture = self._picture(file, number)
             write(picture, f"<!-- {_UNSEALED.decode()} -->\n{to_picture(page)}")
             tags |= dict.fromkeys(_tags(text))
             blocks = [*markdown_blocks(number, text, TextForm(is_prose=True))]
@@ -118,6 +117,27 @@ class Vault:
         if edited:
             raise EditedByHandError(f"{', '.join(edited)}: edited by hand, left as it is")
         return files
+
+    def remove_renamed(self, note: Note) -> list[Path]:
+        """Remove the other file that a note had before notes of its name came or went, and the
+        file's pictures, unless they were edited by hand; return the removed files."""
+        plain, removed = _safe(note.title), list[Path]()
+        files = [self.folder / f"{path}.md" for path in (plain, _with_digest(plain, note.name))]
+        for file in files:
+            if file == self.files[note.name] or not _is_sealed(file):
+                continue
+            head = read_bytes(file).replace(b"\r\n", b"\n").partition(b"\n---\n")[0]
+            if note.path and _source(note.path, file).encode() in head.split(b"\n"):
+                pictures = (self._picture(file, number) for number in count(1))
+                removed += [file, *takewhile(_is_sealed, pictures)]
+        for file in removed:
+            file.unlink()
+        return removed
+
+    def _picture(self, file: Path, number: int) -> Path:
+        """Return the file of the picture of a page of the note with a Markdown file."""
+        stem = self.folder / ATTACHMENTS / file.relative_to(self.folder).with_suffix("")
+        return stem.with_name(f"{stem.name}-{number}.svg")
 
     def _linked(self, text: str, file: Path, tags: Mapping[str, None]) -> str:
         """Return the Markdown of a file with its tags and its links to other notes."""
@@ -147,6 +167,11 @@ def _safe(title: str) -> Path:
     return safe_path(unicodedata.normalize("NFC", title), _UNSAFE, "-")
 
 
+def _with_digest(path: Path, name: str) -> Path:
+    """Return the path of a note that shares its path with others; `name` is the note's."""
+    return path.with_name(f"{path.name} {hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}")
+
+
 def _key(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFC", name).casefold()))
 
@@ -166,13 +191,18 @@ def _front_matter(note: Note, file: Path, tags: Mapping[str, None]) -> Iterator[
     if note.path:
         for name, time in zip(("created", "updated"), note_times(note.path), strict=True):
             yield f"{name}: {datetime.fromtimestamp(time).isoformat(timespec='seconds')}"
-        source = os.path.relpath(note.path.resolve(), file.parent.resolve())
-        yield f"source: {_quoted(Path(source).as_posix())}"
+        yield _source(note.path, file)
     if tags:
         yield from ("tags:", *(f"  - {_quoted(tag)}" for tag in tags))
     if note.summary.words:
         yield f"sure: {1 - note.summary.unsure / note.summary.words:.2f}"
     yield "---"
+
+
+def _source(path: Path, file: Path) -> str:
+    """Return the line of front matter that names a note's file."""
+    source = os.path.relpath(path.resolve(), file.parent.resolve())
+    return f"source: {_quoted(Path(source).as_posix())}"
 
 
 def _quoted(text: str) -> str:
@@ -193,6 +223,14 @@ def _write_sealed(path: Path, text: str) -> bool:
         return False
     write_text(path, content.decode())
     return True
+
+
+def _is_sealed(path: Path) -> bool:
+    """Return whether a file is there, and has the digest of its content: nobody edited it."""
+    if not path.is_file():
+        return False
+    content = read_bytes(path).replace(b"\r\n", b"\n")
+    return _seal(content) in content
 
 
 def _seal(content: bytes) -> bytes:

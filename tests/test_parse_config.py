@@ -213,6 +213,20 @@ def test_faults_name_the_file_in_which_they_stand(tmp_path):
     assert all(map(str.startswith, lines, [*starts, 'b.json: loss.type = "Loss": unknown']))
 
 
+def test_arguments_of_the_type_before_an_override_are_named_with_their_remedy(tmp_path):
+    weighted = changed("loss", {"type": "SquaredError", "args": {"pen_weight": 1.0}})
+    own, other = {"base": "b.json"}, "loss.type=NegativeLogLikelihood"
+    plan = in_files(tmp_path, own, weighted)
+    with pytest.raises(ConfigError) as error:
+        plan.with_overrides([parse_override(other)]).checked()
+    said = str(error.value).replace(f"{tmp_path}/", "")
+    assert said.startswith("-o: loss.args.pen_weight = 1.0: NegativeLogLikelihood takes no such")
+    assert said.endswith("; b.json has it for another type: -o loss.args={} leaves out all "
+                         "arguments there")  # fmt: skip
+    overrides = [parse_override(text) for text in (other, "loss.args={}")]
+    assert plan.with_overrides(overrides).checked().config["loss"]["args"] == {}
+
+
 def test_a_base_that_cannot_be_used_is_a_single_fault(tmp_path):
     for configs, message in [
         ([{"base": "x.json"}], 'a.json: base = "x.json": x.json: cannot be read: No such file'),

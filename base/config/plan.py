@@ -233,7 +233,7 @@ class Plan:
 
     def error(self, found: Sequence[ConfigFault]) -> ConfigError:
         """Return the error of faults of the config; it names each fault's option or file."""
-        located = []
+        located, present = [], {key for key, _ in nested(self.config)}
         for fault in found:
             remedy = ""
             if fault.value is ABSENT and fault.key.endswith(".root"):  # as of an exported network
@@ -241,6 +241,12 @@ class Plan:
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
             source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            block, is_argument, _ = fault.key.rpartition(".args.")
+            typed = self.option_of(f"{block}.type") if is_argument else ""
+            if typed and fault.key in present and not self.option_of(fault.key):
+                remedy = f"; {source or self.source} has it for another type: "
+                remedy += f"-o {block}.args={{}} leaves out all arguments there"
+                source = typed
             located.append(fault.of(source, remedy))
         return ConfigError(self.source, located)
 

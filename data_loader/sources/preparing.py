@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from base import distributed
 from base.data.preparation import Preparing
@@ -42,6 +41,7 @@ from ink.sample import Sample
 from utils import strict_json
 from utils.checks import DataError, first_of, shown
 from utils.files import check_writable, remove_temporary, write_json
+from utils.locks import locked
 
 IDENTITY = "identity.json"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
@@ -100,7 +100,7 @@ def prepared(
     try:
         if how.parts > 1:  # Parts share no block, and their machines perhaps no locks.
             return _complete(source, folder, how)
-        with FileLock(folder.with_suffix(".lock")):
+        with locked(folder.with_suffix(".lock"), "prepares the data"):
             return _complete(source, folder, how)
     except OSError as error:
         raise DataError(
@@ -137,7 +137,7 @@ def prepared_in(folder: Path, source: ShardSource) -> Shards:
         folder.mkdir(parents=True, exist_ok=True)
         if not file.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise DataError(f"{folder}: has other files; name a new folder")
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock", "prepares the data"):
             if not file.exists():
                 write_json(file, wanted)
             for key, (old, new) in strict_json.differences(strict_json.read(file), wanted).items():

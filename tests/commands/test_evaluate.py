@@ -48,6 +48,17 @@ def test_several_networks_are_scored_and_runs_keep_their_scores(tmp_path, monkey
     assert len(names(path.parent / "evaluations")) == 3
 
 
+def test_a_mistyped_split_behind_networks_is_no_split_either():
+    splits = r"; nor a split \(train, valid, test\)$"
+    for words, message in (
+        (("-r", "reader", "tset"), f"^tset: no such file .*writer\\){splits}"),
+        (("-r", "tset"), r"^tset: no such file .*writer\)$"),
+        (("-r", "radeer", "test"), r"^radeer: no such file .*writer\)$"),
+    ):
+        with pytest.raises(UserError, match=message):
+            use("evaluate", *words)
+
+
 def test_a_refused_evaluation_leaves_no_folder(tmp_path, checkpoints):
     words = ("-o", "data_loader.args.dataset.args.size=-1")
     with pytest.raises(UserError, match="size"):

@@ -91,7 +91,7 @@ def test_all_faults_of_settings_are_named_at_once():
             "--set extras: 'x': a number from -1000000",
         ),
         (["page", "--rewrite", "1:1:1"], "--rewrite is for --report, which is not given"),
-        (["page", "--words"], "give a text to write: either FILE or --text"),
+        (["page", "--words"], "FILE or --text, or with --words the pages of --report"),
         (["page", "--words", "--report", "r", "--seed", "1"], "leave out --seed"),
         (["page", "--rewrite", "1:1:1", "--report", "r", "--set", "bias=1"], "leave out --set"),
         (["read", "x", "--language-weight", "1"], "--language-weight is for --language-model"),

@@ -17,8 +17,9 @@ from PIL import Image
 
 import experiments
 from base.run.pretrained import pretrained
-from commands.page import MAX_BYTES, options_of
+from commands.page import MAX_BYTES, options_of, show_doubts
 from handwriting import proofreading
+from handwriting.page_options import PageOptions
 from handwriting.styles import styles, usual_style_of
 from tests.commands.networks import use
 from utils.checks import UserError
@@ -71,6 +72,18 @@ def test_the_advice_of_a_page_is_a_command_that_writes_its_doubtful_words_again(
     assert output.read_bytes() == (tmp_path / "first.svg").read_bytes()
     assert experiments.main(["1:1:1" if each == "doubtful" else each for each in words[2:]]) == 0
     assert output.read_bytes() != (tmp_path / "first.svg").read_bytes()
+
+
+def test_the_words_of_a_page_are_counted(capsys):
+    for tries, said in (
+        ([1], "1 word proofread, 0 of them written again"),
+        ([1, 2], "2 words proofread, 1 of them written again"),
+        ([], "0 words proofread, 0 of them written again"),
+    ):
+        read = [SimpleNamespace(tries=number) for number in tries]
+        origin = SimpleNamespace(options=PageOptions(proofread=True))
+        show_doubts(None, SimpleNamespace(proofread=read, origin=origin, doubts=()), Path(), None)
+        assert capsys.readouterr().out == f"{said}\n"
 
 
 def test_words_are_listed_and_written_again_by_their_text(networks, tmp_path, capsys):

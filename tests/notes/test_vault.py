@@ -121,6 +121,25 @@ def test_what_did_not_change_is_not_written_and_what_was_edited_stays(vault):
     assert vault.save(changed)[-1] == file and "three" in file.read_text()
 
 
+def test_a_note_with_a_new_name_loses_its_unedited_file_of_the_old_name(vault, tmp_path):
+    (tmp_path / "notes" / "home" / "Plan.inkml").write_text("")
+    sources = {name: tmp_path / "notes" / name for name in ("home/Plan.xopp", "home/Plan.inkml")}
+    both = Vault.of(vault.folder, sources)
+    single = Vault.of(vault.folder, {NAMES[0]: sources[NAMES[0]]})
+    plan, other = (note(both, row(name), name=name) for name in sources)
+    (_, first), others = both.save(plan), both.save(other)
+    picture, file = single.save(plan)
+    assert file.name == "Plan.md" and first.name.startswith("Plan ")
+    edited = first.read_bytes() + b"mine"
+    unedited = first.read_bytes().replace(b"\n", b"\r\n")
+    for content, num_removed in ((edited, 0), (unedited, 2)):
+        first.write_bytes(content)
+        assert len(single.remove_renamed(plan)) == num_removed
+        assert first.exists() == (not num_removed)
+    assert both.remove_renamed(other) == [] and all(path.exists() for path in others)
+    assert both.remove_renamed(plan) == [file, picture] and not picture.exists()
+
+
 def test_a_full_disk_leaves_no_half_of_a_file(vault, monkeypatch):
     (*_, file) = vault.save(note(vault, row("one")))
     before = file.read_bytes()

@@ -153,7 +153,7 @@ def test_the_menu_saves_the_open_note_and_a_pdf_of_it(tmp_path, xournalpp, scree
             assert stroke.width == pytest.approx(other.width)
 
 
-def test_the_plugin_is_installed_where_one_has_rights(tmp_path, monkeypatch):
+def test_the_plugin_is_installed_where_one_has_rights(tmp_path, monkeypatch, capsys):
     """Else, and without Xournal++, the message says what to do."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"no Xournal\+\+ found .*--install-plugin FOLDER"):
@@ -168,3 +168,4 @@ def test_the_plugin_is_installed_where_one_has_rights(tmp_path, monkeypatch):
     program = (tmp_path / "Handwriting" / "program.lua").read_bytes()
     assert b'"/a \\034b\\034 \\092 c\\010d",\n' in program
     assert (tmp_path / "Handwriting" / "plugin.ini").is_file()
+    assert f"{tmp_path}/Handwriting\nCopy it to the folder of plugins" in capsys.readouterr().out

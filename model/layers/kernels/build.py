@@ -21,9 +21,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock
-
 from utils.files import remove_temporary, user_cache
+from utils.locks import locked
 
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
@@ -75,7 +74,7 @@ def _cache(stack: contextlib.ExitStack) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_private(folder):
             raise PermissionError("others can write there")
-        stack.enter_context(FileLock(folder / "lock", timeout=TIMEOUT))
+        stack.enter_context(locked(folder / "lock", "compiles kernels", TIMEOUT))
         remove_temporary(folder)
     except OSError as error:
         log.info("compiled kernels cannot be cached in %s: %s", folder, error)
