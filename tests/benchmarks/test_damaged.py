@@ -32,6 +32,6 @@ def test_damaged_samples_that_can_be_read_all_the_same_are_left_out(tmp_path, mo
     damaged = [sample.name for sample in samples if WRONG in sample.text]
     assert len(damaged) > 4 and output.read_text().split() == damaged[::2]
     assert f"({len(damaged[::2])} of {len(damaged)} damaged" in capsys.readouterr().out
-    settings = HandwritingDataLoader(dataset=dataset, left_out=str(output))
+    settings = HandwritingDataLoader(dataset=dataset, leave_out=str(output))
     kept = {sample.name for sample in settings.load(seed=0).training}
     assert [sample.name for sample in samples if sample.name not in kept] == damaged[::2]
