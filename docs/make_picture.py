@@ -78,7 +78,7 @@ def picture_parts() -> dict[str, tuple[tuple[float, float, float, float], np.nda
     network = load("conditional")
     line = network.write("the pen moves", bias=1.0, seed=1)
     figure = step_figures(network, line, ["window"])["window"]
-    page = page_pixels(letter, page_box, style="flowing", size=2.2, seed=203)
+    page = page_pixels(letter, page_box, style="flowing", size=2.2, seed=2)
     hands = page_pixels(wishes, hands_box, size=2.4, line_height=8.4, seed=1)
     window = to_pixels(figure, DPI)
     return {
