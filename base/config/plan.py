@@ -240,10 +240,11 @@ class Plan:
                 remedy = "; --data names the folder"
             elif fault.value in (ABSENT, None) and fault.key in ("arch", "arch.type"):
                 remedy = "; or -r CHECKPOINT, whose network is then trained, such as -r writer"
-            source = self.option_of(fault.key) or self.bases.get(fault.key, "")
+            option = self.option_of(fault.key)
+            source = option or self.bases.get(fault.key, "")
             block, is_argument, _ = fault.key.rpartition(".args.")
             typed = self.option_of(f"{block}.type") if is_argument else ""
-            if typed and fault.key in present and not self.option_of(fault.key):
+            if typed and fault.key in present and not option:
                 remedy = f"; {source or self.source} has it for another type: "
                 remedy += f"-o {block}.args={{}} leaves out all arguments there"
                 source = typed

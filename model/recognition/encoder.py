@@ -77,7 +77,8 @@ class BidirectionalLayer(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
-        `(S, B, input_size)` of `lengths` `(B,)`. Padding of inputs and results is arbitrary."""
+        `(S, B, input_size)` of `lengths` `(B,)`. Padding is arbitrary, that of
+        inputs finite where gradients are computed."""
         dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
         is_lstm = self.forward_rnn.cell == "LSTM"
         if is_lstm and library.available(inputs.device, dtype):

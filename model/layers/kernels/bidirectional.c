@@ -26,7 +26,7 @@ STRUCTURE(Bidirectional,
     item *hiddens, *gates;
     float *cells;
     const item **hidden_weights_backward, *d_hiddens;
-    item *d_gates;
+    item *d_gates; /* before activation; zero after a line's end */
 )
 
 /* One direction of every `groups`th line, the longest first. */
@@ -133,7 +133,7 @@ static int backward_lines(const Bidirectional *layer, int64_t backwards, int64_t
     item *d_gates = malloc(lines_count * gates * sizeof(item));
     const int failed = !d_hidden || !d_gates;
     float *d_cells = d_hidden + lines_count * stride, *zeros = d_cells + lines_count * size;
-    int64_t count = 0; /* lines that have begun */
+    int64_t count = 0; /* lines whose end has been passed, on the way back */
     for (int64_t step = failed ? -1 : length_of(&lines, 0) - 1; step >= 0; step--) {
         while (count < lines_count && length_of(&lines, count) > step) count++;
         for (int64_t row = 0; row < count; row++) {
