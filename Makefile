@@ -71,10 +71,10 @@ digits: .venv/installed
 	@.venv/bin/python experiments.py write -r $(DIGITS)/[0-9]/model_best.pth
 
 writer: .venv/installed
-	@.venv/bin/python benchmarks/describe.py configs/writer.json
+	@.venv/bin/python apps/datasets/describe.py configs/writer.json
 	@.venv/bin/python train.py -c configs/writer.json
 
-LEGIBLE := .venv/bin/python benchmarks/legible.py configs/open_writer.json
+LEGIBLE := .venv/bin/python apps/datasets/legible.py configs/open_writer.json
 AGAIN := .venv/bin/python train.py -c configs/open_writer_again.json
 SOURCES := data_loader.args.sources
 
@@ -102,7 +102,7 @@ STRINGS := {"digits": {"type": "UnipenDataset", "args": {"root": "data/unipen_di
 	{"type": "PhrasesDataset", "args": {"dataset": "digits", "size": 16000, "characters_share": 1.0}}}
 
 eye: .venv/installed
-	@.venv/bin/python benchmarks/damaged.py configs/eye.json --output data/readable.txt
+	@.venv/bin/python apps/datasets/damaged.py configs/eye.json --output data/readable.txt
 	@$(EYE) --run-id digits --epochs 1 -o trainer.args.steps_per_epoch=1000 \
 		-o trainer.args.monitor=null -o data_loader.args.augmentation=[] \
 		-o '$(SOURCES)=$(STRINGS)' \
@@ -140,11 +140,11 @@ lint: .venv/installed-dev
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 web-test: .venv/installed-dev
-	@.venv/bin/python -m pytest -q -n 0 tests/web tests/commands/test_web.py \
-		tests/handwriting/test_flat_file.py
+	@.venv/bin/python -m pytest -q -n 0 tests/apps/web tests/commands/test_web.py \
+		tests/apps/pages/test_flat_file.py
 
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
-ENGINE ?= web/engine.wasm
+ENGINE ?= apps/web/engine.wasm
 KERNELS := $(addprefix model/layers/kernels/,products.c bidirectional.c sampling.c)
 EXPORTS := calloc mark release pack linear bidirectional_forward write_lines Bidirectional_fields \
 	Writing_fields
@@ -155,13 +155,13 @@ web: $(ENGINE) .venv/installed
 # `npm pack` calls this; the networks and the licence are in the package, and once in the repository.
 package-networks: .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks(web.OPEN_NETWORKS)' >&2
-	@cp LICENSE web/LICENSE
+	@cp LICENSE apps/web/LICENSE
 
-$(ENGINE): web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard web/libc/*.h)
+$(ENGINE): apps/web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard apps/web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \
 		-ffreestanding -Iweb/libc -DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry \
 		-Wl,--strip-all \
-		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ web/engine.c $(KERNELS)
+		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ apps/web/engine.c $(KERNELS)
 
 comma := ,
 

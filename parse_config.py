@@ -24,7 +24,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
-from base.config.binder import Annotation, Binder, faults, references
+from base.config.binder import Annotation, Binder, Choice, faults, references
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
@@ -63,7 +63,14 @@ FROM_PROGRAM = {
 }
 """By base class, the names of the arguments that the program supplies to constructors."""
 PACKAGES = (data_loader, model, trainer)
-"""The project's packages whose classes a config may name."""
+"""The framework's packages whose classes a config may name."""
+APP_CLASSES = {
+    "HandDataset": (BaseDataset, "apps.hand.dataset"),
+    "OwnHandReaderTrainer": (BaseTrainer, "apps.hand.exam"),
+    "OwnHandTrainer": (BaseTrainer, "apps.hand.exam"),
+}
+"""By name, the classes of apps that a config may name: the base class, and the module, which is
+imported when a config names the class."""
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
 """Stands for the normalisation of unknown data in the trial of a network."""
 TRIAL_ALPHABET = Alphabet([" "])
@@ -227,16 +234,21 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     )
 
 
-def choices(base: Annotation) -> dict[str, type]:
-    """Return the subclasses of `base` that a config may name, by name."""
+def choices(base: Annotation) -> dict[str, Choice]:
+    """Return the subclasses of `base` that a config may name, by name; {} if it is no class."""
+    if not isinstance(base, type):
+        return {}
+    classes: dict[str, Choice] = {
+        name: module for name, (kind, module) in APP_CLASSES.items() if issubclass(kind, base)
+    }
     offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    classes: dict[str, type] = {}
     for cls in (*offered, *torch_parts.SIGNATURES, *user_modules.classes()):
-        if not (isinstance(base, type) and isinstance(cls, type) and issubclass(cls, base)):
+        if not (isinstance(cls, type) and issubclass(cls, base)):
             continue
         if (other := classes.setdefault(cls.__name__, cls)) is not cls:
+            place = other if isinstance(other, str) else other.__module__
             problem = f"also has a class {cls.__name__}; rename one of the two"
-            raise UserError(f"{cls.__module__}.py: {other.__module__} {problem}")
+            raise UserError(f"{cls.__module__}.py: {place} {problem}")
     return classes
 
 

@@ -20,21 +20,21 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import model
+from apps.notes.index import IndexedPage
+from apps.notes.page_text import PageRow, PageText, PageWord, normalised_word
+from apps.notes.reading import read_page
+from apps.notes.reading_cache import Library
+from apps.notes.viewing import Chosen, Viewer
+from apps.pages import PageOptions, Paper, write_page
+from apps.pages.styles import styles
 from benchmarks.measures import main
 from commands import network_options
 from commands.options import Parser
 from data_loader.texts.corpus import running_text
 from data_loader.texts.templates import Draws
-from handwriting import PageOptions, Paper, write_page
-from handwriting.styles import styles
 from ink.drawing.page import save_ink_pages
 from ink.formats.files import file_state
 from ink.ink_page import InkPage, PageStroke
-from notes.index import IndexedPage
-from notes.page_text import PageRow, PageText, PageWord, normalised_word
-from notes.reading import read_page
-from notes.reading_cache import Library
-from notes.viewing import Chosen, Viewer
 
 WIDTH, MARGINS = 150, (12, 10, 62, 12)
 """Width of the paper and its margins in millimetres; a drawing is in the lower margin."""

@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from apps.pages import flat_file, page_networks
 from data_loader.texts.everyday import held_out_everyday
-from handwriting import flat_file, page_networks
 from ink.geometry import strokes
 from model import load
 
-FOLDER = Path(__file__).resolve().parents[1] / "web"
+FOLDER = Path(__file__).resolve().parents[1] / "apps" / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 MAX_CHARACTERS = 64  # of a line of `open_writer`
 TEXT = "Dear Anna, the ink is wet now."  # 30 characters

@@ -24,6 +24,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from apps import hand as own_hand
+from apps.pages.hands import Hand, extras_of_lines
 from base.run.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
@@ -32,7 +34,6 @@ from benchmarks.measures import main
 from commands.options import Parser
 from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
 from data_loader.texts.corpus import held_out
-from handwriting.hands import Hand, extras_of_lines
 from ink.geometry import strokes
 from ink.sample import Sample
 from model import load
@@ -41,7 +42,6 @@ from model.loading import HAND_FILE
 from model.reader import Reader
 from model.recognition.error_rates import rates
 from model.writer import Writer
-from trainer import own_hand
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"

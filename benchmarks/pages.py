@@ -23,6 +23,12 @@ from rapidfuzz.distance import Levenshtein
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from apps.notes import searching
+from apps.notes.exporting import save
+from apps.notes.index import Index, IndexedPage
+from apps.notes.page_text import Note, PageText, normalised_word
+from apps.notes.reading import read_page
+from apps.notes.rows import find_rows
 from benchmarks.measures import main
 from benchmarks.pens import HELD_OUT
 from commands import network_options
@@ -39,12 +45,6 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
-from notes import searching
-from notes.exporting import save
-from notes.index import Index, IndexedPage
-from notes.page_text import Note, PageText, normalised_word
-from notes.reading import read_page
-from notes.rows import find_rows
 from utils.files import read_lines
 
 NUM_SHAPES = 4

@@ -4,10 +4,10 @@
 import {readFileSync} from "node:fs";
 import {createRequire} from "node:module";
 import {pathToFileURL} from "node:url";
-import {loadReader} from "../web/index.js";
+import {loadReader} from "../apps/web/index.js";
 
 const {network, data, rows} = JSON.parse(readFileSync(0, "utf8"));
-const require = createRequire(new URL("../plugins/package.json", import.meta.url));
+const require = createRequire(new URL("../apps/plugins/package.json", import.meta.url));
 const {createWorker} = require("tesseract.js");
 
 /** The answer of a call, and the ms of processor that it took in all threads. */

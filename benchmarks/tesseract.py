@@ -15,11 +15,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from apps.pages import flat_file
 from benchmarks.measures import main
 from commands.options import Parser, number
 from data_loader import IAMOnDBDataset
 from data_loader.texts.corpus import held_out
-from handwriting import flat_file
 from ink.drawing.layers import Pen, Row
 from ink.drawing.page import X_HEIGHT, Page, page_of_line
 from ink.geometry import strokes
@@ -31,7 +31,7 @@ from model.recognition.error_rates import rates
 from utils.checks import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ROOT / "plugins/node_modules"
+PACKAGES = ROOT / "apps/plugins/node_modules"
 DATA = PACKAGES / "@tesseract.js-data/eng/4.0.0_best_int/eng.traineddata.gz"
 """The language model that tesseract.js loads by default."""
 PARTS = (
@@ -45,7 +45,7 @@ PARTS = (
 def run(arguments: argparse.Namespace) -> None:
     """Print a row of a table for each program and each set of rows."""
     if not PACKAGES.exists():
-        raise UserError(f"{PACKAGES} is missing: npm ci --prefix plugins")
+        raise UserError(f"{PACKAGES} is missing: npm ci --prefix apps/plugins")
     print(f"{'':<12}{'rows':<12}{'CER, %':>8}{'ms a row':>10}{'ms to load':>12}{'MB':>7}")
     with TemporaryDirectory() as folder:
         network = Path(folder, "open_reader.bin")
@@ -97,8 +97,8 @@ def download(*files: Path) -> float:
     contents = [file.read_bytes() for file in files]
     if len(files) == 1:
         words = [PACKAGES / ".bin/esbuild", "--bundle", "--minify", "--format=esm"]
-        code = subprocess.run([*words, ROOT / "web/index.js"], stdout=-1, check=True).stdout
-        contents += [code, (ROOT / "web/engine.wasm").read_bytes()]
+        code = subprocess.run([*words, ROOT / "apps/web/index.js"], stdout=-1, check=True).stdout
+        contents += [code, (ROOT / "apps/web/engine.wasm").read_bytes()]
     return sum(len(gzip.compress(content)) for content in contents) / 1e6
 
 

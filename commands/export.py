@@ -5,14 +5,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from apps.pages.page_networks import is_flat_file
 from commands import network_options, options, writing_options
 from commands.network_options import Networks
 from commands.options import Parser
-from handwriting.page_networks import is_flat_file
 from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, read_bytes, write_text
 
-FLAT = ".bin"  # suffix of flat files, see `handwriting.flat_file`
+FLAT = ".bin"  # suffix of flat files, see `apps.pages.flat_file`
 
 
 def add_options(parser: Parser) -> None:
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if target.suffix == FLAT:
         if arguments.overrides:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
-        from handwriting import flat_file
+        from apps.pages import flat_file
 
         flat_file.check_known(network)
         prepare_output(target, "FILE")

@@ -30,14 +30,14 @@ def run(arguments: argparse.Namespace) -> None:
     values = writing_options.values_of(arguments, ("bias", "pen_sharpness"))
     networks = Networks.of(arguments)
     learned = networks.writer(arguments.resume)
+    from apps import hand as own_hand
+    from apps.pages.hands import hand_of
+    from apps.pages.proofreading import line_ink, write_words
     from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
-    from handwriting.hands import hand_of
-    from handwriting.proofreading import line_ink, write_words
     from ink.drawing.plots import lines_figure, write_png
     from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
-    from trainer import own_hand
 
     folder = RunFolder.of(learned.path)
     weights = None if folder is None else folder.first_weights()

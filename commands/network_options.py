@@ -28,7 +28,7 @@ def add_network(
         parser: the command's parser.
         default: default of -r; None if -r is required, or if `of_style`.
         nargs: number of values of -r.
-        of_style: whether -r defaults to the style's network (`handwriting.styles.network_of`).
+        of_style: whether -r defaults to the style's network (`apps.pages.styles.network_of`).
     """
     default_help = " (default: the style's network, or else writer)" if of_style else ""
     default_help = " (default: %(default)s)" if default else default_help

@@ -17,7 +17,7 @@ from typing import TypeAlias, get_args
 from tqdm import tqdm
 
 import model
-import notes
+from apps import notes
 from base.run.pretrained import resolve_checkpoint
 from commands import network_options, search_options, xournalpp_plugin
 from commands.network_options import Networks
@@ -110,8 +110,9 @@ def run(arguments: argparse.Namespace) -> None:
     name = _name(reader, arguments.resume, chosen)
     make_library = partial(_library, arguments, reader, name)
     if arguments.view is not None:
-        from commands.viewer import serve
         from notes.viewing import Viewer
+
+        from commands.viewer import serve
 
         serve(Viewer(path, make_library, reader), arguments.view)
         return
@@ -399,7 +400,11 @@ def _save_each(
 
 
 def _save_file(
-    library: "notes.Library", folder: Path, suffix: str, form: "notes.TextForm", note: "notes.Note"
+    library: "notes.Library",
+    folder: Path,
+    suffix: str,
+    form: "notes.TextForm",
+    note: "notes.Note",
 ) -> None:
     """Save a note as a file in a folder."""
     file = folder / f"{safe_path(note.name)}{suffix}"

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-import handwriting
+import apps.pages
+from apps.pages.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
+from apps.pages.paper import RULINGS, SIZES, Paper, size_of
+from apps.pages.styles import USUAL_STYLES
 from base.run.pretrained import resolve_checkpoint
 from commands import network_options, writing_options
 from commands.network_options import Networks, require
 from commands.options import Parser, number, value
-from handwriting.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
-from handwriting.paper import RULINGS, SIZES, Paper, size_of
-from handwriting.styles import USUAL_STYLES
 from ink.drawing.page import DPI, KINDS
 from utils import checks
 from utils.checks import UserError, visible
@@ -178,7 +178,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
-        pages = handwriting.load_report(arguments.report)
+        pages = apps.pages.load_report(arguments.report)
         if not rewrite:
             show_words(pages)
             return
@@ -197,9 +197,9 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     computing = {"device": networks.device, "progress": True}
     if rewrite:
-        pages = handwriting.rewrite(pages, addresses, writer, **computing)
+        pages = apps.pages.rewrite(pages, addresses, writer, **computing)
     else:
-        pages = handwriting.write_page(text, writer, page_options, source=source, **computing)
+        pages = apps.pages.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
     remarks = map(visible, pages.remarks)
     print(*remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
@@ -216,7 +216,7 @@ def report_beside(path: Path) -> Path:
 
 
 def addresses_of(
-    pages: "handwriting.Pages", targets: Sequence[tuple[int, int, int] | str]
+    pages: "apps.pages.Pages", targets: Sequence[tuple[int, int, int] | str]
 ) -> list[tuple[int, int, int]] | None:
     """Return the addresses of the words that --rewrite names; None for all doubtful words."""
     if DOUBTFUL in targets:
@@ -225,14 +225,14 @@ def addresses_of(
     return [*chain.from_iterable(found)]
 
 
-def show_words(pages: "handwriting.Pages") -> None:
+def show_words(pages: "apps.pages.Pages") -> None:
     """Print the words of pages: numbers of page, row and word, and the text."""
     for address, text in pages.words:
         print(f"{':'.join(map(str, address)):10} {visible(text)}")
 
 
 def show_doubts(
-    arguments: argparse.Namespace, pages: "handwriting.Pages", path: Path, report: Path | None
+    arguments: argparse.Namespace, pages: "apps.pages.Pages", path: Path, report: Path | None
 ) -> None:
     """Print the doubtful words of pages saved at `path`, and the command that writes them again,
     and save their report; of doubtful pages also if `report` is None."""
@@ -246,7 +246,7 @@ def show_doubts(
     if report or pages.doubts:
         report = report or report_beside(path)
         prepare_output(report, "--report")
-        handwriting.save_report(report, pages)
+        apps.pages.save_report(report, pages)
         print(report)
     if pages.doubts:
         command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]

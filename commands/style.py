@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from apps.pages.styles import STYLES, write_style
 from base.run.pretrained import pretrained
 from commands import network_options
 from commands.options import Parser
-from handwriting.styles import STYLES, write_style
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, prepare_output
 
@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not PLAIN_NAME.fullmatch(arguments.name):
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     network_options.check_readable(arguments.ink)
+    from apps.pages.hands import descriptor_of
     from data_loader import read_ink
-    from handwriting.hands import descriptor_of
     from ink.measures import too_wide
 
     lines = read_ink(arguments.ink)

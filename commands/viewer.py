@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from notes.viewing import Chosen, Viewer
+from apps.notes.viewing import Chosen, Viewer
 from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
-FOLDER = Path(__file__).resolve().parents[1] / "web"
+FOLDER = Path(__file__).resolve().parents[1] / "apps" / "web"
 NAMES = ("view.js", "dom.js", "style.css", "view.css", "icon.svg")
 FILES = {"/": FOLDER / "view.html"} | {f"/{name}": FOLDER / name for name in NAMES}
 """The files of the page by their addresses."""

@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from apps.pages import page_networks
 from commands.options import Parser, number
 from commands.writing_options import ink_of
-from handwriting import page_networks
 from utils.checks import UserError
 from utils.local_server import LocalPage, LocalServer
 
 PORT = 8753
 """Default port. It must stay the same, because browsers keep recorded lines by address and port."""
-FOLDER = Path(__file__).resolve().parents[1] / "web"
+FOLDER = Path(__file__).resolve().parents[1] / "apps" / "web"
 NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 OPEN_NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         make_networks(networks)
         if arguments.hand:
             print(f"measuring the hand of {arguments.hand}", flush=True)
-            from handwriting import flat_file
+            from apps.pages import flat_file
             from model.loading import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
@@ -78,7 +78,7 @@ def make_networks(networks: Sequence[Path] | None = None) -> None:
     if paths:
         names = ", ".join(path.stem for path in paths)
         print(f"making networks of the page, which takes half a minute: {names}", flush=True)
-        from handwriting import flat_file
+        from apps.pages import flat_file
 
         flat_file.make(paths)
     for path in paths:

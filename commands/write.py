@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-import handwriting
+import apps.pages
 import model
+from apps.pages.page_options import OWN, USUAL, HandSource, PrimerFile
+from apps.pages.styles import network_of, usual_style_of
 from commands import network_options, writing_options
 from commands.network_options import FIGURES, Networks
 from commands.options import Parser
-from handwriting.page_options import OWN, USUAL, HandSource, PrimerFile
-from handwriting.styles import network_of, usual_style_of
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
@@ -169,7 +169,7 @@ def run(arguments: argparse.Namespace) -> None:
     style = None if style in (OWN, USUAL) else style
     names = arguments.resume or [network_of(primer.path if primer else style)]
     if style and (chosen.text or chosen.texts):
-        from handwriting.style_checks import first_lines
+        from apps.pages.style_checks import first_lines
 
         first_lines(style)  # refuses a line without a text
     writers = [networks.writer(name) for name in names]
@@ -224,7 +224,7 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         print(f"{ended} on their own")
 
 
-def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | None":
+def chosen_hand(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand | None":
     """Return the hand of all lines, and print its source; None if each line has another hand."""
     source = chosen.hand
     if source == USUAL:
@@ -233,7 +233,7 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
         return None
     if source == OWN:
         return hand_of_seed(writer, chosen)
-    from handwriting.hands import hand_of
+    from apps.pages.hands import hand_of
 
     options = {"bias": chosen.bias, "skip_unknown": chosen.skip_unknown, "progress": True}
     hand = hand_of(writer, source, chosen.sampling(writer), **options)
@@ -242,7 +242,7 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand | No
     return hand
 
 
-def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
+def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand":
     """Return the hand in which `page --style own` writes with the same seed."""
     from model.loading import load_reader
     from model.writer import default_proofreader
@@ -251,12 +251,12 @@ def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "handwriting.Hand":
     if not writer.takes_hand:
         reader = load_reader(default_proofreader(writer), str(writer.device))
     shared = {"bias": chosen.bias, "progress": True}
-    return handwriting.own_hand(writer, chosen.seed, sampling, reader, **shared)
+    return apps.pages.own_hand(writer, chosen.seed, sampling, reader, **shared)
 
 
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
-    from handwriting.written_set import LICENCE_FILE, WrittenSet, checked_texts
+    from apps.pages.written_set import LICENCE_FILE, WrittenSet, checked_texts
     from ink.formats.faults import summarise
     from model.writer import letter_warning
 

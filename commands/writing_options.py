@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import model
-from commands.options import number, value
-from handwriting.page_options import (
+from apps.pages.page_options import (
     JOINED_BIAS,
     LOOK_PARSERS,
     OWN,
@@ -19,8 +18,9 @@ from handwriting.page_options import (
     key_of,
     parse_value,
 )
-from handwriting.source_text import known_only
-from handwriting.styles import styles
+from apps.pages.source_text import known_only
+from apps.pages.styles import styles
+from commands.options import number, value
 from ink.alphabet import Alphabet
 from model.generation.line import Sampling
 from utils import checks
@@ -190,7 +190,7 @@ def ink_of(network: "model.TrainedNetwork", option: str) -> Path:
     Raises:
         UserError: if there is no such file; names the `option` that needs the ink.
     """
-    from trainer.own_hand import SAMPLE_FILE
+    from apps.hand import SAMPLE_FILE
 
     ink = network.path.with_name(SAMPLE_FILE)
     if not ink.exists():

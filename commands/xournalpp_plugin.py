@@ -28,7 +28,7 @@ def install(notes: Path, reader: Path, folder: str) -> None:
         text = re.sub(rb'[\\"\n\r]', lambda sign: b"\\%03d" % sign[0][0], os.fsencode(path))
         lines.append(b'  %s = "%s",' % (name.encode(), text))
     try:
-        shutil.copytree(ROOT / "plugins" / "xournalpp", target, dirs_exist_ok=True)
+        shutil.copytree(ROOT / "apps" / "plugins" / "xournalpp", target, dirs_exist_ok=True)
         (target / "program.lua").write_bytes(b"\n".join([*lines, b"}\n"]))
     except OSError:
         made = [sys.executable, script, "notes", notes, "--install-plugin", "plugin"]

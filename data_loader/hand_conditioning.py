@@ -40,7 +40,7 @@ class ToldHandsDataset(ExtendedDataset):
 
     Args:
         dataset: supplies the samples.
-        descriptors: file that `benchmarks/describe.py` made from the dataset's recorded lines.
+        descriptors: file that `apps/datasets/describe.py` made from the dataset's recorded lines.
         joined: how often the training split has each recorded line of a joined hand, and each
             piece of such a line.
         seed: seed by which lines are chosen if a hand has more than needed.
@@ -129,7 +129,7 @@ class ToldHandsDataset(ExtendedDataset):
             names, values = arrays["names"].tolist(), arrays["values"].astype(np.float32)
             return dict(zip(names, range(len(values)), strict=True)), values
         except (Fault, ValueError, TypeError, KeyError) as error:
-            remedy = "benchmarks/describe.py makes a file of descriptors"
+            remedy = "apps/datasets/describe.py makes a file of descriptors"
             raise DataError(f"{self.descriptors}: {first_line(error)}; {remedy}") from None
 
 

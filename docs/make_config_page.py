@@ -15,7 +15,7 @@ from typing import get_args
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import torch_parts
-from base.config.binder import owners
+from base.config.binder import chosen_class, owners
 from parse_config import BLOCKS, choices, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
@@ -80,7 +80,8 @@ def filled(page: str) -> str:
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        classes = [cls for cls in choices(base).values() if cls not in torch_parts.SIGNATURES]
+        named = (chosen_class(choice, name) for name, choice in choices(base).items())
+        classes = [cls for cls in named if cls not in torch_parts.SIGNATURES]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             summary = inspect.getdoc(cls).partition("\n\n")[0]

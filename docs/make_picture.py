@@ -20,9 +20,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-import notes
-from handwriting import PageOptions, Paper, hand_of, write_page
-from handwriting.styles import style_file, styles
+from apps import notes
+from apps.pages import PageOptions, Paper, hand_of, write_page
+from apps.pages.styles import style_file, styles
 from ink.drawing.layers import INK_COLOUR
 from ink.drawing.plots import (
     CAPTION,
@@ -197,7 +197,7 @@ def bounds_of(page: InkPage, strokes: Sequence[int]) -> tuple[float, float, floa
 ROOMS = (
     ("train.py, commands/", "options become one call"),
     ("trainer/", "one file a task"),
-    ("handwriting/, notes/", "text to pages, pages to text"),
+    ("apps/pages/, notes/", "text to pages, pages to text"),
     ("model/", "networks, densities, kernels"),
     ("data_loader/", "files to batches"),
     ("base/", "the loop, runs, checkpoints"),

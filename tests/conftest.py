@@ -79,7 +79,7 @@ def no_modules(monkeypatch):
 @pytest.fixture
 def few_lines(monkeypatch):
     """A hand is measured by a line of it: with more a page takes no other path."""
-    monkeypatch.setattr("handwriting.hands.NUM_LINES", 1)
+    monkeypatch.setattr("apps.pages.hands.NUM_LINES", 1)
 
 
 @pytest.fixture

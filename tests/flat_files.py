@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from apps.pages import flat_file
 from base.run.checkpoint import FORMAT
-from handwriting import flat_file
 from model import load
 from model.loading import from_checkpoint
 from tests.commands.networks import save

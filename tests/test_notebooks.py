@@ -39,13 +39,13 @@ SHORTER = {
 HERE = """
 import contextlib, io, shlex
 
-from handwriting import hands
+from apps.pages import hands
 
 hands.NUM_LINES = 1
 
 def run_here(command):
     from data_loader.texts import corpus
-    from trainer.own_hand import exam
+    from apps.hand import exam
     import train
 
     corpus.CARRIERS = dict(list(corpus.CARRIERS.items())[:2])

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 import experiments
+from apps.pages.hands import extras_of_style
+from apps.pages.styles import style_file
 from base.base_dataset import SPLITS
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.texts.everyday import held_out_everyday
-from handwriting.hands import extras_of_style
-from handwriting.styles import style_file
 from logger.metrics_csv import read_rows
 from model import load
 from model.generation.line import Sampling

@@ -28,7 +28,7 @@ from tests import small_sources
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-# What fine-tunes a network to a hand is tried in tests/trainer/own_hand/.
+# What fine-tunes a network to a hand is tried in tests/apps/hand/.
 CONFIGS = sorted(set((ROOT / "configs").glob("*.json")) - set((ROOT / "configs").glob("own_*")))
 SIZES = ("hidden_size", "channels", "decoder_size", "attention_size", "embedding_size")
 STEPS = 5

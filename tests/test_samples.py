@@ -19,7 +19,7 @@ from parse_config import plan_from_file
 from tests import small_sources
 
 ROOT = Path(__file__).parents[1]
-# Samples of a learned hand depend on the network that learns it: see tests/trainer/own_hand/.
+# Samples of a learned hand depend on the network that learns it: see tests/apps/hand/.
 CONFIGS = sorted(set((ROOT / "configs").glob("*.json")) - set((ROOT / "configs").glob("own_*")))
 CHECKSUMS = ROOT / "tests" / "fixtures" / "samples.json"
 GRID = 1 / 64

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
+from importlib import import_module
 from inspect import Parameter
 from itertools import repeat, takewhile
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
@@ -40,6 +41,10 @@ from utils.strict_json import Config, Json
 
 Annotation: TypeAlias = Any
 """A type, or a form of `typing` such as `Literal["a", "b"]`."""
+
+Choice: TypeAlias = type | str
+"""A class that a config may name, or the module of an app that has the class; the module is
+imported when a config names the class."""
 
 UNIONS = (typing.Union, types.UnionType)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
@@ -239,11 +244,23 @@ def _within(bound: Bound) -> Iterator[Any]:
     yield bound
 
 
+def chosen_class(choice: Choice, name: str) -> type | None:
+    """Return the class `name` of a choice; None if the app that has it is missing."""
+    if not isinstance(choice, str):
+        return choice
+    try:
+        return getattr(import_module(choice), name)
+    except ModuleNotFoundError as error:
+        if choice.startswith(str(error.name)):
+            return None
+        raise
+
+
 @dataclass(frozen=True)
 class Binder:
     """Binds plain values to annotations."""
 
-    choices: Callable[[Annotation], Mapping[str, type]] = lambda _: {}
+    choices: Callable[[Annotation], Mapping[str, Choice]] = lambda _: {}
     """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
     is not a class."""
     from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
@@ -375,7 +392,11 @@ class Binder:
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {own.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
-        cls, signature = classes[kind], self.signature(classes[kind])
+        cls = chosen_class(classes[kind], kind)
+        if cls is None:
+            expected = f"a class of {classes[kind]}, which is not installed here"
+            return ConfigFault(f"{key}.type", kind, expected)
+        signature = self.signature(cls)
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"

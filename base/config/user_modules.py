@@ -20,8 +20,7 @@ from utils.files import open_file
 log = logging.getLogger(__name__)
 
 PACKAGES = {
-    *("base", "commands", "data_loader", "handwriting", "ink", "logger", "model", "notes"),
-    *("trainer", "utils"),
+    *("apps", "base", "commands", "data_loader", "ink", "logger", "model", "trainer", "utils"),
 }
 """The packages of the project."""
 _loaded: dict[str, bytes] = {}

@@ -6,7 +6,7 @@ in about the same size. All constants are assumed, and checked by eye in sheets 
 several hands, unless their comment says "measured".
 
 Lengths are in x-heights; y is downwards from the baseline. `accented` slants upright drawings.
-`handwriting/marks.py` draws the same marks on letters that a network writes.
+`apps/pages/marks.py` draws the same marks on letters that a network writes.
 """
 
 import json

@@ -82,5 +82,5 @@ class Alignment(dict[str, AlignedLine]):
         except (Fault, ValueError, TypeError, KeyError, OverflowError) as error:
             raise DataError(
                 f"alignment = {str(name)!r}: {first_line(error)}; give a shipped table "
-                f"({', '.join(shipped)}), or a file that `benchmarks/align.py` made"
+                f"({', '.join(shipped)}), or a file that `apps/datasets/align.py` made"
             ) from None

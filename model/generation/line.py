@@ -46,7 +46,7 @@ class Sampling:
         pen_sharpness: how much the bias also sharpens the ends of strokes, at least 0 (the paper:
             0), see `mixture.sharpen_ends`.
         stretch: factors above 0 on the expected offsets in x and y, because a bias makes writing
-            smaller; the paper: (1, 1). None: the network's factors, or for a `handwriting.Hand` the
+            smaller; the paper: (1, 1). None: the network's factors, or for a `apps.pages.Hand` the
             factors that make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
         extras: the extras on which the network is conditioned, by name: the same numbers for all

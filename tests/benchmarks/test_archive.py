@@ -1,9 +1,9 @@
 """An archive that is made of words is found by a viewer, page by page."""
 
+from apps.notes.page_text import PageWord
+from apps.notes.reading_cache import Library
+from apps.notes.viewing import Chosen, Viewer
 from benchmarks import archive
-from notes.page_text import PageWord
-from notes.reading_cache import Library
-from notes.viewing import Chosen, Viewer
 
 
 def test_an_archive_has_its_pages_and_a_viewer_finds_its_words(tmp_path, monkeypatch):

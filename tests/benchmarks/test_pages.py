@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from apps.notes.page_text import PageRow, PageText, PageWord
 from benchmarks import pages
-from notes.page_text import PageRow, PageText, PageWord
-from tests.notes.test_rows import row
+from tests.apps.notes.test_rows import row
 
 
 def drawn():

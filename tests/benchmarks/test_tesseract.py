@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.apps.plugins.conftest import packages  # noqa: F401
 from tests.benchmarks import scripts
-from tests.plugins.conftest import packages  # noqa: F401
 
 
 @pytest.mark.slow

@@ -11,19 +11,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from pypdf import PdfReader
+from tests.notes.pages import note, text_of
 
-import notes
+from apps import notes
+from apps.notes.exporting import TextForm
+from apps.notes.page_text import Note, PageText, Summary
+from apps.notes.reading_cache import Library
 from commands import viewer
 from commands.notes import _Reading, _save, _save_each, _save_file
 from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
-from notes.exporting import TextForm
-from notes.page_text import Note, PageText, Summary
-from notes.reading_cache import Library
 from tests.commands.networks import ROOT, use
-from tests.notes.pages import note, text_of
 from utils.checks import UserError
 from utils.files import safe_path
 

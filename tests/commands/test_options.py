@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import experiments
+from apps.pages.page_options import PrimerFile
 from commands import page, search_options
 from commands.network_options import Output
 from experiments import COMMANDS, parser_of
-from handwriting.page_options import PrimerFile
 from model.generation.line import Sampling
 from model.generation.sampling import DEFAULT_STEPS
 from model.loading import load

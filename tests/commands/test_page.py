@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 import experiments
+from apps.pages import proofreading
+from apps.pages.page_options import PageOptions
+from apps.pages.styles import styles, usual_style_of
 from base.run.pretrained import pretrained
 from commands.page import MAX_BYTES, options_of, show_doubts
-from handwriting import proofreading
-from handwriting.page_options import PageOptions
-from handwriting.styles import styles, usual_style_of
 from tests.commands.networks import use
 from utils.checks import UserError
 

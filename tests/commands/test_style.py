@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import experiments
+from apps.pages.hands import extras_of_style
+from apps.pages.page_options import JOINED_BIAS
 from data_loader.sources.ink_files import read_ink
-from handwriting.hands import extras_of_style
-from handwriting.page_options import JOINED_BIAS
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
 from model import load
@@ -24,7 +24,7 @@ from utils.checks import UserError
 def place(tmp_path, monkeypatch):
     """A folder of styles of its own, and ink to make one of."""
     folder = tmp_path / "styles"
-    monkeypatch.setattr("handwriting.styles.STYLES", folder)
+    monkeypatch.setattr("apps.pages.styles.STYLES", folder)
     monkeypatch.setattr("commands.style.STYLES", folder)
     t = np.linspace(0, 1, 120)
     wave = np.stack([300 * t - 40 * np.sin(75 * t), 50 * np.sin(75 * t)], axis=1)

@@ -15,11 +15,11 @@ from socket import create_connection
 import pytest
 
 import experiments
+from apps.pages import flat_file, page_networks
+from apps.pages.hands import calibrated
+from apps.pages.page_networks import is_flat_file
+from apps.pages.styles import write_style
 from commands import web
-from handwriting import flat_file, page_networks
-from handwriting.hands import calibrated
-from handwriting.page_networks import is_flat_file
-from handwriting.styles import write_style
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
 from tests.commands.networks import ROOT, save, use

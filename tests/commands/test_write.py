@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from apps.pages import PageOptions
+from apps.pages.page_hands import Hands
 from commands.write import file_names, save_line
 from data_loader import read_ink
-from handwriting import PageOptions
-from handwriting.page_hands import Hands
 from ink.alphabet import Alphabet
 from ink.drawing.layers import INK_COLOUR
 from ink.drawing.plots import PRIMER

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"),
     *(ROOT / "saved" / "pretrained" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))),
-    *sorted((ROOT / "plugins").glob("*/README.md")),
+    *sorted((ROOT / "apps" / "plugins").glob("*/README.md")),
 ]
 
 

@@ -125,6 +125,7 @@ def preload(folder: Path) -> None:
     os.environ["FAULTS"] = str(folder)
     packages = [path.parent for path in ROOT.glob("*/__init__.py")]
     files = [file.relative_to(ROOT) for package in packages for file in package.rglob("*.py")]
+    files = [file for file in files if "node_modules" not in file.parts]
     modules = [".".join(file.with_suffix("").parts) for file in sorted(files)]
     for name in ("train", "experiments", *LATE, *modules):
         with suppress(ImportError):  # of what is not installed

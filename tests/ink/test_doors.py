@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import commands.notes
-import notes
+from apps import notes
+from apps.notes.corrections import Corrections
 from base.data.preparation import Preparing
 from base.run.checkpoint import load_checkpoint
 from data_loader import (
@@ -25,7 +26,6 @@ from ink import guard
 from ink.formats.faults import Fault
 from ink.guard import children
 from logger.metrics_csv import read_rows
-from notes.corrections import Corrections
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.ink.formats.note_files import xopp

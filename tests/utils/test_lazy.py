@@ -6,7 +6,7 @@ import pytest
 
 NAMES = [
     (package, name)
-    for package in ("data_loader", "handwriting", "model", "notes", "trainer")
+    for package in ("apps.notes", "apps.pages", "data_loader", "model", "trainer")
     for name in import_module(package).__all__
 ]
 

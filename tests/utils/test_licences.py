@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.hand import HandDataset
 from base.base_dataset import BaseDataset, Loaded
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
@@ -14,7 +15,6 @@ from data_loader import (
     UnipenDataset,
 )
 from data_loader.sources.iam_ondb import IAMOnDBDataset
-from trainer.own_hand import HandDataset
 from utils.licences import OPEN, RESEARCH, combined
 
 IAM = IAMOnDBDataset(root="x")

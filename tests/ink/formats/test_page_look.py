@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from apps.notes.exporting import save
+from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from ink.formats import read_pages
 from ink.formats.excalidraw import freehand_widths
 from ink.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
-from notes.exporting import save
-from notes.page_text import Note, PageRow, PageText, PageWord
 from tests.ink.formats.note_files import rm, rm_line
 from tests.ink.formats.test_note_files import BOX, WAVE, picture
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from handwriting.repairs import LetterStrokes
-from handwriting.word_cutting import cut_words
+from apps.pages.repairs import LetterStrokes
+from apps.pages.word_cutting import cut_words
 from ink.geometry import from_strokes, to_points
 from model import Line, sample
 from model.generation import long_lines

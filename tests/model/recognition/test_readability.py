@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from apps.pages.styles import styles
 from data_loader.sources.ink_files import read_ink
-from handwriting.styles import styles
 from ink.geometry import from_strokes, strokes
 from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks

@@ -1,0 +1,186 @@
+"""Stores a person's corrections of words in a folder; a word is identified by its strokes."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from apps.notes.page_text import PageRow, PageText, PageWord
+from ink import guard
+from ink.alphabet import nfc
+from ink.formats.checks import check_text
+from ink.formats.faults import Fault
+from ink.formats.json_strokes import read_values
+from ink.ink_page import InkPage
+from utils.checks import UserError, check_version
+from utils.files import write_json
+from utils.locks import locked
+
+FILE = "corrections.json"
+"""Name of the file of corrections."""
+FORMAT = 1
+"""Version of the format of such a file; a file of another version is refused."""
+REMEDY = "remove it and correct the words again"
+MIN_OVERLAP = 0.5
+"""Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+MAX_STROKES = 1_000
+"""Limit on the strokes of a word (assumed: words have some ten)."""
+
+_DIGEST = re.compile("[0-9a-f]{16}")
+
+Ink = Mapping[str, int]
+"""The number of points of each stroke of a word, by the stroke's digest."""
+
+
+class Correction(NamedTuple):
+    """The correction of a word: its ink, the right text, "" if it is no word, and the text that had
+    been read."""
+
+    ink: Ink
+    text: str
+    read: str
+
+    @property
+    def name(self) -> str:
+        """A digest of the correction."""
+        return _digest(repr((sorted(self.ink.items()), self.text)).encode())
+
+
+class Corrections:
+    """The corrections of a folder: of `FILE`, and of other files that were copied there."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the corrections.
+
+        Raises:
+            UserError: if a file is damaged, or of another version.
+        """
+        self._folder = folder
+        self._by_stroke: dict[str, list[Correction]] = {}
+        self._files = sorted(folder.glob("*.json"))
+        for path in self._files:
+            try:
+                values = guard.call(read_values, path)
+                check_version(path, values.get("format"), FORMAT, REMEDY)
+                for correction in values["corrections"]:
+                    self._add(_checked(Correction(**correction)))
+            except (AttributeError, KeyError, TypeError, ValueError, Fault):
+                raise UserError(f"{path}: damaged; {REMEDY}") from None
+
+    def reload(self) -> None:
+        """Read the files again, see `__init__`."""
+        self._by_stroke = Corrections(self._folder)._by_stroke
+
+    @property
+    def all(self) -> list[Correction]:
+        """All corrections, deduplicated."""
+        # A name is slow to compute; a correction stands with each of its strokes.
+        by_id = {id(c): c for corrections in self._by_stroke.values() for c in corrections}
+        return [*{correction.name: correction for correction in by_id.values()}.values()]
+
+    def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
+        """Return the correction of each word of a row."""
+        if not row.strokes or not self._by_stroke:
+            return [None] * len(row.words)
+        return [self._of_ink(ink) for ink in word_inks(page, row)]
+
+    def corrected(self, page: InkPage, text: PageText) -> PageText:
+        """Return the text of a page with the corrections of its words."""
+        rows = []
+        for row in text.rows:
+            pairs = zip(row.words, self.of_row(page, row), strict=True)
+            words = [
+                word if c is None else PageWord(c.text, word.box, strokes=word.strokes)
+                for word, c in pairs
+            ]
+            rows.append(replace(row, words=tuple(words)))
+        return replace(text, rows=tuple(rows))
+
+    def update(self, changes: Iterable[tuple[Ink, Correction | None]]) -> None:
+        """Replace the corrections of words, each given by its ink; None removes the correction. The
+        file is written once.
+
+        Raises:
+            Fault: if a text has control characters, or is too long.
+            OSError: if they cannot be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with locked(self._folder / ".lock", "stores corrections"):
+            new = Corrections(self._folder)  # with the changes of other processes
+            for ink, correction in changes:
+                for old in new._near(ink):
+                    for stroke in old.ink:
+                        new._by_stroke[stroke].remove(old)
+                if correction:
+                    text = " ".join(nfc(correction.text).split())
+                    new._add(_checked(correction._replace(text=text)))
+            corrections = [correction._asdict() for correction in new.all]
+            content = {"format": FORMAT, "corrections": corrections}
+            write_json(self._folder / FILE, content, indent=None)
+            for path in new._files:
+                if path.name != FILE:
+                    path.unlink(missing_ok=True)
+        self._by_stroke = new._by_stroke
+
+    def _add(self, correction: Correction) -> None:
+        for stroke in correction.ink:
+            self._by_stroke.setdefault(stroke, []).append(correction)
+
+    def _near(self, ink: Ink) -> list[Correction]:
+        candidates = {id(c): c for stroke in ink for c in self._by_stroke.get(stroke, ())}
+        return [c for c in candidates.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
+
+    def _of_ink(self, ink: Ink) -> Correction | None:
+        return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
+
+
+def _checked(correction: Correction) -> Correction:
+    """Return a correction from a file; raise an error of many kinds if it is not one."""
+    is_ink = len(correction.ink) <= MAX_STROKES and all(
+        _DIGEST.fullmatch(stroke) and type(count) is int and count > 0
+        for stroke, count in correction.ink.items()
+    )
+    if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
+        raise ValueError
+    check_text(correction.text)
+    check_text(correction.read)
+    return correction
+
+
+def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
+    """Return the ink of each word of a row; a stroke of several words is that of the first."""
+    inks, used = [], set[int]()
+    for word in row.words:
+        strokes = [page.strokes[number].points for number in word.strokes if number not in used]
+        inks.append({stroke_digest(points): len(points) for points in strokes})
+        used.update(word.strokes)
+    return inks
+
+
+def longest(ink: Ink) -> str:
+    """Return the digest of the stroke with the most points; "" without strokes."""
+    return max(ink, key=lambda stroke: (ink[stroke], stroke), default="")
+
+
+def stroke_digest(points: np.ndarray) -> str:
+    """Return a digest of a stroke `(n, 2)`, the same wherever the stroke lies on a page."""
+    offsets = points - points[0]
+    # Odd factors, so that no round number lies between two steps, where a move would decide.
+    extent = 1.2345 * float(np.abs(offsets).max()) or 1.0
+    size = np.log2(extent)
+    steps = np.round(1000.7 * np.append(offsets / 2.0 ** np.floor(size), size))
+    return _digest(steps.astype(np.int32).tobytes())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _overlap(first: Ink, second: Ink) -> float:
+    """Return the fraction of the points of both inks that are in common strokes."""
+    common = sum(first[stroke] for stroke in first.keys() & second.keys())
+    return common / (sum(first.values()) + sum(second.values()) - common)

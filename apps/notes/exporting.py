@@ -1,0 +1,300 @@
+"""Saves notes as searchable PDF, text, Markdown, JSON, InkML with texts, or for other programs."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise, starmap
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, TypeAlias
+from urllib.parse import quote
+
+import numpy as np
+
+from apps.notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
+from ink import formats, guard
+from ink.drawing.layers import Pen, Row
+from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
+from ink.formats.inkml.pages import page_to_inkml
+from ink.formats.pdf.merging import merged_with_pdfs
+from ink.formats.pdf.pages import PdfNote, PdfPage, WordInk, write_pages
+from ink.ink_page import InkPage, below_each_other
+from utils.checks import UserError
+from utils.files import atomic_write, write_text
+
+MAX_ROW_STEP = 1.5
+"""Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
+PAGES_PER_LIMIT = 100
+"""Number of pages over PDFs after which the limits of merging them grow (assumed)."""
+MAX_SHORT_ROW = 0.3
+"""Fraction of the width by which a paragraph's last row is shorter than the next row (assumed)."""
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """The form of texts and of Markdown.
+
+    Attributes:
+        is_prose: whether rows are merged into paragraphs, without question marks.
+        is_numbered: whether each row begins with the numbers of its page and of the row.
+    """
+
+    is_prose: bool = False
+    is_numbered: bool = False
+
+
+def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
+    """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
+    have a file for each page, any other format has one file. Only one page is in memory at a time.
+
+    Raises:
+        UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
+        OSError: if a file cannot be written.
+    """
+    suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
+    if suffix == ".inkml":
+        files = []
+        for file, (page, text) in numbered(path, pages):
+            rows = ((row.text, row.strokes) for row in text.rows)
+            write_text(file, page_to_inkml(page, rows))
+            files.append(file)
+        return files
+    if suffix in INK_KINDS:
+        return save_ink_pages((page for page, _ in pages), path)
+    if suffix == ".pdf":
+        atomic_write(path, lambda file: _write_pdf(file, notes, path))
+        return [path]
+    texts = {".txt": text_parts, ".md": markdown_parts}
+    parts = texts[suffix](notes, form) if suffix in texts else json_parts(notes)
+    encoded = (part.encode(errors="backslashreplace") for part in parts)
+    atomic_write(path, lambda file: file.writelines(encoded))
+    return [path]
+
+
+def save_lines(notes: Iterable[Note], path: Path) -> int:
+    """Save the learnable rows of notes as InkML, and return the number of these rows.
+
+    Raises:
+        UserError: if no row is learnable.
+    """
+    pairs = ((page, row) for note in notes for page, text in note.pages for row in text.rows)
+    rows = [_millimetre_row(page, row) for page, row in pairs if row.is_learnable]
+    if not rows:
+        raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
+    stacked = below_each_other(row.strokes for row in rows)
+    lines = [replace(row, strokes=strokes) for row, strokes in zip(rows, stacked, strict=True)]
+    save_pages([_sheet(lines)], path)
+    return len(rows)
+
+
+# Text
+
+
+def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
+    """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
+    and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
+    gap, block_gap = "", "\n\n" if form.is_prose else "\n"
+    for note in notes:
+        for number, (_, text) in enumerate(note.pages, 1):
+            blocks = []
+            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+                if kind == CELL:
+                    blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
+                elif kind == BULLET:
+                    blocks.append("\n".join(map(" ".join, lines)))
+                else:
+                    blocks.append(block_gap.join(line for _, line in lines))
+            yield f"{gap}{block_gap.join(blocks)}\n"
+            gap = "\n"
+
+
+def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
+    """Yield notes as Markdown, with lists, tables, and a heading for each file, each page, and each
+    row that is a heading."""
+    gap = ""
+    for note in notes:
+        yield f"{gap}# {escaped(' '.join(note.name.split()))}\n"
+        for number, (_, text) in enumerate(note.pages, 1):
+            yield f"\n## Page {number}\n"
+            yield from (f"\n{block}\n" for block in markdown_blocks(number, text, form))
+        gap = "\n"
+
+
+def markdown_blocks(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
+    """Yield the lists, tables, headings and paragraphs of a page as Markdown."""
+    line_gap = "\n\n" if form.is_prose else "\\\n"
+    for kind, lines in groupby(_lines(page_number, text, form), lambda line: line[0][:1]):
+        if kind == CELL:
+            yield _markdown_table(_table_rows(lines))
+        else:
+            yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
+
+
+Line: TypeAlias = tuple[str, str]
+"""The mark and the text of a row or a paragraph."""
+
+
+def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
+    """Yield the lines of a page's text."""
+    if form.is_prose:
+        for paragraph in _paragraphs([row for row in text.rows if row.text]):
+            yield paragraph[0].mark, _merged(paragraph)
+        return
+    for number, row in enumerate(text.rows, 1):
+        if not row.text:  # Corrections removed all words, but the row counts.
+            continue
+        if form.is_numbered:
+            yield "", f"{page_number}:{number}\t{row.marked}"
+        else:
+            yield row.mark, row.marked
+
+
+def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
+    """Return the rows of a table; the length of a cell's mark is its column, from 1."""
+    rows: list[list[str]] = []
+    for mark, text in cells:
+        column = len(mark) - 1
+        if not rows or column < len(rows[-1]):
+            rows.append([])
+        rows[-1] += [""] * (column - len(rows[-1])) + [text]
+    return rows
+
+
+def _markdown_line(mark: str, text: str) -> str:
+    """Return a line of Markdown that is not in a table."""
+    if mark == NUMBER:  # A correction may have removed the number.
+        number, _, rest = text.partition(" ")
+        is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
+        mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
+    shown = "###" if mark == HEADING else mark
+    return f"{shown} {escaped(text)}".lstrip()
+
+
+def _markdown_table(rows: list[list[str]]) -> str:
+    """Return a table whose first row is the header."""
+    width = max(map(len, rows))
+    padded = [[*map(escaped, row), *[""] * (width - len(row))] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
+
+
+def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
+    """Yield the rows of each paragraph. A paragraph ends before a wide gap, a row higher up, or an
+    indented row, and behind a short row."""
+    steps = np.diff([(row.box[1] + row.box[3]) / 2 for row in rows])
+    pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    paragraph = [*rows[:1]]
+    for step, (before, row) in zip(steps, pairwise(rows), strict=True):
+        (left, _, right, _), (next_left, _, next_right, _) = before.box, row.box
+        width = max(right, next_right) - min(left, next_left)
+        is_short = right < next_right - MAX_SHORT_ROW * width
+        is_indented = next_left > left + pitch
+        is_apart = bool(row.mark) or before.mark[:1] in (HEADING, CELL)
+        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented or is_apart:
+            yield paragraph
+            paragraph = []
+        paragraph.append(row)
+    if paragraph:
+        yield paragraph
+
+
+def _merged(paragraph: Iterable[PageRow]) -> str:
+    """Return the text of rows on one line, without the hyphens of divided words."""
+    text = " ".join(row.text for row in paragraph)
+    return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
+
+
+def escaped(text: str) -> str:
+    """Return a line in which the characters of Markdown's syntax are escaped."""
+    text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
+
+
+def json_parts(notes: Iterable[Note]) -> Iterator[str]:
+    """Yield notes as JSON, a note a line. A box is left, top, right and bottom in the page's unit;
+    `unit` is the length of the page's unit in points (1/72 inch)."""
+    yield '{"format": "text of notes", "version": 1, "notes": ['
+    for number, note in enumerate(notes):
+        values = {"name": note.name, "pages": [_page_values(*page) for page in note.pages]}
+        yield f"{',' * bool(number)}\n{json.dumps(values, ensure_ascii=False)}"
+    yield "]}\n"
+
+
+def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
+    rows = []
+    for row in (row for row in text.rows if row.text):
+        words = [
+            {name: value for name, value in vars(word).items() if name not in ("frames", "strokes")}
+            for word in row.words
+        ]
+        rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
+    size = {"width": page.width, "height": page.height, "unit": page.unit}
+    places = {"unread": text.unread, "covered": text.covered}
+    return {**size, "rows": rows, "left_out": text.left_out, **places}
+
+
+# Pages
+
+
+def _millimetre_row(page: InkPage, row: PageRow) -> Row:
+    strokes = [page.strokes[number] for number in row.strokes]
+    scaled = tuple(page.millimetres * stroke.points for stroke in strokes)
+    width = page.millimetres * strokes[0].width if strokes[0].width else Pen.width
+    return Row(scaled, row.text, Pen(width, strokes[0].colour))
+
+
+def _sheet(rows: Sequence[Row]) -> Page:
+    """Return a sheet that holds all rows; rows at negative positions shift all rows."""
+    points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
+    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    shifted = (replace(row, strokes=tuple(s - corner for s in row.strokes)) for row in rows)
+    return Page(*size.tolist(), tuple(shifted))
+
+
+def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
+    """Yield the words of a row, each with the points of its strokes in its box or, if there are
+    none, the corners of the box."""
+    for word in row.words:
+        corners = np.reshape(word.box, (2, 2))
+        ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in word.strokes)])
+        points = ink[((corners[0] <= ink) & (ink <= corners[1])).all(axis=1)]
+        yield WordInk(word.text, points if len(points) else corners, turn=row.turn)
+
+
+def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
+    """Write the pages of notes as a PDF to an open file, which will be at `path`; see `save`."""
+    backgrounds: list[tuple[Path | None, int]] = []
+
+    def drawn() -> Iterator[PdfPage]:
+        for note in notes:
+            pdf_note = PdfNote(note.title)
+            if note.path:
+                address = f"./{relative_address(note.path, path.parent)}"
+                pdf_note = PdfNote(note.title, address, note_times(note.path))
+            for page, text in note.pages:
+                backgrounds.append((page.background, page.background_page))
+                yield PdfPage(page, [[*_words(page, row)] for row in text.rows], pdf_note)
+
+    with TemporaryFile() as content:
+        write_pages(content, drawn(), path.stem)
+        content.seek(0)
+        if any(background for background, _ in backgrounds):
+            limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
+            arguments = content.read(), backgrounds
+            file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
+        else:
+            shutil.copyfileobj(content, file)
+
+
+def note_times(path: Path) -> tuple[float, float]:
+    """Return the times of the notes in a file, see `ink.formats.times`."""
+    return guard.call(formats.times, path)
+
+
+def relative_address(path: Path, folder: Path) -> str:
+    """Return the address of a file for links in a file in `folder`."""
+    relative = os.path.relpath(path.resolve(), folder.resolve())
+    # Joplin does not decode these characters.
+    return quote(os.fsencode(Path(relative).as_posix()), safe="/,;=+$&@")

@@ -1,0 +1,465 @@
+"""Indexes the rows of many pages in a file of SQLite, and finds the rows of a query.
+
+For each pair of successive symbols, the index has the rows whose frames allow the pair, and its
+cost (see `searching.pair_costs`). The frames of the rows in which a query's pairs cost least are
+searched.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+import re
+import sqlite3
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict
+from functools import lru_cache
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.notes.corrections import Correction, longest, word_inks
+from apps.notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
+from apps.notes.searching import (
+    ABSENT_PAIR,
+    BATCH,
+    Hit,
+    Query,
+    SearchedRow,
+    near,
+    normalised_text,
+    pair_costs,
+    places_of,
+)
+from ink.formats.page_checks import few_kinds
+from ink.ink_page import InkPage, ink_bytes
+from utils.files import check_regular
+
+MAX_ROWS = 2_000
+"""Most rows whose frames are searched for a query (measured, notebook: notes, an index of
+notes)."""
+BLOCK_BITS = 12
+"""Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
+the block and its cost, of four bits, have two bytes together."""
+MIN_STEP = 32
+"""Number of rows of the first step of a search (assumed: more than the ten hits on a screen)."""
+ABSENT_PLACE = 1 << 62
+"""Rank of a row that is in none of the searched files."""
+TIMEOUT = 5.0
+"""Seconds to wait for another process that writes (assumed)."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT, digest BLOB
+);
+CREATE TABLE IF NOT EXISTS pages (
+    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT, digest BLOB
+);
+CREATE TABLE IF NOT EXISTS texts (row INTEGER PRIMARY KEY, text TEXT);
+CREATE TABLE IF NOT EXISTS rows (
+    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT,
+    digest BLOB
+);
+CREATE TABLE IF NOT EXISTS pairs (
+    pair INTEGER, block INTEGER, rows BLOB, digest BLOB, PRIMARY KEY (pair, block)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT, digest BLOB);
+CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT, digest BLOB);
+"""
+_NOT_DAMAGED = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+)
+"""Errors of an index that is locked, or in a folder that cannot be written."""
+
+
+class IndexedPage(NamedTuple):
+    """A page for the index, in few bytes.
+
+    Attributes:
+        name: digest of the ink and the text.
+        look: digest of the whole page, as shown, and its text.
+        rows: the rows.
+        pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
+        inks: digest of each handwritten word, see `corrections.longest`.
+        left_out: see `PageText`.
+        pdfs: the PDF that the page annotates, if any.
+        unread, covered: see `PageText`, in millimetres.
+    """
+
+    name: bytes
+    look: bytes
+    rows: Sequence[SearchedRow]
+    pairs: Sequence[np.ndarray]
+    inks: Sequence[str]
+    left_out: Mapping[str, int]
+    pdfs: Sequence[str]
+    unread: Sequence[Box]
+    covered: Sequence[Box]
+
+    @classmethod
+    def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
+        """Return a page with its text."""
+        read = [[(w.text, w.box, w.confidence) for w in row.words] for row in text.rows]
+        content = repr(page.typed).encode() + ink_bytes(page)
+        name = hashlib.sha256(content + repr(read).encode(errors="backslashreplace")).digest()
+        look = hashlib.sha256(name + pickle.dumps(page)).digest()
+        rows, costs = [*map(SearchedRow.of, text.rows)], map(pair_costs, text.rows)
+        pairs = [
+            np.array([(_pair(*pair), cost) for pair, cost in row.items()], np.int64).reshape(-1, 2)
+            for row in costs
+        ]
+        inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
+        pdfs = [str(page.background)] if page.background else []
+        unread, covered = (
+            [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
+            for boxes in (text.unread, text.covered)
+        )
+        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, unread, covered)
+
+
+class Index:
+    """An index of the pages of files."""
+
+    def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
+        """Open or make the index in a file; `corrections` are all corrections."""
+        self._path, self._corrections = path, [*corrections]
+        try:
+            self._open(path)
+        except Exception as error:
+            self.renew(error)
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for end in ("", "-journal", "-wal", "-shm"):
+            check_regular(path.with_name(path.name + end))
+        # A viewer's threads take turns, by a lock of their own.
+        self._database = sqlite3.connect(path, timeout=TIMEOUT, check_same_thread=False)
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_SCHEMA)
+        with closing(sqlite3.connect(":memory:")) as empty:
+            empty.executescript(_SCHEMA)
+            if _schema(self._database) != _schema(empty):
+                raise sqlite3.DatabaseError("another schema")
+        self._version: tuple[int, int] | None = None  # of the tables in the next attributes
+        self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
+        self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
+        self._texts = ""  # of all rows, a line each; where each begins, and its row:
+        self._text_starts, self._text_rows = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._searched: tuple[tuple, _Places] | None = None  # the files of the last search
+        self.record_corrections(self._corrections)
+
+    def renew(self, error: Exception) -> None:
+        """Make a new index: in place of a damaged index, or in a temporary file if the index is
+        locked or cannot be written."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        with suppress(sqlite3.Error, OSError):
+            if not isinstance(error, OSError) and code not in _NOT_DAMAGED:
+                for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+                    path.unlink(missing_ok=True)
+                self._open(self._path)
+                return
+        self._elsewhere = tempfile.TemporaryDirectory()
+        self._open(Path(self._elsewhere.name) / self._path.name)
+
+    def summary(self, path: Path, state: str) -> Summary | None:
+        """Return the summary of a file; None unless the index has the file in this state."""
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE path = ? AND state = ?"
+        row = self._database.execute(select, (_key(path), state)).fetchone()
+        return Summary(**json.loads(_checked(row)[3])) if row else None
+
+    def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
+        """Add or replace the pages of a file, and return their summary."""
+        words = [word for page in pages for row in page.rows for word in row.words]
+        unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
+        left_out = dict(few_kinds(*(page.left_out for page in pages)))
+        look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
+        pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
+        unread, covered = (
+            [(number, box) for number, page in enumerate(pages, 1) for box in getattr(page, name)]
+            for name in ("unread", "covered")
+        )
+        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look, unread, covered)
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
+            numbers = self._add_pages(pages)
+            values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
+            insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(*values))
+        return summary
+
+    def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
+        """Add new pages, and return the numbers of all pages."""
+        numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
+        execute = self._database.execute
+        for page in pages:
+            if row := execute("SELECT id FROM pages WHERE name = ?", (page.name,)).fetchone():
+                numbers.append(row[0])
+                continue
+            (last,) = execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
+            for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
+                text = normalised_text(word for word, _ in row.words)
+                execute("INSERT INTO texts VALUES (?, ?)", (number, text))
+                values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
+                insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
+                execute(insert, _with_digest(number, *values))
+                block, place = divmod(number, 1 << BLOCK_BITS)
+                for pair, cost in pairs.tolist():
+                    entries[pair, block].append(place << 4 | cost)
+            values = page.name, last + 1, len(page.rows), " ".join(page.inks)
+            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?, ?)"
+            numbers.append(execute(insert, _with_digest(*values)).lastrowid)
+        for key, places in sorted(entries.items()):
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
+            row = execute(select, key).fetchone()
+            before = _checked(row)[2] if row else b""
+            values = *key, before + np.array(places, "<u2").tobytes()
+            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
+        return np.array(numbers, "<i8")
+
+    def record_corrections(self, corrections: Iterable[Correction]) -> None:
+        """Mark the files with words whose corrections have changed since the last call as changed
+        files. Until they are added again, they are found as they were."""
+        self._corrections = [*corrections]
+        select = "SELECT name, ink, digest FROM corrections"
+        noted = dict(map(_checked, self._database.execute(select)))
+        current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        with self._database:
+            for name in noted.keys() ^ current.keys():
+                having = "SELECT id FROM pages WHERE instr(inks, ?)"
+                ink = (noted | current)[name]
+                for (page,) in self._database.execute(having, (ink,)).fetchall():
+                    self._mark_changed(np.array(page, "<i8").tobytes())
+            self._database.execute("DELETE FROM corrections")
+            values = [_with_digest(*correction) for correction in current.items()]
+            self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
+
+    def _mark_changed(self, page: bytes) -> None:
+        """Remove the state of the files with a page."""
+        columns = "path, state, pages, summary, digest"
+        select = f"SELECT {columns} FROM files WHERE instr(pages, ?)"
+        for row in self._database.execute(select, (page,)).fetchall():
+            path, _, *values = _checked(row)
+            insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(path, "", *values))
+
+    def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
+        """Return the hits of a query in files by name, and similar places, see `near`, in the order
+        of the files."""
+        order = {name: number for number, name in enumerate(files)}
+        hits = sorted(self.hits(query, files), key=lambda hit: (order[hit.name], *hit[1:4]))
+        return [h for h in hits if not h.is_similar], [h for h in hits if h.is_similar]
+
+    def hits(self, query: Query, files: Mapping[str, Path]) -> Iterator[Hit]:
+        """Yield the hits of a query in files by name, and at last similar places, see `near`.
+
+        The first steps search the rows whose text has the query, in the order of the files; the
+        next ones the likely rows, from the likeliest. So the first hits take little time. Files
+        that the index does not have are left out.
+        """
+        places = self._places(files)
+        exact = places.in_order(self._exact(query))
+        similar: list[Hit] = []
+        for step in _steps(exact):
+            yield from self._hits_of(query, step, places, similar)
+        for step in _steps(self._likely(query, places, exact)):
+            yield from self._hits_of(query, step, places, similar)
+        yield from similar
+
+    def _hits_of(
+        self, query: Query, numbers: np.ndarray, places: "_Places", similar: list[Hit]
+    ) -> Iterator[Hit]:
+        """Yield the hits in rows, and append the similar places to `similar`."""
+        rows = [self._row(number) for number in numbers.tolist()]
+        for number, row, found in zip(numbers, rows, places_of(query, rows), strict=True):
+            word = None if found else near(query, row)
+            for address in places.of(number):
+                for hit_word, confidence in found:
+                    yield Hit(*address, hit_word + 1, confidence, row.marked)
+                if word is not None:
+                    similar.append(Hit(*address, word + 1, 0.0, row.marked, is_similar=True))
+
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that the index has, without those marked as changed."""
+        select = "SELECT path FROM files WHERE state != ''"
+        paths = {path for (path,) in self._database.execute(select).fetchall()}
+        return {name for name, path in files.items() if _key(path) in paths}
+
+    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+        """Return the addresses of the unsure words of a file: numbers of page, row and word."""
+        places = self._places({"": path})
+        return [
+            (page, row, number)
+            for stroke_row in places.in_order(range(1, len(places.ranks)))
+            for _, page, row in places.of(stroke_row)
+            for number, (_, confidence) in enumerate(self._row(int(stroke_row)).words, 1)
+            if confidence < MIN_SURE_CONFIDENCE
+        ]
+
+    def _places(self, files: Mapping[str, Path]) -> "_Places":
+        """Return where rows stand in files; the tables are read anew if they have changed."""
+        (version,) = self._database.execute("PRAGMA data_version").fetchone()
+        state = version, self._database.total_changes
+        if self._version != state:
+            with self._database:
+                self._database.execute("BEGIN")  # so that the tables fit each other
+                self._read_tables()
+            self._version = state
+            self._searched = None
+        key = tuple(files.items())
+        if self._searched is None or self._searched[0] != key:
+            found = {name: self._pages_of.get(_key(path)) for name, path in key}
+            stored = {name: pages for name, pages in found.items() if pages is not None}
+            self._searched = key, _Places(np.array([(0, 0), *self._rows_of]), stored)
+        return self._searched[1]
+
+    def _read_tables(self) -> None:
+        """Read the pages and texts that are new, and the pages of all files."""
+        execute = self._database.execute
+        select = "SELECT id, name, first, count, inks, digest FROM pages WHERE id > ? ORDER BY id"
+        for page, *row in execute(select, (len(self._rows_of),)).fetchall():
+            self._rows_of += [(0, 0)] * (page - len(self._rows_of))
+            _, first, num_rows, _ = _checked(row)
+            self._rows_of[page - 1] = first, num_rows
+        select = "SELECT row, text FROM texts WHERE row > ? ORDER BY row"
+        last = self._text_rows[-1] if len(self._text_rows) else 0
+        new = execute(select, (int(last),)).fetchall()
+        lengths = [0, *(len(text) + 1 for _, text in new)]
+        starts = len(self._texts) + np.cumsum(lengths)[:-1]
+        self._texts += "".join(f"{text}\n" for _, text in new)
+        self._text_starts = np.append(self._text_starts, starts)
+        self._text_rows = np.append(self._text_rows, [row for row, _ in new]).astype(np.int64)
+        select = "SELECT path, state, pages, summary, digest FROM files"
+        rows = map(_checked, execute(select).fetchall())
+        self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
+
+    def _exact(self, query: Query) -> np.ndarray:
+        """Return the rows whose text has the query."""
+        found = re.finditer(re.escape(query.bounded), self._texts)
+        starts = np.array([match.start() for match in found], np.int64)
+        return np.unique(self._text_rows[np.searchsorted(self._text_starts, starts, "right") - 1])
+
+    def _likely(self, query: Query, places: "_Places", exact: np.ndarray) -> np.ndarray:
+        """Return the rows of places, but `exact`, in which the pairs of a query cost least; first
+        that with the least cost."""
+        pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
+        saved = np.zeros(len(places.ranks), np.int32)
+        for pair, times in pairs.items():
+            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
+            for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
+                rows = np.frombuffer(packed, "<u2").astype(np.int64)
+                numbers = (block << BLOCK_BITS) + (rows >> 4)
+                saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
+        saved[places.ranks == ABSENT_PLACE] = 0
+        saved[exact] = 0
+        best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
+        best = best[np.argsort(-saved[best], kind="stable")]
+        return best[saved[best] > 0]
+
+    def _row(self, number: int) -> SearchedRow:
+        select = "SELECT * FROM rows WHERE id = ?"
+        row = SearchedRow(*_checked(self._database.execute(select, (number,)).fetchone())[1:])
+        return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
+
+    def saved(self, path: Path) -> dict[str, Any]:
+        """Return the record of a saved file, see `record_saved`; empty if there is none."""
+        select = "SELECT path, state, digest FROM saved WHERE path = ?"
+        row = self._database.execute(select, (_key(path),)).fetchone()
+        return json.loads(_checked(row)[1]) if row else {}
+
+    def record_saved(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Record for a saved file, as JSON values, the digest of its content."""
+        with self._database:
+            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?)"
+            self._database.execute(insert, _with_digest(_key(path), json.dumps(state)))
+
+
+class _Places:
+    """Where rows stand in files by name: a place is a page of a file, in the order of the files.
+
+    Attributes:
+        ranks: for each row, the number of the first place that has it, or `ABSENT_PLACE`.
+    """
+
+    def __init__(self, rows_of: np.ndarray, pages_of: Mapping[str, np.ndarray]) -> None:
+        """Keep the first row and the number of rows of each page, `(pages, 2)`, and the numbers of
+        the pages of each file. A page of a file without rows in the index is a LookupError."""
+        self._firsts, self._names = rows_of[:, 0], [*pages_of]
+        lengths = [*map(len, pages_of.values())]
+        pages = np.concatenate([np.empty(0, np.int64), *pages_of.values()])
+        self._files = np.repeat(np.arange(len(lengths)), lengths)
+        self._page_numbers = np.concatenate([[], *(np.arange(n) + 1 for n in lengths)]).astype(int)
+        self._order = np.argsort(pages, kind="stable")
+        self._pages = pages[self._order]
+        if not self._firsts[pages].all():
+            raise LookupError("a page that is not in the index")
+        counts = rows_of[:, 1]
+        rows = np.arange(counts.sum()) + np.repeat(
+            self._firsts - np.cumsum(counts) + counts, counts
+        )
+        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)
+        self._page_of[rows] = np.repeat(np.arange(len(rows_of)), counts)
+        start, stop = self._slices(self._page_of)
+        self.ranks = np.full(len(start), ABSENT_PLACE)
+        self.ranks[start < stop] = self._order[start[start < stop]]
+
+    def _slices(self, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return where the places of pages begin and end in `_order`."""
+        return np.searchsorted(self._pages, pages), np.searchsorted(self._pages, pages, "right")
+
+    def in_order(self, rows: Iterable[int]) -> np.ndarray:
+        """Return the rows that stand in the files, in the order of their places."""
+        numbers = np.array([*rows], np.int64)
+        ranks = self.ranks[numbers]
+        order = np.argsort(ranks, kind="stable")
+        return numbers[order][ranks[order] != ABSENT_PLACE]
+
+    def of(self, row: int) -> Iterator[tuple[str, int, int]]:
+        """Yield the name of the file, the page and the number of the row at each of its places."""
+        page = self._page_of[row]
+        for place in self._order[slice(*self._slices(page))].tolist():
+            name = self._names[self._files[place]]
+            yield name, int(self._page_numbers[place]), int(row - self._firsts[page]) + 1
+
+
+def _steps(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield rows in parts, which grow: the first hits come soon, and all of them fast."""
+    start, size = 0, MIN_STEP
+    while start < len(rows):
+        yield rows[start : start + size]
+        start, size = start + size, min(2 * size, BATCH)
+
+
+def _schema(database: sqlite3.Connection) -> list[tuple]:
+    """Return the definitions of a database's tables and other objects."""
+    return database.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def _with_digest(*values: Any) -> tuple:
+    """Return the values of a row, and their digest."""
+    content = repr(values).encode(errors="backslashreplace")
+    return *values, hashlib.sha256(content).digest()[:8]
+
+
+def _checked(row: Sequence[Any] | None) -> tuple:
+    """Return the values of a row without their digest; an error says that they are damaged, or that
+    there is no row."""
+    *values, _ = row or (None,)
+    if row is None or tuple(row) != _with_digest(*values):
+        raise sqlite3.DatabaseError("a damaged row")
+    return tuple(values)
+
+
+@lru_cache(1 << 17)  # as all files of an archive are searched
+def _key(path: Path) -> str:
+    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+
+
+def _pair(first: str, second: str) -> int:
+    return ord(first) << 21 | ord(second)

@@ -1,0 +1,233 @@
+"""Caches the texts of pages, and stores their index and a person's corrections in a folder."""
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from apps.notes.corrections import Correction, Corrections, Ink, word_inks
+from apps.notes.exporting import TextForm, save
+from apps.notes.index import Index, IndexedPage
+from apps.notes.page_text import Note, PageText
+from apps.notes.searching import Hit, Query
+from ink import guard
+from ink.drawing.covering import unseen
+from ink.formats.files import file_state
+from ink.ink_page import InkPage, ink_bytes
+from utils.checks import UserError, printable
+from utils.files import read_bytes, user_cache, write_json
+
+VERSION = 6
+"""Version of the reading and of the cached texts; texts of another version are not used."""
+INDEX_VERSION = 3
+"""Version of the index; an index of another version is not used."""
+SAVED_VERSION = 2
+"""Version of saved files; those of another version are saved again."""
+MIN_POINTS = 3
+"""Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Library:
+    """Caches the texts of pages, and stores a person's corrections.
+
+    Pages and corrected words are identified by their ink, in whatever file the ink is.
+
+    Attributes:
+        read: reads a page.
+        reader: identifier of the network and the options of `read`, such as a digest; texts that
+            another reader has read are not used.
+        folder: folder of the stored files; by default in the user's cache folder.
+        any_pdf: whether a note may annotate a PDF outside its folder (see `read_pages`).
+    """
+
+    read: Callable[[InkPage], PageText]
+    reader: str
+    folder: Path = field(default_factory=lambda: user_cache() / "notes")
+    any_pdf: bool = False
+
+    @cached_property
+    def corrections(self) -> Corrections:
+        """The stored corrections."""
+        return Corrections(self.folder / "corrections")
+
+    @cached_property
+    def _index(self) -> Index:
+        digest = hashlib.sha256(f"{VERSION} {INDEX_VERSION} {self.reader}".encode()).hexdigest()
+        path = self.folder / "index" / f"{digest[:32]}.sqlite"
+        return Index(path, self.corrections.all)
+
+    def note(self, name: str, path: Path) -> Note:
+        """Read, cache and index all pages of a file (see `read_pages`), unless its state is already
+        indexed, and return its note; show a progress bar in a terminal."""
+        pages, state = _Pages(self, path), self._state(path)
+        summary = self._indexed(lambda index: index.summary(path, state))
+        if summary is None:
+            shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
+            indexed = [IndexedPage.of(page, text) for page, text in shown]
+            summary = self._indexed(lambda index: index.add(path, state, indexed))
+        return Note(name, pages, summary, path)
+
+    def _state(self, path: Path) -> str:
+        """Return the state of a file; a note is read again if it changes."""
+        return f"{file_state(path)} {self.any_pdf}"
+
+    def has(self, path: Path) -> bool:
+        """Return whether a file is indexed in its present state."""
+        state = self._state(path)
+        return self._indexed(lambda index: index.summary(path, state)) is not None
+
+    def read_ahead(self, path: Path) -> None:
+        """Cache the texts of a file's pages. Other processes call this for new files: `note` then
+        finds the texts, and the file's faults."""
+        for _ in _Pages(self, path):
+            pass
+
+    def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
+        """Return the hits of a query in files by name, see `notes.search`, and places with words
+        that differ from the query by a letter."""
+
+        def look(index: Index) -> tuple[list[Hit], list[Hit]]:
+            for name, path in files.items():
+                self.note(name, path)  # A new index lacks the note.
+            return index.search(Query.of(query), files)
+
+        return self._indexed(look)
+
+    def first_hits(self, query: str, files: Mapping[str, Path], count: int) -> list[Hit]:
+        """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
+        return self._indexed(lambda index: [*islice(index.hits(Query.of(query), files), count)])
+
+    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+        """Return the addresses of the unsure words of a file that was read."""
+        return self._indexed(lambda index: index.unsure(path))
+
+    def current(self, files: Mapping[str, Path]) -> set[str]:
+        """Return the names of the files that were read since their corrections changed."""
+        return self._indexed(lambda index: index.current(files))
+
+    def reload(self) -> None:
+        """Read the stored corrections again, with those of other processes."""
+        self.corrections.reload()
+        self._indexed(lambda index: index.record_corrections(self.corrections.all))
+
+    def save(
+        self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
+    ) -> tuple[list[Path], bool]:
+        """Save notes of this library, see `notes.save`; return the files, and whether they were
+        written: not if neither the notes nor the files have changed since the last time."""
+        return self.save_changed(notes, path, form, lambda: save(notes, path, form))
+
+    def save_changed(
+        self, notes: Sequence[Note], path: Path, form: object, write: Callable[[], list[Path]]
+    ) -> tuple[list[Path], bool]:
+        """Save notes by `write`, as `save` does; the `repr` of `form` says in which form."""
+        content = [(note.name, note.summary.digest) for note in notes]
+        made_of = repr((SAVED_VERSION, content, path.suffix, form))
+        digest = hashlib.sha256(made_of.encode(errors="replace"))
+        before = self._indexed(lambda index: index.saved(path))
+        files_before = before.get("files", {})
+        is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
+        if before.get("made of") == digest.hexdigest() and is_untouched:
+            return [*map(Path, files_before)], False
+        files = write()
+        states = {str(file): file_state(file) for file in files}
+        record = {"made of": digest.hexdigest(), "files": states}
+        self._indexed(lambda index: index.record_saved(path, record))
+        return files, states != files_before
+
+    def _indexed(self, use: Callable[[Index], Result]) -> Result:
+        """Return the result of `use` for the index, or for a new one if it is locked or damaged."""
+        try:
+            return use(self._index)
+        except (sqlite3.Error, LookupError) as error:  # Any other is no fault of the index.
+            self._index.renew(error)
+            return use(self._index)
+
+    def text_of(self, page: InkPage) -> PageText:
+        """Return the corrected text of a page; read the page if the library has no text of it."""
+        hidden = sorted(unseen(page))  # Other properties of strokes do not change the text.
+        key = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
+        name = hashlib.sha256(key).hexdigest()[:32]
+        path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
+        try:
+            text = PageText.from_json(json.loads(read_bytes(path)))
+        except Exception:  # The file is missing, or damaged in any way.
+            text = self.read(page)
+            with suppress(OSError):  # If the disk is full, the page is read again next time.
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(path, text.to_json(), indent=None)
+        # The text leaves out strokes, the page leaves out other items of the file.
+        left_out = dict(page.left_out + Counter(text.left_out))
+        return self.corrections.corrected(page, replace(text, left_out=left_out))
+
+    def correct(
+        self, note: Note, changes: Iterable[tuple[tuple[int, int, int], str | None]]
+    ) -> None:
+        """Store a person's corrections of words, or undo them: all, or none if one is refused.
+
+        Args:
+            note: the note with the words.
+            changes: numbers of the page, the row and the word, from 1, and the right text; empty if
+                the ink is not a word; None to undo the correction. A word's last change counts.
+
+        Raises:
+            UserError: if the note has no word at an address, or the word was typed, has too little
+                ink, or is to be undone and was not corrected.
+            OSError: if the corrections cannot be written.
+        """
+        checked: dict[tuple[int, int, int], tuple[Ink, Correction | None]] = {}
+        for address, text in changes:
+            ink, read, is_corrected = self._word(note, address)
+            if text is None and not (is_corrected or address in checked):
+                raise UserError(f"{':'.join(map(str, address))}: this word was not corrected")
+            checked[address] = ink, None if text is None else Correction(ink, text, read)
+        self.corrections.update(checked.values())
+        self._indexed(lambda index: index.record_corrections(self.corrections.all))
+
+    def _word(self, note: Note, address: tuple[int, int, int]) -> tuple[Ink, str, bool]:
+        """Return the ink of a word, the text that was read, and whether the word was corrected."""
+        place, numbers = ":".join(map(str, address)), [number - 1 for number in address]
+        page, page_text = next(islice(note.pages, max(numbers[0], 0), None), (None, PageText(())))
+        rows = page_text.rows[numbers[1] : numbers[1] + 1] if min(numbers) >= 0 else ()
+        if not rows or not rows[0].strokes or numbers[2] >= len(rows[0].words):
+            raise UserError(f"{place}: no handwritten word is there")
+        ink, correction = (
+            values[numbers[2]]
+            for values in (word_inks(page, rows[0]), self.corrections.of_row(page, rows[0]))
+        )
+        if sum(ink.values()) < MIN_POINTS:
+            raise UserError(f"{place}: this word has too little ink to be recognised again")
+        read = correction.read if correction else rows[0].words[numbers[2]].text
+        return ink, read, correction is not None
+
+    def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
+        """Yield the address of each corrected word of a note, and its correction."""
+        for page_number, (page, text) in enumerate(note.pages, 1):
+            for row_number, row in enumerate(text.rows, 1):
+                for number, correction in enumerate(self.corrections.of_row(page, row), 1):
+                    if correction:
+                        yield (page_number, row_number, number), correction
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """The pages of a file, each with its text, which are read at each iteration."""
+
+    library: Library
+    path: Path
+
+    def __iter__(self) -> Iterator[tuple[InkPage, PageText]]:
+        for page in guard.read_pages(self.path, any_pdf=self.library.any_pdf):
+            yield page, self.library.text_of(page)

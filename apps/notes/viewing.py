@@ -1,0 +1,305 @@
+"""Searches, shows and corrects the notes of a folder for a viewer, and follows the folder."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from apps.notes.corrections import longest, word_inks
+from apps.notes.exporting import note_times
+from apps.notes.page_text import Note, PageText, Summary
+from apps.notes.page_view import page_values
+from apps.notes.reading_cache import Library
+from apps.notes.searching import Query
+from ink import guard
+from ink.formats.files import file_state
+from ink.ink_page import InkPage
+from utils.checks import ABSENT, UserError, described, printable
+
+POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
+MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
+MAX_FAULTS = 20  # notes that could not be read, which the viewer lists (assumed)
+SHOW_SECONDS = 0.5  # from one answer that has new notes to the next, while they are read (assumed)
+PART_PAGES = 20  # of a file, which are parsed together (assumed: most notes are shorter)
+NUM_PARTS = 16  # parts of files whose ink stays in memory (assumed: 16 notes)
+
+
+@dataclass(frozen=True)
+class ViewedNote:
+    """A note of the folder: its file, the file's state, the day when it was made, what was read,
+    and why the file in this state could not be read, if so."""
+
+    path: Path
+    state: str
+    date: str
+    summary: Summary = field(default_factory=Summary)
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which notes are looked at: those in a subfolder, from a date to another one, as
+    `YYYY-MM-DD`; an empty text is no limit."""
+
+    folder: str = ""
+    since: str = ""
+    until: str = ""
+
+    def has(self, name: str, note: ViewedNote) -> bool:
+        is_in = not self.folder or name.startswith(f"{self.folder}/")
+        return is_in and self.since <= note.date <= (self.until or "9")
+
+
+class Viewer:
+    """The notes of a folder. Several threads may call its methods."""
+
+    def __init__(
+        self,
+        folder: Path,
+        make_library: Callable[[], Library],
+        load: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Keep a folder; `make_library` makes a library, of which the thread that follows the
+        folder has its own, and `load` loads the network, so that a new note need not wait."""
+        self._folder, self._load = folder, load
+        self._library, self._reading = make_library(), make_library()
+        self._lock = threading.RLock()
+        self._parsing = threading.Lock()  # One child of the guard is enough.
+        self._awake, self._is_closed = threading.Event(), False
+        self._notes: dict[str, ViewedNote] = {}  # the newest first
+        self._corrections = ""
+        self._version, self._left, self._problem, self._is_looking = 0, 0, "", True
+        self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
+
+    # Following the folder
+
+    def follow(self) -> None:
+        """Read notes that are new or have changed, until `close`."""
+        while not self._is_closed:
+            begin = time.monotonic()
+            try:
+                self.scan()
+                self._problem, self._is_looking = "", False
+                self._load()
+            except Exception as error:  # It may be gone at the next look.
+                self._problem, self._is_looking = _message(error), False
+            elapsed = time.monotonic() - begin
+            self._awake.wait(max(POLL_SECONDS, elapsed / MAX_SHARE))
+            self._awake.clear()
+
+    def close(self) -> None:
+        """End `follow`."""
+        self._is_closed = True
+        self._awake.set()
+
+    def scan(self) -> None:
+        """Look at the folder, and read the notes that are new or have changed, newest first."""
+        folder = self._reading.folder / "corrections"
+        if (corrections := " ".join(map(file_state, sorted(folder.glob("*.json"))))) != (
+            self._corrections
+        ):
+            self._reading.reload()
+            with self._lock:
+                self._library.reload()
+                self._version += 1
+            self._corrections = corrections
+        files = guard.note_files(self._folder)
+        current = self._reading.current(files)
+        changed = []
+        for name, path in files.items():
+            note, state = self._notes.get(name), file_state(path)
+            if note is None or note.state != state or not (note.fault or name in current):
+                old = note.summary if note else Summary()
+                changed.append((name, ViewedNote(path, state, _date(path), old)))
+        changed.sort(key=lambda item: item[1].date, reverse=True)
+        notes, shown = {n: note for n, note in self._notes.items() if n in files}, time.monotonic()
+        is_new = bool(changed) or len(notes) < len(self._notes)
+        for number, (name, note) in enumerate(changed):
+            self._left = len(changed) - number
+            notes[name] = self._read(name, note)
+            if time.monotonic() > shown + SHOW_SECONDS:
+                self._show(notes)
+                shown = time.monotonic()
+        self._left = 0
+        if is_new:
+            self._show(notes)
+            self.search("a", Chosen(), 1)  # so that the next search finds the index in memory
+
+    def _read(self, name: str, note: ViewedNote) -> ViewedNote:
+        """Return a note that was read; if it cannot be, with the fault and what it was before."""
+        try:
+            return replace(note, summary=self._reading.note(name, note.path).summary)
+        except Exception as error:
+            # The viewer shows the note's name before it.
+            return replace(note, fault=_message(error).removeprefix(f"{note.path}: "))
+
+    def _show(self, notes: Mapping[str, ViewedNote]) -> None:
+        by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
+        with self._lock:
+            self._notes, self._version = dict(by_date), self._version + 1
+
+    # Answers, as JSON values
+
+    def state(self) -> dict[str, Any]:
+        """Return what there is; `version` changes with it."""
+        notes = [*self._notes.items()]
+        faults = [f"{printable(name)}: {note.fault}" for name, note in notes if note.fault]
+        folders = {str(parent) for name, _ in notes for parent in Path(name).parents}
+        return {
+            "folder": self._folder.resolve().name,
+            "version": self._version,
+            "notes": len(notes),
+            "left": self._left,
+            **{
+                key: sum(getattr(note.summary, key) for _, note in notes)
+                for key in ("pages", "words", "unsure")
+            },
+            "folders": sorted(folders - {"."}),
+            "isLooking": self._is_looking,
+            "problem": self._problem,
+            "numFaults": len(faults),
+            "faults": faults[:MAX_FAULTS],
+        }
+
+    def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
+        """Return the first `count` hits of a query, and whether there are more; without a query,
+        the notes."""
+        with self._lock:
+            notes = {n: note for n, note in self._notes.items() if chosen.has(n, note)}
+            if not any(map(str.isalnum, query)):
+                listed = [
+                    {
+                        "name": n,
+                        "date": v.date,
+                        "pages": v.summary.pages,
+                        "unsure": v.summary.unsure,
+                    }
+                    for n, v in islice(notes.items(), count)
+                ]
+                return {"notes": listed, "more": len(notes) > count}
+            files = {name: note.path for name, note in notes.items()}
+            hits = self._library.first_hits(query, files, count + 1)
+        of_words = {"numWords": len(Query.of(query).words)}
+        listed = [hit._asdict() | of_words | {"date": notes[hit.name].date} for hit in hits]
+        return {"hits": listed[:count], "more": len(hits) > count}
+
+    def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
+        """Return the first `count` places where text may be that was not read."""
+        places = (
+            {"name": name, "page_number": page, "place": place, "date": note.date}
+            for name, note in [*self._notes.items()]
+            if chosen.has(name, note)
+            for page in dict.fromkeys(page for page, _ in note.summary.unread)
+            for place in range(sum(number == page for number, _ in note.summary.unread))
+        )
+        listed = [*islice(places, count + 1)]
+        return {"hits": listed[:count], "more": len(listed) > count}
+
+    def page(
+        self, name: str, number: int, row: int | None = None, place: int | None = None
+    ) -> dict[str, Any]:
+        """Return a page of a note, or a clipping of one of its rows or unread places.
+
+        Raises:
+            UserError, OSError: if there is no such page, or its file cannot be read.
+        """
+        note = self._note(name)
+        page, text = self._page(note, number)
+        clip = text.unread[place] if place is not None else None
+        clip = text.rows[row - 1].box if row is not None else clip
+        values = page_values(page, text, self._library.corrections, clip)
+        about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
+        return values | about
+
+    def doubtful(
+        self, name: str, address: tuple[int, int, int], step: int, chosen: Chosen
+    ) -> dict[str, Any]:
+        """Return the next unsure word behind an address (`step` 1), or before it (-1)."""
+        with self._lock:
+            names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
+            start = names.index(name) if name in names else 0
+            for other in names[start:]:
+                if not self._notes[other].summary.unsure:
+                    continue
+                words = self._library.unsure(self._notes[other].path)[::step]
+                for word in words:
+                    if other != name or (word > address if step > 0 else word < address):
+                        return {"name": other, "address": word}
+        return {}
+
+    def correct(
+        self,
+        name: str,
+        address: tuple[int, int, int],
+        ink: str,
+        text: str | None,
+        undone: object = ABSENT,
+    ) -> dict[str, Any]:
+        """Correct a word whose ink is `ink`; None removes the correction. Return the text of the
+        correction `before` and `now`, None without one, and the `version`.
+
+        Args:
+            undone: `now` of the correction that this one takes back, if it takes one back.
+
+        Raises:
+            UserError: if the word, or the correction that is `undone`, has changed, or see
+                `Library.correct`.
+            OSError: if the correction cannot be written.
+        """
+        number, row, word = address
+        with self._lock:
+            page, page_text = self._page(self._note(name), number)
+            rows = page_text.rows[row - 1 : row]
+            inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
+            if row < 1 or [*map(longest, inks)][word - 1 : word] != [ink] or not ink:
+                raise UserError("this word has changed; look at the page again")
+            corrections = self._library.corrections
+            if undone is not ABSENT:
+                corrections.reload()  # Another process may have corrected the word.
+            before = corrections.of_row(page, rows[0])[word - 1]
+            if undone not in (ABSENT, before and before.text):
+                raise UserError("this word was corrected again, or its correction taken back")
+            one_row = PageText((rows[0],))
+            self._library.correct(Note(name, [(page, one_row)]), [((1, 1, word), text)])
+            now = corrections.of_row(page, rows[0])[word - 1]
+            self._version += 1
+            version = self._version
+        self._awake.set()
+        return {"before": before and before.text, "now": now and now.text, "version": version}
+
+    def _note(self, name: str) -> ViewedNote:
+        if name not in self._notes:
+            raise UserError(f"{printable(name)}: no such note is in the folder")
+        return self._notes[name]
+
+    def _page(self, note: ViewedNote, number: int) -> tuple[InkPage, PageText]:
+        part, index = divmod(number - 1, PART_PAGES)
+        with self._parsing:
+            pages = self._ink_pages(note.path, file_state(note.path), part)
+        if not 0 <= index < len(pages):
+            raise UserError(f"{note.path}: has no page {number}")
+        return pages[index], self._library.text_of(pages[index])
+
+    def _parsed(self, path: Path, _: str, part: int) -> list[InkPage]:
+        """Return a part of a file's pages; the file's state is a key of the cache."""
+        # A generator that is not read to its end ends the child of the guard; most are.
+        pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
+        return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, UserError | OSError) else described(error)
+
+
+def _date(path: Path) -> str:
+    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
+    time = 0.0
+    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
+        time, _ = note_times(path)
+    return date.fromtimestamp(time).isoformat()

@@ -1,0 +1,326 @@
+"""From paragraphs to pages: words are broken into rows, rows are set on paper, sizes are fitted.
+
+Lengths are in millimetres.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, pairwise
+
+import numpy as np
+
+from apps.pages.page_options import LINE_HEIGHT, Align, PageOptions
+from apps.pages.paper import Paper
+from apps.pages.paragraphs import Paragraph, TextLine, set_paragraphs
+from apps.pages.written_word import WrittenWord, natural_width, strokes_in_row
+from ink.drawing.layers import PlacedWord, Row
+from ink.drawing.page import Page
+from ink.geometry import at_equal_steps, path_along
+from utils.checks import UserError
+
+MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)
+MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
+UNITS = {
+    *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
+    *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
+    *("km", "m", "cm", "mm", "ft"),
+}
+"""Units, which stay in one row with the number before them."""
+DASHES = ("-", "–", "—")  # They stay in one row with the word before them.
+CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
+MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
+STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
+SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
+"""Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
+like a different page)."""
+
+
+def break_rows(
+    words: Iterable[WrittenWord], width: float, first_indent: float = 0.0
+) -> Iterator[list[WrittenWord]]:
+    """Yield the words of each row. A row has as many words as fit in its `width`, at least one;
+    the first row is narrower by `first_indent`. Words that `_stay_together` go to the next row
+    together if the last of them does not fit."""
+    row: list[WrittenWord] = []
+    row_width = width - first_indent
+    for word in words:
+        gaps = sum(earlier.gap for earlier in row)
+        ink_width = natural_width(row) - gaps + word.width
+        if row and ink_width + MIN_GAP_FACTOR * gaps > row_width:
+            num_kept, right = len(row), word
+            while num_kept > 1 and _stay_together(row[num_kept - 1], right):
+                num_kept -= 1
+                right = row[num_kept]
+            yield row[:num_kept]
+            row, row_width = row[num_kept:], width
+        row.append(word)
+    if row:
+        yield row
+
+
+def _stay_together(left: WrittenWord, right: WrittenWord) -> bool:
+    """Return whether two words must stand in one row: words without a blank between them, a number
+    and its unit, or a word and the dash behind it."""
+    is_unit = right.text.rstrip(".,;:!?)") in UNITS and left.text[-1:].isdigit()
+    is_dash = right.text in DASHES and left.text not in DASHES
+    return left.gap == 0.0 or is_unit or is_dash
+
+
+def set_row(
+    words: Sequence[WrittenWord], row_width: float, align: Align, is_last: bool
+) -> tuple[tuple[np.ndarray, ...], float]:
+    """Return the strokes of a row, relative to its start on the baseline, and the x of this start.
+
+    Args:
+        words: the words of the row.
+        row_width: the width that the row may take.
+        align: how the row lies in that width.
+        is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
+    """
+    ink_width, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
+    factor = 1.0
+    if gaps > 0.0:
+        wanted_factor = (row_width - ink_width) / gaps
+        if wanted_factor < 1.0:  # The row has a word more than fits with usual gaps.
+            factor = max(wanted_factor, MIN_GAP_FACTOR)
+        elif align == "justified" and not is_last and wanted_factor <= MAX_GAP_FACTOR:
+            factor = wanted_factor
+    width = ink_width + factor * gaps
+    start = {"right": row_width - width, "centred": (row_width - width) / 2}.get(align, 0.0)
+    return strokes_in_row(words, factor), start
+
+
+def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Row, Paragraph]]:
+    """Yield each row of paragraphs, and its paragraph. In strokes, x is the distance from the left
+    edge of the page, y the depth below the row's baseline. An empty row has no strokes."""
+    for paragraph in paragraphs:
+        row_width = paper.text_width - paragraph.indent
+        rows = list(break_rows(paragraph.words, row_width, paragraph.first_indent))
+        rows = rows or ([[]] if paragraph.lead else [])
+        for number, words in enumerate(rows):
+            first_indent = 0.0 if number else paragraph.first_indent
+            is_last = number == len(rows) - 1
+            strokes, start = set_row(words, row_width - first_indent, paragraph.align, is_last)
+            lead = () if number else paragraph.lead
+            columns = [(x, strokes_in_row(column)) for x, column in lead]
+            columns.append((paragraph.indent + first_indent + start, strokes))
+            placed: list[np.ndarray] = []
+            for x, column in columns:
+                placed += [stroke + np.array([paper.margins[3] + x, 0.0]) for stroke in column]
+            row_words = [*chain(*(column for _, column in lead), words)]
+            yield _row(placed, row_words, paragraph), paragraph
+        if not rows:
+            yield Row(()), paragraph
+
+
+def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph: Paragraph) -> Row:
+    """Return words of a paragraph as a row with these strokes."""
+    text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
+    placed = tuple(
+        PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
+    )
+    return Row(tuple(strokes), text, paragraph.pen, placed, paragraph.line, paragraph.size)
+
+
+def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
+    """Return the least factor for the distances of rows that keeps the ink of each row away from
+    the row above, by `CLEARANCE` and the pen's width; 0 if there are no two rows."""
+    factor = 0.0
+    for (upper_row, upper), (lower_row, lower) in pairwise(set_rows(paragraphs, paper)):
+        if upper_row.strokes and lower_row.strokes:
+            clearance = max(CLEARANCE * p.size + p.pen.width for p in (upper, lower))
+            # The page is cut into vertical strips. The highest ink of the lower row in a strip is
+            # compared with the lowest ink of the upper row in the strip and the strips beside it.
+            _, bottoms = _profile(upper_row, clearance, paper.width)
+            tops, _ = _profile(lower_row, clearance, paper.width)
+            bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
+            distance = (bottoms - tops[1:-1]).max() + clearance
+            usual = _row_distance(upper.line_height, lower.line_height, paper)
+            factor = max(factor, distance / usual)
+    return float(factor)
+
+
+def _profile(row: Row, strip_width: float, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the y of a row's highest and lowest ink in each vertical strip of a page with this
+    width; the first strip lies left of the page, the last strip right of it."""
+    tops = np.full(int(width / strip_width) + 3, np.inf)
+    bottoms = -tops
+    for stroke in row.strokes:
+        path = path_along(stroke)
+        points_between = at_equal_steps(stroke, path, int(2 * path[-1] / strip_width) + 1)
+        x, y = np.concatenate([stroke, points_between]).T
+        strips = np.clip(x // strip_width + 1, 0, len(tops) - 1).astype(int)
+        np.minimum.at(tops, strips, y)
+        np.maximum.at(bottoms, strips, y)
+    return tops, bottoms
+
+
+def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
+    """Return paragraphs with lines up to `MAX_SPREAD` times as high, so that no rows touch."""
+    factor = min(max(crowding(paragraphs, paper), 1.0), MAX_SPREAD)
+    return [replace(each, line_height=factor * each.line_height) for each in paragraphs]
+
+
+def _row_distance(above: float, height: float, paper: Paper) -> float:
+    """Return the distance down to a baseline with the line height `height`: from a baseline with
+    the line height `above`, or from the top margin if `above` is 0."""
+    return paper.rounded_to_ruling(max(height, (above + height) / 2))
+
+
+def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
+    """Yield the pages that paragraphs fill, one at a time; at least one.
+
+    If a paragraph of higher lines stands above, the distance to the first baseline is the mean of
+    both heights. On a ruling, the distance is rounded up to a multiple of its spacing. No page but
+    the first begins with an empty row. A block is a sequence of rows without an empty row; where
+    possible, no page has only the first or only the last row of a block.
+    """
+    baseline, above = paper.margins[0], 0.0
+    page: list[tuple[Row, Paragraph, bool]] = []  # The flag says whether the row starts a block.
+    starts_block, is_first_page = True, True
+    rows = set_rows(paragraphs, paper)
+    following = next(rows, None)
+    while following is not None:
+        row, paragraph = following
+        following = next(rows, None)
+        step = _row_distance(above, paragraph.line_height, paper)
+        if not row.strokes:
+            if above or is_first_page:
+                baseline, above = baseline + step, paragraph.line_height
+            starts_block = True
+            continue
+        added = [(row, paragraph, starts_block)]
+        if above and baseline + step > paper.bottom + 1e-6:
+            if page:
+                is_end = following is None or not following[0].strokes
+                num_kept = len(page) if starts_block else _num_kept(page, is_end)
+                added = [*page[num_kept:], *added]
+                yield _page(page[:num_kept], paper)
+            page, baseline, above, is_first_page = [], paper.margins[0], 0.0, False
+        for number, (row, paragraph, is_start) in enumerate(added):
+            if is_start and number:  # An empty row stood above this row on the page before.
+                baseline += _row_distance(above, paragraph.line_height, paper)
+            baseline += _row_distance(above, paragraph.line_height, paper)
+            page.append((replace(row, baseline=baseline), paragraph, is_start))
+            above = paragraph.line_height
+        starts_block = False
+    yield _page(page, paper)
+
+
+def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
+    """Return how many rows stay on a full page if the next row continues the last block. Neither
+    the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
+    `is_end`: whether the next row is the last of its block."""
+    num_kept = len(page) - 1 if is_end else len(page)
+    if num_kept and page[num_kept - 1][-1]:  # The first row of the block would be alone.
+        num_kept -= 1
+    return num_kept or len(page)
+
+
+def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
+    """Return rows as a page; their strokes move down by their baselines."""
+    placed = []
+    for row, _, _ in rows:
+        strokes = tuple(stroke + np.array([0.0, row.baseline]) for stroke in row.strokes)
+        placed.append(replace(row, strokes=strokes))
+    return Page(paper.width, paper.height, tuple(placed), paper.rules(), paper.dots())
+
+
+def set_to_fit(
+    text_lines: Sequence[TextLine], options: PageOptions
+) -> tuple[list[Paragraph], list[str]]:
+    """Return text lines as paragraphs in the usual size, or in a size that fits if sheets are given
+    or rows touch on ruled paper; and remarks on the size.
+
+    Raises:
+        UserError: if the text fits on `options.fit` sheets at no size.
+    """
+    paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
+    is_sized = options.size or paper.x_height
+    # If rows touch, line heights grow on plain paper; on ruled paper, letters shrink.
+    may_spread = options.line_height is None and paper.ruling == "plain"
+    may_shrink = not (may_spread or is_sized or options.line_height)
+
+    def at_size(size: float) -> list[Paragraph]:
+        paragraphs = set_paragraphs(text_lines, paper, options.line_height, size / usual)
+        return spread(paragraphs, paper) if may_spread else paragraphs
+
+    def fits(paragraphs: Sequence[Paragraph]) -> bool:
+        is_on_sheets = not sheets or (
+            len([*fill_pages(paragraphs, paper)]) <= sheets and _is_within(paragraphs, paper)
+        )
+        return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
+
+    def fits_in_columns(paragraphs: Sequence[Paragraph]) -> bool:
+        return fits(paragraphs) and _keep_columns(paragraphs, text_lines)
+
+    size = usual
+    if sheets or may_shrink:
+        size_with_columns = _largest(at_size, usual, fits_in_columns) if sheets else None
+        size = size_with_columns or _largest(at_size, usual, fits)
+    if sheets and size == usual and not is_sized:
+        for step in range(STEPS_PER_SIZE + 1, _last_step(text_lines, paper)):
+            larger = round(usual * step / STEPS_PER_SIZE, 2)
+            paragraphs = at_size(larger)
+            if not (fits_in_columns(paragraphs) and _stand_in_rows(paragraphs, paper)):
+                break
+            size = larger
+    if size is None:
+        reason = f"there is no size from {usual:g} to {usual / 2:g} mm at which the text fits"
+        if sheets:
+            raise UserError(f"--fit {sheets}: {reason}; give more sheets, larger paper, smaller "
+                            "margins or a smaller size")  # fmt: skip
+        remarks.append(reason)
+    elif size != usual:
+        remarks.append(f"size {size:g}: the largest that fits")
+    paragraphs = at_size(size or usual)
+    if not _keep_columns(paragraphs, text_lines):
+        remarks.append("columns run on as text, as they are wider than a row: a smaller size, "
+                       "--landscape or --fit keeps them")  # fmt: skip
+    if _touch(paragraphs, paper):
+        remarks.append("rows touch: a smaller size or a larger line_height keeps them apart")
+    return paragraphs, remarks
+
+
+def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
+    """Return whether no row reaches into the right margin."""
+    edge = paper.width - paper.margins[1] + 1e-6
+    rows = set_rows(paragraphs, paper)
+    return all(stroke[:, 0].max() <= edge for row, _ in rows for stroke in row.strokes)
+
+
+def _touch(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
+    """Return whether rows touch."""
+    return crowding(paragraphs, paper) > 1.0 + 1e-6
+
+
+def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine]) -> bool:
+    """Return whether each paragraph has the columns of its text line."""
+    return all(
+        paragraph.lead or len(text_line.cells) == 1
+        for paragraph, text_line in zip(paragraphs, text_lines, strict=True)
+    )
+
+
+def _stand_in_rows(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
+    """Return whether each paragraph stands in a single row, and no rows touch."""
+    num_filled = sum(bool(paragraph.words or paragraph.lead) for paragraph in paragraphs)
+    num_rows = sum(len(page.rows) for page in fill_pages(paragraphs, paper))
+    return num_rows == num_filled and not _touch(paragraphs, paper)
+
+
+def _largest(
+    at_size: Callable[[float], list[Paragraph]],
+    usual: float,
+    fits: Callable[[list[Paragraph]], bool],
+) -> float | None:
+    """Return the largest x-height at which paragraphs fit; None if no size fits."""
+    sizes = (round(usual * fraction, 2) for fraction in SMALLER_SIZES)
+    return next((size for size in sizes if fits(at_size(size))), None)
+
+
+def _last_step(text_lines: Sequence[TextLine], paper: Paper) -> int:
+    """Return the number of the size step at which one line fills the height between the margins."""
+    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # Rounding may add half a spacing.
+    size = max(text_line.look.size for text_line in text_lines)
+    return int(STEPS_PER_SIZE * height / (LINE_HEIGHT * size)) + 1

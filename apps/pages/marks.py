@@ -1,0 +1,210 @@
+"""Marks and bars of letters beyond ASCII, drawn on the letters that a network writes.
+
+A network knows `e` far better than `é`: it joins an `e` to its neighbours, and seldom misforms it.
+So the words of a page are written in plain letters, and their marks are drawn as in composed lines:
+`data_loader/composed/accents.py` has the shapes of marks and the pen.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+import numpy as np
+
+from apps.pages.repairs import MAX_DOT_SIZE, LetterStrokes
+from apps.pages.written_word import WrittenWord, span
+from data_loader.composed.accents import (
+    COMMA_ABOVE_RIGHT,
+    MARKS_BELOW,
+    OGONEK,
+    MarkPen,
+    UnusablePiece,
+    base_and_mark,
+)
+from data_loader.composed.cutting import X_HIGH_LETTERS
+from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
+from data_loader.texts.european import ACCENTED_LETTERS
+from ink.alphabet import Alphabet
+from ink.geometry import at_equal_steps, path_along
+from ink.measures import ring_area
+
+PLAIN = {
+    letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
+}
+"""For each letter with a mark or a bar, the letter without it."""
+LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
+"""Fractions of a letter's points by which the pen reaches the letter later than the window does:
+the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""
+MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a joined one (by eye)
+MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
+MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
+TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
+MIN_CLEARANCE = 0.19  # least x-heights from a mark above a letter to other ink (as `LAGS`)
+RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
+DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
+USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
+MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
+MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke with others (by eye)
+MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
+MIN_DOT_RISE = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
+MIN_TAIL_HEIGHT = 0.5  # least height of a mark below a letter in x-heights (by eye)
+BAR_HEIGHT = 0.55  # of the middle of the bar of `ł`, in heights of the letter (by eye)
+BAR_ENDS = (0.22, 0.2)
+"""X-heights from the stem or loop of `ł`, and from the bar's middle, to an end of its bar (by eye:
+the bar of composed lines is hidden in a loop)."""
+
+
+def plain(text: str, alphabet: Alphabet) -> str:
+    """Return a text without the marks and bars of letters that an alphabet knows without them."""
+    return "".join(c if alphabet.unknown(base := PLAIN.get(c, c)) else base for c in text)
+
+
+def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
+    """Return a word in x-heights, which has `indices`, with marks on its `unmarked` letters.
+    `lean`: how far downstrokes lean to the right, x over y."""
+    if unmarked.isdisjoint(word.text) or not word.strokes:
+        return word
+    letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
+    wanted = [index for index, character in enumerate(word.text) if character in unmarked]
+    for index in wanted:
+        if PLAIN[word.text[index]] in "ij" and base_and_mark(word.text[index])[1] != OGONEK:
+            letters = _without_dot(letters, index)
+    ink = to_strokes(slanted(from_strokes(letters.strokes), -lean))
+    added: list[tuple[int, int, np.ndarray]] = []
+    for index in wanted:
+        if parts := _parts(letters, index):
+            letter = slanted(from_strokes([*map(_dense, parts.values())]), -lean)
+            pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, np.random.default_rng([index, len(letter)]))
+            mark = slanted(_mark(pen, _body(letter, word.text[index]), word.text[index], ink), lean)
+            strokes = to_strokes(mark) if len(mark) else []
+            added += [(max(parts), index, stroke) for stroke in strokes]
+    letters = letters.with_added(added)
+    marks = {id(stroke) for _, _, stroke in added}
+    numbers = tuple(k for k, stroke in enumerate(letters.strokes) if id(stroke) in marks)
+    changed = _with_strokes(word, letters)
+    return replace(changed, width=span(changed.strokes)[1], marks=numbers)
+
+
+def in_plain_letters(word: WrittenWord) -> WrittenWord:
+    """Return a word in the plain letters that were written, without the marks that are drawn; a
+    mark above an `i` is left as its dot."""
+    if not word.marks:
+        return word
+    letters, bases = LetterStrokes(word.text, [*word.strokes], [*word.indices]), [*word.text]
+    remaining = {*range(len(word.strokes))}
+    for number in word.marks:
+        index = int(word.indices[number][0])
+        bases[index] = PLAIN[word.text[index]]
+        if bases[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0:
+            remaining.remove(number)
+    return replace(
+        _with_strokes(word, letters.selected(sorted(remaining))), text="".join(bases), marks=()
+    )
+
+
+def _with_strokes(word: WrittenWord, letters: LetterStrokes) -> WrittenWord:
+    return replace(word, strokes=tuple(letters.strokes), indices=tuple(letters.indices))
+
+
+def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
+    """Return letters without the dots of a letter, unless it has no other ink."""
+    dots = set()
+    for number in letters.numbers_of(index):
+        stroke = letters.strokes[number]
+        is_small = np.ptp(stroke, axis=0).max() <= MAX_DOT_SIZE
+        if is_small and stroke[:, 1].max() <= -MIN_DOT_RISE:
+            dots.add(number)
+    remaining = [number for number in range(len(letters.strokes)) if number not in dots]
+    has_stem = any((letters.indices[number] == index).any() for number in remaining)
+    return letters.selected(remaining) if has_stem else letters
+
+
+def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
+    """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
+    parts of strokes that join it to its neighbours."""
+    own, joined = {}, {}
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        points = np.flatnonzero(indices == index)
+        is_own = np.bincount(indices).argmax() == index
+        before, behind = np.mean(indices < index), np.mean(indices > index)
+        if is_own and before <= MAX_BEFORE and behind <= MAX_BEHIND:
+            own[number] = stroke
+        elif len(points):
+            first, end = points[0], points[-1] + 1
+            lags = LAGS if letters.text[index] == "ø" else LAGS[:1]
+            late = [round(lag * len(points)) for lag in lags]
+            parts = [stroke[first + k if first else 0 : end + k] for k in late]
+            joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
+    # A bar that was drawn late, while the window was at the next letter, is not that letter.
+    high_own, high_joined = (
+        max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0) for parts in (own, joined)
+    )
+    return own if own and high_own >= MIN_OWN_HEIGHT * high_joined else joined
+
+
+def _is_small(character: str) -> bool:
+    """Return whether a letter, without its mark, is as high as an `x`."""
+    return PLAIN[character] in X_HIGH_LETTERS | set("gijy")
+
+
+def _body(letter: np.ndarray, character: str) -> np.ndarray:
+    """Return the path of a letter without tails, and without tops of its neighbours' strokes."""
+    y = letter[:, 1]
+    body = letter[(y <= MAX_FOOT) & (y >= (-MAX_SMALL_TOP if _is_small(character) else -np.inf))]
+    return body if len(body) else letter
+
+
+def _stem(letter: np.ndarray, character: str) -> np.ndarray:
+    """Return the path of a stem in the middle of a letter, from its usual top to the baseline."""
+    top = 1.0 if _is_small(character) else TALL
+    path = np.repeat([[np.median(letter[:, 0]), 0.0, letter[0, 2]]], 20, axis=0)
+    path[:, 1] = np.linspace(-top, 0.0, len(path))
+    return path
+
+
+def _mark(
+    pen: MarkPen, letter: np.ndarray, character: str, ink: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Return the upright path of a letter's mark; a mark above a letter does not touch the word's
+    ink. A stem stands for a letter that has no place for the mark."""
+    kind = base_and_mark(character)[1]
+    if character in "łŁ":
+        return _bar_of_l(pen, letter)
+    try:
+        mark = pen.mark_on(letter, character)
+    except UnusablePiece:
+        mark = pen.mark_on(_stem(letter, character), character)
+    if mark is None:  # of `ı`, which has none
+        return letter[:0]
+    if kind in MARKS_BELOW:
+        first = mark[mark[:, 1].argmin()] * (1, 1, 0)
+        factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
+        mark = first + (mark - first) * (factor, factor, 1.0)
+    elif kind not in ("", COMMA_ABOVE_RIGHT):
+        mark = _clear(mark, ink)
+    return mark
+
+
+def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
+    """Return the path of a bar through the stem, or the loop, of an `l` or `L`."""
+    x, y, _ = letter.T
+    middle, (side, rise) = BAR_HEIGHT * y.min(), BAR_ENDS
+    near = np.abs(y - middle) <= rise
+    edges = x[near] if near.any() else x
+    return pen.straight_stroke(
+        (edges.min() - side, middle + rise), (edges.max() + side, middle - rise)
+    )
+
+
+def _clear(mark: np.ndarray, ink: Sequence[np.ndarray]) -> np.ndarray:
+    """Return a mark moved up until it is `MIN_CLEARANCE` from other ink, or as far as can be."""
+    others = np.concatenate([*map(_dense, ink)])
+    points = np.concatenate([*map(_dense, to_strokes(mark))])
+    clearances = [np.hypot(*(points[:, None] - (0.0, rise) - others).T).min() for rise in RISES]
+    best = int(np.minimum(clearances, MIN_CLEARANCE).argmax())  # the first of several
+    return moved(mark, 0.0, -RISES[best])
+
+
+def _dense(stroke: np.ndarray) -> np.ndarray:
+    """Return points along a stroke, at most `DENSE_STEP` apart."""
+    path = path_along(stroke)
+    return at_equal_steps(stroke, path, int(path[-1] / DENSE_STEP) + 1) if path[-1] else stroke

@@ -1,0 +1,257 @@
+"""Pages of a text in a hand: `write_page`."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from os import PathLike
+from pathlib import Path
+
+from apps.pages.layout import fill_pages, set_to_fit
+from apps.pages.marks import plain
+from apps.pages.page_hands import Hands, check_styles
+from apps.pages.page_options import OWN, Look, PageOptions, Values, line_height
+from apps.pages.paper import Paper
+from apps.pages.paragraphs import (
+    BULLET,
+    LAST_COLUMN_WIDTH,
+    TextLine,
+    cell_texts,
+    kind_of,
+    traced,
+)
+from apps.pages.proofreading import MISSING_WORD, CheckedWord
+from apps.pages.source_text import known_lines, parse_text
+from apps.pages.text_lines import Passage, write_passages
+from ink.drawing.layers import PlacedWord
+from ink.drawing.page import DPI, Page, save_pages
+from model.writer import Writer, letter_warning
+from utils.checks import UserError, hint, short
+
+_SIGNS_AROUND = re.compile(r"^\W+|\W+$")
+
+WordAddress = tuple[int, int, int]
+"""The numbers of a page, a row on the page, and a word in the row, each from 1."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How pages were written; enough to write some of their words again.
+
+    Attributes:
+        options: the options of the pages.
+        looks: the look of each line of the text.
+        network: the file of the network that wrote all pages; None for the network of each style.
+        output: the file that the pages were last saved as; None if they were not saved.
+    """
+
+    options: PageOptions
+    looks: Sequence[Look]
+    network: str | None
+    output: str | None = None
+
+
+class Pages(list[Page]):
+    """The pages of a text, in order.
+
+    Attributes:
+        proofread: all words in order, with their readings if they were proofread.
+        remarks: a sentence on each choice that the program made itself.
+        origin: how the pages were written; see `rewriting.rewrite`.
+    """
+
+    def __init__(
+        self,
+        pages: Sequence[Page],
+        proofread: Sequence[CheckedWord],
+        remarks: Sequence[str],
+        origin: Origin,
+    ) -> None:
+        super().__init__(pages)
+        self.proofread, self.remarks, self.origin = list(proofread), list(remarks), origin
+
+    @property
+    def doubts(self) -> list[str]:
+        """A sentence on each word that a person should look at: its page, row, number and text, and
+        the reason."""
+        return [
+            f"page {page}, row {row}, word {number}, {word.text!r}: {word.doubt}"
+            for (page, row, number), word in self.placed()
+            if word.doubt
+        ]
+
+    @property
+    def doubtful(self) -> list[WordAddress]:
+        """The addresses of the words that a person should look at."""
+        return [address for address, word in self.placed() if word.doubt]
+
+    @property
+    def missing(self) -> list[WordAddress]:
+        """The addresses of the words that could not be written."""
+        return [address for address, word in self.placed() if MISSING_WORD in word.doubt]
+
+    @property
+    def words(self) -> list[tuple[WordAddress, str]]:
+        """The address and the text of each word."""
+        return [
+            ((page_number, row_number, number), text)
+            for page_number, page in enumerate(self, 1)
+            for row_number, row in enumerate(page.rows, 1)
+            for number, text in enumerate(row.text.split(), 1)
+        ]
+
+    def find(self, text: str) -> list[WordAddress]:
+        """Return the addresses of all words with a text, with or without the signs around them; or,
+        for a text such as "Agatha:2", of the second of these words.
+
+        Raises:
+            UserError: if there are none.
+        """
+        words = [
+            (address, {word, _SIGNS_AROUND.sub("", word)} - {""}) for address, word in self.words
+        ]
+        if matches := [address for address, texts in words if text in texts]:
+            return matches
+        name, _, number = text.rpartition(":")
+        matches = [address for address, texts in words if name in texts]
+        if number.isdecimal() and 1 <= int(number) <= len(matches):
+            return [matches[int(number) - 1]]
+        if matches:
+            raise UserError(f"{short(text)}: these pages have {len(matches)} such words")
+        near = hint(text, dict.fromkeys(chain.from_iterable(texts for _, texts in words)))
+        raise UserError(f"{short(text)}: no word of these pages{near}")
+
+    def placed(self) -> Iterator[tuple[WordAddress, PlacedWord]]:
+        """Yield each word with its address; words that a stroke joins have that of the first."""
+        for page_number, page in enumerate(self, 1):
+            for row_number, row in enumerate(page.rows, 1):
+                for number, word in row.numbered():
+                    yield (page_number, row_number, number), word
+
+    def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
+        """Save all pages, in one PDF or in numbered files of another format; return the files."""
+        self.origin = replace(self.origin, output=str(Path(path).resolve()))
+        return save_pages(self, path, dpi=dpi)
+
+    def _repr_html_(self) -> str:
+        return "\n".join(page.to_svg() for page in self)
+
+
+def write_page(
+    text: str,
+    writer: Writer | None = None,
+    options: PageOptions = PageOptions(),
+    *,
+    source: str = "the text",
+    device: str = "cpu",
+    progress: bool = False,
+) -> Pages:
+    """Write a text by hand, and set it on paper.
+
+    Args:
+        text: lines, with front matter or without.
+        writer: writes all words. With None, each style's network writes the words in the style;
+            a style without a network is written by the pretrained network `writer`.
+        options: the options of the pages.
+        source: where the text is from, for error messages.
+        device: the device of the networks that are loaded; a GPU writes more slowly.
+        progress: show progress bars.
+
+    Raises:
+        UserError: if the text is empty or too long, has characters that the network does not know
+            or front matter with a fault; or if the size or the style does not fit.
+    """
+    valued_lines = parse_text(text, source, options)
+    check_styles([options.style, *(values.get("style", OWN) for values, _ in valued_lines)])
+    hands = Hands(writer, options, device, progress)
+    alphabet = hands.writer.model.alphabet
+    lines, remarks = known_lines([line for _, line in valued_lines], alphabet, options.skip_unknown)
+    looks = looks_of([values for values, _ in valued_lines], lines, options)
+    passages = []
+    for line, look in zip(lines, looks, strict=True):
+        cells = cell_texts(line)
+        width = passage_width(look, len(cells), options.paper)
+        passages.append([Passage(hands.of(look), cell, width) for cell in cells])
+    remarks += warnings(chain.from_iterable(passages))
+    text_lines, checked = write_text_lines(lines, looks, passages, options.seed, progress)
+    paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
+    pages = [*fill_pages(paragraphs, options.paper)]
+    if len(pages) > 1 and not options.fit:
+        remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
+                       "of its size")  # fmt: skip
+    origin = Origin(options, looks, None if writer is None else str(writer.path))
+    written = Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
+    check_words(written, lines)
+    return written
+
+
+def check_words(pages: Pages, lines: Iterable[str]) -> None:
+    """Raise an AssertionError, which is an error of this program, unless the words of pages are
+    those of the lines of their text, and each has ink."""
+    marks = {"bullets": BULLET.text}
+    texts = (marks.get(kind_of(line), "") + "".join(cell_texts(line)) for line in lines)
+    expected, rows = "".join(texts).split(), (row.text for page in pages for row in page.rows)
+    assert "".join("".join(rows).split()) == "".join(expected)
+    assert all(word.strokes for _, word in pages.placed())
+
+
+def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
+    """Return the look of each of `lines`, made from the `values` of front matter. `values` may have
+    more items, for empty lines that were taken off the end of the text.
+
+    Raises:
+        UserError: if a line does not fit on the paper.
+    """
+    looks = []
+    for line_values, _ in zip(values, lines, strict=False):
+        looks.append(replace(options.look, **line_values))
+        line_height(looks[-1], options.line_height, options.paper)
+    return looks
+
+
+def passage_width(look: Look, num_columns: int, paper: Paper) -> float:
+    """Return the largest width of a passage in x-heights: of a row, or, if there are several
+    columns, of the last column."""
+    fraction = LAST_COLUMN_WIDTH if num_columns > 1 else 1.0
+    return (paper.text_width - look.indent) / look.size * fraction
+
+
+def warnings(passages: Iterable[Passage]) -> list[str]:
+    """Return a sentence for each network that hardly knows some letters of its passages, if the
+    proofreader does not know these letters either."""
+    texts: dict[Path, str] = {}
+    for passage in passages:
+        writer, reader = passage.hand.writer, passage.hand.reader
+        path, text = writer.path, plain(passage.text, writer.model.alphabet)
+        unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
+        texts[path] = texts.get(path, "") + unread
+    return [*filter(None, map(letter_warning, texts, texts.values()))]
+
+
+def write_text_lines(
+    lines: Sequence[str],
+    looks: Sequence[Look],
+    passages: Sequence[Sequence[Passage]],
+    seed: int,
+    progress: bool,
+) -> tuple[list[TextLine], list[CheckedWord]]:
+    """Write the lines of a text; return them with their words, and all proofread words.
+
+    Args:
+        lines: the lines of the text.
+        looks: the look of each line.
+        passages: of each line, a passage for each cell.
+        seed: seed of the first line that the network writes.
+        progress: show a progress bar.
+    """
+    text_lines, checked = [], []
+    results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
+    for number, (line, look, line_passages) in enumerate(zip(lines, looks, passages, strict=True)):
+        words = []
+        if (kind := kind_of(line)) == "bullets":
+            checked.append(CheckedWord((BULLET,), BULLET.text))
+        for cell_words, cell_checked in islice(results, len(line_passages)):
+            words.append([traced(word, look.trace) for word in cell_words])
+            checked += cell_checked
+        text_lines.append(TextLine(number, look, kind, line_passages[0].leading_width, words))
+    return text_lines, checked

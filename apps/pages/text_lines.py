@@ -1,0 +1,196 @@
+"""Texts of a page, each in one hand, become written words.
+
+A network writes lines as long as the lines of its training. Here a text is cut into such lines
+at blanks. All lines are written in the same hand and proofread. The rows of a page are broken by
+the widths of the written words (`apps.pages.layout`), so no line is written again for its width.
+"""
+
+import math
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from apps.pages.hands import Hand
+from apps.pages.paragraphs import FILL, fill_word
+from apps.pages.proofreading import MISSING_WORD, CheckedWord, write_words
+from apps.pages.source_text import RAISED
+from apps.pages.word_cutting import tall_strokes
+from apps.pages.written_word import WrittenWord
+from model.batches import BATCH_SIZE
+from model.generation.long_lines import wrapped
+
+MAX_LINE_CHARACTERS = 32  # of a line that is written at once, unless a word is longer (by eye)
+RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
+RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
+RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
+MAX_FIGURE_RATIO = 1.15  # of heights of numbers (notebook: pages, words on their line)
+MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
+
+
+class WordPart(NamedTuple):
+    """A part of a word: raised signs, usual characters, or a fill (a line such as `____`).
+
+    Attributes:
+        text: the characters of the part.
+        extra_gap: x-heights behind the part, beyond the usual gap; None if the word goes on.
+    """
+
+    text: str
+    extra_gap: float | None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The text of one cell of a line of the source text, and its hand.
+
+    Attributes:
+        hand: the hand in which the text is written.
+        text: characters that the hand's writer knows, without line ends; blanks at the start are an
+            indent.
+        width: the width of a row in x-heights.
+    """
+
+    hand: Hand
+    text: str
+    width: float = math.inf
+
+    @property
+    def leading_width(self) -> float:
+        """The width of the blanks at the text's start in x-heights, at most half of a row."""
+        blanks = len(self.text) - len(self.text.lstrip(" "))
+        return min(blanks * self.hand.shape.character_width, self.width / 2)
+
+    @property
+    def max_word_width(self) -> float:
+        """The width of a row behind the blanks, to which wider words are narrowed."""
+        return self.width - self.leading_width
+
+    @property
+    def line_texts(self) -> list[str]:
+        """The texts that the network writes, each as a line."""
+        lines = []
+        for is_fill, parts in groupby(self.parts, lambda part: bool(FILL.fullmatch(part.text))):
+            texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
+            lines += [] if is_fill else wrapped(texts, MAX_LINE_CHARACTERS)
+        return lines
+
+    @property
+    def parts(self) -> list[WordPart]:
+        """The parts of all words; most words are one part."""
+        signs, parts = "".join(RAISED), []
+        kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
+        for word, blanks in re.findall(r"(\S+)( *)", self.text):
+            *earlier, last = re.findall(kinds, word)
+            parts += [WordPart(text, None) for text in earlier]
+            parts.append(WordPart(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
+        return parts
+
+
+def write_passages(
+    passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
+) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
+    """Yield the written words of each passage, and its proofread words; both are empty for a
+    passage without words.
+
+    `BATCH_SIZE` of the network's lines are written at a time. The first has the seed `seed`, each
+    further one the next seed. `progress`: show a progress bar.
+    """
+    jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
+    jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
+    starts = range(0, len(jobs), BATCH_SIZE)
+    lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
+    disable = None if progress else True  # None: shown on a terminal only
+    lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=disable))
+    for passage in passages:
+        yield words_of(passage, islice(lines, len(passage.line_texts)))
+
+
+def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
+    """Write a line for each hand, text and seed; lines in the same hand are written together.
+    Return the proofread words of each line, in the order of the seeds."""
+    texts_by_hand: dict[Hand, dict[int, str]] = {}
+    for hand, text, seed in jobs:
+        texts_by_hand.setdefault(hand, {})[seed] = text
+    lines: dict[int, list[CheckedWord]] = {}
+    for hand, texts in texts_by_hand.items():
+        lines |= zip(texts, write_words(hand, [*texts.values()], [*texts]), strict=True)
+    return [line for _, line in sorted(lines.items())]
+
+
+def words_of(
+    passage: Passage, lines: Iterator[list[CheckedWord]]
+) -> tuple[list[WrittenWord], list[CheckedWord]]:
+    """Return the written and the proofread words of a passage, with its fills and raised signs.
+    `lines`: the proofread words of each line."""
+    parts = deque(passage.parts)
+
+    def pop_fills() -> list[CheckedWord]:
+        """Remove the fills at the front of `parts`, and return them as words."""
+        words, shape = [], passage.hand.shape
+        while parts and FILL.fullmatch(parts[0].text):
+            text, extra_gap = parts.popleft()
+            word = fill_word(text, shape.character_width, passage.max_word_width)
+            gap = 0.0 if extra_gap is None else shape.gap + extra_gap
+            words.append(CheckedWord((replace(word, gap=gap),), text))
+        return words
+
+    checked: list[CheckedWord] = []
+    for line in lines:
+        checked += pop_fills()
+        for word in line:
+            word_parts = [parts.popleft() for _ in word.text.split()]
+            checked.append(with_raised(word, word_parts))
+    checked += pop_fills()
+    return narrowed_words(passage, checked), checked
+
+
+def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> list[WrittenWord]:
+    """Return the written words of a passage, narrowed to the width of a row; doubtful words have
+    their reason. In place of a missing word there is a line to write on."""
+    words: list[WrittenWord] = []
+    even = with_even_figures([word for checked in checked_words for word in checked.words])
+    for checked, word in zip(checked_words, even, strict=True):
+        is_too_long = MIN_NARROWING * word.width > passage.max_word_width
+        reason = checked.reason or ("too long for a row" if is_too_long else "")
+        if not word.strokes:
+            line = fill_word("_", word.width, word.width)
+            word = replace(word, strokes=line.strokes, width=line.width)
+        if word.width > passage.max_word_width:
+            word = word.narrowed(passage.max_word_width)
+        is_named = passage.hand.reader or MISSING_WORD in checked.faults
+        words.append(replace(word, doubt=reason if is_named else ""))
+    return words
+
+
+def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
+    """Return words; those of figures or capitals are resized if their height and the median of such
+    words have a ratio above `MAX_FIGURE_RATIO`."""
+    even, heights = [*words], {}
+    for number, word in enumerate(words):
+        if word.strokes and word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text):
+            tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
+            heights[number] = max(float(np.median(tall)), 0.1)
+    for number, height in heights.items():
+        ratio = np.clip(height / np.median([*heights.values()]), 0.5, 2.0)
+        factor = float(np.clip(ratio, 1 / MAX_FIGURE_RATIO, MAX_FIGURE_RATIO) / ratio)
+        even[number] = replace(words[number].scaled(factor), gap=words[number].gap)
+    return even
+
+
+def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:
+    """Return a word with the text of its parts, and with the last part's `extra_gap` added to its
+    gap. If a raised sign is the only part, the word is made smaller and raised."""
+    (word,) = checked.words
+    if len(parts) == 1 and parts[0].text[0] in RAISED:
+        ink = [RAISED_SIZE * stroke + (RAISED_GAP, -RAISED_BY) for stroke in word.strokes]
+        word = replace(word, strokes=tuple(ink), width=RAISED_SIZE * word.width + 2 * RAISED_GAP)
+    text = "".join(part.text if part.extra_gap is None else f"{part.text} " for part in parts)
+    extra_gap = parts[-1].extra_gap
+    gap = 0.0 if extra_gap is None else word.gap + extra_gap
+    return replace(checked, words=(replace(word, text=text.rstrip(), gap=gap),))

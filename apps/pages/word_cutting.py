@@ -1,0 +1,308 @@
+"""The words of a written line: the strokes of each word, and its gap to the next word.
+
+Words are the parts of a text between blanks. The peak of the window tells which character each
+point belongs to. A delayed stroke, such as the bar of a `t` that is crossed after the next word has
+begun, belongs to the word that it lies over.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, pairwise
+
+import numpy as np
+
+from apps.pages.hand_shape import HandShape, letter_width
+from apps.pages.marks import with_marks
+from apps.pages.repairs import (
+    MARK_RISE,
+    LetterStrokes,
+    repair_letters,
+    repair_signs,
+    with_visible_dot,
+)
+from apps.pages.written_word import WrittenWord, span
+from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
+from ink.measures import baseline_angle, median_lean, turning_points
+from model.generation.line import Line
+
+MIN_FRACTION = 0.2
+"""A stroke joins two words if more than this fraction of its points is in the second word (assumed:
+the window goes to the next word some points earlier or later than the pen)."""
+# Number of letters and digits in a line at which `shrunk` halves a measured difference:
+LINE_PRIOR = 1.0  # for the y of the baseline (measured, notebook: pages, words on their line)
+TURN_PRIOR = 2.0
+"""For the slant, which a few downstrokes show, and the slope of the baseline (measured, notebook:
+pages, the lines of a page)."""
+WORD_PRIOR = 2.0
+"""For the y of one word within its line, in feet of letters instead of letters (measured, notebook:
+pages, words on their line)."""
+MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
+WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
+HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
+MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
+MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
+MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
+# Ratios to the usual gap between words:
+MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
+MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
+MAX_HOLE_RATIO = 0.45  # largest hole within a word (by eye)
+MAX_HOLE_RATIO_BEFORE_MARK = 0.3  # largest hole before a full stop or comma (by eye)
+MIN_GAP = 1.0  # least gap between words in x-heights (by eye)
+
+StrokesByWord = list[list[np.ndarray]]
+"""The strokes `(n, 2)` of each word of a line."""
+
+
+def written_words(
+    line: Line, text: str, shape: HandShape, slant: float | None
+) -> list[WrittenWord]:
+    """Return the words of a line in x-heights, turned level and changed to the hand's measures. A
+    word without ink has the width of its letters, and no strokes.
+
+    Args:
+        line: from a network that takes a text; its primer is left out.
+        text: what the line should say; marks that its written text lacks are drawn.
+        shape: the measures of the hand.
+        slant: degrees of the words from upright to the right; None for the slant of the line.
+    """
+    whole, cut = [LetterStrokes(word, [], []) for word in text.split()], []
+    if len(line.written):
+        whole = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
+        cut = [word for word in whole if word.strokes]
+    pairs = zip(text, line.written_text, strict=True)
+    unmarked = {letter for letter, written in pairs if letter != written}
+    lean = shape.lean if slant is None else math.tan(math.radians(slant))
+    shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
+    return [
+        with_marks(next(shaped), unmarked, lean)
+        if word.strokes
+        else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
+        for word in whole
+    ]
+
+
+def _shaped_words(
+    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, lean: float
+) -> list[WrittenWord]:
+    """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y."""
+    text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
+    words = [[stroke + start for stroke in word.strokes] for word in cut]
+    num_characters = sum(map(str.isalnum, line.written_text))
+    # A line without a primer does not slope as the hand's primer, and begins at another height.
+    words = level(words, shape.angle if line.primed else 0.0, num_characters)
+    words = widen(words, shape, text, num_characters)
+    words = as_high(words, [word.text for word in cut], shape.x_height)
+    words = shear(words, shape, lean, num_characters)
+    baseline = baseline_of_words(words, text, shape.x_height)
+    if line.primed:
+        difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
+        baseline = shape.baseline + difference
+    words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
+    moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
+    return to_written_words(moved, shape, baseline)
+
+
+def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
+    """Return the words of a line, with their strokes in the order of writing; none for a word
+    without ink. Words through which one stroke runs become one word, whose text has blanks.
+
+    Args:
+        letters: the strokes of the line.
+        written_text: the line's text without the primer's.
+    """
+    matches = [*re.finditer(r"\S+", written_text)]
+    word_of = np.full(len(letters.text) + 1, -1)  # word of each character; -1 at blanks
+    for number, match in enumerate(matches):
+        word_of[len(letters.text) - len(written_text) :][match.start() : match.end()] = number
+    # The fraction of each stroke's points in each word, `(strokes, words)`.
+    fractions = np.array([
+        (word_of[indices][:, None] == np.arange(len(matches))).mean(0)
+        for indices in letters.indices
+    ])  # fmt: skip
+    main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
+    owners = _stroke_owners(letters.strokes, main_words)
+    runs_through = fractions > MIN_FRACTION
+    for word in np.flatnonzero(fractions.any(0)):
+        if word not in owners:  # All of its ink is in a stroke of another word.
+            stroke = fractions[:, word].argmax()
+            runs_through[stroke, [word, owners[stroke]]] = True
+    is_end = np.ones(len(matches), dtype=bool)  # whether no stroke runs on to the next word
+    for is_in_word in runs_through:
+        stroke_words = np.flatnonzero(is_in_word)
+        if len(stroke_words):
+            is_end[stroke_words[0] : stroke_words[-1]] = False
+    words, first = [], 0
+    for last in np.flatnonzero(is_end):
+        word = letters.selected(k for k, owner in enumerate(owners) if first <= owner <= last)
+        text = " ".join(match[0] for match in matches[first : last + 1])
+        start = len(letters.text) - len(written_text) + matches[first].start()
+        # The window is at the blanks beside a word while the pen is still in the word.
+        indices = [(each - start).clip(0, len(text) - 1) for each in word.indices]
+        words.append(LetterStrokes(text, word.strokes, indices))
+        first = last + 1
+    return words
+
+
+def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
+    """Return the number of the word that owns each stroke: its main word, or an earlier word that
+    covers more than half of the stroke's width and more of it than the main word. The owner of a
+    stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
+    `main_words`: number of the word of most points of each stroke; -1 if all are at blanks."""
+    spans: dict[int, tuple[float, float]] = {}
+    owners = []
+    for stroke, word in zip(strokes, main_words, strict=True):
+        left, right = span([stroke])
+        overlaps = {
+            other: min(right, end) - max(left, start) for other, (start, end) in spans.items()
+        }
+        earlier = [other for other in spans if other < word or word < 0]
+        if earlier:
+            nearest = max(earlier, key=overlaps.__getitem__)
+            is_covered = overlaps[nearest] > 0.5 * max(right - left, 1e-9)
+            if word < 0 or (is_covered and overlaps[nearest] > overlaps.get(word, -np.inf)):
+                word = nearest
+        word = max(word, 0)  # A first stroke at a blank belongs to the first word.
+        start, end = spans.get(word, (left, right))
+        spans[word] = min(start, left), max(end, right)
+        owners.append(word)
+    return owners
+
+
+def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByWord:
+    """Turn words, whose origin is the primer's first point, level: first back by the `angle` of the
+    primer's baseline, in radians, then by the `shrunk` slope that is left."""
+    words = [[turned_back(stroke, angle) for stroke in word] for word in words]
+    origin = words[0][0][0]
+    slope = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
+    return [[turned_back(stroke - origin, slope) + origin for stroke in word] for word in words]
+
+
+def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int) -> StrokesByWord:
+    """Return words widened or narrowed towards the letter width of the hand; their lean stays."""
+    width = sum(right - left for left, right in map(span, words)) / shape.x_height
+    factor = shape.letter_width / letter_width(width, text)
+    factor = math.exp(shrunk(math.log(factor), num_characters, WIDTH_PRIOR))
+    factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
+    matrix = [[factor, 0.0], [(factor - 1) * shape.lean, 1.0]]
+    return [[stroke @ matrix for stroke in word] for word in words]
+
+
+def as_high(words: StrokesByWord, texts: Sequence[str], x_height: float) -> StrokesByWord:
+    """Return the words of a line, enlarged or reduced towards an x-height, which the words with
+    small letters show: figures are higher."""
+    num_small = sum(map(str.islower, "".join(texts)))
+    pairs = zip(words, texts, strict=True)
+    strokes = [*chain(*(word for word, text in pairs if any(map(str.islower, text))))]
+    if not strokes:
+        return words
+    high, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
+    height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) else 0.0
+    if height <= 0.0:
+        return words
+    factor = math.exp(shrunk(math.log(x_height / height), num_small, HEIGHT_PRIOR))
+    factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
+    return [[stroke * factor for stroke in word] for word in words]
+
+
+def shear(
+    words: StrokesByWord, shape: HandShape, wanted_lean: float, num_characters: int
+) -> StrokesByWord:
+    """Return words whose downstrokes lean to the right by `wanted_lean`, x over y."""
+    difference = median_lean(from_strokes([*chain(*words)])) - shape.lean
+    lean = shape.lean + shrunk(difference, num_characters, TURN_PRIOR)
+    matrix = np.array([[1.0, 0.0], [lean - wanted_lean, 1.0]])
+    return [[stroke @ matrix for stroke in word] for word in words]
+
+
+def to_written_words(
+    words: Sequence[LetterStrokes], shape: HandShape, baseline: float
+) -> list[WrittenWord]:
+    """Return words scaled to x-heights, with repaired signs and with gaps behind them."""
+    spans = [span(word.strokes) for word in words]
+    gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
+    gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
+    written = []
+    for word, (left, _), gap in zip(words, spans, [*gaps, shape.gap], strict=True):
+        origin = left, baseline
+        strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word.strokes]
+        strokes = strokes if " " in word.text else without_holes(strokes, shape.gap)
+        indices = [*map(np.resize, word.indices, map(len, strokes))]
+        strokes = repair_signs(LetterStrokes(word.text, strokes, indices))
+        right = span(strokes)[1]
+        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
+    return written
+
+
+def baseline_of_words(words: StrokesByWord, text: str, x_height: float) -> float:
+    """Return the y of the baseline of level words, which their `feet` or `MIDDLE_SIGNS` show."""
+    strokes = [*chain(*words)]
+    if set(text) <= {*MIDDLE_SIGNS}:
+        y = np.concatenate(strokes)[:, 1]
+        return float(y.min() + y.max() + x_height) / 2
+    return float(np.median(feet(strokes, text, x_height)))
+
+
+def feet(strokes: Sequence[np.ndarray], text: str, x_height: float) -> np.ndarray:
+    """Return the y of the low turning points of level strokes; for a text without small letters,
+    the y of the feet of tall strokes."""
+    # By the hand's x-height: beside a long tail, the ink's own would make flat what letters turn.
+    _, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
+    if any(map(str.islower, text)) and len(low):
+        return strokes[0][0, 1] + low[:, 1]
+    return np.array([stroke[:, 1].max() for stroke in tall_strokes(strokes)])
+
+
+def tall_strokes(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the strokes that are nearly as high as the highest."""
+    min_height = MIN_TALL_RATIO * max(np.ptp(stroke[:, 1]) for stroke in strokes)
+    return [stroke for stroke in strokes if np.ptp(stroke[:, 1]) >= min_height]
+
+
+def on_baseline(
+    words: StrokesByWord, texts: Sequence[str], baseline: float, x_height: float
+) -> StrokesByWord:
+    """Return level words, each moved up or down towards the baseline of their line.
+
+    The median of a word's feet near the baseline shows its offset, which is `shrunk`. A word
+    without letters and digits moves as its neighbours do.
+    """
+    numbers, offsets = [], []
+    for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
+        low = feet(strokes, text, x_height) - baseline
+        low = low[np.abs(low) <= MAX_WORD_OFFSET * x_height]
+        if len(low) and any(map(str.isalnum, text)):
+            prior = WORD_PRIOR if any(map(str.islower, text)) else LINE_PRIOR
+            numbers.append(number)
+            offsets.append(shrunk(float(np.median(low)), len(low), prior))
+    if not numbers:
+        return words
+    shifted = zip(words, np.interp(range(len(words)), numbers, offsets), strict=True)
+    return [[stroke - (0.0, shift) for stroke in word] for word, shift in shifted]
+
+
+def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:
+    """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
+    wide a hole may be depends on the usual gap between words."""
+    moved, shift = [*strokes], 0.0
+    spans = [span([stroke]) for stroke in strokes]
+    edge = min(spans)[0]
+    for number in sorted(range(len(strokes)), key=spans.__getitem__):
+        (left, right), is_mark = spans[number], strokes[number][:, 1].min() > -MARK_RISE
+        max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(usual_gap, 1.0)
+        shift += max(left - edge - max_hole, 0.0)
+        edge = max(edge, right)
+        moved[number] = strokes[number] - (shift, 0.0)
+    return moved
+
+
+def limited_gap(gap: float, usual_gap: float) -> float:
+    """Return a gap between words, at least `MIN_GAP` and in a range around the usual gap."""
+    return max(min(max(gap, MIN_GAP_RATIO * usual_gap), MAX_GAP_RATIO * usual_gap), MIN_GAP)
+
+
+def shrunk(difference: float, num_characters: int, prior: float) -> float:
+    """Return a measured difference from the hand, shrunk the more, the fewer characters the line
+    has: by half if there are `prior` characters. NaN becomes 0."""
+    return float(np.nan_to_num(difference)) * num_characters / (num_characters + prior)

@@ -1,0 +1,184 @@
+"""The index finds what the search of every row finds, and what is near it."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.notes.corrections import Correction
+from apps.notes.index import Index, IndexedPage
+from apps.notes.page_text import Note, PageRow, PageText, PageWord
+from apps.notes.searching import Query, likely_frames, search
+from tests.apps.notes.pages import written_page
+
+LETTERS = [" ", *"abcdeilmnorstu"]
+WORDS = ["melior", "meliora", "nautilus", "rem", "rei", "est", "salus", "domus", "ordinat", "a"]
+
+
+def drawn_row(rng):
+    """A row of random words, each letter a frame in which others are likely as well."""
+    words = []
+    for text in rng.choice(WORDS, size=5):
+        probabilities = rng.dirichlet(np.full(len(LETTERS) + 1, 0.1), size=len(text) + 1)
+        for frame, letter in zip(probabilities, f"{text} ", strict=True):
+            frame[LETTERS.index(letter)] += rng.choice([0.2, 2.0])
+        log_probs = np.log((probabilities + 1e-9) / (probabilities + 1e-9).sum(axis=1)[:, None])
+        read = "".join(LETTERS[n] for n in log_probs[:-1, :-1].argmax(axis=1)).strip() or "a"
+        words.append(PageWord(read, (0, 0, 1, 1), 0.9, (), likely_frames(log_probs, LETTERS)))
+    return PageRow((*words,))
+
+
+def page_of(*rows):
+    return IndexedPage.of(written_page(), PageText((*rows,)))
+
+
+def spelt(*texts):
+    """A row of words without frames, as typed ones are."""
+    return PageRow(tuple(PageWord(text, (0, 0, 1, 1), 0.9) for text in texts))
+
+
+@pytest.fixture
+def index(tmp_path):
+    return Index(tmp_path / "index" / "a.sqlite")
+
+
+def files_of(index, *pages):
+    """Add a file for each page; return the files by name."""
+    files = {str(number): Path(f"/notes/{number}") for number in range(len(pages))}
+    for path, page in zip(files.values(), pages, strict=True):
+        index.add(path, "1", [page])
+    return files
+
+
+@pytest.mark.parametrize("query", [*WORDS, "rem est", "a domus", "*ali*", "nau*", "*us est"])
+def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query):
+    rng = np.random.default_rng(1)
+    rows = [[drawn_row(rng) for _ in range(8)] for _ in range(6)]
+    files = files_of(index, *(page_of(*page) for page in rows))
+    notes = [Note(str(n), [((), PageText((*page,)))]) for n, page in enumerate(rows)]
+    hits, near = index.search(Query.of(query), files)
+    assert hits == [hit for note in notes for hit in search(query, note)]
+    assert not {hit[:3] for hit in hits} & {hit[:3] for hit in near}
+
+
+def test_words_as_they_were_read_are_hits_beyond_the_limit_of_searched_rows(index, monkeypatch):
+    monkeypatch.setattr("notes.index.MAX_ROWS", 1)
+    files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(5)))
+    hits, _ = index.search(Query.of("Rem"), files)
+    assert [(hit.name, hit.row_number) for hit in hits] == [(str(n), 1) for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("query", "hits", "near"),
+    [
+        ("Vauxhall", [], ["1:1", "1:2"]),
+        ("vauxhal", ["1:1"], ["1:2"]),
+        ("vaux*", ["1:1", "1:2"], []),
+        ("*hal*", ["1:1"], []),
+        ("*xhal", ["1:1"], []),
+        ("old vauxhall", [], ["1:1"]),
+        ("road", [], []),  # two letters off
+        ("in", ["1:3"], []),  # "is" is too short to be near
+        ("is in", ["1:3"], []),
+    ],
+)
+def test_words_a_letter_off_are_near_and_parts_with_a_star_are_hits(index, query, hits, near):
+    rows = spelt("old", "Vauxhal"), spelt("Vauxhaul", "Rd"), spelt("it", "is", "in")
+    both = index.search(Query.of(query), files_of(index, page_of(*rows)))
+    places = ([f"{hit.page_number}:{hit.row_number}" for hit in kind] for kind in both)
+    assert [*places] == [hits, near]
+
+
+def test_a_phrase_with_another_word_is_no_hit(index):
+    rng = np.random.default_rng(0)
+    row = drawn_row(rng)
+    words = tuple(replace(word, text="") for word in row.words)  # only the frames have them
+    files = files_of(index, page_of(PageRow(words)))
+    said = [word.text for word in row.words]
+    assert index.search(Query.of(" ".join(said)), files)[0]
+    other = " ".join([*said[:2], "nautilus", *said[3:]])
+    assert said[2] != "nautilus" and not index.search(Query.of(other), files)[0]
+
+
+def test_the_summary_has_the_pages_and_places_in_millimetres_that_were_not_read(index, tmp_path):
+    text = PageText((), unread=((72.0, 144.0, 144.0, 216.0),))
+    pages = [page_of(spelt("rem")), IndexedPage.of(written_page(), text)]  # in points of 1/72 inch
+    index.add(tmp_path / "a", "1", pages)
+    assert index.summary(tmp_path / "a", "1").unread == [[2, [25, 51, 51, 76]]]
+
+
+def test_the_index_forgets_the_former_pages_of_a_file_that_changed(index):
+    before, after = page_of(spelt("rem")), page_of(spelt("est"))
+    files = files_of(index, before)
+    path = files["0"]
+    assert index.summary(path, "1").words == 1 and index.summary(path, "2") is None
+    index.add(path, "2", [after, after])
+    assert index.summary(path, "1") is None and index.summary(path, "2").pages == 2
+    assert index.search(Query.of("rem"), files) == ([], [])
+    hits, _ = index.search(Query.of("est"), files)
+    assert [hit.page_number for hit in hits] == [1, 2]
+
+
+def test_files_that_are_not_searched_have_no_hits(index):
+    files = files_of(index, page_of(spelt("rem")), page_of(spelt("rem"), spelt("est")))
+    hits, _ = index.search(Query.of("rem"), {"1": files["1"]})
+    assert [hit.name for hit in hits] == ["1"]
+
+
+def test_two_processes_add_to_an_index(tmp_path, index):
+    path, other = tmp_path / "index" / "a.sqlite", Index(tmp_path / "index" / "a.sqlite")
+    files = files_of(index, page_of(spelt("rem")))
+    other.add(files["0"].with_name("1"), "1", [page_of(spelt("rem", "est"))])
+    files |= {"1": files["0"].with_name("1")}
+    assert [hit.name for hit in index.search(Query.of("rem"), files)[0]] == ["0", "1"]
+    assert Index(path).summary(files["1"], "1").words == 2
+
+
+def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, index, monkeypatch):
+    monkeypatch.setattr("notes.index.TIMEOUT", 0.0)
+    path = tmp_path / "index" / "a.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        elsewhere = Index(path)
+        files = files_of(elsewhere, page_of(spelt("rem")))
+        assert elsewhere.search(Query.of("rem"), files)[0]
+    assert Index(path).summary(files["0"], "1") is None
+
+
+def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monkeypatch):
+    monkeypatch.setattr("notes.index.MIN_STEP", 2)
+    files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
+    backwards = dict(reversed(files.items()))
+    rows, read = [], index._row
+    monkeypatch.setattr(index, "_row", lambda number: rows.append(number) or read(number))
+    hits = index.hits(Query.of("rem"), backwards)
+    assert [next(hits).name, next(hits).name] == ["8", "7"]
+    assert len(rows) == 2
+    assert [hit.name for hit in hits] == ["6", "5", "4", "3", "2", "1", "0"]
+    lacking = {"x": files["0"].with_name("x")} | files
+    assert len([*index.hits(Query.of("est"), lacking)]) == 9  # what is not in the index is left out
+
+
+def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):
+    files = files_of(index, page_of(spelt("rem")))
+    assert len([*index.hits(Query.of("rem"), files)]) == 1
+    files["1"] = files["0"].with_name("1")
+    Index(tmp_path / "index" / "a.sqlite").add(files["1"], "1", [page_of(spelt("rem", "est"))])
+    assert [hit.name for hit in index.hits(Query.of("rem"), files)] == ["0", "1"]
+
+
+def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index):
+    page = page_of(spelt("rem"))._replace(inks=["ab12ab12ab12ab12"])
+    files = files_of(index, page)
+    assert index.current(files) == {"0"}
+    index.record_corrections([Correction({"ab12ab12ab12ab12": 9}, "res", "rem")])
+    assert index.current(files) == set() and index.summary(files["0"], "1") is None
+    assert len([*index.hits(Query.of("rem"), files)]) == 1
+
+
+def test_unsure_words_are_listed_with_their_addresses(index):
+    words = [PageWord(text, (0, 0, 1, 1), sure) for text, sure in (("rem", 0.9), ("est", 0.4))]
+    files = files_of(index, page_of(spelt("rem"), PageRow((*words,))))
+    assert index.unsure(files["0"]) == [(1, 2, 2)]

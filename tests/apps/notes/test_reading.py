@@ -1,0 +1,239 @@
+"""A page is read without what is no prose, and with what was typed where it stands."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from apps.notes.confidence import confidences, language_of
+from apps.notes.page_text import PageRow, PageText, PageWord, box_of
+from apps.notes.reading import is_text, read_page, with_numbers
+from ink.alphabet import Alphabet
+from ink.geometry import to_points
+from ink.ink_page import InkPage, PageStroke, TypedText
+from model.recognition.decoding import Search
+from model.recognition.ink_words import InkWord
+from tests.apps.notes.test_rows import page, row, turned
+
+
+class Words:
+    """A reader for which a row is two words: its first stroke, and all others."""
+
+    model = SimpleNamespace(alphabet=Alphabet(["a", "b"]))
+
+    def read_words(self, inks, _):
+        self.lengths = [len(ink) for ink in inks]
+        stops = [int(np.flatnonzero(ink[:, 2])[0]) + 1 for ink in inks]
+        return [
+            [
+                InkWord("a", np.arange(stop), 0.5, ("o",), np.log([[0.5, 1e-9, 0.25]])),
+                InkWord("b", np.arange(stop, len(ink)), 1.0, (), np.zeros((0, 3))),
+            ]
+            for ink, stop in zip(inks, stops, strict=True)
+        ]
+
+
+def test_words_have_their_place_on_the_page():
+    first, second = row(0), row(70)
+    marker = PageStroke(np.array([[0.0, 0], [90, 0]]), "highlighter")
+    circle = 40 * np.exp(1j * np.linspace(0, 6, 60)) - 200  # far left
+    drawing = PageStroke(np.column_stack([circle.real, 3 * circle.imag]))
+    strokes = (marker, *map(PageStroke, first), drawing, *map(PageStroke, second))
+    between = float(np.mean([np.concatenate(part)[:, 1].mean() for part in (first, second)]))
+    typed = (TypedText("two words\nmore", 300, between, 2),)
+    reader = Words()
+    text = read_page(InkPage(500, 500, strokes, typed=typed), reader)
+    assert reader.lengths == [sum(map(len, part)) for part in (first, second)]
+    assert [each.text for each in text.rows] == ["a b", "two words", "more", "a b"]
+    assert text.left_out == {"highlighter": 1, "drawing": 1}
+    upper, typed_row, second_line, lower = text.rows
+    assert upper.strokes[0] == 1 and min(lower.strokes) > max(upper.strokes) + 1
+    assert upper.ink == lower.ink and not typed_row.ink  # the same ink, wherever it lies
+    word = upper.words[0]
+    points = strokes[upper.strokes[0]].points
+    assert word.box == (*points.min(axis=0), *points.max(axis=0))
+    assert [word.strokes for word in upper.words] == [upper.strokes[:1], upper.strokes[1:]]
+    assert (word.confidence, word.alternatives) == (*confidences([("a", 0.5)]), ("o",))
+    assert word.frames == ({"a": 0, "_": 0.7},)  # log 2
+    everything = np.concatenate(first)
+    assert upper.box == (*everything.min(axis=0), *everything.max(axis=0))
+    # The second typed word begins after four characters of half the size.
+    assert typed_row.words[1].box == (304, between, 309, between + 2)
+    assert second_line.words[0].box[1] == pytest.approx(between + 2 * 1.17)  # as in Xournal++
+
+
+class WideWords(Words):
+    """A reader that is sure of rows that are wider than they are high, or only of others."""
+
+    def __init__(self, is_sure_of_wide):
+        self.is_sure_of_wide = is_sure_of_wide
+
+    def read_words(self, inks, search):
+        sizes = [np.ptp(to_points(ink), axis=0) for ink in inks]
+        sure = [float((width > height) == self.is_sure_of_wide) for width, height in sizes]
+        words = zip(super().read_words(inks, search), sure, strict=True)
+        return [
+            [replace(word, text=4 * word.text, probability=each) for word in row]
+            for row, each in words
+        ]
+
+
+@pytest.mark.parametrize(("is_sure_of_wide", "turn"), [(True, 1), (False, 0)])
+def test_a_page_on_its_side_is_turned_if_the_reader_is_surer_of_it_then(is_sure_of_wide, turn):
+    strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
+    assert {each.turn for each in text.rows} == {turn}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([("8", 0.3)], False),
+        ([("8", 0.4)], True),  # numbers are never very sure
+        ([("G=", 0.5)], False),
+        ([("of", 0.7)], True),
+        ([("it", 0.1), ("rained", 0.1)], True),
+        ([("a", 0.1), ("be", 0.9)], True),  # by letters 0.63
+        ([("oo", 0.05), ("wme&", 0.2)], True),  # 0.15, as 0.6 / 4
+        ([("oo", 0.05), ("wme&", 0.19)], False),
+    ],
+)
+def test_few_letters_that_are_unsure_are_not_taken_for_text(words, expected):
+    assert is_text(words) == expected
+
+
+def test_a_page_of_unsure_ink_is_a_drawing():
+    strokes, reader = [*row(0), *row(35)], Words()
+    ink = InkPage(500, 500, (*map(PageStroke, strokes),))
+    reader.read_words = lambda inks, _: [
+        [InkWord("scribbled", np.arange(len(ink)), 0.01, (), np.zeros((0, 3)))] for ink in inks
+    ]
+    text = read_page(ink, reader)
+    assert text.rows == () and text.left_out == {"not read": len(strokes)}
+    everything = np.concatenate(strokes)
+    assert text.unread == ((*everything.min(axis=0), *everything.max(axis=0)),)
+
+
+def sized_page():
+    """Rows of three sizes, one below the other, and the numbers of their strokes."""
+    parts = (row(0), [1 / 3 * part + (0, 30) for part in row(0)], [2.5 * p for p in row(34)])
+    return page(*parts, row(140), [1 / 3 * part + (0, 165) for part in row(0)])
+
+
+@pytest.mark.parametrize("is_sure_of_wide", [True, False])
+def test_rows_of_a_size_are_read_if_the_reader_is_sure_of_them(is_sure_of_wide):
+    strokes, numbers = sized_page()
+    reader = WideWords(is_sure_of_wide)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
+    if is_sure_of_wide:
+        assert [[*each.strokes] for each in text.rows] == numbers
+    else:
+        assert sum(text.left_out.values()) == len(strokes)
+
+
+def test_each_stroke_is_either_read_or_has_a_kind():
+    rows, _ = sized_page()
+    line = np.linspace((0, 150), (120, 151), 30)
+    strokes = [*map(PageStroke, [*rows, line])]
+    strokes.insert(3, PageStroke(line, "eraser"))
+    strokes.insert(9, PageStroke(line, "highlighter"))
+    circle = 90 * np.exp(1j * np.linspace(0, 6.2, 60)) - 300
+    strokes += [PageStroke(np.column_stack([circle.real, circle.imag])), PageStroke(line[:1] + 800)]
+    text = read_page(InkPage(900, 900, tuple(strokes)), WideWords(is_sure_of_wide=True))
+    read = [number for each in text.rows for number in each.strokes]
+    assert sorted([*read, *text.kinds]) == [*range(len(strokes))]
+    assert {3: "eraser", 9: "highlighter"}.items() <= text.kinds.items()
+    assert sum(text.left_out.values()) == len(text.kinds)
+    assert PageText.from_json(json.loads(json.dumps(text.to_json()))) == text
+
+
+def test_most_of_a_page_is_turned_as_the_reader_is_surest_even_if_it_is_hardly_sure():
+    strokes = turned([*row(0), *row(35), *row(70)], 90)
+    reader = WideWords(is_sure_of_wide=True)
+    sure = reader.read_words
+    reader.read_words = lambda inks, search: [
+        [replace(word, probability=0.42 * word.probability) for word in row]
+        for row in sure(inks, search)
+    ]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
+    assert {each.turn for each in text.rows} == {1}
+    assert max(word.confidence for each in text.rows for word in each.words) < 0.5
+
+
+def test_a_row_of_which_only_the_language_model_is_unsure_is_read():
+    reader, search = Words(), Search(4, language_model=object(), language_weight=1.0)
+
+    def read_words(inks, used):
+        probability = 0.01 if used.language_model else 0.9
+        return [[InkWord("so", np.arange(len(i)), probability, (), np.zeros((0, 3)))] for i in inks]
+
+    reader.read_words = read_words
+    strokes = (*map(PageStroke, [*row(0), *row(70)]),)
+    text = read_page(InkPage(500, 500, strokes), reader, search)
+    assert [each.text for each in text.rows] == ["so", "so"]
+
+
+def test_numbered_rows_that_are_larger_are_items_and_no_headings():
+    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2.", "x")]
+    rows = [PageRow((word, words[-1]), mark=mark) for word, mark in zip(words, "# ", strict=False)]
+    rows = [replace(each, mark=each.mark.strip()) for each in rows]
+    assert [each.mark for each in with_numbers(rows)] == ["1.", "1."]
+
+
+def test_numbered_rows_are_a_list_if_there_are_two_or_more():
+    words = [PageWord(text, (0, 0, 1, 1)) for text in ("1.", "2)", "3.x", "1984.", "x")]
+    rows = [PageRow((word, words[-1])) for word in words]
+    listed = with_numbers(rows)
+    assert [each.mark for each in listed] == ["1.", "1.", "1.", "", ""]
+    assert [each.text for each in listed[1:3]] == ["2) x", "3. x x"]
+    assert [each.mark for each in with_numbers(rows[2:])] == ["", "", ""]
+
+
+def test_confidence_grows_with_the_probability_and_stays_below_1():
+    values = confidences([("qxz", float(p)) for p in np.linspace(0, 1, 50)])
+    assert values == sorted(values) and 0 <= values[0] < 0.01 and values[-1] == 0.9999
+    # By hand: 1 / (1 + e^0.77), and of a common word 1 / (1 + e^(0.77 - 1.3))
+    assert confidences([("qxz", 0.5), ("(The,", 0.5)]) == [0.3165, 0.6295]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Gestern haben wir auf dem Markt noch etwas für den Garten gekauft", "de"),
+        ("Hier nous avons acheté quelque chose pour le jardin sur le marché", "fr"),
+        ("Yesterday we bought something for the garden on the market", ""),
+        ("qxz 17 bzw lmnop 23", ""),
+        ("", ""),
+    ],
+)
+def test_the_language_of_a_page_is_that_of_its_common_words(text, language):
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    assert language_of(text.casefold().split()) == language
+
+
+def test_a_german_word_is_surer_on_a_german_page():
+    pytest.importorskip("wordfreq", reason="wordfreq is not installed")
+    pages = "we have them on the market, Garten", "wir haben etwas auf dem Markt, Garten"
+    english, german = ([(word, 0.9) for word in page.split()] for page in pages)
+    assert confidences(german)[-1] > confidences(english)[-1]
+
+
+WHITEOUT = np.column_stack([np.linspace(-5, 500, 200), 40 * (-1.0) ** np.arange(200)])
+
+
+@pytest.mark.parametrize("tool", ["eraser", "pen"])  # whiteout of Xournal++, or a white wide pen
+def test_whited_out_words_are_not_read_and_their_places_are_told(tool):
+    first, second = row(0), row(140)
+    whiteout = PageStroke(WHITEOUT + first[0].mean(axis=0) * (0, 1), tool, "#ffffff", 20.0)
+    across = PageStroke(np.array([[-5, 145], [500, 145.0]]), tool, "#ffffff", 2.0)
+    strokes = (*map(PageStroke, [*first, *second]), whiteout, across)
+    page = InkPage(500, 500, strokes, 1.0)
+    text = read_page(page, Words())
+    assert [each.strokes[0] for each in text.rows] == [len(first)]
+    assert len(text.rows[0].strokes) == len(second)
+    assert text.left_out["covered ink"] == len(first)
+    assert text.covered == (box_of(np.concatenate(first)),)
+    seen = read_page(replace(page, strokes=strokes[: len(first) + len(second)]), Words())
+    assert len(seen.rows) == 2 and seen.covered == ()

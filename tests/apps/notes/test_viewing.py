@@ -1,0 +1,57 @@
+"""A viewer of a folder: what it finds, and what it says of what cannot be read."""
+
+import os
+
+import pytest
+
+from apps.notes.page_text import PageText
+from apps.notes.reading_cache import Library
+from apps.notes.viewing import Chosen, Viewer
+from tests.ink.formats.note_files import xopp
+
+
+@pytest.fixture
+def viewer(tmp_path):
+    """A viewer of a folder with a note; no page has text."""
+    (tmp_path / "notes" / "locked").mkdir(parents=True)
+    (tmp_path / "notes" / "a.xopp").write_bytes(xopp())
+    library = Library(lambda page: PageText(()), "reader", tmp_path / "library")
+    return Viewer(tmp_path / "notes", lambda: library)
+
+
+def names(viewer):
+    return {note["name"] for note in viewer.search("", Chosen(), 10)["notes"]}
+
+
+def test_a_folder_that_becomes_unreadable_is_named_and_new_notes_are_found(
+    viewer, tmp_path, monkeypatch
+):
+    folder, scandir = tmp_path / "notes", os.scandir
+    (folder / "locked" / "b.xopp").write_bytes(xopp())
+    viewer.scan()
+    assert names(viewer) == {"a.xopp", "locked/b.xopp"} and not viewer.state()["numFaults"]
+
+    def refusing(path):
+        if path == str(folder / "locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("ink.formats.files.os.scandir", refusing)
+    (folder / "c.xopp").write_bytes(xopp())
+    viewer.scan()
+    assert names(viewer) == {"a.xopp", "locked", "c.xopp"}
+    assert viewer.state()["numFaults"] == 1
+    assert viewer.state()["faults"][0].startswith("locked: a folder that cannot be read (")
+
+    monkeypatch.undo()
+    viewer.scan()
+    assert names(viewer) == {"a.xopp", "locked/b.xopp", "c.xopp"}
+    assert not viewer.state()["numFaults"]
+
+
+def test_a_folder_that_is_not_looked_at_yet_is_no_fault(viewer):
+    assert viewer.state()["isLooking"] and not viewer.state()["problem"]
+    viewer.scan()
+    viewer.close()
+    viewer.follow()
+    assert viewer.state()["isLooking"]

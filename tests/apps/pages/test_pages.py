@@ -1,0 +1,200 @@
+"""Pages from Python."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.pages import PageOptions, Paper, text_lines, write_page
+from apps.pages.hands import Hand
+from apps.pages.page_hands import Hands
+from apps.pages.pages import check_words, warnings
+from apps.pages.proofreading import MISSING_WORD
+from apps.pages.text_lines import Passage
+from base.run.pretrained import pretrained
+from ink.alphabet import Alphabet
+from ink.formats.pdf.pages import words_of
+from ink.geometry import DOT_INK
+from model import load
+from tests.apps.pages.builders import PlannedReader
+from tests.commands.networks import save, use
+from utils.checks import UserError
+from utils.licences import OPEN, RESEARCH
+
+HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
+"""An untrained network draws far and wide."""
+
+
+HARDLY_KNOWN = "open_writer hardly knows œ: it writes fewer than half of them legibly"
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "writer"
+    return load(save(path, "SynthesisNetwork", window_advance=0.1), "cpu")
+
+
+@pytest.fixture(scope="module")
+def pages(writer):
+    options = PageOptions(paper=HUGE, line_height=1000.0, proofread=False)
+    return write_page("ab\nba\na\nb", writer, options)
+
+
+def test_pages_have_their_texts_words_doubts_and_sizes(pages):
+    assert [page.text for page in pages] == ["ab\nba", "a\nb"]
+    words = [(word.text, word.tries) for word in pages.proofread]
+    assert pages.doubts == [] and words == [("ab", 1), ("ba", 1), ("a", 1), ("b", 1)]
+    assert (pages[0].width, len(pages[0].rows)) == (5000.0, 2)
+
+
+def test_pages_are_saved_as_a_file_each_or_as_a_single_pdf(pages, tmp_path):
+    files = pages.save(tmp_path / "a.svg")
+    assert [file.name for file in files] == ["a-1.svg", "a-2.svg"]
+    assert pages.save(tmp_path / "all.pdf") == [tmp_path / "all.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning"),
+    [("png", b"\x89PNG"), ("inkml", b"<?xml"), ("json", b"{"), ("svg", b"<?xml"), ("pdf", b"%PDF")],
+)
+def test_a_page_is_saved_in_the_format_of_its_name(pages, tmp_path, kind, beginning):
+    pages[1].save(tmp_path / f"a.{kind}", **({"dpi": 10} if kind == "png" else {}))
+    content = (tmp_path / f"a.{kind}").read_bytes()
+    assert content.startswith(beginning) and len(content) > 100
+    assert kind != "json" or json.loads(content)["rows"][0]["text"] == "a"
+
+
+def test_a_page_is_not_saved_in_an_unknown_format(pages, tmp_path):
+    with pytest.raises(UserError, match=r"a\.doc: a page is saved as \.svg, \.pdf"):
+        pages.save(tmp_path / "a.doc")
+
+
+def test_a_notebook_shows_pages_as_pictures(pages):
+    assert pages[1]._repr_svg_().startswith("<?xml") and pages._repr_html_().count("<svg") == 2
+
+
+@pytest.mark.slow
+def test_the_command_and_python_write_the_same_page(writer, tmp_path):
+    options = PageOptions(paper=HUGE, bias=1.0, slant=5.0, seed=3, tries=2, align="right", size=3.0)
+    text = "---\ncolour: red\n---\nab 1²"
+    pages = write_page(text, writer, options, device="cpu")
+    (tmp_path / "text.txt").write_text(text)
+    use("page", tmp_path / "text.txt", "-r", writer.path, "--paper", "5000x5000", "--margins", 1000,
+        "--set", "bias=1", "--set", "slant=5", "--seed", 3, "--tries", 2, "--proofread",
+        "--set", "align=right", "--set", "size=3", "--output", tmp_path / "a.json")  # fmt: skip
+    pages.save(tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
+    assert pages.doubts and all(doubt.startswith("page 1, row ") for doubt in pages.doubts)
+    assert any(remark.startswith("CTCNetwork of ") for remark in pages.remarks)
+    assert {word.tries for word in pages.proofread} == {2}
+
+
+@pytest.fixture(scope="module")
+def listed(writer):
+    """The page of a list, with raised signs and fills; the word `cab` could not be written."""
+    usual = text_lines.write_words
+
+    def without_cab(*given):
+        lines = usual(*given)
+        return [[without_ink(word) if word.text == "cab" else word for word in line]
+                for line in lines]  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_lines, "write_words", without_cab)
+        options = PageOptions(paper=HUGE, line_height=300.0, proofread=False)
+        return write_page(LIST, writer, options)
+
+
+LIST = "- a (ab)\n1. ab\t10² ____ b\ncab ab, a"
+
+
+def without_ink(word):
+    """Return a word for which the network drew nothing."""
+    (written,) = word.words
+    return replace(word, words=(replace(written, strokes=()),), faults=(MISSING_WORD,))
+
+
+def test_a_word_that_could_not_be_written_is_named_by_itself_and_keeps_its_place(listed):
+    (page,) = listed
+    assert page.text == "- a (ab)\n1. ab 10² ____ b\ncab ab, a"
+    assert listed.missing == listed.doubtful == [(1, 3, 1)]
+    assert listed.doubts == [f"page 1, row 3, word 1, 'cab': {MISSING_WORD}"]
+    assert [word.text for word in words_of(page.rows[2])] == ["cab", "ab,", "a"]  # of a PDF
+    row = page.rows[2]
+    places = np.cumsum([0] + [word.strokes for word in row.words])
+    left = [row.strokes[start][:, 0].min() for start in places[:2]]
+    assert left[0] < row.strokes[0][:, 0].max() < left[1]
+
+
+def test_pages_tell_where_each_word_is(listed):
+    (page,) = listed
+    texts = [row.text.split() for row in page.rows]
+    assert len(listed.words) == sum(map(len, texts))
+    assert all(texts[row - 1][number - 1] == text for (_, row, number), text in listed.words)
+    assert len(listed.proofread) == len([*listed.placed()])
+    for (_, placed), word in zip(listed.placed(), listed.proofread, strict=True):
+        assert placed.text == word.words[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("ab", [(1, 1, 3), (1, 2, 2), (1, 3, 2)]),  # with or without the signs around it
+        ("ab,", [(1, 3, 2)]),
+        ("ab:2", [(1, 2, 2)]),
+        ("10²", [(1, 2, 3)]),
+        ("-", [(1, 1, 1)]),
+    ],
+)
+def test_words_are_found_by_their_text(listed, text, addresses):
+    assert listed.find(text) == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ab:4", "'ab:4': these pages have 3 such words"),
+        ("ab:0", "'ab:0': these pages have 3 such words"),
+        ("cub", "'cub': no word of these pages; did you mean cab"),
+    ],
+)
+def test_a_text_that_no_word_has_is_refused(listed, text, message):
+    with pytest.raises(UserError, match=message):
+        listed.find(text)
+
+
+@pytest.mark.parametrize("lines", [["- a (ab)", "1. ab"], [*LIST.split("\n"), "b"]])
+def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(listed, lines):
+    check_words(listed, LIST.split("\n"))
+    with pytest.raises(AssertionError):
+        check_words(listed, lines)
+
+
+@pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])
+def test_readers_are_chosen_by_the_licence_of_the_writer(writer, licence):
+    hands = Hands(
+        replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
+    )
+    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
+    readers = [(reader.path.name, reader.licence) for reader in (hands.reader, hands.second_reader)]
+    assert readers == [first, ("eye.pth", OPEN)]
+
+
+@pytest.mark.parametrize(
+    ("reader", "remarks"),
+    [
+        (None, [HARDLY_KNOWN]),
+        (PlannedReader(), [HARDLY_KNOWN]),
+        (PlannedReader(alphabet=Alphabet([*"œ"])), []),
+    ],
+)
+def test_letters_that_neither_writer_nor_reader_knows_are_named(writer, reader, remarks):
+    writer = replace(writer, path=pretrained()["open_writer"])
+    hand = Hand(writer, (DOT_INK, ""), reader)
+    assert warnings([Passage(hand, text) for text in ("ną", "œÉ b")]) == remarks
+
+
+def test_a_paper_has_the_size_of_its_name_and_its_ruling():
+    assert Paper.of("a5", landscape=True) == Paper(210.0, 148.0, (14.8,) * 4)
+    assert Paper.of(ruling="ruled").spacing == 8.5 and Paper.of() == Paper()

@@ -1,0 +1,108 @@
+"""Shapes of digits and signs, in a hand with an x-height of 1."""
+
+import numpy as np
+import pytest
+
+from apps.pages.sign_shapes import (
+    NO_RING,
+    has_bare_i,
+    shape_faults,
+    without_unknown,
+)
+from apps.pages.written_word import WrittenWord
+
+RING = [(0.6, -1.1), (0.5, -1.2), (0, -1.2), (0, -0.7), (0.6, -0.7), (0.6, -1.1), (0.6, 0)]
+HOOK = [(0.2, -1.1), (0, -1.2), (0, -1.0), (0.4, -1.0), (0.4, 0.0)]
+BAR, LOW_BAR = [(0, -0.7), (1, -0.7)], [(0, -0.3), (1, -0.3)]
+UP, DOWN = [(0, 0.0), (0.6, -1.0)], [(0, -1.0), (0.6, 0.0)]
+BOW = [(0.8, -1.4), (0, -1.0), (0, -0.4), (0.8, 0.0)]
+DEGREE = [(0, -1.5), (0.4, -1.5), (0.4, -1.9), (0, -1.9), (0, -1.5)]
+ACUTE = [(0.3, -1.3), (0.5, -1.6)]
+
+
+def word(text, *strokes):
+    """A word of strokes, each with the number of its character, and an x."""
+    points = [np.add(stroke, (x, 0.0)) for _, x, stroke in strokes]
+    indices = [np.full(len(stroke), number) for number, _, stroke in strokes]
+    return WrittenWord(tuple(points), 1.0, 1.0, text, tuple(indices))
+
+
+def moved(stroke, x):
+    return [(a + x, b) for a, b in stroke]
+
+
+@pytest.mark.parametrize(
+    ("text", "strokes", "fault"),
+    [
+        ("9", [RING], None),
+        ("9", [HOOK], NO_RING),
+        ("1", [[(0, 0), (0, -1.8)]], None),
+        ("2", [[(0, -1.6), (0.6, -1.8), (0, 0), (0.7, 0)]], None),
+        ("2", [[(0, -1.6), (0.6, -1.8), (0, 0), (0.1, 0)]], "no clear 2"),  # looks like a ?
+        ("4", [BOW, DOWN], None),
+        ("4", [BOW], "no clear 4"),  # without its stem
+        ("=", [BAR, LOW_BAR], None),
+        ("=", [BAR], "no clear ="),
+        ("+", [BAR, moved(DOWN, 0.2)], None),
+        ("+", [BAR, moved(DOWN, 2.0)], "no clear +"),
+        ("–", [BAR], None),
+        ("–", [DOWN], "no clear –"),
+        ("€", [BOW, BAR], None),
+        ("€", [BOW], "no clear €"),
+        ("£", [[(0, 0), (0, -1.8)]], "no clear £"),
+        ("$", [BOW, moved(DOWN, 0.1)], None),
+        ("$", [BOW], "no clear $"),
+        ("°", [DEGREE], None),
+        ("°", [DEGREE, LOW_BAR], None),  # with the bar of a 7, which was written last
+        ("°", [[(0, -1.5), (0.1, -1.9)]], "no clear °"),
+        ("x", [UP, DOWN], None),
+        ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
+    ],
+)
+def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, strokes, fault):
+    faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]))]
+    assert faults == [fault] * (fault is not None)
+
+
+STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "second", "faults"),
+    [
+        ("l'", UP, moved(ACUTE, 0.3), []),
+        ("l'", UP, moved(DOWN, 0.3), ["no clear apostrophe"]),  # not above the letters
+        ("lt", UP, moved(DOWN, 0.3), []),
+        ("lt", UP, moved(LOW_BAR, 0.3), ["a t without its stem"]),
+        ("1.", STEM, moved(STOP, 0.4), []),
+        ("1.", STEM, STOP, ["a stop that is not clear"]),  # on the digit
+        ("1.", STEM, np.add(STOP, (0.4, -0.8)), ["a stop that is not clear"]),  # not on the line
+    ],
+)
+def test_a_character_that_its_neighbour_makes_unclear_has_a_fault(text, first, second, faults):
+    assert [*shape_faults(word(text, (0, 0.0, first), (1, 0.0, second)))] == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "expected"),
+    [
+        ("n€", [moved(BAR, 1.0)], ("n", 1)),
+        ("né", [moved(ACUTE, 1.0)], None),
+        ("nß", [], None),
+    ],
+)
+def test_a_reader_of_ascii_sees_words_without_the_signs_that_it_lacks(text, marks, expected):
+    written = word(text, (0, 0.0, BOW), (1, 1.0, BOW), *[(1, 0.0, mark) for mark in marks])
+    shown = without_unknown(written, str.isascii)
+    assert (shown and (shown[0], len(shown[1]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("points", "is_bare"),
+    [([(0.5, -0.8), (0.45, -0.4), (0.4, 0)], True), ([(0.5, -0.8), (0.57, -0.4), (0.4, 0)], False)],
+)
+def test_an_i_is_bare_if_it_is_a_single_straight_stroke(points, is_bare):
+    """A `t` of two strokes stands beside it; with its bar through the `I` both look like a `t`."""
+    for x in (1.0, 0.0):
+        written = word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, x, BAR))
+        assert has_bare_i(written) == (is_bare and x == 1.0)

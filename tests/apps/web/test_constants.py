@@ -1,0 +1,114 @@
+"""The constants of the page's JavaScript are those of Python."""
+
+import re
+
+import pytest
+
+from apps.notes import neat, word_shapes
+from apps.pages import flat_file, hands, page_options, proofreading, repairs, word_cutting
+from ink import delayed_strokes, measures
+from model.generation import hand_encoder, line, mixture, sampling, stopping
+from model.recognition import decoding, encoder, hand_descriptor, ink_features, ink_words
+from tests.apps.web.conftest import ROOT
+
+HOMES = {
+    "features": {
+        "MAX_POINTS": ink_features.MAX_POINTS,
+        "DETAIL": ink_features._DETAIL,
+        "FAR": ink_features._FAR,
+        "LATE": delayed_strokes.MIN_LATE_DISTANCE,
+        "MARK_ABOVE": delayed_strokes.MIN_MARK_HEIGHT,
+        "MARK_WIDTH": delayed_strokes.MAX_MARK_WIDTH,
+        "ACROSS": delayed_strokes.X_WEIGHT,
+        "BEFORE": delayed_strokes.MIN_DISTANCE_BEFORE,
+    },
+    "ink": {
+        "FLAT": measures.MAX_FLAT_HEIGHT,
+        "LEAST_WIDTH": measures.MIN_BASELINE_WIDTH,
+        "MAX_SLANT": measures.MAX_SLANT,
+        "TALL": word_cutting.MIN_TALL_RATIO,
+        "MIDDLE_SIGNS": word_cutting.MIDDLE_SIGNS,
+    },
+    "line": {
+        "TRIES": page_options.PageOptions.tries,
+        "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
+        "SEEDS": line.SEEDS,
+        "MIN_STEPS": sampling.MIN_STEPS,
+        "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
+        "LINE_PRIOR": word_cutting.LINE_PRIOR,
+        "TURN_PRIOR": word_cutting.TURN_PRIOR,
+    },
+    "decoding": {"WIDTH": ink_words.ALTERNATIVES.width, "PRUNING": decoding.PRUNING},
+    "flat_file": {"FORMAT": flat_file.FORMAT},
+    "neat": {
+        **{
+            name: getattr(word_shapes, name)
+            for name in (
+                *("MIN_SPAN", "MAX_ENDS"),
+                *("LINE_PRIOR", "HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
+            )
+        },
+        "INNER": word_shapes.X_HEIGHT_QUANTILE,
+        "REACH": word_shapes.MAX_CONTEXT_DISTANCE,
+        "MAX_OFF": word_shapes.MAX_LINE_DISTANCE,
+        "TALL": word_shapes.TALL_CHARACTERS,
+        "DEEP": word_shapes.DEEP_CHARACTERS,
+        **{
+            name: getattr(neat, name)
+            for name in (
+                *("MAX_TURN", "MAX_SHEAR", "MAX_ROW_SLOPE", "MAX_SIZE_RATIO"),
+                *("MIN_GAP", "MAX_GAP", "LEAST_GAP"),
+            )
+        },
+        "SCALES": [*neat.SCALES],
+        "WIDTHS": [*neat.WIDTHS],
+    },
+    "networks": {
+        "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,
+        "MIN_STROKE_FRACTION": ink_words.MIN_STROKE_FRACTION,
+        "PRIOR_WEIGHT": hand_encoder.PRIOR_WEIGHT,
+        "DRAWN_WEIGHT": hand_encoder.DEFAULT_WEIGHT,
+        "SPAN": hand_encoder.VECTOR_BOUND,
+        "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
+        "FRAMES": hand_descriptor.FRAMES,
+        "PERIOD": sampling.PERIOD,
+        "BLOCK": sampling.BLOCK,
+        "PEN_PIVOT": mixture.PEN_PIVOT,
+        "KERNEL": encoder.KERNEL,
+        "STRIDE": encoder.STRIDE,
+    },
+    "repairs": {
+        "SHARE": repairs.MIN_POINT_FRACTION,
+        "POINTS": repairs.NUM_POINTS,
+        "BAR_TILT": repairs.BAR_TILT,
+        "LEAST_BAR": repairs.MIN_FIVE_BAR_WIDTH,
+        "WAIST": repairs.WAIST,
+        "DOWN": repairs.MIN_BELLY_DEPTH,
+    },
+    "stopping": {
+        "REST": stopping.MAX_REST_OFFSET,
+        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
+    },
+    "text": {"ALIKE": [*proofreading.LOOKALIKES]},
+}
+"""By file the constants that Python has as well."""
+OF_THE_PAGE = {
+    "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `median_lean`
+    "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
+    "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
+    "neat": {"LETTER", "MAX_DISTANCE"},
+    "networks": {"INPUTS", "GATES", "MIN_PROBABILITY", "MAX_FRAMES"},
+    "text": {"TOO_LONG"},
+}
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_constant_of_the_page_is_that_of_python(name):
+    source = (ROOT / "apps" / "web" / f"{name}.js").read_text()
+    stated = {}
+    for declaration in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
+        statements = re.split(r", (?=[A-Z_]+ = )", declaration.rstrip(";"))
+        stated |= dict(statement.split(" = ", 1) for statement in statements)
+    own = OF_THE_PAGE.get(name, set())
+    assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]
+    assert stated.keys() >= own

@@ -1,0 +1,175 @@
+"""The package for JavaScript, installed from its file, does what its pages say."""
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+
+import numpy as np
+import pytest
+
+from commands import web
+from data_loader import read_ink
+from ink.geometry import from_strokes, strokes, x_height
+from model.generation.line import Sampling
+from tests.apps.web.conftest import ROOT, needs_node
+from tests.flat_files import loaded
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    needs_node,
+    pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm: apt-get install npm"),
+]
+
+LINES = [dict(text="Dear Anna", style=style, seed=seed)
+         for style, seed in [(None, 0), ("open_round", 7), ("open_clear", 2**32 - 1)]]  # fmt: skip
+USE = """
+import {loadReader, loadWriter, neat, fromInkml, toInkml} from "online-handwriting";
+import type {Hand, Place, Row} from "online-handwriting";
+const reader = await loadReader(new URL("a.bin", import.meta.url), new Uint8Array(3));
+const rows: Row[] = reader.read([[[0, 1], [2, 3, 40]]]);
+const inks: (Place | undefined)[] = [];
+const writer = await loadWriter();
+const hand: Hand = await writer.handOf(rows);
+for await (const {strokes, doubtful} of writer.write("a", {style: hand, seed: 3, bias: 1, reader,
+  signal: new AbortController().signal})) inks.push(strokes[0][0], doubtful?.[0]);
+const text: string = toInkml([{text: "a", strokes: neat(rows)}], "mm");
+reader.read(await fromInkml(text));
+reader.dispose();
+"""
+TSC = shutil.which("tsc") or shutil.which("tsc", path=ROOT / "apps/plugins/node_modules/.bin")
+MISUSE = ['reader.read("a");', 'writer.write("a", {sed: 3});', "rows[0].word;"]
+
+
+def run(*words, folder, **options):
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """An empty folder in which the package was installed, and the package's file."""
+    folder = tmp_path_factory.mktemp("package")
+    name = (
+        run("npm", "pack", "--silent", str(ROOT / "apps" / "web"), folder=folder)
+        .strip()
+        .splitlines()[-1]
+    )
+    (use := folder / "use").mkdir()
+    (use / "package.json").write_text("{}")
+    options = ("--silent", "--offline", "--no-audit", "--no-fund")
+    run("npm", "install", *options, f"../{name}", folder=use)
+    return use, folder / name
+
+
+def examples():
+    return re.findall(r"```js\n(.*?)```", (ROOT / "apps/web/README.md").read_text(), re.S)
+
+
+def test_the_examples_of_its_readme_run(installed):
+    folder, file = installed
+    blocks = examples()
+    assert len(blocks) == 3 and len((ROOT / "apps/web/README.md").read_text().split()) <= 350
+    for number, block in enumerate(blocks):
+        (folder / f"{number}.mjs").write_text(block)
+    (folder / "all.mjs").write_text("for (const n of [0, 1, 2]) await import(`./${n}.mjs`);")
+    read, *styles, doubts, kept = run("node", "all.mjs", folder=folder).splitlines()
+    assert read.startswith("Dear Anna [ 'Dear: ") and "'open_round'" in "".join(styles)
+    assert re.fullmatch(r"\d+ strokes, 0 doubtful words", doubts)
+    assert re.fullmatch(r"2 \d{3}", kept)
+    with tarfile.open(file) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+    assert {
+        "LICENSE",
+        "LICENCES.txt",
+        "README.md",
+        "index.d.ts",
+    } <= names and "main.js" not in names
+    assert file.stat().st_size < 5e6
+
+
+def test_it_reads_and_writes_as_python_does_and_refuses_in_sentences(installed):
+    folder, _ = installed
+    shutil.copy(ROOT / "tests/apps/web/package.mjs", folder)
+    (sample,) = read_ink(ROOT / "saved/styles/open_wide.json")
+    mine = [3 * stroke for stroke in strokes(sample.ink)]
+    own = dict(text=sample.text, strokes=[stroke.tolist() for stroke in mine])
+    request = json.dumps(dict(lines=LINES, **own))
+    answer = json.loads(run("node", "package.mjs", folder=folder, input=request))
+    header = json.loads(web.OPEN_NETWORKS[0].read_bytes().partition(b"\n")[0])
+    writer, reader = map(loaded, web.OPEN_NETWORKS)
+    for line, ink in zip(LINES, answer["written"], strict=True):
+        primer, sampling = None, Sampling(stretch=writer.model.stretch_at(Sampling.bias))
+        if line["style"]:
+            hand = header["styles"][line["style"]]
+            points = np.reshape(hand["ink"], (-1, 3)) * [hand["x_height"], hand["x_height"], 1]
+            points[0, :2] = 0
+            primer = points, hand["text"]
+        (expected,) = writer.write_lines([line["text"]], [line["seed"]], sampling, primer=primer)
+        raw = np.reshape(ink["raw"], (-1, 3))
+        assert len(raw) == len(expected.written) > 50 and ink["ended"] == expected.ended
+        np.testing.assert_allclose(raw[:40], expected.written[:40], atol=0.1)  # of 90 an x-height
+        height = x_height(from_strokes([np.array(stroke) for stroke in ink["strokes"]]))
+        assert ink["doubtful"] == [] and 0.7 < height < 1.3
+    (row,) = answer["rows"]
+    assert row["text"] == reader.read(from_strokes(mine)) == sample.text
+    assert sorted(n for word in row["words"] for n in word["strokes"]) == [*range(len(mine))]
+    assert len(answer["tidy"]) == len(mine) and "NaN" not in answer["inkml"]
+    assert '"T"' not in answer["inkml"] and len(answer["alphabet"]) == 95
+    assert len(answer["styles"]) == 9 and answer["hand"]["text"] == sample.text
+    assert answer["proofread"]["doubtful"] == [] and len(answer["proofread"]["strokes"]) > 4
+    faults = {
+        "aborted": "This operation was aborted",
+        "text": "The text is blank.",
+        "sign": "open_writer cannot write 漢.",
+        "long": "The text has 119 characters; a line of open_writer has at most 64.",
+        "style": "There is no style “round”; there are open_broad, open_clear,",
+        "seed": "The seed -1 is no integer from 0 to 4294967295.",
+        "lines": "open_writer goes on after a line with strokes and a text of 1 to 64 characters",
+        "strokes": "Stroke 1 is no list of points [x, y] of finite numbers.",
+        "network": "none.bin could not be loaded (ENOENT).",
+        "role": "open_writer.bin is a writer; a reader is needed.",
+        "options": "The options are no object.",
+        "none": "The text is no string.",
+        "replaced": "open_writer cannot write ½ (1/2 instead), a line break.",
+        "unknown": "There is no option “stile”; there are style, seed, bias, signal, reader.",
+        "bias": "The bias 1 is no number from 0 on.",
+        "signal": "The signal is no AbortSignal.",
+        "reader": "The reader is none that `loadReader` returned.",
+        "hands": "The lines are no list of lines {text, strokes}.",
+        "rows": "The rows are none that a reader has read.",
+        "words": "The rows are none that a reader has read.",
+        "saved": "The lines are no list of lines {text, strokes}.",
+        "point": "Stroke 0 is no list of points [x, y] of finite numbers.",
+        "opened": "There is no InkML: give its text, or a Blob such as a File.",
+        "cut": "The text has a trace without an end: it is cut off or damaged.",
+        "end": "The text has no </ink> at its end: it is cut off or damaged.",
+        "source": "A file is a URL, a Blob or bytes.",
+        "path": "/abs/path could not be loaded (it is no URL: give a URL, a Blob or bytes).",
+        "bytes": "The network: this is no file of a network.",
+        "engine": "The engine cannot be compiled: give the package's engine.wasm (",
+        "other": "The engine is another program: give the package's engine.wasm.",
+        "going": "The writer was disposed of.",
+        "disposed": "The reader was disposed of.",
+    }
+    assert faults.keys() == answer["faults"].keys()
+    for name, message in faults.items():
+        assert message in answer["faults"][name], (name, answer["faults"][name])
+    sentences = r"(The style is neither|open_writer goes on after|(Line|Stroke) 0 (is|has) no ).*\."
+    assert len(answer["refused"]) == 9
+    assert all(re.fullmatch(sentences, fault) for pair in answer["refused"] for fault in pair)
+    assert answer["points"] == [[[[1, 2]]]] * 2 + [[[[1, 2, 3]]], [[[1, 2, 3, 4]]]]
+
+
+@pytest.mark.skipif(TSC is None, reason="needs tsc: npm ci --prefix plugins")
+def test_its_types_accept_its_use_and_refuse_misuse(installed):
+    folder, _ = installed
+    options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext")
+    options = (*options, "--lib", "es2022,dom,esnext.asynciterable")
+    wrong = "".join(f"// @ts-expect-error\n{line}\n" for line in MISUSE)
+    (folder / "use.mts").write_text(USE + wrong)
+    (folder / "first.mts").write_text(examples()[0])
+    run(TSC, *options, "use.mts", "first.mts", folder=folder)

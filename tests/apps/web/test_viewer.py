@@ -1,0 +1,318 @@
+"""The viewer of notes in Chromium: notes are searched, shown and corrected by clicks and keys."""
+
+import json
+import os
+import shutil
+import threading
+from dataclasses import replace
+from functools import cache
+from http.client import HTTPConnection
+
+import pytest
+
+import apps.notes
+import model
+from apps.notes.viewing import Chosen, Viewer
+from benchmarks.archive import write_archive, written_notes
+from commands.viewer import MAX_BYTES, ViewServer
+from utils.checks import UserError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """A folder of two notes, and a function that makes a viewer of a folder."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_archive(folder / "notes", written_notes(2, num_rows=2, num_styles=1))
+
+    @cache
+    def reader():
+        return model.load("reader", "cpu")
+
+    def read(page):
+        """Read a page, and doubt the last three words of each row."""
+        text = apps.notes.read_page(page, reader())
+        doubted = ([replace(word, confidence=0.5) for word in row.words[-3:]] for row in text.rows)
+        rows = (
+            replace(row, words=(*row.words[:-3], *words))
+            for row, words in zip(text.rows, doubted, strict=True)
+        )
+        return replace(text, rows=tuple(rows))
+
+    def make_library():
+        return apps.notes.Library(read, "reader", folder / "library")
+
+    def viewer(path=folder / "notes"):
+        made = Viewer(path, make_library)
+        made.scan()
+        return made
+
+    return folder / "notes", viewer
+
+
+@pytest.fixture
+def served(archive):
+    """A viewer that is served, with its server."""
+    viewer = archive[1]()
+    with ViewServer(viewer) as server:
+        for run in (server.serve_forever, viewer.follow):
+            threading.Thread(target=run, daemon=True).start()
+        yield viewer, server
+        server.shutdown()
+    viewer.close()
+
+
+def words_of(viewer, name):
+    """The handwritten words of a note's page with their addresses."""
+    rows = viewer.page(name, 1)["rows"]
+    return {
+        (1, number, index): word
+        for number, row in enumerate(rows, 1)
+        for index, word in enumerate(row["words"], 1)
+        if word["ink"]
+    }
+
+
+def stored(viewer):
+    """The texts of the stored corrections."""
+    path = viewer._library.folder / "corrections" / "corrections.json"
+    corrections = json.loads(path.read_text())["corrections"] if path.exists() else []
+    return {correction["text"] for correction in corrections}
+
+
+def ask(server, method, path, body=None, **headers):
+    """The status of the answer to a request that the page might send, but for some headers."""
+    host = f"127.0.0.1:{server.server_port}"
+    headers = {"Origin": f"http://{host}", "X-Token": server.token, "Host": host} | headers
+    connection = HTTPConnection("127.0.0.1", server.server_port)
+    connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+    return connection.getresponse().status
+
+
+def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, archive, served):
+    viewer, server = served
+    name = "2024/note 1.xopp"
+    words = words_of(viewer, name)
+    address, word = next(item for item in words.items() if len(item[1]["text"]) > 4)
+    page, errors = context.new_page(), []
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(f"http://127.0.0.1:{server.server_port}/?{server.token}")
+    page.wait_for_function("() => document.querySelectorAll('.card').length === 2")
+
+    page.locator("[name=q]").press_sequentially(word["text"].lower())
+    # Hits of the word's beginning may come first. 20 is the margin of the mark.
+    marked = "(x) => Number(document.querySelector('.hit .marked')?.getAttribute('x')) === x"
+    page.wait_for_function(marked, arg=word["box"][0] - 20)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#rows .chosen:focus")
+    assert page.is_hidden("#word")  # A hit is read first; the next Enter corrects it.
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#word")
+    assert page.input_value("[name=text]") == word["text"]
+    assert page.locator("#rows .chosen").inner_text() == word["text"]
+    offered = page.locator("#others button").all_inner_texts()
+    assert offered == list(word["others"])
+    page.keyboard.press("ArrowDown")
+    assert page.input_value("[name=text]") == [*offered, word["text"]][0]
+    page.fill("[name=text]", "Zebra")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#said >> text=Saved: Zebra")
+    assert stored(viewer) == {"Zebra"}
+    page.click("#undo")
+    page.wait_for_selector("#said >> text=Undone.")
+    assert stored(viewer) == set() and page.is_hidden("#undo")
+
+    page.locator("#sheet rect.word").nth([*words].index(address)).click()
+    page.fill("[name=text]", "Quagga")
+    page.click("#word .main")
+    page.wait_for_selector("#said >> text=Saved: Quagga")
+    page.wait_for_selector("#rows .corrected.chosen >> text=Quagga")
+    # No word goes behind the header, however high it is.
+    page.evaluate("document.querySelector('#about').style.height = '300px'")
+    margin = "parseFloat(getComputedStyle(document.querySelector('#page .word')).scrollMarginTop)"
+    page.wait_for_function(f"() => {margin} > document.querySelector('header').offsetHeight")
+    page.evaluate("document.querySelector('#about').style.height = ''")
+    # What another window has corrected since is not undone; the other window's word is shown.
+    made = viewer.correct(name, address, word["ink"], "Okapi")
+    assert (made["before"], made["now"]) == ("Quagga", "Okapi")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#said >> text=Not undone: this word was corrected again")
+    page.wait_for_selector("#rows .corrected.chosen >> text=Okapi")
+    assert stored(viewer) == {"Okapi"}
+
+    # The page is drawn again while the button is down: the click opens its word nevertheless.
+    held = []
+
+    def release(what):
+        while not held:
+            page.wait_for_timeout(20)  # else the test's time limit
+        with page.expect_response(f"**/api/{what}?*"):
+            page.unroute(f"**/api/{what}?*")  # sends what is held, and holds nothing more
+        held.clear()
+
+    other = next(a for a in words if a[1] != address[1])
+    page.locator("#rows .chosen").click()
+    page.wait_for_selector("#word")
+    page.route("**/api/page?*", lambda route: held.append(route))
+    page.fill("[name=text]", "Quagga")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#word", state="hidden")
+    page.locator("#rows a").nth([*words].index(other)).hover()
+    page.mouse.down()
+    release("page")
+    page.mouse.up()
+    page.wait_for_selector("#word")
+    assert page.input_value("[name=text]") == words[other]["text"]
+
+    # Keys while answers are late: what is typed stays, and the answers move no focus.
+    for key in ("Escape", "Escape", "/", "Control+a"):
+        page.keyboard.press(key)
+    page.keyboard.type("quagga")
+    assert page.input_value("[name=q]") == "quagga"
+    page.wait_for_selector(".hit .text >> text=Quagga")  # when the note is indexed again
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(".hit:focus")
+    page.route("**/api/search?*", lambda route: held.append(route))
+    page.evaluate("dispatchEvent(new Event('hashchange'))")
+    page.keyboard.press("/")
+    release("search")
+    page.wait_for_timeout(100)  # until the answer is shown
+    assert page.evaluate("document.activeElement.name") == "q"
+    page.click(".hit")
+    page.click("#rows .chosen")
+    page.wait_for_selector("#as-read")
+    assert "it was read as" in page.inner_text("#read-as")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.fill("[name=q]", "")
+    page.click("#filters summary")
+    page.fill("[name=since]", "2099-01-01")
+    page.wait_for_selector("#found >> text=Nothing was found.")
+    page.fill("[name=since]", "")
+    page.wait_for_selector(".card")
+    page.focus("[name=unread]")
+    page.keyboard.press("/")
+    page.wait_for_selector("[name=q]:focus")
+    page.click("#filters summary")
+
+    # Doubtful words, from the first one; Enter says that it was read right.
+    doubtful = [
+        (other, address)
+        for other in (name, "2025/note 2.xopp")
+        for address, word in words_of(viewer, other).items()
+        if not word["isSure"]
+    ]
+    assert len({other for other, _ in doubtful[:3]}) == 1
+    page.click("#doubtful")
+    page.wait_for_selector("#word")
+    page.keyboard.press("PageUp")
+    page.wait_for_selector("#said >> text=This is the first doubtful word.")
+    for other, address in doubtful[:3]:
+        page.wait_for_selector("#word")
+        page.wait_for_function(
+            f"() => location.hash.includes('row={address[1]}&word={address[2]}')"
+        )
+        text = words_of(viewer, other)[address]["text"]
+        page.wait_for_function(f"() => document.querySelector('[name=text]').value === `{text}`")
+        if address == doubtful[2][1] and other == doubtful[2][0]:
+            break
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#said >> text=Saved: {text}")
+        # The page, which stays open, shows each saved word as corrected.
+        index = [*words_of(viewer, other)].index(address)
+        page.wait_for_function(
+            f"() => document.querySelectorAll('#rows a')[{index}].matches('.corrected')"
+        )
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert {words_of(viewer, o)[a]["read"] for o, a in doubtful[:2]} == stored(viewer) - {"Quagga"}
+
+    # A new note, and one that is half written, while the folder is open in a narrow window.
+    page.set_viewport_size({"width": 400, "height": 800})
+    (archive[0] / "half.xopp").write_bytes((archive[0] / name).read_bytes()[:2000])
+    shutil.copy(archive[0] / name, archive[0] / "2026.xopp")
+    page.wait_for_selector(".card >> text=2026.xopp")
+    page.wait_for_selector("#faults summary >> text=1 note could not be read")
+    assert page.is_hidden("#faults p")
+    page.click("#faults summary")
+    page.wait_for_selector("#faults p >> text=half.xopp: a file")
+    page.click(".card >> text=half.xopp")
+    page.wait_for_selector("#place >> text=half.xopp: a file that cannot be read")
+    page.click("#place a")
+    page.wait_for_selector(".card >> text=could not be read")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.click("#filters summary")
+    page.select_option("[name=folder]", "2025")
+    page.wait_for_function("() => document.querySelectorAll('.card').length === 1")
+    page.close()
+    assert errors == []
+
+
+def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served):
+    viewer, server = served
+    name = "2024/note 1.xopp"
+    address, word = next(iter(words_of(viewer, name).items()))
+    values = {"name": name, "address": address, "ink": word["ink"], "text": "Okapi"}
+    body, path = json.dumps(values), "/api/correct"
+    for method, where, status, headers in (
+        ("GET", "/api/state", 403, {"X_Token": "no"}),
+        ("GET", "/api/state", 421, {"Host": f"evil.example:{server.server_port}"}),
+        ("GET", "/api/nothing", 400, {}),
+        ("GET", "/api/doubtful?name=&address=0%3A0%3A0&step=1&folder=2025&since=", 200, {}),
+        ("GET", "/api/page?name=x&number=1", 409, {}),
+        ("GET", "/api/page?name=x&number=one", 400, {}),
+        ("GET", "/../README.md", 404, {}),
+        ("POST", path, 403, {"X_Token": "no"}),
+        ("POST", path, 403, {"Origin": "http://evil.example"}),
+        ("POST", path, 403, {"Origin": "null"}),
+        ("POST", "/api/state", 404, {}),
+        ("PUT", path, 501, {}),
+        ("DELETE", "/", 501, {}),
+    ):
+        assert ask(server, method, where, body, **headers) == status, (method, where, headers)
+    for wrong in (
+        *(b"", b"[]", b"{", b"\xff", b'{"name": 1}', b"[" * 5000),
+        *(json.dumps(values | change).encode() for change in (
+            {"text": 5}, {"address": [1, 1]}, {"address": [0, 1, 1]}, {"ink": None},
+        )),
+    ):  # fmt: skip
+        assert ask(server, "POST", path, wrong) == 400, wrong
+    for change in ({"ink": "0" * 16}, {"address": [1, 99, 1]}, {"text": "a\0b"}):
+        assert ask(server, "POST", path, json.dumps(values | change)) == 409, change
+    assert ask(server, "POST", path, b" " * (MAX_BYTES + 1)) == 413
+    assert "Okapi" not in stored(viewer)
+    assert ask(server, "POST", path, body) == 200
+    assert "Okapi" in stored(viewer)
+
+
+def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, monkeypatch):
+    one, other = archive[1](), archive[1]()
+    name = "2025/note 2.xopp"
+    first, second, third = [*words_of(one, name).items()][:3]
+    before = stored(one)
+    one.correct(name, first[0], first[1]["ink"], "Gnu")
+    other.correct(name, second[0], second[1]["ink"], "Kudu")
+    assert stored(one) == before | {"Gnu", "Kudu"}
+
+    def full(*_, **__):
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patched, pytest.raises(OSError):
+        patched.setattr("notes.corrections.write_json", full)
+        one.correct(name, third[0], third[1]["ink"], "Yak")
+    assert stored(one) == before | {"Gnu", "Kudu"}
+    one.correct(name, third[0], third[1]["ink"], "Yak")
+    for viewer in (one, other):
+        viewer.scan()
+        assert [w["text"] for w in [*words_of(viewer, name).values()][:3]] == ["Gnu", "Kudu", "Yak"]
+        assert [hit["word_number"] for hit in viewer.search("kudu", Chosen(), 10)["hits"]] == [
+            second[0][2]
+        ]
+    one.correct(name, third[0], third[1]["ink"], "Zebu")
+    with pytest.raises(UserError, match="corrected again"):
+        other.correct(name, third[0], third[1]["ink"], None, "Yak")
+    other.correct(name, first[0], first[1]["ink"], None)
+    assert stored(one) == before | {"Kudu", "Zebu"}

@@ -1,6 +1,0 @@
-"""Dataset and trainers with which a trained network learns the hand of a person."""
-
-from trainer.own_hand.dataset import PRACTICE_FILE, HandDataset
-from trainer.own_hand.exam import SAMPLE_FILE, OwnHandReaderTrainer, OwnHandTrainer
-
-__all__ = ["PRACTICE_FILE", "SAMPLE_FILE", "HandDataset", "OwnHandReaderTrainer", "OwnHandTrainer"]
