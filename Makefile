@@ -25,8 +25,9 @@ help:
 	@echo "make open_writer  train a writer on open data, then thrice on its best words (some 13 hours)"
 	@echo "make reader    train a reader on composed lines, then on the world's pens (some 7 hours)"
 	@echo "make eye       train a reader of pictures (about 5 hours; docs/data.md names its data)"
-	@echo "make test      run all tests, in parallel (about 7 minutes on 2 cores)"
-	@echo "make quick     run the fast tests (about a minute)"
+	@echo "make test      run all tests, in parallel (about 8 minutes on 2 cores); APP=framework runs"
+	@echo "               those that need no app, APP=notes those of apps/notes"
+	@echo "make quick     run the fast tests (about 3 minutes; APP=framework: one minute)"
 	@echo "make campaign  kill it, fail its disk, feed it hostile files, some 1,200 times;"
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers"
@@ -109,11 +110,16 @@ eye: .venv/installed
 		$(foreach split,train valid test,-o 'data_loader.args.$(split)=["strings"]')
 	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.leave_out=data/readable.txt
 
+APPS := framework datasets hand notes pages plugins web
+ifneq ($(filter-out $(APPS),$(APP)),)
+$(error APP=$(APP): there is no such app: one of $(APPS))
+endif
+
 test: .venv/installed-dev
-	@.venv/bin/python -m pytest -q -n auto --dist worksteal
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal $(if $(APP),-m $(APP))
 
 quick: .venv/installed-dev
-	@.venv/bin/python -m pytest -q -n auto --dist worksteal -m "not slow"
+	@.venv/bin/python -m pytest -q -n auto --dist worksteal -m "not slow$(if $(APP), and $(APP))"
 
 campaign: .venv/installed-dev
 	@.venv/bin/python tests/faults --seed $(SEED)
@@ -141,7 +147,7 @@ lint: .venv/installed-dev
 
 web-test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n 0 tests/apps/web tests/commands/test_web.py \
-		tests/apps/pages/test_flat_file.py
+		tests/apps/web/test_flat_file.py
 
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= apps/web/engine.wasm
@@ -150,11 +156,11 @@ EXPORTS := calloc mark release pack linear bidirectional_forward write_lines Bid
 	Writing_fields
 
 web: $(ENGINE) .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks()'
+	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.make_networks()'
 
 # `npm pack` calls this; the networks and the licence are in the package, and once in the repository.
 package-networks: .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c 'from commands import web; web.make_networks(web.OPEN_NETWORKS)' >&2
+	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.make_networks(site.OPEN_NETWORKS)' >&2
 	@cp LICENSE apps/web/LICENSE
 
 $(ENGINE): apps/web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard apps/web/libc/*.h)

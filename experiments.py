@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from commands.options import Parser
+from commands.shared.options import Parser
 from logger.logger import setup_logging
 from utils.checks import UserError, hint, lacks_memory
 

@@ -5,7 +5,7 @@ from utils import console
 if __name__ == "__main__":
     console.set_up()  # before the slow imports
 
-from commands import train_options
+from commands.train import options as train_options
 
 if __name__ == "__main__":
     train_options.refuse_faults()  # before the slow imports
@@ -33,8 +33,8 @@ from base.run.run_folder import RunExists
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
-from commands import sweep
 from commands.start import Start, resolve_start
+from commands.train import sweep
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging

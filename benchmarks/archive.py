@@ -27,14 +27,14 @@ from apps.notes.reading_cache import Library
 from apps.notes.viewing import Chosen, Viewer
 from apps.pages import PageOptions, Paper, write_page
 from apps.pages.styles import styles
-from benchmarks.measures import main
-from commands import network_options
-from commands.options import Parser
-from data_loader.texts.corpus import running_text
-from data_loader.texts.templates import Draws
-from ink.drawing.page import save_ink_pages
+from commands.shared import network_options
+from commands.shared.options import Parser
+from commands.shared.scripts import main
+from data_loader.synthetic.texts.corpus import running_text
+from data_loader.synthetic.texts.templates import Draws
 from ink.formats.files import file_state
 from ink.ink_page import InkPage, PageStroke
+from model.drawing.page import save_ink_pages
 
 WIDTH, MARGINS = 150, (12, 10, 62, 12)
 """Width of the paper and its margins in millimetres; a drawing is in the lower margin."""

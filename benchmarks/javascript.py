@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from apps.pages import flat_file, page_networks
-from data_loader.texts.everyday import held_out_everyday
+from apps.web import flat_file, page_networks
+from data_loader.synthetic.texts.everyday import held_out_everyday
 from ink.geometry import strokes
 from model import load
 

@@ -13,19 +13,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from apps.pages import writing_options
 from apps.pages.hands import Hand, hand_of
 from apps.pages.page_hands import new_hand_primer
 from apps.pages.page_options import OWN, PageOptions
 from apps.pages.proofreading import UNENDED, line_ink, write_words
 from apps.pages.source_text import known_only
 from apps.pages.styles import network_of
-from benchmarks.measures import main
-from commands import network_options, writing_options
-from commands.network_options import Networks, require
-from commands.options import Parser, number
-from data_loader.texts.corpus import CARRIERS, held_out
-from data_loader.texts.everyday import held_out_everyday
-from ink.drawing.plots import sheet_figure, write_png
+from commands.shared import network_options
+from commands.shared.network_options import Networks, require
+from commands.shared.options import Parser, number
+from commands.shared.scripts import main
+from data_loader.synthetic.texts.corpus import CARRIERS, held_out
+from data_loader.synthetic.texts.everyday import held_out_everyday
+from model.drawing.plots import sheet_figure, write_png
 from model.generation.line import Primer, Sampling
 from model.reader import Reader
 from model.recognition.error_rates import missing_words

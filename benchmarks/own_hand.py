@@ -30,11 +30,12 @@ from base.run.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
 from benchmarks.legibility import JUDGE
-from benchmarks.measures import main
-from commands.options import Parser
-from data_loader import EmbeddedDataset, IAMOnDBDataset, read_ink
-from data_loader.texts.corpus import held_out
+from commands.shared.options import Parser
+from commands.shared.scripts import main
+from data_loader import EmbeddedDataset, IAMOnDBDataset
+from data_loader.synthetic.texts.corpus import held_out
 from ink.geometry import strokes
+from ink.reading import read_ink
 from ink.sample import Sample
 from model import load
 from model.generation.line import Primer, Sampling

@@ -29,11 +29,11 @@ from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageText, normalised_word
 from apps.notes.reading import read_page
 from apps.notes.rows import find_rows
-from benchmarks.measures import main
 from benchmarks.pens import HELD_OUT
-from commands import network_options
-from commands.options import Parser
-from commands.search_options import LANGUAGE_WEIGHT
+from commands.shared import network_options
+from commands.shared.options import Parser
+from commands.shared.scripts import main
+from commands.shared.search_options import LANGUAGE_WEIGHT
 from data_loader import IAMOnDBDataset, UnipenDataset
 from ink.delayed_strokes import are_marks
 from ink.formats.archives import parse_contents

@@ -10,9 +10,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measures import main
-from commands import network_options, search_options
-from commands.options import Parser
+from commands.shared import network_options, search_options
+from commands.shared.options import Parser
+from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.pen_paths import at_speed, to_ink, to_path
 from ink.formats.iam_ondb import PERIOD

@@ -35,8 +35,9 @@ from base.base_loss import BaseLoss
 from base.base_model import BaseModel
 from base.config.plan import Plan
 from base.step.device import resolve_device
-from benchmarks import measures, plain
-from commands.options import Parser, number
+from benchmarks import plain
+from commands.shared import scripts as measures
+from commands.shared.options import Parser, number
 from data_loader import EmbeddedDataset
 from data_loader.data_loaders import Data
 from ink.sample import Sample

@@ -15,17 +15,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from apps.pages import flat_file
-from benchmarks.measures import main
-from commands.options import Parser, number
+from apps.web import flat_file
+from commands.shared.options import Parser, number
+from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset
-from data_loader.texts.corpus import held_out
+from data_loader.synthetic.texts.corpus import held_out
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import X_HEIGHT, Page, page_of_line
 from ink.geometry import strokes
 from ink.measures import levelled
 from ink.sample import Sample
 from model import load
+from model.drawing.page import X_HEIGHT, Page, page_of_line
 from model.generation.line import Sampling
 from model.recognition.error_rates import rates
 from utils.checks import UserError

@@ -12,10 +12,10 @@ import data_loader
 import model
 from base.config.values import Override
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, options, search_options
-from commands.network_options import Networks
-from commands.options import Parser
-from commands.search_options import SearchOptions
+from commands.shared import network_options, options, search_options
+from commands.shared.network_options import Networks
+from commands.shared.options import Parser
+from commands.shared.search_options import SearchOptions
 from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, write_json
 
@@ -217,7 +217,7 @@ def score_reading(
     reader: "model.Reader", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates; draw the worst read lines."""
-    from ink.drawing.plots import lines_figure, write_png
+    from model.drawing.plots import lines_figure, write_png
     from model.recognition.transcribing import score
     from model.scores import read_split
 

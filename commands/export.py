@@ -5,14 +5,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from apps.pages.page_networks import is_flat_file
-from commands import network_options, options, writing_options
-from commands.network_options import Networks
-from commands.options import Parser
+from apps.hand.run_files import sample_of
+from apps.web.page_networks import is_flat_file
+from commands.shared import network_options, options
+from commands.shared.network_options import Networks
+from commands.shared.options import Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import prepare_output, read_bytes, write_text
 
-FLAT = ".bin"  # suffix of flat files, see `apps.pages.flat_file`
+FLAT = ".bin"  # suffix of flat files, see `apps.web.flat_file`
 
 
 def add_options(parser: Parser) -> None:
@@ -37,12 +38,12 @@ def run(arguments: argparse.Namespace) -> None:
     if target.exists() and (target.samefile(network.path) or not is_export(target)):
         problem = "exists, and is the checkpoint itself or no export; name another file"
         raise UserError(f"{target}: {problem}")
-    ink = writing_options.ink_of(network, "--with-ink") if arguments.with_ink else None
+    ink = sample_of(network.path, "--with-ink") if arguments.with_ink else None
     ink_copy = target.with_suffix(".json")
     if target.suffix == FLAT:
         if arguments.overrides:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
-        from apps.pages import flat_file
+        from apps.web import flat_file
 
         flat_file.check_known(network)
         prepare_output(target, "FILE")

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from commands import network_options, options, writing_options
-from commands.network_options import Networks
-from commands.options import Parser
+from apps.pages import writing_options
+from commands.shared import network_options, options
+from commands.shared.network_options import Networks
+from commands.shared.options import Parser
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     from apps.pages.proofreading import line_ink, write_words
     from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
-    from ink.drawing.plots import lines_figure, write_png
+    from model.drawing.plots import lines_figure, write_png
     from model.writer import default_proofreader, sampling_of
     from parse_config import config_of
 

@@ -18,14 +18,15 @@ from tqdm import tqdm
 
 import model
 from apps import notes
+from apps.plugins import xournalpp_plugin
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, search_options, xournalpp_plugin
-from commands.network_options import Networks
-from commands.options import Parser, number
-from commands.search_options import SearchOptions
-from ink.drawing.page import INK_KINDS
+from commands.shared import network_options, search_options
+from commands.shared.network_options import Networks
+from commands.shared.options import Parser, number
+from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
+from model.drawing.page import INK_KINDS
 from utils.checks import DataError, UserError, described, first_of, printable, visible
 from utils.files import open_file, prepare_output, safe_path
 
@@ -110,9 +111,8 @@ def run(arguments: argparse.Namespace) -> None:
     name = _name(reader, arguments.resume, chosen)
     make_library = partial(_library, arguments, reader, name)
     if arguments.view is not None:
-        from notes.viewing import Viewer
-
-        from commands.viewer import serve
+        from apps.notes.server import serve
+        from apps.notes.viewing import Viewer
 
         serve(Viewer(path, make_library, reader), arguments.view)
         return

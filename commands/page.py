@@ -8,14 +8,15 @@ from itertools import chain
 from pathlib import Path
 
 import apps.pages
+from apps.pages import writing_options
 from apps.pages.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
 from apps.pages.paper import RULINGS, SIZES, Paper, size_of
 from apps.pages.styles import USUAL_STYLES
 from base.run.pretrained import resolve_checkpoint
-from commands import network_options, writing_options
-from commands.network_options import Networks, require
-from commands.options import Parser, number, value
-from ink.drawing.page import DPI, KINDS
+from commands.shared import network_options
+from commands.shared.network_options import Networks, require
+from commands.shared.options import Parser, number, value
+from model.drawing.page import DPI, KINDS
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text

@@ -5,9 +5,9 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from commands import network_options, search_options
-from commands.network_options import Networks
-from commands.options import Parser
+from commands.shared import network_options, search_options
+from commands.shared.network_options import Networks
+from commands.shared.options import Parser
 from utils.checks import printable, visible
 
 
@@ -25,13 +25,13 @@ def add_options(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     network_options.check_readable(*arguments.paths)
-    from data_loader import read_ink
+    from ink.reading import read_ink
 
     samples = [sample for path in arguments.paths for sample in read_ink(path)]
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
         reader = Networks.of(arguments).reader(arguments.resume)
-    from ink.drawing.plots import lines_figure, write_png
+    from model.drawing.plots import lines_figure, write_png
     from model.recognition.readability import misgiving
 
     inks = [sample.ink for sample in samples]

@@ -9,9 +9,9 @@ from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
 
-from commands.network_options import MAIN_SCORES, print_table
-from commands.options import Parser
-from commands.run_records import Run, read_runs, seed_means
+from base.run.run_records import Run, read_runs, seed_means
+from commands.shared.network_options import MAIN_SCORES, print_table
+from commands.shared.options import Parser
 from utils.checks import UserError, visible
 
 # Columns of the table on both sides of the keys in which the runs differ.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from apps.pages.styles import STYLES, write_style
 from base.run.pretrained import pretrained
-from commands import network_options
-from commands.options import Parser
+from commands.shared import network_options
+from commands.shared.options import Parser
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, prepare_output
 
@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"--name {arguments.name}: letters, digits, -, _ and . are accepted")
     network_options.check_readable(arguments.ink)
     from apps.pages.hands import descriptor_of
-    from data_loader import read_ink
     from ink.measures import too_wide
+    from ink.reading import read_ink
 
     lines = read_ink(arguments.ink)
     sample = lines[0]

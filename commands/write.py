@@ -12,11 +12,12 @@ import numpy as np
 
 import apps.pages
 import model
+from apps.pages import writing_options
 from apps.pages.page_options import OWN, USUAL, HandSource, PrimerFile
 from apps.pages.styles import network_of, usual_style_of
-from commands import network_options, writing_options
-from commands.network_options import FIGURES, Networks
-from commands.options import Parser
+from commands.shared import network_options
+from commands.shared.network_options import FIGURES, Networks
+from commands.shared.options import Parser
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
@@ -278,7 +279,7 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:
     """Draw lines of several networks in one picture, with a row for each network."""
-    from ink.drawing.plots import lines_figure, write_png
+    from model.drawing.plots import lines_figure, write_png
 
     count = chosen.num_samples or NUM_COMPARED
     seeds = range(chosen.seed, chosen.seed + count)
@@ -320,7 +321,7 @@ def save(
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point has no step to show.
         if len(line.ink) > 1 and chosen.show:
-            from ink.drawing.plots import write_png
+            from model.drawing.plots import write_png
             from model.generation.step_figures import step_figures
 
             figures = step_figures(writer, line, chosen.show, sampling.pen_sharpness)
@@ -364,7 +365,7 @@ def save_line(
 
 def draw(path: Path, lines: Sequence["model.Line"]) -> None:
     """Draw lines, with their primers."""
-    from ink.drawing.plots import lines_figure, write_png
+    from model.drawing.plots import lines_figure, write_png
 
     captions, primers = [line.description for line in lines], [line.primed for line in lines]
     write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))

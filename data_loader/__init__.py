@@ -9,21 +9,21 @@ from utils.lazy import importer
 _NAMES = {
     "data_loaders": "HandwritingDataLoader",
     "sources.iam_ondb": "IAMOnDBDataset",
-    "sources.ink_files": "read_ink",
     "sources.inkml": "InkMLDataset",
+    "sources.shaped": "ShapedDataset",
     "sources.mnist_strokes": "MNISTStrokesDataset",
     "sources.stroke_arrays": "StrokeArraysDataset",
     "sources.unipen": "UnipenDataset",
-    "composed.dataset": "ComposedDataset",
-    "invented.font_writers": "EmbeddedDataset",
-    "composed.mixed": "MixedDataset",
-    "composed.phrases": "PhrasesDataset",
+    "synthetic.composed.dataset": "ComposedDataset",
+    "synthetic.invented.font_writers": "EmbeddedDataset",
+    "synthetic.composed.mixed": "MixedDataset",
+    "synthetic.composed.phrases": "PhrasesDataset",
     "transforms.augmentation": (
         "CutLongSteps FillMissing InputNoise Rotate Scale Slant Stretch Warp"
     ),
     "transforms.cleaning": "RemoveSlips Smooth",
     "transforms.devices": "Crowd DelayMarks OtherDevice Pen",
-    "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight ShapedDataset",
+    "transforms.shaping": "LevelBaseline ResampleDistance ResampleTime ScaleHeight",
     "hand_conditioning": "ToldHandsDataset",
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -24,7 +24,9 @@ from apps import notes
 from apps.pages import PageOptions, Paper, hand_of, write_page
 from apps.pages.styles import style_file, styles
 from ink.drawing.layers import INK_COLOUR
-from ink.drawing.plots import (
+from ink.ink_page import InkPage
+from model import Sampling, load, step_figures
+from model.drawing.plots import (
     CAPTION,
     FRAME,
     GREY,
@@ -34,8 +36,6 @@ from ink.drawing.plots import (
     to_pixels,
     write_png,
 )
-from ink.ink_page import InkPage
-from model import Sampling, load, step_figures
 from utils.files import atomic_write
 
 FOLDER = Path(__file__).parent
@@ -196,8 +196,8 @@ def bounds_of(page: InkPage, strokes: Sequence[int]) -> tuple[float, float, floa
 
 ROOMS = (
     ("train.py, commands/", "options become one call"),
+    ("apps/", "pages, notes, hands, the browser"),
     ("trainer/", "one file a task"),
-    ("apps/pages/, notes/", "text to pages, pages to text"),
     ("model/", "networks, densities, kernels"),
     ("data_loader/", "files to batches"),
     ("base/", "the loop, runs, checkpoints"),
@@ -212,7 +212,7 @@ WAY = (
     (2.9, 5, "KeySampler", "which samples,\nin which order"),
     (3.9, 4, "BatchDataset", "augmented, normalised,\npadded: a Batch"),
     (4.9, 5, "BatchStream", "to the device;\nkeeps its position"),
-    (5.6, 1, "forward_batch", "what the network sees"),
+    (5.6, 2, "forward_batch", "what the network sees"),
     (6.6, 3, "SynthesisNetwork", "a window over the text,\na Mixture for each point"),
     (8.6, 3, "NegativeLogLikelihood", "nats of each sequence,\nwithout its padding"),
     (8.2, 5, "OptimizerStep", "mean gradient, clipped;\nupdate of the weights"),

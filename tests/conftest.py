@@ -1,9 +1,11 @@
-"""What all tests need: one thread, as sizes are small, here and in child processes."""
+"""What all tests need: one thread, as sizes are small, here and in child processes; and the apps
+that each test belongs to."""
 
 import gc
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import threading
@@ -21,9 +23,44 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+ROOT = Path(__file__).resolve().parents[1]
+IMPORTED_APP = re.compile(r"^(?:from|import) (?:tests\.)?apps(?:\.| import )(\w+)", re.MULTILINE)
+IMPORTED_SCRIPT = re.compile(r"^from (benchmarks|docs)(?:\.| import )(\w+)", re.MULTILINE)
+APPS = {"datasets", "hand", "notes", "pages", "plugins", "web"}
 MANY = 200
 """Modules, such as those of `torch._dynamo`, which the first optimiser imports."""
 _frozen = 0
+
+
+def apps_of(file):
+    """Return the apps that a file of tests belongs to: that of its folder, or those that it, or a
+    script that it imports, imports."""
+    parts = file.relative_to(ROOT / "tests").parts
+    if parts[0] == "apps":
+        return {parts[1]}
+    text = file.read_text("utf-8")
+    scripts = [ROOT / folder / f"{name}.py" for folder, name in IMPORTED_SCRIPT.findall(text)]
+    texts = [text, *(script.read_text("utf-8") for script in scripts if script.exists())]
+    return {name for text in texts for name in IMPORTED_APP.findall(text)}
+
+
+def pytest_ignore_collect(collection_path):
+    """Without apps/, tests of apps and tests that import an app are left out."""
+    if (ROOT / "apps").exists():
+        return None
+    is_file = collection_path.suffix == ".py" and collection_path.name != "conftest.py"
+    is_of_app = apps_of(collection_path) if is_file else collection_path.name == "apps"
+    return True if is_of_app else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A test is marked by its apps, as its file or its own marks say, or as the framework's."""
+    for item in items:
+        for name in apps_of(item.path) & APPS:
+            item.add_marker(name)
+        if not any(item.get_closest_marker(name) for name in APPS):
+            item.add_marker("framework")
 
 
 def pytest_collection_finish():

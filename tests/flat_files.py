@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from apps.pages import flat_file
+from apps.web import flat_file
 from base.run.checkpoint import FORMAT
 from model import load
 from model.loading import from_checkpoint

@@ -13,9 +13,9 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from base.config.binder import built
 from data_loader import EmbeddedDataset
-from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.invented.font_writers import FontWriter, embedded_digit
-from data_loader.invented.stroke_fonts import FONTS
+from data_loader.synthetic.composed.alignment import AlignedLine, Alignment
+from data_loader.synthetic.invented.font_writers import FontWriter, embedded_digit
+from data_loader.synthetic.invented.stroke_fonts import FONTS
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import strokes
 from model.generation.hand_encoder import DESCRIPTOR

@@ -44,7 +44,7 @@ from apps.pages import hands
 hands.NUM_LINES = 1
 
 def run_here(command):
-    from data_loader.texts import corpus
+    from data_loader.synthetic.texts import corpus
     from apps.hand import exam
     import train
 

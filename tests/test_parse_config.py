@@ -15,7 +15,7 @@ from base.base_data_loader import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.plan import Plan
-from commands.options import parse_override
+from commands.shared.options import parse_override
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood

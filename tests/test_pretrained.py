@@ -16,7 +16,7 @@ from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import PRETRAINED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
-from data_loader.texts.everyday import held_out_everyday
+from data_loader.synthetic.texts.everyday import held_out_everyday
 from logger.metrics_csv import read_rows
 from model import load
 from model.generation.line import Sampling

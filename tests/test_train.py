@@ -16,7 +16,8 @@ from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.run.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from base.run.run_folder import RunFolder
-from commands import sweep, train_options
+from commands.train import options as train_options
+from commands.train import sweep
 from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed

@@ -14,9 +14,9 @@ from base.base_trainer import BaseTrainer
 from base.data.extras import stacked
 from base.run.run_state import Sums
 from data_loader.checking import check_texts
-from ink.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from ink.normalisation import Normalisation
 from ink.sample import Sample
+from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from model.generation.generators import Output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from data_loader.checking import check_texts
-from ink.drawing.plots import lines_figure, map_figure, to_pixels, write_png
+from model.drawing.plots import lines_figure, map_figure, to_pixels, write_png
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
 from utils.checks import Fraction, Range

@@ -14,13 +14,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from apps.datasets.inner_datasets import dataset_within
 from base.data.extras import stacked
-from benchmarks.measures import dataset_within, main
-from commands import network_options, options
+from commands.shared import network_options, options
+from commands.shared.scripts import main
 from data_loader import ComposedDataset
-from data_loader.composed.alignment import AlignedLine, Alignment
-from data_loader.composed.cutting import measured_lines
-from data_loader.composed.recorded_hands import check_hands, recorded_hands, verify_pieces
+from data_loader.synthetic.composed.alignment import AlignedLine, Alignment
+from data_loader.synthetic.composed.cutting import measured_lines
+from data_loader.synthetic.composed.recorded_hands import check_hands, recorded_hands, verify_pieces
 from ink.alphabet import nfc
 from model.generation import window_alignment as by_window
 from model.reader import Reader

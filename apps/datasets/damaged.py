@@ -8,8 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.measures import main
-from commands import network_options, options
+from commands.shared import network_options, options
+from commands.shared.scripts import main
 from ink.alphabet import WRONG
 from parse_config import plan_from_file
 from utils.files import prepare_output, write_text

@@ -8,10 +8,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.measures import dataset_within, main
-from commands import options
+from apps.datasets.inner_datasets import dataset_within
+from commands.shared import options
+from commands.shared.scripts import main
 from data_loader import ToldHandsDataset
-from data_loader.composed.dataset import COMPOSED, PIECE
+from data_loader.synthetic.composed.dataset import COMPOSED, PIECE
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import plan_from_file
 from utils.checks import UserError

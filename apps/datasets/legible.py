@@ -18,11 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from apps.pages.hands import Hand
 from apps.pages.page_options import SECOND
 from apps.pages.proofreading import CheckedWord, line_ink, write_words
-from benchmarks.measures import main
-from commands import network_options, options
-from data_loader.texts import corpus
-from data_loader.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
-from data_loader.texts.templates import Draws
+from commands.shared import network_options, options
+from commands.shared.scripts import main
+from data_loader.synthetic.texts import corpus
+from data_loader.synthetic.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
+from data_loader.synthetic.texts.templates import Draws
 from ink.alphabet import Alphabet
 from ink.formats.stroke_arrays import NAMES, TEXTS
 from ink.sample import Sample

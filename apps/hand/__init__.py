@@ -1,6 +1,13 @@
 """Dataset and trainers with which a trained network learns the hand of a person."""
 
-from apps.hand.dataset import PRACTICE_FILE, HandDataset
-from apps.hand.exam import SAMPLE_FILE, OwnHandReaderTrainer, OwnHandTrainer
+from utils.lazy import importer
 
-__all__ = ["PRACTICE_FILE", "SAMPLE_FILE", "HandDataset", "OwnHandReaderTrainer", "OwnHandTrainer"]
+_HOMES = {
+    "PRACTICE_FILE": "run_files",
+    "SAMPLE_FILE": "run_files",
+    "HandDataset": "dataset",
+    "OwnHandReaderTrainer": "exam",
+    "OwnHandTrainer": "exam",
+}
+__all__ = list(_HOMES)
+__getattr__ = importer(__name__, _HOMES)

@@ -19,17 +19,18 @@ import torch
 
 from apps.hand.lines import read_recorded, usable_lines
 from apps.hand.practice import practice_lines
+from apps.hand.run_files import PRACTICE_FILE
 from apps.hand.stages import READING, stage
 from apps.pages.hands import extras_of_lines
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, InitialNetwork, Loaded, mapped
 from base.base_transform import BaseTransform
-from data_loader.sources.ink_files import mean_step
 from data_loader.transforms.cleaning import RemoveSlips, Smooth
 from data_loader.transforms.shaping import LevelBaseline, ResampleTime
 from ink import guard
 from ink.formats.arrays import read_arrays
 from ink.geometry import x_height
+from ink.resampling import mean_step
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
 from model.loading import load
@@ -40,8 +41,6 @@ from utils.files import atomic_write
 
 log = logging.getLogger(__name__)
 
-PRACTICE_FILE = "practice.npz"
-"""File in a run's folder that says which lines the run learns; a resumed run learns the same."""
 FORMAT = 1
 """Version of the format of that file; a file of another version is refused."""
 MIN_LINES_TO_HOLD_OUT = 20

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from apps.hand.dataset import PRACTICE_FILE, HandLines, load_pair, save_practice
+from apps.hand.dataset import HandLines, load_pair, save_practice
 from apps.hand.practice import sample_texts
+from apps.hand.run_files import PRACTICE_FILE, SAMPLE_FILE
 from apps.hand.stages import EXAMINING, PRACTISING, stage
 from apps.pages.hands import calibrated, descriptor_of
 from apps.pages.styles import write_style
 from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint, save_checkpoint, to_share
-from data_loader.texts import corpus
+from data_loader.synthetic.texts import corpus
 from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE, load
 from model.reader import Reader
@@ -47,8 +48,6 @@ MAX_CER_INCREASE = 0.01
 """Increase of the rate that is allowed beyond this ratio (assumed: 8 of some 800 characters)."""
 DISCARDED_CER_INCREASE = 0.1
 """Increase of the character error rate above which a training is discarded (assumed)."""
-SAMPLE_FILE = "hand.json"
-"""File in a run's folder, beside `HAND_FILE`, with a line of the hand."""
 PRIMER_LENGTH = 25
 """Number of characters of the ideal primer (assumed)."""
 NUM_PRIMERS_READ = 12

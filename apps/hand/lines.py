@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from data_loader.sources.ink_files import read_ink
+from base import distributed
 from ink.alphabet import Alphabet, describe
 from ink.measures import too_wide
+from ink.reading import read_ink
 from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
@@ -41,7 +42,7 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
     Raises:
         DataError: if there is no ink, no line has a text, or there are too few lines.
     """
-    parsed = read_ink(root)
+    parsed = read_ink(root, bar=distributed.bar)
     samples = _keep(parsed, _has_text, "without a text, or only a dot")
     if not samples:
         raise DataError(

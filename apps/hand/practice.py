@@ -13,14 +13,14 @@ import numpy as np
 
 from apps.hand.stages import COMPOSING, WRITING, stage
 from apps.pages.hands import Hand, extras_of_lines
-from data_loader.composed.alignment import AlignedLine
-from data_loader.composed.composing import Bank, Composer
-from data_loader.composed.cutting import CutLine, measured
-from data_loader.composed.drawn_characters import Drawer
-from data_loader.composed.recorded_hands import RecordedHand, verify_pieces
 from data_loader.pen_paths import side_by_side, to_ink
-from data_loader.texts import corpus
-from data_loader.texts.everyday import everyday, random_characters
+from data_loader.synthetic.composed.alignment import AlignedLine
+from data_loader.synthetic.composed.composing import Bank, Composer
+from data_loader.synthetic.composed.cutting import CutLine, measured
+from data_loader.synthetic.composed.drawn_characters import Drawer
+from data_loader.synthetic.composed.recorded_hands import RecordedHand, verify_pieces
+from data_loader.synthetic.texts import corpus
+from data_loader.synthetic.texts.everyday import everyday, random_characters
 from ink.alphabet import nfc
 from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from apps.notes.page_text import normalised_word
-from data_loader import texts
-from data_loader.texts.language import WEIGHTS
+from data_loader.synthetic import texts
+from data_loader.synthetic.texts.language import WEIGHTS
 
 LOGIT_OFFSET = -0.77
 LOGIT_SLOPE = 0.87

@@ -17,11 +17,11 @@ import numpy as np
 from apps.notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
 from ink import formats, guard
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from ink.formats.inkml.pages import page_to_inkml
 from ink.formats.pdf.merging import merged_with_pdfs
 from ink.formats.pdf.pages import PdfNote, PdfPage, WordInk, write_pages
 from ink.ink_page import InkPage, below_each_other
+from model.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
 

@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-import data_loader
 from apps.pages.hand_shape import HandShape
 from apps.pages.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
 from apps.pages.source_text import known_only
 from apps.pages.style_checks import first_lines
 from apps.pages.styles import fractions_of, style_values
-from data_loader.sources.ink_files import match_device
 from ink.geometry import bounds, vertical_segments, x_height
 from ink.measures import levelled, strokes_per_character, word_gaps
+from ink.reading import read_ink
+from ink.resampling import match_device
 from ink.sample import Sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Line, Primer, Sampling, check_lengths
@@ -286,7 +286,7 @@ def _sample_of(
 ) -> tuple[Sample, str]:
     """Return the sample of a primer's file, with its text in characters that the writer knows, and
     a description of it; with `is_whole`, of all samples of the file."""
-    samples, number = data_loader.read_ink(file.path), file.number
+    samples, number = read_ink(file.path), file.number
     if number >= len(samples):
         counted = f"{file.path} has {len(samples):,} samples, counted from 0"
         raise UserError(f"primer_number {number}: {counted}")
@@ -338,7 +338,7 @@ def _extras_of_file(path: Path) -> dict[str, np.ndarray]:
     """Return the extras in a style's file, or those of its ink if the file has no `hand`."""
     values = style_values(path)
     if "hand" not in values:
-        return extras_of_lines([sample.ink for sample in data_loader.read_ink(path)])
+        return extras_of_lines([sample.ink for sample in read_ink(path)])
     try:
         hand = hand_extra(np.asarray_chkfinite(values["hand"], np.float32))
     except (TypeError, ValueError):

@@ -14,8 +14,8 @@ from apps.pages.paper import Paper
 from apps.pages.paragraphs import Paragraph, TextLine, set_paragraphs
 from apps.pages.written_word import WrittenWord, natural_width, strokes_in_row
 from ink.drawing.layers import PlacedWord, Row
-from ink.drawing.page import Page
 from ink.geometry import at_equal_steps, path_along
+from model.drawing.page import Page
 from utils.checks import UserError
 
 MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)

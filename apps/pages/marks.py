@@ -2,7 +2,7 @@
 
 A network knows `e` far better than `é`: it joins an `e` to its neighbours, and seldom misforms it.
 So the words of a page are written in plain letters, and their marks are drawn as in composed lines:
-`data_loader/composed/accents.py` has the shapes of marks and the pen.
+`data_loader/synthetic/composed/accents.py` has the shapes of marks and the pen.
 """
 
 from collections.abc import Sequence, Set
@@ -12,7 +12,8 @@ import numpy as np
 
 from apps.pages.repairs import MAX_DOT_SIZE, LetterStrokes
 from apps.pages.written_word import WrittenWord, span
-from data_loader.composed.accents import (
+from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
+from data_loader.synthetic.composed.accents import (
     COMMA_ABOVE_RIGHT,
     MARKS_BELOW,
     OGONEK,
@@ -20,9 +21,8 @@ from data_loader.composed.accents import (
     UnusablePiece,
     base_and_mark,
 )
-from data_loader.composed.cutting import X_HIGH_LETTERS
-from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
-from data_loader.texts.european import ACCENTED_LETTERS
+from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS
+from data_loader.synthetic.texts.european import ACCENTED_LETTERS
 from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, path_along
 from ink.measures import ring_area

@@ -21,7 +21,7 @@ from apps.pages.text_lines import MIN_NARROWING, Passage, words_of
 from apps.pages.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from apps.pages.written_word import WrittenWord, span, strokes_in_row
 from ink.drawing.layers import Pen, PlacedWord, Row
-from ink.drawing.page import Page
+from model.drawing.page import Page
 from model.generation.line import SEEDS
 from model.writer import Writer
 from utils import strict_json

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-import data_loader
 from apps.pages.styles import fractions_of
 from ink.measures import NUM_HAND_LINES
+from ink.reading import read_ink
 from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
@@ -19,7 +19,7 @@ MAX_MISREAD = 0.5  # character error rate of a line that may say its text (measu
 def first_lines(style: str | Path) -> list[Sample]:
     """Return the first line of each style of a mix, by which words are shaped. Raise a UserError
     that names the file if a line has no text."""
-    lines = {path: data_loader.read_ink(path)[0] for path in fractions_of(style)}
+    lines = {path: read_ink(path)[0] for path in fractions_of(style)}
     for path, sample in lines.items():
         if not sample.text.strip():
             file = path / sample.name if path.is_dir() else f"{path}, {sample.name}"
@@ -34,7 +34,7 @@ def check_lines(path: Path, reader: Reader) -> None:
     Of 200 people's four lines none were refused, and all were when they stood upside down
     (measured, notebook: pages, words on their line).
     """
-    samples = [sample for sample in data_loader.read_ink(path) if sample.text.strip()]
+    samples = [sample for sample in read_ink(path) if sample.text.strip()]
     samples = samples[:NUM_HAND_LINES]
 
     def misread(direction: float) -> list[Sample]:

@@ -1,5 +1,5 @@
 // Builds a plugin: node build.js excalidraw|obsidian [FOLDER [NETWORK]]
-// Without a network the plugin reads with web/networks/open_reader.bin.
+// Without a network the plugin reads with apps/web/networks/open_reader.bin.
 
 import {build} from "esbuild";
 import {cpSync, existsSync} from "node:fs";
@@ -26,7 +26,7 @@ const options = {
     logOverride: {"empty-import-meta": "silent"}, // both files are given
   },
 }[plugin];
-const missing = options ? !existsSync(network) && `${network}: no such file; see plugins/README.md` :
+const missing = options ? !existsSync(network) && `${network}: no such file; see apps/plugins/README.md` :
   "name a plugin: node build.js excalidraw|obsidian [FOLDER [NETWORK]]";
 if (missing) {
   console.error(`error: ${missing}`);

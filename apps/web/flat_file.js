@@ -1,4 +1,4 @@
-// Reads the files of `experiments.py export NETWORK.bin`; apps/pages/flat_file.py has the format.
+// Reads the files of `experiments.py export NETWORK.bin`; apps/web/flat_file.py has the format.
 
 const FORMAT = "online-handwriting/3";
 const DIGEST_BYTES = 32, MAX_HEADER = 2 ** 20;

@@ -12,9 +12,6 @@ from utils.checks import CheckpointError, nearest
 PRETRAINED = Path(__file__).resolve().parents[2] / "saved" / "pretrained"
 """The folder of pretrained networks, `NAME.pth`."""
 
-DESCRIPTOR = PRETRAINED / "descriptor.npz"
-"""The weights of the descriptor of hands, see `HandDescriptor`."""
-
 RUNS = PRETRAINED.with_name("models")
 """The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
 
@@ -25,6 +22,11 @@ SAVED = Path("saved")
 def pretrained() -> dict[str, Path]:
     """Return the pretrained networks by name."""
     return {file.stem: file for file in sorted(PRETRAINED.glob("*.pth"))}
+
+
+def weights_file(name: str) -> Path:
+    """Return the file of weights that comes with the project, `NAME.pth` or `NAME.npz`."""
+    return pretrained().get(name, PRETRAINED / f"{name}.npz")
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:

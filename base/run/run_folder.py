@@ -104,7 +104,7 @@ class RunFolder:
         if self._lock is not None or not distributed.is_main():
             return
         path, holder = self.models / LOCK, "another process"
-        # `commands.run_records.is_held` takes the lock for an instant; the timeout is longer.
+        # `base.run.run_records.is_held` takes the lock for an instant; the timeout is longer.
         lock = FileLock(path, timeout=0.2)
         try:
             lock.acquire()

@@ -82,7 +82,7 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
 def parse_json(content: bytes) -> list[Line]:
     """Return the lines in a JSON file; the strokes are not checked.
 
-    For a page of `ink.drawing.page.Page.to_json`, return its rows as lines.
+    For a page of `model.drawing.page.Page.to_json`, return its rows as lines.
 
     Raises:
         Fault: if the content is not JSON, or a line is not an object with "strokes".

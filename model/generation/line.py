@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ink.drawing.page import page_of_line
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import DOT_INK, to_points
+from model.drawing.page import page_of_line
 from utils.checks import UserError, short
 from utils.files import write_text
 
@@ -147,7 +147,7 @@ class Line:
         elif suffix == ".inkml":
             write_inkml(path, self.written, self.written_text)
         elif suffix == ".png":
-            from ink.drawing.plots import lines_figure, write_png  # slow to import
+            from model.drawing.plots import lines_figure, write_png  # slow to import
 
             write_png(path, lines_figure([self.written], [self.description]))
         else:

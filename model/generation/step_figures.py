@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from ink.drawing.plots import density_figure, weights_figure, window_figure
 from ink.geometry import bounds, to_points, x_height
 from ink.normalisation import Normalisation
+from model.drawing.plots import density_figure, weights_figure, window_figure
 from model.generation.line import PEN_SHARPNESS, Line
 from model.generation.mixture import Mixture
 from model.writer import Writer

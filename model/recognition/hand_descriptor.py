@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from base.base_data_loader import padded
-from base.run.pretrained import DESCRIPTOR
+from base.run.pretrained import weights_file
 from model.batches import by_length
 from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
 from model.recognition.ink_features import StrokeFeatures, num_features
@@ -45,7 +45,7 @@ class HandDescriptor(nn.Module):
     @classmethod
     def load(cls) -> Self:
         """Load the descriptor that comes with the project."""
-        with np.load(DESCRIPTOR) as file:
+        with np.load(weights_file("descriptor")) as file:
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
         moments, size = weights["projection"].shape
         channels = len(weights["convolution.bias"])

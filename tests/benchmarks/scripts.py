@@ -1,4 +1,4 @@
-"""Runs the scripts of benchmarks/ in this process."""
+"""Runs the scripts of benchmarks/ and apps/datasets/ in this process."""
 
 import runpy
 import sys
@@ -10,8 +10,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run(name, *words):
     """Run a script, and return its names."""
+    folders = ROOT / "benchmarks", ROOT / "apps" / "datasets"
+    (path,) = (path for folder in folders if (path := folder / f"{name}.py").exists())
     with mock.patch.object(sys, "argv", [name, *map(str, words)]):
-        return runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name="__main__")
+        return runpy.run_path(str(path), run_name="__main__")
 
 
 def refused(capsys, name, *words):

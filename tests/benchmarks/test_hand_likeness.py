@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import hand_likeness
-from tests.data_loader.invented.hands import line, turned
+from tests.data_loader.synthetic.invented.hands import line, turned
 
 
 @pytest.mark.slow

@@ -11,18 +11,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from pypdf import PdfReader
-from tests.notes.pages import note, text_of
 
 from apps import notes
+from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
 from apps.notes.page_text import Note, PageText, Summary
 from apps.notes.reading_cache import Library
-from commands import viewer
 from commands.notes import _Reading, _save, _save_each, _save_file
-from data_loader import read_ink
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
+from ink.reading import read_ink
+from tests.apps.notes.pages import note, text_of
 from tests.commands.networks import ROOT, use
 from utils.checks import UserError
 from utils.files import safe_path
@@ -308,7 +308,7 @@ def test_a_note_that_is_refused_leaves_no_folder(tmp_path, checkpoints):
 
 def test_a_folder_is_opened_in_the_viewer_with_a_query_and_a_file_is_not(tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("commands.viewer.serve", lambda viewer, query: opened.append(query))
+    monkeypatch.setattr("apps.notes.server.serve", lambda viewer, query: opened.append(query))
     diary = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:1])
     use("notes", tmp_path, "--view")
     use("notes", tmp_path, "--view", "quick brown")
@@ -322,8 +322,8 @@ def test_the_printed_address_of_the_viewer_has_its_query(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     opened = []
-    monkeypatch.setattr("commands.viewer.webbrowser.open", opened.append)
-    monkeypatch.setattr("commands.viewer.ViewServer.serve_forever", end)
+    monkeypatch.setattr("apps.notes.server.webbrowser.open", opened.append)
+    monkeypatch.setattr("apps.notes.server.ViewServer.serve_forever", end)
     viewer.serve(SimpleNamespace(follow=lambda: None), "quick brown")
     assert opened[0].endswith("#q=quick%20brown")
     assert capsys.readouterr().out.startswith(f"{opened[0]}  (")

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from data_loader import EmbeddedDataset, read_ink
-from data_loader.sources.ink_files import match_device
+from data_loader import EmbeddedDataset
 from ink.formats.inkml.lines import write_inkml
+from ink.reading import read_ink
+from ink.resampling import match_device
 from model import load, sample
 from model.generation.line import Sampling
 from tests.commands.networks import names, network, write

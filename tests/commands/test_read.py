@@ -8,7 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
-from commands import search_options
+from commands.shared import search_options
 from experiments import parser_of
 from ink.formats.inkml.lines import write_inkml
 from model import load

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import torch
 import experiments
 from apps.pages.hands import extras_of_style
 from apps.pages.page_options import JOINED_BIAS
-from data_loader.sources.ink_files import read_ink
+from base.run.pretrained import weights_file
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import from_strokes
+from ink.reading import read_ink
 from model import load
 from model.generation.line import Sampling
 from tests.benchmarks import scripts
@@ -62,8 +64,9 @@ def test_a_style_whose_slant_cannot_be_measured_can_be_written_in(place):
 
 
 def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
-    monkeypatch.setattr("base.run.pretrained.PRETRAINED", place / "networks")
     (place / "networks").mkdir()
+    shutil.copy(weights_file("descriptor"), place / "networks")
+    monkeypatch.setattr("base.run.pretrained.PRETRAINED", place / "networks")
     for name in ("writer", "joined"):
         save(place / name, "SynthesisNetwork").rename(place / f"networks/{name}.pth")
     make("one")

@@ -15,10 +15,10 @@ from socket import create_connection
 import pytest
 
 import experiments
-from apps.pages import flat_file, page_networks
 from apps.pages.hands import calibrated
-from apps.pages.page_networks import is_flat_file
 from apps.pages.styles import write_style
+from apps.web import flat_file, page_networks, site
+from apps.web.page_networks import is_flat_file
 from commands import web
 from model import load
 from model.generation.hand_encoder import DESCRIPTOR
@@ -31,10 +31,10 @@ from utils.checks import UserError
 def folder(tmp_path, monkeypatch):
     """The page's folder is another one."""
     (tmp_path / "networks").mkdir()
-    shutil.copy(web.FOLDER / "index.html", tmp_path)
-    monkeypatch.setattr(web, "FOLDER", tmp_path)
+    shutil.copy(site.FOLDER / "index.html", tmp_path)
+    monkeypatch.setattr(site, "FOLDER", tmp_path)
     networks = [tmp_path / "networks" / name for name in ("writer.bin", "descriptor.bin")]
-    monkeypatch.setattr(web, "NETWORKS", networks)
+    monkeypatch.setattr(site, "NETWORKS", networks)
     return tmp_path
 
 
@@ -43,7 +43,7 @@ def serve(request):
     """Serve the page on a free port, and return how to get what is at a path."""
 
     def start():
-        server = web._listen(0, web.page_files())
+        server = web._listen(0, site.page_files())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         request.addfinalizer(server.server_close)
         request.addfinalizer(server.shutdown)
@@ -128,7 +128,7 @@ def test_idle_connections_do_not_block_the_page(serve, monkeypatch):
 
 
 def test_a_port_that_is_taken_is_an_error(folder, monkeypatch):
-    monkeypatch.setattr(web, "NETWORKS", [])
+    monkeypatch.setattr(site, "NETWORKS", [])
     with web._listen(0, {}) as server, pytest.raises(UserError) as error:
         experiments.main(["web", "--port", str(server.server_port)])
     assert str(error.value).startswith(f"--port {server.server_port}: cannot be served (")
@@ -197,10 +197,10 @@ WITHOUT_TORCH = """
 import sys
 from pathlib import Path
 import experiments
-from commands import web
+from apps.web import site
 from utils.checks import UserError
-port, web.FOLDER = sys.argv[1], Path(sys.argv[2])
-web.NETWORKS = [web.FOLDER / "writer.bin"]
+port, site.FOLDER = sys.argv[1], Path(sys.argv[2])
+site.NETWORKS = [site.FOLDER / "writer.bin"]
 try:
     experiments.main(["web", "--port", port])
 except UserError:
@@ -230,18 +230,18 @@ def test_networks_that_are_missing_are_computed_once(start, folder, capsys):
 def test_network_is_missing_when_it_is_broken_or_older_than_its_checkpoint_or_a_style(
     folder, tmp_path, monkeypatch
 ):
-    writer, descriptor = web.NETWORKS
+    writer, descriptor = site.NETWORKS
     write_flat_file(writer)
     write_flat_file(descriptor)
-    assert page_networks.missing(web.NETWORKS) == []
+    assert page_networks.missing(site.NETWORKS) == []
     descriptor.write_bytes(descriptor.read_bytes()[:-1])  # a copy that was broken off
-    assert page_networks.missing(web.NETWORKS) == [descriptor]
+    assert page_networks.missing(site.NETWORKS) == [descriptor]
     write_flat_file(descriptor)
     os.utime(writer, (0, 0))
-    assert page_networks.missing(web.NETWORKS) == [writer]
+    assert page_networks.missing(site.NETWORKS) == [writer]
     os.utime(tmp_path, (later := time.time() + 100, later))
     monkeypatch.setattr(page_networks, "STYLES", tmp_path)
-    assert page_networks.missing(web.NETWORKS) == [writer, descriptor]
+    assert page_networks.missing(site.NETWORKS) == [writer, descriptor]
 
 
 def test_a_flat_file_is_exported_by_its_ending(tmp_path, capsys):

@@ -12,11 +12,11 @@ from PIL import Image
 from apps.pages import PageOptions
 from apps.pages.page_hands import Hands
 from commands.write import file_names, save_line
-from data_loader import read_ink
 from ink.alphabet import Alphabet
 from ink.drawing.layers import INK_COLOUR
-from ink.drawing.plots import PRIMER
+from ink.reading import read_ink
 from model import Line, load, sample
+from model.drawing.plots import PRIMER
 from model.generation.line import Sampling
 from tests.commands.networks import ROOT, names, network, of_colour, save, use, write
 from utils.checks import UserError

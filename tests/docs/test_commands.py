@@ -12,7 +12,7 @@ import pytest
 
 import experiments
 import train
-from commands import train_options
+from commands.train import options as train_options
 from experiments import parser_of
 from tests.benchmarks import scripts
 from tests.docs.test_links import PAGES, ROOT

@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"),
     *(ROOT / "saved" / "pretrained" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))),
-    *sorted((ROOT / "apps" / "plugins").glob("*/README.md")),
+    *(path for level in ("", "*/", "*/*/") for path in (ROOT / "apps").glob(f"{level}README.md")),
+    *sorted((ROOT / "data_loader").rglob("README.md")),
 ]
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_loader import read_ink
 from ink.guard import children, read_pages
+from ink.reading import read_ink
 from parse_config import plan_from_file
 from tests.damage import FORMATS, hostile
 from tests.faults.hostile import MAX_MEMORY, MAX_SECONDS, used

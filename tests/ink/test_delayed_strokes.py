@@ -7,7 +7,7 @@ from data_loader import EmbeddedDataset
 from ink.delayed_strokes import are_marks, undelayed
 from ink.geometry import from_strokes, strokes, x_height
 from model.recognition.ink_features import stroke_features
-from tests.data_loader.invented.hands import turned
+from tests.data_loader.synthetic.invented.hands import turned
 
 X_HEIGHT = 10.0
 

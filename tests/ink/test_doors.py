@@ -19,12 +19,12 @@ from data_loader import (
     MNISTStrokesDataset,
     StrokeArraysDataset,
     UnipenDataset,
-    read_ink,
 )
-from data_loader.composed.alignment import Alignment
+from data_loader.synthetic.composed.alignment import Alignment
 from ink import guard
 from ink.formats.faults import Fault
 from ink.guard import children
+from ink.reading import read_ink
 from logger.metrics_csv import read_rows
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from data_loader.invented.font_writers import write
+from data_loader.synthetic.invented.font_writers import write
 from ink.geometry import from_strokes
 from ink.measures import median_lean, ring_area, too_wide, word_gaps
-from tests.data_loader.invented.hands import hand, line, texts
+from tests.data_loader.synthetic.invented.hands import hand, line, texts
 
 RING = np.array([(8, 0), (0, 0), (0, 10), (8, 10), (8, 1.5)], dtype=float)
 BARS = [np.array([[x, 0], [x, 10]]) for x in (0, 4, 24, 28, 58)]

@@ -1,14 +1,13 @@
 """Every name that a package lists can be imported from it."""
 
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
-NAMES = [
-    (package, name)
-    for package in ("apps.notes", "apps.pages", "data_loader", "model", "trainer")
-    for name in import_module(package).__all__
-]
+APPS = ("apps.hand", "apps.notes", "apps.pages") if find_spec("apps") else ()
+PACKAGES = ("data_loader", "model", "trainer", *APPS)
+NAMES = [(package, name) for package in PACKAGES for name in import_module(package).__all__]
 
 
 @pytest.mark.parametrize(("package", "name"), NAMES)

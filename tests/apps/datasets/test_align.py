@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from commands import network_options
-from data_loader.composed.alignment import Alignment
+from commands.shared import network_options
+from data_loader.synthetic.composed.alignment import Alignment
 from ink.alphabet import Alphabet
 from model.reader import Reader
 from tests.benchmarks.scripts import refused, run

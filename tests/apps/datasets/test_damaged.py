@@ -2,7 +2,7 @@
 
 import json
 
-from commands import network_options
+from commands.shared import network_options
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from ink.alphabet import WRONG
 from tests.benchmarks.scripts import run

@@ -11,10 +11,10 @@ import pytest
 from apps.datasets.legible import legible_primers, lines_of, new_texts, save_lines
 from apps.pages.proofreading import CheckedWord
 from apps.pages.written_word import WrittenWord
-from data_loader import read_ink
-from data_loader.texts.templates import Draws
+from data_loader.synthetic.texts.templates import Draws
 from ink.alphabet import Alphabet
 from ink.geometry import to_points
+from ink.reading import read_ink
 from ink.sample import Sample
 
 

@@ -14,11 +14,11 @@ from apps.hand.dataset import (
     to_network_units,
 )
 from base.base_dataset import InitialNetwork, mapped
-from data_loader.invented.font_writers import EmbeddedDataset
-from data_loader.sources.ink_files import mean_step
+from data_loader.synthetic.invented.font_writers import EmbeddedDataset
 from data_loader.transforms.shaping import ResampleTime
 from ink.geometry import strokes, x_height
 from ink.measures import baseline_angle, levelled
+from ink.resampling import mean_step
 from ink.sample import Sample
 from model.recognition.hand_descriptor import HandDescriptor
 from tests.data_loader import ink_formats

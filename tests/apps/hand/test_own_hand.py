@@ -14,16 +14,17 @@ import experiments
 import train
 from apps.hand import HandDataset, OwnHandTrainer, dataset, exam, practice
 from apps.hand.dataset import load_practice, save_practice
+from apps.web import site
 from base.base_dataset import InitialNetwork
 from base.run.checkpoint import load_checkpoint, save_checkpoint
 from base.run.pretrained import pretrained
 from base.run.run_folder import RunFolder
 from benchmarks.legibility import JUDGE
 from commands import web
-from data_loader.invented.font_writers import EmbeddedDataset
-from data_loader.sources.ink_files import read_ink
-from data_loader.texts import corpus
+from data_loader.synthetic.invented.font_writers import EmbeddedDataset
+from data_loader.synthetic.texts import corpus
 from ink.geometry import from_strokes, strokes, x_height
+from ink.reading import read_ink
 from model import load
 from tests.data_loader import ink_formats
 from tests.docs.test_commands import commands
@@ -229,7 +230,7 @@ def test_a_hand_learned_in_two_starts_is_saved_with_a_line_of_the_person(
     for words in (["hand", "-r", str(run)], page, own, ["export", "-r", str(run), "mine.bin"]):
         assert experiments.main(words) == 0
     assert Path("letter.pdf").stat().st_size > 1000 and Path("own.pdf").stat().st_size > 1000
-    monkeypatch.setattr(web, "NETWORKS", [])
+    monkeypatch.setattr(site, "NETWORKS", [])
     headers = []
 
     def listen(port, files):

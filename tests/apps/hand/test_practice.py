@@ -8,7 +8,7 @@ import pytest
 from apps.hand import practice
 from data_loader.pen_paths import to_strokes
 from ink.geometry import strokes, to_points
-from tests.data_loader.composed.recorded import Recorded
+from tests.data_loader.synthetic.composed.recorded import Recorded
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from pypdf import PdfReader, PdfWriter
 
 from apps.notes.exporting import TextForm, json_parts, markdown_parts, save, save_lines, text_parts
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
-from data_loader import read_ink
 from ink.formats import read_pages
 from ink.formats.pdf.pages import POINT, UNITS
+from ink.reading import read_ink
 from tests.apps.notes.pages import note, text_of, written_page
 from utils.checks import UserError
 

@@ -64,7 +64,7 @@ def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query):
 
 
 def test_words_as_they_were_read_are_hits_beyond_the_limit_of_searched_rows(index, monkeypatch):
-    monkeypatch.setattr("notes.index.MAX_ROWS", 1)
+    monkeypatch.setattr("apps.notes.index.MAX_ROWS", 1)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(5)))
     hits, _ = index.search(Query.of("Rem"), files)
     assert [(hit.name, hit.row_number) for hit in hits] == [(str(n), 1) for n in range(5)]
@@ -137,7 +137,7 @@ def test_two_processes_add_to_an_index(tmp_path, index):
 
 
 def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, index, monkeypatch):
-    monkeypatch.setattr("notes.index.TIMEOUT", 0.0)
+    monkeypatch.setattr("apps.notes.index.TIMEOUT", 0.0)
     path = tmp_path / "index" / "a.sqlite"
     with sqlite3.connect(path) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -148,7 +148,7 @@ def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, i
 
 
 def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monkeypatch):
-    monkeypatch.setattr("notes.index.MIN_STEP", 2)
+    monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
     backwards = dict(reversed(files.items()))
     rows, read = [], index._row

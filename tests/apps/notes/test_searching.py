@@ -93,8 +93,8 @@ def best_path(log_probs, query):
 
 def test_the_confidence_of_a_hit_follows_from_its_best_labelling(monkeypatch):
     generator = np.random.default_rng(0)
-    monkeypatch.setattr("notes.searching.MAX_SYMBOL_NATS", 99.0)
-    monkeypatch.setattr("notes.searching.MIN_HIT_CONFIDENCE", 0.0)
+    monkeypatch.setattr("apps.notes.searching.MAX_SYMBOL_NATS", 99.0)
+    monkeypatch.setattr("apps.notes.searching.MIN_HIT_CONFIDENCE", 0.0)
     for query in ("aa", "to"):
         log_probs = np.log(generator.dirichlet(np.full(len(CHARACTERS) + 1, 0.5), size=4))
         log_probs[:, :3] = -50.0  # marks, at which a word might begin or end

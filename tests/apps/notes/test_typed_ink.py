@@ -11,8 +11,8 @@ from apps.notes.reading import read_page
 from apps.notes.rows import UNDERLINE
 from apps.notes.typed_ink import ASCENT, DOUBT_COLOURS, FONT_SIZE, typed
 from ink.drawing.fonts import advance
-from ink.drawing.page import save_ink_pages
 from ink.formats import read_pages
+from model.drawing.page import save_ink_pages
 from tests.apps.notes.test_neat import HEIGHT, page_of, word
 from tests.apps.notes.test_reading import Words
 from utils.checks import UserError

@@ -9,8 +9,8 @@ from apps.pages import PageOptions, Paper, load_report, rewrite, save_report, wr
 from apps.pages.rewriting import exchanged, index_of
 from apps.pages.written_word import WrittenWord, span
 from ink.drawing.layers import PlacedWord, Row
-from ink.drawing.page import Page
 from model import load
+from model.drawing.page import Page
 from tests.commands.networks import save
 from utils.checks import UserError
 

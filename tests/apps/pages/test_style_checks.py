@@ -11,10 +11,10 @@ import pytest
 from apps.pages import PageOptions
 from apps.pages.page_hands import Hands
 from apps.pages.style_checks import check_lines
-from data_loader import read_ink
 from data_loader.transforms.shaping import ResampleTime
 from ink.formats.inkml.lines import write_inkml
 from ink.geometry import strokes
+from ink.reading import read_ink
 from model import load
 from tests.commands.networks import save
 from utils.checks import UserError

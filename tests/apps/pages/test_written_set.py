@@ -11,7 +11,8 @@ from apps.pages import written_set
 from apps.pages.hands import Hand
 from apps.pages.written_set import WrittenSet, checked_texts
 from base.run.checkpoint import load_checkpoint
-from data_loader import InkMLDataset, read_ink
+from data_loader import InkMLDataset
+from ink.reading import read_ink
 from model import load
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import Sampling

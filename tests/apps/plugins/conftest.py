@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from apps.pages import flat_file
+from apps.web import flat_file
 from model import load
 from tests.apps.web.conftest import ROOT
 

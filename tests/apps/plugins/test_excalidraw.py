@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from ink.drawing.page import page_of_line, save_ink_pages
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import from_strokes
+from model.drawing.page import page_of_line, save_ink_pages
 from tests.apps.web.conftest import ROOT, served
 from tests.ink.formats.test_note_files import PAGE
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ink.drawing.page import page_of_line
 from ink.formats import read_pages
 from ink.geometry import from_strokes
 from model import load
+from model.drawing.page import page_of_line
 from tests.apps.plugins.conftest import PLUGINS
 from tests.apps.web.conftest import ROOT
 

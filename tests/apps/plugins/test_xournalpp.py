@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from commands import xournalpp_plugin
-from data_loader import read_ink
-from ink.drawing.page import save_ink_pages
+from apps.plugins import xournalpp_plugin
 from ink.formats import read_pages
 from ink.geometry import strokes
 from ink.ink_page import PageStroke
+from ink.reading import read_ink
+from model.drawing.page import save_ink_pages
 from tests.commands.networks import ROOT, use
 from tests.ink.formats.test_note_files import PAGE
 from tests.rights import without_rights

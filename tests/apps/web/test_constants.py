@@ -5,7 +5,8 @@ import re
 import pytest
 
 from apps.notes import neat, word_shapes
-from apps.pages import flat_file, hands, page_options, proofreading, repairs, word_cutting
+from apps.pages import hands, page_options, proofreading, repairs, word_cutting
+from apps.web import flat_file
 from ink import delayed_strokes, measures
 from model.generation import hand_encoder, line, mixture, sampling, stopping
 from model.recognition import decoding, encoder, hand_descriptor, ink_features, ink_words

@@ -12,15 +12,17 @@ import pytest
 import torch
 from rapidfuzz.distance import Levenshtein
 
-from apps.pages import flat_file, word_cutting
+from apps.pages import word_cutting
 from apps.pages.hands import extras_of_style
 from apps.pages.repairs import LetterStrokes, with_corners
 from apps.pages.styles import write_style
 from apps.pages.transliteration import replacements, transliterate
-from data_loader import EmbeddedDataset, read_ink
+from apps.web import flat_file
+from data_loader import EmbeddedDataset
 from ink.delayed_strokes import are_marks, undelayed
 from ink.geometry import from_strokes, row_starts, strokes, x_height
 from ink.measures import baseline, median_lean
+from ink.reading import read_ink
 from model import load, sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Sampling

@@ -16,11 +16,11 @@ import pypdf
 import pytest
 
 from apps.hand.lines import read_recorded
-from apps.pages import flat_file
-from data_loader import read_ink
+from apps.web import flat_file
 from ink.formats.checks import MAX_POINTS
 from ink.formats.files import MAX_BYTES
 from ink.geometry import strokes, to_points, x_height
+from ink.reading import read_ink
 from model.loading import load
 from tests.apps.web.conftest import ROOT, Quiet, served
 

@@ -3,9 +3,9 @@
 import pytest
 
 import experiments
-from commands import web
-from data_loader import read_ink
+from apps.web import site as web_site
 from ink.formats.inkml.lines import write_inkml
+from ink.reading import read_ink
 from tests.apps.web.conftest import ROOT, served
 from utils.checks import UserError
 
@@ -16,8 +16,8 @@ def small(tmp_path, monkeypatch):
     networks = [tmp_path / f"{name}.bin" for name in ("open_writer", "open_reader")]
     for path in networks:
         path.write_bytes(b"weights")
-    monkeypatch.setattr(web, "OPEN_NETWORKS", networks)
-    monkeypatch.setattr(web, "make_networks", lambda networks: None)
+    monkeypatch.setattr(web_site, "OPEN_NETWORKS", networks)
+    monkeypatch.setattr(web_site, "make_networks", lambda networks: None)
 
 
 def save(folder):
@@ -37,7 +37,7 @@ def test_a_site_is_replaced_as_a_whole_and_other_folders_are_refused(
     save(site)
     assert "<!doctype html>" in (site / "index.html").read_text()
     with monkeypatch.context() as patch, pytest.raises(UserError, match="cannot be written"):
-        patch.setattr(web.shutil, "copyfile", _full_disk)
+        patch.setattr(web_site.shutil, "copyfile", _full_disk)
         save(site)
     (site / "CNAME").write_text("mine")
     with pytest.raises(UserError, match="it has other files, such as CNAME; name a new folder"):

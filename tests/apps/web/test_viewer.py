@@ -12,9 +12,9 @@ import pytest
 
 import apps.notes
 import model
+from apps.notes.server import MAX_BYTES, ViewServer
 from apps.notes.viewing import Chosen, Viewer
 from benchmarks.archive import write_archive, written_notes
-from commands.viewer import MAX_BYTES, ViewServer
 from utils.checks import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -301,7 +301,7 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
         raise OSError(28, os.strerror(28))
 
     with monkeypatch.context() as patched, pytest.raises(OSError):
-        patched.setattr("notes.corrections.write_json", full)
+        patched.setattr("apps.notes.corrections.write_json", full)
         one.correct(name, third[0], third[1]["ink"], "Yak")
     assert stored(one) == before | {"Gnu", "Kudu"}
     one.correct(name, third[0], third[1]["ink"], "Yak")

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from apps.pages import flat_file
+from apps.web import flat_file
 from benchmarks.legibility import JUDGE
-from data_loader import read_ink
 from ink.geometry import from_strokes, strokes, x_height
 from ink.measures import baseline, levelled
+from ink.reading import read_ink
 from model import load
 from tests.apps.web.conftest import ROOT, needs_node, node
 from tests.commands.networks import save

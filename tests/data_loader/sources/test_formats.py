@@ -18,10 +18,10 @@ from data_loader import (
     MNISTStrokesDataset,
     StrokeArraysDataset,
     UnipenDataset,
-    read_ink,
 )
 from ink.formats.checks import MAX_OFFSET
 from ink.formats.files import MEBIBYTE
+from ink.reading import read_ink
 from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, pack_folders, put

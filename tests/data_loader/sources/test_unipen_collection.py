@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from base.data.preparation import Preparing
-from data_loader import UnipenDataset, read_ink
+from data_loader import UnipenDataset
 from ink.formats.unipen.collection import untokenised
+from ink.reading import read_ink
 from tests.data_loader.archives import pack, put
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError

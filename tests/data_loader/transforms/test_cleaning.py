@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from data_loader import FillMissing, RemoveSlips, Smooth
-from data_loader.invented.font_writers import FontWriter, write
-from data_loader.invented.stroke_fonts import FONTS
+from data_loader.synthetic.invented.font_writers import FontWriter, write
+from data_loader.synthetic.invented.stroke_fonts import FONTS
 from ink.geometry import from_strokes, strokes, to_points, x_height
 from tests.data_loader.transforms.applied import applied
 from utils.checks import ConfigFault

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import Page
-from ink.drawing.plots import write_png
+from model.drawing.page import Page
+from model.drawing.plots import write_png
 
 LINE = np.array([[20.0, 30], [30, 38], [45, 50]])
 DOT = np.array([[60.0, 40]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ink.drawing.layers import DOT_LENGTH, Pen, Row, curves
-from ink.drawing.page import Page
+from model.drawing.page import Page
 
 LINE = np.array([[10.0, 20.0], [30.0, 20.0]])
 INK_DOT = np.array([[15.0, 15.0]])

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import data_loader
-from data_loader import IAMOnDBDataset, InkMLDataset, read_ink
+from data_loader import IAMOnDBDataset, InkMLDataset
 from ink import formats
 from ink.formats.archives import MAX_UNPACKED, parse_contents
 from ink.formats.faults import Fault
 from ink.formats.files import MAX_BYTES, files_below
 from ink.guard import note_files
+from ink.reading import read_ink
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import Page, save_ink_pages
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.ink_page import POINT, InkPage, PageImage, PageStroke, TypedText
+from model.drawing.page import Page, save_ink_pages
 from utils.checks import UserError
 
 WAVE = np.column_stack([np.linspace(60, 180, 50), 150 + 20 * np.sin(np.linspace(0, 18, 50))])

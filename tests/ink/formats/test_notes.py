@@ -12,10 +12,10 @@ import pytest
 
 from ink import formats, guard
 from ink.drawing.layers import Row
-from ink.drawing.page import Page
 from ink.formats import read_pages, remarkable
 from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
 from ink.guard import note_files
+from model.drawing.page import Page
 from tests.damage import damaged
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import put

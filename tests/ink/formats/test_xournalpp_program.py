@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import ImageChops, ImageFilter
 
-from data_loader import read_ink
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import Page, save_ink_pages
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage, PageImage, PageStroke, TypedText
+from ink.reading import read_ink
+from model.drawing.page import Page, save_ink_pages
 from tests.commands.networks import ROOT
 from tests.ink.formats.test_note_files import BOX, WAVE, picture
 

@@ -8,7 +8,7 @@ from torch import nn
 from data_loader.transforms.shaping import ResampleTime
 from model.recognition.hand_descriptor import FRAMES, PARTS, HandDescriptor
 from model.recognition.ink_features import stroke_features
-from tests.data_loader.invented.hands import line
+from tests.data_loader.synthetic.invented.hands import line
 from tests.model.builders import recogniser
 
 INKS = [line(0, 0), line(1, 0), line(0, 1)]

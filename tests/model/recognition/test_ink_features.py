@@ -6,7 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from data_loader.invented.font_writers import EmbeddedDataset
+from data_loader.synthetic.invented.font_writers import EmbeddedDataset
 from ink.delayed_strokes import undelayed_order
 from ink.geometry import DOT_INK, at_equal_steps, from_strokes, path_along, strokes, x_height
 from model.recognition import ink_features

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from apps.pages.styles import styles
-from data_loader.sources.ink_files import read_ink
 from ink.geometry import from_strokes, strokes
+from ink.reading import read_ink
 from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks
 

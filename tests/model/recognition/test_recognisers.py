@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from base.base_data_loader import padded
-from data_loader import read_ink
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes, strokes
+from ink.reading import read_ink
 from model import AttentionNetwork, CTCNetwork
 from model.loading import load_reader
 from model.recognition.encoder import Search

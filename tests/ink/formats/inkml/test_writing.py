@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ink.drawing.layers import PERIOD, Pen, Row
-from ink.drawing.page import Page
 from ink.formats.inkml.lines import parse, write_inkml
 from ink.formats.inkml.pages import AIR_SPEED, LIFT_TIME
 from ink.geometry import from_strokes
+from model.drawing.page import Page
 from utils.checks import DataError
 from utils.files import write_text
 

@@ -13,10 +13,10 @@ from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
 from ink.drawing.layers import Pen, PlacedWord, Row
-from ink.drawing.page import Page
 from ink.formats.pdf.pages import PdfPage, WordInk, write_pdf
 from ink.geometry import turned_back
 from ink.ink_page import LINE_PITCH, POINT, InkPage, PageImage, PageStroke, TypedText
+from model.drawing.page import Page
 from utils.checks import UserError
 
 UNIT = 0.02

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from data_loader.sources.ink_files import read_ink
 from ink.drawing.layers import Pen, Row
-from ink.drawing.page import Page
 from ink.formats.svg.shapes import flattened
 from ink.geometry import from_strokes
+from ink.reading import read_ink
+from model.drawing.page import Page
 from utils.checks import DataError
 
 WAVE = np.stack([np.linspace(10, 40, 30), 20 + 3 * np.sin(np.arange(30))], axis=1)

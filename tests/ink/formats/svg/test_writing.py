@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ink.drawing.layers import PEN_WIDTH, Pen, Row
-from ink.drawing.page import X_HEIGHT, Page, page_of_line
 from ink.geometry import bezier, bounds
+from model.drawing.page import X_HEIGHT, Page, page_of_line
 from tests.utils.builders import wave
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")

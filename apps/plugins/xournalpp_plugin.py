@@ -1,0 +1,51 @@
+"""Installs the plugin that calls `notes` from the menu of Xournal++."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from utils.checks import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "Handwriting"  # of the plugin's folder, which its messages show
+
+
+def install(notes: Path, reader: Path, folder: str) -> None:
+    """Install the plugin into a folder of plugins, by default that of the installed Xournal++; it
+    searches in `notes` and reads with the checkpoint `reader`.
+
+    Raises:
+        UserError: if there is no Xournal++, or the folder cannot be written.
+    """
+    target = (Path(folder).expanduser() if folder else _plugins_folder()) / NAME
+    script = ROOT / "experiments.py"
+    program = {"python": sys.executable, "script": script, "notes": notes, "reader": reader}
+    lines = [b"return {"]
+    for name, path in program.items():
+        text = re.sub(rb'[\\"\n\r]', lambda sign: b"\\%03d" % sign[0][0], os.fsencode(path))
+        lines.append(b'  %s = "%s",' % (name.encode(), text))
+    try:
+        shutil.copytree(ROOT / "apps" / "plugins" / "xournalpp", target, dirs_exist_ok=True)
+        (target / "program.lua").write_bytes(b"\n".join([*lines, b"}\n"]))
+    except OSError:
+        made = [sys.executable, script, "notes", notes, "--install-plugin", "plugin"]
+        copied = ["sudo", "cp", "-r", f"plugin/{NAME}", target.parent]
+        commands = (shlex.join(map(str, command)) for command in (made, copied))
+        message = f"{target}: cannot be written. Make the plugin elsewhere, and copy it:"
+        raise UserError("\n  ".join([message, *commands])) from None
+    copied = "Copy it to the folder of plugins of Xournal++, unless it is there; then start"
+    start = f"{copied if folder else 'Start'} Xournal++ again"
+    print(f"{target}\n{start}: its menu Plugin has new entries.")
+
+
+def _plugins_folder() -> Path:
+    """Return the folder in which the installed Xournal++ looks for plugins (seen in 1.1.3)."""
+    program = Path(shutil.which("xournalpp") or "xournalpp").resolve()
+    folder = program.parents[1] / "share" / "xournalpp" / "plugins"
+    if not folder.is_dir():
+        message = f"--install-plugin: no Xournal++ found ({folder}); install it, or name its folder"
+        raise UserError(f"{message} of plugins: --install-plugin FOLDER")
+    return folder

@@ -1,0 +1,92 @@
+"""Finds the files of the page, makes its networks, and writes them as a static site."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from apps.web import page_networks
+from utils.checks import UserError
+
+FOLDER = Path(__file__).resolve().parent
+NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
+OPEN_NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
+SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
+SITE_LIST = "site.txt"
+"""File of a site that names the site's files: only a folder with nothing else is replaced."""
+
+
+def make_networks(networks: Sequence[Path] | None = None) -> None:
+    """Make the networks that are missing, or older than their checkpoints; by default those of the
+    page."""
+    paths = page_networks.missing(NETWORKS if networks is None else networks)
+    if paths:
+        names = ", ".join(path.stem for path in paths)
+        print(f"making networks of the page, which takes half a minute: {names}", flush=True)
+        from apps.web import flat_file
+
+        flat_file.make(paths)
+    for path in paths:
+        print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
+
+
+def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
+    """Return the files of the page by their addresses on the server, with the page's networks or
+    others in their place."""
+    paths = [path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES]
+    addresses = {f"/{path.name}": path for path in paths}
+    for path in NETWORKS if networks is None else networks:
+        addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
+    return addresses | {"/": FOLDER / "index.html"}
+
+
+def write_site(folder: Path, files: Mapping[str, Path]) -> None:
+    """Write the page as static files; the folder is never there in part.
+
+    Args:
+        folder: a new folder, or one that this function wrote.
+        files: the files of the page by their addresses.
+
+    Raises:
+        UserError: if the folder has other files, or cannot be written.
+    """
+    target = folder.resolve()
+    check_replaceable(target)
+    names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
+    site["LICENSE"] = FOLDER.parents[1] / "LICENSE"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as beside:
+            new, old = Path(beside, "new"), Path(beside, "old")
+            for name, path in site.items():
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, new / name)
+            (new / SITE_LIST).write_text("".join(f"{name}\n" for name in [*site, SITE_LIST]))
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot be written ({error.strerror})") from None
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise a UserError unless a folder is missing, empty, or has the files of a site alone."""
+    if not folder.exists():
+        return
+    names = []
+    if folder.is_dir():
+        paths = (path for path in folder.rglob("*") if not path.is_dir())
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        listed = folder / SITE_LIST
+        ours = listed.read_text(errors="replace").splitlines() if listed.is_file() else []
+        names = sorted({*names} - {*ours})
+        if not names:
+            return
+    found = f"has other files, such as {names[0]}" if names else "is no folder"
+    raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")

@@ -1,0 +1,126 @@
+"""The options of a recogniser's search, and of the language model that it may use."""
+
+import argparse
+import re
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+import model
+from commands.shared.options import Parser, number
+from ink.alphabet import Alphabet, describe, nfc
+from utils.checks import UserError
+from utils.files import read_lines
+
+LANGUAGE_WEIGHT = 0.7
+"""Default of --language-weight with a FILE (chosen with `recognition` on lines of `testset_v` and
+`testset_t`)."""
+WORDS_WEIGHT = 0.5
+"""Default of --language-weight without a FILE (measured, notebook: reader, the language model of
+words)."""
+GENERAL = "words"  # value of --language-model without a FILE
+BEAM = 16  # default of --beam with a language model
+LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)
+
+
+def add_options(parser: Parser) -> None:
+    """Add the options of a recogniser's search."""
+    add = parser.add_argument
+    beam = f"hypotheses kept by beam search (default: {BEAM} with a language model, else greedy)"
+    add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
+    kinds = "use a language model: of characters, from the lines of a text FILE; or, without FILE, "
+    kinds += "of the frequent words of European languages, from wordfreq (default: none)"
+    add("--language-model", nargs="?", const=GENERAL, metavar="FILE", help=kinds)
+    words = "text file of names and terms to expect, for --language-model without a FILE"
+    add("--words", metavar="FILE", help=words)
+    weight = "weight of the language model's log-probabilities (default: "
+    weight += f"{LANGUAGE_WEIGHT:g} with a FILE, {WORDS_WEIGHT:g} without one)"
+    add("--language-weight", type=number(float, 0, 100), metavar="W", help=weight)
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of a recogniser's search; each may be None, for its default.
+
+    Attributes:
+        beam: number of hypotheses that are kept.
+        language_model: text file from which a language model of characters is built, or `GENERAL`
+            for the word language model.
+        language_weight: weight of the language model's log-probabilities.
+        words: text file of names and terms that the word language model expects.
+    """
+
+    beam: int | None
+    language_model: str | None
+    language_weight: float | None
+    words: str | None
+
+    @property
+    def files(self) -> list[str]:
+        """The text files from which the language model is built."""
+        return [file for file in (self.language_model, self.words) if file not in (None, GENERAL)]
+
+    def search(self, reader: "model.Reader") -> "model.Search":
+        """Return the search of a network, with a language model if the options ask for it.
+
+        Raises:
+            UserError: if a file has no text that the network knows.
+        """
+        if not self.language_model:
+            return model.Search(self.beam or 1)
+        build, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
+        if self.language_model == GENERAL:
+            build, weight = _word_model, WORDS_WEIGHT
+        if self.language_weight is not None:
+            weight = self.language_weight
+        alphabet = reader.model.alphabet
+        texts = [line for file in self.files for line in _known_lines(file, alphabet)]
+        return model.Search(self.beam or BEAM, build(texts, alphabet), weight)
+
+
+def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
+    """Return the lines of a file without unknown characters; print the unknown characters."""
+    texts = [nfc(text) for text in read_lines(file)]
+    if unknown := alphabet.unknown("".join(texts)):
+        names = ", ".join(map(describe, unknown))
+        print(f"left out of the language model, unknown to the network: {names}")
+    texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
+    if not any(texts):
+        raise UserError(f"{file}: it contains no text of characters that the network knows")
+    return [*filter(None, texts)]
+
+
+def _word_model(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
+    """Return the word language model; it expects the words of the lines `listed`."""
+    from data_loader.synthetic.texts import language
+
+    counts = language.word_counts()
+    for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):
+        counts[word] = counts.get(word, 0.0) + LISTED_COUNT
+    texts = [text for text in language.texts() if not alphabet.unknown(text)]
+    return model.WordLanguageModel(texts + listed, counts, alphabet)
+
+
+def options_of(arguments: argparse.Namespace) -> SearchOptions:
+    """Return the search options of the command line.
+
+    Raises:
+        UserError: if an option has no effect, a file cannot be read, or wordfreq is missing.
+    """
+    chosen = SearchOptions(
+        beam=arguments.beam,
+        language_model=arguments.language_model,
+        language_weight=arguments.language_weight,
+        words=arguments.words,
+    )
+    if chosen.words and chosen.language_model not in (None, GENERAL):
+        raise UserError("--words is for --language-model without a FILE")
+    if chosen.words:
+        chosen = replace(chosen, language_model=GENERAL)
+    if chosen.language_weight is not None and not chosen.language_model:
+        raise UserError("--language-weight is for --language-model, which is not given")
+    for file in chosen.files:
+        read_lines(file)
+    if chosen.language_model == GENERAL and not find_spec("wordfreq"):
+        advice = "python -m pip install wordfreq, or name a text: --language-model FILE"
+        raise UserError(f"the language model of words needs wordfreq: {advice}")
+    return chosen

@@ -1,0 +1,140 @@
+"""The command line of `train.py`.
+
+This module does not import torch, so that a fault of the command line is refused at once.
+"""
+
+import argparse
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+
+from base.config.values import Override, read_config
+from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
+from commands.shared import options
+from logger.logger import setup_logging
+from utils import strict_json
+from utils.checks import UserError
+from utils.files import prepare_output
+
+TEXT = "Train a network from a JSON config, or resume a run."
+EXAMPLES = """examples:
+  python train.py -c configs/unconditional.json
+  python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
+  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
+  python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
+  python train.py -c configs/conditional.json --run-id a --start-or-resume       (in a job script)
+  python train.py -c configs/inkml.json --prepare --workers 16           (reads the data)
+  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
+"""
+
+
+def refuse_faults() -> None:
+    """End the process with status 2 if its command line has faults, or names no file.
+
+    Of the processes that torchrun starts, the first alone names the fault.
+    """
+    setup_logging(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)
+    try:
+        arguments = parse()
+        if arguments.config:
+            read_config(Path(arguments.config))
+        if arguments.resume:
+            resolve_checkpoint(arguments.resume)
+    except UserError as error:
+        logging.getLogger("train").error("%s", error)
+        sys.exit(2)
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line `words`, or that of the process."""
+    parser = options.Parser(description=TEXT, epilog=EXAMPLES)
+    add = parser.add_argument
+    add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
+    add(
+        *("-r", "--resume"),
+        metavar="CHECKPOINT",
+        help="resume the run of this folder or checkpoint, with its config; with -c, fine-tune: "
+        "start a new run from the weights, with any config and data, and add missing "
+        f"characters. Pretrained networks are {', '.join(pretrained())} (default: a new run)",
+    )
+    add("--run-id", metavar="ID", help="name of the run's folder (default: the current time)")
+    start_or_resume = "resume the run of this --run-id and config if it exists, else start it "
+    start_or_resume += "(default: an existing run is an error)"
+    add("--start-or-resume", action="store_true", help=start_or_resume)
+    _add_sweep(parser)
+    saved = "folder in which a new run writes models/NAME/ID and log/NAME/ID (default: saved)"
+    add("--saved", type=Path, default=SAVED, metavar="FOLDER", help=saved)
+    prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
+    add("--prepare", action="store_true", help=prepare)
+    workers = "with --prepare: number of processes that parse (default: %(default)s)"
+    add("--workers", type=options.number(int, 1), default=1, metavar="N", help=workers)
+    part = "with --prepare: read only this part of the files, such as 3/16; the "
+    part += "part that is read last writes the index (default: all)"
+    add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
+    check = "try all parts on two samples, print what was tried, and exit (default: train)"
+    add("--check", action="store_true", help=check)
+    options.add_overrides(parser, trains=True)
+    options.add_device(parser)
+    arguments = parser.parse(words)
+    _check(parser, arguments)
+    return arguments
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Return a part and the number of parts."""
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise UserError("a part, from 1, and the number of parts, such as 3/16")
+    return int(match[1]), int(match[2])
+
+
+def _add_sweep(parser: options.Parser) -> None:
+    add = parser.add_argument
+    add(
+        "--sweep",
+        type=options.value(_sweep_values),
+        dest="sweeps",
+        action="append",
+        default=[],
+        metavar="KEY=A,B,C",
+        help="start or resume a run for each of these values, in turn; with several --sweep, a run "
+        "for each combination of values (default: one run), e.g. "
+        "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
+    )
+    count = "number of runs, drawn at random from the runs of --sweep (default: all)"
+    add("--sweep-random", type=options.number(int, 1), metavar="N", help=count)
+    seed = "seed of --sweep-random (default: %(default)s)"
+    add("--sweep-seed", type=options.number(int, 0), default=0, metavar="SEED", help=seed)
+
+
+def _sweep_values(text: str) -> list[Override]:
+    """Parse the `KEY=A,B,C` of a --sweep; the values are JSON, or else strings."""
+    key, _, values = text.partition("=")
+    if not values:
+        raise UserError(f"{text!r} is not KEY=A,B,C, like optimizer.args.lr=0.01,0.003")
+    try:
+        return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
+    except strict_json.NotJSON:
+        return [options.typed_override("--sweep", key, value) for value in values.split(",")]
+
+
+def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
+    """Raise a UserError if options contradict each other, or --saved cannot be written."""
+    if not (arguments.config or arguments.resume):
+        parser.error("-c CONFIG or -r CHECKPOINT is needed")
+    if arguments.sweeps and not arguments.config:
+        parser.error("--sweep is for -c CONFIG")
+    if arguments.sweep_random and not arguments.sweeps:
+        parser.error("--sweep-random is for --sweep")
+    if arguments.start_or_resume and not (arguments.config and arguments.run_id):
+        parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
+    for name in ("prepare", "check"):
+        if arguments.sweeps and getattr(arguments, name):
+            parser.error(f"--{name} is for one run: without --sweep")
+    if not arguments.prepare and (arguments.workers, arguments.part) != (1, (1, 1)):
+        parser.error("--workers and --part are for --prepare")
+    if arguments.saved != SAVED:
+        saved = arguments.saved
+        prepare_output(saved / "models", "--saved", saved, is_checked_only=True)

@@ -1,0 +1,268 @@
+"""Writes new texts in recorded hands: sets pieces of the hands side by side with a hand's gaps.
+
+Lengths are in x-heights of the hand, y downwards from the baseline.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from data_loader.pen_paths import at_left_edge, at_speed, moved, touching_shift
+from data_loader.synthetic.composed.accents import NON_ASCII, accented
+from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS, Piece
+from data_loader.synthetic.composed.recorded_hands import MAX_PIECE_LENGTH, Place, RecordedHand
+
+# Costs of a piece, relative to the cost 1 of every piece. A word is made of the pieces whose sum of
+# costs is lowest, so of few pieces that fit each other (assumed, checked by eye).
+CUT_COST = 0.35
+"""Cost of a piece that was cut out of a stroke, at one end or both."""
+UNJOINED_COST = 0.6
+"""Cost of a cut end that meets no other cut end, and so leaves a stub of a stroke."""
+BORROWED_COST = 1.5
+"""Cost of a piece that another hand wrote."""
+RANDOM_COST = 0.5
+"""Largest random cost of a piece, so that the same word varies."""
+
+NUM_LENDERS = 12
+"""Number of hands, nearest in style, from which the lender of a character is drawn."""
+GAP_QUANTILES = (0.1, 0.9)
+"""Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
+BORROWED_GAP_QUANTILES = (0.25, 0.75)
+"""Quantiles between which gaps next to a character of another hand are drawn."""
+MIN_WORD_GAP = 0.75
+"""Least gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
+SIGN_GAP_QUANTILES = (0.05, 0.6)
+"""Quantiles between which gaps next to a sign within a word are drawn: the widest gaps come from
+sentences, and would be read as blanks in numbers and addresses."""
+MAX_CHOICES = 12
+"""Largest number of copies of a text to compare; of more copies, this many are drawn at random."""
+BLEND_LENGTH = 0.5
+"""Length of path on either side of a join that is bent so that both sides meet, in x-heights."""
+MAX_OVERLAP = 0.45
+"""Largest overlap of two characters that are no digits, in x-heights (assumed)."""
+MAX_DIGIT_OVERLAP = 0.1
+"""Largest overlap of two characters of which at least one is a digit, in x-heights (assumed)."""
+MIN_PIECE_GAP = 0.06
+"""Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
+
+DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
+"""Draws a character that nobody wrote, see `drawn_characters.Drawer`."""
+
+
+class Bank:
+    """Hands, and the number of copies of each character in each hand.
+
+    Args:
+        hands: hands by name.
+        draw_glyph: draws characters that no hand wrote.
+        scarce: characters with fewer copies are also drawn, the fewer copies the more often.
+
+    Attributes:
+        names: names of the hands; the index in this list is the number of a hand.
+        scaled_measures: standardised `measures` of the hands, `(hands, 5)`.
+        num_copies: for each character, the number of copies in each hand, by the hand's number.
+    """
+
+    def __init__(
+        self, hands: Mapping[str, RecordedHand], draw_glyph: DrawGlyph, scarce: int = 60
+    ) -> None:
+        self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
+        self.names = list(self.hands)
+        measures = np.stack([hand.measures for hand in self.hands.values()])
+        self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
+        self.num_copies: dict[str, dict[int, int]] = defaultdict(dict)
+        for number, hand in enumerate(self.hands.values()):
+            for text, places in hand.places.items():
+                if len(text) == 1:
+                    self.num_copies[text][number] = len(places)
+
+
+class _Step(NamedTuple):
+    """The last piece of the cheapest pieces that make up the beginning of a word."""
+
+    cost: float  # cost of all pieces up to this piece
+    start: int  # index of the piece's first character in the word
+    place: Place | None  # None if the piece is borrowed
+    previous_cut_after: bool  # `cut_after` of the previous piece
+
+
+class Composer:
+    """Writes in one hand; a character that the hand never wrote always has the same source."""
+
+    def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
+        self.bank, self.name, self.generator = bank, name, generator
+        self.hand = bank.hands[name]
+        self._sources: dict[str, Callable[[], Piece | None]] = {}
+
+    def write(self, text: str) -> np.ndarray | None:
+        """Return the path of a text in x-heights of the hand; None if the text has no visible
+        character, or has a character that nobody wrote and that cannot be drawn."""
+        paths: list[np.ndarray] = []
+        right = 0.0  # the right edge of the words so far
+        for word in text.split(" "):
+            gap = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), MIN_WORD_GAP)
+            if not word:
+                right += gap
+                continue
+            pieces = self.pieces(word)
+            if pieces is None:
+                return None
+            path = self._word_path(pieces)
+            shift = right + (gap if paths else 0.0) - path[:, 0].min()
+            paths.append(moved(path, shift))
+            right = float(paths[-1][:, 0].max())
+        return np.concatenate(paths) if paths else None
+
+    def pieces(self, word: str) -> list[tuple[Piece, bool]] | None:
+        """Return the cheapest pieces of a word, each with whether the hand wrote the piece; None if
+        a character can be neither borrowed nor drawn."""
+        # best[n][cut_after] is the cheapest last step for the first n characters of the word.
+        best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
+        for stop in range(1, len(word) + 1):
+            endings: dict[bool, _Step] = {}
+            best.append(endings)
+            for start in range(max(0, stop - MAX_PIECE_LENGTH), stop):
+                for place, cost in self._choices(word[start:stop]):
+                    cut_before = place is not None and place.cut_before
+                    cut_after = place is not None and place.cut_after
+                    if cut_after and stop == len(word):
+                        cost += UNJOINED_COST
+                    for previous_cut_after, step in best[start].items():
+                        join_cost = 0.0 if cut_before == previous_cut_after else UNJOINED_COST
+                        total = step.cost + (cost + join_cost)
+                        if cut_after not in endings or total < endings[cut_after].cost:
+                            endings[cut_after] = _Step(total, start, place, previous_cut_after)
+        pieces: list[tuple[Piece, bool]] = []
+        stop = len(word)
+        cut_after = min(best[-1], key=lambda cut_after: best[-1][cut_after].cost)
+        while stop:
+            _, start, place, cut_after = best[stop][cut_after]
+            piece = self.hand.piece(place) if place else self.borrowed(word[start])
+            if piece is None:
+                return None
+            pieces.append((piece, place is not None))
+            stop = start
+        return pieces[::-1]
+
+    def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
+        """Yield the hand's places of `text` with their costs; the place None means borrowing."""
+        places: list[Place | None] = list(self.hand.places.get(text, ()))
+        if len(places) > MAX_CHOICES:
+            chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
+            places = [places[n] for n in chosen]
+        if len(text) == 1:
+            places.append(None)
+        for place in places:
+            is_cut = place is not None and (place.cut_before or place.cut_after)
+            cost = 1 + (CUT_COST if is_cut else 0) + RANDOM_COST * self.generator.random()
+            yield place, cost + (0 if place else BORROWED_COST)
+
+    def borrowed(self, character: str) -> Piece | None:
+        """Return a copy that another hand wrote or that is drawn; None if neither is possible."""
+        if character not in self._sources:
+            find_source = self._accented if character in NON_ASCII else self._glyph_source
+            self._sources[character] = find_source(character)
+        return self._sources[character]()
+
+    def _glyph_source(self, character: str) -> Callable[[], Piece | None]:
+        """Return a function that returns a lender's copy of a character, or draws the character."""
+        bank = self.bank
+        number, counts = bank.names.index(self.name), bank.num_copies.get(character, {})
+        lenders = [lender for lender in counts if lender != number]
+        if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
+            distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
+            nearest = np.argsort(distance)[:NUM_LENDERS]
+            rank = int(len(nearest) * self.generator.random() ** 2)  # Nearer hands are likelier.
+            lender = bank.hands[bank.names[lenders[int(nearest[rank])]]]
+            return lambda: adapted(self._random_copy(character, lender), lender, self.hand)
+        habit_seed = int(self.generator.integers(2**32))
+        return lambda: bank.draw_glyph(character, self.hand, habit_seed, self.generator)
+
+    def _accented(self, character: str) -> Callable[[], Piece | None]:
+        """Return a function that makes a character of `NON_ASCII` from own or borrowed letters."""
+        borrower = Composer(self.bank, self.name, self.generator)
+
+        def letter_of_hand(letter: str) -> Piece | None:
+            if letter in self.hand.places:
+                return self._random_copy(letter, self.hand)
+            return borrower.borrowed(letter)
+
+        def make() -> Piece | None:
+            for get_piece in [letter_of_hand] * 3 + [borrower.borrowed] * 6:
+                piece = accented(character, get_piece, self.hand, self.generator)
+                if piece is not None:
+                    return piece
+                borrower._sources.clear()  # The next try borrows from other hands.
+            return None
+
+        return make
+
+    def _random_copy(self, character: str, hand: RecordedHand) -> Piece:
+        """Return a random copy of a character: of the copies without cuts, or else of the copies
+        without a cut after them, or else of all copies."""
+        places = hand.places[character]
+        places = [place for place in places if not place.cut_after] or places
+        places = [place for place in places if not (place.cut_before or place.cut_after)] or places
+        return hand.piece(places[int(self.generator.integers(len(places)))])
+
+    def _random_gap(self, gaps: np.ndarray, quantiles: tuple[float, float]) -> float:
+        """Return a random gap between two quantiles of `gaps`."""
+        return float(np.quantile(gaps, self.generator.uniform(*quantiles)))
+
+    def _word_path(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
+        """Return the path of a word: its pieces joined at cuts, or else side by side."""
+        path = pieces[0][0].path
+        for (left, left_is_own), (right, right_is_own) in pairwise(pieces):
+            if left.cut_after and right.cut_before:
+                path = _join_at_cut(path, right.path)
+                continue
+            right_edge = path[:, 0].max()
+            shift = right_edge - right.path[:, 0].min()
+            neighbours = left.text[-1] + right.text[0]
+            if neighbours.isalnum():
+                is_own = left_is_own and right_is_own
+                quantiles = GAP_QUANTILES if is_own else BORROWED_GAP_QUANTILES
+                gap = max(self._random_gap(self.hand.gaps, quantiles), MIN_PIECE_GAP)
+                has_digit = any(map(str.isdigit, neighbours))
+                max_overlap = MAX_DIGIT_OVERLAP if has_digit else MAX_OVERLAP
+                touching = touching_shift(path[path[:, 0] > right_edge - 3], right.path)
+                shift = float(np.clip(touching + gap, shift - max_overlap, shift + gap))
+            else:  # A sign does not overlap its neighbour: a reader would miss the sign.
+                shift += self._random_gap(self.hand.sign_gaps, SIGN_GAP_QUANTILES)
+            path = np.concatenate([path, moved(right.path, shift)])
+        return path
+
+
+def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
+    """Return a piece of `lender` in the proportions, slant and speed of `hand`."""
+    x, y, lift = piece.path.T
+    height_factor = 1.0
+    if not X_HIGH_LETTERS.issuperset(piece.text):
+        height_factor = float(np.clip(hand.tall_height / lender.tall_height, 0.75, 1.35))
+    width_factor = float(np.clip(hand.width / lender.width, 0.75, 1.35))
+    x = x + lender.slant * y  # Make the piece upright.
+    y = y * height_factor
+    x = x * width_factor - hand.slant * y
+    path = at_left_edge(np.column_stack([x, y, lift]))
+    return piece._replace(path=at_speed(path, hand.mean_step / lender.mean_step))
+
+
+def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return two paths as one path, with the last stroke of `left`, which ends in a cut, joined to
+    the first stroke of `right`, which begins with a cut; both strokes are bent to meet half way."""
+    lifts = np.flatnonzero(left[:-1, 2])
+    last_stroke = slice(lifts[-1] + 1 if len(lifts) else 0, None)
+    steps = np.hypot(*np.diff(left[last_stroke, :2], axis=0).T)
+    step = float(steps.mean()) if len(steps) else 0.1
+    fall = right[0, 1] - left[-1, 1]
+    left, right = left.copy(), moved(right, left[-1, 0] + step - right[0, 0])
+    left[-1, 2] = 0
+    distance_to_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]
+    left[last_stroke, 1] += 0.5 * fall * np.clip(1 - distance_to_join / BLEND_LENGTH, 0, 1)
+    first_stroke = slice(int(np.flatnonzero(right[:, 2])[0]) + 1)
+    steps = np.hypot(*np.diff(right[first_stroke, :2], axis=0, prepend=right[:1, :2]).T)
+    right[first_stroke, 1] -= 0.5 * fall * np.clip(1 - steps.cumsum() / BLEND_LENGTH, 0, 1)
+    return np.concatenate([left, right])

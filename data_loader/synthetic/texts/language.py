@@ -1,0 +1,48 @@
+"""Data for a language model of European languages: word frequencies from the package wordfreq
+(data: CC BY-SA 4.0), and texts, from which the model learns the signs between words."""
+
+import numpy as np
+
+from data_loader.synthetic.texts import corpus
+from data_loader.synthetic.texts.european import european
+from data_loader.synthetic.texts.everyday import everyday
+from data_loader.synthetic.texts.templates import Draws, fill
+
+OTHER_LANGUAGES = "ca cs da fi hu is lt lv nb pt ro sh sk sl sv tr"
+WEIGHTS = {
+    "en": 0.4,
+    **dict.fromkeys(("de", "es", "fr", "it", "nl", "pl"), 0.1),
+    **dict.fromkeys(OTHER_LANGUAGES.split(), 0.04),
+}
+"""Weight of each language, by its code in wordfreq (assumed)."""
+NUM_WORDS = 10_000_000
+"""Number of running words of a language of weight 1; a word whose count is below 1 in the
+language's running words is left out (assumed)."""
+NUM_LINES = 1500
+"""Number of sentences in `texts`; `texts` has as many everyday texts, and a fifth as many European
+texts (assumed)."""
+
+
+def word_counts() -> dict[str, float]:
+    """Return the count of each word, in small letters; wordfreq must be installed."""
+    from wordfreq import get_frequency_dict
+
+    counts: dict[str, float] = {}
+    for language, weight in WEIGHTS.items():
+        # The small lists have all words with at least one occurrence in a million words.
+        size = "small" if weight * NUM_WORDS <= 1e6 else "large"
+        for token, frequency in get_frequency_dict(language, size).items():
+            count = frequency * weight * NUM_WORDS
+            if count < 1:  # Tokens come in the order of falling frequency.
+                break
+            for word in filter(None, token.split("'")):
+                counts[word] = counts.get(word, 0.0) + count
+    return counts
+
+
+def texts() -> list[str]:
+    """Return sentences, everyday texts and European texts; every call returns the same texts."""
+    draws = Draws(np.random.default_rng(0))
+    lines = [fill(corpus.SENTENCE, corpus.FIELDS, draws) for _ in range(NUM_LINES)]
+    lines += [everyday(draws) for _ in range(NUM_LINES)]
+    return lines + [european(draws) for _ in range(NUM_LINES // 5)]

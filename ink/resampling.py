@@ -1,0 +1,65 @@
+"""Resamples ink, and makes it like that of another device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_height
+from ink.measures import levelled
+from utils.checks import DataError
+
+MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
+
+
+def resampled(
+    ink: np.ndarray, step: float, clock: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return ink whose strokes have points at equal steps, and counts of missing points (zeros).
+
+    Each stroke keeps its first and last points; its steps are equal, as near to `step` as can be.
+
+    Args:
+        ink: `(points, 3)`.
+        step: length of a step, in the unit of `clock` or of the ink.
+        clock: the time of each point, `(points,)` ascending; None for steps along the path.
+    """
+    new_strokes = strokes(ink)
+    if clock is None:
+        parameters = [path_along(stroke) for stroke in new_strokes]
+    else:
+        edges = np.cumsum([len(stroke) for stroke in new_strokes[:-1]], dtype=np.int64)
+        parameters = [times - times[0] for times in np.split(clock, edges)]
+    if sum(values[-1] for values in parameters) / step > MAX_POINTS:
+        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
+    for number, values in enumerate(parameters):
+        if len(values) > 1:
+            count = max(1, round(values[-1] / step))
+            new_strokes[number] = at_equal_steps(new_strokes[number], values, count)
+    result = from_strokes(new_strokes)
+    result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
+    return result, np.zeros(len(result), dtype=np.uint8)
+
+
+def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
+    """Return ink as if the device of `others` had recorded it.
+
+    The ink is turned level and scaled to the x-height of `others`. Then it is resampled in time, so
+    that its steps within strokes are as long as the steps of `others`.
+
+    Args:
+        ink: `(points, 3)`, of any unit, sampling rate and slope.
+        others: ink of another device, each of at least two points.
+    """
+    result = levelled(ink)[0]
+    result[:, :2] *= np.median([x_height(other) for other in others]) / x_height(result)
+    steps = [step for other in others if (step := mean_step(other)) > 0]
+    if steps and (step := mean_step(result)) > 0:
+        period = min(max(float(np.median(steps)) / step, 0.01), 100.0)
+        result, _ = resampled(result, period, np.arange(1.0, len(result) + 1))
+    return result.astype(np.float32)
+
+
+def mean_step(ink: np.ndarray) -> float:
+    """Return the mean length of the steps within strokes, or 0 if there is no such step."""
+    steps = ink[1:, :2][ink[:-1, 2] < 0.5]
+    return float(np.hypot(steps[:, 0], steps[:, 1]).mean()) if len(steps) else 0.0

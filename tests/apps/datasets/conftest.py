@@ -1,0 +1,3 @@
+from tests.commands.conftest import checkpoints, data
+
+__all__ = ["checkpoints", "data"]
