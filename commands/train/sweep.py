@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from base import distributed
 from base.run.run_folder import RunInUse
-from commands.start import resolve_start
+from commands.train.start import resolve_start
 from utils.checks import TrainingFailed, UserError, listed
 
 log = logging.getLogger(__name__)

@@ -237,7 +237,7 @@ def test_a_name_cannot_control_a_terminal(workplace, prefix, expected):
 def test_a_script_that_lacks_memory_ends_with_a_message(monkeypatch, words, error):
     lacking = mock.Mock(side_effect=error)
     monkeypatch.setattr("commands.runs.run", lacking)
-    monkeypatch.setattr("commands.start.resolve_start", lacking)
+    monkeypatch.setattr("commands.train.start.resolve_start", lacking)
     status, printed, said = run(*words)
     assert status == 2 and str(error).splitlines()[0] in said and said.count("\n") == 1, printed
 

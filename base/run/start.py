@@ -1,4 +1,4 @@
-"""Tells by the command line how a training begins, see `resolve_start`.
+"""Decides how a training begins: in which run, with which checkpoint; see `resolve_start`.
 
 A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
 refusal of anything else prints the command that begins a new run from the weights.
@@ -16,18 +16,14 @@ The last is a new or fine-tuned run if the run has no checkpoint. An older check
 used instead of one that does not fit, if the command line names the run alone.
 """
 
-import argparse
-import json
 import logging
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import parse_config
 from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
@@ -49,9 +45,45 @@ from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
-from utils.strict_json import Json, children
+from utils.strict_json import Config, Json, children
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A training that somebody asks for.
+
+    Attributes:
+        config: the file of a new run's config; None for a run that goes on.
+        resume: the run, checkpoint or network to begin with; None for initial weights.
+        run_id: the id of a new run; None for the time.
+        saved: the folder of new runs.
+        start_or_resume: whether a run of this id goes on if it has a checkpoint.
+        overrides: changes of the config.
+        advice: returns the last line of a refusal, the command of a new run. It takes the config of
+            that run, its checkpoint or None, and whether the checkpoint's weights fit.
+    """
+
+    config: str | None
+    resume: str | None
+    run_id: str | None = None
+    saved: Path = SAVED
+    start_or_resume: bool = False
+    overrides: Sequence[Override] = ()
+    advice: Callable[[Path, Path | None, bool], str] = lambda config, place, from_weights: ""
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The functions of `parse_config`, which stands above: they make plans of configs."""
+
+    of: Callable[[Config, str], Plan]
+    """Makes the plan of a config's values."""
+    from_file: Callable[[str], Plan]
+    from_checkpoint: Callable[[Config, Path, Sequence[Override]], Plan]
+    try_constructors: Callable[[Plan, Mapping[str, Any]], BaseModel | None]
+    """Builds all objects once; returns the network without memory for its weights."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +91,7 @@ class Start:
     """The beginning of a training.
 
     Attributes:
+        plans: makes and tries plans.
         plan: the plan of the run's config.
         run: the run's folder.
         checkpoint: the checkpoint to begin with; None for initial weights.
@@ -69,6 +102,7 @@ class Start:
             weights or, if they do not fit, from its beginning.
     """
 
+    plans: Plans
     plan: Plan
     run: RunFolder
     checkpoint: CheckpointFile | None = None
@@ -101,7 +135,7 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        network = parse_config.try_constructors(self.plan, self.network_arguments)
+        network = self.plans.try_constructors(self.plan, self.network_arguments)
         if network is not None and self.checkpoint is not None:
             self.give_weights(network)
         return self
@@ -176,42 +210,43 @@ class Start:
             raise UserError(f"{error}{self.advice(fits)}") from error
 
 
-def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
-    """Return the start of the training that a command line asks for.
+def resolve_start(request: Request, plans: Plans, locks: ExitStack | None = None) -> Start:
+    """Return the start of the training that somebody asks for.
 
     Args:
-        arguments: arguments of the command line.
+        request: what is asked for.
+        plans: makes and tries plans.
         locks: gets the lock of a run that goes on; with None, no run is locked. The run is locked
             before the newest checkpoint is searched for: another process could save a newer one.
 
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
     """
-    if arguments.config:
-        start = new_start(arguments)
-        if arguments.start_or_resume:
-            return start_or_resume(arguments, start, locks)
+    if request.config:
+        start = new_start(request, plans)
+        if request.start_or_resume:
+            return start_or_resume(request, start, locks)
         return start.tried()
-    place = resolve_checkpoint(arguments.resume)
-    run = RunFolder.resumed(place, arguments.run_id)
+    place = resolve_checkpoint(request.resume)
+    run = RunFolder.resumed(place, request.run_id)
     if run is None:
-        return resumed_start(arguments, place, None).tried()
-    if arguments.saved not in (SAVED, run.saved):
+        return resumed_start(request, plans, place, None).tried()
+    if request.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
     _hold(run, locks)
     if distributed.broadcast_object(run.has_checkpoint):
-        return resumed_start(arguments, place, run).tried()
-    return restart(arguments, run).tried()
+        return resumed_start(request, plans, place, run).tried()
+    return restart(request, plans, run).tried()
 
 
-def new_start(arguments: argparse.Namespace) -> Start:
+def new_start(request: Request, plans: Plans) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = parse_config.plan_from_file(arguments.config)
-    name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
+    plan = plans.from_file(request.config)
+    name = request.resume or suggested_network(plan.with_overrides(request.overrides))
     checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
-    plan = plan.with_network(arch).with_overrides(arguments.overrides)
-    return Start(plan, _new_run(plan, arguments), checkpoint)
+    plan = plan.with_network(arch).with_overrides(request.overrides)
+    return Start(plans, plan, _new_run(plan, request), checkpoint)
 
 
 def suggested_network(plan: Plan) -> str | None:
@@ -224,85 +259,60 @@ def suggested_network(plan: Plan) -> str | None:
     return next(filter(None, names), None)
 
 
-def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStack | None) -> Start:
+def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> Start:
     """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start.tried()
     _hold(start.run, locks)
-    checkpoint = _find(start.run.models, needs_state=True)
-    previous = parse_config.plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    plans, checkpoint = start.plans, _find(start.run.models, needs_state=True)
+    previous = plans.of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
-    advice = partial(new_run_advice, arguments, Path(arguments.config), start.run.models)
+    advice = partial(request.advice, Path(request.config), start.run.models)
     resumed = Start(
-        previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
+        plans, previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
     )
     present = replace(resumed.tried(), plan=start.plan)
-    parse_config.try_constructors(start.plan, resumed.network_arguments)
+    plans.try_constructors(start.plan, resumed.network_arguments)
     return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
 
 
-def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
+def resumed_start(request: Request, plans: Plans, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
     given_config = checkpoint.content["config"]
     resolved_config = checkpoint.content["training"]["resolved_config"]
-    plan = parse_config.plan_from_checkpoint(given_config, checkpoint.path, arguments.overrides)
+    plan = plans.from_checkpoint(given_config, checkpoint.path, request.overrides)
     plan = plan.with_previous_defaults(resolved_config)
     file = checkpoint.path.with_name(run_folder.RESOLVED_CONFIG)
     file = file if file.exists() else Path("CONFIG")
     start = Start(
+        plans,
         plan,
-        run or _new_run(plan, arguments),
+        run or _new_run(plan, request),
         checkpoint,
         is_resumed=True,
         tries_older=checkpoint.path != place,
-        advice=partial(new_run_advice, arguments, file, place),
+        advice=partial(request.advice, file, place),
     )
-    previous = parse_config.plan_of(given_config, plan.source)
+    previous = plans.of(given_config, plan.source)
     start.check_changes(previous.with_previous_defaults(resolved_config))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
 
 
-def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
+def restart(request: Request, plans: Plans, run: RunFolder) -> Start:
     """Return the start of `run` from its beginning; it was stopped before its first checkpoint."""
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     checkpoint = _find(Path(weights_from)) if weights_from else None
-    plan = parse_config.plan_of(values, str(run.models / "run.json"))
+    plan = plans.of(values, str(run.models / "run.json"))
     config = run.models / run_folder.RESOLVED_CONFIG
-    advice = partial(new_run_advice, arguments, config, weights_from and Path(weights_from))
-    start = Start(plan.with_overrides(arguments.overrides), run, checkpoint, advice=advice)
+    advice = partial(request.advice, config, weights_from and Path(weights_from))
+    start = Start(plans, plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
     start.check_changes(plan)
     return start
-
-
-def new_run_advice(
-    arguments: argparse.Namespace, config: Path, place: Path | None, from_weights: bool
-) -> str:
-    """Return a line of a message: the command of a new run with the values of a command line.
-
-    Args:
-        arguments: the arguments of the command line.
-        config: the config of the new run.
-        place: the run or checkpoint that cannot go on with these values; None for random weights.
-        from_weights: whether the new run can begin with the weights of `place`.
-    """
-    from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
-    words = ["python", "train.py", "-c", str(config)]
-    words += ["-r", str(place)] if from_weights else []
-    is_new = arguments.run_id not in (None, origin and origin.run_id)
-    words += ["--run-id", arguments.run_id] if is_new else []
-    words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
-    words += ["-d", arguments.device] if arguments.device != "auto" else []
-    for option, key, value in arguments.overrides:
-        text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
-        is_key = option in ("-o", "--sweep")
-        words += ["-o", f"{key}={text}"] if is_key else [option, text]
-    begins = "begins with its weights" if from_weights else "starts anew"
-    return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
 
 
 def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
@@ -325,11 +335,11 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     ]
 
 
-def _new_run(plan: Plan, arguments: argparse.Namespace) -> RunFolder:
-    """Return the folder of a run; the run must be new unless --start-or-resume is set."""
-    run = RunFolder(plan.name, arguments.run_id, arguments.saved)
+def _new_run(plan: Plan, request: Request) -> RunFolder:
+    """Return the folder of a run; the run must be new unless it may go on."""
+    run = RunFolder(plan.name, request.run_id, request.saved)
     # All processes get the main process's folder, whose default name is the time.
-    return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
+    return run if request.start_or_resume else distributed.broadcast_object(run.require_new)
 
 
 def _hold(run: RunFolder, locks: ExitStack | None) -> None:
