@@ -110,7 +110,7 @@ eye: .venv/installed
 		$(foreach split,train valid test,-o 'data_loader.args.$(split)=["strings"]')
 	@$(EYE) -r saved/models/eye/digits --run-id all -o data_loader.args.leave_out=data/readable.txt
 
-APPS := framework datasets hand notes pages plugins web
+APPS := framework datasets docs hand notes pages plugins web
 ifneq ($(filter-out $(APPS),$(APP)),)
 $(error APP=$(APP): there is no such app: one of $(APPS))
 endif

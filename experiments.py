@@ -1,7 +1,7 @@
 """Use trained networks.
 
 examples:
-  python experiments.py write --text "Hello world" --bias 1
+  python experiments.py write "Hello world" --bias 1
   python experiments.py page letter.txt --output letter.pdf
 """
 
@@ -57,7 +57,12 @@ def parser_of(name: str) -> tuple[ModuleType, Parser]:
     """Return the module and the parser of a command; raise a UserError for an unknown `name`."""
     if name not in COMMANDS:
         raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
-    command = import_module(f"commands.{name}")
+    try:
+        command = import_module(f"commands.{name}")
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "apps":
+            raise
+        raise UserError(f"{name} needs apps/, which is not installed here") from None
     parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
     command.add_options(parser)
     return command, parser

@@ -21,7 +21,7 @@ from commands.shared.options import Parser
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
-from utils.checks import UserError, short
+from utils.checks import CheckpointError, UserError, short
 
 NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -38,9 +38,10 @@ SETTINGS = (
 def add_options(parser: Parser) -> None:
     network_options.add_network(parser, nargs="+", of_style=True)
     add = parser.add_argument
-    text = "text for a conditional network to write; may be given several times (default: "
+    text = "texts for a conditional network to write, a line each, before -r (default: "
     text += f"{PANGRAM!r}, without characters that the network does not know)"
-    add("--text", action="append", help=text)
+    add("lines", nargs="*", metavar="TEXT", help=text)
+    add("--text", action="append", default=[], help="a further text; may be given several times")
     texts = (
         "file with a text a line, which become a set to train on (docs/data.md), in a new folder"
     )
@@ -150,7 +151,7 @@ def run(arguments: argparse.Namespace) -> None:
     # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
     style = values.get("style")
     chosen = Lines(
-        text=arguments.text,
+        text=[*arguments.lines, *arguments.text] or None,
         texts=arguments.texts,
         num_samples=arguments.num_samples,
         seed=arguments.seed,
@@ -173,7 +174,12 @@ def run(arguments: argparse.Namespace) -> None:
         from apps.pages.style_checks import first_lines
 
         first_lines(style)  # refuses a line without a text
-    writers = [networks.writer(name) for name in names]
+    try:
+        writers = [networks.writer(name) for name in names]
+    except CheckpointError as error:
+        if chosen.text or len(names) == 1:
+            raise
+        raise UserError(f"{error}; a text stands before -r: write TEXT -r NETWORK") from None
     option = "--texts" if chosen.texts else "--text" if chosen.text else ""
     if option and not any(writer.model.needs_text for writer in writers):
         raise UserError(

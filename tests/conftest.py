@@ -26,7 +26,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTED_APP = re.compile(r"^(?:from|import) (?:tests\.)?apps(?:\.| import )(\w+)", re.MULTILINE)
 IMPORTED_SCRIPT = re.compile(r"^from (benchmarks|docs)(?:\.| import )(\w+)", re.MULTILINE)
-APPS = {"datasets", "hand", "notes", "pages", "plugins", "web"}
+APPS = {"datasets", "docs", "hand", "notes", "pages", "plugins", "web"}
 MANY = 200
 """Modules, such as those of `torch._dynamo`, which the first optimiser imports."""
 _frozen = 0
@@ -36,8 +36,8 @@ def apps_of(file):
     """Return the apps that a file of tests belongs to: that of its folder, or those that it, or a
     script that it imports, imports."""
     parts = file.relative_to(ROOT / "tests").parts
-    if parts[0] == "apps":
-        return {parts[1]}
+    if parts[0] in ("apps", "docs"):  # The pages of docs/ show all apps.
+        return {parts[1] if parts[0] == "apps" else "docs"}
     text = file.read_text("utf-8")
     scripts = [ROOT / folder / f"{name}.py" for folder, name in IMPORTED_SCRIPT.findall(text)]
     texts = [text, *(script.read_text("utf-8") for script in scripts if script.exists())]

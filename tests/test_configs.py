@@ -20,7 +20,12 @@ ROOT = Path(__file__).parent.parent
 CONFIGS = [*sorted((ROOT / "configs").glob("*.json")), ROOT / "benchmarks" / "lines.json"]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+OF_HAND = [ROOT / "configs" / name for name in ("own_hand.json", "own_hand_reader.json")]
+PARAMETERS = [*(path for path in CONFIGS if path not in OF_HAND)]
+PARAMETERS += [pytest.param(path, marks=pytest.mark.hand) for path in OF_HAND]
+
+
+@pytest.mark.parametrize("path", PARAMETERS, ids=lambda path: path.stem)
 def test_a_config_is_sound_and_named_like_its_file(path):
     given, _ = read_config(path)
     if "type" in (given["arch"] or {}):

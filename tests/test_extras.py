@@ -105,6 +105,7 @@ def page(*words):
     return Path("page.svg").read_bytes()
 
 
+@pytest.mark.pages
 def test_lines_differ_by_seed_and_by_extras_which_are_zero_by_default(workplace):
     usual = lines("usual")
     assert len(set(usual)) == 3 == len(usual)
@@ -112,6 +113,7 @@ def test_lines_differ_by_seed_and_by_extras_which_are_zero_by_default(workplace)
     assert not set(lines("moody", "--set", "extras=mood=0.5,1")) & set(usual)
 
 
+@pytest.mark.pages
 def test_a_page_differs_by_extras_which_are_zero_by_default(workplace):
     assert page() == page("--set", "extras=mood=0,0") != page("--set", "extras=mood=1,1")
 

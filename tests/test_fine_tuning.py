@@ -141,6 +141,7 @@ def trained(workplace, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.pages
 def test_texts_in_any_script_train_and_are_written(workplace, capsys):
     assert run(SCRIPTS, "--run-id", "all", "-o", "trainer.args.samples=1") == 0
     alphabet = load_checkpoint(checkpoint_of("all"))["alphabet"]
@@ -160,6 +161,7 @@ def test_texts_in_any_script_train_and_are_written(workplace, capsys):
         write(checkpoint_of("all"), "e\u0302")
 
 
+@pytest.mark.pages
 def test_fine_tuning_keeps_known_characters_and_reports_new_characters(trained, capsys):
     texts = ["c\u00e9 b", "ce\u0301\u00df", "ab \u00e9", "\u0645 a"]
     texts += ["ab", "ba", "\u00e9\u00e9", "b"]

@@ -13,6 +13,8 @@ from parse_config import config_of as config_of_network
 from tests.commands.networks import config_of, save, use
 from utils.checks import UserError
 
+pytestmark = pytest.mark.web
+
 
 def test_an_export_is_small_and_has_the_weights_of_the_checkpoint(conditional, tmp_path, capsys):
     path = tmp_path / "mine.pth"

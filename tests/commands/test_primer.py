@@ -13,6 +13,8 @@ from tests.commands.networks import names, network, write
 from tests.data_loader import ink_formats
 from utils.checks import UserError
 
+pytestmark = pytest.mark.pages
+
 AS_IT_IS = ("--set", "primer_scale=1")
 
 

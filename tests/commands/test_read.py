@@ -65,6 +65,7 @@ def test_only_the_text_is_printed(checkpoints, data, tmp_path, capsys):
         (("write", "--text", "a"), "contains a CTCNetwork; a network that writes is needed"),
     ],
 )
+@pytest.mark.pages
 def test_options_that_do_not_fit_a_reader_are_refused(checkpoints, tmp_path, words, message):
     with pytest.raises(UserError, match=re.escape(message)):
         use(*words, "-r", checkpoints["CTCNetwork"], "--output", tmp_path / "out")

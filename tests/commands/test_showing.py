@@ -7,6 +7,8 @@ from PIL import Image
 from tests.commands.networks import names, save, write
 from utils.checks import UserError
 
+pytestmark = pytest.mark.pages
+
 
 @pytest.mark.slow
 def test_pictures_are_drawn_on_request(conditional, unconditional, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import experiments
 from apps.pages import PageOptions
 from apps.pages.page_hands import Hands
 from commands.write import file_names, save_line
@@ -65,6 +66,17 @@ def test_unconditional_network_draws_lines(unconditional, tmp_path, capsys):
     expected = [f"unconditional-seed{seed}.{kind}" for seed in range(5) for kind in ("png", "svg")]
     assert names(tmp_path) == sorted([*expected, "unconditional.png"])
     assert "stopping rule" not in capsys.readouterr().out
+
+
+def test_a_text_is_given_as_a_file_is_to_page_and_stands_before_the_network(tmp_path, capsys):
+    path = save(tmp_path / "a/one/c.pth", "SynthesisNetwork")
+    words = ["-r", str(path), "-d", "cpu", "--steps", "9", "--output"]
+    for option, folder in ((["ab"], "a"), (["--text", "ab"], "b")):
+        assert experiments.main(["write", *option, *words, str(tmp_path / folder)]) == 0
+    drawn = [next((tmp_path / folder).glob("*.svg")) for folder in "ab"]
+    assert drawn[0].read_bytes() == drawn[1].read_bytes() and drawn[0].name == drawn[1].name
+    with pytest.raises(UserError, match="a text stands before -r"):
+        experiments.main(["write", "-r", str(path), "ab"])
 
 
 def test_each_printed_line_says_whether_it_ended_by_itself(tmp_path, capsys):

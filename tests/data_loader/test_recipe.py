@@ -176,6 +176,7 @@ def test_a_loader_has_either_a_dataset_or_sources(args, message):
         plan_of(tiny_config.CONFIG | {"data_loader": block}, "x.json").build("data_loader")
 
 
+@pytest.mark.hand
 def test_a_fitted_argument_of_a_source_does_not_hinder_resuming():
     hand = {"hand": {"type": "HandDataset", "args": {"root": "lines.json"}}}
     present = plan(hand, **of_all("hand"))

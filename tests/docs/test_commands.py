@@ -106,7 +106,7 @@ RUN = {
         train.py -c configs/conditional.json -o arch.args.hiden_size=64 --lr -1
     """,
     "docs/read.md": """
-        experiments.py write --text "Hello world" --output hello.inkml
+        experiments.py write "Hello world" --output hello.inkml
         experiments.py read hello.inkml
     """,
     "docs/data.md": """

@@ -26,6 +26,7 @@ TRIALS = (
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.notes
 def test_trials_of_the_campaign_find_no_failure():
     words = [sys.executable, str(Path(__file__).parent), "--seed", "2146", "--trial", *TRIALS]
     done = subprocess.run(words, capture_output=True, text=True)

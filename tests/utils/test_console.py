@@ -80,6 +80,7 @@ def test_console_changes_nothing_before_it_is_set_up():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.pages
 def test_the_first_signal_is_received_and_gives_status_128_plus_its_number():
     done = python(
         "from utils import console",
@@ -117,6 +118,7 @@ def test_a_second_signal_ends_the_process_unless_it_is_the_first_one_passed_on(s
         (["experiments.py", "write"], (130, "error: interrupted\n")),  # which imports it later
     ],
 )
+@pytest.mark.pages
 def test_ctrl_c_while_a_script_imports_ends_it_without_a_traceback(tmp_path, words, expected):
     (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     command = [sys.executable, str(ROOT / words[0]), *words[1:]]
@@ -147,6 +149,7 @@ def test_training_ends_well_when_its_output_cannot_be_written(workplace, stdout)
     assert "finished after epoch 2" in messages and NOT_WRITTEN not in messages
 
 
+@pytest.mark.pages
 def test_a_command_writes_its_files_and_fails_when_its_output_cannot_be_written(workplace, stdout):
     descriptor, num_errors = stdout
     words = ("-r", str(save(workplace / "a.pth")), "-d", "cpu", "--steps", "9", "--output", "o")
@@ -203,6 +206,7 @@ def test_a_run_is_trained_and_resumed_under_names_that_are_not_utf_8(workplace):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.pages
 def test_files_are_written_and_read_under_names_that_are_not_utf_8(workplace, encoding):
     primer = Path(f"{NOT_UTF_8}.inkml")
     primer.write_bytes(ink_formats.inkml([[(0, 0), (3, 4), (9, 7)]], "ab"))
@@ -245,6 +249,7 @@ def test_a_script_that_lacks_memory_ends_with_a_message(monkeypatch, words, erro
 @pytest.mark.parametrize(
     "words", ["train.py -c configs/conditional.json", "experiments.py page --text a"]
 )
+@pytest.mark.pages
 def test_a_script_that_lacks_memory_for_its_imports_ends_with_a_message(words):
     command = f"ulimit -v 250000; exec {shlex.quote(sys.executable)} {words}"
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, timeout=60)
