@@ -4,6 +4,7 @@ A file is loaded only if the command line names the file (`--module FILE`). Conf
 may be untrusted, so naming a file there does not load it.
 """
 
+import ast
 import hashlib
 import importlib.util
 import inspect
@@ -14,6 +15,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+from utils import strict_json
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
 
@@ -23,6 +25,8 @@ PACKAGES = {
     *("apps", "base", "commands", "data_loader", "ink", "logger", "model", "trainer", "utils"),
 }
 """The packages of the project."""
+MOVED_IMPORTS = Path(__file__).with_name("moved_imports.json")
+"""The new names of modules and classes that have moved, by their former names."""
 _loaded: dict[str, bytes] = {}
 """The contents of the loaded files by name: `my_loss` is a module, `my_loss/helper` a file that it
 imports from its folder."""
@@ -60,12 +64,28 @@ def load_module(path: str | Path) -> None:
     except BaseException as error:  # The user's code may raise anything.
         sys.path.remove(folder)
         reason = f"{type(error).__name__}: {first_line(error)}{_location(error, folder)}"
-        raise UserError(f"--module {path}: it does not load: {reason}") from error
+        moved = _moved_imports(content) if isinstance(error, ImportError) else ""
+        raise UserError(f"--module {path}: it does not load: {reason}{moved}") from error
     _loaded[name] = content
     for imported in sys.modules.keys() - previous - {name}:
         file = Path(getattr(sys.modules[imported], "__file__", None) or "")
         if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
             _loaded[f"{name}/{imported}"] = file.read_bytes()
+
+
+def _moved_imports(content: bytes) -> str:
+    """Return the new names of what a Python file imports from a former place, for a message."""
+    former, moved = strict_json.read(MOVED_IMPORTS), []
+    for node in ast.walk(ast.parse(content)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for parts in (name.split(".") for name in names):
+            places = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+            moved += [place for place in places if place in former][:1]
+    return "".join(f"; {place} is now {former[place]}" for place in dict.fromkeys(moved))
 
 
 def _location(error: BaseException, folder: str) -> str:

@@ -3,16 +3,20 @@
 import hashlib
 import sys
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from base.config import user_modules
 from ink.alphabet import Alphabet
+from utils import strict_json
 from utils.checks import CheckpointError, UserError
 
 pytestmark = pytest.mark.usefixtures("no_modules")
 
+ROOT = Path(__file__).resolve().parents[3]
 CODE = "from pathlib import Path\n\n\nclass Own(type(Path())): ...\n"
 
 
@@ -39,6 +43,8 @@ def test_a_module_that_is_loaded_is_listed_with_its_classes_and_its_hash(tmp_pat
         ("json.py", "", "another module json; rename"),
         ("broken.py", "x = (", r"SyntaxError: '\(' was never closed .*broken\.py, line 1\)"),
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
+        ("old.py", "from notes.rows import find_rows", r"'notes'.*; notes is now apps\.notes$"),
+        ("new.py", "from data_loader import read_ink", r"; data_loader\.read_ink is now ink\.read"),
         ("deep.py", "import json\n\njson.loads('{')", r"JSONDecodeError: .*deep\.py, line 3\)"),
     ],
 )
@@ -50,6 +56,22 @@ def test_a_module_that_fails_to_load_is_refused_and_leaves_no_trace(tmp_path, na
         user_modules.load_module(path)
     assert str(path) in str(caught.value)
     assert sys.path == before and not user_modules.classes()
+
+
+@pytest.mark.pages
+def test_what_has_moved_is_at_its_new_place_and_in_the_changelog():
+    moved = strict_json.read(user_modules.MOVED_IMPORTS)
+    for former, place in moved.items():
+        module, _, name = place.rpartition(".")
+        assert find_spec(place) if _is_module(place) else hasattr(import_module(module), name), (
+            place
+        )
+        assert f"| `{former}` | `{place}` |" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def _is_module(place):
+    path = ROOT.joinpath(*place.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
 
 
 def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_path):
