@@ -1,5 +1,7 @@
-"""The commands of `experiments.py`, a file for each command. `shared/` has options of several, `train/`
-the command line of `train.py`; what the command of an app does is in `apps/`.
+"""The commands of `experiments.py`, a file for each command.
+
+`shared/` has options of several commands, `train/` the command line of `train.py`. What the command
+of an app does is in `apps/`.
 
 A command has `add_options(parser)` and `run(arguments)`, which turns the arguments into frozen
 values and calls the library. Only the functions that check the arguments or make these values
