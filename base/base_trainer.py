@@ -30,7 +30,14 @@ from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import fast_precision, plain_layers
-from base.step.evaluation import computed, evaluate, logged_names, update
+from base.step.evaluation import (
+    computed,
+    evaluate,
+    evaluating,
+    logged_names,
+    states_kept,
+    update,
+)
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
 from utils.checks import ConfigFault, TrainingFailed, first_line
@@ -98,7 +105,7 @@ class BaseTrainer(ABC):
         self.run_checkpoints.add("sampler", self.train_loader.keys)
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.run_checkpoints)
-        self.soundness = Soundness(self.settings, *judged, partial(self._evaluate, self.model))
+        self.soundness = Soundness(self.settings, *judged, self._sums_before_save)
         self._is_trained = False
 
     # Methods that a task may override.
@@ -133,7 +140,10 @@ class BaseTrainer(ABC):
         """
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
-        """Return further values of a validation by name, computed from its values and sums."""
+        """Return further values of a validation by name, computed from its values and sums.
+
+        The networks are in evaluation mode, and have their buffers of before again afterwards.
+        """
         return {}
 
     def dry_run(self, batch: Batch, output: Any) -> None:
@@ -223,7 +233,9 @@ class BaseTrainer(ABC):
         """Save a further part of a subclass, such as a second network, in checkpoints; return it.
 
         Checkpoints contain the part's state. A network begins with the weights of the main process,
-        whose buffers it gets after each step. States of other parts must be alike in all processes.
+        whose buffers it gets after each step. While the run is evaluated, in a validation and
+        before a save, a network is in evaluation mode; its modes and buffers are then as before.
+        States of other parts must be alike in all processes.
         Before such an optimiser steps, the gradients of its weights are summed over all processes,
         so all processes have to make this step, even without a row of the batch. Gradients that are
         not finite are dropped.
@@ -569,13 +581,31 @@ class BaseTrainer(ABC):
             metric.reset()
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
         batches = self._until_stopped(bar)
-        sums = self._evaluate(self.evaluated_model, batches, self.valid_metrics)
-        if self._stop.immediate:
-            return None
-        values = sums.losses(self.loss.name) | computed(self.valid_metrics)
-        values |= as_floats(self.extra_metrics(values, sums), self)
+        with self.evaluating() as model:
+            sums = self._evaluate(model, batches, self.valid_metrics)
+            if self._stop.immediate:
+                return None
+            values = sums.losses(self.loss.name) | computed(self.valid_metrics)
+            values |= as_floats(self.extra_metrics(values, sums), self)
         # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
+
+    @contextmanager
+    def evaluating(self) -> Iterator[nn.Module]:
+        """A block in which all networks are in evaluation mode, also those that `keep` has got;
+        yield the network to evaluate with. After it, modes and buffers are as before."""
+        model = self.evaluated_model
+        with evaluating([*self._modules(), model]):
+            yield model
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """A block in which all networks are in evaluation mode, and after which no part of a
+        checkpoint has changed, as a save changes nothing."""
+        parts = self.run_checkpoints.stateful.values()
+        others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
+        with self.evaluating(), states_kept(others):
+            yield
 
     def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
         """Yield a loader's batches on the device, until a signal or failure stops the run."""
@@ -592,4 +622,9 @@ class BaseTrainer(ABC):
         metrics: Sequence[BaseMetric] = (),
     ) -> Sums:
         """Return the sums over some batches, and add the batches to metrics; see `evaluate`."""
-        return evaluate(partial(self._forward, model.eval()), self.loss, batches, metrics)
+        return evaluate(partial(self._forward, model), self.loss, batches, metrics)
+
+    def _sums_before_save(self, batches: Iterable[Batch | None]) -> Sums:
+        """Return the sums of the present network over some batches; see `unchanged`."""
+        with self.unchanged():
+            return self._evaluate(self.model, batches)

@@ -1,8 +1,11 @@
 """Checks samples, their texts, and a user's dataset and transforms before a network learns."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+import hashlib
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,15 +17,86 @@ from ink.alphabet import Alphabet, describe, nfc
 from ink.sample import Sample
 from utils.checks import DataError, short
 
+log = logging.getLogger(__name__)
 
-def check_samples(samples: Iterable[Sample]) -> None:
-    """Raise a DataError if samples are not as `Sample` says, or have fewer than two points."""
-    unusable: dict[str, list[str]] = {}
-    for sample in samples:
+
+class Content(NamedTuple):
+    """What a sample is compared by."""
+
+    name: str
+    ink: bytes
+    """A digest of the ink."""
+    whole: bytes
+    """A digest of the ink, text and name."""
+
+
+def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
+    """Load a dataset, and check its samples in memory, each of which is read once.
+
+    Of a user's dataset, names and splits are compared. A sample of another split that has the ink,
+    the text and the name of one to train on is an error; one that has its ink is only warned of, as
+    dots and strokes of a font are often equal.
+
+    Prepared samples were checked when they were prepared, and are not compared: their source
+    divides them by a hash, or as its files are divided.
+
+    Raises:
+        DataError: if samples are not as `Sample` says, have fewer than two points, or share a name;
+            or if a sample to train on is in another split, too.
+    """
+    loaded = dataset.load(splits)
+    owner = type(dataset).__name__
+    if not isinstance(loaded, Loaded):
+        raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
+    used = loaded.used.in_memory
+    contents = _contents_of(used)
+    if user_modules.is_any_from_user(dataset):
+        by_split = {
+            split: [contents[place] for place in samples.in_memory.places_in(used)]
+            for split, samples in loaded.samples.items()
+        }
+        trained = by_split.pop("train", [])
+        for split, in_split in by_split.items():
+            _check_split(f"{owner}: %d samples of {split!r}", in_split, trained)
+        names = Counter(content.name for content in contents if content.name)
+        for name, count in names.most_common(1):
+            if count > 1:
+                expected = "each needs a name of its own"
+                raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
+    return loaded
+
+
+def _contents_of(samples: Samples) -> list[Content]:
+    """Return the contents of samples; raise a DataError if some cannot be used."""
+    contents, unusable = [], defaultdict[str, list[str]](list)
+    for place, sample in enumerate(samples):
         if problem := problem_of(sample):
-            unusable.setdefault(problem, []).append(sample.name)
+            unusable[problem].append(sample.name)
+        else:
+            ink = hashlib.sha256(sample.ink.tobytes())
+            whole = ink.copy()
+            # A sample without a name equals none but itself, which two splits may have.
+            whole.update(repr((sample.text, sample.name or place)).encode())
+            contents.append(Content(sample.name, ink.digest(), whole.digest()))
     for problem, names in unusable.items():
         raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
+    return contents
+
+
+def _check_split(title: str, samples: Sequence[Content], trained: Sequence[Content]) -> None:
+    """Raise a DataError if samples of a split are trained on; warn if their ink is.
+
+    A split that has all training samples is meant so, as to see whether a network can learn them.
+    """
+    inks, wholes = ({getattr(each, key) for each in trained} for key in ("ink", "whole"))
+    if {each.whole for each in samples} == wholes:
+        return
+    if same := [each.name or "one of them" for each in samples if each.whole in wholes]:
+        expected = f"{same[0]} is in the split 'train' as well"
+        raise DataError(f"{title % len(same)} are trained on: {expected}")
+    if alike := [each.name or "one of them" for each in samples if each.ink in inks]:
+        message = f"{title} have the ink of training samples, with another text or name: %s first"
+        log.warning(message, len(alike), alike[0])
 
 
 def problem_of(sample: Sample) -> str:
@@ -51,37 +125,6 @@ def problem_of(sample: Sample) -> str:
 def is_pen(column: np.ndarray) -> bool:
     """Return whether all values are 0 or 1, as ends of strokes are."""
     return bool(((column == 0) | (column == 1)).all())
-
-
-def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
-    """Load a dataset; if it is a user's, check names and splits.
-
-    Raises:
-        DataError: if samples share a name, or a sample to train on is in another split, too.
-    """
-    loaded = dataset.load(splits)
-    if not isinstance(loaded, Loaded):
-        owner = type(dataset).__name__
-        raise DataError(f"{owner}.load returns {short(loaded)}: a Loaded is needed")
-    if not user_modules.is_any_from_user(dataset):
-        return loaded
-    owner, train = type(dataset).__name__, loaded.samples.get("train", Samples()).in_memory
-    names = Counter(filter(None, loaded.used.in_memory.strings("name")))
-    for name, count in names.most_common(1):
-        if count > 1:
-            expected = "each needs a name of its own"
-            raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
-    trained = {id(sample.ink): sample.name for sample in train}
-    for split, samples in loaded.samples.items():
-        others = samples.in_memory if split != "train" else ()
-        shared = {id(sample.ink): sample.name for sample in others}
-        # A split that has all of them is meant so, as to see whether a network can learn them.
-        both = shared.keys() & trained.keys()
-        if both and shared.keys() != trained.keys():
-            sample = shared[min(both)] or "one of them"
-            expected = f"{sample} is in the split 'train' as well"
-            raise DataError(f"{owner}: {len(both)} samples of {split!r} are trained on: {expected}")
-    return loaded
 
 
 def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from base.data.samples import Samples
 from base.trial.names import check_member_names
 from data_loader.batch_dataset import BatchDataset, Features
 from data_loader.bucket_batch_sampler import BucketBatchSampler
-from data_loader.checking import check_alphabet, check_samples, load_checked
+from data_loader.checking import check_alphabet, load_checked
 from data_loader.preprocessing import preprocessed_samples
 from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.source import listed_lines, listed_names
@@ -155,10 +156,10 @@ class HandwritingDataLoader:
         with errors_as_config_fault(key, self.dataset, "a dataset that loads samples"):
             for part in (self.dataset, *self.preprocessing, *self.augmentation):
                 check_member_names(key if part is self.dataset else "data_loader.args", part)
-            loaded = load_checked(self.dataset, SPLITS if trains else [split])
+            load = self.dataset.load if self.sources else partial(load_checked, self.dataset)
+            loaded = load(SPLITS if trains else [split])  # A recipe checks each of its sources.
             loaded.split(split or "train")  # raises a UserError if there is no such split
             loaded.check_extras(extras)
-            check_samples(loaded.used.in_memory)  # Files were checked when they were read.
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
             training = self._training(loaded.split("train")) if trains else Samples()
             if normalisation is None:

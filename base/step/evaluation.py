@@ -2,12 +2,13 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from base import distributed
 from base.base_data_loader import Batch
@@ -32,7 +33,7 @@ def evaluate(
     """Return the sums over some batches and all processes, and add the batches to metrics.
 
     A batch without finite outputs is skipped. The random generators and the loss's state stay as
-    they were.
+    they were; see `evaluating` for networks.
 
     Args:
         forward: returns the output of the evaluated network for a batch, the losses of the
@@ -41,20 +42,53 @@ def evaluate(
         batches: this process's rows, on the device; None if it has no row.
         metrics: to update.
     """
-    sums, loss_state = Sums(), copy.deepcopy(loss.state_dict())
-    try:
-        with random_state_kept():
-            for batch in batches:
-                if batch is not None:
-                    output, total = None, math.nan
-                    with suppress(NotFinite):
-                        output, _, total = forward(batch)
-                    sums.add(total, len(batch), batch.points, skipped=output is None)
-                    update(metrics if output is not None else (), output, batch)
-                distributed.rows_done()
-    finally:
-        loss.load_state_dict(loss_state)
+    sums = Sums()
+    with random_state_kept(), states_kept([loss]):
+        for batch in batches:
+            if batch is not None:
+                output, total = None, math.nan
+                with suppress(NotFinite):
+                    output, _, total = forward(batch)
+                sums.add(total, len(batch), batch.points, skipped=output is None)
+                update(metrics if output is not None else (), output, batch)
+            distributed.rows_done()
     return sums.all_reduced()
+
+
+@contextmanager
+def states_kept(parts: Iterable[Any]) -> Iterator[None]:
+    """A block after which parts have their states again; a part is an object with `state_dict` and
+    `load_state_dict`."""
+    states = [(part, copy.deepcopy(state)) for part in parts if (state := part.state_dict())]
+    try:
+        yield
+    finally:
+        for part, state in states:
+            part.load_state_dict(state)
+
+
+@contextmanager
+def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """A block in which networks are in evaluation mode.
+
+    After it each of their modules is in the mode in which it was, and has the buffers that it had:
+    a network may change them also in evaluation, as a queue of what it has seen.
+    """
+    modules = list(dict.fromkeys(chain.from_iterable(map(nn.Module.modules, networks))))
+    modes = [(module, module.training) for module in modules]
+    buffers = [(module, *item) for module in modules for item in module._buffers.items()]
+    values = [None if buffer is None else buffer.clone() for _, _, buffer in buffers]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode  # `train` would set all of its modules.
+        for (module, name, buffer), value in zip(buffers, values, strict=True):
+            if buffer is not None and not torch.equal(buffer, value):
+                buffer.copy_(value)
+            setattr(module, name, buffer)  # `forward` may have put another tensor in its place.
 
 
 def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:

@@ -10,6 +10,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -82,8 +83,9 @@ class Trial:
 
     def output_for(self, batch: Batch) -> Any:
         """Return the output of the evaluated network for a batch."""
-        with random_state_kept(), self.trainer.autocast():
-            return self.trainer.forward_batch(self.trainer.evaluated_model.eval(), batch, None)
+        model = self.trainer.evaluated_model.eval()
+        with random_state_kept(), self.trainer.evaluating(), self.trainer.autocast():
+            return self.trainer.forward_batch(model, batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
@@ -92,7 +94,8 @@ class Trial:
             loss = copy.deepcopy(trainer.loss)
         wanted = "one whose forward_batch works in training as in validation"
         with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
-            with errors_as_config_fault("trainer", trainer, wanted):
+            mode = nullcontext() if model.training else trainer.evaluating()
+            with errors_as_config_fault("trainer", trainer, wanted), mode:
                 output = trainer.forward_batch(model, batch, None)
             with errors_as_config_fault(
                 "loss", trainer.loss, "one that works in training as in validation"
@@ -418,9 +421,11 @@ def goes_on_as_saved(trial: Trial) -> None:
         again = trial.make()
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
         again.run_checkpoints.restore(stored(checkpoints.content()), Path("a trial"))
-    models = trainer.evaluated_model.eval(), again.evaluated_model.eval()
-    first, second = (trial.losses(model, trial.batch) for model in models)
-    if not are_equal(first, second):
+    losses = []
+    for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
+        with trainer.unchanged():
+            losses.append(trial.losses(model, trial.batch))
+    if not are_equal(*losses):
         expected = (
             "a network whose state_dict holds all that its output depends on; made again and given "
             "the weights of a checkpoint, it has other outputs, as with layers in a plain list"

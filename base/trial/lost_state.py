@@ -49,6 +49,7 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         ConfigFault: if it is an attribute of an optimiser.
     """
     copied, copies, has_lost = states(again), _attributes(again), False
+    saved_parts, changed = trainer.run_checkpoints.all_stateful.values(), []
     for key, state in states(trainer).items():
         (owner, value), (label, name) = _attributes(trainer)[key], key
         other, is_fixed = copied.get(key), _has(state, saved.get(key))
@@ -56,6 +57,9 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         if state == other or is_constant or (is_fixed and _has(state, other)):
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
+            continue
+        if any(value is part for part in saved_parts):
+            changed.append(f"{label}.{name}")
             continue
         if isinstance(owner, Optimizer):
             expected = f"one whose steps hold all in state or param_groups; {name} is not saved"
@@ -70,7 +74,12 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             "begin with its initial value: %s",
             *(label, name, remedy),
         )
-    return has_lost
+    if changed and not has_lost:  # Else what is lost explains the change.
+        problem = (
+            "in a checkpoint, but a step of a resumed run changes it otherwise: the step depends"
+        )
+        log.warning("%s: %s on what is in no checkpoint", ", ".join(changed), problem)
+    return has_lost or bool(changed)
 
 
 def _has(state: Any, other: Any) -> bool:

@@ -13,7 +13,9 @@ or a list of such objects. y grows downwards, and "text" and "writer" are option
 """
 
 import hashlib
+import logging
 import os
+import time
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +36,12 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError
 from utils.files import user_cache
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS = 30.0
+"""Time of reading after which the number of lines is logged, and again after twice as long each
+time (assumed: most data are read in less)."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -78,8 +86,7 @@ class OwnInk(DividedDataset):
     def read(self, files: object = None) -> Iterator[Parsed]:
         """Yield each line that can be used, or its fault."""
         counts = Counter[str]()
-        lines = distributed.bar(self.lines() or (), "reading lines", delay=1, leave=False)
-        for number, line in enumerate(lines):
+        for number, line in enumerate(self._reported()):
             parsed = Parsed()
             with parsed.attempt(f"line {number} (from 0)"):
                 sample = sample_of(line, self.y_grows_down)
@@ -88,6 +95,17 @@ class OwnInk(DividedDataset):
                 name += f".{counts[name]}" if counts[name] > 1 else ""
                 parsed.samples.append(sample.renamed(name))
             yield parsed
+
+    def _reported(self) -> Iterator[object]:
+        """Yield the result of `lines`, which may have no end; report how many lines there are."""
+        started, due = time.monotonic(), REPORT_SECONDS
+        lines = distributed.bar(self.lines() or (), "reading", unit=" lines", delay=1, leave=False)
+        for count, line in enumerate(lines, 1):
+            yield line
+            if time.monotonic() - started >= due:
+                due *= 2
+                said = "%s: %s lines are read so far; lines() has to end, as all are read at first"
+                log.info(said, type(self).__name__, f"{count:,}")
 
     def make(self) -> tuple[Samples, list[Fault]]:
         """Return all lines that can be used, and the faults of the others.

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from tiny_run import ChunkTrainer
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from base import distributed
 from base.run.random_state import random_state_kept
@@ -51,6 +52,34 @@ class Critic(ChunkTrainer):
             (losses.sum() / divisor).backward()
         self.critic_optimizer.step()
         return sums, norm
+
+
+class Judged(Critic):
+    """What the network predicts is changed by a judge, whose buffers change in training, by a
+    frozen teacher, and by the number of passes."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        judge = nn.Sequential(spectral_norm(nn.Linear(3, 3)), nn.BatchNorm1d(3))
+        self.judge = self.keep("judge", judge)
+        teacher = nn.Sequential(spectral_norm(nn.Linear(3, 3)), nn.Dropout(0.5))
+        self.teacher = self.keep("teacher", teacher.eval().requires_grad_(False))
+        self.passes = 0
+
+    def forward_batch(self, model, batch, state=None):
+        output = super().forward_batch(model, batch, state)
+        self.passes += 1
+        points, changed = output.prediction[batch.mask], output.prediction.clone()
+        changed[batch.mask] = points + self.judge(points) * (1 + self.passes / 1000)
+        changed[batch.mask] += self.teacher(points)
+        output.prediction = changed
+        return output
+
+    def state_dict(self):
+        return {"passes": self.passes}
+
+    def load_state_dict(self, state):
+        self.passes = state["passes"]
 
 
 class Gathering(ChunkTrainer):

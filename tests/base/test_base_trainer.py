@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 import numpy as np
 import pytest
 import torch
+from own_steps import Judged
 from tiny_run import (
     ONE_STEP,
     TRAIN,
@@ -29,6 +30,7 @@ from tiny_run import (
 
 from base.run.checkpoint import checkpoints, load_checkpoint, newest_checkpoint
 from base.run.training_parts import TrainingSettings
+from tests.same_run import differences, rows_of
 from utils.checks import ConfigFault, NotFinite, TrainingFailed
 
 # One step.
@@ -247,6 +249,38 @@ def test_validation_and_errors_in_drawing_or_tracking_do_not_change_the_training
     assert other.progress.epoch == 3 and rows(other)[2].keys() == rows(first)[2].keys()
     assert "on_epoch failed after epoch 2: ConnectionError: no route" in caplog.text
     assert "no colours" in (other.run.models / "train.log").read_text()
+
+
+def test_how_often_a_run_is_saved_changes_nothing(tmp_path):
+    seldom, often = (
+        trained(tmp_path, f"{minutes}", trainer=Judged, save_minutes=minutes, keep_last=None)
+        for minutes in (10.0, 0.0)
+    )
+    assert [len(checkpoints(each.run.models)) for each in (seldom, often)] == [3, 15]
+    states = [newest_checkpoint(each.run.models)[1] for each in (seldom, often)]
+    assert differences(*states) == []
+    tables = [rows_of(each.run.models / "metrics.csv") for each in (seldom, often)]
+    assert tables[0] == tables[1]
+
+
+def test_a_validation_leaves_modes_and_buffers_as_they_are(tmp_path):
+    trainer = make(tmp_path, trainer=Judged)
+    trainer.judge[1].eval()
+    for name in ("count", "total", "last"):
+        trainer.model.register_buffer(name, None if name == "last" else torch.zeros(()))
+
+    def look(model, inputs, _):
+        model.count += 1.0
+        model.total, model.last = model.total + inputs[0].sum(), inputs[0]
+
+    trainer.model.register_forward_hook(look)
+    networks = trainer._modules()
+    modes = [module.training for network in networks for module in network.modules()]
+    before = copy.deepcopy([network.state_dict() for network in networks])
+    assert math.isfinite(trainer.validate()["error"]) and trainer.passes > 0
+    assert modes == [module.training for network in networks for module in network.modules()]
+    assert {True, False} == {*modes}
+    assert differences(before, [network.state_dict() for network in networks]) == []
 
 
 @pytest.mark.parametrize("name", ["on_start", "on_end"])

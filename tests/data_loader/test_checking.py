@@ -1,13 +1,17 @@
 """Samples that are not as they should be end a training by their names."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.data.samples import Store
+from data_loader.checking import load_checked
 from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.recipe import Source
 from ink.sample import Sample
 from utils.checks import DataError
 
@@ -42,11 +46,20 @@ def put(split, place, **values):
     return change
 
 
-def added(split, other, name=None):
-    """Return a function that adds a training sample to another split."""
+def added(other, **values):
+    """Return a function that adds a training sample to another split, with other values."""
     return lambda splits: splits[other].append(
-        splits[split][2] if name is None else splits[split][2].renamed(name)
+        replace(splits["train"][2], **values) if values else splits["train"][2]
     )
+
+
+def unnamed(splits):
+    splits.update({split: [s.renamed("") for s in samples] for split, samples in splits.items()})
+
+
+def unnamed_and_shared(splits):
+    unnamed(splits)
+    splits["test"].append(splits["train"][2])
 
 
 PEN = np.array([[0, 0, 0], [1, 1, 0.5], [1, 1, 1]], np.float32)
@@ -57,8 +70,9 @@ PEN = np.array([[0, 0, 0], [1, 1, 0.5], [1, 1, 1]], np.float32)
     [
         (put("train", 1, name="s3"), "^Mine: 2 samples have the name 's3': each needs"),
         (put("train", 1, name="s7"), "^Mine: 2 samples have the name 's7'"),
-        (added("train", "valid"), "^Mine: 1 samples of 'valid' are trained on: s2 is in the split"),
-        (added("train", "test", "x"), "^Mine: 1 samples of 'test' are trained on: x is in the"),
+        (added("valid"), "^Mine: 1 samples of 'valid' are trained on: s2 is in the split"),
+        (added("test", ink=sample(2).ink), "^Mine: 1 samples of 'test' are trained on: s2 is in"),
+        (unnamed_and_shared, "^Mine: 1 samples of 'test' are trained on: one of them is in the"),
         (put("valid", 0, ink=PEN), "end of stroke, .* neither 0 nor 1: s6 is the first"),
         (put("valid", 0, ink=PEN.astype(float)), "ink of the type float64, not float32: s6"),
         (put("train", 0, ink=PEN.astype(int)), "ink of the type int64, not float32: s0"),
@@ -87,10 +101,57 @@ def test_extras_of_another_type_are_named():
     [
         lambda splits: splits.update(test=splits["valid"]),
         lambda splits: splits.update(dict.fromkeys(SPLITS, splits["train"])),
-        lambda splits: splits.update({k: [s.renamed("") for s in v] for k, v in splits.items()}),
+        unnamed,
         put("train", 0, missing=np.zeros(9, np.uint8)),
         put("train", 0, ink=sample(3).ink),  # equal lines of two names
     ],
 )
 def test_samples_that_are_meant_so_are_accepted(change):
     assert len(load(change).training) == 6
+
+
+@pytest.mark.parametrize("values", [{"name": "x"}, {"text": "b", "name": "x"}, {"name": ""}])
+def test_equal_ink_alone_is_counted_in_a_warning(values, caplog):
+    load(added("test", **values))
+    name = values["name"] or "one of them"
+    said = "Mine: 1 samples of 'test' have the ink of training samples, with another text or name"
+    assert caplog.messages == [f"{said}: {name} first"]
+
+
+class OnDemand(Store):
+    """Makes each sample when it is asked for, and counts how often."""
+
+    def __init__(self):
+        self.counts = Counter()
+
+    def sample(self, number):
+        self.counts[number] += 1
+        made = sample(number)
+        return replace(made, ink=made.ink * np.float32([2, 2, 1]))
+
+
+class MadeOnDemand(BaseDataset):
+    def __init__(self, valid):
+        self.store, self.valid = OnDemand(), valid
+
+    def load(self, splits=SPLITS):
+        numbers = {"train": range(150), "valid": self.valid, "test": range(180, 200)}
+        return Loaded({k: self.store.take(np.array(numbers[k])) for k in splits}, "on demand")
+
+
+def test_samples_that_are_made_on_demand_are_compared_by_their_content():
+    dataset = MadeOnDemand(range(150, 180))
+    load_checked(dataset, SPLITS)
+    assert set(dataset.store.counts.values()) == {1} and len(dataset.store.counts) == 200
+    with pytest.raises(DataError, match="30 samples of 'valid' are trained on: s120 is in the"):
+        load_checked(MadeOnDemand(range(120, 180)), SPLITS)
+
+
+def test_each_source_of_a_recipe_is_checked():
+    sources = {"mine": Source(Mine(added("valid"))), "other": Source(Mine())}
+    arguments = {"sources": sources, "train": ["other", "mine"], "valid": ["mine"]}
+    with pytest.raises(DataError, match="1 samples of 'valid' are trained on: s2"):
+        HandwritingDataLoader(**arguments).load(seed=1)
+    arguments["sources"] = {**sources, "mine": Source(Mine(put("valid", 0, ink=PEN)))}
+    with pytest.raises(DataError, match="neither 0 nor 1: s6 is the first"):
+        HandwritingDataLoader(**arguments).load(seed=1)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+import random
 import time
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from own_steps import Critic
+from own_steps import Critic, Judged
 from tiny_run import (
     ChunkTrainer,
     Curriculum,
@@ -321,6 +322,28 @@ class Silent:
 
     def __get__(self, network, cls=None):
         return []
+
+
+NUDGES = random.Random(0)
+
+
+class Nudged(Judged):
+    """Its judge is changed by numbers that lie outside of it and of the trainer."""
+
+    def step(self, chunks):
+        self.judge[1].running_mean += NUDGES.random()
+        return super().step(chunks)
+
+
+@pytest.mark.parametrize("trainer", [Judged, Nudged])
+def test_a_kept_part_is_not_said_to_be_in_no_checkpoint(tmp_path, caplog, monkeypatch, trainer):
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, trainer=trainer))
+    said = (
+        "Nudged.judge: in a checkpoint, but a step of a resumed run changes it otherwise: the step "
+    )
+    said += "depends on what is in no checkpoint"
+    assert caplog.messages == ([said] if trainer is Nudged else [])
 
 
 class Sound(ChunkTrainer):

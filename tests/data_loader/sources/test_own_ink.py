@@ -1,4 +1,6 @@
 import hashlib
+import itertools
+import logging
 from collections import Counter
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.sources import own_ink
 from data_loader.sources.own_ink import OwnInk
 from ink.formats.json_strokes import json_lines
 from tests.loaded import in_order
@@ -114,6 +117,21 @@ def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=f"^{tmp_path}/ink.json: a file that cannot be read"):
         json_lines("ink.json")
+
+
+def test_endless_lines_say_how_many_are_read(monkeypatch, caplog):
+    class Endless(OwnInk):
+        def lines(self):
+            for number in itertools.count():
+                yield f"text {number}", STROKES
+
+    monkeypatch.setattr(own_ink, "REPORT_SECONDS", 1e-3)
+    caplog.set_level(logging.INFO)
+    for count, _ in enumerate(Endless().read()):  # A report follows its line.
+        if said := [message for message in caplog.messages if f" {count:,} lines" in message]:
+            break
+    rest = "lines are read so far; lines() has to end, as all are read at first"
+    assert said == [f"Endless: {count:,} {rest}"]
 
 
 def test_no_lines_and_too_few_lines_are_errors():
