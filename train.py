@@ -161,6 +161,9 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return the trainer of a run, with its initial or resumed weights."""
     trainer = new_trainer(start, data, device)
+    if new := start.new_weights(trainer.model):
+        name = type(trainer.model).__name__
+        log.info("%s trains weights that the checkpoint lacks: %s", name, ", ".join(new))
     if not start.is_resumed:
         return trainer
     try:
