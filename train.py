@@ -38,7 +38,7 @@ from commands.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
-from parse_config import resolved_config, settings_of
+from parse_config import grouped_weights, resolved_config, settings_of
 from utils.checks import (
     CheckpointError,
     ConfigFault,
@@ -186,7 +186,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
-    optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
+    optimizer = plan.build("optimizer", params=grouped_weights(plan, model.to(device)))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
     parts = TrainingParts(

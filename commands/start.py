@@ -325,7 +325,7 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     block, values = children(stored), network.values
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     bases = {base.__name__: base for base in network.cls.__mro__}
-    if base := bases.get(block.get("type")):
+    if base := bases.get(str(block.get("type"))):
         arguments = signature_of(base).arguments
         defaults = {
             name: parameter.default

@@ -28,6 +28,7 @@ from tiny_run import (
     go_on,
     make,
     resumed,
+    thawing,
     trained,
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -56,6 +57,7 @@ KINDS = {
     "critic": {"trainer": Critic, "loader": {"batch_size": 1}, "epochs": 2},
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "lists": {"metrics": (MeanPrediction, Ranked), "epochs": 2},
+    "groups": {"optimizer": thawing, "weight_noise": "fixed", "clip_norm": 0.5, "epochs": 2},
     "schedule-free": {"optimizer": ScheduleFree, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}

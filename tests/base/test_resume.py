@@ -19,6 +19,7 @@ from tiny_run import (
     make,
     one_cycle,
     stopped_at,
+    thawing,
     trained,
 )
 from torch.optim import lr_scheduler
@@ -47,6 +48,7 @@ KINDS = {
     "a schedule of one's own": {"optimizer": "SGD", "scheduler": Calming},
     "an optimiser that counts": {"optimizer": Counting, "scheduler": halving, "lr": 1.0},
     "schedule-free": {"optimizer": ScheduleFree, "weight_noise": "fixed"},
+    "groups": {"optimizer": thawing, "scheduler": halving, "warmup_steps": 9, "ema_decay": 0.8},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
