@@ -157,7 +157,8 @@ def try_constructors(
             with torch.device("meta" if bound_class.key.startswith("arch") else "cpu"):
                 built = bound_class.build(supplied, objects)
             if isinstance(built, Optimizer):
-                check_groups(built, bound_class)  # A schedule would fail without a learning rate.
+                check_groups(built)  # A schedule would fail without a learning rate.
+                torch_parts.check_options(built, bound_class)
             objects[bound_class.key] = built
         except ConfigFault as fault:  # repeated if it is a fault of an inner object
             refused[fault.key] = fault

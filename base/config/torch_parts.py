@@ -110,6 +110,16 @@ def group_faults(groups: Sequence[WeightGroup], names: Sequence[str]) -> Iterato
             yield ConfigFault(f"{group.key}.names", [*group.names], expected)
 
 
+def check_options(optimizer: Optimizer, part: BoundClass) -> None:
+    """Raise a ConfigFault if `part` is a group of weights with an argument that an optimiser, made
+    of it, does not have for each group."""
+    for name, value in part.args.items() if isinstance(part, WeightGroup) else ():
+        if name not in optimizer.defaults:
+            kind = type(optimizer).__name__
+            expected = f"{kind} has it for all weights alike: its param_groups have no {name!r}"
+            raise ConfigFault(f"{part.key}.args.{name}", value, expected)
+
+
 def with_groups(optimizer: BoundClass, weights: Sequence[Sequence[Tensor]]) -> list[Any]:
     """Return the weights of an optimiser with their options, as torch's constructors take them.
 

@@ -11,7 +11,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.config import user_modules
-from base.config.binder import BoundClass, WeightGroup
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
 from base.run.digest import digest
@@ -24,17 +23,11 @@ two)."""
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
 
 
-def check_groups(optimizer: Optimizer, part: BoundClass) -> None:
-    """Raise a ConfigFault if a group of an optimiser has no learning rate, or if an argument of
-    `part`, a group of weights, is no option of groups."""
+def check_groups(optimizer: Optimizer) -> None:
+    """Raise a ConfigFault if a group of an optimiser has no learning rate."""
     if not all("lr" in group for group in optimizer.param_groups):
         expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
         raise ConfigFault("optimizer", type(optimizer).__name__, expected)
-    for name, value in part.args.items() if isinstance(part, WeightGroup) else ():
-        if name not in optimizer.defaults:
-            kind = type(optimizer).__name__
-            expected = f"{kind} has it for all weights alike: its param_groups have no {name!r}"
-            raise ConfigFault(f"{part.key}.args.{name}", value, expected)
 
 
 def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:

@@ -82,7 +82,7 @@ def test_a_run_resumed_thrice_equals_the_uninterrupted_run_bit_for_bit(tmp_path,
     for stop in (4, last, None):
         again, number = go_on(tmp_path, trainer=stopped_at(base, stop), **options)
         assert number == (None if stop is None else signal.SIGINT)
-    assert again.is_complete
+    assert again.is_complete()
     assert differences(last_state(whole), last_state(again)) == []
     assert rows(again) == rows(whole)
     assert differences(load_checkpoint(whole.run.best), load_checkpoint(again.run.best)) == []
@@ -91,7 +91,7 @@ def test_a_run_resumed_thrice_equals_the_uninterrupted_run_bit_for_bit(tmp_path,
 
 def test_the_step_in_which_a_signal_comes_is_finished_and_saved(tmp_path):
     trainer = make(tmp_path, trainer=stopped_at(ChunkTrainer, 0))
-    assert trainer.train() == signal.SIGINT and not trainer.is_complete
+    assert trainer.train() == signal.SIGINT and not trainer.is_complete()
     assert checkpoints(trainer.run.models)[0].name == "checkpoint-epoch1-step1.pth"
 
 
