@@ -24,7 +24,15 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
-from base.config.binder import Annotation, Binder, Choice, faults, references
+from base.config.binder import (
+    Annotation,
+    Binder,
+    BoundClass,
+    Choice,
+    WeightGroup,
+    faults,
+    references,
+)
 from base.config.plan import CACHE, Plan
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
@@ -152,7 +160,6 @@ def try_constructors(
         "alphabet": TRIAL_ALPHABET,
         **network_arguments,
     }
-    supplied["params"] = [torch.nn.Parameter(torch.ones(2, 2))]
     supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
     objects, refused = {}, {}
     for bound_class in plan.bound_classes():
@@ -160,11 +167,13 @@ def try_constructors(
             continue
         if not references(bound_class) <= objects.keys():  # An object in its arguments has faults.
             continue
+        supplied["params"] = _trial_weights(bound_class, objects.get("arch"))
         try:
             with torch.device("meta" if bound_class.key.startswith("arch") else "cpu"):
                 built = bound_class.build(supplied, objects)
             if isinstance(built, Optimizer):
                 check_groups(built)  # A schedule would fail without a learning rate.
+                torch_parts.check_options(built, bound_class)
             objects[bound_class.key] = built
         except ConfigFault as fault:  # repeated if it is a fault of an inner object
             refused[fault.key] = fault
@@ -184,6 +193,15 @@ def try_constructors(
     return objects.get("arch")
 
 
+def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
+    """Return a small weight for each group of weights that an optimiser has in a network."""
+    groups, names = optimizer.groups, [[""]] * (1 + len(optimizer.groups))
+    if groups and network is not None:
+        names = torch_parts.divided(groups, dict(network.named_parameters()))
+    weights = [[torch.nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
+    return torch_parts.with_groups(optimizer, weights)
+
+
 def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
     """Yield the faults of parts that do not fit each other, or the trainer and its settings.
 
@@ -192,6 +210,9 @@ def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
         plan: the plan of the objects.
     """
     network, loss, trainer = objects.get("arch"), objects.get("loss"), plan["trainer"]
+    if network is not None:
+        groups = [part for part in plan.bound_classes() if isinstance(part, WeightGroup)]
+        yield from torch_parts.group_faults(groups, [*dict(network.named_parameters())])
     bound = plan.bound["metrics"]
     is_built = not faults(bound) and all(bound_class.key in objects for bound_class in bound)
     is_scored = loss is not None and is_built
@@ -201,6 +222,19 @@ def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
     logged = logged_names(loss, metrics, True) if is_scored else None
     if trainer is not None and not faults(trainer):
         yield from settings_of(plan).validate(objects.get("lr_scheduler"), logged)
+
+
+def grouped_weights(plan: Plan, network: BaseModel) -> list[Any]:
+    """Return the weights of a network in the groups of the config, for its optimiser.
+
+    Raises:
+        ConfigError: with all faults of the groups.
+    """
+    weights, optimizer = dict(network.named_parameters()), plan.checked()["optimizer"]
+    if found := [*torch_parts.group_faults(optimizer.groups, [*weights])]:
+        raise plan.error(found)
+    names = torch_parts.divided(optimizer.groups, weights)
+    return torch_parts.with_groups(optimizer, [[*map(weights.get, each)] for each in names])
 
 
 def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Plan:
@@ -254,4 +288,4 @@ def choices(base: Annotation) -> dict[str, Choice]:
 
 def config_binder() -> Binder:
     """Return a `Binder` for the objects that a config describes."""
-    return Binder(choices, FROM_PROGRAM, torch_parts.SIGNATURES)
+    return Binder(choices, FROM_PROGRAM, torch_parts.SIGNATURES, grouped=(Optimizer,))

@@ -39,7 +39,7 @@ from commands.train.start import resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
-from parse_config import resolved_config, settings_of
+from parse_config import grouped_weights, resolved_config, settings_of
 from utils.checks import (
     CheckpointError,
     ConfigFault,
@@ -162,6 +162,9 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
 def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return the trainer of a run, with its initial or resumed weights."""
     trainer = new_trainer(start, data, device)
+    if new := start.new_weights(trainer.model):
+        name = type(trainer.model).__name__
+        log.info("%s trains weights that the checkpoint lacks: %s", name, ", ".join(new))
     if not start.is_resumed:
         return trainer
     try:
@@ -184,7 +187,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
-    optimizer = plan.build("optimizer", params=[*model.to(device).parameters()])
+    optimizer = plan.build("optimizer", params=grouped_weights(plan, model.to(device)))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
     parts = TrainingParts(

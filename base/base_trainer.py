@@ -106,7 +106,7 @@ class BaseTrainer(ABC):
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.run_checkpoints)
         self.soundness = Soundness(self.settings, *judged, self._sums_before_save)
-        self._is_trained = False
+        self._is_over = self._is_trained = False
 
     # Methods that a task may override.
 
@@ -169,6 +169,17 @@ class BaseTrainer(ABC):
 
     def on_epoch(self, row: dict[str, float]) -> None:
         """Receive the epoch's row of `metrics.csv`, after each epoch, in the main process."""
+
+    def is_complete(self) -> bool:
+        """Return whether the run ends, after an epoch or when it goes on after one: all epochs are
+        done, or the last `early_stop` epochs brought no improvement.
+
+        The main process alone asks. `state.values` has the values of the last epoch, by the names
+        in `metrics.csv`.
+        """
+        progress, early_stop = self.progress, self.settings.early_stop
+        stops_early = early_stop is not None and progress.not_improved >= early_stop
+        return progress.epoch >= self.epochs or stops_early
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs, in the main process."""
@@ -269,8 +280,10 @@ class BaseTrainer(ABC):
         self.check()
         for module in self._modules():
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
+        if self.progress.epoch > 0:
+            self._ask_whether_over()
         with self._session():
-            while not (self.is_complete or self._stop.requested):
+            while not (self._is_over or self._stop.requested):
                 self.commit(self.run_epoch())
         return self._stop.signal
 
@@ -294,14 +307,14 @@ class BaseTrainer(ABC):
                 with closing(self.stream):
                     self._begin()
                     yield
-                    if self.is_complete:
+                    if self._is_over:
                         self.run_log.finished(self.progress)
                         self.run.remove_old(self.settings.keep_last and 1)
                 self._stop.poll()
             if self._stop.failure is not None:
                 raise self._stop.failure
-            self._is_trained = self.is_complete
-            if self.is_complete and distributed.is_main():
+            self._is_trained = self._is_over
+            if self._is_over and distributed.is_main():
                 with errors_as_config_fault("trainer", self, "one whose on_end works"):
                     self.on_end()
 
@@ -324,16 +337,16 @@ class BaseTrainer(ABC):
         if distributed.is_main():
             verb = "finish" if self._is_trained else "resume"
             hint = f"to {verb}: python train.py -r {self.resume_argument}"
-            self.run_log.ended(error, is_complete=self.is_complete, resume_hint=hint)
+            self.run_log.ended(error, is_complete=self._is_over, resume_hint=hint)
 
     # The loop.
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether all epochs are done, or the last `early_stop` epochs brought no improvement."""
-        progress, early_stop = self.progress, self.settings.early_stop
-        stops_early = early_stop is not None and progress.not_improved >= early_stop
-        return progress.epoch >= self.epochs or stops_early
+    def _ask_whether_over(self) -> None:
+        """Ask the rule of the main process whether the run is complete."""
+        with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
+            # By the class, as a property would hide the method.
+            rule = type(self).is_complete
+            self._is_over = distributed.broadcast_object(lambda: bool(rule(self)))
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -421,10 +434,12 @@ class BaseTrainer(ABC):
             self.run_checkpoints.save_best()
         if self.progress.step == 0:
             reason = reason or "every step was skipped"
-        if self.is_complete and reason is not None:
+        with self._saving_after_errors():
+            self._ask_whether_over()
+        if self._is_over and reason is not None:
             raise self.soundness.failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
-        if self.is_complete or stopped or epoch % self.settings.save_period == 0:
+        if self._is_over or stopped or epoch % self.settings.save_period == 0:
             self.run_checkpoints.save(reason)
 
     def _save(self) -> None:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
 from ink.sample import Sample
-from model.generation.generators import GenerationNetwork
+from model.generation.generators import GenerationNetwork, masked_output
 from model.generation.metrics import SSE
 from model.generation.mixture import Mixture, cross_entropy
 from model.generation.regression import PointEstimate
@@ -81,7 +81,8 @@ def evaluate(
     sse, sums, num_sequences, num_points = SSE(), Counter(), 0, 0
     for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
         batch = batch.to(device)
-        output = model(batch.inputs, batch.text, batch.text_lengths, model.begin(batch))
+        inputs = batch.inputs, batch.text, batch.text_lengths, model.begin(batch)
+        output = masked_output(model, batch.mask, *inputs)
         sse.update(output, batch, scale)
         num_sequences += len(batch.lengths)
         num_points += batch.points

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import experiments
 import train
@@ -17,6 +18,7 @@ from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model import SynthesisNetwork
+from tests.same_run import differences
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
 
@@ -87,6 +89,30 @@ class Mine(OwnInk):
             yield text, [points]
 
 
+class LowRank(nn.Linear):
+    """A linear layer with a further term of low rank."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.down = nn.Parameter(torch.randn(2, inputs))
+        self.up = nn.Parameter(torch.zeros(outputs, 2))
+
+    def forward(self, inputs):
+        return super().forward(inputs) + inputs @ self.down.t() @ self.up.t()
+
+
+class Adapted(SynthesisNetwork):
+    """Trains a term of its output layer alone."""
+
+    def __init__(self, *supplied, **options) -> None:
+        super().__init__(*supplied, **options)
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(name in ("output.down", "output.up"))
+
+    def output_layer(self, size):
+        return LowRank(size, super().output_layer(size).out_features)
+
+
 KNOWN = ["ab cab", "back", "cab", "a b c", "kab", "cak", "ack b", "bb k"]
 SCRIPTS = [
     "caf\u00e9 cre\u0300me",  # one of the accents composed, one not
@@ -111,9 +137,9 @@ def config_of(texts):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, logging_restored):
-    """An empty folder in which the scripts run, and `Mine` among the datasets."""
+    """An empty folder in which the scripts run, with `Mine` and `Adapted` among the classes."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(user_modules, "classes", lambda: [Mine])
+    monkeypatch.setattr(user_modules, "classes", lambda: [Mine, Adapted])
     return tmp_path
 
 
@@ -195,3 +221,51 @@ def test_the_report_marks_characters_that_a_checkpoint_does_not_know(trained, ca
     assert "combining circumflex accent" in printed
     assert run(texts, "--prepare") == 0
     assert "*" not in capsys.readouterr().out
+
+
+ADAPTED = ["-o", "arch.type=Adapted", "-o", "trainer.args.keep_normalisation=true"]
+
+
+def test_an_adapter_of_a_trained_network_trains_what_is_new_in_it(trained, capsys):
+    texts = [*KNOWN[:-1], "c\u00e9"]
+    words = ["-r", str(trained), *ADAPTED, "-o", "lr_scheduler=null", "-o", "optimizer.type=Adam"]
+    assert run(texts, *words, "--run-id", "new") == 0
+    said = "Adapted trains weights that the checkpoint lacks: output.down, output.up\n"
+    assert capsys.readouterr().out.count(said) == 1
+    old, new = (load_checkpoint(path) for path in (trained, checkpoint_of("new")))
+    weights, added = new["state_dict"], new["state_dict"].keys() - old["state_dict"].keys()
+    assert added == {"output.down", "output.up"} and weights["output.up"].any()
+    # What was known of the text goes on as it was, beside what is new of it.
+    for name, value in old["state_dict"].items():
+        kept = weights[name]
+        assert kept.shape != value.shape or torch.equal(kept, value), name
+    assert weights["layers.0.weight_window"].shape[1] == 6
+    # It is a checkpoint like any other.
+    limit = "trainer.args.time_limit_minutes"
+    assert run(texts, *words, "--run-id", "again", "-o", f"{limit}=0") == 0
+    assert train.main(["-d", "cpu", "-r", str(MODELS / "again"), "-o", f"{limit}=null"]) == 0
+    ends = load_checkpoint(checkpoint_of("again")), new
+    assert [place for place in differences(*ends) if "time_limit" not in place] == []
+    assert experiments.main(["evaluate", "-d", "cpu", "-r", str(MODELS / "new")]) == 0
+    write(MODELS / "new", "c\u00e9")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (
+            [*ADAPTED, "-o", "arch.args.hidden_size=5"],
+            ["layers.0.bias: shape (24,) instead of (20,)", "hidden_size is 6 in the file, 5 in"],
+        ),
+        (
+            [*ADAPTED, "-o", "arch.args.num_layers=1"],
+            ["layers.1.layer.bias_hh_l0: shape (24,) instead of none", "num_layers is 2 in"],
+        ),
+        (["-o", "arch.args.hand_size=4"], ["hand_size is null in the file, 4 in the config"]),
+    ],
+    ids=["another shape", "no place", "new ones of the same class"],
+)
+def test_weights_that_do_not_fit_an_adapter_are_named(trained, capsys, words, named):
+    assert run(KNOWN, "-r", str(trained), *words) == 2
+    message = capsys.readouterr().err
+    assert all(each in message for each in named) and message.count("is ") == 1

@@ -15,6 +15,7 @@ from base.base_data_loader import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.plan import Plan
+from base.config.torch_parts import with_groups
 from commands.shared.options import parse_override
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
@@ -22,6 +23,7 @@ from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
     TRIAL_ALPHABET,
     TRIAL_NORMALISATION,
+    grouped_weights,
     plan_from_checkpoint,
     plan_from_file,
     plan_of,
@@ -81,6 +83,8 @@ def test_a_sound_config_builds_the_objects_that_it_names():
 
 NO_OBJECT = 'an object {"type": ..., "args": {...}}'
 WHOLE = "a whole number from 1 to 8192"
+GROUP = 'an object {"names": [...], "args": {...}, "from_step": ...}'
+BETAS = {"betas": [0.9, 1.0]}
 UNMONITORED = {"epochs": 1, "monitor": None, "early_stop": 2}
 FAULTS = [
     *(("name", name, "letters, digits") for name in ("../up", ".hidden", "", 5, ...)),
@@ -104,6 +108,18 @@ FAULTS = [
     ("optimizer.args.lr", -1, "optimizer.args.lr = -1: a number from 0 to 1000000"),
     ("optimizer.args.betas", [0.9], "a list of 2, each a number from 0 to 1"),
     ("optimizer.args.betas", [0.9, 1.0], "Adam refuses it: Invalid beta parameter"),
+    ("optimizer.groups", {}, f"optimizer.groups = {{}}: a list, each {GROUP}"),
+    ("optimizer.groups", [3], f"optimizer.groups.0 = 3: {GROUP}"),
+    ("optimizer.groups", [{"names": ["*"], "args": 3}], "groups.0.args = 3: an object of argum"),
+    ("optimizer.groups", [{"names": "*"}], 'groups.0.names = "*": a list, each a string'),
+    ("optimizer.groups", [{"from_step": 3}], "groups.0.names: is missing: a list, each a string"),
+    ("optimizer.groups", [{"names": ["*"], "from_step": -1}], "= -1: a whole number at least 0"),
+    ("optimizer.groups", [{"names": ["*"], "lr": 1}], "groups.0.lr = 1: unknown key; a group has"),
+    ("optimizer.groups", [{"names": ["*"], "args": {"wd": 0}}], "wd = 0: Adam takes no such arg"),
+    ("optimizer.groups", [{"names": ["*"], "args": BETAS}], "0.args = {"),
+    ("optimizer.groups", [{"names": ["*", "out.*"]}], '1 = "out.*": no weight has such a name'),
+    ("optimizer.groups", [{"names": ["*"]}, {"names": ["*.bias"]}], "1.names = ["),
+    ("loss.groups", [], 'loss.groups = []: unknown key; an object has "type" and "args"'),
     ("lr_scheduler.args.last_epoch", 4, "OneCycleLR takes no such argument"),
     ("lr_scheduler", {"type": "ReduceLROnPlateau"}, "trainer.args.schedule_by = "),
     ("metrics.0.type", "BaseMetric", "unknown type"),
@@ -304,6 +320,12 @@ class Diving(torch.optim.SGD):
         self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
 
 
+class Paced(torch.optim.SGD):
+    def __init__(self, params, *, lr: float = 1.0, pace: float = 1.0):
+        self.pace = pace
+        super().__init__(params, lr=lr)
+
+
 class Baseless(nn.Module):
     """Named almost as a network of the project."""
 
@@ -485,6 +507,74 @@ def test_arguments_that_fit_only_together_are_checked_together():
     config = changed("optimizer", {"type": "Adagrad"})
     assert "lr_scheduler.args = {" in only_fault(config)
     assert faults(config, "lr_scheduler.args.cycle_momentum=false") == []
+
+
+def test_an_argument_of_a_group_is_one_that_an_own_optimiser_has_for_each_group(monkeypatch):
+    monkeypatch.setattr(user_modules, "classes", lambda: [Paced])
+    groups = [{"names": ["*.bias"], "args": {"lr": 0.1}}, {"names": ["*"], "args": {"pace": 2}}]
+    config = changed("optimizer", {"type": "Paced", "groups": groups})
+    config["lr_scheduler"] = None
+    expected = "groups.1.args.pace = 2.0: Paced has it for all weights alike: its param_groups"
+    assert expected in only_fault(config)
+
+
+GROUPS = [
+    {"names": ["*.bias*"], "args": {"weight_decay": 0.5}},
+    {"names": ["layers.0.*", "*.bias"], "args": {"lr": 0.001}, "from_step": 7},
+]
+
+
+def test_weights_are_grouped_by_the_first_pattern_that_matches_their_names():
+    small = {"hidden_size": 4, "num_windows": 2}
+    config = parsed(tiny_config.changed(CONFIG, {"arch.args": small, "optimizer.groups": GROUPS}))
+    network = config.build("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
+    optimizer = config.build("optimizer", params=grouped_weights(config, network))
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    rest, biases, first = (
+        [names[id(weight)] for weight in group["params"]] for group in (optimizer.param_groups)
+    )
+    assert sorted(rest + biases + first) == sorted(names.values())
+    assert biases == [name for name in names.values() if ".bias" in name]
+    assert first == [name for name in names.values() if "layers.0." in name and ".bias" not in name]
+    options = ("lr", "weight_decay", "from_step", "betas")
+    assert [[group.get(option) for option in options] for group in optimizer.param_groups] == [
+        [0.01, 0, None, (0.0, 0.999)],
+        [0.01, 0.5, 0, (0.0, 0.999)],
+        [0.001, 0, 7, (0.0, 0.999)],
+    ]
+    # Without other weights there is no other group.
+    config = parsed(
+        tiny_config.changed(CONFIG, {"arch.args": small, "optimizer.groups": [{"names": ["*"]}]})
+    )
+    assert len(grouped_weights(config, network)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "args"),
+    [("OneCycleLR", {}), ("CosineAnnealingLR", {}), ("StepLR", {"step_size": 3})],
+)
+def test_a_schedule_scales_the_rates_of_all_groups(kind, args):
+    schedule = {"type": kind, "args": args}
+    config = parsed(
+        tiny_config.changed(CONFIG, {"lr_scheduler": schedule, "optimizer.groups": GROUPS})
+    )
+    weights = [[torch.nn.Parameter(torch.ones(2))] for _ in range(3)]
+    optimizer = config.build("optimizer", params=with_groups(config["optimizer"], weights))
+    schedule, rates = config.build("lr_scheduler", optimizer=optimizer, steps=9), set()
+    for _ in range(8):
+        optimizer.step()
+        schedule.step()
+        whole, *others = (group["lr"] for group in optimizer.param_groups)
+        assert others == pytest.approx([whole, whole / 10])
+        rates.add(whole)
+    assert len(rates) > 2
+
+
+def test_one_rate_of_a_schedule_is_not_taken_for_groups_with_several():
+    config = tiny_config.changed(CONFIG, {"optimizer.groups": GROUPS})
+    expected = "max_lr = 0.1: a list of 3: the rate of the weights of no group, and of each group;"
+    assert expected in only_fault(config, "lr_scheduler.args.max_lr=0.1")
+    assert faults(config, "lr_scheduler.args.max_lr=[0.1, 0.1, 0.2]") == []
 
 
 def test_a_schedule_gets_its_length_and_its_rate_from_the_run():

@@ -17,7 +17,7 @@ from data_loader.checking import check_texts
 from ink.normalisation import Normalisation
 from ink.sample import Sample
 from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
-from model.generation.generators import Output
+from model.generation.generators import Output, masked_output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import PERIOD, sample
@@ -90,7 +90,8 @@ class GenerationTrainer(BaseTrainer):
     ) -> Output:
         """Run `model` on a batch, from `state` or, by default, from the state of `model.begin`."""
         state = model.begin(batch) if state is None else state
-        return model(batch.inputs, batch.text, batch.text_lengths, state)
+        inputs = batch.inputs, batch.text, batch.text_lengths, state
+        return masked_output(model, batch.mask, *inputs)
 
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in the dataset's reference unit (`Loaded.canonical`),

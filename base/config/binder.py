@@ -6,7 +6,8 @@ of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tu
 these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
 and `type[...]` of it for one that is made later. `Annotated[dict[str, X], hook]` is for objects
 by name, in which the name of one may stand in the place of a later object; `hook` is applied to
-the signatures of all classes in them.
+the signatures of all classes in them. The description of an optimiser may also have `groups`: the
+arguments of some weights, by patterns of their names.
 
 Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -16,7 +17,7 @@ import collections.abc
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache
@@ -31,6 +32,7 @@ from utils.checks import (
     ABSENT,
     NOTHING,
     ConfigFault,
+    Range,
     UserError,
     described,
     hint,
@@ -55,9 +57,11 @@ DESCRIPTIONS = {
     str: "a string",
     types.NoneType: "null",
 }
+Count: TypeAlias = Annotated[int, Range(0)]
 MAX_INTEGER = 2**63 - 1
 """The largest number in a tensor of int64."""
 OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
+GROUP_DESCRIPTION = 'an object {"names": [...], "args": {...}, "from_step": ...}'
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class BoundClass:
     """The plain defaults of arguments that are left out."""
     is_built_later: bool = False
     """Whether the program gets the bound class itself, and builds the object later, by a call."""
+    groups: "Sequence[WeightGroup]" = ()
+    """Of an optimiser: the groups of weights that have other arguments."""
 
     def __call__(self, **supplied: Any) -> Any:
         """Build the object of arguments that the program has only now, see `build`."""
@@ -179,6 +185,18 @@ class BoundClass:
             cause = "not enough memory:" if lacks_memory(error) else "its constructor ended in"
             problem = f"{cause} {described(error)}"
             raise ConfigFault(f"{self.key}.type", self.cls.__name__, problem) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightGroup(BoundClass):
+    """The class of an optimiser with its bound arguments for some weights."""
+
+    names: Sequence[str]
+    """The patterns of the weights' names, as of `fnmatch`."""
+    args: Mapping[str, Any]
+    """The bound arguments that the group sets; `values` has those of the optimiser, too."""
+    from_step: int
+    """The number of steps of the run before the weights are trained."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +255,7 @@ def faults(bound: Bound) -> list[ConfigFault]:
 
 def _within(bound: Bound) -> Iterator[Any]:
     """Yield all values within a bound value, inner ones first, and the value."""
-    values = bound.values if isinstance(bound, BoundClass) else bound
+    values = [bound.values, bound.groups] if isinstance(bound, BoundClass) else bound
     if isinstance(values, Mapping | list | tuple):
         for value in values.values() if isinstance(values, Mapping) else values:
             yield from _within(value)
@@ -269,6 +287,8 @@ class Binder:
     """The signatures of classes that do not follow the convention."""
     hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
     """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
+    grouped: Collection[type] = ()
+    """The base classes whose descriptions may have `groups`."""
     referable: Mapping[str, Any] = field(default_factory=dict)
     """By name, the bound classes of objects whose names may stand in the place of an object, or
     faults."""
@@ -376,11 +396,39 @@ class Binder:
 
     def _bind_object(self, base: type, value: Config, key: str) -> Bound:
         """Bind the description of an object of a class of `base`."""
-        unknown = 'unknown key; an object has "type" and "args"'
-        others = (name for name in value if name not in ("type", "args"))
-        misfits = [ConfigFault(f"{key}.{name}", value[name], unknown) for name in others]
+        entries = ("type", "args", *(("groups",) if base in self.grouped else ()))
+        misfits = _unknown(value, entries, key, "an object")
         bound_class = self._bind_class(base, value.get("type", ABSENT), value.get("args", {}), key)
+        if "groups" in entries and isinstance(bound_class, BoundClass):
+            groups = self._bind_groups(bound_class, value.get("groups", []), f"{key}.groups")
+            bound_class = replace(bound_class, groups=groups)
         return [*misfits, bound_class] if misfits else bound_class
+
+    def _bind_groups(self, whole: BoundClass, groups: Json, key: str) -> list[Bound]:
+        """Bind the groups of the weights of an optimiser, `whole`."""
+        if not isinstance(groups, list):
+            return [ConfigFault(key, groups, f"a list, each {GROUP_DESCRIPTION}")]
+        return [self._bind_group(whole, group, f"{key}.{n}") for n, group in enumerate(groups)]
+
+    def _bind_group(self, whole: BoundClass, group: Json, key: str) -> Bound:
+        """Bind a group of the weights of an optimiser, `whole`."""
+        if not isinstance(group, dict):
+            return ConfigFault(key, group, GROUP_DESCRIPTION)
+        if not isinstance(args := group.get("args", {}), dict):
+            return ConfigFault(f"{key}.args", args, "an object of arguments")
+        args = {
+            name: self._bind_argument(whole.signature, name, value, f"{key}.args.{name}")
+            for name, value in args.items()
+        }
+        names = self.bind(list[str], group.get("names", ABSENT), f"{key}.names")
+        from_step = self.bind(Count, group.get("from_step", 0), f"{key}.from_step")
+        misfits = _unknown(group, ("names", "args", "from_step"), key, "a group")
+        misfits += faults([names, from_step])
+        # Faults of the whole are no further faults of a group.
+        values = args if faults(whole) else {**whole.values, **args}
+        options = {"names": names, "args": args, "from_step": from_step}
+        bound = WeightGroup(whole.cls, whole.signature, key, values, NOTHING, **options)
+        return [*misfits, *faults(args)] if misfits else bound
 
     def _bind_class(self, base: type, kind: Json, args: Json, key: str) -> BoundClass | ConfigFault:
         """Bind the arguments of an object of the class `kind`."""
@@ -462,6 +510,15 @@ def plain_values(
             plain[name] = strict_json.plain(value)
     bound = {name: binder.bind(arguments[name].annotation, plain[name], name) for name in plain}
     return {name: plain[name] for name in plain if not faults(bound[name])}
+
+
+def _unknown(value: Config, entries: Sequence[str], key: str, owner: str) -> list[ConfigFault]:
+    """Return a fault for each entry of an object of JSON at `key` but the known `entries`."""
+    *others, last = map(shown, entries)
+    problem = f"unknown key; {owner} has {', '.join(others)} and {last}"
+    return [
+        ConfigFault(f"{key}.{name}", value[name], problem) for name in value if name not in entries
+    ]
 
 
 def _size(annotation: Annotation) -> int | None:

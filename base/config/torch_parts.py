@@ -4,16 +4,19 @@ Torch's constructors are made for programs: some arguments depend on the run, an
 the wrong value.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.config.binder import Annotation, BoundClass, Signature, parameters_of
-from utils.checks import ConfigFault, Range
+from base.config.binder import Annotation, BoundClass, Signature, WeightGroup, parameters_of
+from utils.checks import ConfigFault, Range, hint
 
 NOT_OFFERED = {
     *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
@@ -31,6 +34,8 @@ DERIVED_ARGUMENTS = {
     "PolynomialLR": {"total_iters": "steps"},
 }
 """Arguments with defaults from the run: its initial learning rates or its number of steps."""
+FROM_STEP = "from_step"
+"""The option of torch's groups that says how many steps of the run a group's weights are frozen."""
 TRIAL_STEPS = 1009
 """Number of steps of the imaginary run for which schedules are made when a config is tried, before
 the data are loaded (a prime, so that fractions of the run are seldom whole). A user's schedule is
@@ -71,6 +76,67 @@ def depends_on_length(schedule: BoundClass) -> bool:
     return any(schedule.values.get(name) is None for name in names)
 
 
+def divided(groups: Sequence[WeightGroup], names: Iterable[str]) -> list[list[str]]:
+    """Divide weights among groups: return the names of those that no pattern matches, and then of
+    each group. The first group with a pattern that matches a name gets its weight."""
+    rest, members = [], [[] for _ in groups]
+    for name in names:
+        fitting = (
+            members[number]
+            for number, group in enumerate(groups)
+            if any(fnmatchcase(name, pattern) for pattern in group.names)
+        )
+        next(fitting, rest).append(name)
+    return [rest, *members]
+
+
+def group_faults(groups: Sequence[WeightGroup], names: Sequence[str]) -> Iterator[ConfigFault]:
+    """Yield a fault for each pattern that matches no name of a network's weights, and for each
+    group whose weights are all of groups before it."""
+    _, *members = divided(groups, names)
+    for group, own in zip(groups, members, strict=True):
+        unused = [
+            ConfigFault(
+                f"{group.key}.names.{n}",
+                pattern,
+                f"no weight has such a name{hint(pattern, names)}",
+            )
+            for n, pattern in enumerate(group.names)
+            if not any(fnmatchcase(name, pattern) for name in names)
+        ]
+        yield from unused
+        if not own and not unused:
+            expected = "patterns of names that no group before it matches"
+            yield ConfigFault(f"{group.key}.names", [*group.names], expected)
+
+
+def check_options(optimizer: Optimizer, part: BoundClass) -> None:
+    """Raise a ConfigFault if `part` is a group of weights with an argument that an optimiser, made
+    of it, does not have for each group."""
+    for name, value in part.args.items() if isinstance(part, WeightGroup) else ():
+        if name not in optimizer.defaults:
+            kind = type(optimizer).__name__
+            expected = f"{kind} has it for all weights alike: its param_groups have no {name!r}"
+            raise ConfigFault(f"{part.key}.args.{name}", value, expected)
+
+
+def with_groups(optimizer: BoundClass, weights: Sequence[Sequence[Tensor]]) -> list[Any]:
+    """Return the weights of an optimiser with their options, as torch's constructors take them.
+
+    Args:
+        optimizer: the bound class of the optimiser.
+        weights: the weights of no group, and then those of each group, as `divided`.
+    """
+    rest, *members = weights
+    if not optimizer.groups:
+        return [*rest]
+    whole = [{"params": [*rest]}] if rest else []
+    return whole + [
+        {"params": [*own], **group.args, FROM_STEP: group.from_step}
+        for group, own in zip(optimizer.groups, members, strict=True)
+    ]
+
+
 def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
     """Return an annotation in which all types of numbers have bounds."""
     if annotation in (int, float):
@@ -89,6 +155,9 @@ def _schedule(
     for name, source in DERIVED_ARGUMENTS.get(cls.__name__, {}).items():
         if args.get(name) is None:
             args[name] = values[source]
+        elif source == "lr" and not isinstance(args[name], list) and len({*rates}) > 1:
+            expected = f"a list of {len(rates)}: the rate of the weights of no group, and of each "
+            raise ConfigFault(name, args[name], f"{expected}group; or leave it out: it is their lr")
     if steps and args.get("total_steps", steps) < steps:
         expected = f"at least the {steps} steps of the run; or leave it out"
         raise ConfigFault("total_steps", args["total_steps"], expected)

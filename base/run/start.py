@@ -28,7 +28,7 @@ from base import distributed
 from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.config import torch_parts, user_modules
-from base.config.binder import BoundClass, faults
+from base.config.binder import BoundClass, faults, signature_of
 from base.config.plan import Plan
 from base.config.sources import main_datasets
 from base.config.values import Override
@@ -140,25 +140,38 @@ class Start:
             self.give_weights(network)
         return self
 
+    def new_weights(self, network: BaseModel) -> list[str]:
+        """Return the names of the weights of a new run's network that the checkpoint lacks, such as
+        those of an adapter. Only a network of another class than the checkpoint's may have any."""
+        if self.checkpoint is None or self.is_resumed:
+            return []
+        content = self.checkpoint.content
+        if children(content["config"].get("arch")).get("type") == type(network).__name__:
+            return []
+        return [name for name in network.state_dict() if name not in content["state_dict"]]
+
     def give_weights(self, network: BaseModel) -> None:
         """Load the checkpoint's weights into a network, for a new run extended to the network's
-        alphabet; on the device "meta" they only have to fit.
+        alphabet; on the device "meta" they only have to fit. The network keeps its `new_weights`.
 
         Raises:
-            CheckpointError: if they do not fit; names the arguments that differ.
+            CheckpointError: if a weight finds no place; names the weights, or the arguments that
+                differ.
         """
         content, path = self.checkpoint.content, self.checkpoint.path
-        device = next(network.parameters()).device
+        device, initial = next(network.parameters()).device, network.state_dict()
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
         alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
         if alphabet is not None:
             weights = network.extend_state_dict(weights, len(alphabet))
+        new = self.new_weights(network)
+        weights |= {name: initial[name] for name in new}
         try:
             check_weights(network, weights, path)
-        except CheckpointError:
+        except CheckpointError as error:
             if differing := differing_arguments(content["config"].get("arch"), self.plan["arch"]):
-                message = f"{path}: does not fit the config: {'; '.join(differing)}"
-                raise CheckpointError(message) from None
+                fault = error if new else f"{path}: does not fit the config"
+                raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
             raise
         if device.type != "meta":
             load_weights(network, weights, path)
@@ -317,17 +330,20 @@ def restart(request: Request, plans: Plans, run: RunFolder) -> Start:
 
 def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
-    differs from that of a config; they explain why weights do not fit."""
-    block = children(stored)
+    differs from that of a config, which may be of a subclass; they explain why weights do not fit.
+    """
+    block, values = children(stored), network.values
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
-    if previous == present:
-        arguments = network.signature.arguments.items()
+    bases = {base.__name__: base for base in network.cls.__mro__}
+    if base := bases.get(str(block.get("type"))):
+        arguments = signature_of(base).arguments
         defaults = {
             name: parameter.default
-            for name, parameter in arguments
+            for name, parameter in arguments.items()
             if parameter.default is not parameter.empty
         }
-        previous, present = defaults | children(block.get("args")), {**defaults, **network.values}
+        previous = defaults | children(block.get("args"))
+        present = defaults | {name: values[name] for name in arguments if name in values}
     return [
         f"{name} is {shown(previous.get(name))} in the file, {shown(value)} in the config"
         for name, value in present.items()

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
+from base.config.torch_parts import FROM_STEP
 from base.run.checkpoint import load_weights
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault
@@ -70,6 +72,7 @@ class OptimizerStep:
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
+        self.frozen: set[Tensor] = set()  # those that the present step does not train
         self.average = self._evaluated = None
         if settings.ema_decay is not None:
             self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
@@ -109,14 +112,21 @@ class OptimizerStep:
         return {name: part for name, part in parts.items() if part is not None}
 
     @property
+    def _trained(self) -> list[Tensor]:
+        return [weight for weight in self.weights if weight not in self.frozen]
+
+    @property
     def learning_rate(self) -> float:
-        """The learning rate of the present step, with the warm-up."""
+        """The first group's learning rate of the present step, with the warm-up."""
         return self.warmup_factor * float(self.optimizer.param_groups[0]["lr"])
 
     def start(self, number: int) -> float:
-        """Clear the gradient, and set the warm-up for step `number` of the run, counted from 0;
-        return the learning rate of the step."""
+        """Clear the gradient, and set the warm-up and the frozen weights for step `number` of the
+        run, counted from 0; return the learning rate of the step."""
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
+        groups = self.optimizer.param_groups
+        frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
+        self.frozen = {*chain.from_iterable(frozen)}
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -127,7 +137,7 @@ class OptimizerStep:
         if self.settings.weight_noise == "off":
             yield
             return
-        weights = [weight for weight in self.weights if weight.requires_grad]
+        weights = [weight for weight in self._trained if weight.requires_grad]
         clean_weights = [weight.detach().clone() for weight in weights]
         try:
             with torch.no_grad():
@@ -139,8 +149,14 @@ class OptimizerStep:
                 torch._foreach_copy_(weights, clean_weights)
 
     def reduce(self, divisor: float) -> None:
-        """Sum the gradient over all processes, and divide it; all processes call this together."""
-        distributed.all_reduce_gradients(self.weights)
+        """Sum the gradient over all processes, and divide it; all processes call this together.
+
+        Frozen weights lose their gradient: it is no part of the norm, and optimisers leave weights
+        without a gradient as they are.
+        """
+        for weight in self.frozen:
+            weight.grad = None
+        distributed.all_reduce_gradients(self._trained)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
         torch._foreach_div_(gradients, float(divisor))
 

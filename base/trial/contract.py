@@ -36,6 +36,7 @@ from utils.checks import ConfigFault
 log = logging.getLogger(__name__)
 
 HOOKS = {
+    "is_complete": (),
     **{"on_epoch": ("the row of an epoch",), "draw": ("an epoch", "a step"), "on_end": ()},
     **{"extra_metrics": ("values", "sums"), "dry_run": ("a batch", "an output"), "on_start": ()},
 }
@@ -199,7 +200,7 @@ def takes_batches(trial: Trial) -> None:
         inspect.signature(trainer.forward_batch).bind(model, batch, None)
     for name, arguments in HOOKS.items():
         with errors_as_config_fault(
-            "trainer", trainer, f"one whose {name} takes {' and '.join(arguments)}"
+            "trainer", trainer, f"one whose {name} takes {' and '.join(arguments) or 'nothing'}"
         ):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():

@@ -4,6 +4,7 @@ Shapes: B sequences of a batch, T steps, U characters, A characters of the alpha
 M components of the mixture, I numbers of a point.
 """
 
+import inspect
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -61,6 +62,13 @@ class Output:
     prediction: Mixture | PointEstimate
     state: dict[str, Tensor]
     attention: Tensor | None = None
+
+
+def masked_output(network: nn.Module, mask: Tensor, *inputs: Any) -> Output:
+    """Return a network's output for the `inputs` of its `forward`; with the mask of the points,
+    `(B, T)` bool, if `forward` takes `mask`."""
+    takes_mask = "mask" in inspect.signature(network.forward).parameters
+    return network(*inputs, **({"mask": mask} if takes_mask else {}))
 
 
 class GenerationNetwork(BaseModel):
@@ -131,6 +139,9 @@ class GenerationNetwork(BaseModel):
             text_lengths: characters of each text, `(B,)`.
             state: the state that an earlier call returned; None for `initial_state`. Each tensor
                 has B as its first dimension; the other dimensions may grow from call to call.
+
+        A subclass may take a further keyword, `mask=None`: which of `inputs` there are, `(B, T)`
+        bool, False for padding; None where there is no padding, as in writing.
         """
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:

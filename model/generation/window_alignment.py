@@ -11,7 +11,7 @@ import torch
 
 from base.base_data_loader import padded
 from model.batches import by_length
-from model.generation.generators import GenerationNetwork
+from model.generation.generators import GenerationNetwork, masked_output
 from model.layers.monotonic import best_monotonic_path
 
 MIN_FRACTION = 1e-3  # weight added at each character, so that no step rules it out (assumed)
@@ -43,10 +43,12 @@ def align(
     weight = model.output.weight
     conditions = model.make_conditions(len(inks), extras, range(len(inks)))
     for rows in by_length([len(ink) for ink in inks], "aligning", progress=progress):
-        points, _ = padded([model.normalisation.apply(inks[row][:-1]) for row in rows])
+        points, lengths = padded([model.normalisation.apply(inks[row][:-1]) for row in rows])
+        mask = torch.arange(points.shape[1]) < lengths[:, None]
         codes = [model.alphabet.encode(texts[row]) for row in rows]
         state = model.initial_state(len(rows), conditions[rows])
-        attention = model(points.to(weight), *padded(codes, weight.device), state).attention
+        inputs = points.to(weight), *padded(codes, weight.device), state
+        attention = masked_output(model, mask.to(weight.device), *inputs).attention
         for row, phi in zip(rows, attention.cpu().double().numpy(), strict=True):
             num_steps, num_characters = len(inks[row]) - 1, len(texts[row])
             counts[row] = _num_points(phi[:num_steps, : num_characters + 1])

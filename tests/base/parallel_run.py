@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Widening
+from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Satisfied, Widening
 from tiny_run import (
     VALID,
     ChunkTrainer,
@@ -28,6 +28,7 @@ from tiny_run import (
     go_on,
     make,
     resumed,
+    thawing,
     trained,
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -53,9 +54,11 @@ KINDS = {
     "more-processes-than-samples": {"loader": {"batch_size": 1}, "epochs": 1},
     "sharpness-aware": {"trainer": Sam, "weight_noise": "fixed"},
     "gathering": {"trainer": Gathering, "epochs": 2},
+    "a-rule-of-its-own": {"trainer": Satisfied, "epochs": 9},
     "critic": {"trainer": Critic, "loader": {"batch_size": 1}, "epochs": 2},
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "lists": {"metrics": (MeanPrediction, Ranked), "epochs": 2},
+    "groups": {"optimizer": thawing, "weight_noise": "fixed", "clip_norm": 0.5, "epochs": 2},
     "schedule-free": {"optimizer": ScheduleFree, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}

@@ -78,7 +78,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(tmp_path, caplog):
     caplog.set_level("INFO")
     # Only steps that are skipped in a row end a run: here are four good ones in between.
     trainer = trained(tmp_path, loader={"broken": (4,)}, epochs=3, ema_decay=0.5, max_skipped=2)
-    assert trainer.progress.step == 12 and trainer.is_complete
+    assert trainer.progress.step == 12 and trainer.is_complete()
     assert [row["skipped_steps"] for row in rows(trainer)] == ["1", "1", "1"]
     assert caplog.text.count("skipped_steps 1\n") == 3
     assert caplog.text.count("an input of sample 4 is not finite") == 3
@@ -117,7 +117,7 @@ def test_a_nonfinite_layer_or_gradient_is_named(tmp_path, caplog, backward, anom
         trainer.train()
     message = f"step 6: {cause}"
     assert message in (str(caught.value) if anomaly else caplog.text)
-    assert trainer.is_complete != anomaly
+    assert trainer.is_complete() != anomaly
 
 
 def test_run_ends_with_its_last_good_weights_when_too_many_steps_in_a_row_are_skipped(tmp_path):

@@ -82,7 +82,7 @@ def test_two_processes_train_as_a_single_process_does(ran, results, tmp_path, ki
 def test_runs_of_two_processes_skip_steps_stop_early_and_reduce_the_rate(ran):
     state = {kind: newest(ran, kind) for kind in KINDS}
     assert int(rows(ran / "models/tiny/skipping")[0]["skipped_steps"]) > 0
-    assert state["stopping"]["epoch"] == 3
+    assert state["stopping"]["epoch"] == 3 and state["a-rule-of-its-own"]["epoch"] == 2
     assert len({row["learning_rate"] for row in rows(ran / "models/tiny/stopping")}) == 2
 
 

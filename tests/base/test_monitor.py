@@ -3,10 +3,11 @@
 import math
 
 import pytest
+from own_steps import Satisfied
 from tiny_run import make, resumed, rows, scripted, trained
 from torch.optim import lr_scheduler
 
-from base.run.checkpoint import BEST, load_checkpoint
+from base.run.checkpoint import BEST, checkpoints, load_checkpoint
 
 
 def test_plateau_reduces_the_rate_when_the_monitored_value_stalls(tmp_path):
@@ -31,9 +32,25 @@ def test_run_stops_early_and_keeps_its_best_epoch(tmp_path, monitor, values, epo
     options = {"monitor": monitor, "early_stop": 2, "epochs": len(values)}
     trainer = make(tmp_path, trainer=scripted(*values), **options)
     assert trainer.train() is None
-    assert trainer.progress.epoch == epochs and trainer.is_complete
+    assert trainer.progress.epoch == epochs and trainer.is_complete()
     assert load_checkpoint(trainer.run.models / BEST)["epoch"] == best
     # It stays ended when it is resumed.
     again = resumed(tmp_path, **options)
     again.train()
     assert again.progress.epoch == epochs
+
+
+def test_a_trainer_ends_its_run_by_a_rule_of_its_own(tmp_path, caplog):
+    class Scripted(Satisfied, scripted(30.0, 18.0, 17.0)):
+        pass
+
+    caplog.set_level("INFO")
+    # The end is saved, though no checkpoint is due.
+    trainer = trained(tmp_path, trainer=Scripted, save_period=9)
+    assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch2.pth"]
+    assert "finished after epoch 2: early stopping" in caplog.text
+    assert trainer.run.is_finished()
+    for rule, epochs in ((Scripted, 2), (scripted(0.0, 0.0, 17.0), 3)):
+        again = resumed(tmp_path, trainer=rule)
+        again.train()
+        assert again.progress.epoch == epochs

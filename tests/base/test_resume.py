@@ -19,6 +19,7 @@ from tiny_run import (
     make,
     one_cycle,
     stopped_at,
+    thawing,
     trained,
 )
 from torch.optim import lr_scheduler
@@ -47,6 +48,7 @@ KINDS = {
     "a schedule of one's own": {"optimizer": "SGD", "scheduler": Calming},
     "an optimiser that counts": {"optimizer": Counting, "scheduler": halving, "lr": 1.0},
     "schedule-free": {"optimizer": ScheduleFree, "weight_noise": "fixed"},
+    "groups": {"optimizer": thawing, "scheduler": halving, "warmup_steps": 9, "ema_decay": 0.8},
     "warm-up": {"warmup_steps": 9, "scheduler": plateau, "schedule_by": "epoch"},
     "skipping": {"loader": {"broken": (4,)}},
     "bfloat16": {"precision": "bfloat16"},
@@ -80,7 +82,7 @@ def test_a_run_resumed_thrice_equals_the_uninterrupted_run_bit_for_bit(tmp_path,
     for stop in (4, last, None):
         again, number = go_on(tmp_path, trainer=stopped_at(base, stop), **options)
         assert number == (None if stop is None else signal.SIGINT)
-    assert again.is_complete
+    assert again.is_complete()
     assert differences(last_state(whole), last_state(again)) == []
     assert rows(again) == rows(whole)
     assert differences(load_checkpoint(whole.run.best), load_checkpoint(again.run.best)) == []
@@ -89,7 +91,7 @@ def test_a_run_resumed_thrice_equals_the_uninterrupted_run_bit_for_bit(tmp_path,
 
 def test_the_step_in_which_a_signal_comes_is_finished_and_saved(tmp_path):
     trainer = make(tmp_path, trainer=stopped_at(ChunkTrainer, 0))
-    assert trainer.train() == signal.SIGINT and not trainer.is_complete
+    assert trainer.train() == signal.SIGINT and not trainer.is_complete()
     assert checkpoints(trainer.run.models)[0].name == "checkpoint-epoch1-step1.pth"
 
 

@@ -131,6 +131,7 @@ def test_what_has_no_state_is_not_kept(tmp_path, part):
         (MeanPrediction, "update", 4, 'metrics = "MeanPrediction": one that works for'),
         (MeanPrediction, "compute", 5, 'metrics = "MeanPrediction": one that works for'),
         (ChunkTrainer, "extra_metrics", 5, 'trainer = "ChunkTrainer": one whose steps'),
+        (ChunkTrainer, "is_complete", 5, 'trainer = "ChunkTrainer": one whose is_complete'),
     ],
 )
 def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(
@@ -150,7 +151,7 @@ def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(
     (newest, *_) = checkpoints(trainer.run.models)
     assert load_checkpoint(newest)["step"] == step
     again, _ = go_on(tmp_path)
-    assert again.is_complete and rows(again)[-1]["step"] == "15"
+    assert again.is_complete() and rows(again)[-1]["step"] == "15"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_a_run_whose_loader_fails_is_saved_and_can_be_resumed(tmp_path, monkeypa
     (newest, *_) = checkpoints(trainer.run.models)
     assert newest.name == name and load_checkpoint(newest)["step"] == step
     again, _ = go_on(tmp_path)
-    assert again.is_complete and rows(again)[-1]["step"] == "15"
+    assert again.is_complete() and rows(again)[-1]["step"] == "15"
 
 
 def test_a_step_that_fails_between_two_chunks_is_repeated_from_their_states(tmp_path):

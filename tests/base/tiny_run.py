@@ -352,6 +352,14 @@ class ScheduleFree(torch.optim.Optimizer):
                 z.sub_(weight.grad, alpha=group["lr"])
 
 
+def thawing(params, lr: float, *, from_step: int = 6) -> torch.optim.Optimizer:
+    """Return an optimiser of the tiny network whose layer is frozen until a step."""
+    *layer, weight, bias = params
+    groups = [{"params": [weight]}, {"params": [bias], "lr": lr / 10}]
+    groups += [{"params": layer, "from_step": from_step}]
+    return torch.optim.SGD(groups, lr=lr, momentum=0.9, weight_decay=0.1)
+
+
 EVERYTHING = {
     **{"truncate": 3, "accumulate": 2, "steps_per_epoch": 4, "scheduler": one_cycle},
     **{"ema_decay": 0.8, "weight_noise": "fixed"},

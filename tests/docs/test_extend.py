@@ -90,6 +90,11 @@ def test_the_code_and_the_commands_of_the_page_work_as_they_are_printed(workplac
     score = json.loads(scored.read_text())["token_loss"]
     assert score == pytest.approx(logged["valid_token_loss"]) and "sse" not in logged
     assert Path("tokens.svg").exists() and Path("saved/figures/tokens-zag-seed0.svg").exists()
+    # The adapter of the page changes what is new alone.
+    adapted = load_checkpoint(Path("saved/models/adapted/first/checkpoint-epoch1.pth"))
+    before, after = model.load("conditional", "cpu").model.state_dict(), adapted["state_dict"]
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+    assert after.keys() - before.keys() == {"output.down", "output.up"} and after["output.up"].any()
     # The page's reader trains and is evaluated.
     words = ["--module", "my_parts.py", "-d", "cpu"]
     assert train.main([*words, "-c", "my_reader.json", "--run-id", "a"]) == 0

@@ -19,6 +19,7 @@ from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
 from model.generation.line import Sampling
 from model.generation.mixture import NextPoint
+from model.generation.sampling import sample
 from model.layers.kernels import library
 from model.scores import evaluate
 from tests.moody import Moods, Moody
@@ -270,6 +271,50 @@ class Private(PredictionNetwork):
 def test_a_network_that_will_write_badly_is_warned_of(tmp_path, data, caplog, kind, message):
     check(partial(make, tmp_path, data, text=False, kind=kind, samples=1))
     assert message in caplog.text
+
+
+class Scaled(PredictionNetwork):
+    """Sees offsets in units of their deviation in the batch, in evaluation of that before."""
+
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **options)
+        self.register_buffer("deviation", torch.ones(2))
+        self.masks = []
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None, mask=None):
+        self.masks.append((self.training, mask))
+        if self.training:
+            self.deviation.copy_(inputs[mask][:, :2].std(0))
+        offsets = inputs[..., :2] / self.deviation
+        return super().forward(torch.cat((offsets, inputs[..., 2:]), -1), state=state)
+
+
+class Unmasked(Scaled):
+    def forward(self, inputs, text=None, text_lengths=None, state=None):
+        whole = torch.ones(inputs.shape[:2], dtype=torch.bool)
+        return super().forward(inputs, text, text_lengths, state, whole)
+
+
+def test_a_network_that_takes_a_mask_sees_no_padding_in_training_and_no_mask_in_writing(
+    tmp_path, data
+):
+    check(partial(make, tmp_path, data, text=False, kind=Scaled, samples=1))
+    with pytest.raises(ConfigFault, match="losses do not change with more padding"):
+        check(partial(make, tmp_path, data, text=False, kind=Unmasked, samples=1))
+    trainer = make(tmp_path, data, text=False, kind=Scaled, truncate=30, steps_per_epoch=2)
+    trainer.train()
+    seen = {is_training: [] for is_training in (True, False)}
+    for is_training, mask in trainer.model.masks:
+        seen[is_training].append(int(mask.sum()))
+    chunks = [next(iter(data.training_loader())).chunk(start, 30) for start in (0, 30)]
+    assert seen[True] == [chunk.points for chunk in chunks]
+    assert {batch.points for batch in data.loader("valid")} <= {*seen[False]}
+    evaluate(trainer.model.eval(), data.loader("valid"))
+    masks = [mask for _, mask in trainer.model.masks[-2:]]
+    assert all(map(torch.equal, masks, [batch.mask for batch in data.loader("valid")]))
+    trainer.model.masks.clear()
+    sample(trainer.model, [1], sampling=Sampling(max_steps=3))
+    assert [mask for _, mask in trainer.model.masks] == [None, None, None]
 
 
 def test_a_network_without_an_output_layer_or_with_another_output_is_refused(tmp_path, data):

@@ -1,6 +1,7 @@
 """How gradients become weights: clipping, noise, the schedule and the average."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from tiny_run import (
     make,
     rows,
     same,
+    thawing,
     trained,
     weights,
 )
@@ -107,6 +109,31 @@ def test_learning_rates_warm_up_to_those_of_the_schedule(tmp_path):
     trainer = trained(tmp_path, trainer=Watching, scheduler=halving, **options)
     assert seen == pytest.approx([0.01, 0.02 / 2, 0.03 / 4, 0.04 / 8, 0.04 / 16], rel=1e-3)
     assert float(rows(trainer)[0]["learning_rate"]) == pytest.approx(seen[-1], rel=1e-3)
+
+
+def test_a_group_is_frozen_until_its_step_as_weights_that_need_no_gradient_are(tmp_path):
+    options = {"epochs": 1, "steps_per_epoch": 4, "ema_decay": 0.8, "clip_norm": 0.01}
+    options |= {"weight_noise": "fixed", "scheduler": halving, "dropout": 0.0}
+    frozen, thawed = (
+        trained(tmp_path, str(n), optimizer=partial(thawing, from_step=n), **options)
+        for n in (4, 3)
+    )
+    expected = make(tmp_path, "expected", optimizer=thawing, **options)
+    before = weights(expected)
+    expected.model.layer.requires_grad_(False)
+    expected.train()
+    assert same(weights(frozen), weights(expected))
+    for name in ("gradient_norm", "error", "valid_error"):
+        assert rows(frozen)[0][name] == rows(expected)[0][name]
+    is_layer = {name: name.startswith("layer") for name in before}
+    for trainer, moved in ((frozen, False), (thawed, True)):
+        after, average = weights(trainer), trainer.evaluated_model.state_dict()
+        for name in before:
+            assert torch.equal(before[name], after[name]) != (moved or not is_layer[name])
+            assert torch.equal(before[name], average[name]) != (moved or not is_layer[name])
+        # An optimiser has no state of weights that it has not changed.
+        state = trainer.optimizer_step.optimizer.state
+        assert len(state) == (6 if moved else 2)
 
 
 @pytest.mark.parametrize("options", [{"pct_start": 1.0}, {"anneal_strategy": "linear"}])

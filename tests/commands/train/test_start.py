@@ -130,6 +130,10 @@ REFUSED = {
         ["-r", str(RUN), "-o", "arch.args.dropout=0.1"],
         "-o: arch.args.dropout = 0.1: the run has 0.2",
     ),
+    "another grouping": (
+        ["-r", str(RUN), "-o", 'optimizer.groups=[{"names":["*.bias"]}]'],
+        '-o: optimizer.groups.0.names.0 = "*.bias": the run lacks it',
+    ),
     "a branch": (
         ["-r", str(OLDER), "--run-id", "b", "-o", 'loss.args.reduction="sequence"'],
         '-o: loss.args.reduction = "sequence": the run has "point"',
