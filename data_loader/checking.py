@@ -92,7 +92,7 @@ def _check_split(title: str, samples: Sequence[Content], trained: Sequence[Conte
     if {each.whole for each in samples} == wholes:
         return
     if same := [each.name or "one of them" for each in samples if each.whole in wholes]:
-        expected = f"{same[0]} is in the split 'train' as well"
+        expected = f"{same[0]} is in the split 'train' as well; leave each in one split"
         raise DataError(f"{title % len(same)} are trained on: {expected}")
     if alike := [each.name or "one of them" for each in samples if each.ink in inks]:
         message = f"{title} have the ink of training samples, with another text or name: %s first"

@@ -4,7 +4,7 @@ import signal
 
 import numpy as np
 import pytest
-from own_steps import Critic, Queueing, Sam, Widening
+from own_steps import Critic, Judged, Queueing, Sam, Widening
 from tiny_run import (
     EVERYTHING,
     Calming,
@@ -57,6 +57,7 @@ KINDS = {
     "all at once": EVERYTHING | {"clip_norm": 1.0},
     "sharpness-aware": {"trainer": Sam, "truncate": 4, "ema_decay": 0.8},
     "critic": {"trainer": Critic, "accumulate": 2, "weight_noise": "fixed"},
+    "judge": {"trainer": Judged, "ema_decay": 0.8, "epochs": 2},
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "curriculum in chunks": {"trainer": Widening, "loader": {"sampler": Curriculum}, "truncate": 3},
     "lists of a metric": {"metrics": (Ranked, MeanPrediction), "epochs": 2},
