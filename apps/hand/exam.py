@@ -201,10 +201,11 @@ def legible_fraction(
 
 
 def interpolated(old: Weights, new: Weights, fraction: float) -> dict[str, torch.Tensor]:
-    """Return weights between the old weights (`fraction` 0) and the new weights (`fraction` 1)."""
+    """Return weights between the old weights (`fraction` 0) and the new weights (`fraction` 1); a
+    weight that only the new ones have, as of an adapter, stays."""
     weights = dict(new)
     for name, weight in new.items():
-        if weight.is_floating_point():
+        if name in old and weight.is_floating_point():
             weights[name] = old[name].to(weight).lerp(weight, fraction)
     return weights
 

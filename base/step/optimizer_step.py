@@ -158,7 +158,8 @@ class OptimizerStep:
             weight.grad = None
         distributed.all_reduce_gradients(self._trained)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        torch._foreach_div_(gradients, float(divisor))
+        if gradients:  # There are none where all weights are frozen.
+            torch._foreach_div_(gradients, float(divisor))
 
     def clip(self) -> float:
         """Clip a finite gradient; return the norm before clipping."""

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from apps.hand import exam
 
@@ -32,3 +33,12 @@ def test_the_largest_fraction_is_kept_when_several_are_equally_legible():
     """All that are tried, down to 0.75 of what is legible, lose the same letter."""
     assert kept(0.0, (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 1.0
     assert kept(0.0, (0.5, []), (0.0, ["z"]), (0.0, ["z"]), (0.0, ["z"])) == 0.9
+
+
+def test_weights_that_only_the_learned_network_has_stay_as_they_are():
+    old, new = {"known": torch.zeros(2)}, {"known": torch.ones(2), "added": torch.ones(1)}
+    weights = exam.interpolated(old, new, 0.25)
+    assert {name: weight.tolist() for name, weight in weights.items()} == {
+        "known": [0.25, 0.25],
+        "added": [1.0],
+    }

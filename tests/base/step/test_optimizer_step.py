@@ -136,6 +136,17 @@ def test_a_group_is_frozen_until_its_step_as_weights_that_need_no_gradient_are(t
         assert len(state) == (6 if moved else 2)
 
 
+def test_a_run_begins_though_all_its_weights_are_frozen_at_first(tmp_path):
+    def optimizer(params, lr):
+        return torch.optim.SGD([{"params": [*params], "from_step": 2}], lr=lr)
+
+    trainer = make(tmp_path, optimizer=optimizer, epochs=1, steps_per_epoch=2, clip_norm=1.0)
+    before = weights(trainer)
+    check(partial(make, tmp_path, optimizer=optimizer, epochs=1, steps_per_epoch=2))
+    trainer.train()
+    assert same(before, weights(trainer)) and float(rows(trainer)[0]["gradient_norm"]) == 0
+
+
 @pytest.mark.parametrize("options", [{"pct_start": 1.0}, {"anneal_strategy": "linear"}])
 def test_a_schedule_of_fixed_length_ends_at_its_last_rate(tmp_path, options):
     """Counted from 0 that is one before the number of its steps."""
