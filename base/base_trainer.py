@@ -344,7 +344,7 @@ class BaseTrainer(ABC):
     def _ask_whether_over(self) -> None:
         """Ask the rule of the main process whether the run is complete."""
         with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
-            # By the class, as a property would hide the method.
+            # Of the class: a property of this name fails here, and does not pass for the method.
             rule = type(self).is_complete
             self._is_over = distributed.broadcast_object(lambda: bool(rule(self)))
 
