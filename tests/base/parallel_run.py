@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Widening
+from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Turning, Widening
 from tiny_run import (
     VALID,
     ChunkTrainer,
@@ -57,6 +57,7 @@ KINDS = {
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "lists": {"metrics": (MeanPrediction, Ranked), "epochs": 2},
     "schedule-free": {"optimizer": ScheduleFree, "epochs": 2},
+    "complex": {"network": Turning, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
 
