@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+from every_kind import RUN as EVERY_KIND
 from own_steps import Critic, Queueing, Sam, Widening
 from tiny_run import (
     EVERYTHING,
@@ -57,6 +58,7 @@ KINDS = {
     "critic": {"trainer": Critic, "accumulate": 2, "weight_noise": "fixed"},
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "curriculum in chunks": {"trainer": Widening, "loader": {"sampler": Curriculum}, "truncate": 3},
+    "all that a checkpoint may hold": EVERY_KIND | {"epochs": 2},
     "lists of a metric": {"metrics": (Ranked, MeanPrediction), "epochs": 2},
 }
 
