@@ -335,19 +335,29 @@ def load_weights(
 def check_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Raise a CheckpointError if names or shapes in `state`, read from the file `source`, differ
-    from those of `model`, which may be on the device "meta"."""
-    needed = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    stored = {name: tuple(value.shape) for name, value in state.items()}
-    differing = []
-    for name in sorted(needed | stored):
-        shape, expected = stored.get(name, "none"), needed.get(name, "none")
+    """Raise a CheckpointError if names, shapes or kinds of numbers in `state`, read from the file
+    `source`, differ from those of `model`, which may be on the device "meta"."""
+    needed, differing = model.state_dict(), []
+    for name in sorted(needed.keys() | state.keys()):
+        weights = [weights.get(name) for weights in (state, needed)]
+        shape, expected = ("none" if w is None else tuple(w.shape) for w in weights)
         if shape != expected:
             differing.append(f"{short(name)[1:-1]}: shape {shape} instead of {expected}")
+        elif (kind := _kind(weights[0])) != (expected := _kind(weights[1])):
+            differing.append(f"{short(name)[1:-1]}: {kind} instead of {expected}")
     if differing:
         raise CheckpointError(
             f"{source}: its weights do not fit the config's architecture:{listed(differing)}"
         )
+
+
+def _kind(weight: Tensor) -> str:
+    """Return the kind of a weight's numbers, which torch would turn into another in silence."""
+    if weight.is_complex():
+        return "complex numbers"
+    if weight.is_floating_point():
+        return "real numbers"
+    return "truth values" if weight.dtype == torch.bool else "integers"
 
 
 def listed(lines: Sequence[str]) -> str:

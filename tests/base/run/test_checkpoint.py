@@ -232,6 +232,27 @@ def test_weights_load_strictly_with_a_readable_error():
     assert "1.bias: shape none instead of (3,)" in message and "and 4 more" in message
 
 
+KINDS = {
+    **{"float32": "real numbers", "float64": "real numbers", "complex64": "complex numbers"},
+    **{"int64": "integers", "uint16": "integers", "bool": "truth values"},
+}
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("own", ["float32", "complex64", "int64", "bool"])
+def test_weights_of_another_kind_of_numbers_are_refused(own, dtype):
+    model = nn.Module()
+    model.register_buffer("table", torch.ones(3).to(getattr(torch, own)))
+    state = {"table": torch.tensor([1.0, 0.0, 1.0]).to(getattr(torch, dtype))}
+    if KINDS[dtype] == KINDS[own]:
+        load_weights(model, state, "file.pth")
+        assert model.table.tolist() == [1, 0, 1] and model.table.dtype == getattr(torch, own)
+        return
+    message = rf"^file\.pth: .*:\n  table: {KINDS[dtype]} instead of {KINDS[own]}$"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(model, state, "file.pth")
+
+
 def test_weights_load_into_a_network_that_repeats_numbers():
     model = nn.BatchNorm1d(3)
     model.running_mean = torch.zeros(1).expand(3)
