@@ -164,7 +164,11 @@ def broadcast_tensors(tensors: Iterable[Tensor]) -> None:
     """Overwrite tensors with their values in the main process."""
     if world_size() > 1:
         for tensor in tensors:
-            _call(dist.broadcast, tensor.detach(), 0)
+            numbers = tensor.detach().contiguous()
+            # Not every backend knows every type of numbers: gloo aborts at 16 bits.
+            _call(dist.broadcast, numbers.view(-1).view(torch.uint8), 0)
+            if not tensor.is_contiguous():
+                tensor.detach().copy_(numbers)
 
 
 def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
@@ -176,9 +180,13 @@ def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
         if weight.grad is None:  # This process had no sequence.
             weight.grad = torch.zeros_like(weight)
     gradients = [weight.grad for weight in trained]
-    flat = parameters_to_vector(gradients)
+    parts = [torch.view_as_real(each) if each.is_complex() else each for each in gradients]
+    flat = parameters_to_vector(parts)
     _call(dist.all_reduce, flat)
-    vector_to_parameters(flat, gradients)
+    vector_to_parameters(flat, parts)
+    for gradient, part in zip(gradients, parts, strict=True):
+        if gradient.is_complex():
+            gradient.copy_(torch.view_as_complex(part))
 
 
 def gather_rows(rows: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ from torch.optim.optimizer import ParamsT
 
 from utils.checks import Range
 
+AVERAGES = ("square_average", "average", "delta")
+"""The names of n, m and Delta in the state of a weight."""
+
 
 class GravesRMSprop(torch.optim.Optimizer):
     """The paper's centred RMSprop with momentum, eqs (38)-(45).
@@ -19,7 +22,8 @@ class GravesRMSprop(torch.optim.Optimizer):
         w <- w + Delta                                                (41)
 
     with the paper's constants (42)-(45) as defaults. The damping is inside the square root;
-    `torch.optim.RMSprop` adds it outside. n, m and Delta start at zero (assumed).
+    `torch.optim.RMSprop` adds it outside. n, m and Delta start at zero (assumed). A complex weight
+    counts as two.
 
     Args:
         params: weights, or groups of weights.
@@ -52,9 +56,12 @@ class GravesRMSprop(torch.optim.Optimizer):
     def _update(self, weight: torch.Tensor, group: dict[str, float]) -> None:
         state, gradient, new_fraction = self.state[weight], weight.grad, 1 - group["decay"]
         if not state:
-            for name in ("square_average", "average", "delta"):
+            for name in AVERAGES:
                 state[name] = torch.zeros_like(weight)
-        square, average, delta = state["square_average"], state["average"], state["delta"]
+        tensors = weight, gradient, *(state[name] for name in AVERAGES)
+        if weight.is_complex():  # Real and imaginary parts are weights of their own.
+            tensors = map(torch.view_as_real, tensors)
+        weight, gradient, square, average, delta = tensors
         square.mul_(group["decay"]).addcmul_(gradient, gradient, value=new_fraction)
         average.lerp_(gradient, new_fraction)
         # Rounding may make the variance n - m^2 negative.

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from base.data.extras import ExtraShapes
-from base.run.checkpoint_archive import checked_archive
+from base.run.checkpoint_archive import from_archive, make_whole, to_archive
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json
@@ -87,8 +87,8 @@ TYPES = {
 REQUIRED_KEYS = {"format", "config", "state_dict", "normalisation"}
 
 BEST = "model_best.pth"
-MAX_BYTES = 1 << 32
-"""Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
+MAX_TIED = 32
+"""Maximum number of weights that are one in each other (assumed: layers that are one)."""
 MAX_LISTED = 5
 """Maximum number of files or weights that an error lists."""
 
@@ -137,12 +137,15 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
+        CheckpointError: if the checkpoint could not be read; names the entry. The old file remains.
         OSError: if the file cannot be written, as on a full disk; the old file remains.
     """
     # The checkpoint is serialised in memory, so that a full disk raises a plain OSError.
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **checkpoint}, buffer)
-    atomic_write(path, lambda file: file.write(buffer.getbuffer()))
+    try:
+        archive = _archived(path, checkpoint)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: not saved: {error}") from error
+    atomic_write(path, lambda file: file.write(archive.getbuffer()))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -155,12 +158,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
-                raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
-            # torch reads from memory, as it takes an interrupted read of a file for a broken file.
-            stored = checked_archive(file)
-        content = torch.load(stored, map_location="cpu", weights_only=True)
-        return _checked(content, path, len(stored.getbuffer()))
+            return _checked(from_archive(file), path, os.fstat(file.fileno()).st_size)
     except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
@@ -179,6 +177,23 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     raise CheckpointError(f"{path}: {cause}")
 
 
+def reloaded(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint as it is after `save_checkpoint` and `load_checkpoint`.
+
+    Raises:
+        CheckpointError: if it could not be read; names the entry.
+    """
+    return from_archive(_archived("a trial", checkpoint))
+
+
+def _archived(path: str | os.PathLike[str], checkpoint: Checkpoint) -> io.BytesIO:
+    """Return the archive of a checkpoint, checked as when it is read."""
+    content = {"format": FORMAT, **checkpoint}
+    archive = to_archive(content)
+    _checked(content, path, len(archive.getbuffer()))
+    return archive
+
+
 def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
     """Check the contents of a file of `size` bytes, and return them."""
     if not isinstance(content, dict) or not content.keys() >= REQUIRED_KEYS:
@@ -190,12 +205,14 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
         if name in content and name not in ("state_dict", "alphabet", "training"):
             _check_type(content[name], kind, name)
-    if not all(isinstance(name, str) and _is_plain(weights[name]) for name in weights):
-        raise CheckpointError("state_dict: weights by name are needed")
+    for name, weight in weights.items():
+        if not isinstance(name, str) or not isinstance(weight, Tensor):
+            found = f"{short(name)}: {short(weight)}"
+            raise CheckpointError(f"state_dict: weights by name are needed, not {found}")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
-    # A tensor whose strides repeat stored numbers can be far larger than the file.
-    if sum(weight.nbytes for weight in weights.values()) > size:
+    # Many tensors in one storage can be far larger than the file.
+    if sum(weight.nbytes for weight in weights.values()) > MAX_TIED * size:
         raise CheckpointError("its weights have more numbers than the file stores")
     return content
 
@@ -218,12 +235,6 @@ def _check_type(value: Any, kind: Any, key: str) -> None:
     if outer in (dict, list):
         for name, member in value.items() if outer is dict else enumerate(value):
             _check_type(member, members[-1], f"{key}.{name}")
-
-
-def _is_plain(weight: object) -> bool:
-    """Return whether a weight is a dense, unquantized tensor on the CPU."""
-    is_stored = isinstance(weight, Tensor) and weight.device.type == "cpu"
-    return is_stored and weight.layout == torch.strided and not weight.is_quantized
 
 
 def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None) -> CheckpointFile:
@@ -317,25 +328,36 @@ def load_weights(
             f"{source}: {len(broken)} of its {len(state)} weights are not finite, {broken[0]} "
             "first: the network has diverged, or the file is damaged"
         )
+    make_whole(model)
     model.load_state_dict(state)
 
 
 def check_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]
 ) -> None:
-    """Raise a CheckpointError if names or shapes in `state`, read from the file `source`, differ
-    from those of `model`, which may be on the device "meta"."""
-    needed = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    stored = {name: tuple(value.shape) for name, value in state.items()}
-    differing = []
-    for name in sorted(needed | stored):
-        shape, expected = stored.get(name, "none"), needed.get(name, "none")
+    """Raise a CheckpointError if names, shapes or kinds of numbers in `state`, read from the file
+    `source`, differ from those of `model`, which may be on the device "meta"."""
+    needed, differing = model.state_dict(), []
+    for name in sorted(needed.keys() | state.keys()):
+        weights = [weights.get(name) for weights in (state, needed)]
+        shape, expected = ("none" if w is None else tuple(w.shape) for w in weights)
         if shape != expected:
             differing.append(f"{short(name)[1:-1]}: shape {shape} instead of {expected}")
+        elif (kind := _kind(weights[0])) != (expected := _kind(weights[1])):
+            differing.append(f"{short(name)[1:-1]}: {kind} instead of {expected}")
     if differing:
         raise CheckpointError(
             f"{source}: its weights do not fit the config's architecture:{listed(differing)}"
         )
+
+
+def _kind(weight: Tensor) -> str:
+    """Return the kind of a weight's numbers, which torch would turn into another in silence."""
+    if weight.is_complex():
+        return "complex numbers"
+    if weight.is_floating_point():
+        return "real numbers"
+    return "truth values" if weight.dtype == torch.bool else "integers"
 
 
 def listed(lines: Sequence[str]) -> str:

@@ -1,73 +1,350 @@
-"""Checks the archive of a checkpoint before torch loads it, which would allocate what it promises.
+"""Says what a checkpoint may hold, and checks it: what is saved and what is opened alike.
 
 A checkpoint is a ZIP archive of a pickle, `data.pkl`, and of the bytes of each storage of numbers.
+torch would allocate whatever the pickle says, so it is compared with the size of the file first.
 """
 
 import math
 import pickle
-import pickletools
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
-from utils.checks import CheckpointError, short
+import torch
+from torch import Tensor, nn
 
-MAX_OPCODES = 1_000_000  # of the pickle (assumed: checkpoints have some thousands)
-MAX_VALUES = 1_000_000  # of the pickle, each as often as it is repeated (assumed)
-MAX_PICKLE = 16 << 20  # bytes (assumed: checkpoints have some 100,000)
+from utils.checks import CheckpointError, first_line, lacks_memory, short
 
-_ITEM_BYTES = {
-    **dict.fromkeys(("DoubleStorage", "LongStorage"), 8),
-    **dict.fromkeys(("FloatStorage", "IntStorage"), 4),
-    **dict.fromkeys(("HalfStorage", "BFloat16Storage", "ShortStorage"), 2),
-    **dict.fromkeys(("CharStorage", "ByteStorage", "BoolStorage"), 1),
-}
-"""Bytes of a number in each storage of plain numbers."""
-_OPCODES = frozenset(
+MAX_BYTES = 1 << 32
+"""Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
+FREE_VALUES = 1_000_000
+"""Values that a checkpoint of any size may have, each as often as it is repeated (assumed)."""
+VALUES_PER_BYTE = 4
+"""Further values for each byte of the file (a value that torch writes has one or more bytes, and is
+counted up to three times)."""
+MAX_DEPTH = 1000
+"""Maximum depth of values in values (assumed: Python computes no hash of a far deeper tuple)."""
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """Stands for the stored numbers of tensors."""
+
+    dtype: torch.dtype
+    num_bytes: int
+
+
+class _Tensor:
+    """Stands for a tensor or a parameter."""
+
+
+def _check_tensor(
+    storage: _Storage,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    _: bool,
+    hooks: OrderedDict,
+    dtype: torch.dtype | None = None,
+) -> _Tensor:
+    """Check that a tensor lies in its storage; a view that repeats numbers could be huge."""
+    count = storage.num_bytes // (dtype or storage.dtype).itemsize
+    if hooks or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
+        raise pickle.UnpicklingError("hooks or strides")
+    size = math.prod(shape)
+    if size > count or (size and offset + _extent(shape, strides) > count):
+        raise CheckpointError("a tensor has more numbers than the file stores")
+    return _Tensor()
+
+
+def _check_parameter(tensor: _Tensor, _: bool, hooks: OrderedDict) -> _Tensor:
+    if hooks:
+        raise pickle.UnpicklingError("hooks")
+    return tensor
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":  # Another one could decompress the text.
+        raise pickle.UnpicklingError(encoding)
+    return text.encode(encoding)
+
+
+# What a checkpoint may hold: dictionaries, lists, tuples, what `CALLS` returns, and `LEAVES`.
+
+LEAVES = frozenset(
     (
-        *("PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2"),
-        *("LONG1", "BINFLOAT", "BINUNICODE", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS", "BINPUT"),
-        *("LONG_BINPUT", "BINGET", "LONG_BINGET", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
+        *(type(None), bool, int, float, complex, str, bytes, bytearray),
+        *(torch.dtype, torch.device, _Tensor),
     )
 )
-"""Opcodes of plain values and tensors, as torch writes them."""
+"""The types of values that hold no other values."""
+_VIEW = (_Storage, int, tuple, tuple, bool, OrderedDict)
+CALLS = {
+    ("collections", "OrderedDict"): (OrderedDict, [()]),
+    ("collections", "Counter"): (Counter, [(dict,)]),
+    ("__builtin__", "set"): (set, [(list,)]),
+    ("__builtin__", "complex"): (complex, [(float, float)]),
+    ("__builtin__", "bytearray"): (bytearray, [(), (bytes,)]),
+    ("_codecs", "encode"): (_encode, [(str, str)]),  # bytes
+    ("torch", "Size"): (torch.Size, [(tuple,)]),
+    ("torch", "device"): (torch.device, [(str,), (str, int)]),
+    ("torch._utils", "_rebuild_tensor_v2"): (_check_tensor, [_VIEW]),
+    ("torch._utils", "_rebuild_tensor_v3"): (_check_tensor, [(*_VIEW, torch.dtype)]),
+    ("torch._utils", "_rebuild_parameter"): (_check_parameter, [(_Tensor, bool, OrderedDict)]),
+}
+"""What stands for each function that a pickle calls, and the types of arguments that it takes."""
+DTYPES = {
+    **{f"float{bits}": f"{name}Storage" for bits, name in ((64, "Double"), (32, "Float"))},
+    **{"float16": "HalfStorage", "bfloat16": "BFloat16Storage", "bool": "BoolStorage"},
+    **{"complex128": "ComplexDoubleStorage", "complex64": "ComplexFloatStorage", "complex32": ""},
+    **{"int64": "LongStorage", "int32": "IntStorage", "int16": "ShortStorage"},
+    **{"int8": "CharStorage", "uint8": "ByteStorage", "uint16": "", "uint32": "", "uint64": ""},
+}
+"""The types of numbers, each with the name of its storage, "" for one of bytes."""
+NAMES = {
+    **{("torch", name): getattr(torch, name) for name in DTYPES},
+    **{("torch", storage): getattr(torch, name) for name, storage in DTYPES.items() if storage},
+    ("torch.storage", "UntypedStorage"): torch.uint8,
+}
+"""Other names in a pickle, and what stands for them."""
+REMEDIES = {
+    "__builtin__.frozenset": "frozensets are not saved: use a set",
+    "__builtin__.bytes": "empty bytes are not saved: use None or an empty bytearray",
+    "collections.": "of collections only Counter and OrderedDict are saved: use a list or a dict",
+    "numpy": "no value of NumPy is saved: use torch.from_numpy(array) or number.item()",
+    "torch._utils._rebuild_sparse": "sparse tensors are not saved: use to_dense()",
+    "torch._utils._rebuild_nested": "nested tensors are not saved: use a list, by unbind()",
+    "torch._utils._rebuild_qtensor": "quantised tensors are not saved: use dequantize()",
+    "torch._utils._rebuild_meta": "tensors on the device meta have no numbers: leave them out",
+    "torch._tensor.": "tensors of a further class, also nested ones, are not saved: use plain ones",
+    "torch.float8": "float8 tensors are not saved: use bfloat16 or float32",
+}
+"""What to use in place of what is not saved, by the beginning of its name in a pickle."""
+_OPCODES = b"".join(
+    (
+        *(pickle.PROTO, pickle.STOP, pickle.MARK, pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE),
+        *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.BINFLOAT),
+        *(pickle.BINUNICODE, pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2),
+        *(pickle.TUPLE3, pickle.EMPTY_LIST, pickle.APPEND, pickle.APPENDS, pickle.EMPTY_DICT),
+        *(pickle.SETITEM, pickle.SETITEMS, pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET),
+        *(pickle.LONG_BINGET, pickle.GLOBAL, pickle.REDUCE, pickle.BUILD, pickle.BINPERSID),
+    )
+)
+"""Opcodes of all this, as torch writes them."""
 
 
-def checked_archive(file: BinaryIO) -> BytesIO:
-    """Return an archive of the parts of a checkpoint, which has nothing but plain values and
-    tensors of plain numbers, of the sizes that it stores.
+class _Reader(pickle._Unpickler):
+    """Reads the pickle of a file with stubs in the place of tensors, and checks it.
 
-    The parts are written anew: of a file with two lists of parts, Python may read one list, and
-    torch the other.
+    It derives from the unpickler in Python, as the one in C takes all opcodes, and computes the
+    hash of a key before the key can be checked.
+
+    Args:
+        content: the pickle.
+        sizes: the bytes of each part of the file, by name.
+        file_bytes: the bytes of the file.
+    """
+
+    dispatch: ClassVar = {code: pickle._Unpickler.dispatch[code] for code in _OPCODES}
+
+    def __init__(self, content: bytes, sizes: dict[str, int], file_bytes: int) -> None:
+        super().__init__(BytesIO(content))
+        self._sizes = sizes
+        self._values_left = FREE_VALUES + VALUES_PER_BYTE * file_bytes
+
+    def load(self) -> None:
+        """Check the pickle.
+
+        Raises:
+            CheckpointError: if it has more than the file stores, or what `REMEDIES` names.
+            pickle.UnpicklingError: if it has anything else that no checkpoint has.
+            Exception: of any kind, if it is damaged.
+        """
+        try:
+            content = super().load()
+        except KeyError as error:
+            raise pickle.UnpicklingError(f"opcode {error}") from None
+        if any(type(leaf) not in LEAVES for leaf in self._leaves(content)):
+            raise pickle.UnpicklingError("a name")
+
+    def find_class(self, module: str, name: str) -> Any:
+        if value := NAMES.get((module, name)):
+            return value
+        if call := CALLS.get((module, name)):
+            return partial(self._called, *call)
+        full_name = f"{module}.{name}"
+        for beginning, remedy in REMEDIES.items():
+            if full_name.startswith(beginning):
+                raise CheckpointError(remedy)
+        raise pickle.UnpicklingError(full_name)
+
+    def _called(self, function: Any, signatures: list[tuple[type, ...]], *arguments: Any) -> Any:
+        """Return what a function returns, unless its arguments are of other types."""
+        texts = (leaf for leaf in self._leaves(arguments) if isinstance(leaf, str | bytes))
+        self._count(sum(map(len, texts)))
+        if (*map(type, arguments),) not in signatures:
+            raise pickle.UnpicklingError("arguments")
+        return function(*arguments)
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        """Return a storage, which must be a part of the file."""
+        match pid:
+            case ("storage", torch.dtype() as dtype, str(key), str(), int(count)):
+                size = dtype.itemsize * count
+                if size == self._sizes.get(f"data/{key}"):
+                    return _Storage(dtype, size)
+                problem = f"its part {short(key)} has not the size that it should have"
+                raise CheckpointError(problem)
+        raise pickle.UnpicklingError("storage")
+
+    def load_build(self) -> None:
+        attributes = self.stack.pop()
+        if type(self.stack[-1]) is not OrderedDict or type(attributes) is not dict:
+            raise pickle.UnpicklingError("BUILD")
+        vars(self.stack[-1]).update(attributes)
+
+    def load_setitem(self) -> None:
+        self._check_key(self.stack[-2])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        for key in self.stack[::2]:
+            self._check_key(key)
+        super().load_setitems()
+
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+
+    def _check_key(self, key: Any) -> None:
+        """Count a key before its hash is computed, which for tuples in tuples might never end."""
+        for _ in self._leaves(key):
+            pass
+
+    def _leaves(self, value: Any) -> Iterator[Any]:
+        """Yield what a value holds, at any depth and as often as it is repeated, and count it."""
+        level, depth = [value], 0
+        while level:
+            depth, inner = depth + 1, []
+            if depth > MAX_DEPTH:
+                raise CheckpointError(f"values in each other more than {MAX_DEPTH} deep")
+            for value in level:
+                if isinstance(value, dict):
+                    attributes = getattr(value, "__dict__", {})  # of an OrderedDict
+                    value = [*value, *value.values(), *attributes.values()]
+                if isinstance(value, list | tuple | set):
+                    self._count(len(value))
+                    inner += value
+                else:
+                    yield value
+            level = inner
+
+    def _count(self, number: int) -> None:
+        self._values_left -= number
+        if self._values_left < 0:
+            raise CheckpointError("too many values for a file of its size")
+
+
+class _Pickling:
+    """Takes the place of the module `pickle` in `torch.save`."""
+
+    class Pickler(pickle.Pickler):
+        """Writes tensors and parameters without their attributes, and repeated numbers whole."""
+
+        def reducer_override(self, value: Any) -> Any:
+            if type(value) is nn.Parameter:
+                arguments = (value.data, value.requires_grad, OrderedDict())
+                return torch._utils._rebuild_parameter, arguments
+            if type(value) is not Tensor or not _is_dense(value):
+                return NotImplemented
+            tensor = whole(value.detach().resolve_conj().resolve_neg())
+            return tensor.requires_grad_(value.requires_grad).__reduce_ex__(2)
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return a tensor, or if it has a number at several places, as `expand` makes it, a copy."""
+    if _is_dense(tensor) and tensor.numel() > _extent(tensor.shape, tensor.stride()):
+        return tensor.contiguous()
+    return tensor
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    is_other = tensor.is_quantized or tensor.is_nested or tensor.is_meta
+    return tensor.layout == torch.strided and not is_other
+
+
+def make_whole(module: nn.Module) -> None:
+    """Make the tensors of a module `whole`, as torch copies no numbers into others."""
+    if any(whole(tensor) is not tensor for tensor in (*module.parameters(), *module.buffers())):
+        module._apply(whole)
+
+
+def _extent(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Return the distance from the first to behind the last number of a tensor in its storage."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+
+
+def to_archive(content: Any) -> BytesIO:
+    """Return an archive of content, which `from_archive` can read.
 
     Raises:
-        CheckpointError: if it has anything else.
-        pickle.UnpicklingError: if its pickle has anything else.
+        CheckpointError: if it cannot; names the entry, and what to use instead.
+    """
+    try:
+        return _to_archive(content)
+    except Exception as error:  # Pickling may raise any.
+        if lacks_memory(error):
+            raise
+        raise CheckpointError(_refusal(content, error)) from error
+
+
+def _to_archive(content: Any) -> BytesIO:
+    file = BytesIO()
+    torch.save(content, file, pickle_module=_Pickling)
+    _checked(file)
+    return file
+
+
+def from_archive(file: BinaryIO) -> Any:
+    """Return the content of an archive, its tensors on the CPU.
+
+    Raises:
+        CheckpointError: if it has what no checkpoint has.
+        pickle.UnpicklingError: if its pickle could run code.
         zipfile.BadZipFile: if it is no archive; other errors if it is damaged.
     """
-    clean, size = BytesIO(), file.seek(0, 2)
-    with ZipFile(file) as archive, ZipFile(clean, "w") as copy:
-        members = archive.infolist()
-        if any(member.compress_type != ZIP_STORED for member in members):
-            raise CheckpointError("compressed, as no checkpoint is")
-        if sum(member.file_size for member in members) > size:
-            raise CheckpointError("its parts are larger than the file")
-        folder = members[0].filename.partition("/")[0] if members else ""
-        sizes = {member.filename.removeprefix(f"{folder}/"): member.file_size for member in members}
-        # To torch, names in upper case and in lower case are the same.
-        is_unique = len({name.lower() for name in sizes}) == len(members)
-        if not is_unique or sizes.get("data.pkl", MAX_PICKLE + 1) > MAX_PICKLE:
-            raise CheckpointError("not a checkpoint of this project (no list of its parts)")
-        content = _part(archive, f"{folder}/data.pkl")
-        _check_opcodes(content)
-        _check_values(_Stub(BytesIO(content), sizes).load())
-        for member in members:
+    # The parts are written anew: of a file with two lists of parts, Python may read one list, and
+    # torch the other. torch reads from memory, as an interrupted read of a file is an error to it.
+    archive, clean = _checked(file), BytesIO()
+    with ZipFile(clean, "w") as copy:
+        for member in archive.infolist():
             copy.writestr(member.filename, _part(archive, member.filename))
     clean.seek(0)
-    return clean
+    return torch.load(clean, map_location="cpu", weights_only=True)
+
+
+def _checked(file: BinaryIO) -> ZipFile:
+    """Return the archive in a file, which has only what a checkpoint may hold."""
+    size = file.seek(0, 2)
+    if size > MAX_BYTES:
+        raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
+    archive = ZipFile(file)
+    members = archive.infolist()
+    if any(member.compress_type != ZIP_STORED for member in members):
+        raise CheckpointError("compressed, as no checkpoint is")
+    if sum(member.file_size for member in members) > size:
+        raise CheckpointError("its parts are larger than the file")
+    folder = members[0].filename.partition("/")[0] if members else ""
+    sizes = {member.filename.removeprefix(f"{folder}/"): member.file_size for member in members}
+    # To torch, names in upper case and in lower case are the same.
+    if len({name.lower() for name in sizes}) < len(members) or "data.pkl" not in sizes:
+        raise CheckpointError("not a checkpoint of this project (no list of its parts)")
+    _Reader(_part(archive, f"{folder}/data.pkl"), sizes, size).load()
+    return archive
 
 
 def _part(archive: ZipFile, name: str) -> bytes:
@@ -77,55 +354,25 @@ def _part(archive: ZipFile, name: str) -> bytes:
         raise CheckpointError(f"damaged (checksum mismatch in its part {short(name)})") from None
 
 
-def _check_opcodes(content: bytes) -> None:
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
-        if opcode.name not in _OPCODES or number > MAX_OPCODES:
-            raise pickle.UnpicklingError(opcode.name)
-        # The unpickler allocates as much as the largest number of an object that it remembers.
-        if opcode.name == "LONG_BINPUT" and argument > MAX_OPCODES:
-            raise pickle.UnpicklingError(opcode.name)
+def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ...] = ()) -> str:
+    """Return the name, the value and the fault of the innermost entry that cannot be saved."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    entries = [*(enumerate(value) if isinstance(value, list | tuple) else pairs)]
+    while len(entries) > 1:
+        first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
+        entries = first if _fault([child for _, child in first]) else second
+    for key, child in entries:
+        if id(child) not in within and (fault := _fault(child)):
+            return _refusal(child, fault, f"{name}.{key}".lstrip("."), (*within, id(child)))
+    is_foreign = isinstance(error, pickle.UnpicklingError)
+    cause = "neither tensors nor plain values" if is_foreign else first_line(error)
+    return f"{name or 'the state'} = {short(value)}: {cause}"
 
 
-class _Stub(pickle.Unpickler):
-    """Reads a pickle with None in the place of tensors, whose sizes it checks."""
-
-    def __init__(self, stream: BytesIO, sizes: dict[str, int]) -> None:
-        super().__init__(stream)
-        self._sizes = sizes
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _check_tensor
-        if module == "torch" and name in _ITEM_BYTES:
-            return _ITEM_BYTES[name]
-        raise pickle.UnpicklingError(f"{module}.{name}")
-
-    def persistent_load(self, pid: Any) -> int:
-        """Return the number of numbers in a storage."""
-        _, item_bytes, key, _, count = pid
-        if item_bytes * count != self._sizes.get(f"data/{key}"):
-            raise CheckpointError(f"its part {short(key)} has not the size that it should have")
-        return count
-
-
-def _check_tensor(count: int, offset: int, shape: tuple, strides: tuple, *_: object) -> None:
-    """Check a tensor in a storage of some numbers; a view that repeats numbers could be huge."""
-    if min((offset, *shape, *strides)) < 0 or math.prod(shape) > count:
-        raise CheckpointError("a tensor has more numbers than the file stores")
-
-
-def _check_values(values: Any) -> None:
-    """Check that values are not too many, as they are where lists are repeated in lists."""
-    rest: list[Iterable[Any]] = [(values,)]
-    number = 0
-    while rest:
-        for value in rest.pop():
-            number += 1
-            if number > MAX_VALUES:
-                raise CheckpointError("too many values")
-            if isinstance(value, dict):
-                rest += (value.keys(), value.values())
-            elif isinstance(value, list | tuple):
-                rest.append(value)
+def _fault(value: Any) -> Exception | None:
+    """Return the error of saving a value, if there is one."""
+    try:
+        _to_archive(value)
+    except Exception as error:
+        return error
+    return None

@@ -46,9 +46,7 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         value = value.get_state()
     pieces: list[bytes] = []
     if isinstance(value, Tensor):
-        # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
-        numbers = value.detach().cpu().to(torch.promote_types(value.dtype, torch.float64))
-        pieces = [str(value.shape).encode(), numbers.numpy().tobytes()]
+        pieces = [_content(value)]
     elif isinstance(value, PLAIN):
         pieces = [repr(value).encode()]
     elif isinstance(value, PICKLED):
@@ -64,6 +62,18 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         if held := held_by(value):
             pieces.append(digest([type(value).__name__, held], inner))
     return hashlib.sha256(b"".join(pieces)).digest()
+
+
+def _content(tensor: Tensor) -> bytes:
+    """Return the shape and the numbers of a tensor."""
+    try:
+        # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
+        numbers = tensor.detach().cpu().to(torch.promote_types(tensor.dtype, torch.float64))
+        return str(tensor.shape).encode() + numbers.numpy(force=True).tobytes()
+    except (TypeError, RuntimeError):  # It is sparse, nested, quantised, on "meta" or in 8 bits.
+        file = io.BytesIO()
+        torch.save(tensor, file)
+        return file.getvalue()
 
 
 def held_by(value: Any) -> Mapping[Any, Any]:

@@ -21,6 +21,7 @@ from base.run.checkpoint import (
     position,
     save_checkpoint,
 )
+from base.run.checkpoint_archive import make_whole
 from base.run.digest import digest
 from base.run.random_state import random_state, set_random_state
 from base.run.run_state import Progress, RunState
@@ -95,6 +96,8 @@ class RunCheckpoints:
         if not all(callable(getattr(part, method, None)) for method in STATE_METHODS):
             problem = f"{owner}.keep({name!r}, ...) takes a part with {' and '.join(STATE_METHODS)}"
             raise UserError(f"{problem}, not {short(part)}: plain values belong to its own state")
+        if isinstance(part, nn.Module):
+            make_whole(part)
         self.stateful[name] = part
 
     # Resuming.

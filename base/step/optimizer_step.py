@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from base import distributed
 from base.config.torch_parts import FROM_STEP
 from base.run.checkpoint import load_weights
+from base.run.checkpoint_archive import make_whole
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault
 
@@ -68,6 +69,7 @@ class OptimizerStep:
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
         self.model, self.optimizer = parts.model, parts.optimizer
         self.lr_scheduler = parts.lr_scheduler
+        make_whole(self.model)
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = self.optimizer.param_groups

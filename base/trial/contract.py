@@ -25,13 +25,14 @@ from base.base_metric import BaseMetric, as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
+from base.run.checkpoint import reloaded
 from base.run.digest import digest, tensors_in
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
-from base.trial.trying import stored, try_state
-from utils.checks import ConfigFault
+from base.trial.trying import try_state
+from utils.checks import CheckpointError, ConfigFault
 
 log = logging.getLogger(__name__)
 
@@ -420,8 +421,13 @@ def goes_on_as_saved(trial: Trial) -> None:
         random_state_kept(),
     ):
         again = trial.make()
+    try:
+        content = reloaded(checkpoints.content())
+    except CheckpointError as fault:
+        expected = f"a network whose weights and states a checkpoint may hold; not {fault}"
+        raise ConfigFault("arch", type(trainer.model).__name__, expected) from fault
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
-        again.run_checkpoints.restore(stored(checkpoints.content()), Path("a trial"))
+        again.run_checkpoints.restore(content, Path("a trial"))
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
         with trainer.unchanged():
@@ -441,6 +447,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
     weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
+    weights = [each for each in weights if each[0].is_floating_point() or each[0].is_complex()]
     # By float32 and by the order of sums, steps on a GPU may differ a little.
     if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
         keys = ("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")

@@ -1,7 +1,6 @@
 """Tries optimisers, schedules and states on objects that are thrown away."""
 
 import copy
-import io
 import math
 from typing import Any
 
@@ -13,9 +12,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from base.config import user_modules
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
+from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.digest import digest
 from base.step.optimizer_step import has_modes, step_schedule
-from utils.checks import ConfigFault, short
+from utils.checks import CheckpointError, ConfigFault
 
 NUM_TORCH_STEPS = 3
 """Number of steps by which torch's schedules are advanced (assumed: errors come with the first
@@ -63,31 +63,13 @@ def try_state(key: str, part: Any) -> None:
     """Raise a ConfigFault for `key` if a checkpoint cannot have the state of `part`."""
     with errors_as_config_fault(key, part, TAKES_STATE):
         state = part.state_dict()
-        if refused := _refused(state):
-            raise ConfigFault(key, type(part).__name__, f"{TAKES_STATE}; not {refused}")
-        saved = stored(state)
+        try:
+            saved = from_archive(to_archive(state))
+        except CheckpointError as fault:
+            expected = f"{TAKES_STATE}; not {fault}"
+            raise ConfigFault(key, type(part).__name__, expected) from fault
         part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
         again = part.state_dict()
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
             expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
             raise ConfigFault(key, type(part).__name__, expected)
-
-
-def _refused(value: Any, name: str = "") -> str:
-    """Return the name and value of an entry of a state that no checkpoint can have, or ""."""
-    try:
-        stored(value)
-    except Exception:  # Pickling may raise any.
-        pairs = value.items() if isinstance(value, dict) else ()
-        pairs = enumerate(value) if isinstance(value, list | tuple) else pairs
-        inner = (_refused(child, f"{name}.{key}".lstrip(".")) for key, child in pairs)
-        return next(filter(None, inner), f"{name} = {short(value)}")
-    return ""
-
-
-def stored(content: Any) -> Any:
-    """Return the content of a checkpoint after it was written and read."""
-    file = io.BytesIO()
-    torch.save(content, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import torch
-from tiny_run import ChunkTrainer
+from tiny_run import ChunkTrainer, TinyModel
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -23,6 +23,20 @@ def shown(name: str) -> type[ChunkTrainer]:
     space["random_state_kept"] = random_state_kept
     exec(ast.get_source_segment(source, node), space)
     return space[name]
+
+
+class Turning(TinyModel):
+    """Turns what it sees by complex weights, and counts its batches in 16 bits."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__(dropout)
+        self.turn = nn.Parameter(torch.tensor([1.0 + 0.1j, 0.9 - 0.2j]))
+        self.register_buffer("seen", torch.zeros(2, 2, dtype=torch.int32).to(torch.uint16).t())
+
+    def forward(self, inputs, *arguments):
+        if self.training:
+            self.seen.copy_(self.seen.int() + 1)
+        return super().forward(inputs * (self.turn * (1 + 1j)).mean().real, *arguments)
 
 
 class Critic(ChunkTrainer):

@@ -17,7 +17,16 @@ from typing import Any
 from unittest import mock
 
 import torch
-from own_steps import Critic, Gathering, Normalised, Queueing, Sam, Satisfied, Widening
+from own_steps import (
+    Critic,
+    Gathering,
+    Normalised,
+    Queueing,
+    Sam,
+    Satisfied,
+    Turning,
+    Widening,
+)
 from tiny_run import (
     VALID,
     ChunkTrainer,
@@ -60,6 +69,7 @@ KINDS = {
     "lists": {"metrics": (MeanPrediction, Ranked), "epochs": 2},
     "groups": {"optimizer": thawing, "weight_noise": "fixed", "clip_norm": 0.5, "epochs": 2},
     "schedule-free": {"optimizer": ScheduleFree, "epochs": 2},
+    "complex": {"network": Turning, "epochs": 2},
 }
 KINDS = {kind: NO_DROPOUT | options for kind, options in KINDS.items()}
 

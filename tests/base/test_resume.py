@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+from every_kind import RUN as EVERY_KIND
 from own_steps import Critic, Judged, Queueing, Sam, Widening
 from tiny_run import (
     EVERYTHING,
@@ -60,6 +61,7 @@ KINDS = {
     "judge": {"trainer": Judged, "ema_decay": 0.8, "epochs": 2},
     "curriculum": {"trainer": Widening, "loader": {"sampler": Curriculum}, "epochs": 2},
     "curriculum in chunks": {"trainer": Widening, "loader": {"sampler": Curriculum}, "truncate": 3},
+    "all that a checkpoint may hold": EVERY_KIND | {"epochs": 2},
     "lists of a metric": {"metrics": (Ranked, MeanPrediction), "epochs": 2},
 }
 

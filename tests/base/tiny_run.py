@@ -212,6 +212,7 @@ def make(
     run: str = "run",
     *,
     trainer: type[BaseTrainer] = ChunkTrainer,
+    network: type[TinyModel] = TinyModel,
     optimizer: str | type[torch.optim.Optimizer] = "Adam",
     lr: float = 0.05,
     scheduler=None,
@@ -233,7 +234,7 @@ def make(
     """
     options = {"epochs": 3, "seed": 5, "monitor": "min valid_error", "tensorboard": False} | options
     seed_all(options["seed"])
-    model = TinyModel(dropout)
+    model = network(dropout)
     train_loader = TinyLoader(**(loader or {}))
     optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
     built = optimizer(model.parameters(), lr=lr)

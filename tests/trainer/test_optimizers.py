@@ -38,6 +38,18 @@ def test_rmsprop_follows_the_equations_of_the_paper(options):
         np.testing.assert_allclose(weight.detach().numpy().ravel(), expected, rtol=1e-12)
 
 
+def test_a_complex_weight_counts_as_two():
+    pairs, turns = (torch.randn(3, 2, generator=torch.manual_seed(n)) for n in (0, 1))
+    real = nn.Parameter(pairs.clone())
+    whole = nn.Parameter(torch.view_as_complex(pairs.clone()))
+    for weight, gradient in ((real, turns), (whole, torch.view_as_complex(turns))):
+        optimizer = GravesRMSprop([weight], lr=0.1)
+        for step in range(3):
+            weight.grad = gradient * (step + 1)
+            optimizer.step()
+    assert torch.equal(torch.view_as_real(whole), real) and not torch.equal(real, pairs)
+
+
 def test_constant_gradients_leave_the_weights_finite():
     """The variance of equal gradients is zero, and rounding must not take it below."""
     weight = nn.Parameter(torch.zeros(1000))

@@ -84,7 +84,7 @@ CODE, OTHER = "which could run code", "not a checkpoint of this project"
         (saved(content() | {"state_dict": {7: torch.zeros(1)}}), "state_dict: weights by name"),
         (
             saved(content() | {"state_dict": {"a": torch.eye(3).to_sparse()}}),
-            "more than tensors and plain values",
+            "sparse tensors are not saved: use to_dense()",
         ),
         (saved(content() | {"format": FORMAT + 1}), "by another version of the program: train an"),
         (saved(content() | {"format": FORMAT - 1}), "by another version of the program: train an"),
@@ -123,6 +123,31 @@ def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch)
     monkeypatch.setattr(torch, "load", mock.Mock(side_effect=MemoryError))
     with pytest.raises(CheckpointError, match=r"whole\.pth: not enough memory, or a damaged file"):
         load_checkpoint(tmp_path / "whole.pth")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("training", frozenset({1}), "training.x = frozenset({1}): frozensets are not saved: use"),
+        ("state_dict", [1], "state_dict: weights by name are needed, not 'x': [1]"),
+        ("metrics", [1], "metrics.x = [1]: a number"),
+    ],
+)
+def test_a_checkpoint_that_could_not_be_read_replaces_no_other(tmp_path, part, value, message):
+    path = tmp_path / "a.pth"
+    save_checkpoint(path, content())
+    with pytest.raises(CheckpointError, match=re.escape(f"a.pth: not saved: {message}")):
+        save_checkpoint(path, content(2.0) | {part: {"x": value}})
+    assert load_checkpoint(path)["state_dict"]["weight"][0, 0] == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.pth"]
+
+
+def test_weights_that_are_one_are_stored_once_and_read(tmp_path):
+    weight = torch.ones(100, 100)
+    saved = content() | {"state_dict": {f"layers.{n}.weight": weight for n in range(12)}}
+    save_checkpoint(tmp_path / "a.pth", saved)
+    assert (tmp_path / "a.pth").stat().st_size < 2 * weight.nbytes
+    assert len(load_checkpoint(tmp_path / "a.pth")["state_dict"]) == 12
 
 
 def test_missing_file_or_folder_is_named(tmp_path):
@@ -205,6 +230,34 @@ def test_weights_load_strictly_with_a_readable_error():
     assert message.startswith("file.pth: its weights do not fit the config's architecture")
     assert "0.bias: shape (4,) instead of (3,)" in message
     assert "1.bias: shape none instead of (3,)" in message and "and 4 more" in message
+
+
+KINDS = {
+    **{"float32": "real numbers", "float64": "real numbers", "complex64": "complex numbers"},
+    **{"int64": "integers", "uint16": "integers", "bool": "truth values"},
+}
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("own", ["float32", "complex64", "int64", "bool"])
+def test_weights_of_another_kind_of_numbers_are_refused(own, dtype):
+    model = nn.Module()
+    model.register_buffer("table", torch.ones(3).to(getattr(torch, own)))
+    state = {"table": torch.tensor([1.0, 0.0, 1.0]).to(getattr(torch, dtype))}
+    if KINDS[dtype] == KINDS[own]:
+        load_weights(model, state, "file.pth")
+        assert model.table.tolist() == [1, 0, 1] and model.table.dtype == getattr(torch, own)
+        return
+    message = rf"^file\.pth: .*:\n  table: {KINDS[dtype]} instead of {KINDS[own]}$"
+    with pytest.raises(CheckpointError, match=message):
+        load_weights(model, state, "file.pth")
+
+
+def test_weights_load_into_a_network_that_repeats_numbers():
+    model = nn.BatchNorm1d(3)
+    model.running_mean = torch.zeros(1).expand(3)
+    load_weights(model, model.state_dict() | {"running_mean": torch.arange(3.0)}, "file.pth")
+    assert model.running_mean.tolist() == [0, 1, 2] and "running_mean" in model.state_dict()
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf])

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from every_kind import refused, tensors
 from torch import nn
 
 from base.run.digest import digest
@@ -101,3 +102,11 @@ def test_equal_states_have_the_same_digest(first, second):
 )
 def test_states_that_differ_have_different_digests(first, second):
     assert digest(first) != digest(second)
+
+
+@pytest.mark.parametrize("name", [*tensors(), *refused()])
+def test_each_kind_of_tensor_has_a_digest(name):
+    made = [{**tensors(), **{name: value for name, (value, _) in refused().items()}} for _ in "ab"]
+    assert digest(made[0][name]) == digest(made[1][name])
+    if name in tensors():
+        assert digest(made[0][name]) == digest(made[0][name].clone()) != digest(torch.zeros(1))

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from every_kind import RUN as EVERY_KIND
+from every_kind import refused
 from own_steps import Critic, Judged
 from tiny_run import (
     ChunkTrainer,
@@ -28,6 +30,7 @@ from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
 from base.trial.contract import RULES, Trial, check
+from base.trial.trying import try_state
 from utils.checks import UserError
 
 
@@ -421,6 +424,33 @@ def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_p
     )
     check(partial(make, tmp_path, accumulate=3, truncate=3))
     assert counts == [3] * 4  # the last step is made twice, also by what is restored
+
+
+def test_all_parts_may_hold_each_kind_of_value(tmp_path, caplog):
+    check(partial(make, tmp_path, **EVERY_KIND))
+    assert {record.args[1] for record in caplog.records} == {"calls"}
+
+
+@pytest.mark.parametrize("name", refused())
+def test_a_state_that_no_checkpoint_holds_is_refused_with_what_to_use_instead(name):
+    value, remedy = refused()[name]
+    part = SimpleNamespace(state_dict=lambda: {"a": [value]}, load_state_dict=lambda _: None)
+    with pytest.raises(UserError, match=rf'^loss = "SimpleNamespace": .*; not a\.0 = .*{remedy}'):
+        try_state("loss", part)
+
+
+@pytest.mark.parametrize("name", ["sparse", "quantised", "float8"])
+def test_a_weight_that_no_checkpoint_holds_is_refused_as_the_networks(tmp_path, name):
+    value, remedy = refused()[name]
+
+    def made():
+        trainer = make(tmp_path)
+        trainer.model.register_buffer("table", value)
+        return trainer
+
+    message = rf'^arch = "TinyModel": .*; not state_dict\.table = .*{remedy}'
+    with pytest.raises(UserError, match=message):
+        check(made)
 
 
 class Unrepeatable(Curriculum):
