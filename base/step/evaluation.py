@@ -15,6 +15,7 @@ from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, all_reduced, as_floats
 from base.config.user_code import errors_as_config_fault
+from base.run.digest import digest
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
 from utils.checks import ConfigFault, NotFinite
@@ -86,7 +87,7 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode  # `train` would set all of its modules.
         for (module, name, buffer), value in zip(buffers, values, strict=True):
-            if buffer is not None and not torch.equal(buffer, value):
+            if digest(buffer) != digest(value):
                 buffer.copy_(value)
             setattr(module, name, buffer)  # `forward` may have put another tensor in its place.
 

@@ -60,7 +60,11 @@ def make(tmp_path, data, kind, *, run="run", **options):
         data.loader("valid", model.features),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
-        {"config": {"name": "x"}, "dataset": {"canonical": None, "quantisation_step": None}},
+        {
+            "config": {"name": "x"},
+            "normalisation": data.normalisation.to_dict(),
+            "dataset": {"canonical": None, "quantisation_step": None},
+        },
     )
     return RecognitionTrainer(parts, **options)
 
