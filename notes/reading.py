@@ -227,15 +227,15 @@ def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow
 def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
     """Return the lines of typed texts. A text that begins where the previous text ends is in the
     same line, such as words of another colour."""
-    rows: list[PageRow] = []
+    rows: list[list[PageWord]] = []
     for before, text in zip((None, *typed), typed, strict=False):
         for number, line in enumerate(text.text.splitlines()):
-            words = (*_typed_words(text, number, line),)
+            words = [*_typed_words(text, number, line)]
             if words and not number and before and _goes_on(before, text):
-                rows[-1] = PageRow((*rows[-1].words, *words))
+                rows[-1] += words
             elif words:
-                rows.append(PageRow(words))
-    return rows
+                rows.append(words)
+    return [PageRow(tuple(words)) for words in rows]
 
 
 def _goes_on(before: TypedText, text: TypedText) -> bool:
