@@ -18,10 +18,21 @@ from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences
-from notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
+from notes.page_text import (
+    HEADING,
+    MAX_SECONDS,
+    NUMBER,
+    SLOW,
+    Box,
+    PageRow,
+    PageText,
+    PageWord,
+    box_of,
+)
 from notes.searching import likely_frames
 from notes.sizes import size_classes
 from notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure, quarter_turns
+from utils.time_limit import OutOfTime, time_limit
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
@@ -29,7 +40,9 @@ MAX_TYPED_GAP = 0.5
 MAX_TYPED_STEP = 0.02
 """Largest gap, and step up or down, between typed texts of a line, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
-"""Number of rows that are read with a turn and without it (assumed)."""
+MAX_TRIED_STROKES = 1_500
+"""Number of rows that are read with a turn and without it, and of the strokes among which they are
+found (assumed; strokes: those of a dense page)."""
 MIN_TURNED_CONFIDENCE = 0.5
 """Least mean confidence of rows that are turned, or of another size, weighted by characters
 (measured, notebook: notes, what is no prose)."""
@@ -51,11 +64,22 @@ LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
-    """Return the text of a page's ink and typed texts; all rows are read in one batch.
+    """Return the text of a page's ink and typed texts; all rows are read in one batch. If the ink
+    takes more than `MAX_SECONDS`, all strokes are `SLOW`.
 
     Raises:
         UserError: see `Reader.read_words`.
     """
+    try:
+        with time_limit(MAX_SECONDS):
+            return _read_page(page, reader, search)
+    except OutOfTime:
+        kinds = dict.fromkeys(range(len(page.strokes)), SLOW)
+        rows, unread = tuple(_with_typed([], page.typed)), _boxes(page, kinds, (SLOW,))
+        return PageText(rows, {SLOW: len(kinds)}, kinds, unread)
+
+
+def _read_page(page: InkPage, reader: Reader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
@@ -186,6 +210,7 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader
 
 def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: Reader) -> list[ReadRow]:
     """Return the words of the longest rows of strokes, each with its confidence."""
+    block = block[:MAX_TRIED_STROKES]
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
     rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]

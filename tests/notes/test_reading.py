@@ -13,7 +13,7 @@ from ink.ink_page import InkPage, PageStroke, TypedText
 from model.recognition.decoding import Search
 from model.recognition.ink_words import InkWord
 from notes.confidence import confidences, language_of
-from notes.page_text import PageRow, PageText, PageWord, box_of
+from notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
 from notes.reading import is_text, read_page, with_numbers
 from tests.notes.test_rows import page, row, turned
 
@@ -62,6 +62,15 @@ def test_words_have_their_place_on_the_page():
     # The second typed word begins after four characters of half the size.
     assert typed_row.words[1].box == (304, between, 309, between + 2)
     assert second_line.words[0].box[1] == pytest.approx(between + 2 * 1.17)  # as in Xournal++
+
+
+def test_a_page_that_takes_too_long_has_its_typed_texts_and_one_unread_place(monkeypatch):
+    strokes, typed = tuple(map(PageStroke, [*row(0), *row(70)])), (TypedText("typed", 30, 9, 2),)
+    monkeypatch.setattr("notes.reading.MAX_SECONDS", 0.0)
+    text = read_page(InkPage(500, 500, strokes, typed=typed), Words())
+    assert text.text == "typed" and text.left_out == {SLOW: len(strokes)}
+    assert text.unread == (box_of(np.concatenate([*row(0), *row(70)])),)
+    assert PageText.from_json(json.loads(json.dumps(text.to_json()))) == text
 
 
 class WideWords(Words):
