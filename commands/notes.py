@@ -345,6 +345,8 @@ class _Reading:
                 continue
             self.num_read += 1
             summary = note.summary
+            for fault in summary.faults:
+                log.warning("left out: %s: %s", printable(name), fault)
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
             for title, places in ((UNREAD, summary.unread), (COVERED, summary.covered)):

@@ -22,6 +22,10 @@ WRONG = "\N{REPLACEMENT CHARACTER}"
 MAX_TABLE_WIDTH = 110
 """Maximum width of a table in characters (assumed: that of a terminal)."""
 
+MAX_MARKS = 32
+"""Maximum number of combining characters after a letter that are drawn (assumed: twice those of the
+tallest texts that people make for fun)."""
+
 SHOWN = 10
 """Maximum number of characters that a message lists (assumed)."""
 
@@ -29,6 +33,16 @@ SHOWN = 10
 def nfc(text: str) -> str:
     """Return a text in Unicode's normal form C, which may change its length."""
     return unicodedata.normalize("NFC", text)
+
+
+def with_few_marks(text: str) -> str:
+    """Return a text without the combining characters that follow `MAX_MARKS` others."""
+    kept, count = [], 0
+    for character in text:
+        count = count + 1 if unicodedata.category(character).startswith("M") else 0
+        if count <= MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def describe(characters: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.page_text import MIN_SURE_CONFIDENCE, Box, PageText, Summary
+from apps.notes.page_text import MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
     BATCH,
@@ -185,7 +185,9 @@ class Index:
             [(number, box) for number, page in enumerate(pages, 1) for box in getattr(page, name)]
             for name in ("unread", "covered")
         )
-        summary = Summary(len(pages), len(words), unsure, left_out, pdfs, look, unread, covered)
+        slow = [number for number, page in enumerate(pages, 1) if SLOW in page.left_out]
+        counts = len(pages), len(words), unsure
+        summary = Summary(*counts, left_out, pdfs, look, unread, covered, slow)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)

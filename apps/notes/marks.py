@@ -7,6 +7,7 @@ import numpy as np
 
 from ink.geometry import path_along, turned_back
 from ink.measures import is_straight, segments_cross
+from utils.time_limit import check_time
 
 # Measured, notebook: notes, what is no prose.
 MIN_LINE_LENGTH = 2.2  # of a line that crosses words out, and of a level arrow
@@ -67,6 +68,7 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
     segments = [np.stack([points[:-1], points[1:]], axis=1) for points in ends]
     crossings: dict[int, dict[int, int]] = {}
     for number in range(1, len(strokes)):
+        check_time()
         is_near = (left[:number] <= right[number]) & (right[:number] >= left[number])
         is_near &= (top[:number] <= bottom[number]) & (bottom[:number] >= top[number])
         is_near &= np.abs(middle[:number] - middle[number]) < MAX_CROSSED_DEPTH

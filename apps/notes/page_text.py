@@ -18,6 +18,11 @@ log-probability of the best symbol down to its own."""
 MIN_SURE_CONFIDENCE = 0.85
 """Least confidence of a word without a question mark (measured, notebook: notes, sure words)."""
 
+MAX_SECONDS = 60.0
+"""Processor time of reading a page (assumed: fifteen times that of a dense page)."""
+SLOW = "on a page that takes too long to read"
+"""Kind of the strokes of a page that takes longer."""
+
 BULLET = "-"
 NUMBER = "1."
 HEADING = "#"
@@ -166,6 +171,7 @@ class Summary:
         digest: digest of all content that exported files have.
         unread, covered: pages and boxes, in millimetres, of ink that may be text and was not read,
             and of ink that later strokes cover.
+        slow: numbers of the pages whose ink was not read, as that takes more than `MAX_SECONDS`.
     """
 
     pages: int = 0
@@ -176,6 +182,13 @@ class Summary:
     digest: str = ""
     unread: Sequence[tuple[int, Box]] = ()
     covered: Sequence[tuple[int, Box]] = ()
+    slow: Sequence[int] = ()
+
+    @property
+    def faults(self) -> list[str]:
+        """Why pages were not read, for messages."""
+        limit = f"takes more than {MAX_SECONDS:g} s of processor time to read; divide it"
+        return [f"page {number} {limit}" for number in self.slow]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.page_text import Box, PageText
+from ink.alphabet import with_few_marks
 from ink.formats.pdf.paths import UNITS, stroke_paths
 from ink.formats.svg.drawing import joined_paths
 from ink.ink_page import InkPage
@@ -49,7 +50,7 @@ def page_values(
         ]
         rows.append({"words": values, "mark": row.mark, "turn": row.turn})
     typed = [asdict(t) | {"x": scale * t.x, "y": scale * t.y, "size": scale * t.size}
-             for t in page.typed]  # fmt: skip
+             | {"text": with_few_marks(t.text)} for t in page.typed]  # fmt: skip
     images = [(_scaled(image.box, scale), image.data_url) for image in page.images]
     return {
         "size": [round(scale * page.width), round(scale * page.height)],

@@ -12,7 +12,17 @@ from typing import TypeAlias
 import numpy as np
 
 from apps.notes.confidence import confidences
-from apps.notes.page_text import HEADING, NUMBER, Box, PageRow, PageText, PageWord, box_of
+from apps.notes.page_text import (
+    HEADING,
+    MAX_SECONDS,
+    NUMBER,
+    SLOW,
+    Box,
+    PageRow,
+    PageText,
+    PageWord,
+    box_of,
+)
 from apps.notes.searching import likely_frames
 from apps.notes.sizes import size_classes
 from apps.notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure, quarter_turns
@@ -22,6 +32,7 @@ from ink.ink_page import LINE_PITCH, InkPage, TypedText
 from model.reader import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.ink_words import InkWord
+from utils.time_limit import OutOfTime, time_limit
 
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
@@ -29,7 +40,9 @@ MAX_TYPED_GAP = 0.5
 MAX_TYPED_STEP = 0.02
 """Largest gap, and step up or down, between typed texts of a line, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
-"""Number of rows that are read with a turn and without it (assumed)."""
+MAX_TRIED_STROKES = 1_500
+"""Number of rows that are read with a turn and without it, and of the strokes among which they are
+found (assumed; strokes: those of a dense page)."""
 MIN_TURNED_CONFIDENCE = 0.5
 """Least mean confidence of rows that are turned, or of another size, weighted by characters
 (measured, notebook: notes, what is no prose)."""
@@ -51,11 +64,22 @@ LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
 
 
 def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
-    """Return the text of a page's ink and typed texts; all rows are read in one batch.
+    """Return the text of a page's ink and typed texts; all rows are read in one batch. If the ink
+    takes more than `MAX_SECONDS`, all strokes are `SLOW`.
 
     Raises:
         UserError: see `Reader.read_words`.
     """
+    try:
+        with time_limit(MAX_SECONDS):
+            return _read_page(page, reader, search)
+    except OutOfTime:
+        kinds = dict.fromkeys(range(len(page.strokes)), SLOW)
+        rows, unread = tuple(_with_typed([], page.typed)), _boxes(page, kinds, (SLOW,))
+        return PageText(rows, {SLOW: len(kinds)}, kinds, unread)
+
+
+def _read_page(page: InkPage, reader: Reader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
@@ -186,6 +210,7 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader
 
 def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: Reader) -> list[ReadRow]:
     """Return the words of the longest rows of strokes, each with its confidence."""
+    block = block[:MAX_TRIED_STROKES]
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
     rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
@@ -227,15 +252,15 @@ def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow
 def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
     """Return the lines of typed texts. A text that begins where the previous text ends is in the
     same line, such as words of another colour."""
-    rows: list[PageRow] = []
+    rows: list[list[PageWord]] = []
     for before, text in zip((None, *typed), typed, strict=False):
         for number, line in enumerate(text.text.splitlines()):
-            words = (*_typed_words(text, number, line),)
+            words = [*_typed_words(text, number, line)]
             if words and not number and before and _goes_on(before, text):
-                rows[-1] = PageRow((*rows[-1].words, *words))
+                rows[-1] += words
             elif words:
-                rows.append(PageRow(words))
-    return rows
+                rows.append(words)
+    return [PageRow(tuple(words)) for words in rows]
 
 
 def _goes_on(before: TypedText, text: TypedText) -> bool:

@@ -23,7 +23,7 @@ from ink import guard
 from ink.drawing.covering import unseen
 from ink.formats.files import file_state
 from ink.ink_page import InkPage, ink_bytes
-from utils.checks import UserError, printable
+from utils.checks import DataError, UserError, first_of, printable
 from utils.files import read_bytes, user_cache, write_json
 
 VERSION = 6
@@ -70,13 +70,19 @@ class Library:
 
     def note(self, name: str, path: Path) -> Note:
         """Read, cache and index all pages of a file (see `read_pages`), unless its state is already
-        indexed, and return its note; show a progress bar in a terminal."""
+        indexed, and return its note; show a progress bar in a terminal.
+
+        Raises:
+            DataError: see `read_pages`; also if each page takes too long to read.
+        """
         pages, state = _Pages(self, path), self._state(path)
         summary = self._indexed(lambda index: index.summary(path, state))
         if summary is None:
             shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
             indexed = [IndexedPage.of(page, text) for page, text in shown]
             summary = self._indexed(lambda index: index.add(path, state, indexed))
+        if summary.slow and len(summary.slow) == summary.pages:
+            raise DataError(f"{path}: {first_of(summary.faults)}")
         return Note(name, pages, summary, path)
 
     def _state(self, path: Path) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from apps.notes.marks import arrows, crossing_groups, is_level_line, is_ring
 from ink.delayed_strokes import MIN_LATE_DISTANCE, are_marks, undelayed_order
 from ink.geometry import from_strokes, turned_back, weighted_median, x_height
+from utils.time_limit import check_time
 
 DRAWING = "drawing"
 RING = "ring"
@@ -117,6 +118,7 @@ def _likely_order(page: "Block") -> np.ndarray:
     stroke at its height or, if there is none, the uppermost stroke that remains."""
     order, is_left = [], np.ones(len(page.strokes), bool)
     while is_left.any():
+        check_time()
         costs = np.full(len(is_left), np.inf)
         if order:
             ahead = page.left - page.left[order[-1]]
@@ -195,6 +197,7 @@ class Block:
 
     def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
+        check_time()
         stroke_x, stroke_y = self.x[row], self.y[row]
         nearness = np.exp(-0.5 * ((stroke_x - x[:, None]) / BEND_LENGTH) ** 2) + 1e-6
         weight = self.weight[row] * nearness
@@ -237,6 +240,7 @@ def _drawings(page: Block) -> dict[int, str]:
     a stroke of the drawing."""
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
+        check_time()
         if is_ring(stroke):
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
             inside = np.flatnonzero((edges[:, :number] > edges[:, [number]]).all(axis=0))
@@ -250,6 +254,7 @@ def _drawings(page: Block) -> dict[int, str]:
     for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
         last_drawn = -2
         for number in order:
+            check_time()
             follows = number not in drawn and abs(number - last_drawn) == 1
             if follows and _touches(page.strokes[number], tall_points):
                 drawn.add(number)
@@ -397,6 +402,7 @@ def _runs(block: Block) -> list[np.ndarray]:
     """Return the runs: successive strokes without a far move of the pen in between."""
     starts, front = [0], block.right[0]
     for number in range(1, len(block.strokes)):
+        check_time()
         run = slice(starts[-1], number)
         mean_y = np.average(block.y[run], weights=block.weight[run])
         drop = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
@@ -503,6 +509,7 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     is_mark = are_marks(from_strokes(strokes), height)
     order = np.flatnonzero(~is_late | is_mark).tolist()
     for late in np.flatnonzero(is_late & ~is_mark).tolist():
+        check_time()
         # A late letter belongs before the first letter further to the right.
         places = (n for n, k in enumerate(order) if middle[k] > middle[late] and not is_mark[k])
         order.insert(next(places, len(order)), late)

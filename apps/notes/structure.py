@@ -25,6 +25,7 @@ from apps.notes.rows import (
 )
 from ink.geometry import from_strokes, turned_back, x_height
 from ink.measures import median_x_height
+from utils.time_limit import check_time
 
 LABEL = "label of a drawing"
 RULE = "rule of a table"
@@ -236,11 +237,17 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
     row above, and not the last one, `(rows,)`."""
     left = np.array([page.left[row].min() for row in rows])
     right = np.array([page.right[row].max() for row in rows])
-    is_above = (left < right[:, None]) & (left[:, None] < right)
+
+    def above(index: int) -> np.ndarray:  # For all rows at once, it would fill the memory.
+        check_time()
+        return (left < right[index]) & (left[index] < right)
+
+    widths, indices = right - left, range(len(rows))
     steps = np.diff([page.y[row].mean() for row in rows])
     pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
-    widest = np.where(is_above, right - left, 0.0).max(axis=1, initial=0.0)
-    is_large = (right - left < MAX_HEADING_WIDTH * widest) & (is_above.sum(1) >= MIN_SIZED_ROWS)
+    widest = np.array([widths[above(index)].max(initial=0.0) for index in indices])
+    is_large = widths < MAX_HEADING_WIDTH * widest
+    is_large &= np.array([above(index).sum() for index in indices]) >= MIN_SIZED_ROWS
     is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
     is_large &= np.append(steps > 0, False)[: len(rows)]
     if not is_large.any():
@@ -251,7 +258,7 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
         for index in np.flatnonzero(is_large):
-            typical = np.nanmedian(sizes[is_above[index]])
+            typical = np.nanmedian(sizes[above(index)])
             is_large[index] = sizes[index] > MIN_HEADING_SIZE * typical
     return is_large
 

@@ -149,7 +149,11 @@ class Viewer:
     def state(self) -> dict[str, Any]:
         """Return what there is; `version` changes with it."""
         notes = [*self._notes.items()]
-        faults = [f"{printable(name)}: {note.fault}" for name, note in notes if note.fault]
+        faults = [
+            f"{printable(name)}: {fault}"
+            for name, note in notes
+            for fault in ([note.fault] if note.fault else note.summary.faults)
+        ]
         folders = {str(parent) for name, _ in notes for parent in Path(name).parents}
         return {
             "folder": self._folder.resolve().name,

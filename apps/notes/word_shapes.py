@@ -200,12 +200,13 @@ def _count(text: str, letters: str) -> int:
 def _units(row: PageRow) -> list[tuple[list[int], list[int]]]:
     """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
     units: list[tuple[list[int], list[int]]] = []
+    owners: dict[int, int] = {}  # the index of each stroke's unit
     for index, word in enumerate(row.words):
-        words, strokes = [index], [*word.strokes]
-        while any({*strokes} & {*before} for _, before in units):
-            words_before, before = units.pop()
-            words, strokes = words_before + words, [*dict.fromkeys(before + strokes)]
-        units.append((words, strokes))
+        start = min((owners[n] for n in word.strokes if n in owners), default=len(units))
+        merged = [*units[start:], ([index], [*word.strokes])]
+        words, strokes = ([*dict.fromkeys(chain(*lists))] for lists in zip(*merged, strict=True))
+        units[start:] = [(words, strokes)]
+        owners |= dict.fromkeys(strokes, start)
     return [unit for unit in units if unit[1]]
 
 

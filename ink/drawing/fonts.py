@@ -9,10 +9,15 @@ from matplotlib import font_manager
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
+from ink.alphabet import with_few_marks
+
 FONT = "DejaVu Sans"
 """The font that matplotlib brings."""
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
+PIECE = 1_000
+"""Characters of a line that are laid out at once (assumed: more than a page is wide). Each glyph of
+joined characters comes with all of them, so that a long piece would take their number squared."""
 
 
 def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
@@ -20,11 +25,11 @@ def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
 
     Args:
         text: a text; a character that no installed font has becomes its code point, as U+12000, and
-            a blank that no font has becomes a usual one.
+            a blank that no font has becomes a usual one. See `with_few_marks`.
         font: the preferred font.
     """
     drawn, fonts = "", [font]
-    for character in text:
+    for character in with_few_marks(text):
         name = font if character == "\n" else _font_of(character, font)
         missing = " " if character.isspace() else f"U+{ord(character):04X}"
         drawn += missing if name is None else character
@@ -70,6 +75,20 @@ class Glyph(NamedTuple):
 
 def glyphs(text: str) -> list[Glyph]:
     """Return the glyphs of a line of text, in `FONT` where it has them."""
+    pieces, placed, left = _pieces(text), [], 0.0
+    for piece in pieces:
+        placed += [glyph._replace(x=left + glyph.x) for glyph in _glyphs(piece)]
+        left += _advance(piece) if len(pieces) > 1 else 0.0
+    return placed
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the pieces of a line of text that are laid out one after the other."""
+    shown, _ = drawable(text)
+    return [shown[start : start + PIECE] for start in range(0, len(shown), PIECE)]
+
+
+def _glyphs(text: str) -> list[Glyph]:
     shown, names = drawable(text)
     files = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in names]
     opened = font_manager.get_font(files)
@@ -94,9 +113,13 @@ def outline(name: str) -> list[np.ndarray]:
 @cache
 def advance(text: str) -> float:
     """Return the width of a line of text with its blanks, in font sizes."""
+    return sum(map(_advance, _pieces(text)), 0.0)
+
+
+def _advance(text: str) -> float:
     # Bars at both sides of the text show where it ends, in either direction.
     widths = []
     for content in (f"|{text}|", "||"):
-        places = [glyph.x for glyph in glyphs(content)]
+        places = [glyph.x for glyph in _glyphs(content)]
         widths.append(max(places) - min(places))
     return widths[0] - widths[1]

@@ -14,6 +14,10 @@ from model.layers.monotonic import best_monotonic_path
 from model.recognition.encoder import STRIDE, RecognitionNetwork
 from model.recognition.ink_features import rows_of_features
 
+MAX_CELLS = 20_000_000
+"""Pairs of a frame and a state of a line that is aligned (assumed: a line of 1,000 characters; a
+pair takes 16 bytes)."""
+
 
 @torch.inference_mode()
 def align(
@@ -55,7 +59,8 @@ def rows_of_frames(model: RecognitionNetwork, ink: np.ndarray, frames: int) -> n
 
 def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
     """Return the state of each frame on the likeliest path, `(S,)`; None if there are too few
-    frames for the text. State 2 n + 1 is character n, state 2 n the blank before character n.
+    frames for the text, or more than `MAX_CELLS` pairs of a frame and a state. State 2 n + 1 is
+    character n, state 2 n the blank before character n.
 
     Args:
         log_probs: `(S, C + 1)`, the blank last.
@@ -65,7 +70,8 @@ def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | Non
     classes[1::2] = codes
     is_optional = np.arange(len(classes)) % 2 == 0
     is_optional[2:-1:2] = codes[1:] != codes[:-1]  # equal neighbours need a blank in between
-    if len(log_probs) < np.count_nonzero(~is_optional):
+    too_many = len(log_probs) * len(classes) > MAX_CELLS
+    if too_many or len(log_probs) < np.count_nonzero(~is_optional):
         return None
     return best_monotonic_path(log_probs[:, classes], is_optional)
 

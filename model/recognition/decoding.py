@@ -15,6 +15,7 @@ from torch import Tensor
 
 from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
 from utils.checks import NotFinite
+from utils.time_limit import check_time
 
 PRUNING = 12.0
 """A character is pruned at a frame if it is more than this number of nats less likely than the
@@ -103,6 +104,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     last = np.array([blank])  # the last character of each prefix
     in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
     for frame, is_likely in zip(log_probs, likely, strict=True):
+        check_time()
         characters = is_likely.nonzero()[0]
         total = np.logaddexp(in_blank, in_character)
         # Each prefix extended by each character. Equal characters need a blank in between.

@@ -16,6 +16,7 @@ from model.recognition.ctc_alignment import count_points, likeliest_path, rows_o
 from model.recognition.decoding import GREEDY, Search, ctc_beam
 from model.recognition.encoder import RecognitionNetwork, log_softmax
 from model.recognition.transcribing import batches, decoded
+from utils.time_limit import check_time
 
 ALTERNATIVES = Search(width=6)
 """The search for alternatives of a word (width assumed)."""
@@ -61,6 +62,7 @@ def read_words(
         texts = decoded(model, encoded, log_probs, lengths, search)
         lines_read = zip(numbers, texts, log_probs.cpu().double().numpy(), lengths, strict=True)
         for number, text, line, frames in lines_read:
+            check_time()
             if text.strip():
                 lines[number] = [*_words(model, inks[number], text, line[:frames])]
     return lines

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from apps import notes
 from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
-from apps.notes.page_text import Note, PageText, Summary
+from apps.notes.page_text import SLOW, Note, PageText, Summary
 from apps.notes.reading_cache import Library
 from commands.notes import _Reading, _save, _save_each, _save_file
 from ink.formats.pdf.pages import PdfPage, write_pdf
@@ -24,7 +24,7 @@ from ink.ink_page import InkPage
 from ink.reading import read_ink
 from tests.apps.notes.pages import note, text_of
 from tests.commands.networks import ROOT, use
-from utils.checks import UserError
+from utils.checks import DataError, UserError
 from utils.files import safe_path
 
 LINES = ROOT / "docs" / "sample-lines"
@@ -240,6 +240,26 @@ def test_places_that_were_not_read_are_printed(library, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert "  diary 1: 10 to 30 mm from the left, 20 to 40 mm from the top" in lines
     assert len(lines) < 30
+
+
+def test_a_page_that_takes_too_long_is_named_and_a_note_of_such_pages_is_refused(tmp_path, caplog):
+    xopp(tmp_path / "a.xopp", read_ink(LINES)[:1])
+    typed = '<page width="9" height="9"><layer><text x="1" y="1" size="1">a</text></layer></page>'
+    xml = gzip.decompress((tmp_path / "a.xopp").read_bytes()).replace(
+        b"</x", f"{typed}</x".encode()
+    )
+    (tmp_path / "b.xopp").write_bytes(gzip.compress(xml))
+    slow = PageText((), {SLOW: 9})
+    library = Library(lambda p: slow if p.strokes else PageText(()), "reader", tmp_path / "kept")
+    files = {name: tmp_path / name for name in ("a.xopp", "b.xopp")}
+    for _ in range(2):  # The second time it is known.
+        caplog.clear()
+        reading = _Reading(library, files, None, is_single=False)
+        assert [note.name for note in reading] == ["b.xopp"]
+        fault = "page 1 takes more than 60 s of processor time to read; divide it"
+        assert caplog.messages == [f"left out: {name}: {fault}" for name in files]
+    with pytest.raises(DataError, match=r"a\.xopp: page 1 takes more"):
+        library.note("a.xopp", tmp_path / "a.xopp")
 
 
 def test_places_of_covered_ink_are_printed(tmp_path, capsys):

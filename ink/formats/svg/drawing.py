@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from ink.alphabet import with_few_marks
 from ink.drawing.layers import decimal
 from ink.formats.pdf.paths import UNITS, Look, stroke_paths
 from ink.formats.xml import escape
@@ -61,4 +62,5 @@ def _typed(text: TypedText, scale: float) -> Iterator[str]:
         y = scale * (text.y + (0.9 + LINE_PITCH * number) * text.size)
         font = f'font-size="{scale * text.size:.0f}" font-family="DejaVu Sans, sans-serif"'
         place = f'x="{scale * text.x:.0f}" y="{y:.0f}" fill="{text.colour}" {font}'
-        yield f'<text {place} xml:space="preserve">{escape(line.expandtabs())}</text>'
+        shown = escape(with_few_marks(line.expandtabs()))
+        yield f'<text {place} xml:space="preserve">{shown}</text>'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from apps.notes.confidence import confidences, language_of
-from apps.notes.page_text import PageRow, PageText, PageWord, box_of
+from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
 from apps.notes.reading import is_text, read_page, with_numbers
 from ink.alphabet import Alphabet
 from ink.geometry import to_points
@@ -62,6 +62,15 @@ def test_words_have_their_place_on_the_page():
     # The second typed word begins after four characters of half the size.
     assert typed_row.words[1].box == (304, between, 309, between + 2)
     assert second_line.words[0].box[1] == pytest.approx(between + 2 * 1.17)  # as in Xournal++
+
+
+def test_a_page_that_takes_too_long_has_its_typed_texts_and_one_unread_place(monkeypatch):
+    strokes, typed = tuple(map(PageStroke, [*row(0), *row(70)])), (TypedText("typed", 30, 9, 2),)
+    monkeypatch.setattr("notes.reading.MAX_SECONDS", 0.0)
+    text = read_page(InkPage(500, 500, strokes, typed=typed), Words())
+    assert text.text == "typed" and text.left_out == {SLOW: len(strokes)}
+    assert text.unread == (box_of(np.concatenate([*row(0), *row(70)])),)
+    assert PageText.from_json(json.loads(json.dumps(text.to_json()))) == text
 
 
 class WideWords(Words):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from apps.notes.page_text import PageText
+from apps.notes.page_text import SLOW, PageText
 from apps.notes.reading_cache import Library
 from apps.notes.viewing import Chosen, Viewer
 from tests.ink.formats.note_files import xopp
@@ -55,3 +55,19 @@ def test_a_folder_that_is_not_looked_at_yet_is_no_fault(viewer):
     viewer.close()
     viewer.follow()
     assert viewer.state()["isLooking"]
+
+
+def test_pages_that_take_too_long_are_named(tmp_path):
+    """A page with ink is slow: the only one of a note, and the second of another one."""
+    ink = '<stroke tool="pen" color="black" width="1">1 1 2 2</stroke>'
+    typed = '<text x="9" y="9" size="9">a</text>'
+    (folder := tmp_path / "notes").mkdir()
+    for name, layers in {"a": [ink], "b": [typed, ink]}.items():
+        pages = (f'<page width="99" height="99"><layer>{each}</layer></page>' for each in layers)
+        (folder / f"{name}.xopp").write_text(f"<xournal>{''.join(pages)}</xournal>")
+    slow = PageText((), {SLOW: 1})
+    library = Library(lambda p: slow if p.strokes else PageText(()), "reader", tmp_path / "kept")
+    viewer = Viewer(folder, lambda: library)
+    viewer.scan()
+    faults = [fault.partition(" takes more")[0] for fault in viewer.state()["faults"]]
+    assert sorted(faults) == ["a.xopp: page 1", "b.xopp: page 2"]

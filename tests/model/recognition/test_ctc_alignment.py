@@ -36,6 +36,12 @@ def test_points_are_divided_half_way_between_the_frames_of_characters(
     assert counts(spikes, codes, rows, sum(expected)) == expected
 
 
+def test_a_scribble_that_would_need_much_memory_is_divided_evenly():
+    log_probs, codes = np.zeros((20_000, 2)), np.zeros(1_000, int)
+    assert likeliest_path(log_probs, codes) is None
+    assert count_points(None, 1_000, np.arange(20_000), 4_000).tolist() == 1_000 * [4]
+
+
 def test_each_character_has_a_point_when_frames_are_denser_than_points():
     result = counts({0: 0, 1: 1, 2: 0}, [0, 1, 0, 1], np.arange(9.0) / 4, 5)
     assert min(result) >= 1 and sum(result) == 5
