@@ -14,7 +14,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -136,6 +136,17 @@ def products_of(path: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, precision_of(path) == "bfloat16")
 
 
+def plain_paths(device: torch.device) -> list[str]:
+    """Return those of `PLAIN` that the device can run: on a processor without AVX-512 oneDNN has no
+    `nn.LSTM` in bfloat16."""
+    layer, inputs, paths = nn.LSTM(1, 1).to(device), torch.zeros(1, 1, 1, device=device), []
+    for path in PLAIN:
+        with suppress(RuntimeError), products_of(path, device):
+            layer(inputs)
+            paths.append(path)
+    return paths
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has finished its work."""
     if device.type == "cuda":
@@ -214,7 +225,7 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     plan, data = prepared(name, arguments)
     network, loss = network_of(plan, data), plan.build("loss")
     loader = data.training_loader(network.features)
-    paths = (*arguments.paths, *PLAIN)
+    paths = (*arguments.paths, *plain_paths(device))
     trainees = {path: Trainee(network, loss, device, path) for path in paths}
 
     def batches(turn: int) -> Iterator[Batch]:
@@ -335,12 +346,14 @@ def row(
 ) -> str:
     """Return a row of the table: the medians of a path's speeds and of the plain ones in all
     rounds, the ratio to the plain path that is faster, the lowest and the highest ratio of a round,
-    and the `share` of the limit at a point a second times the path's speed."""
-    medians = list(map(statistics.median, plains))
+    and the `share` of the limit at a point a second times the path's speed. A plain path that the
+    device cannot run has no speeds, and its column is "none"."""
+    medians = [statistics.median(values) if values else 0.0 for values in plains]
     faster = plains[medians.index(max(medians))]
     ratios = [ours / theirs for ours, theirs in zip(speeds, faster, strict=True)]
     speed = statistics.median(speeds)
-    cells = [f"`{measure}`", path, *(f"{value:,.0f}" for value in (speed, *medians))]
+    shown = (f"{value:,.0f}" if value else "none" for value in (speed, *medians))
+    cells = [f"`{measure}`", path, *shown]
     cells.append(f"{speed / max(medians):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     return f"| {' | '.join([*cells, f'{share * speed:.0%}'])} |"
 
@@ -358,10 +371,10 @@ def run(arguments: Namespace) -> None:
         for other, table in ((writing, WRITING), (reading, READING)):
             kind, settings = (other, table[measure]) if measure in table else (kind, settings)
         task = kind(*settings, device, arguments)
-        paths = (*arguments.paths, *PLAIN)
+        paths = (*arguments.paths, *plain_paths(device))
         speeds = measure_in_turn(task.speed, paths, arguments.rounds, measure)
         limit = max(limit, product_limit(device, arguments.clock))
-        plains = [speeds[path] for path in PLAIN]
+        plains = [speeds.get(path, []) for path in PLAIN]
         rows += [(measure, path, speeds[path], plains, task.operations) for path in arguments.paths]
     print(f"the product of {' x '.join(map(str, PRODUCT))}: {limit:.3g} operations a second")
     print(

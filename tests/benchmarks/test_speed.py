@@ -14,12 +14,12 @@ from tests.benchmarks.scripts import run
 from tests.model.builders import needs_compiler, num_threads
 
 pytestmark = pytest.mark.slow
+TINY = ("--scale", 0.03, "--rounds", 1, "--lines", 16, "--steps", 32)
 
 
 def test_each_kind_of_measure_has_a_row(capsys):
-    tiny = ["--scale", 0.03, "--rounds", 1, "--lines", 16, "--steps", 32]
     only = ["recognition", "writing_1", "reading_1"]
-    run("speed", *tiny, "--paths", "float32-uncompiled", "--only", *only)
+    run("speed", *TINY, "--paths", "float32-uncompiled", "--only", *only)
     lines = capsys.readouterr().out.splitlines()
     rows = [line.strip("| ").split(" | ") for line in lines[-len(only) :]]
     assert [cells[0] for cells in rows] == [f"`{name}`" for name in only]
@@ -28,6 +28,21 @@ def test_each_kind_of_measure_has_a_row(capsys):
         ours, *theirs = (float(speed.replace(",", "")) for speed in speeds)
         assert min(ours, *theirs) > 0 and share.endswith("%")
         assert float(ratio.split()[0]) == pytest.approx(ours / max(theirs), rel=0.05, abs=0.02)
+
+
+def test_the_column_of_a_plain_path_that_the_processor_cannot_run_is_none(capsys, monkeypatch):
+    """oneDNN has no LSTM in bfloat16 without AVX-512."""
+    forward = nn.LSTM.forward
+
+    def forward_in_float32(*arguments):
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor")
+        return forward(*arguments)
+
+    monkeypatch.setattr(nn.LSTM, "forward", forward_in_float32)
+    run("speed", *TINY, "--paths", "float32-uncompiled", "--only", "reading_1")
+    *_, plain, missing, ratio, _ = capsys.readouterr().out.splitlines()[-1].strip("| ").split(" | ")
+    assert int(plain.replace(",", "")) > 0 and missing == "none" and float(ratio.split()[0]) > 0
 
 
 def test_a_row_holds_medians_the_spread_of_ratios_to_the_faster_and_the_share():
