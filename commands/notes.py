@@ -27,7 +27,7 @@ from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
-from utils.checks import DataError, UserError, described, first_of, printable, visible
+from utils.checks import DataError, UserError, described, first_of, printable, short, visible
 from utils.files import open_file, prepare_output, safe_path
 
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
@@ -451,7 +451,7 @@ def _print_hits(
         confidence = f"{hit.confidence:.2f}" if index < len(hits) else "perhaps"
         tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{visible(hit.text)}")
     if not hits:
-        print(f"no row has {arguments.search!r}", file=sys.stderr)
+        print(f"no row has {short(arguments.search)}", file=sys.stderr)
 
 
 def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Note]") -> None:

@@ -22,6 +22,7 @@ NAMES = ("view.js", "dom.js", "style.css", "view.css", "icon.svg")
 FILES = {"/": FOLDER / "view.html"} | {f"/{name}": FOLDER / name for name in NAMES}
 """The files of the page by their addresses."""
 MAX_BYTES = 10_000  # of a correction (assumed: a word has some 10 letters)
+MAX_DIGITS = len(str(MAX_BYTES))
 MAX_COUNT = 2_000  # hits in an answer (assumed)
 
 
@@ -68,7 +69,7 @@ class ViewPage(LocalPage):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
-        elif not size.isdecimal() or int(size) > MAX_BYTES:
+        elif not size.isdecimal() or len(size) > MAX_DIGITS or int(size) > MAX_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._is_allowed():
             content = self.rfile.read(int(size))
@@ -127,9 +128,11 @@ def _correct(viewer: Viewer, content: bytes) -> dict[str, Any]:
     """Correct a word as JSON says; raise a ValueError or a KeyError if it is wrong."""
     values = json.loads(content)
     name, address, ink, text = (values[key] for key in ("name", "address", "ink", "text"))
-    numbers = [int(number) for number in address]
+    undone = values.get("undone", ABSENT)
     if not (isinstance(name, str) and isinstance(ink, str) and isinstance(text, str | None)):
         raise TypeError
-    if len(numbers) != 3 or min(numbers) < 1:
+    if not (undone is ABSENT or isinstance(undone, str | None)):
+        raise TypeError
+    if len(address) != 3 or not all(type(number) is int and number > 0 for number in address):
         raise ValueError
-    return viewer.correct(name, tuple(numbers), ink, text, values.get("undone", ABSENT))
+    return viewer.correct(name, tuple(address), ink, text, undone)

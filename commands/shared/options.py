@@ -25,6 +25,11 @@ SHORTHANDS = {
     "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
 }
 EXAMPLE = "arch.args.hidden_size=64"
+NAMES = (
+    *("CHECKPOINT", "FILE", "FOLDER", "ID", "NAME|FILE", "PATH", "RECOGNISER", "RUN_FOLDER"),
+    "SITE",
+)
+"""Metavars of arguments and options that name something, so that their values are not empty."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +46,12 @@ class Parser(argparse.ArgumentParser):
             if word[:1] == "-" and word[-3:] == "=--":
                 raise UserError(f"argument {word[:-3]}: '--' is not a value")
         return self.parse_intermixed_args(words)
+
+    def _get_value(self, action: argparse.Action, text: str) -> object:
+        # A path takes an empty name, such as that of an unset variable, for the current folder.
+        if text == "" != action.const and action.metavar in NAMES:
+            raise argparse.ArgumentError(action, "the name is empty")
+        return super()._get_value(action, text)
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")

@@ -77,6 +77,8 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     use("notes", diary, "--search", "quack")
     said = capsys.readouterr()
     assert said.out.startswith("diary.xopp\t1:1:2\tperhaps\t") and "no row has 'quack'" in said.err
+    use("notes", diary, "--search", "quack " * 20_000)
+    assert len(capsys.readouterr().err) < 300
 
     use("notes", diary, "--correct", "1:1:2", "slow", "--output", tmp_path / "texts.md")
     assert "slow" in (tmp_path / "texts.md").read_text().splitlines()[4]

@@ -1,7 +1,9 @@
 """The viewer of notes in Chromium: notes are searched, shown and corrected by clicks and keys."""
 
 import json
+import math
 import os
+import re
 import shutil
 import threading
 from dataclasses import replace
@@ -277,12 +279,18 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
         *(b"", b"[]", b"{", b"\xff", b'{"name": 1}', b"[" * 5000),
         *(json.dumps(values | change).encode() for change in (
             {"text": 5}, {"address": [1, 1]}, {"address": [0, 1, 1]}, {"ink": None},
+            {"address": "111"}, {"address": [10**30, 1, 1]}, {"undone": 5}, {"text": math.inf},
+            *({"address": [number, 1, 1]} for number in (1.5, True, math.nan, -math.inf)),
         )),
+        *(body.replace("[", f"[{number}, ").encode() for number in ("1e400", "9" * 5000)),
+        *(f'{body[:-1]}, "undone": {number}}}'.encode() for number in ("1e400", "NaN")),
+        re.sub(r"\[\d+", "[1e400", body).encode(),
     ):  # fmt: skip
         assert ask(server, "POST", path, wrong) == 400, wrong
     for change in ({"ink": "0" * 16}, {"address": [1, 99, 1]}, {"text": "a\0b"}):
         assert ask(server, "POST", path, json.dumps(values | change)) == 409, change
     assert ask(server, "POST", path, b" " * (MAX_BYTES + 1)) == 413
+    assert ask(server, "POST", path, b"{}", Content_Length="9" * 5000) == 413
     assert "Okapi" not in stored(viewer)
     assert ask(server, "POST", path, body) == 200
     assert "Okapi" in stored(viewer)

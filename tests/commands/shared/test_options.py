@@ -49,6 +49,39 @@ def test_the_help_shows_the_defaults_of_the_library(capsys):
     assert f"or {DEFAULT_STEPS} without a text" in write
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("read", ""), "PATH"),
+        (("read", "a.inkml", ""), "PATH"),
+        (("notes", ""), "PATH"),
+        (("page", ""), "FILE"),
+        (("runs", ""), "FOLDER"),
+        (("export", "-r", "reader", ""), "FILE"),
+        (("page", "--style", ""), "--style"),
+        (("page", "--proofread", ""), "--proofread"),
+        (("write", "a", "-r", ""), "-r/--resume"),
+        (("write", "a", "-r", "writer", ""), "-r/--resume"),
+        (("write", "a", "--output="), "--output"),
+        (("write", "a", "--primer", ""), "--primer"),
+        (("read", "a.inkml", "--module", ""), "--module"),
+        (("evaluate", "-r", "reader", "--data", ""), "--data"),
+        (("web", "--hand", ""), "--hand"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch, words, named):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"^argument {named}: the name is empty; see"):
+        experiments.main([*words])
+    assert names(tmp_path) == []
+
+
+def test_a_text_may_be_empty_and_the_folder_of_plugins_be_left_out():
+    parse = parser_of("notes")[1].parse
+    assert parse(["a.inkml", "--correct", "1:1:1", ""]).correct == [["1:1:1", ""]]
+    assert parse([".", "--install-plugin"]).install_plugin == parse([".", "--view", ""]).view == ""
+
+
 def test_options_of_a_page_have_the_values_that_are_set():
     words = "bias=1 size=3 color=red pen_width=0.6 align=center extras=mood=1,2 extras=age=3"
     primer = ["--primer", "a.xml", "--set", "primer_text=a b", "--set", "primer_scale=3"]

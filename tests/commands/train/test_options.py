@@ -11,6 +11,8 @@ MISTYPED = {
     "no such config": (["-c", "mistyped.json"], "mistyped.json: cannot be read"),
     "no such network": (["-r", "writr"], "did you mean writer"),
     "neither": ([], "-c CONFIG or -r CHECKPOINT is needed"),
+    "empty config": (["-c", "", "-r", "reader"], "argument -c/--config: the name is empty"),
+    "empty run": (["-c", "a.json", "--run-id="], "argument --run-id: the name is empty"),
 }
 
 
