@@ -66,7 +66,7 @@ def test_words_have_their_place_on_the_page():
 
 def test_a_page_that_takes_too_long_has_its_typed_texts_and_one_unread_place(monkeypatch):
     strokes, typed = tuple(map(PageStroke, [*row(0), *row(70)])), (TypedText("typed", 30, 9, 2),)
-    monkeypatch.setattr("notes.reading.MAX_SECONDS", 0.0)
+    monkeypatch.setattr("apps.notes.reading.MAX_SECONDS", 0.0)
     text = read_page(InkPage(500, 500, strokes, typed=typed), Words())
     assert text.text == "typed" and text.left_out == {SLOW: len(strokes)}
     assert text.unread == (box_of(np.concatenate([*row(0), *row(70)])),)
