@@ -115,7 +115,10 @@ def test_all_faults_of_settings_are_named_at_once():
         (["write", "--text", "a\n" * 10_000], "contains a line end, but becomes one line; `page`"),
         (["write", "--output", "a.pdf"], "a folder is needed, or a file that ends in .svg, .png"),
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
-        (["write", "a"], "unrecognized arguments: a; see `experiments.py write --help`"),
+        (
+            ["write", "--texst", "a"],
+            "unrecognized arguments: --texst; see `experiments.py write --help`",
+        ),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
         (["write", "--set", "extras=mood"], "--set extras: 'mood': must be NAME=NUMBER,NUMBER"),
         (["write", "--set", "show=bias"], "--set show: 'bias': one of density, window, weights"),

@@ -1,10 +1,10 @@
 """Lines of typed text as glyphs."""
 
 import pytest
-from notes.corrections import Corrections
-from notes.page_text import PageText
-from notes.page_view import page_values
 
+from apps.notes.corrections import Corrections
+from apps.notes.page_text import PageText
+from apps.notes.page_view import page_values
 from ink.alphabet import MAX_MARKS
 from ink.drawing import fonts
 from ink.drawing.fonts import advance, glyphs
