@@ -47,8 +47,7 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
     pieces: list[bytes] = []
     if isinstance(value, Tensor):
         # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
-        numbers = value.detach().cpu().to(torch.promote_types(value.dtype, torch.float64))
-        pieces = [str(value.shape).encode(), numbers.numpy().tobytes()]
+        pieces = [str(value.shape).encode(), wide(value.detach().cpu()).numpy().tobytes()]
     elif isinstance(value, PLAIN):
         pieces = [repr(value).encode()]
     elif isinstance(value, PICKLED):
@@ -64,6 +63,11 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         if held := held_by(value):
             pieces.append(digest([type(value).__name__, held], inner))
     return hashlib.sha256(b"".join(pieces)).digest()
+
+
+def wide(value: Tensor) -> Tensor:
+    """Return a tensor's numbers as float64, or as complex128."""
+    return value.to(torch.promote_types(value.dtype, torch.float64))
 
 
 def held_by(value: Any) -> Mapping[Any, Any]:
