@@ -34,7 +34,7 @@ from base.run.start import Start
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
-from commands.train import sweep
+from commands.train import hash_trial, sweep
 from commands.train.start import resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
@@ -99,9 +99,12 @@ def train(arguments: argparse.Namespace) -> int:
                 return 0
             make = partial(new_trainer, start, data, device)
             if arguments.check:
-                print(*contract.check(make), sep="\n")
+                digest = contract.check(make)
+                hash_trial.warn_of_hashes(start, device, digest)
+                print(*(rule.__doc__ for rule in contract.RULES), sep="\n")
+                print(hash_trial.REPORT, digest)
                 return 0
-            try_own_parts(start, make)
+            try_own_parts(start, make, device)
             keep_freed_memory()
             stopped_by = build_trainer(start, data, device).train()
     except RunExists:
@@ -112,17 +115,21 @@ def train(arguments: argparse.Namespace) -> int:
     return 0 if stopped_by is None else 128 + stopped_by
 
 
-def try_own_parts(start: Start, make: Callable[[], BaseTrainer]) -> None:
+def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.device) -> None:
     """Try the parts of a run, which `make` makes, if a user wrote one of them.
 
-    A run that goes on is only warned, and only if a module has changed.
+    A run that goes on is only warned, and only if a module or the hash seed has changed.
     """
     is_own = any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
-    previous = start.checkpoint.content.get("modules") if start.is_resumed else None
-    if not is_own or previous == user_modules.digests():
+    previous = start.checkpoint.content if start.is_resumed else {}
+    if is_own and start.is_resumed:
+        hash_trial.warn_of_another_seed(previous.get("versions", {}), start.checkpoint.path)
+    if not is_own or previous.get("modules") == user_modules.digests():
         return
     try:
-        contract.check(make)
+        digest = contract.check(make)
+        if not start.is_resumed:
+            hash_trial.warn_of_hashes(start, device, digest)
     except UserError as error:
         if not start.is_resumed:
             raise

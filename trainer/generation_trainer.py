@@ -1,7 +1,9 @@
 """Trains networks that write: the prediction network and the synthesis network."""
 
 import logging
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
 from base.data.extras import stacked
+from base.run.digest import tensors_in
 from base.run.run_state import Sums
 from data_loader.checking import check_texts
 from ink.normalisation import Normalisation
@@ -104,46 +107,57 @@ class GenerationTrainer(BaseTrainer):
         offset, name = normalisation.log_loss_offset(canonical), self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
-    def _check_attention(self, output: Output, text: Tensor) -> None:
-        """Raise a ConfigFault unless an output for texts `(batch, U)` has a window's weights (phi)
-        `(batch, time, U + 1)` as its attention."""
-        phi, shape = output.attention, (*output.prediction.end_logits.shape, text.shape[1] + 1)
-        if phi is None or phi.shape != shape:
+    def _check_parts(self, batch: Batch, output: Output) -> None:
+        """Raise a ConfigFault if the network has no layer `output`, or if its output for texts
+        `(batch, U)` has not a window's weights (phi) `(batch, time, U + 1)` as its attention."""
+        model, phi, expected = self.evaluated_model, output.attention, ""
+        shape = (*output.prediction.end_logits.shape, batch.text.shape[1] + 1)
+        if not hasattr(model, "output"):
+            expected = "a network with `output`, the layer that `output_layer` makes"
+        elif model.needs_text and (phi is None or phi.shape != shape):
             actual = "none" if phi is None else f"one of {tuple(phi.shape)}"
             expected = f"a network whose output has an attention of shape {shape}, not {actual}"
-            raise ConfigFault("arch", type(self.model).__name__, expected)
+        if expected:
+            raise ConfigFault("arch", type(model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points; compare the outputs for whole lines with the outputs step by step.
-        Raise a ConfigFault if the network lacks what writing needs."""
-        if not self.samples:
-            return
+        """Write a few points; compare the outputs for whole lines with those for their beginnings
+        and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
+        model, problem = self.evaluated_model, ""
+        if self.samples:
+            self._check_parts(batch, output)
+        whole, again = (self.forward_batch(model, batch, model.begin(batch)) for _ in range(2))
+        begun = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
+        begun = replace(begun, targets=torch.zeros_like(begun.targets))
+        if not are_alike(whole, self.forward_batch(model, begun, model.begin(begun)), begun.mask):
+            problem = "sees later points or targets"
+        if self.samples and not self._writes_alike(batch, whole) and not problem:
+            problem = "forgets earlier points, or keeps a state of its own"
+        if problem and are_alike(whole, again, batch.mask):  # else it draws random numbers
+            name, caller = type(model).__name__, type(self).__name__
+            log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
+
+    def _writes_alike(self, batch: Batch, whole: Output) -> bool:
+        """Write a few points; return whether the outputs step by step are those for whole lines,
+        `whole`."""
         model, text, texts = self.evaluated_model, (None, None), None
         if model.needs_text:
             text, texts = (batch.text, batch.text_lengths), (2 * self._texts()[0])[:2]
-            self._check_attention(output, batch.text)
-        if not hasattr(model, "output"):
-            expected = "a network with `output`, the layer that `output_layer` makes"
-            raise ConfigFault("arch", type(model).__name__, expected)
         sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
-        inputs, state, end_logits = batch.inputs[:, :PERIOD], model.begin(batch), []
-        name = type(model).__name__
+        state, name, is_alike = model.begin(batch), type(model).__name__, True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
-        whole_output = model(inputs, *text, state)
-        for points in inputs.split(1, 1):
+        for step, points in enumerate(batch.inputs[:, :PERIOD].split(1, 1)):
             output = model(points, *text, state)
             model(points, *text, state)  # This second call changes any state inside the network.
-            state = output.state
-            end_logits.append(output.prediction.end_logits)
+            state, present = output.state, slice(step, step + 1)
+            expected = replace(whole, prediction=whole.prediction[:, present])
+            is_alike = is_alike and are_alike(expected, output, batch.mask[:, present])
         if invalid := [key for key, value in state.items() if value.shape[:1] != (2,)]:
             expected = f"a network whose state has a row for each line, also in {invalid[0]!r}"
             raise ConfigFault("arch", name, expected)
-        whole_logits = whole_output.prediction.end_logits
-        if not torch.allclose(torch.cat(end_logits, 1), whole_logits, rtol=0.01, atol=0.01):
-            problem = "sees later points, forgets earlier points, or keeps a state of its own"
-            log.warning("%s %s: it will write badly", name, problem)
+        return is_alike
 
     def draw(self, epoch: int, step: int) -> None:
         """Write `samples` lines with the network, and save and log pictures of them."""
@@ -183,3 +197,11 @@ class GenerationTrainer(BaseTrainer):
     def _with_text(self, loader: BaseDataLoader) -> Iterator[Sample]:
         """Yield the samples of a loader that have a text."""
         return (sample for sample in loader.dataset.samples if sample.text.strip())
+
+
+def are_alike(first: Output, second: Output, mask: Tensor) -> bool:
+    """Return whether two outputs predict the same at the steps of a mask, `(batch, steps)`."""
+    steps = slice(mask.shape[1])
+    both = [tensors_in(output.prediction[:, steps][mask]) for output in (first, second)]
+    pairs = zip(*both, strict=True)
+    return all(torch.allclose(a, b, rtol=0.01, atol=0.01, equal_nan=True) for a, b in pairs)

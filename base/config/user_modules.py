@@ -53,7 +53,7 @@ def load_module(path: str | Path) -> None:
         )
     importlib.invalidate_caches()
     spec = importlib.util.find_spec(name)
-    if spec is not None and spec.origin != str(path):
+    if spec is not None and Path(spec.origin or "").resolve() != path:  # Links lead to one file.
         raise UserError(f"--module {path}: there is another module {name}; rename the file")
     sys.path.append(folder)  # Worker processes find the module by its name.
     previous = set(sys.modules)
@@ -68,7 +68,7 @@ def load_module(path: str | Path) -> None:
         raise UserError(f"--module {path}: it does not load: {reason}{moved}") from error
     _loaded[name] = content
     for imported in sys.modules.keys() - previous - {name}:
-        file = Path(getattr(sys.modules[imported], "__file__", None) or "")
+        file = Path(getattr(sys.modules[imported], "__file__", None) or "").resolve()
         if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
             _loaded[f"{name}/{imported}"] = file.read_bytes()
 
@@ -93,7 +93,7 @@ def _location(error: BaseException, folder: str) -> str:
     lines = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
         lines.append((error.filename or "", error.lineno))
-    lines = [(name, number) for name, number in lines if name.startswith(folder)]
+    lines = [each for each in lines if Path(folder) in Path(each[0]).resolve().parents]
     return " ({}, line {})".format(*lines[-1]) if lines else ""
 
 

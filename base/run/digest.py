@@ -68,12 +68,17 @@ def _content(tensor: Tensor) -> bytes:
     """Return the shape and the numbers of a tensor."""
     try:
         # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
-        numbers = tensor.detach().cpu().to(torch.promote_types(tensor.dtype, torch.float64))
-        return str(tensor.shape).encode() + numbers.numpy(force=True).tobytes()
+        numbers = wide(tensor.detach().cpu()).numpy(force=True)
+        return str(tensor.shape).encode() + numbers.tobytes()
     except (TypeError, RuntimeError):  # It is sparse, nested, quantised, on "meta" or in 8 bits.
         file = io.BytesIO()
         torch.save(tensor, file)
         return file.getvalue()
+
+
+def wide(value: Tensor) -> Tensor:
+    """Return a tensor's numbers as float64, or as complex128."""
+    return value.to(torch.promote_types(value.dtype, torch.float64))
 
 
 def held_by(value: Any) -> Mapping[Any, Any]:

@@ -1,6 +1,7 @@
 """Records what a run's numbers depend on: versions, the code, the user's modules."""
 
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
 
 
 def versions(device: torch.device | None = None) -> dict[str, str]:
-    """Return the versions that a run's numbers depend on, and the name of its device."""
+    """Return the versions that a run's numbers depend on, the name of its device, and the seed of
+    Python's hashes: a number, or "random"."""
     device = device or torch.device("cpu")
     return {
         "python": platform.python_version(),
@@ -62,6 +64,7 @@ def versions(device: torch.device | None = None) -> dict[str, str]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "hash_seed": os.environ.get("PYTHONHASHSEED") or "random",
     }
 
 

@@ -9,8 +9,8 @@ import gc
 import inspect
 import logging
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,29 +24,27 @@ from base.base_data_loader import SAMPLER, Batch
 from base.base_metric import BaseMetric, as_floats, broken_rule
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.config.user_code import errors_as_config_fault
-from base.run.checkpoint import reloaded
-from base.run.digest import digest, tensors_in
-from base.run.random_state import random_state_kept
+from base.config.user_code import AUGMENTATION, errors_as_config_fault
+from base.run.checkpoint import load_weights, reloaded
+from base.run.digest import digest, tensors_in, wide
+from base.run.random_state import random_state_kept, seed_all
 from base.run.run_state import Sums
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
 from base.trial.trying import try_state
-from utils.checks import CheckpointError, ConfigFault
+from utils.checks import CheckpointError, ConfigFault, first_of
 
 log = logging.getLogger(__name__)
 
-HOOKS = {
-    "is_complete": (),
-    **{"on_epoch": ("the row of an epoch",), "draw": ("an epoch", "a step"), "on_end": ()},
-    **{"extra_metrics": ("values", "sums"), "dry_run": ("a batch", "an output"), "on_start": ()},
-}
-"""The methods of a trainer that a run calls without a trial, and what they take."""
+HOOKS = ("forward_batch", "extra_metrics", "dry_run", "is_complete")
+HOOKS += ("draw", "on_start", "on_epoch", "on_end")
+"""Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
-NUM_REPEATS = 4
-"""Number of repetitions with new random numbers after which a network with equal losses counts as
-deterministic (assumed: with teacher forcing of 0.9 a network does so once in a hundred times)."""
+NUM_REPEATS, NUM_LOSSES = 4, 16
+"""Numbers of repetitions with new random numbers after which a network, or the loss of two
+sequences, with equal values counts as deterministic (assumed: with teacher forcing of 0.9 a network
+does so once in a hundred times, with dropout of 0.1 a loss once in thirty times)."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +64,6 @@ class Trial:
         """Each sample twice, as a contrastive loss needs two samples of each person."""
         return self.batch.map(lambda values: values.repeat_interleave(2, 0))
 
-    @property
-    def num_steps(self) -> int:
-        """The number of steps before the state is saved: odd, to see what changes with each second
-        step, unless sequences are cut, as a batch has two chunks."""
-        return 3 if self.trainer.settings.truncate is None else 2
-
     @cached_property
     def output(self) -> Any:
         """The output of the evaluated network for the batch."""
@@ -83,6 +75,17 @@ class Trial:
         batches = [self.batch.map(lambda values, n=n: values[[n, n]]) for n in range(2)]
         return batches, [*map(self.output_for, batches)]
 
+    @cached_property
+    def drawing(self) -> list[tuple[str, object]]:
+        """The keys and parts whose values in evaluation are others with other random numbers."""
+        outputs, losses = [self.output], []
+        for seed in range(NUM_LOSSES):
+            seed_all(seed)
+            outputs += [self.output_for(self.batch)] if seed < NUM_REPEATS else []
+            losses.append(self.loss_of(self.output, self.batch))
+        parts = (outputs, self.blamed("arch", "trainer")), (losses, ("loss", self.trainer.loss))
+        return [part for values, part in parts if not are_same(*values)]
+
     def output_for(self, batch: Batch) -> Any:
         """Return the output of the evaluated network for a batch."""
         model = self.trainer.evaluated_model.eval()
@@ -90,36 +93,34 @@ class Trial:
             return self.trainer.forward_batch(model, batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
+        """Return the loss of each sequence by a network."""
         trainer = self.trainer
-        with errors_as_config_fault("loss", trainer.loss, "one that can be copied"):
-            loss = copy.deepcopy(trainer.loss)
         wanted = "one whose forward_batch works in training as in validation"
         with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
             mode = nullcontext() if model.training else trainer.evaluating()
             with errors_as_config_fault("trainer", trainer, wanted), mode:
                 output = trainer.forward_batch(model, batch, None)
-            with errors_as_config_fault(
-                "loss", trainer.loss, "one that works in training as in validation"
-            ):
-                return loss(output, batch).double().cpu()
+            return self.loss_of(output, batch)
+
+    def loss_of(self, output: Any, batch: Batch) -> Tensor:
+        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
+        wanted = "one that can be copied, and works in training as in validation"
+        with errors_as_config_fault("loss", self.trainer.loss, wanted), random_state_kept():
+            return copy.deepcopy(self.trainer.loss)(output, batch).double().cpu()
 
     def blamed(self, *keys: str) -> tuple[str, object]:
         """Return the key and the part to blame where those of some keys may be at fault: the first
         that a user wrote, else the last."""
         parts = dict(parts_of(self.trainer)) | {"arch": self.trainer.model}
-        own = (key for key in keys if key in parts and _is_own(parts[key]))
-        key = next(own, keys[-1])
+        key = next((key for key in keys if key in parts and _is_own(parts[key])), keys[-1])
         return key, parts[key]
 
 
-def check(make: Callable[[], BaseTrainer]) -> list[str]:
-    """Try the parts of a run, and return the rules that they follow.
+def check(make: Callable[[], BaseTrainer]) -> str:
+    """Try the parts of a run, of a trainer that `make` makes, by the `RULES`; return a digest of
+    samples and weights.
 
     The random generators are as before afterwards. All processes call this together.
-
-    Args:
-        make: makes a trainer with parts of its own.
 
     Raises:
         UserError: naming the part that breaks a rule, and what is expected of the part.
@@ -129,23 +130,44 @@ def check(make: Callable[[], BaseTrainer]) -> list[str]:
         for key, part in parts_of(trainer):
             check_member_names(key, part)
         trial = Trial(make, trainer, two_samples(trainer), states(trainer))
-        before = {name: digest(value) for name, value in vars(trial.batch).items()}
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
-        unchanged = digest(transforms)
-        for rule in RULES:
-            with torch.no_grad():
-                rule(trial)
-            for name, value in vars(trial.batch).items():
-                if digest(value) != before[name]:
-                    key, part = trial.blamed("trainer", "arch", "loss", "trainer")
-                    expected = "one that changes nothing of a batch in place; this one changes its "
-                    raise ConfigFault(key, type(part).__name__, expected + name)
-        if digest(transforms) != unchanged:
-            expected = "one that changes no transform: it is not saved; `change` may take `epoch`"
-            raise ConfigFault("trainer", type(trainer).__name__, expected)
+        with torch.no_grad(), unchanged("trainer", trainer, transforms=transforms):
+            is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
+            parts = {loss_of_sequences: ["loss"], makes_steps: ["trainer"]}
+            for rule in RULES:
+                keys = parts.get(rule, ["trainer", "arch", "loss"][not is_own :])
+                output = {"output": trial.output} if "output" in vars(trial) else {}
+                with unchanged(*trial.blamed(*keys), **vars(trial.batch), **output):
+                    rule(trial)
+        batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
+        outcome = digest([vars(trial.batch), batches, trainer.optimizer_step.stateful])
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
-    return [rule.__doc__ for rule in RULES]
+    return outcome.hex()[:16]
+
+
+def fault(key: str, part: object, expected: str) -> ConfigFault:
+    """Return the fault of a part that breaks a rule."""
+    return ConfigFault(key, type(part).__name__, expected)
+
+
+@contextmanager
+def unchanged(key: str, part: object, **values: Any) -> Iterator[None]:
+    """A block that raises a ConfigFault for `key` if `part` changes one of some values in place."""
+    before = {name: digest(value) for name, value in values.items()}
+    yield
+    if changed := [name for name, value in values.items() if digest(value) != before[name]]:
+        expected = "one that changes nothing of a batch, an output, a transform or the weights"
+        raise fault(key, part, f"{expected} in place; this one changes {changed[0]}")
+
+
+def are_same(first: Any, *others: Any) -> bool:
+    """Return whether values have equal tensors, bit for bit, or on a GPU but for rounding."""
+    return all(
+        are_equal(wide(a), wide(b)) if a.is_cuda else digest(a) == digest(b)
+        for other in others
+        for a, b in zip(tensors_in(first), tensors_in(other), strict=False)
+    )
 
 
 def _is_own(part: object) -> bool:
@@ -168,15 +190,21 @@ def two_samples(trainer: BaseTrainer) -> Batch:
     loader, lengths = trainer.train_loader, trainer.train_loader.keys.lengths
     # The first sample that differs in length from sample 0, or sample 0 if there is none.
     other = int(np.argmax(lengths != lengths[0]))
-    key, expected = "data_loader.args.augmentation", "transforms of ink, missing and a generator"
-    with errors_as_config_fault(key, loader.dataset, expected):
-        batch = loader.dataset[[(0, 0), (0, other)]]
-        loader.dataset[[(0, 0)]]  # An odd number of draws shows what changes with each second one.
-        repeated = loader.dataset[[(0, 0), (0, other)]]
-    if digest(vars(batch)) != digest(vars(repeated)):
-        kinds = ", ".join(type(change).__name__ for change in loader.dataset.augmentation)
+    samples, draws = getattr(dataset := loader.dataset, "samples", ()), []
+    with errors_as_config_fault(AUGMENTATION, dataset, "transforms of ink, missing, a generator"):
+        # An odd number of draws between shows what changes with each second one.
+        for numbers in ([0, other], [0], [0, other]):
+            recorded = digest([samples[n] for n in numbers if samples and len(numbers) > 1])
+            batch = dataset[[(0, n) for n in numbers]]
+            draws.append((recorded, digest(vars(batch))))
+    if draws[0][0] != draws[2][0]:
+        kinds = ", ".join({type(store).__name__ for store in samples.stores})
+        expected = "one whose samples are the same whenever they are asked for"
+        raise ConfigFault("data_loader.args.dataset", kinds, expected)
+    if draws[0] != draws[2]:
+        kinds = ", ".join(type(change).__name__ for change in dataset.augmentation)
         expected = "transforms without a state that draw only from `generator`"
-        raise ConfigFault(key, kinds, f"{expected}: repeated draws differ")
+        raise ConfigFault(AUGMENTATION, kinds, f"{expected}: repeated draws differ")
     return batch.to(trainer.device)
 
 
@@ -195,85 +223,80 @@ def repeats_its_batches(trial: Trial) -> None:
 def takes_batches(trial: Trial) -> None:
     """forward_batch takes a model, a batch and a state, and returns what the trainer uses."""
     trainer, batch, model = trial.trainer, trial.batch, trial.trainer.evaluated_model
-    with errors_as_config_fault(
-        "trainer", trainer, "one whose forward_batch takes a model, a batch and a state"
-    ):
-        inspect.signature(trainer.forward_batch).bind(model, batch, None)
-    for name, arguments in HOOKS.items():
-        with errors_as_config_fault(
-            "trainer", trainer, f"one whose {name} takes {' and '.join(arguments) or 'nothing'}"
-        ):
+    for name in HOOKS:
+        _, *arguments = inspect.signature(getattr(BaseTrainer, name)).parameters
+        wanted = f"one whose {name} takes ({', '.join(arguments)})"
+        with errors_as_config_fault("trainer", trainer, wanted):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():
         for name, value in vars(module).items() if user_modules.is_any_from_user(module) else ():
             if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
                 name = f"{path}.{name}".strip(".")
                 expected = f"one whose weights are parameters: {name} is none, and is never trained"
-                raise ConfigFault("arch", type(model).__name__, expected)
-    hint = ""
-    if trainer.precision != "float32":
-        hint = "; some torch operations need trainer.args.precision = float32"
+                raise fault("arch", model, expected)
+    hint = "; some torch operations need trainer.args.precision = float32"
+    hint = "" if trainer.precision == "float32" else hint
     with errors_as_config_fault("arch", model, f"a network that {trainer.task}", hint):
         output = trial.output
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
-        raise ConfigFault("arch", type(model).__name__, expected)
+        raise fault("arch", model, expected)
     wanted = f"a network that can {trainer.use.split()[0]}"
-    with errors_as_config_fault(
-        "arch", model, wanted, f"; trainer.args.samples = 0 leaves out this trial{hint}"
-    ):
+    if getattr(trainer, "samples", 0):
+        hint = f"; trainer.args.samples = 0 leaves out this trial{hint}"
+    with errors_as_config_fault("arch", model, wanted, hint):
         trainer.dry_run(batch, output)
 
 
 def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
-    loss, batch = trial.trainer.loss, trial.batch
-    expected, name = "one that returns a value for each sequence", type(loss).__name__
-    with errors_as_config_fault("loss", loss, expected):
+    loss, batch, expected = trial.trainer.loss, trial.batch, "one that returns a value for each"
+    with errors_as_config_fault("loss", loss, f"{expected} sequence"):
         shape = tuple(loss(trial.output, batch).shape)
         divisor = float(loss.divisor(batch))
     if shape != (len(batch),):
-        expected += f", of shape {(len(batch),)}, not {shape}"
-        raise ConfigFault("loss", name, expected)
+        raise fault("loss", loss, f"{expected} sequence, of shape {(len(batch),)}, not {shape}")
     if not divisor > 0:
-        raise ConfigFault("loss", name, f"one whose divisor is more than 0, not {divisor:g}")
+        raise fault("loss", loss, f"one whose divisor is more than 0, not {divisor:g}")
     parts = trial.trainer.run_checkpoints.all_stateful.values()
     networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
     trained = {id(weight) for network in networks for weight in network.parameters()}
-    held = vars(loss)
-    if isinstance(loss, nn.Module):
-        held = dict(loss.named_parameters()) | {k: held[k] for k in held.keys() - vars(nn.Module())}
-    for weight, value in held.items():
+    named = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else {}
+    named |= {name: value for name, value in vars(loss).items() if name not in vars(nn.Module())}
+    for weight, value in named.items():
         leaves = (each for each in tensors_in(value, (id(loss),)) if each.is_leaf)
         if any(each.requires_grad and id(each) not in trained for each in leaves):
             expected = f"one without parameters: the parameter {weight} would not be trained"
-            raise ConfigFault("loss", name, expected)
+            raise fault("loss", loss, expected)
 
 
 def metrics_add_up(trial: Trial) -> None:
     """Metrics are made of their sums, and the trainer's extra metrics have names of their own."""
     trainer, batch, output = trial.trainer, trial.batch, trial.output
     values: dict[str, float] = {}
+    held = {"output": trial.doubled[1], "batch": [*map(vars, trial.doubled[0])]}
+    held["weights"] = trainer.optimizer_step.stateful
     for number, metric in enumerate(trainer.valid_metrics):
-        with errors_as_config_fault(f"metrics.{number}", metric, "a metric"):
+        key = f"metrics.{number}"
+        with errors_as_config_fault(key, metric, "a metric"), unchanged(key, metric, **held):
             unused = copy.deepcopy(metric)
             expected = broken_rule(metric, output, batch) or _not_adding(unused, trial)
             values |= as_floats(metric.compute(), metric)
         if expected:
-            raise ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
+            raise fault(key, metric, expected)
     sums = Sums(trainer.loss(output, batch).sum().item(), len(batch), batch.points)
-    with errors_as_config_fault("trainer", trainer, "a trainer"):
+    key = "trainer"
+    with errors_as_config_fault(key, trainer, "a trainer"), unchanged(key, trainer, **held):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
     if repeated := extra.keys() & values.keys():
         expected = f"one whose extra_metrics do not repeat the name {min(repeated)!r}"
-        raise ConfigFault("trainer", type(trainer).__name__, expected)
+        raise fault("trainer", trainer, expected)
 
 
 def _not_adding(metric: BaseMetric, trial: Trial) -> str:
-    """Return the rule that a metric breaks: it adds up, and changes nothing in place; or ""."""
+    """Return the rule that an unused metric breaks, as it adds up; or ""."""
     batches, outputs = trial.doubled
-    before, fresh = digest([outputs, [*map(vars, batches)]]), copy.deepcopy(metric)
 
     def values(metric: BaseMetric, *order: int) -> list[float]:
         """Return the values and sums of a metric after an epoch."""
@@ -283,38 +306,59 @@ def _not_adding(metric: BaseMetric, trial: Trial) -> str:
         sums = [sum for sum in metric.state_dict().values() if isinstance(sum, Tensor)]
         return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
 
-    orders = [np.array(values(metric, *order), float) for order in ((0, 1, 1), (1, 1, 0))]
-    if digest([outputs, [*map(vars, batches)]]) != before:
-        return "a metric that changes nothing of an output or a batch in place"
-    if not np.allclose(*orders, rtol=1e-3, equal_nan=True):
+    orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
+    apart = [values(copy.deepcopy(metric), *order) for order in orders]
+    if not np.allclose(*apart[:2], rtol=1e-3, equal_nan=True):
+        log.warning("%s has other values for the same outputs: it draws", type(metric).__name__)
+        return ""
+    if not np.allclose(*apart[1:3], rtol=1e-3, equal_nan=True):
         return "a metric that adds up: it depends on the order of the batches"
-    for number in range(2):
-        epochs = [values(each, number) for each in (metric, copy.deepcopy(fresh))]
-        if not np.allclose(*epochs, rtol=1e-3, equal_nan=True):
-            return "a metric whose reset forgets the epoch before"
+    after = [values(metric, *order) for order in orders]
+    if not np.allclose(np.array(after), np.array(apart), rtol=1e-3, equal_nan=True):
+        return "a metric whose reset forgets the epoch before"
     return ""
 
 
+def learns_from_targets(trial: Trial) -> None:
+    """A loss depends on what a batch has beside the inputs of the network."""
+    batch, pairs, loss = trial.batch, trial.pairs, trial.trainer.loss
+    other = batch.map(lambda values: values.roll(1, 0).flip([1][: values.ndim - 1]))
+    # A network that sees features may be trained to predict these.
+    inputs = other.inputs if batch.targets is None else batch.inputs
+    other = replace(other, inputs=inputs, lengths=batch.lengths)
+    rolled = pairs.map(lambda values: values.roll(1, 0))
+    computed = replace(pairs, targets=rolled.targets, hand=rolled.hand)  # by forward_batch
+    model = trial.trainer.evaluated_model.eval()
+    with suppress(ConfigFault):  # A loss depends on what it fails with.
+        losses = [trial.loss_of(trial.output, each) for each in (batch, other)]
+        if are_same(*losses) and are_same(*(trial.losses(model, b) for b in (pairs, computed))):
+            problem = "does not depend on targets, texts or hands, which it is to learn"
+            log.warning("%s %s", type(loss).__name__, problem)
+
+
 def keeps_lines_apart(trial: Trial) -> None:
-    """In evaluation the output for a line does not depend on the other lines of a batch."""
-    row = int(
-        trial.batch.lengths.argmax()
-    )  # With the longest line twice, the padding is as before.
+    """In evaluation the output for a line depends on no other line, and no value on chance."""
+    for _, part in trial.drawing:
+        problem = "has other values in a second validation of the same weights: it draws at random"
+        remedy = "as dropout does outside of training, or keeps something from call to call"
+        log.warning("%s %s, %s", type(part).__name__, problem, remedy)
+    # With the longest line twice, the padding is as before.
+    row, expected = int(trial.batch.lengths.argmax()), "one whose output for a line does not depend"
     both = [[*tensors_in(each)] for each in (trial.output, trial.doubled[1][row])]
-    for first, second in zip(*both, strict=False):
+    for first, second in zip(*both, strict=False) if not trial.drawing else ():
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
         if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
             continue
-        if not are_equal(first[row].double(), second[row].double()):
-            key, part = trial.blamed("arch", "trainer")
-            expected = "one whose output for a line does not depend on the others of a batch"
-            raise ConfigFault(key, type(part).__name__, f"{expected}, in evaluation")
+        if not are_equal(wide(first[row]), wide(second[row])):
+            expected = f"{expected} on the others of a batch, in evaluation"
+            raise fault(*trial.blamed("arch", "trainer"), expected)
 
 
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
     evaluated, model = trial.trainer.evaluated_model.eval(), trial.trainer.model
-    compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
+    if not trial.drawing:
+        compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
     for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
@@ -336,14 +380,13 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     padded_losses = trial.losses(model, replace(batch, **padded))
     if are_equal(losses, padded_losses):
         return
-    row, (key, part) = int((losses - padded_losses).abs().argmax()), trial.blamed("loss", "arch")
+    row = int((losses - padded_losses).abs().argmax())
     mode = " in training, as with BatchNorm" if model.training else ""
-    expected = (
-        "one whose losses do not change with more padding: neither loss nor network sees padding "
-        "(where batch.mask is False), and validation draws nothing at random; the loss of a "
-        f"sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}{mode}"
+    expected = "one with which neither loss nor network sees padding (where batch.mask is False)"
+    difference = (
+        f"the loss of a sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}{mode}"
     )
-    raise ConfigFault(key, type(part).__name__, expected)
+    raise fault(*trial.blamed("loss", "arch"), f"{expected}; {difference}")
 
 
 def has_gradient(trial: Trial) -> None:
@@ -356,11 +399,9 @@ def has_gradient(trial: Trial) -> None:
     if not torch.isfinite(losses).any() and _is_own(part):
         if any(torch.isnan(each).any() for each in tensors_in(trial.output)):
             key, part = "arch", model
-        expected = "one with finite losses: those of all samples are NaN or infinite"
-        raise ConfigFault(key, type(part).__name__, expected)
+        raise fault(key, part, "one with finite losses: those of all samples are NaN or infinite")
     if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
-        expected = "one with a gradient: it depends on no weight of the network"
-        raise ConfigFault("loss", type(loss).__name__, expected)
+        raise fault("loss", loss, "one with a gradient: it depends on no weight of the network")
 
 
 def uses_its_state(trial: Trial) -> None:
@@ -369,9 +410,7 @@ def uses_its_state(trial: Trial) -> None:
     if trainer.settings.truncate is None:
         return
     model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-    with errors_as_config_fault(
-        "trainer", trainer, "one whose forward_batch takes the state of the chunk before"
-    ):
+    with errors_as_config_fault("trainer", trainer, "one whose forward_batch takes a state"):
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -381,83 +420,89 @@ def uses_its_state(trial: Trial) -> None:
 
 def makes_steps(trial: Trial) -> None:
     """Steps change weights, which stay finite, and nothing of a batch."""
-    trainer, before = trial.trainer, digest(trial.trainer.model)
-    changes = [make_step(trainer, trial.batch, number) for number in range(trial.num_steps)]
+    trainer, own = trial.trainer, {id(weight) for weight in trial.trainer.optimizer_step.weights}
+    named = trainer.model.named_parameters()
+    weights = {name: each for name, each in named if each.requires_grad and id(each) in own}
+    before, idle, changes = {name: each.clone() for name, each in weights.items()}, [*weights], []
+    # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
+    for _ in range(3 if trainer.settings.truncate is None else 2):
+        changes.append(make_step(trainer, trial.batch))
+        idle = [name for name in idle if weights[name].grad is None]
     if not trainer.optimizer_step.are_finite():
-        expected = "one whose step leaves the weights finite"
-        raise ConfigFault("trainer", type(trainer).__name__, expected)
-    if all(change > 0 for change in changes) and digest(trainer.model) == before:
+        raise fault("trainer", trainer, "one whose step leaves the weights finite")
+    same = [name for name, weight in weights.items() if torch.equal(weight, before[name])]
+    if all(change > 0 for change in changes) and len(same) == len(weights):
         expected = "one whose step changes weights of the network, as apply_gradients does"
-        raise ConfigFault("trainer", type(trainer).__name__, expected)
+        raise fault("trainer", trainer, expected)
+    if idle := [name for name in idle if name in same]:
+        problem = f"{len(idle)} of {len(weights)} weights get no gradient: {first_of(idle)}"
+        log.warning("%s: %s", type(trainer.model).__name__, problem)
 
 
-def make_step(trainer: BaseTrainer, batch: Batch, number: int) -> float:
+def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
-    expected = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    truncate = trainer.settings.truncate and math.ceil(batch.inputs.shape[1] / 2)
-    if number != 1 or truncate is None:
-        trainer.stream.begin([batch] * trainer.settings.accumulate, truncate)
+    wanted = "one whose step takes chunks, and returns Sums and the norm of the gradient"
+    stream, truncate = trainer.stream, trainer.settings.truncate
+    if not stream.position.chunk:
+        steps = truncate and math.ceil(batch.inputs.shape[1] / 2)
+        stream.begin([batch] * trainer.settings.accumulate, steps)
     trainer.model.train()
-    trainer.optimizer_step.start(number)
-    with (
-        errors_as_config_fault("trainer", trainer, expected),
-        trainer.layers(),
-        torch.enable_grad(),
-    ):
-        sums, norm = trainer.step(trainer.stream.chunks())
-        sums.all_reduced()
-        change = float(norm) * trainer.optimizer_step.learning_rate
-    trainer.stream.advance()
-    return change
+    rate = trainer.optimizer_step.start(trainer.progress.step)
+    with errors_as_config_fault("trainer", trainer, wanted), trainer.layers(), torch.enable_grad():
+        sums, norm = trainer.step(stream.chunks())
+        sums, norm = sums.all_reduced(), float(norm)
+    stream.advance()
+    trainer.state.count(sums, norm, rate, 0.0)
+    return norm * rate
 
 
 def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
-    trainer, checkpoints = trial.trainer, trial.trainer.run_checkpoints
-    for name, part in checkpoints.stateful.items():
+    trainer, network = trial.trainer, trial.trainer.model
+    for name, part in trainer.run_checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
-    with (
-        errors_as_config_fault("arch", trainer.model, "a network that can be made again"),
-        random_state_kept(),
-    ):
+    with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.make()
     try:
-        content = reloaded(checkpoints.content())
-    except CheckpointError as fault:
-        expected = f"a network whose weights and states a checkpoint may hold; not {fault}"
-        raise ConfigFault("arch", type(trainer.model).__name__, expected) from fault
+        content = reloaded(trainer.run_checkpoints.content())
+    except CheckpointError as error:
+        expected = f"a network whose weights and states a checkpoint may hold; not {error}"
+        raise fault("arch", network, expected) from error
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
-        again.run_checkpoints.restore(content, Path("a trial"))
+        try:
+            load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
+        except Exception as error:  # A user's load_state_dict may raise any.
+            expected = f"a network that takes its saved weights: {' '.join(str(error).split())}"
+            raise fault("arch", network, expected) from error
+        again.run_checkpoints.restore(content, Path("its checkpoint"))
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
         with trainer.unchanged():
             losses.append(trial.losses(model, trial.batch))
     if not are_equal(*losses):
-        expected = (
-            "a network whose state_dict holds all that its output depends on; made again and given "
-            "the weights of a checkpoint, it has other outputs, as with layers in a plain list"
-        )
-        raise ConfigFault("arch", type(trainer.model).__name__, expected)
+        expected = "a network whose state_dict holds all that its output depends on; made again and"
+        expected += " given the weights of a checkpoint, it has other outputs, as with layers in a "
+        raise fault("arch", network, f"{expected}plain list")
     saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
     # Another batch, so that state of the first batch is seen.
     batch = trial.batch.map(lambda values: values[[0, 0]])
     for each in (trainer, again):
         with random_state_kept():
-            make_step(each, batch, trial.num_steps)
+            make_step(each, batch)
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
     weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
     weights = [each for each in weights if each[0].is_floating_point() or each[0].is_complex()]
     # By float32 and by the order of sums, steps on a GPU may differ a little.
     if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
-        keys = ("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")
-        _, part = trial.blamed(*keys)
+        _, part = trial.blamed("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")
         problem = "makes other steps in a resumed run: what they depend on is not in a checkpoint"
         log.warning("%s %s", type(part).__name__, problem)
 
 
 RULES = (
-    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, keeps_lines_apart),
-    *(sees_no_padding, uses_its_state, has_gradient, makes_steps, goes_on_as_saved),
+    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, learns_from_targets),
+    *(keeps_lines_apart, sees_no_padding, uses_its_state, has_gradient, makes_steps),
+    goes_on_as_saved,
 )
 """The rules in the order in which they are tried."""

@@ -48,13 +48,13 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     Raises:
         ConfigFault: if it is an attribute of an optimiser.
     """
-    copied, copies, has_lost = states(again), _attributes(again), False
+    present, copied, copies = states(trainer), states(again), _attributes(again)
     saved_parts, changed = trainer.run_checkpoints.all_stateful.values(), []
-    for key, state in states(trainer).items():
-        (owner, value), (label, name) = _attributes(trainer)[key], key
-        other, is_fixed = copied.get(key), _has(state, saved.get(key))
-        is_constant = state == saved.get(key) == initial.get(key)
-        if state == other or is_constant or (is_fixed and _has(state, other)):
+    has_lost = False
+    for key, (owner, value) in _attributes(trainer).items():
+        (label, name), state, was = key, present[key], saved.get(key)
+        is_fixed, is_constant = _has(state, was), state == was == initial.get(key)
+        if state == copied.get(key) or is_constant or (is_fixed and _has(state, copied.get(key))):
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
@@ -113,7 +113,7 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
                 values |= {name: owner._buffers[name] for name in lost}
                 for name, weight in owner.named_parameters(recurse=False):
                     settings = vars(weight) | {"requires_grad": weight.requires_grad}
-                    values |= {f"{name}.{key}": value for key, value in settings.items()}
+                    values |= {f"{name}.{k}": v for k, v in settings.items() if k[0] != "_"}
             elif not (is_own or isinstance(owner, BaseLoss)):
                 continue
             elif isinstance(owner, Optimizer):  # whatever a state_dict of its own says

@@ -36,17 +36,14 @@ def check_member_names(key: str, part: Any) -> None:
     own = [cls for cls in classes if user_modules.is_any_from_user(cls)]
     bases = [cls for cls in classes if cls not in own]
     members = {name: vars(cls)[name] for cls in reversed(own) for name in vars(cls)}
-    layers: set[str] = set()
-    if isinstance(part, nn.Module):
-        layers = {*part._parameters, *part._modules, *part._buffers}
+    is_network = isinstance(part, nn.Module)
+    layers = {*part._parameters, *part._modules, *part._buffers} if is_network else set()
     for name in sorted({*members, *layers}.union(*map(_stored, own))):
         value = vars(part).get(name, members.get(name))
         for base in bases:
             if not name.startswith("__") and _clash(name, value, name in layers, base):
-                expected = (
-                    f"one without a {name} of its own, which {base.__name__} needs for itself"
-                )
-                raise ConfigFault(key, type(part).__name__, expected)
+                need = f"of its own, which {base.__name__} needs for itself"
+                raise ConfigFault(key, type(part).__name__, f"one without a {name} {need}")
     names = {name for base in bases for name in dir(base) if name[0] != "_"}
     for name in members.keys() - names:
         longer = [each for each in names if name.startswith(f"{each}_")]  # such as `on_epoch_end`

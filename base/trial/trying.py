@@ -50,8 +50,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         with errors_as_config_fault("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
         rates = [group["lr"] for group in optimizer.param_groups]
-        plain = all(type(rate) in (int, float, Tensor) for rate in rates)
-        if not plain or not all(0 <= rate < math.inf for rate in rates):
+        if not all(type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates):
             expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
     try_state("optimizer", optimizer)

@@ -221,6 +221,32 @@ def sees_the_end(output, inputs, goes_on):
     output.prediction = replace(output.prediction, end_logits=ends)
 
 
+def means_the_end(output, inputs, goes_on):
+    later = inputs[..., :2].flip(1).cumsum(1).flip(1)
+    means = output.prediction.means + 0.1 * later[..., None]
+    output.prediction = replace(output.prediction, means=means)
+
+
+def draws(output, inputs, goes_on):
+    ends = output.prediction.end_logits
+    output.prediction = replace(output.prediction, end_logits=ends + torch.randn_like(ends))
+
+
+class Peeking(GenerationTrainer):
+    """Gives the network the point that it is to predict."""
+
+    def forward_batch(self, model, batch, state=None):
+        return super().forward_batch(model, replace(batch, inputs=batch.targets), state)
+
+
+class Blurring(GenerationTrainer):
+    """Blurs each point with the next one."""
+
+    def forward_batch(self, model, batch, state=None):
+        blurred = batch.inputs + 0.1 * batch.inputs.roll(-1, 1)
+        return super().forward_batch(model, replace(batch, inputs=blurred), state)
+
+
 def own(base, fault):
     """Return a class of networks whose output has a fault."""
 
@@ -262,15 +288,31 @@ class Private(PredictionNetwork):
 
 
 @pytest.mark.parametrize(
-    ("kind", "message"),
+    ("kind", "trainer", "message"),
     [
-        (own(PredictionNetwork, sees_the_end), "Own sees later points, forgets earlier points"),
-        (Private, "or keeps a state of its own: it will write badly"),
+        (own(PredictionNetwork, sees_the_end), GenerationTrainer, "sees later points or targets"),
+        (own(PredictionNetwork, means_the_end), GenerationTrainer, "sees later points or targets"),
+        (PredictionNetwork, Peeking, "PredictionNetwork, in Peeking.forward_batch, sees later"),
+        (PredictionNetwork, Blurring, "PredictionNetwork, in Blurring.forward_batch, sees later"),
+        (
+            Private,
+            GenerationTrainer,
+            "forgets earlier points, or keeps a state of its own: it will",
+        ),
+        (PredictionNetwork, GenerationTrainer, None),
+        (own(PredictionNetwork, draws), GenerationTrainer, None),
     ],
 )
-def test_a_network_that_will_write_badly_is_warned_of(tmp_path, data, caplog, kind, message):
-    check(partial(make, tmp_path, data, text=False, kind=kind, samples=1))
-    assert message in caplog.text
+@pytest.mark.parametrize("samples", [0, 1])
+def test_a_network_that_will_write_badly_is_warned_of(
+    tmp_path, data, caplog, kind, trainer, message, samples
+):
+    """Also where no lines are drawn, unless it takes writing to see it."""
+    tried = partial(make, tmp_path, data, text=False, kind=kind, trainer=trainer, samples=samples)
+    check(tried)
+    is_seen = message is not None and (samples > 0 or kind is not Private)
+    assert ("it will write badly" in caplog.text) == is_seen
+    assert not is_seen or message in caplog.text
 
 
 class Scaled(PredictionNetwork):

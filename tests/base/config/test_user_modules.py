@@ -86,6 +86,27 @@ def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_
     assert user_modules.options() == f" --module {tmp_path}/my_net.py"
 
 
+def test_a_folder_behind_a_symbolic_link_is_one_folder(tmp_path, monkeypatch):
+    """Where Python finds the folder by its link, and where it finds a link to a file."""
+    real, link, other = tmp_path / "real", tmp_path / "link", tmp_path / "other"
+    for folder in (real, other):
+        folder.mkdir()
+    link.symlink_to(real)
+    (other / "my_net.py").symlink_to(real / "my_net.py")
+    (real / "my_helper.py").write_text("FACTOR = 2\n")
+    (real / "my_net.py").write_text("from my_helper import FACTOR\n")
+    (real / "my_fault.py").write_text("1 / 0\n")
+    for place, named in ((link, real), (link, link), (real, link), (other, real)):
+        monkeypatch.setattr(user_modules, "_loaded", {})
+        monkeypatch.setattr(sys, "path", [str(place), *sys.path])
+        for name in ("my_net", "my_helper"):
+            sys.modules.pop(name, None)
+        user_modules.load_module(named / "my_net.py")
+        assert user_modules.digests().keys() == {"my_net", "my_net/my_helper"}
+    with pytest.raises(UserError, match=r"ZeroDivisionError: .*my_fault\.py, line 1\)"):
+        user_modules.load_module(link / "my_fault.py")
+
+
 def test_all_packages_of_the_project_are_known_as_such():
     settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
     assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PACKAGES

@@ -40,7 +40,7 @@ def test_a_new_run_has_its_config_versions_and_seed_in_its_folder(run, tmp_path,
     assert record["seed"] == 7 and record["run_id"] == "a"
     (start,) = record["runs"]
     assert start["command"] == ["train.py", "-c", "x.json"] and start["resumed_from"] is None
-    assert {"python", "torch", "numpy"} <= start["versions"].keys()
+    assert {"python", "torch", "numpy", "hash_seed"} <= start["versions"].keys()
 
 
 def test_a_run_that_exists_is_refused_unless_it_resumes_from_its_own_checkpoint(run, tmp_path):

