@@ -2,13 +2,16 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
-from utils.checks import printable, visible
+from commands.shared.search_options import SearchOptions
+from ink.sample import Sample
+from utils.checks import UserError, listed, printable, visible
 
 
 def add_options(parser: Parser) -> None:
@@ -24,10 +27,30 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
-    network_options.check_readable(*arguments.paths)
+    samples, faults = _samples(arguments.paths)
+    if samples:
+        _read(arguments, chosen, samples)
+    if faults:
+        raise UserError(faults[0] if len(faults) == 1 else listed("not read", faults))
+
+
+def _samples(paths: Iterable[Path]) -> tuple[list[Sample], list[str]]:
+    """Return the samples of paths, and the faults of those paths that cannot be read."""
     from ink.reading import read_ink
 
-    samples = [sample for path in arguments.paths for sample in read_ink(path)]
+    samples: list[Sample] = []
+    faults: list[str] = []
+    for path in paths:
+        try:
+            network_options.check_readable(path)
+            samples += read_ink(path)
+        except UserError as error:
+            faults.append(str(error))
+    return samples, faults
+
+
+def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sample]) -> None:
+    """Read samples; print their texts, and draw them."""
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
         reader = Networks.of(arguments).reader(arguments.resume)

@@ -1,5 +1,5 @@
-"""What all tests need: one thread, as sizes are small, here and in child processes; and the apps
-that each test belongs to."""
+"""What all tests need: one thread, as sizes are small, and signals that are not ignored, here and
+in child processes; and the apps that each test belongs to."""
 
 import gc
 import json
@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
 from functools import partial
@@ -18,9 +19,15 @@ import pytest
 from base.config import user_modules
 from ink.guard import children, service
 from logger.logger import ConsoleHandler
+from utils import console
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+for number in console.SIGNALS:
+    # Children would inherit that a signal is ignored, as in a shell's background and under nohup:
+    # a handler that does nothing is not inherited by them, and does as much here.
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 
 ROOT = Path(__file__).resolve().parents[1]

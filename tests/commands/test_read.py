@@ -56,6 +56,26 @@ def test_only_the_text_is_printed(checkpoints, data, tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
+def test_the_rest_is_read_where_some_paths_cannot_be(checkpoints, data, tmp_path, capsys):
+    (tmp_path / "bad").mkdir()
+    for name in ("a.npy", "bad/b.npy"):
+        (tmp_path / name).write_text("no ink")
+    write_inkml(tmp_path / "good.inkml", data.used[0].ink)
+    words = ("read", "--text", "-r", checkpoints["CTCNetwork"])
+    use(*words, tmp_path / "good.inkml")
+    read = capsys.readouterr().out
+    with pytest.raises(UserError, match=r"^\S*/a\.npy: no ink in a known format.*$"):
+        use(*words, tmp_path / "a.npy", tmp_path / "good.inkml")
+    assert capsys.readouterr().out == read
+    paths = [tmp_path / name for name in ("good.inkml", "nowhere", "bad", "good.inkml")]
+    with pytest.raises(UserError) as error:
+        use(*words, *paths)
+    assert capsys.readouterr().out == 2 * read
+    first, *lines = str(error.value).splitlines()
+    assert first == "not read: 2 faults"
+    assert [line.strip().split(":")[0] for line in lines] == [*map(str, paths[1:3])]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -138,6 +138,16 @@ def test_an_ignored_interrupt_stays_ignored_as_in_the_background_of_a_shell():
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"goes on", b"")
 
 
+def test_signals_that_are_ignored_where_tests_are_started_reach_their_children():
+    child = "import signal; print(signal.getsignal(2) is signal.default_int_handler, "
+    child += "*(signal.getsignal(number) == signal.SIG_DFL for number in (1, 10, 15)))"
+    code = "import os, subprocess, sys, tests.conftest; os.kill(os.getpid(), 2); "
+    code += "os.kill(os.getpid(), 1); subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    script = f"trap '' HUP INT USR1 TERM; exec {shlex.join([sys.executable, '-c', code, child])}"
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True True True True\n", "")
+
+
 # Streams that cannot be written
 
 
