@@ -32,12 +32,11 @@ from base.run.run_state import Sums
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
 from base.trial.trying import try_state
-from utils.checks import CheckpointError, ConfigFault, first_of
+from utils.checks import ConfigFault, first_of
 
 log = logging.getLogger(__name__)
 
-HOOKS = ("forward_batch", "extra_metrics", "dry_run", "is_complete")
-HOOKS += ("draw", "on_start", "on_epoch", "on_end")
+HOOKS = "forward_batch extra_metrics dry_run is_complete draw on_start on_epoch on_end".split()
 """Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
@@ -383,10 +382,8 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     row = int((losses - padded_losses).abs().argmax())
     mode = " in training, as with BatchNorm" if model.training else ""
     expected = "one with which neither loss nor network sees padding (where batch.mask is False)"
-    difference = (
-        f"the loss of a sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}{mode}"
-    )
-    raise fault(*trial.blamed("loss", "arch"), f"{expected}; {difference}")
+    difference = f"the loss of a sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}"
+    raise fault(*trial.blamed("loss", "arch"), f"{expected}; {difference}{mode}")
 
 
 def has_gradient(trial: Trial) -> None:
@@ -465,15 +462,11 @@ def goes_on_as_saved(trial: Trial) -> None:
         again = trial.make()
     try:
         content = reloaded(trainer.run_checkpoints.content())
-    except CheckpointError as error:
-        expected = f"a network whose weights and states a checkpoint may hold; not {error}"
-        raise fault("arch", network, expected) from error
+        load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
+    except Exception as error:  # A user's load_state_dict may raise any.
+        expected = "a network that a checkpoint can hold, and that takes its saved weights"
+        raise fault("arch", network, f"{expected}: {' '.join(str(error).split())}") from error
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
-        try:
-            load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
-        except Exception as error:  # A user's load_state_dict may raise any.
-            expected = f"a network that takes its saved weights: {' '.join(str(error).split())}"
-            raise fault("arch", network, expected) from error
         again.run_checkpoints.restore(content, Path("its checkpoint"))
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):

@@ -49,8 +49,7 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         ConfigFault: if it is an attribute of an optimiser.
     """
     present, copied, copies = states(trainer), states(again), _attributes(again)
-    saved_parts, changed = trainer.run_checkpoints.all_stateful.values(), []
-    has_lost = False
+    has_lost, changed = False, []
     for key, (owner, value) in _attributes(trainer).items():
         (label, name), state, was = key, present[key], saved.get(key)
         is_fixed, is_constant = _has(state, was), state == was == initial.get(key)
@@ -58,7 +57,7 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
-        if any(value is part for part in saved_parts):
+        if any(value is part for part in trainer.run_checkpoints.all_stateful.values()):
             changed.append(f"{label}.{name}")
             continue
         if isinstance(owner, Optimizer):
@@ -69,15 +68,10 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             remedy = "save it as a tensor in a buffer (register_buffer)"
         elif isinstance(value, nn.Module | Optimizer):
             remedy = f"save it by self.keep({name!r}, ...)"
-        log.warning(
-            "%s.%s changes in a step and is not in a checkpoint, so that a resumed run would "
-            "begin with its initial value: %s",
-            *(label, name, remedy),
-        )
+        problem = "changes in a step and is not in a checkpoint, so that a resumed run would begin"
+        log.warning("%s.%s %s with its initial value: %s", label, name, problem, remedy)
     if changed and not has_lost:  # Else what is lost explains the change.
-        problem = (
-            "in a checkpoint, but a step of a resumed run changes it otherwise: the step depends"
-        )
+        problem = "in a checkpoint, but a step of a resumed run changes it otherwise: it depends"
         log.warning("%s: %s on what is in no checkpoint", ", ".join(changed), problem)
     return has_lost or bool(changed)
 

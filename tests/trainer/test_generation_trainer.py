@@ -341,7 +341,7 @@ def test_a_network_that_takes_a_mask_sees_no_padding_in_training_and_no_mask_in_
     tmp_path, data
 ):
     check(partial(make, tmp_path, data, text=False, kind=Scaled, samples=1))
-    with pytest.raises(ConfigFault, match="losses do not change with more padding"):
+    with pytest.raises(ConfigFault, match="neither loss nor network sees padding"):
         check(partial(make, tmp_path, data, text=False, kind=Unmasked, samples=1))
     trainer = make(tmp_path, data, text=False, kind=Scaled, truncate=30, steps_per_epoch=2)
     trainer.train()

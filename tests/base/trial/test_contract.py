@@ -527,11 +527,11 @@ class Nudged(Judged):
 def test_a_kept_part_is_not_said_to_be_in_no_checkpoint(tmp_path, caplog, monkeypatch, trainer):
     monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
     check(partial(make, tmp_path, trainer=trainer))
-    said = (
-        "Nudged.judge: in a checkpoint, but a step of a resumed run changes it otherwise: the step "
-    )
+    said = "Nudged.judge: in a checkpoint, but a step of a resumed run changes it otherwise: it "
     said += "depends on what is in no checkpoint"
-    assert caplog.messages == ([said] if trainer is Nudged else [])
+    # A judge that counts its passes gives a second validation other values, which is said as well.
+    told = [message for message in caplog.messages if "in a second validation" not in message]
+    assert told == ([said] if trainer is Nudged else [])
 
 
 class Sound(ChunkTrainer):
@@ -635,7 +635,7 @@ def test_a_weight_that_no_checkpoint_holds_is_refused_as_the_networks(tmp_path, 
         trainer.model.register_buffer("table", value)
         return trainer
 
-    message = rf'^arch = "TinyModel": .*; not state_dict\.table = .*{remedy}'
+    message = rf'^arch = "TinyModel": .*saved weights: state_dict\.table = .*{remedy}'
     with pytest.raises(UserError, match=message):
         check(made)
 
