@@ -36,7 +36,8 @@ from utils.checks import ConfigFault, first_of
 
 log = logging.getLogger(__name__)
 
-HOOKS = "forward_batch extra_metrics dry_run is_complete draw on_start on_epoch on_end".split()
+HOOKS = ("forward_batch", "extra_metrics", "dry_run", "is_complete")
+HOOKS += ("draw", "on_start", "on_epoch", "on_end")
 """Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""

@@ -65,8 +65,7 @@ def try_state(key: str, part: Any) -> None:
         try:
             saved = from_archive(to_archive(state))
         except CheckpointError as fault:
-            expected = f"{TAKES_STATE}; not {fault}"
-            raise ConfigFault(key, type(part).__name__, expected) from fault
+            raise ConfigFault(key, type(part).__name__, f"{TAKES_STATE}; not {fault}") from fault
         part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
         again = part.state_dict()
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
