@@ -10,7 +10,8 @@ class Fault(DataError):
 
     A reason names what is wrong with the content: "an empty file", "a path that is not valid". If
     the content itself is unknown, as its parser was ended, the reason says what the file does:
-    "takes more than 20 s to parse". The detail is what differs from fault to fault.
+    "takes more than 20 s of processor time to parse". The detail is what differs from fault to
+    fault.
     """
 
     __slots__ = ("detail", "name", "reason")  # saves memory, as a file may have many faults

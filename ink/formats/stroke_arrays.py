@@ -132,6 +132,8 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
         }
         with warnings.catch_warnings(action="ignore"):  # numpy warns about files of Python 2
             shape, fortran, dtype = readers[version](stream)
+    except (MemoryError, RecursionError) as error:
+        raise Fault("an array whose header crashes its parser", type(error).__name__) from None
     except Exception as error:  # A header is Python source, which can fail in any way.
         raise Fault("not a .npy file of arrays", first_line(error)) from None
     if not dtype.hasobject:

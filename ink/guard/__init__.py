@@ -8,9 +8,9 @@ all code that reads untrusted files calls the functions of `ink.formats` through
 
 The child is `python -m ink.guard`. It starts at the first call, answers one request after another,
 and ends with this process; if it ends earlier, as by a limit, the next call starts another child.
-On Linux it has limits of processor time, memory and wall time, elsewhere of wall time alone:
-`Limits` in `messages.py` has their values; `service.py` sets those of the process itself, and
-`children.py` ends a child that is late.
+On Linux it has limits of processor time, of memory, and of the time in which it stands still,
+elsewhere of the time without an answer alone: `Limits` in `messages.py` has their values;
+`service.py` sets those of the process itself, and `children.py` ends a child that stands still.
 """
 
 import os

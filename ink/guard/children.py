@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
 from utils.checks import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
+"""Signals that end the process of a faulty parser."""
 
 
 class Child:
@@ -81,19 +83,26 @@ class Child:
                     raise value
 
     def _answer(self, limits: Limits) -> tuple[int, Any]:
-        begin = time.monotonic()
-        with _killed_after(limits.wall_seconds, self._process), suppress(EOFError):
-            return pickle.loads(received(self._process.stdout))
-        is_late = time.monotonic() - begin > limits.wall_seconds
+        is_late = False
+        try:
+            with _watched(self._process, limits.wall_seconds) as stream:
+                return pickle.loads(received(stream))
+        except TimeoutError:
+            is_late = True
+        except EOFError:
+            pass
         self.end()
         status = self._process.returncode
+        name = {-number: number.name for number in signal.Signals}.get(status)
         if is_late:
-            raise Fault(f"takes more than {limits.wall_seconds} s to parse")
-        if status == -getattr(signal, "SIGXCPU", 0):
-            raise Fault(f"takes more than {limits.seconds} s to parse")
+            raise Fault(f"takes more than {limits.wall_seconds} s by the clock to parse")
+        if name == "SIGXCPU":
+            raise Fault(f"takes more than {limits.seconds} s of processor time to parse")
         if status == OUT_OF_MEMORY:
-            raise Fault(f"takes more than {limits.max_bytes / 1e9:g} GB to parse")
-        raise Fault("ends the process that parses it", f"status {status}")
+            raise Fault(f"takes more than {limits.max_bytes / 1e9:g} GB of memory to parse")
+        if name in CRASHES:
+            raise Fault("crashes its parser", name)
+        raise Fault("ends the process that parses it", name or f"status {status}")
 
     def end(self) -> None:
         """End the process."""
@@ -170,19 +179,45 @@ def _working_folder() -> str | None:
     return None
 
 
+class _Watched(RawIOBase):
+    """The output of a process; reading ends if the process stands still for some seconds, in which
+    it sends nothing and takes no processor time. One that works has a limit of its own."""
+
+    def __init__(self, process: subprocess.Popen, seconds: float) -> None:
+        self._process, self._seconds = process, seconds
+        self._poll = select.poll()
+        self._poll.register(process.stdout, select.POLLIN)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read some bytes; raise a TimeoutError if none come, also in the middle of an answer."""
+        worked = _processor_time(self._process.pid)
+        while not self._poll.poll(1000 * self._seconds):
+            before, worked = worked, _processor_time(self._process.pid)
+            if worked == before:
+                raise TimeoutError
+        return self._process.stdout.readinto(buffer)
+
+
+def _processor_time(pid: int) -> list[str]:
+    """Return the processor time of a process, as user and as system; empty if it is unknown."""
+    with suppress(OSError):  # Only Linux has the file.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return []
+
+
 @contextmanager
-def _killed_after(seconds: float, process: subprocess.Popen) -> Iterator[None]:
-    """A block that reads an answer of a process, which is killed if none comes for some seconds."""
+def _watched(process: subprocess.Popen, seconds: float) -> Iterator[RawIOBase]:
+    """A block that reads an answer of a process; a TimeoutError ends it if none comes in time."""
     if os.name == "posix":  # A thread would make it unsafe to fork.
-        poll = select.poll()
-        poll.register(process.stdout, select.POLLIN)
-        if not poll.poll(1000 * seconds):
-            process.kill()
-        yield
+        yield _Watched(process, seconds)
         return
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:
-        yield
+        yield process.stdout
+    except EOFError:
+        if timer.finished.is_set():
+            raise TimeoutError from None
+        raise
     finally:
         timer.cancel()

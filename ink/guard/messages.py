@@ -30,6 +30,7 @@ class Limits:
     seconds: int = 20
     """Processor time; see `service` for what an archive or pages may take besides."""
     wall_seconds: int = 60
+    """Time by the clock in which the child neither answers nor takes processor time."""
     max_bytes: int = 2_000_000_000
     """Memory of the child; a sixteenth of it for a result's objects, a quarter for its arrays."""
 

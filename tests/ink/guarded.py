@@ -9,6 +9,7 @@ import numpy as np
 
 from ink.formats.archives import Loops
 from ink.formats.faults import Fault
+from ink.guard import service
 from ink.sample import Sample
 
 
@@ -46,6 +47,16 @@ def loop(megabytes: int, seconds: float, loops: Loops) -> None:
 
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+def stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def stop_in_the_middle() -> None:
+    """Stop after half of an answer."""
+    os.write(service._current._answers.fileno(), (100).to_bytes(8, "little") + b"half")
+    stop()
 
 
 def take(count: int) -> int:

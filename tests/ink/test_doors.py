@@ -180,7 +180,7 @@ def test_documents_whose_titles_exceed_a_limit_are_listed_with_the_other_notes(
 ):
     def iterate(function, paths):
         yield next(function(paths))
-        raise Fault("takes more than 20 s to parse")
+        raise Fault("takes more than 20 s by the clock to parse")
 
     monkeypatch.setattr(guard, "iterate", iterate)
     put(tmp_path, {"a.metadata": json.dumps({"visibleName": "Diary"}).encode(), "c.xopp": xopp()})

@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +81,11 @@ def test_what_a_parser_prints_is_lost():
 
 
 ENDS = {
-    "takes more than 1 s to parse": (guarded.work, 9),
-    "takes more than 0.5 GB to parse": (guarded.take, 10**10),
+    "takes more than 1 s of processor time to parse": (guarded.work, 9),
+    "takes more than 0.5 GB of memory to parse": (guarded.take, 10**10),
     "nested too deeply": (guarded.nest,),
-    "ends the process that parses it (status -9)": (guarded.die,),
-    "ends the process that parses it (status -11)": (guarded.die, signal.SIGSEGV),
+    "ends the process that parses it (SIGKILL)": (guarded.die,),
+    "crashes its parser (SIGSEGV)": (guarded.die, signal.SIGSEGV),
     "it cannot be parsed (ValueError: x)": (guarded.fail, ValueError("x\ny")),
     "too large when it is parsed; divide it (60 MB)": (guarded.texts, 1000, 60_000),
 }
@@ -101,9 +102,19 @@ def test_what_exceeds_a_limit_or_fails_is_a_fault_of_one_line(message, capfd):
     assert call(guarded.behave, "well", limits=SMALL) == "well"
 
 
-def test_a_parser_that_waits_exceeds_the_wall_time():
-    with pytest.raises(Fault, match=r"^takes more than 1 s to parse$"):
-        call(guarded.sleep, 60, limits=SHORT)
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "stand_still", [partial(guarded.sleep, 60), guarded.stop, guarded.stop_in_the_middle]
+)
+def test_a_parser_that_stands_still_is_ended_by_the_clock(stand_still):
+    with pytest.raises(Fault, match=r"^takes more than 1 s by the clock to parse$"):
+        call(stand_still, limits=SHORT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_a_parser_that_works_is_not_ended_by_the_clock():
+    assert call(guarded.work, 1.6, limits=SHORT) == 1.6
 
 
 @pytest.mark.parametrize(
@@ -128,14 +139,14 @@ def test_items_go_on_with_a_new_process_after_one_that_ended():
     values = [*map(str, each(guarded.behave, words, limits=Limits(max_bytes=500_000_000)))]
     assert values == [
         "well",
-        "ends the process that parses it (status -9)",
+        "ends the process that parses it (SIGKILL)",
         "a",
         "nested too deeply",
         "wrong (fault)",
-        "takes more than 0.5 GB to parse",
+        "takes more than 0.5 GB of memory to parse",
         "it cannot be parsed (ValueError: x)",
         "b",
-        "ends the process that parses it (status -9)",
+        "ends the process that parses it (SIGKILL)",
     ]
 
 
@@ -143,7 +154,7 @@ def test_items_go_on_with_a_new_process_after_one_that_ended():
 def test_items_have_processor_time_anew_and_what_a_request_yields_a_little_more():
     assert [*each(guarded.work, [0.4] * 6, limits=SMALL)] == [0.4] * 6
     yielded = []
-    with pytest.raises(Fault, match=r"^takes more than 1 s to parse$"):
+    with pytest.raises(Fault, match=r"^takes more than 1 s of processor time to parse$"):
         yielded += iterate(guarded.working, *[0.5] * 20, limits=SMALL)
     assert [*iterate(guarded.working, *[0.09] * 24, limits=SMALL)] == [0.09] * 24
 

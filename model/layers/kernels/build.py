@@ -2,14 +2,16 @@
 
 The compiler is the first of $CC, cc, gcc and clang that works; the options in
 $ONLINE_HANDWRITING_CFLAGS come last. The library is cached in
-$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache), or in a temporary folder if others
-could write there. Its name has a checksum of all that it depends on, and a checksum of its content.
-Without a compiler, or with ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the
-kernels; the variable turns off the Triton kernels of `fused` as well.
+$XDG_CACHE_HOME/online-handwriting/kernels (by default ~/.cache), or in a folder of the user among
+the temporary files if there is no room, or others could write there: a warning says so. Its name
+has a checksum of all that it depends on, and a checksum of its content. Without a compiler, or with
+ONLINE_HANDWRITING_KERNELS=0, slower torch operations replace the kernels; the variable turns off
+the Triton kernels of `fused` as well.
 """
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import itertools
 import logging
@@ -18,10 +20,10 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from utils.files import remove_temporary, user_cache
+from utils.files import errors_name, remove_temporary, user_cache
 from utils.locks import locked
 
 SWITCH = "ONLINE_HANDWRITING_KERNELS"
@@ -37,6 +39,8 @@ OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
 is always set, and here stands for no option. Without OpenMP a single core computes."""
 TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
+ROOM = 1 << 20
+"""Bytes that must be free where a library is compiled (assumed; measured: it has 0.1 MB)."""
 log = logging.getLogger(__name__)
 
 
@@ -66,20 +70,34 @@ def _is_private(path: Path) -> bool:
     return is_owned and not is_replaceable and not status.st_mode & 0o022
 
 
-def _cache(stack: contextlib.ExitStack) -> Path:
-    """Return the folder for compiled files, locked until `stack` ends. The folder is temporary if
-    no file can be cached, or if others could put code there, which would then be run."""
-    folder = user_cache() / "kernels"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(folder):
-            raise PermissionError("others can write there")
-        stack.enter_context(locked(folder / "lock", "compiles kernels", TIMEOUT))
+def _places() -> Iterator[Path]:
+    """Yield the folders for compiled files, the best first. The second one may be emptied when the
+    machine starts again; in it a command need not compile what the last one has compiled."""
+    yield user_cache() / "kernels"
+    user = os.getuid() if os.name == "posix" else "user"
+    yield Path(tempfile.gettempdir(), f"online-handwriting-{user}", "kernels")
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """A block in which this process alone writes to a folder for compiled files.
+
+    Raises:
+        OSError: if no file can be kept there, or if others could put code there, which would then
+            be run.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_private(folder):
+        raise PermissionError("others can write there")
+    with locked(folder / "lock", "compiles kernels", TIMEOUT):
         remove_temporary(folder)
-    except OSError as error:
-        log.info("compiled kernels cannot be cached in %s: %s", folder, error)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    return folder
+        yield
+
+
+def _check_room(folder: str | Path) -> None:
+    """Raise an OSError if a folder has no room: a compiler would tell only after seconds."""
+    with errors_name(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(ROOM))
 
 
 def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
@@ -103,6 +121,8 @@ def _compile(
     compiler: list[str], sources: list[Path], options: Sequence[str], target: Path
 ) -> ctypes.CDLL | None:
     """Compile and load `sources`; store the result as `target` with its checksum."""
+    for folder in (target.parent, tempfile.gettempdir()):  # The compiler's own files are in tmp.
+        _check_room(folder)
     temporary = target.with_name(f".{target.name}.tmp")
     for optional in OPTIONAL_FLAGS:
         result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
@@ -134,25 +154,46 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
         defines: options such as `-DNAME=1`.
 
     Returns:
-        the library; None, with the reason in the log, if the files cannot be compiled.
+        the library; None, with the reason in the log, if the files cannot be compiled or kept.
     """
     if os.environ.get(SWITCH) == "0":
         log.info("the compiled kernels are turned off by %s=0", SWITCH)
         return None
     options = [*defines, *os.environ.get(MORE_FLAGS, "").split()]
-    sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
+    problems = []
     try:
-        with contextlib.ExitStack() as stack:
-            cache = _cache(stack)
-            for compiler in _compilers():
-                contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
-                contents += [_run([*compiler, "--version"]).stdout, _processor()]
-                key = repr((*contents, compiler, FLAGS, OPTIONAL_FLAGS, options))
-                target = cache / f"{folder.name}-{_checksum(key.encode())}"
-                library = _load_cached(target) or _compile(compiler, sources, options, target)
-                if library is not None:
-                    return library
+        for place in _places():
+            try:
+                with _held(place):
+                    library = _loaded_or_compiled(folder, options, place)
+            except OSError as error:
+                problems.append(f"{place} ({error.strerror or error})")
+                continue
+            if problems:
+                _warn(f"{problems[0]}; until that place can be used, they are in {place}")
+            return library
+        _warn(f"{' nor in '.join(problems)}; torch operations replace them, which are slower")
     except (OSError, subprocess.SubprocessError) as error:
         log.info("the kernels cannot be compiled: %s", error)
+    return None
+
+
+@functools.cache  # once a process, as there are several libraries
+def _warn(problem: str) -> None:
+    remedy = "make room there, or name a folder that only you can write to in XDG_CACHE_HOME"
+    log.warning("compiled kernels cannot be kept in %s: %s", problem, remedy)
+
+
+def _loaded_or_compiled(folder: Path, options: Sequence[str], place: Path) -> ctypes.CDLL | None:
+    """Return the library of the C files of a folder, kept in `place`; see `build`."""
+    sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
+    for compiler in _compilers():
+        contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
+        contents += [_run([*compiler, "--version"]).stdout, _processor()]
+        key = repr((*contents, compiler, FLAGS, OPTIONAL_FLAGS, options))
+        target = place / f"{folder.name}-{_checksum(key.encode())}"
+        library = _load_cached(target) or _compile(compiler, sources, options, target)
+        if library is not None:
+            return library
     log.info("no C compiler works here: plain torch operations replace the compiled kernels")
     return None

@@ -274,6 +274,7 @@ def dictionary():
 NAMES = (header("x", 5, tarfile.GNUTYPE_LONGNAME) + b"abcd".ljust(512, b"\0")) * 5000
 NOTHING = ink_formats.saved(np.zeros((3, 0, 3)))
 MANY_OF_NOTHING = NOTHING.replace(b"(3, 0, 3), }" + b" " * 10, b"(99999999999, 0, 3), }")
+DEEP_HEADER = b"\x93NUMPY\1\0" + (9001).to_bytes(2, "little") + b"-" * 9000 + b"1"
 ACCENTS = "a" + "\u0301\u0323" * 3_000_000  # slow to compose
 DEEP = b"<Stroke>" * 90_000 + b'<Point x="1" y="1" time="1"/>' * 90_000 + b"</Stroke>" * 90_000
 TEXT = b'{"strokes": [["%s"%s]]}' % (b"x" * 10_000_000, b', ""' * 1000)
@@ -281,7 +282,8 @@ BOMBS = {  # small files, or soon made, that would fill the memory or take hours
     "more than 1,000,000,000 bytes when it is unpacked": ("a.tar.gz", zeros),
     "a broken archive (maximum recursion depth": ("a.tar", lambda: NAMES + bytes(1024)),
     "no ink in a known format": ("a.tar.xz", dictionary),
-    "takes more than 2 GB to parse": ("a.npy", lambda: MANY_OF_NOTHING),
+    "takes more than 2 GB of memory to parse": ("a.npy", lambda: MANY_OF_NOTHING),
+    "an array whose header crashes its parser": ("a.npy", lambda: DEEP_HEADER),
     "an array whose shape is not valid": ("a.npy", lambda: ink_formats.saved([OddArray()])),
     "a non-number among the points": ("a.inkml", lambda: inkml([[("1" * 50_000 + "x", 1)]])),
     "a transcription of more than 20,000 char": ("a.inkml", lambda: inkml(STROKES, ACCENTS)),

@@ -1,9 +1,11 @@
 """Where the compiled kernels come from: compilers, the cache, and doing without."""
 
+import errno
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,9 @@ def source(tmp_path, monkeypatch):
     """A source in C, compiled into a cache of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(build.SWITCH, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    build._warn.cache_clear()
+    (tmp_path / "temporary").mkdir()
     (tmp_path / "tiny").mkdir()
     path = tmp_path / "tiny" / "tiny.c"
     path.write_text("int answer(void) { return ANSWER; }\n")
@@ -61,12 +66,54 @@ def test_kernels_are_compiled_again_when_a_source_or_header_changes(source, name
     assert answer(source, 1) == 8
 
 
-def test_kernels_are_compiled_without_a_writable_cache(source, tmp_path, monkeypatch, caplog):
-    (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    caplog.set_level(logging.INFO)
-    assert answer(source, 4) == 4
-    assert "cannot be cached" in caplog.text
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def without_room(monkeypatch, *folders):
+    """Let the disks of some folders be full."""
+
+    def open_file(dir):
+        if any(Path(dir).is_relative_to(folder) for folder in folders):
+            raise FULL
+        return temporary_file(dir=dir)
+
+    temporary_file = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", open_file)
+
+
+@pytest.mark.parametrize("problem", ["Not a directory", "No space left on device"])
+def test_without_a_cache_kernels_are_compiled_once_in_another_place_with_a_warning(
+    source, tmp_path, monkeypatch, caplog, problem
+):
+    folder = tmp_path / "cache"
+    if problem == "Not a directory":
+        folder.write_text("")
+    without_room(monkeypatch, folder)
+    run, commands = build._run, []
+    monkeypatch.setattr(build, "_run", lambda command: commands.append(command) or run(command))
+    assert [answer(source, number) for number in (4, 5, 5)] == [4, 5, 5]
+    assert sum("-o" in command for command in commands) == 2
+    (warning,) = caplog.messages
+    assert f"cannot be kept in {folder}/online-handwriting/kernels ({problem}); until" in warning
+    assert f"they are in {tmp_path}/temporary/online-handwriting-" in warning
+    assert warning.endswith("in XDG_CACHE_HOME")
+
+
+def test_without_room_anywhere_there_are_no_kernels_but_a_warning(
+    source, tmp_path, monkeypatch, caplog
+):
+    without_room(monkeypatch, tmp_path)
+    monkeypatch.setattr(build, "_run", lambda _: subprocess.CompletedProcess([], 0, ""))
+    assert (answer(source, 4), answer(source, 5)) == (None, None)
+    (warning,) = caplog.messages
+    assert warning.count("No space left on device") == 2 and "which are slower" in warning
+
+
+def test_what_a_killed_process_left_is_removed(source):
+    answer(source, 1)
+    left = user_cache() / "kernels" / ".kernels-0123.tmp"
+    left.touch()
+    assert answer(source, 1) == 1 and not left.exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
