@@ -1,9 +1,11 @@
 """Reads text files, and writes files atomically by renaming a temporary file."""
 
 import errno
+import functools
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import stat
@@ -22,7 +24,8 @@ MAX_TEXT_BYTES = 1 << 26
 """Maximum bytes of a text (assumed: sixty long books)."""
 
 TEMPORARY = ".*.tmp"
-"""Pattern of the files that a killed `atomic_write` may leave next to its target."""
+"""Pattern of the files that a killed `atomic_write` may leave next to its target; the next process
+that writes there removes them: see `remove_temporary`."""
 
 MAX_NAME_BYTES = 200
 """Maximum bytes of a part of a path that a person named (assumed; file systems take 255)."""
@@ -202,7 +205,8 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary file next to `path`; after the block, rename it to `path`."""
     # The name is shortened, so that the temporary name is not too long for the file system.
-    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    unique = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
+    _tidy(os.path.abspath(path.parent))
     temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
     with errors_name(path):
         try:
@@ -241,10 +245,50 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int | Non
     write_text(path, json.dumps(finite, indent=indent, ensure_ascii=False) + "\n")
 
 
-def remove_temporary(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that a killed `atomic_write` left in `folder`."""
+def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -> None:
+    """Remove the temporary files that killed processes left in `folder`.
+
+    Args:
+        folder: the folder.
+        is_held: whether this process has a lock of the folder, so that all of them are left over;
+            else only those are removed that `atomic_write` made in a process of this machine that
+            has ended.
+    """
     for path in Path(folder).glob(TEMPORARY):
-        path.unlink(missing_ok=True)
+        if is_held or _is_of_an_ended_process(path.name):
+            path.unlink(missing_ok=True)
+
+
+@functools.cache  # once a process, as many files may be written in a folder of many
+def _tidy(folder: str) -> None:
+    with suppress(OSError):  # It is the next file's to say that nothing can be written here.
+        remove_temporary(folder)
+
+
+def _is_of_an_ended_process(name: str) -> bool:
+    """Return whether a temporary name is of `_replacing` in a process that is certainly gone."""
+    made = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
+    if made is None or os.name != "posix":  # On Windows `os.kill` would end the process.
+        return False
+    try:
+        os.kill(int(made[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # another user's process
+        pass
+    return False
+
+
+@functools.cache
+def _machine() -> str:
+    """Return a mark of where a process's number says which process it is: this machine, or this
+    container. Others may write in the same folder."""
+    facts = [platform.node()]
+    with suppress(OSError):
+        facts.append(Path("/etc/machine-id").read_text())
+    with suppress(OSError):
+        facts.append(os.readlink("/proc/self/ns/pid"))
+    return hashlib.sha256(repr(facts).encode(errors="backslashreplace")).hexdigest()[:8]
 
 
 def set_aside(path: Path, why: str = "unreadable") -> Path:

@@ -200,7 +200,7 @@ class RunFolder:
         if resumed_from is None or not self.contains(resumed_from):
             self.require_new()
         for folder in (self.models, self.log):
-            remove_temporary(folder)
+            remove_temporary(folder, is_held=True)
         previous = self._previous_starts()
         start = {
             "started": local_time(),

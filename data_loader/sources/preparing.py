@@ -143,7 +143,7 @@ def prepared_in(folder: Path, source: ShardSource) -> Shards:
             for key, (old, new) in strict_json.differences(strict_json.read(file), wanted).items():
                 problem = f"the samples there have {key} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
-            remove_temporary(folder)
+            remove_temporary(folder, is_held=True)
             if (shards := _complete(source, folder, Preparing())) is None:
                 raise DataError(f"{folder}: the files that were written cannot be read")
             return shards

@@ -55,7 +55,7 @@ def failing(task: Task, rng: random.Random) -> Done:
         # Of a temporary file it names what that was to become; of TensorBoard's files, and of
         # prepared samples, whose names mean nothing, the folder.
         paths = [Path(call.partition(" ")[2]) for call in failed]
-        names = {re.sub(r"^\.(.+)\.\d+-\w+\.tmp$", r"\1", path.name) for path in paths}
+        names = {re.sub(r"^\.(.+)\.\d+-[\w-]+\.tmp$", r"\1", path.name) for path in paths}
         names |= {str(p.parent) for p in paths if p.name.lstrip(".").startswith("events.out")}
         names |= {f"{path.parts[0]}:" for path in paths if re.search(r"/\.?\d{5}[-.]", str(path))}
         assert any(name in min(errors) for name in names), f"{failed[0]}: not named by {errors}"

@@ -3,7 +3,10 @@
 import errno
 import math
 import os
+import re
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -14,6 +17,7 @@ from tests.rights import without_rights
 from utils import files, strict_json
 from utils.checks import UserError
 
+ROOT = Path(__file__).parents[2]
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -126,11 +130,43 @@ def test_a_copy_that_fails_leaves_the_old_file(path, monkeypatch):
     assert path.read_text() == "old"
 
 
-def test_remove_temporary_removes_only_files_of_a_killed_process(path):
+def test_in_a_held_folder_all_temporary_files_are_removed(path):
     for name in (".checkpoint.pth.12-ab.tmp", ".hidden", "notes.tmp"):
         path.with_name(name).touch()
-    files.remove_temporary(path.parent)
+    files.remove_temporary(path.parent, is_held=True)
     assert sorted(os.listdir(path.parent)) == [".hidden", "file", "notes.tmp"]
+
+
+KILLED = """
+import os, sys
+from utils import files
+files.atomic_write(sys.argv[1], lambda file: file.flush() or os.kill(os.getpid(), 9))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_the_next_process_that_writes_in_a_folder_removes_what_a_killed_one_left(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a")], cwd=ROOT)
+    (left,) = os.listdir(tmp_path)
+    assert done.returncode == -9 and (tmp_path / left).match(files.TEMPORARY)
+    _, number, machine, rest = re.split(r"\.(\d+)-(\w+)-", left)
+    others = [  # of a process that lives, of another machine, of somebody else
+        f".a.{os.getppid()}-{machine}-{rest}",
+        f".a.{number}-{machine[::-1]}-{rest}",
+        *(f".a.{number}-0123abcd.tmp", f"{left}.tmp", ".tmp", ".mine.tmp"),
+    ]
+    for other in others:
+        (tmp_path / other).touch()
+    files.write_text(tmp_path / "b", "new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "b"])
+
+
+def test_the_files_of_another_users_process_stay(tmp_path, monkeypatch):
+    left = tmp_path / f".a.1-{files._machine()}-0123abcd.tmp"
+    left.touch()
+    monkeypatch.setattr(files.os, "kill", failing(PermissionError(1, "not permitted")))
+    files.write_text(tmp_path / "b", "new")
+    assert left.exists()
 
 
 @pytest.mark.parametrize(

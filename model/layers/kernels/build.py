@@ -90,7 +90,7 @@ def _held(folder: Path) -> Iterator[None]:
     if not _is_private(folder):
         raise PermissionError("others can write there")
     with locked(folder / "lock", "compiles kernels", TIMEOUT):
-        remove_temporary(folder)
+        remove_temporary(folder, is_held=True)
         yield
 
 
