@@ -1,4 +1,4 @@
-"""What may differ where a run goes on; tests/commands/test_start.py starts such runs."""
+"""What may differ where a run goes on; tests/commands/train/test_start.py starts such runs."""
 
 import pytest
 
