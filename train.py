@@ -128,8 +128,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.d
         return
     try:
         digest = contract.check(make)
-        if not start.is_resumed:
-            hash_trial.warn_of_hashes(start, device, digest)
+        hash_trial.warn_of_hashes(start, device, digest)
     except UserError as error:
         if not start.is_resumed:
             raise

@@ -48,7 +48,8 @@ def uses_of_hashes() -> list[str]:
 
 
 def warn_of_hashes(start: Start, device: torch.device, digest: str) -> None:
-    """Warn if the parts of a new run make other steps in a process with another hash seed.
+    """Warn if the parts of a new run make other steps in a process with another hash seed; do
+    nothing for a resumed run, or with several processes.
 
     Only parts whose files use hashes or sets are tried, as the other process loads all data. It
     computes on the CPU, where equal steps are equal bit for bit; if the run does not, two processes
@@ -59,7 +60,7 @@ def warn_of_hashes(start: Start, device: torch.device, digest: str) -> None:
         device: the device of the run.
         digest: the result of `base.trial.contract.check` in this process.
     """
-    places = uses_of_hashes()
+    places = [] if start.is_resumed else uses_of_hashes()
     if not places or distributed.world_size() > 1 or os.environ.get(VARIABLE) in OTHER_SEEDS:
         return
     log.info("trying the steps in another process, with other hashes")

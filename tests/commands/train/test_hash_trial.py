@@ -89,7 +89,8 @@ def test_a_run_on_a_gpu_is_tried_in_two_processes(
         return CompletedProcess(words, 0, f"rules\n{hash_trial.REPORT} {printed[len(given) - 1]}\n")
 
     monkeypatch.setattr(hash_trial.subprocess, "run", run)
-    start = SimpleNamespace(plan=SimpleNamespace(given_config=CONFIG), checkpoint=None)
+    plan = SimpleNamespace(given_config=CONFIG)
+    start = SimpleNamespace(plan=plan, checkpoint=None, is_resumed=False)
     caplog.set_level(logging.WARNING)
     hash_trial.warn_of_hashes(start, torch.device(device), "0a")
     assert [seed for _, seed in given] == [*hash_trial.OTHER_SEEDS[: len(printed)]]
