@@ -165,7 +165,7 @@ package-networks: .venv/installed
 
 $(ENGINE): apps/web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard apps/web/libc/*.h)
 	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \
-		-ffreestanding -Iweb/libc -DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry \
+		-ffreestanding -Iapps/web/libc -DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry \
 		-Wl,--strip-all \
 		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ apps/web/engine.c $(KERNELS)
 

@@ -6,6 +6,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,7 @@ def try_constructors(
             continue
         supplied["params"] = _trial_weights(bound_class, objects.get("arch"))
         try:
-            with torch.device("meta" if bound_class.key.startswith("arch") else "cpu"):
-                built = bound_class.build(supplied, objects)
+            built = _tried(bound_class, supplied, objects)
             if isinstance(built, Optimizer):
                 check_groups(built)  # A schedule would fail without a learning rate.
                 torch_parts.check_options(built, bound_class)
@@ -200,6 +200,16 @@ def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any
         names = torch_parts.divided(groups, dict(network.named_parameters()))
     weights = [[torch.nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
     return torch_parts.with_groups(optimizer, weights)
+
+
+def _tried(
+    bound_class: BoundClass, supplied: Mapping[str, Any], objects: Mapping[str, Any]
+) -> object:
+    """Build an object; a network is on the device "meta" unless its constructor reads numbers."""
+    if bound_class.key.startswith("arch"):
+        with suppress(ConfigFault), torch.device("meta"):
+            return bound_class.build(supplied, objects)
+    return bound_class.build(supplied, objects)
 
 
 def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:

@@ -25,6 +25,7 @@ from base.base_dataset import InitialNetwork
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
+from base.config.user_code import errors_as_config_fault
 from base.data.preparation import Preparing
 from base.run.checkpoint import Checkpoint
 from base.run.provenance import versions
@@ -193,7 +194,9 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
-    optimizer = plan.build("optimizer", params=grouped_weights(plan, model.to(device)))
+    with errors_as_config_fault("arch", model, "a network whose constructor makes its weights"):
+        model.to(device)
+    optimizer = plan.build("optimizer", params=grouped_weights(plan, model))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
     parts = TrainingParts(

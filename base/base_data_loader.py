@@ -66,6 +66,13 @@ class Batch:
         inputs, targets = batch.inputs[:, window], batch.targets[:, window]
         return replace(batch, inputs=inputs, targets=targets, lengths=lengths)
 
+    def trimmed(self) -> "Batch":
+        """Return the batch without the padding that all its sequences, or all texts, have."""
+        steps, characters = int(self.lengths.max()), int(self.text_lengths.max())
+        targets = None if self.targets is None else self.targets[:, :steps]
+        text, inputs = self.text[:, :characters], self.inputs[:, :steps]
+        return replace(self, inputs=inputs, targets=targets, text=text)
+
     @property
     def points(self) -> int:
         """The sum of `lengths`: each step counts as one point."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import data_loader
 import model
+from base.config.user_code import errors_as_config_fault
 from base.config.values import Override
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options, options, search_options
@@ -171,7 +172,8 @@ def score_user_metrics(
     states = load_checkpoint(network.path).get("training", {}).get("parts", {})
     for name, part in trainer.run_checkpoints.stateful.items():
         if states.get(name):
-            part.load_state_dict(states[name])
+            with errors_as_config_fault(name, part, "one that takes its saved state"):
+                part.load_state_dict(states[name])
     logged = trainer.validate()
     extra = {name: value for name, value in logged.items() if name not in scores}
     for name, value in extra.items():

@@ -320,10 +320,17 @@ def load_weights(
     """Load the weights `state`, read from the file `source`, into `model`.
 
     Raises:
-        CheckpointError: if names or shapes differ, or if a weight is not finite.
+        CheckpointError: if names or shapes differ, or if a weight is not finite; a buffer may have
+            infinities, as a mask has.
     """
     check_weights(model, state, source)
-    if broken := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+    trained = dict(model.named_parameters())
+    broken = [
+        name
+        for name, value in state.items()
+        if not (value.isfinite() if name in trained else ~value.isnan()).all()
+    ]
+    if broken:
         raise CheckpointError(
             f"{source}: {len(broken)} of its {len(state)} weights are not finite, {broken[0]} "
             "first: the network has diverged, or the file is damaged"

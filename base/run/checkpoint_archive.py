@@ -26,8 +26,9 @@ FREE_VALUES = 1_000_000
 VALUES_PER_BYTE = 4
 """Further values for each byte of the file (a value that torch writes has one or more bytes, and is
 counted up to three times)."""
-MAX_DEPTH = 1000
-"""Maximum depth of values in values (assumed: Python computes no hash of a far deeper tuple)."""
+MAX_DEPTH = 300
+"""Maximum depth of values in values: `digest` makes two calls a level, of some 1000 that Python
+allows."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ REMEDIES = {
     "torch._utils._rebuild_qtensor": "quantised tensors are not saved: use dequantize()",
     "torch._utils._rebuild_meta": "tensors on the device meta have no numbers: leave them out",
     "torch._tensor.": "tensors of a further class, also nested ones, are not saved: use plain ones",
-    "torch.float8": "float8 tensors are not saved: use bfloat16 or float32",
+    "torch.float8": "float8 tensors and their types are not saved: use bfloat16 or float32",
 }
 """What to use in place of what is not saved, by the beginning of its name in a pickle."""
 _OPCODES = b"".join(
@@ -259,6 +260,8 @@ class _Pickling:
             if type(value) is nn.Parameter:
                 arguments = (value.data, value.requires_grad, OrderedDict())
                 return torch._utils._rebuild_parameter, arguments
+            if isinstance(value, Tensor) and value.grad_fn is not None:
+                raise CheckpointError("a tensor is not saved with its graph: use detach()")
             if type(value) is not Tensor or not _is_dense(value):
                 return NotImplemented
             tensor = whole(value.detach().resolve_conj().resolve_neg())

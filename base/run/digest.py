@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from base.config import user_modules
+from base.run.checkpoint_archive import MAX_DEPTH
 
 PLAIN = (int, float, complex, str, bytes, bytearray, np.generic, itertools.count)
 PICKLED = (np.ndarray, random.Random, np.random.Generator, np.random.RandomState)
@@ -45,13 +46,15 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
     elif isinstance(value, torch.Generator):
         value = value.get_state()
     pieces: list[bytes] = []
+    is_new = id(value) not in within and len(within) < MAX_DEPTH
     if isinstance(value, Tensor):
         pieces = [_content(value)]
     elif isinstance(value, PLAIN):
-        pieces = [repr(value).encode()]
+        # `repr` writes no whole number of more than 4300 digits.
+        pieces = [(f"{value:x}" if type(value) is int else repr(value)).encode()]
     elif isinstance(value, PICKLED):
         pieces = [pickle.dumps(value)]
-    elif value is not None and not isinstance(value, CODE + TOOLS) and id(value) not in within:
+    elif is_new and value is not None and not isinstance(value, CODE + TOOLS):
         inner = (*within, id(value))
         if isinstance(value, Mapping):  # in any order
             pieces = sorted(digest(pair, inner) for pair in value.items())
@@ -68,8 +71,7 @@ def _content(tensor: Tensor) -> bytes:
     """Return the shape and the numbers of a tensor."""
     try:
         # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
-        numbers = wide(tensor.detach().cpu()).numpy(force=True)
-        return str(tensor.shape).encode() + numbers.tobytes()
+        return str(tensor.shape).encode() + wide(tensor.detach().cpu()).numpy(force=True).tobytes()
     except (TypeError, RuntimeError):  # It is sparse, nested, quantised, on "meta" or in 8 bits.
         file = io.BytesIO()
         torch.save(tensor, file)

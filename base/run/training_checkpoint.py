@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from base import distributed
+from base.config import user_modules
 from base.data.batch_stream import BatchStream
 from base.run.checkpoint import (
     BEST,
@@ -33,6 +35,10 @@ log = logging.getLogger(__name__)
 
 STATE_METHODS = ("state_dict", "load_state_dict")
 """The methods of a part whose state is saved in checkpoints."""
+
+
+Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
+"""The shape and the type of a tensor."""
 
 
 class StepState(Protocol):
@@ -82,6 +88,7 @@ class RunCheckpoints:
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()
         self._saved_best: Progress | None = None  # of the best checkpoint since this start
+        self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
 
     @property
     def all_stateful(self) -> dict[str, Any]:
@@ -141,9 +148,29 @@ class RunCheckpoints:
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
+    def hold_layouts(self) -> None:
+        """From now on, hold the networks to the names, shapes and types of their tensors: one that
+        is made again, for a resumed run or to be used, takes no others."""
+        parts = self.stateful.items()
+        networks = {name: part for name, part in parts if isinstance(part, nn.Module)}
+        networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
+        networks["model"] = self._parts.model
+        self._layouts = {name: _layout(network) for name, network in networks.items()}
+
+    def _check_layouts(self) -> None:
+        """Raise a CheckpointError if a network has other tensors than when it was made."""
+        for name, initial in self._layouts.items():
+            present = _layout(self._parts.model if name == "model" else self.stateful[name])
+            for key in sorted(present.keys() | initial.keys()):
+                if (now := present.get(key)) != (then := initial.get(key)):
+                    problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
+                    remedy = "register a buffer with the shape and type that it keeps"
+                    raise CheckpointError(f"{problem} when the network was made: {remedy}")
+
     def begin(self) -> bool:
         """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
         return, in the main process, whether the run existed before."""
+        self.hold_layouts()
         parts, existed = self._parts, False
         if distributed.is_main():
             existed = self.run.create(
@@ -237,7 +264,12 @@ class RunCheckpoints:
                     )
 
     def content(self) -> Checkpoint:
-        """Return the contents of a checkpoint of the present state; all processes call this."""
+        """Return the contents of a checkpoint of the present state; all processes call this.
+
+        Raises:
+            CheckpointError: if a network has other tensors than when it was made.
+        """
+        self._check_layouts()
         return {
             **self.header,
             "state_dict": self.optimizer_step.evaluated_model.state_dict(),
@@ -260,3 +292,24 @@ class RunCheckpoints:
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _layout(network: nn.Module) -> dict[str, Layout]:
+    """Return the shape and the type of each tensor of a network, by name."""
+    state = network.state_dict()
+    names = (name for name in state if isinstance(state[name], Tensor))  # Extra states are others.
+    return {name: (tuple(state[name].shape), state[name].dtype) for name in names}
+
+
+def _described(layout: Layout | None) -> str:
+    return "none" if layout is None else f"{layout[0]} of {str(layout[1]).removeprefix('torch.')}"
+
+
+def _loads_otherwise(network: nn.Module) -> bool:
+    """Return whether a user's module in a network has its own way to load its state."""
+    loaders = (
+        getattr(type(module), name)
+        for module in network.modules()
+        for name in ("load_state_dict", "_load_from_state_dict")
+    )
+    return any(user_modules.is_module_from_user(loader.__module__) for loader in loaders)

@@ -18,8 +18,7 @@ from base.step.optimizer_step import has_modes, step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
 NUM_TORCH_STEPS = 3
-"""Number of steps by which torch's schedules are advanced (assumed: errors come with the first
-two)."""
+"""Steps by which torch's schedules are advanced (assumed: errors come with the first two)."""
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
 
 

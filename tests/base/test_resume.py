@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from every_kind import RUN as EVERY_KIND
 from own_steps import Critic, Judged, Queueing, Sam, Widening
 from tiny_run import (
@@ -19,6 +20,7 @@ from tiny_run import (
     halving,
     make,
     one_cycle,
+    resumed,
     stopped_at,
     thawing,
     trained,
@@ -30,10 +32,12 @@ from base.run.checkpoint import (
     checkpoints,
     find_checkpoint,
     load_checkpoint,
+    load_weights,
     newest_checkpoint,
     save_checkpoint,
 )
 from tests.same_run import differences, rows_of
+from utils.checks import CheckpointError
 
 pytestmark = pytest.mark.slow
 
@@ -165,3 +169,43 @@ def test_a_run_with_more_epochs_equals_one_that_was_begun_with_them(tmp_path):
     longer, _ = go_on(tmp_path, epochs=4, **options)
     assert differences(last_state(whole), last_state(longer)) == []
     assert rows(longer) == rows(whole)
+
+
+class Growing(ChunkTrainer):
+    """Keeps a memory that gets rows in the second epoch, or has another type from then on."""
+
+    changed = staticmethod(lambda memory: torch.zeros(len(memory) + 1, 2))
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.memory = self.keep("memory", torch.nn.Module())
+        self.memory.register_buffer("rows", torch.zeros(1, 2))
+
+    def step(self, chunks):
+        if self.progress.epoch == 1:
+            self.memory.rows = self.changed(self.memory.rows)
+        return super().step(chunks)
+
+
+class Narrowing(Growing):
+    changed = staticmethod(lambda memory: memory.half())
+
+
+@pytest.mark.parametrize("trainer", [Growing, Narrowing])
+def test_a_network_that_cannot_be_made_again_as_it_is_ends_the_run_and_the_last_checkpoint_stays(
+    tmp_path, trainer
+):
+    with pytest.raises(CheckpointError, match=r"memory: rows is .*, and was .* when the network"):
+        make(tmp_path, trainer=trainer, epochs=3, save_period=1).train()
+    _, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
+    assert checkpoint["epoch"] == 1
+    resumed(tmp_path, trainer=trainer, epochs=3, save_period=1)
+
+
+def test_a_buffer_may_have_infinities_as_a_mask_has():
+    model = torch.nn.Module()
+    model.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    load_weights(model, model.state_dict(), "a.pth")
+    model.weight = torch.nn.Parameter(torch.tensor([torch.inf]))
+    with pytest.raises(CheckpointError, match="1 of its 2 weights are not finite, weight first"):
+        load_weights(model, model.state_dict(), "a.pth")

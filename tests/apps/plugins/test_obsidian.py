@@ -84,7 +84,7 @@ def test_the_types_are_those_of_obsidian(packages):
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [([], "name a plugin"), (["obsidian", "a", "b.bin"], "b.bin: no such file; see plugins")],
+    [([], "name a plugin"), (["obsidian", "a", "b.bin"], "b.bin: no such file; see apps/plugins")],
 )
 def test_a_plugin_that_cannot_be_built_is_refused(packages, tmp_path, words, fault):
     words = ["node", PLUGINS / "build.js", *words]

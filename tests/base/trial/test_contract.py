@@ -174,7 +174,7 @@ BROKEN = [
     (ChunkTrainer, "forward_batch", shifts_its_targets, '^trainer = "Chunk.*changes targets'),
     (ChunkTrainer, "step", shifts_its_chunk, '^trainer = "ChunkTrainer": .*changes targets'),
     (TinyModel, "forward", scales_its_inputs, '^arch = "TinyModel": .*changes inputs'),
-    (TinyModel, "forward", grows_a_buffer, '^arch = "TinyModel": .*saved weights: .*seen: shape'),
+    (TinyModel, "forward", grows_a_buffer, '^arch = "TinyModel": .*saved weights: model: seen is'),
     (SquaredError, "__call__", changes_its_output, '^loss = "SquaredError": .*changes output'),
     (ChunkTrainer, "extra_metrics", shrinks_the_weights, '^trainer = "Chunk.*changes weights'),
 ]
@@ -630,14 +630,14 @@ def test_a_state_that_no_checkpoint_holds_is_refused_with_what_to_use_instead(na
 def test_a_weight_that_no_checkpoint_holds_is_refused_as_the_networks(tmp_path, name):
     value, remedy = refused()[name]
 
-    def made():
-        trainer = make(tmp_path)
-        trainer.model.register_buffer("table", value)
-        return trainer
+    class Holding(TinyModel):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.register_buffer("table", value)
 
-    message = rf'^arch = "TinyModel": .*saved weights: state_dict\.table = .*{remedy}'
+    message = rf'^arch = "Holding": .*saved weights: state_dict\.table = .*{remedy}'
     with pytest.raises(UserError, match=message):
-        check(made)
+        check(partial(make, tmp_path, network=Holding))
 
 
 class Unrepeatable(Curriculum):
@@ -730,3 +730,54 @@ def test_the_part_to_blame_is_the_first_that_a_user_wrote_and_that_is_there(tmp_
     trial = Trial(partial(make, tmp_path), trainer, None, {})
     assert trial.blamed("lr_scheduler", "optimizer", "arch", "trainer") == ("arch", trainer.model)
     assert trial.blamed("optimizer", "optimizer") == ("optimizer", trainer.optimizer_step.optimizer)
+
+
+class Weighing(ChunkTrainer):
+    """Its output holds a weight, which a step changes."""
+
+    def forward_batch(self, model, batch, state=None):
+        output = super().forward_batch(model, batch, state)
+        output.weight = model.output.weight
+        return output
+
+
+class LongestLine(MeanPrediction):
+    """Relies on batches that are as long as their longest sequence."""
+
+    def update(self, output, batch):
+        assert batch.inputs.shape[1] == int(batch.lengths.max())
+        super().update(output, batch)
+
+
+def test_an_output_may_hold_a_weight_and_a_batch_is_as_long_as_its_longest_line(tmp_path):
+    check(partial(make, tmp_path, trainer=Weighing, metrics=(LongestLine,)))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda weight: weight * 2, r"not kept = .*use detach\(\)"),
+        (lambda _: 10**5000, "4300 digits"),
+        (
+            lambda _: [*itertools.accumulate(range(600), lambda inner, _: [inner])][-1],
+            "not kept.* 300 deep",
+        ),
+    ],
+    ids=["a graph", "a huge number", "too deep"],
+)
+def test_a_state_that_cannot_be_compared_is_refused_without_a_traceback(tmp_path, value, message):
+    class Keeping(ChunkTrainer):
+        def state_dict(self):
+            return {"kept": self.kept}
+
+        def load_state_dict(self, state):
+            self.kept = state["kept"]
+
+        def step(self, chunks):
+            self.kept = value(self.model.output.weight)
+            return super().step(chunks)
+
+        kept = 0
+
+    with pytest.raises(UserError, match=rf'^trainer = "Keeping": .*{message}'):
+        check(partial(make, tmp_path, trainer=Keeping))
