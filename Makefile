@@ -7,6 +7,15 @@ DATA ?= $(if $(wildcard data/mnist_strokes),data/mnist_strokes,null)
 # Of all chances of `make campaign`.
 SEED ?= 1
 RUN := demo-$(shell date +%Y%m%d-%H%M%S)
+# AVX2=1 computes as on a processor with AVX2 alone, as in `make test AVX2=1`. Kernels are compiled
+# for it; torch, oneDNN and MKL (on Intel's processors; for AMD's it has no more) are told so.
+ifdef AVX2
+AVX2_FLAGS := -mno-avx512f
+export ONLINE_HANDWRITING_CFLAGS = $(AVX2_FLAGS)
+export ATEN_CPU_CAPABILITY = avx2
+export ONEDNN_MAX_CPU_ISA = AVX2
+export MKL_ENABLE_INSTRUCTIONS = AVX2
+endif
 
 # Succeeds if a suitable PyTorch is installed, and prints its folder.
 FIND_TORCH := import pathlib, torch; \
@@ -125,9 +134,8 @@ campaign: .venv/installed-dev
 	@.venv/bin/python tests/faults --seed $(SEED)
 
 # GCC's sanitizers, whose library has to be loaded before all others, the compiler's included.
-# FLAGS=-mno-avx512f tests what AVX2 gets.
 sanitize: export ONLINE_HANDWRITING_CFLAGS = -O1 -g1 -fno-omit-frame-pointer \
-	-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all $(FLAGS)
+	-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all $(AVX2_FLAGS)
 sanitize: export CC = env -u LD_PRELOAD gcc
 sanitize: export ASAN_OPTIONS = detect_leaks=0
 sanitize: export PYTHONMALLOC = malloc

@@ -32,13 +32,15 @@ def plain_layers() -> Iterator[None]:
 
 def fast_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
     """Return "bfloat16" if `device` has instructions for products of bfloat16, else "float32". On a
-    CPU without them, products of bfloat16 take longer than those of float32."""
+    CPU without them, products of bfloat16 take longer than those of float32; a CPU that torch is to
+    take for an older one (ATEN_CPU_CAPABILITY=avx2) has none."""
     if device.type == "cuda":
         is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # torch has no public function for this in all versions that the project runs with.
         known = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        is_fast = device.type == "cpu" and known
+        is_old = torch.backends.cpu.get_cpu_capability() == "AVX2"
+        is_fast = device.type == "cpu" and known and not is_old
     return "bfloat16" if is_fast else "float32"
 
 

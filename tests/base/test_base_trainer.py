@@ -63,6 +63,7 @@ def test_a_step_divides_the_gradient_summed_over_its_batches_once(tmp_path, accu
 def test_automatic_precision_is_that_of_the_processor_and_is_logged(
     tmp_path, caplog, monkeypatch, has_instructions
 ):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_instructions)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     caplog.set_level("INFO")

@@ -54,10 +54,10 @@ INLINE void compare(const Decoder *decoder, int64_t row, int64_t frame, int64_t 
         result[i] = load(query + a) + (i < rest ? load_items(keys + i * size, size - a) : (vec){0});
     for (int k = 0; k < SPAN; k++) {
         vec filter = load(decoder->places + k * stride + a);
-#pragma GCC unroll 4
+        UNROLL
         for (int i = 0; i < FRAMES; i++) result[i] += cumulative[frame + i + k] * filter;
     }
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < FRAMES; i++) result[i] = hyperbolic_tangent(result[i]);
 }
 
@@ -242,7 +242,7 @@ static void attend_backward(const Decoder *decoder, int64_t step, int64_t row,
                 sum += slope;
                 store(d_keys + place * stride + a, load(d_keys + place * stride + a) + slope);
                 store(slopes + place * stride + a, slope);
-#pragma GCC unroll 15
+                UNROLL
                 for (int k = 0; k < SPAN; k++) filters[k] += cumulative[place + k] * slope;
             }
         }

@@ -26,8 +26,10 @@ void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, in
     for (int64_t first = 0; first < columns; first += group_width) {
         const int64_t width = columns - first < group_width ? padded(columns - first) : group_width;
         item *panel = target + first * groups * rows;
-        for (int64_t k = 0; k < rows; k++)
-            for (int64_t group = 0; group < groups; group++)
+        /* Columns of one group at a time: those of all would share few places of the cache if their
+         * distance is a power of two. */
+        for (int64_t group = 0; group < groups; group++)
+            for (int64_t k = 0; k < rows; k++)
                 for (int64_t n = 0; n < width; n++) {
                     const int inside = k < depth && first + n < columns;
                     const int64_t column = group * columns + first + n;
@@ -38,55 +40,102 @@ void pack(int64_t depth, int64_t groups, int64_t columns, const item *source, in
 }
 
 #if BFLOAT16
-typedef words weight_vector;
-INLINE vec multiply_add(vec sum, const item *left, words right) {
+typedef words operand; /* a pair of numbers in each lane */
+INLINE operand spread(const item *left) {
     uint32_t pair;
     memcpy(&pair, left, sizeof pair);
+    return (words){0} + pair;
+}
+
+INLINE vec multiply_add(vec sum, operand left, operand right) {
 #if defined(__AVX512BF16__)
-    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)((words){0} + pair), (__m512bh)right);
+    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)left, (__m512bh)right);
 #else
-    sum = sum + (vec)((words){0} + (pair << 16)) * (vec)(right << 16);
-    return sum + (vec)((words){0} + (pair & 0xffff0000u)) * (vec)(right & 0xffff0000u);
+    sum = sum + (vec)(left << 16) * (vec)(right << 16);
+    return sum + (vec)(left & 0xffff0000u) * (vec)(right & 0xffff0000u);
 #endif
 }
 #else
-typedef vec weight_vector;
-INLINE vec multiply_add(vec sum, const item *left, vec right) {
+typedef vec operand;
+INLINE operand spread(const item *left) { return all(*left); }
+
+INLINE vec multiply_add(vec sum, operand left, operand right) {
 #if defined(__AVX__) && defined(__FMA__) && !defined(__AVX512F__)
     /* GCC 12 fuses the two operations of the other branch in tiles of several rows, but not of one
      * row: the result of a row would depend on the other rows. */
-    return (vec)_mm256_fmadd_ps(_mm256_set1_ps(*left), (__m256)right, (__m256)sum);
+    return (vec)_mm256_fmadd_ps((__m256)left, (__m256)right, (__m256)sum);
 #else
-    return sum + *left * right;
+    return sum + left * right;
 #endif
 }
 #endif
 
 enum { TILE_ROWS = ROWS < 6 ? ROWS : 6 };
 
-INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *panel,
+/* The number of vectors of a tile: a processor with AVX2 alone has 16 registers. */
+INLINE int tile_vectors(int rows) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+    if (rows > ROWS / 2) return VECTORS / 2;
+#endif
+    return VECTORS;
+}
+
+/* Keep a vector in a register. GCC would load it anew for each product, and a processor loads no
+ * more vectors in a cycle than it multiplies. */
+INLINE operand held(operand vector) {
+#if defined(__AVX__)
+    __asm__("" : "+v"(vector));
+#endif
+    return vector;
+}
+
+INLINE operand load_weights(const item *source) {
+    operand vector;
+    memcpy(&vector, source, sizeof vector);
+    return held(vector);
+}
+
+/* Multiply a tile of `rows` rows and `vectors` vectors of columns; see `product`. The rows of the
+ * panel are `width` vectors wide. */
+INLINE void tile(const item *left, int64_t stride, int64_t depth, const item *panel, int64_t width,
                  const item *next, float *out, int64_t out_stride, int add, const int rows,
                  const int vectors) {
     vec sums[TILE_ROWS][VECTORS];
-#pragma GCC unroll 8
+    UNROLL
     for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
+        UNROLL
         for (int v = 0; v < vectors; v++) sums[row][v] = (vec){0};
     for (int64_t k = 0; k < depth; k += STEP) {
-        weight_vector weights[VECTORS];
+        operand lefts[TILE_ROWS], weights[VECTORS];
+        const item *source = panel + k * width * LANES;
         __builtin_prefetch(next + k * LANES, 0, 2);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            memcpy(&weights[v], panel + (k * vectors + v * STEP) * LANES, sizeof weights[v]);
-#pragma GCC unroll 8
-        for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
+#if defined(__AVX__)
+        if (rows < vectors) { /* then the rows need fewer registers than the weights */
+            UNROLL
+            for (int row = 0; row < rows; row++) lefts[row] = held(spread(left + row * stride + k));
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                weights[v] = load_weights(source + v * STEP * LANES);
+                UNROLL
+                for (int row = 0; row < rows; row++)
+                    sums[row][v] = multiply_add(sums[row][v], lefts[row], weights[v]);
+            }
+            continue;
+        }
+#endif
+        UNROLL
+        for (int v = 0; v < vectors; v++) weights[v] = load_weights(source + v * STEP * LANES);
+        UNROLL
+        for (int row = 0; row < rows; row++) {
+            lefts[row] = held(spread(left + row * stride + k));
+            UNROLL
             for (int v = 0; v < vectors; v++)
-                sums[row][v] = multiply_add(sums[row][v], left + row * stride + k, weights[v]);
+                sums[row][v] = multiply_add(sums[row][v], lefts[row], weights[v]);
+        }
     }
-#pragma GCC unroll 8
+    UNROLL
     for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
+        UNROLL
         for (int v = 0; v < vectors; v++) {
             float *target = out + row * out_stride + v * LANES;
             store(target, add ? load(target) + sums[row][v] : sums[row][v]);
@@ -200,16 +249,17 @@ static void matrix_product(const item *left, int64_t stride, int64_t depth, cons
 
 #define TILE(rows, vectors) \
     case (rows) * 8 + (vectors): \
-        tile(left, stride, depth, panel, next, out, out_stride, add, rows, vectors); \
+        if ((vectors) <= tile_vectors(rows)) \
+            tile(left, stride, depth, panel, width, next, out, out_stride, add, rows, vectors); \
         break;
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3) TILE(rows, 4)
 
 static void vector_product(const item *left, int64_t stride, int64_t depth, const item *panel,
-                           const item *next, float *out, int64_t out_stride, int add, int rows,
-                           int vectors) {
+                           int64_t width, const item *next, float *out, int64_t out_stride,
+                           int add, int rows, int vectors) {
     switch (rows * 8 + vectors) {
         TILES(1) TILES(2) TILES(3)
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if defined(__AVX__) || defined(__aarch64__)
         TILES(4) TILES(5) TILES(6)
 #endif
     }
@@ -223,9 +273,15 @@ void product(const item *left, int64_t stride, int64_t depth, const item *panel,
         return;
     }
 #endif
-    for (int row = 0; row < rows; row += TILE_ROWS)
-        vector_product(left + row * stride, stride, depth, panel, next, out + row * out_stride,
-                       out_stride, add, rows - row < TILE_ROWS ? rows - row : TILE_ROWS, vectors);
+    for (int row = 0, height; row < rows; row += height) {
+        height = rows - row < TILE_ROWS ? rows - row : TILE_ROWS;
+        for (int v = 0, width; v < vectors; v += width) {
+            width = vectors - v < tile_vectors(height) ? vectors - v : tile_vectors(height);
+            vector_product(left + row * stride, stride, depth, panel + v * STEP * LANES, vectors,
+                           next, out + row * out_stride + v * LANES, out_stride, add, height,
+                           width);
+        }
+    }
 }
 
 void multiply(const item *left, int64_t stride, int64_t count, int64_t depth, const item *packed,

@@ -99,7 +99,7 @@ static __attribute__((noinline)) void step_cells(const Writing *w, int64_t layer
     const float *bias = w->gate_biases[layer] + row * 4 * size + cell;
     float *states = w->cells + (layer * w->batch + row) * size + cell;
     vec state = load_some(states, count), hidden, gates[4];
-#pragma GCC unroll 4
+    UNROLL
     for (int gate = 0; gate < 4; gate++)
         gates[gate] = load(sums + gate * LANES) + load_some(bias + gate * size, count);
     if (w->lstm) {

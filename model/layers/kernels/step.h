@@ -33,7 +33,7 @@ enum { LANES = 16, ROWS = 32 };
 #elif defined(__AVX512F__)
 enum { LANES = 16, ROWS = 6 };
 #elif defined(__AVX__)
-enum { LANES = 8, ROWS = 3 };
+enum { LANES = 8, ROWS = BFLOAT16 ? 4 : 6 };
 #elif defined(__aarch64__)
 enum { LANES = 4, ROWS = 6 };
 #else
@@ -58,7 +58,15 @@ enum { STEP = 1 };
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE vec all(float value) { return (vec){0} + value; }
+/* Unroll the next loop, whose length the compiler knows: clang ignores GCC's pragma. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* A compiler leaves out that nothing is taken away; adding zero would change -0. */
+INLINE vec all(float value) { return value - (vec){0}; }
 
 INLINE vec load(const float *source) {
     vec value;
@@ -237,7 +245,7 @@ __attribute__((unused)) static const int PLACES[4] = GATE_PLACES;
  * states. The activation functions of `gates` (input, forget and output gate, candidate) are
  * applied in place, and the cell states `cell` are updated in place. */
 INLINE vec lstm_step(vec gates[4], vec *cell) {
-#pragma GCC unroll 4
+    UNROLL
     for (int gate = 0; gate < 4; gate++)
         gates[gate] = gate < 3 ? logistic(gates[gate]) : hyperbolic_tangent(gates[gate]);
     *cell = gates[1] * *cell + gates[0] * gates[3];
@@ -252,7 +260,7 @@ static __attribute__((noinline, unused)) void cells_forward(
     float *new_cells, item *hidden, item *kept_gates) {
     const int64_t count = size - cell;
     vec gates[4];
-#pragma GCC unroll 4
+    UNROLL
     for (int gate = 0; gate < 4; gate++)
         gates[gate] = load(sums + PLACES[gate] * LANES) +
                       load_some(bias + PLACES[gate] * size + cell, count);

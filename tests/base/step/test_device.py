@@ -57,10 +57,18 @@ def test_each_of_several_processes_has_a_device_of_its_own(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("avx", "amx", "expected"),
-    [(False, False, "float32"), (True, False, "bfloat16"), (False, True, "bfloat16")],
+    ("avx", "amx", "capability", "expected"),
+    [
+        (False, False, "AVX512", "float32"),
+        (True, False, "AVX512", "bfloat16"),
+        (False, True, "AVX512", "bfloat16"),
+        (True, True, "AVX2", "float32"),
+    ],
 )
-def test_a_cpu_without_instructions_for_bfloat16_takes_float32(monkeypatch, avx, amx, expected):
+def test_a_cpu_without_instructions_for_bfloat16_takes_float32(
+    monkeypatch, avx, amx, capability, expected
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert fast_precision(torch.device("cpu")) == expected

@@ -89,6 +89,15 @@ def assert_close(results, reference, tolerance):
         assert (result.double() - other).norm() <= tolerance * other.norm() + 1e-30
 
 
+def assert_same_rows(whole, rows, layer, arguments, dtype):
+    """Assert that some rows alone have the bits that they have in `whole`, the whole batch."""
+    inputs, *text, state = arguments
+    state = {name: value[rows] for name, value in state.items()}
+    alone = run(layer, (inputs[:, rows], *(part[rows] for part in text), state), dtype)
+    for single, together in zip(alone, whole, strict=True):
+        assert torch.equal(single, together[:, rows] if together.dim() == 3 else together[rows])
+
+
 def exists(row):
     """Return whether a row is a path: GRU cells have no kernel, and no tolerance for one cell."""
     sizes, (_, compiled, _), (cell, *_), _ = row
@@ -174,24 +183,25 @@ def test_kernels_have_the_values_and_gradients_of_float64_on_other_processors(
     compiled = build.build(Path(build.__file__).parent, (define,))
     assert compiled is not None
     monkeypatch.setattr(library, "kernels", lambda bfloat16: compiled)
-    assert_close(run_backward(*case(), dtype), expected(), NARROW[dtype])
+    layer, arguments = case()
+    assert_close(run_backward(layer, arguments, dtype), expected(), NARROW[dtype])
+    whole = run(layer, arguments, dtype)
+    with num_threads(1):
+        for count in range(1, 8):  # tiles of every height
+            assert_same_rows(whole, slice(count), layer, arguments, dtype)
 
 
 @needs_compiler
 @windowed
 @pytest.mark.parametrize("dtype", NARROW)
 def test_bits_of_a_row_depend_neither_on_the_other_rows_nor_on_threads(dtype, window):
-    layer, (inputs, *text, state) = case(window=window)
+    layer, arguments = case(window=window)
     results = []
     for threads in (1, 2, 4):
         with num_threads(threads):
-            results.append(run(layer, (inputs, *text, state), dtype))
+            results.append(run(layer, arguments, dtype))
     assert all(map(torch.equal, *results[:2])) and all(map(torch.equal, *results[1:]))
-    row, state = slice(4, 5), {name: value[4:5] for name, value in state.items()}
-    alone = run(layer, (inputs[:, row], *(part[row] for part in text), state), dtype)
-    for single, together in zip(alone, results[0], strict=False):
-        rows = together[:, row] if together.dim() == 3 else together[row]
-        assert torch.equal(single, rows)
+    assert_same_rows(results[0], slice(4, 5), layer, arguments, dtype)
 
 
 @needs_compiler
