@@ -36,7 +36,8 @@ def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
 def _input_gradient(d_gates: Tensor, weight: Tensor) -> Tensor:
     """Return `d_gates @ weight`. With AVX2, whose vectors have 8 numbers, `weight` gets columns of
     zeros up to a multiple of 4: for other numbers of columns MKL takes 1.6 times as long on AMD's
-    processors (measured, notebook: speed). With AVX-512 runs keep the sums that they had without.
+    processors (measured, notebook: speed, with AVX2 alone). With AVX-512 runs keep the sums that
+    they had without.
     """
     columns = weight.shape[1]
     if library.kernels(weight.dtype == torch.bfloat16).lanes() == 8:
