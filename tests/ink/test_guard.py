@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = Limits(seconds=1, max_bytes=500_000_000)
 SHORT = Limits(wall_seconds=1)
 
-pytestmark = pytest.mark.usefixtures("guarded_calls")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("guarded_calls")]
 
 
 @pytest.fixture
