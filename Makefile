@@ -23,10 +23,11 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test package-networks
+.PHONY: help install packages demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test package-networks
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
+	@echo "make packages  build the wheels and source archives of both packages, in dist/"
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
 	@echo "               DATA=FOLDER has the MNIST stroke sequences, DATA=null generates digits"
@@ -47,6 +48,15 @@ help:
 	@echo "make lint      check style, format and import directions"
 
 install: .venv/installed
+
+# Without the network: setuptools is there, as PyTorch needs it.
+BUILD := .venv/bin/python -m build --no-isolation --outdir dist
+packages: .venv/installed-dev
+	@rm -rf build dist/research
+	@$(BUILD) .
+	@.venv/bin/python online_handwriting/build.py dist/research
+	@$(BUILD) dist/research
+	@rm -rf build dist/research online_handwriting.egg-info
 
 demo: .venv/installed
 	@.venv/bin/python experiments.py page docs/letter.txt --style slanted \
@@ -168,7 +178,7 @@ web: $(ENGINE) .venv/installed
 
 # `npm pack` calls this; the networks and the licence are in the package, and once in the repository.
 package-networks: .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.make_networks(site.OPEN_NETWORKS)' >&2
+	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.package_networks()' >&2
 	@cp LICENSE apps/web/LICENSE
 
 $(ENGINE): apps/web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard apps/web/libc/*.h)

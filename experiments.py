@@ -1,8 +1,8 @@
 """Use trained networks.
 
 examples:
-  python experiments.py write "Hello world" --bias 1
-  python experiments.py page letter.txt --output letter.pdf
+  {program} write "Hello world" --bias 1
+  {program} page letter.txt --output letter.pdf
 """
 
 from utils import console
@@ -13,13 +13,14 @@ if __name__ == "__main__":
 import ast
 import logging
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 from commands.shared.options import Parser
 from logger.logger import setup_logging
 from utils.checks import UserError, hint, lacks_memory
+from utils.program import PREFIX, ROOT, room_of, typed
 
 log = logging.getLogger("experiments")
 
@@ -37,43 +38,14 @@ COMMANDS = (
 )
 
 
-def main(words: list[str]) -> int:
-    """Run the command line `words`, and return the exit status, which is 2 without words."""
-    if not words or words[0] in ("-h", "--help"):
-        text, _, examples = __doc__.strip().partition("\n\n")
-        print(f"usage: python experiments.py COMMAND ...\n\n{text}\n\ncommands:")
-        for name in COMMANDS:  # Parsed, as importing them all takes three times as long.
-            source = Path(__file__).with_name("commands") / f"{name}.py"
-            purpose = ast.get_docstring(ast.parse(source.read_text("utf-8")))
-            print(f"  {name:<11} {purpose}")
-        print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
-        return 0 if words else 2
-    command, parser = parser_of(words[0])
-    command.run(parser.parse(words[1:]))
-    return 0
-
-
-def parser_of(name: str) -> tuple[ModuleType, Parser]:
-    """Return the module and the parser of a command; raise a UserError for an unknown `name`."""
-    if name not in COMMANDS:
-        raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
-    try:
-        command = import_module(f"commands.{name}")
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] != "apps":
-            raise
-        raise UserError(f"{name} needs apps/, which is not installed here") from None
-    parser = Parser(prog=f"experiments.py {name}", description=command.__doc__)
-    command.add_options(parser)
-    return command, parser
-
-
-if __name__ == "__main__":
+def run(words: list[str], scripts: Sequence[str] = ()) -> int:
+    """Run the command line `words` as `main` does, print what refuses it, and return the exit
+    status."""
     setup_logging(logging.WARNING)
     status, message = 0, ""
     try:
         with console.Signals(console.interrupt):
-            status = main(sys.argv[1:])
+            status = main(words, scripts)
     except SystemExit as end:  # from --help of a command
         status = end.code
     except KeyboardInterrupt as interrupt:
@@ -83,4 +55,45 @@ if __name__ == "__main__":
         status, message = 2 if is_refused else 1, str(error)
     if message:
         log.error("%s", message)
-    sys.exit(status or console.output_is_lost())
+    return status or console.output_is_lost()
+
+
+def main(words: list[str], scripts: Sequence[str] = ()) -> int:
+    """Run the command line `words`, and return the exit status, which is 2 without words; `scripts`
+    are commands beside those of this script, to be listed."""
+    if not words or words[0] in ("-h", "--help"):
+        show_commands(scripts)
+        return 0 if words else 2
+    command, parser = parser_of(words[0])
+    command.run(parser.parse(words[1:]))
+    return 0
+
+
+def show_commands(scripts: Sequence[str]) -> None:
+    """Print all commands, with these `scripts`."""
+    text, _, examples = __doc__.strip().format(program=typed()).partition("\n\n")
+    print(f"usage: {typed('COMMAND')} ...\n\n{text}\n\ncommands:")
+    for name in (*scripts, *COMMANDS):  # Parsed, as importing them all takes three times as long.
+        source = ROOT / "commands" / f"{name}.py"
+        source = source if source.exists() else ROOT / "commands" / name / "__init__.py"
+        print(f"  {name:<11} {ast.get_docstring(ast.parse(source.read_text('utf-8')))}")
+    print(f"\n{examples}\n\nCOMMAND --help shows the options of a command.")
+
+
+def parser_of(name: str) -> tuple[ModuleType, Parser]:
+    """Return the module and the parser of a command; raise a UserError for an unknown `name`."""
+    if name not in COMMANDS:
+        raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
+    try:
+        command = import_module(f"{PREFIX}commands.{name}")
+    except ModuleNotFoundError as error:
+        if room_of(str(error.name)) != "apps":
+            raise
+        raise UserError(f"{name} needs apps/, which is not installed here") from None
+    parser = Parser(prog=typed(name), description=command.__doc__)
+    command.add_options(parser)
+    return command, parser
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -47,6 +47,7 @@ from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
 from utils.checks import NOTHING, ConfigFault, UserError
 from utils.files import user_cache
+from utils.program import PREFIX
 from utils.strict_json import Config, Json
 
 BLOCKS = {
@@ -74,9 +75,9 @@ FROM_PROGRAM = {
 PACKAGES = (data_loader, model, trainer)
 """The framework's packages whose classes a config may name."""
 APP_CLASSES = {
-    "HandDataset": (BaseDataset, "apps.hand.dataset"),
-    "OwnHandReaderTrainer": (BaseTrainer, "apps.hand.exam"),
-    "OwnHandTrainer": (BaseTrainer, "apps.hand.exam"),
+    "HandDataset": (BaseDataset, f"{PREFIX}apps.hand.dataset"),
+    "OwnHandReaderTrainer": (BaseTrainer, f"{PREFIX}apps.hand.exam"),
+    "OwnHandTrainer": (BaseTrainer, f"{PREFIX}apps.hand.exam"),
 }
 """By name, the classes of apps that a config may name: the base class, and the module, which is
 imported when a config names the class."""

@@ -41,6 +41,7 @@ from base.step.evaluation import (
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
 from utils.checks import ConfigFault, TrainingFailed, first_line
+from utils.program import typed
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class BaseTrainer(ABC):
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs, in the main process."""
-        log.info("to use it: python experiments.py %s -r %s", self.use, self.resume_argument)
+        log.info("to use it: %s -r %s", typed(self.use), self.resume_argument)
 
     @property
     def logged_names(self) -> list[str]:
@@ -336,7 +337,7 @@ class BaseTrainer(ABC):
         """Record how this session (launch or resume) ended, and log how to resume the run."""
         if distributed.is_main():
             verb = "finish" if self._is_trained else "resume"
-            hint = f"to {verb}: python train.py -r {self.resume_argument}"
+            hint = f"to {verb}: {typed('train')} -r {self.resume_argument}"
             self.run_log.ended(error, is_complete=self._is_over, resume_hint=hint)
 
     # The loop.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from base.run.pretrained import PRETRAINED
+from base.run.pretrained import weights_file
 from ink.geometry import strokes, x_height
 from ink.measures import (
     PATH_STEP,
@@ -89,7 +89,7 @@ class HandSpace(NamedTuple):
 
 def load() -> HandSpace:
     """Read the space that comes with the project, whose file has the projection over `largest`."""
-    with np.load(PRETRAINED / "hands.npz") as arrays:
+    with np.load(weights_file("hands")) as arrays:
         projection = arrays["projection"].astype(np.float32) * arrays["largest"]
         return HandSpace(arrays["mean"], projection.astype(np.float32), arrays["between"])
 

@@ -20,6 +20,7 @@ from model.drawing.page import DPI, KINDS
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
+from utils.program import typed
 
 SETTINGS = (
     *LOOK_PARSERS,
@@ -250,7 +251,7 @@ def show_doubts(
         apps.pages.save_report(report, pages)
         print(report)
     if pages.doubts:
-        command = ["python", "experiments.py", "page", "--rewrite", DOUBTFUL, "--report", report]
+        command = [*typed("page").split(), "--rewrite", DOUBTFUL, "--report", report]
         command += ["--output", path]
         for module in arguments.modules:
             command += ["--module", module]

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from apps.pages.styles import STYLES, write_style
+from apps.pages.styles import OWN_STYLES, styles, write_style
 from base.run.pretrained import pretrained
 from commands.shared import network_options
 from commands.shared.options import Parser
@@ -25,7 +25,7 @@ def add_options(parser: Parser) -> None:
     network = f"network that writes in the style: {', '.join(pretrained())} (default: writer)"
     add("-r", "--resume", choices=[*pretrained()], metavar="NETWORK", help=network)
     output = "JSON file, or a folder (default: saved/styles)"
-    add("--output", type=Path, default=STYLES, metavar="PATH", help=output)
+    add("--output", type=Path, default=OWN_STYLES, metavar="PATH", help=output)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     path = arguments.output
     path = path if path.suffix.lower() == ".json" else path / f"{arguments.name}.json"
     prepare_output(path, "--output")
-    if path.exists():
+    if path.exists() or (arguments.output == OWN_STYLES and arguments.name in styles()):
         raise UserError(f"{path} is there already: choose another name, or delete it first")
     hand, _ = descriptor_of([line.ink for line in lines])
     write_style(path, sample.ink, text, arguments.name, hand.tolist(), arguments.resume)

@@ -37,7 +37,8 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
-        networks = site.OPEN_NETWORKS if arguments.networks == "open" else site.NETWORKS
+        is_open = arguments.networks == "open" or not site.has_research_networks()
+        networks = site.OPEN_NETWORKS if is_open else site.NETWORKS
         files = site.page_files(networks)
         if arguments.output:
             site.check_replaceable(arguments.output)

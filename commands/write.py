@@ -22,6 +22,7 @@ from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
 from utils.checks import CheckpointError, UserError, short
+from utils.program import typed
 
 NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -280,7 +281,7 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     print(*summarise(shards.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
     dataset = {"type": "InkMLDataset", "args": {"root": str(folder)}}
     option = shlex.quote(f"data_loader.args.dataset={json.dumps(dataset)}")
-    print(f"to train on it: python train.py -c configs/recognition.json -o {option}")
+    print(f"to train on it: {typed('train')} -c recognition -o {option}")
 
 
 def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lines) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from base.config import user_modules
-from base.run.pretrained import PRETRAINED, pretrained
+from base.run.pretrained import SHIPPED, pretrained
 from ink.alphabet import PANGRAM, nfc
 from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
@@ -28,7 +28,7 @@ REFERENCE_TEXT = "It was a quiet evening by the sea"
 notebook: writer, reference lines)."""
 REFERENCE_STEPS = 300
 """Limit on the steps of each reference line (measured, notebook: writer, reference lines)."""
-LETTER_FILE = PRETRAINED / "letters.json"
+LETTER_FILE = SHIPPED / "pretrained" / "letters.json"
 """File that says, for each pretrained network and letter beyond ASCII, in which fraction of words a
 reader reads the letter right (measured, notebook: pages, letters that networks hardly know)."""
 

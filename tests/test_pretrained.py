@@ -13,7 +13,7 @@ from apps.pages.hands import extras_of_style
 from apps.pages.styles import style_file
 from base.base_dataset import SPLITS
 from base.run.checkpoint import load_checkpoint
-from base.run.pretrained import PRETRAINED, pretrained
+from base.run.pretrained import SHIPPED, pretrained
 from benchmarks.legibility import JUDGE, read_back
 from data_loader import EmbeddedDataset, HandwritingDataLoader, IAMOnDBDataset
 from data_loader.synthetic.texts.everyday import held_out_everyday
@@ -27,8 +27,8 @@ from tests.shared_data import prepared
 
 pytestmark = pytest.mark.slow
 
-CARD = (PRETRAINED / "README.md").read_text(encoding="utf-8")
-RESULTS = (PRETRAINED.parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+CARD = (SHIPPED / "pretrained" / "README.md").read_text(encoding="utf-8")
+RESULTS = (SHIPPED.parent / "docs" / "results.md").read_text(encoding="utf-8")
 NETWORKS = pretrained() | {"judge": JUDGE}
 
 
@@ -182,7 +182,7 @@ def test_the_docs_have_the_validation_score_that_each_checkpoint_records(name):
 
 @pytest.mark.parametrize("name", ["writer", "open_writer", "reader", "open_reader", "judge", "eye"])
 def test_shipped_networks_have_the_settings_of_their_ready_config(name):
-    config = plan_from_file(PRETRAINED.parents[1] / "configs" / f"{name}.json")
+    config = plan_from_file(SHIPPED.parent / "configs" / f"{name}.json")
     record = load_checkpoint(NETWORKS[name])["config"] | {"name": name}
     trained, ready = plan_of(record, name).resolved_config, config.resolved_config
     for resolved in (trained, ready):

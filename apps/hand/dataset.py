@@ -38,6 +38,7 @@ from model.reader import Reader
 from model.writer import Writer, default_proofreader
 from utils.checks import DataError, OtherVersion, Range, UserError, check_version, first_of
 from utils.files import atomic_write
+from utils.program import typed
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +132,9 @@ class HandDataset(BaseDataset):
         samples, height, step = read_recorded(self.root, self.seed), self.x_height, self.step
         if self.origin is None:
             if height is None or step is None:
-                raise UserError("a trained network learns a hand: train.py -c CONFIG -r CHECKPOINT")
+                raise UserError(
+                    f"a trained network learns a hand: {typed('train')} -c CONFIG -r CHECKPOINT"
+                )
             return self._lines(samples, [], height, step, splits, takes_hand=False)
         if self.origin.is_resumed:
             names, new, takes_hand = load_practice(self.origin.path.with_name(PRACTICE_FILE))

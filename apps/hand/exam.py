@@ -27,6 +27,7 @@ from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ABSENT, NOTHING, ConfigFault
+from utils.program import typed
 
 SAMPLING = Sampling(bias=0.75)
 """How the lines of the exam are written."""
@@ -158,7 +159,7 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
             log.info("%s, so that the network stays legible", change)
             log.info("%s keeps 100 %%: it is more like the hand, and less legible", last)
         log.info("the hand: %s; a line of the hand: %s", folder / HAND_FILE, folder / SAMPLE_FILE)
-        log.info("to write in the hand: python experiments.py page FILE -r %s", folder)
+        log.info("to write in the hand: %s FILE -r %s", typed("page"), folder)
         return True
 
 

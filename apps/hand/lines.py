@@ -18,6 +18,7 @@ from ink.sample import Sample
 from model.reader import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import DataError, first_of
+from utils.program import typed
 
 MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""
@@ -109,7 +110,7 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
         lines = "1 line" if len(samples) == 1 else f"{len(samples)} lines"
         raise DataError(
             f"{root}: {lines} to learn a hand from: at least {MIN_LINES} are needed, 5 or more are "
-            "better; `experiments.py style make` needs a single line, and no training"
+            f"better; `{typed('style')} make` needs a single line, and no training"
         )
     return samples
 

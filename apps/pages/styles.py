@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from base.run.pretrained import PRETRAINED, pretrained, resolve_name
+from base.run.pretrained import SAVED, installed_network, pretrained, resolve_name, shipped
 from ink.formats.json_strokes import MAX_JSON
 from ink.geometry import strokes, x_height
 from utils.checks import ConfigFault, UserError, check_version
 from utils.files import read_bytes, write_json
 from utils.strict_json import read
 
-STYLES = PRETRAINED.with_name("styles")
-"""The folder of the styles' files, `NAME.json`."""
+OWN_STYLES = SAVED / "styles"
+"""The folder of a person's own styles, `NAME.json`."""
 
 OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
@@ -32,8 +32,9 @@ PRECISION = 3  # decimals of positions in x-heights, and of the numbers of a des
 
 
 def styles() -> dict[str, Path]:
-    """Return the files of the styles by name."""
-    return {file.stem: file for file in sorted(STYLES.glob("*.json"))}
+    """Return the files of the styles that come with the project, and of one's own, by name."""
+    own = {file.stem: file for file in OWN_STYLES.glob("*.json")}
+    return dict(sorted((own | shipped("styles/*.json")).items()))
 
 
 def style_file(name: str) -> Path:
@@ -96,7 +97,8 @@ def network_of(style: str | Path | None) -> Path:
     if len(networks) > 1:
         names = " and ".join(sorted(networks))
         raise UserError(f"{style}: styles of different networks, {names}, cannot be mixed")
-    return resolve_name(*networks, pretrained(), "pretrained network")
+    (name,) = networks
+    return installed_network(name) or resolve_name(name, pretrained(), "pretrained network")
 
 
 def style_values(path: Path) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from utils.checks import UserError
+from utils.program import ROOT, started
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "Handwriting"  # of the plugin's folder, which its messages show
 
 
@@ -21,8 +21,8 @@ def install(notes: Path, reader: Path, folder: str) -> None:
         UserError: if there is no Xournal++, or the folder cannot be written.
     """
     target = (Path(folder).expanduser() if folder else _plugins_folder()) / NAME
-    script = ROOT / "experiments.py"
-    program = {"python": sys.executable, "script": script, "notes": notes, "reader": reader}
+    command = shlex.join(started("notes"))
+    program = {"python": sys.executable, "command": command, "notes": notes, "reader": reader}
     lines = [b"return {"]
     for name, path in program.items():
         text = re.sub(rb'[\\"\n\r]', lambda sign: b"\\%03d" % sign[0][0], os.fsencode(path))
@@ -31,7 +31,7 @@ def install(notes: Path, reader: Path, folder: str) -> None:
         shutil.copytree(ROOT / "apps" / "plugins" / "xournalpp", target, dirs_exist_ok=True)
         (target / "program.lua").write_bytes(b"\n".join([*lines, b"}\n"]))
     except OSError:
-        made = [sys.executable, script, "notes", notes, "--install-plugin", "plugin"]
+        made = [*started("notes"), notes, "--install-plugin", "plugin"]
         copied = ["sudo", "cp", "-r", f"plugin/{NAME}", target.parent]
         commands = (shlex.join(map(str, command)) for command in (made, copied))
         message = f"{target}: cannot be written. Make the plugin elsewhere, and copy it:"

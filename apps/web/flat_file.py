@@ -158,7 +158,7 @@ def check_known(network: TrainedNetwork) -> None:
 def make(paths: Sequence[Path]) -> None:
     """Make flat files of the page in a folder, see `page_networks`; wait for another process that
     makes them."""
-    paths[0].parent.mkdir(exist_ok=True)
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
     with locked(paths[0].with_name("lock"), "makes the networks of the page"):
         for path in distributed.bar(missing(paths), "networks", unit=" files", leave=False):
             if weights_file(path.stem).suffix == ".npz":

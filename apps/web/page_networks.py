@@ -8,13 +8,18 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from apps.pages.styles import STYLES, styles
-from base.run.pretrained import weights_file
+from apps.pages.styles import styles
+from base.run.pretrained import SHIPPED, weights_file
+from utils.files import user_cache
+from utils.program import version
 
 FORMAT = "online-handwriting/3"
 START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file, see `flat_file`."""
 DIGEST_BYTES = hashlib.sha256().digest_size
+_INSTALLATION = hashlib.sha256(f"{version()} {SHIPPED}".encode()).hexdigest()[:16]
+MADE = user_cache() / "networks" / _INSTALLATION
+"""The folder of flat files that are made for the page: each installation has its own."""
 
 
 def is_flat_file(path: Path) -> bool:
@@ -37,7 +42,8 @@ def missing(paths: Sequence[Path]) -> list[Path]:
     is the pretrained network (or the descriptor) of the same name."""
 
     def is_new(path: Path) -> bool:
-        parts = (weights_file(path.stem), STYLES, *styles().values())
+        files = [*styles().values()]
+        parts = {weights_file(path.stem), *files, *(file.parent for file in files)}
         return path.stat().st_mtime >= max(part.stat().st_mtime for part in parts)
 
     return [path for path in paths if not (is_usable(path) and is_new(path))]

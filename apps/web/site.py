@@ -6,14 +6,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from apps.web import page_networks
+from base.run.pretrained import installed_network
 from utils.checks import UserError
 
 FOLDER = Path(__file__).resolve().parent
-NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
-OPEN_NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
+NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
+OPEN_NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("open_writer", "open_reader")]
 SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
 SITE_LIST = "site.txt"
 """File of a site that names the site's files: only a folder with nothing else is replaced."""
+
+
+def has_research_networks() -> bool:
+    """Return whether those of `NETWORKS` are installed; else warn of those in their place."""
+    networks = (installed_network(name) for name in ("writer", "reader"))
+    return all(file and file.stem in ("writer", "reader") for file in networks)
 
 
 def make_networks(networks: Sequence[Path] | None = None) -> None:
@@ -28,6 +35,14 @@ def make_networks(networks: Sequence[Path] | None = None) -> None:
         flat_file.make(paths)
     for path in paths:
         print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
+
+
+def package_networks() -> None:
+    """Make the networks of the npm package, and copy them beside its other files."""
+    make_networks(OPEN_NETWORKS)
+    (FOLDER / "networks").mkdir(exist_ok=True)
+    for path in OPEN_NETWORKS:
+        shutil.copyfile(path, FOLDER / "networks" / path.name)
 
 
 def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from utils import strict_json
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
+from utils.program import room_of
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def is_module_from_user(module: str) -> bool:
 
     Python and other libraries count as the user's: their objects hold states as the user's do.
     """
-    return module.partition(".")[0] not in {"torch", *PACKAGES}
+    return module.partition(".")[0] != "torch" and room_of(module) not in PACKAGES
 
 
 def classes() -> list[type]:

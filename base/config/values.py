@@ -1,6 +1,7 @@
 """Reads the values of a config from its files, and replaces values by those of the command line.
 
-A file may name another file, its base, and then holds only the differences.
+A file may name another file, its base, and then holds only the differences. The configs that come
+with the project are found by name, such as `conditional`.
 """
 
 import os
@@ -10,10 +11,30 @@ from typing import NamedTuple
 
 from utils import strict_json
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint
+from utils.files import PLAIN_NAME
+from utils.program import ROOT
 from utils.strict_json import Json, children, nested
 
 BASE = "base"
-"""The key of a file's base, a path relative to the file."""
+"""The key of a file's base, a path relative to the file or the name of a config."""
+CONFIGS = ROOT / "configs"
+"""The folder of the configs that come with the project, `NAME.json`."""
+
+
+def config_file(path: Path, name: str) -> Path:
+    """Return the file `path`; if it is missing, and `name` is a plain name, that of the project's
+    config of this name.
+
+    Raises:
+        ConfigFault: if there is neither.
+    """
+    if os.path.exists(path) or not PLAIN_NAME.fullmatch(name) or "." in name:
+        return path
+    named = {file.stem: file for file in sorted(CONFIGS.glob("*.json"))}
+    if name not in named:
+        problem = f"no such file, nor a config of the project{hint(name, named)}"
+        raise ConfigFault("", ABSENT, problem)
+    return named[name]
 
 
 def read_config(path: Path) -> tuple[Json, dict[str, str]]:
@@ -26,6 +47,7 @@ def read_config(path: Path) -> tuple[Json, dict[str, str]]:
         ConfigError: if a file cannot be read, or is its own base.
     """
     try:
+        path = config_file(path, str(path))
         files = _with_bases(path)
     except ConfigFault as fault:
         raise ConfigError(str(path), [fault]) from fault
@@ -42,16 +64,17 @@ def _with_bases(path: Path) -> list[tuple[Path, Json]]:
     while (base := children(files[0][1]).pop(BASE, ABSENT)) is not ABSENT:
         path, source = files[0][0], str(files[0][0])
         if not isinstance(base, str):
-            expected = "the name of a config file, relative to this one"
+            expected = "a config file, relative to this one, or the name of a config"
             raise ConfigFault(BASE, base, expected, source)
         file = Path(os.path.normpath(path.parent / base))
-        if file.resolve() in (other.resolve() for other, _ in files):
-            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
-            raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         try:
+            file = config_file(file, base)
             values = strict_json.read(file)
         except ConfigFault as fault:
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
+        if file.resolve() in (other.resolve() for other, _ in files):
+            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
+            raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         if not isinstance(values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
         files.insert(0, (file, values))

@@ -3,35 +3,57 @@
 This module does not import torch, so that an unknown name is refused at once.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from utils.checks import CheckpointError, nearest
+from utils.program import ROOT
 
-PRETRAINED = Path(__file__).resolve().parents[2] / "saved" / "pretrained"
-"""The folder of pretrained networks, `NAME.pth`."""
+log = logging.getLogger(__name__)
 
-RUNS = PRETRAINED.with_name("models")
-"""The folder of the runs of this checkout, each in `NAME/RUN_ID`."""
+SHIPPED = ROOT / "saved"
+"""The folder that comes with the project, with `pretrained` and `styles`."""
+FURTHER = "online_handwriting.saved"
+"""The entry points of packages that are such folders as well."""
+RESEARCH = "online-handwriting-research"
+"""The package of networks and styles for non-commercial research."""
+INSTEAD = {"writer": "open_writer", "reader": "open_reader"}
+"""Networks for any use, by the networks of `RESEARCH` in whose place they are taken."""
 
 SAVED = Path("saved")
-"""The folder of new runs."""
+"""The folder of new runs and of a person's own styles."""
 
 
 def pretrained() -> dict[str, Path]:
     """Return the pretrained networks by name."""
-    return {file.stem: file for file in sorted(PRETRAINED.glob("*.pth"))}
+    return shipped("pretrained/*.pth")
 
 
 def weights_file(name: str) -> Path:
     """Return the file of weights that comes with the project, `NAME.pth` or `NAME.npz`."""
-    return pretrained().get(name, PRETRAINED / f"{name}.npz")
+    file = pretrained().get(name) or shipped("pretrained/*.npz").get(name)
+    return file or SHIPPED / "pretrained" / f"{name}.npz"
+
+
+def shipped(pattern: str) -> dict[str, Path]:
+    """Return the files, such as "styles/*.json", of the project and of further packages by name."""
+    folders = (*_further(), SHIPPED)
+    return {file.stem: file for folder in folders for file in sorted(folder.glob(pattern))}
+
+
+@cache
+def _further() -> list[Path]:
+    """Return the folders of the installed packages that have further networks."""
+    return [Path(point.load().__path__[0]) for point in entry_points(group=FURTHER)]
 
 
 def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     """Return the file or folder `path`; if it does not exist, the file of the pretrained network of
-    this name, or else the folder of the run with this id.
+    this name or of the one in its place, or else the folder of the run with this id.
 
     Raises:
         CheckpointError: if none of these exists, or if several runs have the id.
@@ -39,12 +61,31 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.exists():
         return path
-    if file := pretrained().get(str(path)):
+    if file := installed_network(str(path)):
         return file
-    runs = [folder / path for folder in (RUNS, *sorted(RUNS.glob("*"))) if (folder / path).is_dir()]
+    places = [SAVED.absolute() / "models", SHIPPED / "models"]
+    places = {place.resolve(): place for place in places}.values()
+    folders = [folder for place in places for folder in (place, *place.glob("*"))]
+    runs = [folder / path for folder in sorted(folders) if (folder / path).is_dir()]
     if len(runs) > 1:
         raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")
     return runs[0] if runs else resolve_name(str(path), pretrained(), "pretrained network")
+
+
+def installed_network(name: str) -> Path | None:
+    """Return the file of the pretrained network `name`, or of the network `INSTEAD` of it, which a
+    warning names once; None if neither is there."""
+    networks = pretrained()
+    if name not in networks and INSTEAD.get(name) in networks:
+        _warn_once(name)
+        name = INSTEAD[name]
+    return networks.get(name)
+
+
+@cache
+def _warn_once(name: str) -> None:
+    words = "the network %s, for research only, is not installed: %s is taken (%s has it)"
+    log.warning(words, name, INSTEAD[name], RESEARCH)
 
 
 def resolve_name(
@@ -66,6 +107,6 @@ def resolve_name(
     names = [*files, *others]
     near = nearest(name, names, 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
-    raise CheckpointError(
-        f"{name}: no such file or folder, nor a {kind} ({hint}{', '.join(names) or 'none'})"
-    )
+    listed = ", ".join(names) or "none"
+    listed += "" if "writer" in pretrained() else f"; {RESEARCH} has more"
+    raise CheckpointError(f"{name}: no such file or folder, nor a {kind} ({hint}{listed})")

@@ -16,8 +16,8 @@ import torch
 from base import distributed
 from base.config import user_modules
 from utils.files import atomic_write, errors_name, read_bytes, set_aside
+from utils.program import ROOT, version
 
-ROOT = Path(__file__).resolve().parents[2]
 DIFF = "checkout.diff"
 """File in the folder of a run: the changes of the code since the commit that `run.json` names."""
 PACKAGES = "packages.txt"
@@ -46,6 +46,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
                 atomic_write(path, lambda file, content=content: file.write(content))
     return {
         "command": sys.argv,
+        "package": version(),
         "versions": versions(device),
         "processes": distributed.world_size(),
         "threads": torch.get_num_threads(),

@@ -1,0 +1,1 @@
+"""Train a network from a JSON config, or resume a run."""

@@ -11,7 +11,6 @@ import logging
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,13 +22,13 @@ from base.config import user_modules
 from base.run import provenance
 from base.run.start import Start
 from utils.checks import first_of
+from utils.program import process_of
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "PYTHONHASHSEED"
 OTHER_SEEDS = ("2718281828", "3141592653")
 """Hash seeds of the other processes; a process that has one of them starts no other."""
-PROGRAM = Path(__file__).parents[2] / "train.py"
 REPORT = "The digest of the weights after these steps is"
 """What `--check` prints before the digest."""
 
@@ -96,11 +95,12 @@ def _checked(start: Start, seed: str) -> "subprocess.CompletedProcess[str]":
     with TemporaryDirectory() as folder:
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(start.plan.given_config), "utf-8")
-        words = [sys.executable, str(PROGRAM), "-c", str(config), "--check", "-d", "cpu"]
+        words = ["-c", str(config), "--check", "-d", "cpu", *shlex.split(user_modules.options())]
         words += ["-r", str(start.checkpoint.path)] if start.checkpoint else []
+        command, environment = process_of("train", *words)
         return subprocess.run(
-            words + shlex.split(user_modules.options()),
-            env=os.environ | {VARIABLE: seed},
+            command,
+            env=environment | {VARIABLE: seed},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -17,27 +17,31 @@ from logger.logger import setup_logging
 from utils import strict_json
 from utils.checks import UserError
 from utils.files import prepare_output
+from utils.program import PREFIX, typed
 
 TEXT = "Train a network from a JSON config, or resume a run."
-EXAMPLES = """examples:
-  python train.py -c configs/unconditional.json
-  python train.py -c configs/conditional.json -d cuda --epochs 20 -o arch.args.hidden_size=64
-  python train.py -r saved/models/NAME/RUN_ID                     (resumes a run)
-  python train.py -c configs/conditional.json -r CHECKPOINT       (starts from its weights)
-  python train.py -c configs/conditional.json --run-id a --start-or-resume       (in a job script)
-  python train.py -c configs/inkml.json --prepare --workers 16           (reads the data)
-  torchrun --nproc_per_node=4 train.py -c configs/conditional.json   (splits each batch over 4)
+TRAIN = typed("train")
+MODULE = f"-m {PREFIX}train" if PREFIX else "train.py"
+EXAMPLES = f"""examples:
+  {TRAIN} -c unconditional
+  {TRAIN} -c conditional -d cuda --epochs 20 -o arch.args.hidden_size=64
+  {TRAIN} -r saved/models/NAME/RUN_ID                  (resumes a run)
+  {TRAIN} -c conditional -r CHECKPOINT                 (starts from its weights)
+  {TRAIN} -c conditional --run-id a --start-or-resume  (in a job script)
+  {TRAIN} -c my.json --prepare --workers 16            (reads the data)
+  torchrun --nproc_per_node=4 {MODULE} -c conditional   (splits each batch over 4)
 """
 
 
-def refuse_faults() -> None:
-    """End the process with status 2 if its command line has faults, or names no file.
+def refuse_faults(words: list[str] | None = None) -> None:
+    """End the process with status 2 if the command line `words`, or its own, has faults, or names
+    no file.
 
     Of the processes that torchrun starts, the first alone names the fault.
     """
     setup_logging(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)
     try:
-        arguments = parse()
+        arguments = parse(words)
         if arguments.config:
             read_config(Path(arguments.config))
         if arguments.resume:
@@ -49,7 +53,7 @@ def refuse_faults() -> None:
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line `words`, or that of the process."""
-    parser = options.Parser(description=TEXT, epilog=EXAMPLES)
+    parser = options.Parser(prog=TRAIN, description=TEXT, epilog=EXAMPLES)
     add = parser.add_argument
     add("-c", "--config", metavar="FILE", help="JSON config (default: that of -r)")
     add(

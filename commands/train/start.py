@@ -13,6 +13,7 @@ from base.run import start
 from base.run.pretrained import SAVED
 from base.run.run_folder import RunFolder
 from base.run.start import Plans, Request, Start
+from utils.program import typed
 
 PLANS = Plans(
     of=parse_config.plan_of,
@@ -48,7 +49,7 @@ def new_run_advice(
         from_weights: whether the new run can begin with the weights of `place`.
     """
     from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
-    words = ["python", "train.py", "-c", str(config)]
+    words = [*typed("train").split(), "-c", str(config)]
     words += ["-r", str(place)] if from_weights else []
     is_new = arguments.run_id not in (None, origin and origin.run_id)
     words += ["--run-id", arguments.run_id] if is_new else []

@@ -23,6 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from utils.checks import DataError, first_line
 from utils.files import check_regular, open_file, read_bytes
+from utils.program import process_of
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 INDEX = "index.json"
@@ -65,8 +66,9 @@ def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
         raise DataError(f"{address}: {name!r} is no file of prepared data")
     if (path := folder / name).exists():
         return path
-    words = [sys.executable, "-m", __name__, address, str(folder.absolute()), str(max_bytes), name]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    words = (address, str(folder.absolute()), str(max_bytes), name)
+    command, environment = process_of("data_loader.sources.fetching", *words)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
         raise DataError(f"{address}: {lines[-1]}")

@@ -43,12 +43,13 @@ from ink.geometry import strokes
 from ink.ink_page import InkPage, PageStroke, below_each_other, page_around
 from ink.sample import Sample
 from utils.checks import DataError
+from utils.program import typed
 
 UNKNOWN = "no ink in a known format"
 ACCEPTED_LINES = (
     "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
     "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
-    '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG made by experiments.py write and page'
+    '{"text": ..., "strokes": [[[x, y], ...], ...]}; and SVG made by `write` and `page`'
 )
 """The formats of lines, for messages."""
 ACCEPTED_PAGES = (
@@ -159,7 +160,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
         return collection.parse(path, loops)
     head = read_head(path)
     if _notes_format(path, head):
-        raise NoLines("pages of notes, which `experiments.py notes` reads")
+        raise NoLines(f"pages of notes, which `{typed('notes')}` reads")
     format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
     if format_ is None:
         raise NoLines(UNKNOWN)

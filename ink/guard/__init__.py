@@ -34,7 +34,7 @@ from ink.sample import Sample
 
 Value = TypeVar("Value")
 
-ROOMS = ("ink.formats", "ink.guard")
+ROOMS = (formats.__name__, __name__)
 """Packages and modules whose functions a child may call."""
 LOOPS = Loops(Bar)
 """Loops for an argument of a function that a child calls."""

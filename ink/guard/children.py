@@ -6,7 +6,6 @@ import pickle
 import select
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,8 +17,8 @@ from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
 from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
 from utils.checks import UserError
+from utils.program import process_of
 
-ROOT = Path(__file__).resolve().parents[2]
 CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 """Signals that end the process of a faulty parser."""
 
@@ -28,17 +27,17 @@ class Child:
     """A child process, which one caller uses at a time."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        words, environment = process_of("ink.guard")
         small = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
         # Ctrl-C in a terminal is for the parent alone, which may have to finish something.
         group = {"process_group": 0} if os.name == "posix" else {}
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ink.guard"],
+                words,
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path, **small},
+                env=environment | small,
                 **group,
             )
         except OSError as error:

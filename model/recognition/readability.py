@@ -3,6 +3,7 @@
 import numpy as np
 
 from ink.geometry import bounds, x_height
+from utils.program import typed
 
 MAX_DOUBT = 0.28
 """Maximum doubt of a reading that may be right, in nats per character (measured, notebook: reader,
@@ -26,7 +27,8 @@ def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
     """
     max_breaks = 0 if len(text) > 1 else MAX_BARS
     if row_breaks(ink) > max_breaks:
-        return "several rows, which are read as a single row? `experiments.py notes` reads pages"
+        rows = "several rows, which are read as a single row?"
+        return f"{rows} `{typed('notes')}` reads pages"
     if not text or doubt > MAX_DOUBT * (len(text) + PRIOR_CHARACTERS):
         return "a script that the network does not know, or ink that is turned or mirrored?"
     return ""

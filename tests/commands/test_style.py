@@ -24,10 +24,7 @@ from utils.checks import UserError
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder of styles of its own, and ink to make one of."""
-    folder = tmp_path / "styles"
-    monkeypatch.setattr("apps.pages.styles.STYLES", folder)
-    monkeypatch.setattr("commands.style.STYLES", folder)
+    """A folder without styles, and ink to make one of."""
     t = np.linspace(0, 1, 120)
     wave = np.stack([300 * t - 40 * np.sin(75 * t), 50 * np.sin(75 * t)], axis=1)
     write_inkml(tmp_path / "my.inkml", from_strokes([wave, wave[:1] - 90.0]), "mimi")
@@ -45,10 +42,10 @@ def make(name="mine", *words):
 
 def test_a_new_style_has_its_ink_text_and_name(place, capsys):
     assert make("mine") == 0
-    assert "styles/mine.json" in capsys.readouterr().out
-    values = json.loads((place / "styles/mine.json").read_text())
+    assert "saved/styles/mine.json" in capsys.readouterr().out
+    values = json.loads((place / "saved/styles/mine.json").read_text())
     assert (values["text"], values["name"]) == ("mimi", "mine")
-    (own,), (style,) = read_ink(place / "my.inkml"), read_ink(place / "styles/mine.json")
+    (own,), (style,) = read_ink(place / "my.inkml"), read_ink(place / "saved/styles/mine.json")
     assert style.text == "mimi"
     assert (own.ink[:, 2] == style.ink[:, 2]).all()
     np.testing.assert_allclose(style.ink, own.ink, atol=0.05)  # of an x-height of 100
@@ -64,17 +61,27 @@ def test_a_style_whose_slant_cannot_be_measured_can_be_written_in(place):
 
 
 def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
-    (place / "networks").mkdir()
-    shutil.copy(weights_file("descriptor"), place / "networks")
-    monkeypatch.setattr("base.run.pretrained.PRETRAINED", place / "networks")
+    (place / "pretrained").mkdir()
+    shutil.copy(weights_file("descriptor"), place / "pretrained")
+    monkeypatch.setattr("base.run.pretrained.SHIPPED", place)
     for name in ("writer", "joined"):
-        save(place / name, "SynthesisNetwork").rename(place / f"networks/{name}.pth")
+        save(place / name, "SynthesisNetwork").rename(place / f"pretrained/{name}.pth")
     make("one")
     make("two", "-r", "joined")
     (place / "a.txt").write_text("ab\n---\nstyle: two\n---\nab\n")
     text = ("-d", "cpu", "--text", "ab")
     for used, *words in (
-        ("w", "write", *text, "--style", "styles/one.json", "--steps", 9, "--output", "a.svg"),
+        (
+            "w",
+            "write",
+            *text,
+            "--style",
+            "saved/styles/one.json",
+            "--steps",
+            9,
+            "--output",
+            "a.svg",
+        ),
         ("j", "write", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
         ("w", "write", "-r", "writer", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
         ("wj", "page", "a.txt", "-d", "cpu", "--no-proofread", "--style", "one"),
@@ -83,7 +90,7 @@ def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
         capsys.readouterr()
         assert run(*words) == 0
         printed = capsys.readouterr().out
-        assert [name[0] for name in re.findall(r"networks/(\w+)\.pth on", printed)] == [*used]
+        assert [name[0] for name in re.findall(r"pretrained/(\w+)\.pth on", printed)] == [*used]
 
 
 @pytest.mark.parametrize(
@@ -103,15 +110,15 @@ def test_bad_options_are_refused(place, words, message):
     (place / "far.json").write_text(json.dumps({"text": "hello", "strokes": strokes}))
     with pytest.raises(UserError, match=message):
         run(*words)
-    assert not (place / "styles").exists()
+    assert not (place / "saved/styles").exists()
 
 
 def told_network(place):
     """Save a style, one of another hand vector, and a network to which the hand matters."""
     make("mine")
-    values = json.loads((place / "styles/mine.json").read_text())
+    values = json.loads((place / "saved/styles/mine.json").read_text())
     values["hand"] = [-number for number in values["hand"]]
-    (place / "styles/other.json").write_text(json.dumps(values))
+    (place / "saved/styles/other.json").write_text(json.dumps(values))
     network = save(place / "writer.pth", "SynthesisNetwork", hand_size=4)
     content = torch.load(network, weights_only=True)
     content["state_dict"]["hand_gates.weight"].normal_(std=3.0)
@@ -143,7 +150,7 @@ def test_a_mix_of_styles_is_written_by_its_hand_vector(place):
 
 def test_the_usual_style_is_that_of_the_network(place):
     network = told_network(place)
-    (place / "styles/mine.json").rename(place / "writer.json")  # as beside a learned hand
+    (place / "saved/styles/mine.json").rename(place / "writer.json")  # as beside a learned hand
     words = ("write", "-r", network, "-d", "cpu", "--text", "ab", "--steps", 30, "--style")
     for name in ("usual", "writer.json", "own"):
         assert run(*words, name, "--output", f"{name}.svg") == 0

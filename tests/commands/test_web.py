@@ -239,8 +239,10 @@ def test_network_is_missing_when_it_is_broken_or_older_than_its_checkpoint_or_a_
     write_flat_file(descriptor)
     os.utime(writer, (0, 0))
     assert page_networks.missing(site.NETWORKS) == [writer]
-    os.utime(tmp_path, (later := time.time() + 100, later))
-    monkeypatch.setattr(page_networks, "STYLES", tmp_path)
+    style = tmp_path / "new.json"
+    style.touch()
+    os.utime(style, (later := time.time() + 100, later))
+    monkeypatch.setattr(page_networks, "styles", lambda: {"new": style})
     assert page_networks.missing(site.NETWORKS) == [writer, descriptor]
 
 

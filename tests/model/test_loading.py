@@ -76,11 +76,11 @@ def test_network_is_refused_when_its_file_lacks_the_alphabet(tmp_path):
 
 
 def test_run_is_loaded_by_its_id_as_the_hand_that_it_learned(tmp_path, monkeypatch):
-    monkeypatch.setattr("base.run.pretrained.RUNS", tmp_path)
+    monkeypatch.chdir(tmp_path)
     for run in ("a/only", "a/both", "b/both"):
-        saved(tmp_path / run / "hand.pth", "SynthesisNetwork")
+        saved(tmp_path / "saved/models" / run / "hand.pth", "SynthesisNetwork")
     for name in ("only", "a/only"):
-        assert load(name, "cpu").path == tmp_path / "a" / "only" / "hand.pth"
+        assert load(name, "cpu").path == tmp_path / "saved/models/a/only/hand.pth"
     with pytest.raises(CheckpointError, match=r"both: several runs have this id: .*a/both, .*b/b"):
         load("both", "cpu")
     with pytest.raises(CheckpointError, match="none: no such file or folder, nor a pretrained"):

@@ -1,9 +1,9 @@
--- Calls `experiments.py notes` for the open document, from the menu Plugin. Xournal++ 1.1.3 does
+-- Calls the command `notes` for the open document, from the menu Plugin. Xournal++ 1.1.3 does
 -- not tell a plugin the name of the document. So the document is saved, and found as the recent
 -- file that has changed. Xournal++ saves it in a thread of its own, also while Lua runs; but a new
 -- name may be among the recent files only after a dialog.
 
-local program = require("program") -- written by `experiments.py notes NOTES --install-plugin`
+local program = require("program") -- written by `notes NOTES --install-plugin`
 local MAX_RECENT = 50              -- recent documents that are looked at (assumed)
 local SAVE_SECONDS = 2             -- in which a document is saved, at least (assumed)
 local WAIT_SECONDS = 15            -- until the person is asked whether to wait (assumed)
@@ -55,13 +55,13 @@ local function saved_document()
   until show("The document was not saved, or its name is new.", "Look again", "Cancel") ~= 1
 end
 
--- Runs `experiments.py notes` in the background; returns its output when it has ended, or else nil
+-- Runs the command `notes` in the background; returns its output when it has ended, or else nil
 -- and the file with the output. What serves has an address then, and ends with Xournal++.
 local function run_notes(arguments, serves)
   local log = os.tmpname()
   local watch = "while kill -0 $pid && kill -0 $PPID; do sleep 1; done; kill $pid"
   watch = serves and "{ " .. watch .. "; } 2>/dev/null; " or ""
-  local command = "{ " .. quoted(program.python) .. " " .. quoted(program.script) .. " notes -r "
+  local command = "{ " .. program.command .. " -r "
   command = command .. quoted(program.reader) .. arguments .. " & pid=$!; " .. watch
   command = command .. 'wait $pid; echo "status $?"; }'
   os.execute(command .. " </dev/null >" .. log .. " 2>&1 &")

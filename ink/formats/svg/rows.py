@@ -13,6 +13,7 @@ from ink.formats.parsed import Parsed
 from ink.formats.svg.shapes import shapes
 from ink.formats.xml import escape, quoteattr, root_tag, xml_tree
 from ink.sample import Sample
+from utils.program import typed
 
 _ROW_TEXT = "aria-label"  # attribute of the first path of a row
 
@@ -32,7 +33,7 @@ def parse(path: Path) -> Parsed:
             rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
     rows = [(text, strokes) for text, strokes in rows if strokes]
     if not rows:
-        raise NoLines("an SVG without rows of text; `experiments.py notes` reads such files")
+        raise NoLines(f"an SVG without rows of text; `{typed('notes')}` reads such files")
     rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
     for number, (text, strokes) in enumerate(rows):

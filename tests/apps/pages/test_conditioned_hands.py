@@ -151,7 +151,7 @@ def test_a_broken_mix_is_refused(tmp_path, monkeypatch, mix, message):
     monkeypatch.chdir(tmp_path)
     write_style(tmp_path / "open", wave(), "abc", "open", [0.0] * DESCRIPTOR, "open_writer")
     (tmp_path / "open").rename(tmp_path / "open.json")
-    monkeypatch.setattr(styles, "STYLES", tmp_path)
+    monkeypatch.setattr(styles, "OWN_STYLES", tmp_path)
     with pytest.raises(UserError, match=message):
         network_of(mix.format(**names))
 

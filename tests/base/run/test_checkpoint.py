@@ -160,12 +160,15 @@ def test_missing_file_or_folder_is_named(tmp_path):
 
 
 def test_networks_of_the_project_are_resolved_by_name(tmp_path, monkeypatch):
-    shipped, place = tmp_path / "shipped", tmp_path / "place"
+    shipped, place = tmp_path / "saved" / "pretrained", tmp_path / "place"
     place.mkdir()
-    shipped.mkdir()
-    monkeypatch.setattr("base.run.pretrained.PRETRAINED", shipped)
+    shipped.mkdir(parents=True)
+    monkeypatch.setattr("base.run.pretrained.SHIPPED", tmp_path / "saved")
     monkeypatch.chdir(place)
-    with pytest.raises(CheckpointError, match=r"writer: no such file or folder, .* \(none\)$"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"writer: no such file .* \(none; .*-research has more\)$",
+    ):
         resolve_checkpoint("writer")
     for epoch, name in enumerate(("writer", "a_writer", "reader"), 1):
         save_checkpoint(shipped / f"{name}.pth", content(epoch))

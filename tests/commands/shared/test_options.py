@@ -107,7 +107,7 @@ def test_all_faults_of_settings_are_named_at_once():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["evaluate"], "required: -r/--resume; see `experiments.py evaluate --help`"),
+        (["evaluate"], "required: -r/--resume; see `python experiments.py evaluate --help`"),
         (["write", "--num-samples", "2.5"], "whole number from 1"),
         (["evaluate", "-r", "x", "--num-samples", "3"], "unrecognized arguments: --num-sam"),
         (["write", "-d", "gpu"], f"-d/--device: device 'gpu': {DEVICES} is accepted"),
@@ -117,7 +117,7 @@ def test_all_faults_of_settings_are_named_at_once():
         (["write", "--text", "a", "--text", "b", "--output", "a.svg"], "one line, but 2 lines are"),
         (
             ["write", "--texst", "a"],
-            "unrecognized arguments: --texst; see `experiments.py write --help`",
+            "unrecognized arguments: --texst; see `python experiments.py write --help`",
         ),
         (["write", "--skip-unknown"], "--skip-unknown is for --text, which is not given"),
         (["write", "--set", "extras=mood"], "--set extras: 'mood': must be NAME=NUMBER,NUMBER"),

@@ -12,7 +12,6 @@ import pytest
 
 import train
 from base.config import torch_parts
-from base.run import pretrained
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run.run_folder import RunFolder
 from base.run.start import differing_arguments
@@ -85,7 +84,6 @@ def test_a_command_line_begins_in_six_ways(trained):
 
 
 def test_run_goes_on_when_its_id_is_given_instead_of_its_folder(trained, monkeypatch):
-    monkeypatch.setattr(pretrained, "RUNS", Path("saved/models").absolute())
     start = begun("-r", "a")
     assert start.run.run_id == "a" and start.is_resumed and start.tries_older
 

@@ -1,0 +1,25 @@
+"""The command `online-handwriting`, which is also `python -m online_handwriting`: `train`, and the
+commands of `experiments.py`."""
+
+import sys
+
+from online_handwriting.utils import console
+
+
+def main() -> int:
+    """Run the command line of the process, and return the exit status."""
+    console.set_up()  # before the slow imports
+    if sys.argv[1:2] != ["train"]:
+        from online_handwriting import experiments
+
+        return experiments.run(sys.argv[1:], scripts=["train"])
+    from online_handwriting.commands.train import options
+
+    options.refuse_faults(sys.argv[2:])  # before the slow imports
+    from online_handwriting import train
+
+    return train.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

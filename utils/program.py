@@ -1,0 +1,57 @@
+"""Tells where the program lies, and how its modules are named and its commands are typed.
+
+In a checkout the rooms are top-level modules, in the installed package those of
+`online_handwriting`; everything follows from this module's own name.
+"""
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PREFIX = __package__.removesuffix("utils")
+"""What stands before a room in the name of a module: nothing, or "online_handwriting."."""
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder of the rooms."""
+SCRIPTS = {"train": "train.py"}
+"""The scripts of a checkout by command; `experiments.py` has all other commands."""
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module by the module's name; "" for a module of somebody else."""
+    return module.removeprefix(PREFIX).partition(".")[0] if module.startswith(PREFIX) else ""
+
+
+def version() -> str | None:
+    """Return the version of the installed package; None in a checkout."""
+    return metadata.version("online-handwriting") if PREFIX else None
+
+
+def typed(command: str = "") -> str:
+    """Return how a command is typed, such as "python experiments.py page"; by default, what stands
+    before all commands but `train`."""
+    if PREFIX:
+        return f"online-handwriting {command}".rstrip()
+    return f"python {SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
+
+
+def started(command: str) -> list[str]:
+    """Return the words that start a command of this installation, in any folder."""
+    if PREFIX:
+        return [sys.executable, "-P", "-m", PREFIX.rstrip("."), command]
+    script = ROOT / SCRIPTS.get(command, "experiments.py")
+    return [sys.executable, str(script), *(() if command in SCRIPTS else [command])]
+
+
+def process_of(module: str, *words: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment of a process that runs a module.
+
+    Args:
+        module: the name in a checkout, such as "ink.guard".
+        words: the arguments of the process.
+    """
+    path = os.environ.get("PYTHONPATH")
+    importable = str(ROOT.parents[PREFIX.count(".") - 1] if PREFIX else ROOT)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (importable, path)))}
+    # -P: the working folder may have modules of the same names.
+    return [sys.executable, "-P", "-m", PREFIX + module, *words], environment
