@@ -29,7 +29,7 @@ class _Checkout(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         package, _, module = name.partition(".")
         room = HERE.parent / module.partition(".")[0]
-        is_there = room.is_dir() or room.with_suffix(".py").is_file()
+        is_there = (room / "__init__.py").is_file() or room.with_suffix(".py").is_file()
         if package != __name__ or not module or not is_there:
             return None
         return ModuleSpec(name, self) if find_spec(module) else None

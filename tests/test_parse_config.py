@@ -246,14 +246,32 @@ def test_arguments_of_the_type_before_an_override_are_named_with_their_remedy(tm
 def test_a_base_that_cannot_be_used_is_a_single_fault(tmp_path):
     for configs, message in [
         ([{"base": "x.json"}], 'a.json: base = "x.json": x.json: cannot be read: No such file'),
-        ([{"base": "b.json"}, {"base": 5}], "b.json: base = 5: the name of a config file"),
-        ([{"base": ["b.json"]}, {}], 'a.json: base = ["b.json"]: the name of a config file'),
+        ([{"base": "b.json"}, {"base": 5}], "b.json: base = 5: a config file, relative to"),
+        ([{"base": ["b.json"]}, {}], 'a.json: base = ["b.json"]: a config file, relative to'),
         ([{"base": "b.json"}, [1]], 'base = "b.json": a file with an object'),
         ([{"base": "b.json"}, {"base": "./a.json"}], "its own base: a.json -> b.json -> a.json"),
     ]:
         with pytest.raises(ConfigError) as error:
             in_files(tmp_path, *configs)
         assert message in str(error.value).replace(f"{tmp_path}/", "")
+
+
+def test_a_config_of_the_project_is_found_by_its_name_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert plan_from_file("conditional").resolved_config["name"] == "conditional"
+    Path("my.json").write_text('{"base": "conditional", "name": "my"}')
+    assert plan_from_file("my.json").resolved_config["arch"]["type"] == "SynthesisNetwork"
+    for name, message in (
+        ("conditionl", "no such file, nor a config of the project; did you mean conditional"),
+        ("none.json", "cannot be read: No such file"),
+        ("configs/conditional", "cannot be read: No such file"),
+        ("a" * 300, "cannot be read: File name too long"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            plan_from_file(name)
+    Path("conditional").write_text('{"name": "mine"}')
+    with pytest.raises(ConfigError, match="conditional: "):
+        plan_from_file("conditional").checked()  # the file first
 
 
 @pytest.mark.parametrize("given", [None, ..., {"args": {"cell": "GRU"}}])

@@ -40,7 +40,7 @@ def test_read_refuses_files_of_notes_before_it_loads_a_network(checkpoints, tmp_
     (tmp_path / "a.json").write_text('{"type": "excalidraw", "elements": []}')
     (tmp_path / "a.svg").write_text("<svg><path d='M1 1h3'/></svg>")
     for name in ("a.xopp", "a.json", "a.svg"):
-        with pytest.raises(UserError, match=rf"/{name}: .*`experiments\.py notes` reads"):
+        with pytest.raises(UserError, match=rf"/{name}: .*`python experiments\.py notes` reads"):
             use("read", tmp_path / name, "-r", checkpoints["CTCNetwork"])
     assert capsys.readouterr().out == ""
 

@@ -19,7 +19,8 @@ from tests.docs.test_links import PAGES, ROOT
 from utils.checks import UserError
 
 SCRIPT = re.compile(
-    r"^(?:.*?\s)?(?:(experiments|train|benchmarks/\w+)\.py|(tests/faults|docs\.\w+))(?=\s|$)",
+    r"^(?:(?:.*?\s)?(?:(experiments|train|benchmarks/\w+)\.py|(tests/faults|docs\.\w+))"
+    r"|(online-handwriting))(?=\s|$)",
     re.MULTILINE,
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -42,8 +43,11 @@ def commands(page):
             words = shlex.shlex(rest, posix=True, punctuation_chars="\n|&;>()")
             words.whitespace, words.whitespace_split, words.commenters = " \t", True, ""
             words = [*takewhile(lambda word: word[0] not in "\n|&;>()", words)]
+            script = line[1] or line[2] or "experiments"
+            if line[3] and words[0] == "train":  # of the package
+                script, words = words[0], words[1:]
             if "..." not in words:
-                result.append((line[1] or line[2], words))
+                result.append((script, words))
     return result
 
 
@@ -98,7 +102,7 @@ def test_each_target_of_make_that_a_page_shows_is_one_of_the_makefile():
 
 RUN = {
     "README.md": """
-        experiments.py page docs/letter.txt --output letter.pdf
+        experiments.py page letter.txt --output letter.pdf
         experiments.py page docs/envelope.txt --paper envelope --output envelope.svg
         experiments.py notes docs/sample-notes/diary.xopp --search Vauxhall
         train.py -c configs/conditional.json --run-id first
@@ -132,8 +136,8 @@ def folder(tmp_path, monkeypatch, logging_restored, few_lines, cache_home):
     monkeypatch.chdir(tmp_path)
     Path("configs").symlink_to(ROOT / "configs")
     shutil.copytree(ROOT / "docs", "docs", ignore=shutil.ignore_patterns("*.png"))
-    for name in ("letter", "envelope"):
-        Path(f"docs/{name}.txt").write_text("Dear Anna")
+    for name in ("docs/letter", "docs/envelope", "letter"):
+        Path(f"{name}.txt").write_text("Dear Anna")
     return tmp_path
 
 

@@ -9,7 +9,7 @@ from ink.reading import read_ink
 from model.loading import load_reader
 from model.recognition.readability import misgiving, row_breaks
 
-ROWS = "several rows, which are read as a single row? `experiments.py notes` reads pages"
+ROWS = "several rows, which are read as a single row? `python experiments.py notes` reads pages"
 SCRIPT = "a script that the network does not know, or ink that is turned or mirrored?"
 
 

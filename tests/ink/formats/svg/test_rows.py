@@ -52,7 +52,10 @@ def test_the_points_of_a_curve_lie_on_it():
 @pytest.mark.parametrize(
     ("svg", "reason"),
     [
-        ('<path d="M1 1C1 2 3 4 5 6"/>', "an SVG without rows.*`experiments.py notes` reads"),
+        (
+            '<path d="M1 1C1 2 3 4 5 6"/>',
+            "an SVG without rows.*experiments.py notes` reads",
+        ),
         ('<path aria-label="a" d="m1 1h3x2"/>', r"a path that is not valid \(m1 1h3x2"),
         ('<path aria-label="a" d="M1 1C1 2"/>', r"a path that is not valid \(M1 1C1 2"),
     ],
