@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+PACKAGE = "online_handwriting"
+"""The name of the package, which has the rooms of a checkout, too."""
 PREFIX = __package__.removesuffix("utils")
 """What stands before a room in the name of a module: nothing, or "online_handwriting."."""
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +40,7 @@ def typed(command: str = "") -> str:
 def started(command: str) -> list[str]:
     """Return the words that start a command of this installation, in any folder."""
     if PREFIX:
-        return [sys.executable, "-P", "-m", PREFIX.rstrip("."), command]
+        return [sys.executable, "-P", "-m", PACKAGE, command]
     script = ROOT / SCRIPTS.get(command, "experiments.py")
     return [sys.executable, str(script), *(() if command in SCRIPTS else [command])]
 

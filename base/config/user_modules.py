@@ -18,7 +18,7 @@ from pathlib import Path
 from utils import strict_json
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
-from utils.program import room_of
+from utils.program import PACKAGE, PREFIX, room_of
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +76,22 @@ def load_module(path: str | Path) -> None:
 
 def _moved_imports(content: bytes) -> str:
     """Return the new names of what a Python file imports from a former place, for a message."""
-    former, moved = strict_json.read(MOVED_IMPORTS), []
+    former, moved = strict_json.read(MOVED_IMPORTS), dict[str, str]()
     for node in ast.walk(ast.parse(content)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for parts in (name.split(".") for name in names):
+        for name in names:
+            parts = name.removeprefix(f"{PACKAGE}.").split(".")
             places = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
-            moved += [place for place in places if place in former][:1]
-    return "".join(f"; {place} is now {former[place]}" for place in dict.fromkeys(moved))
+            if place := next((place for place in places if place in former), ""):
+                moved[place] = former[place]
+            elif PREFIX and parts[0] in PACKAGES and not name.startswith(PREFIX):
+                room = name.rpartition(".")[0] or name
+                moved[room] = room
+    return "".join(f"; {place} is now {PACKAGE}.{new}" for place, new in moved.items())
 
 
 def _location(error: BaseException, folder: str) -> str:

@@ -213,6 +213,11 @@ def test_a_network_trains_with_a_loss_of_ones_own_and_goes_on(open_only, place):
     ended = run(*program, *config, "--epochs", "1", folder=place, env=environment)
     assert "to use it: online-handwriting write -r saved/models/tiny/b" in ended
     assert Path("saved/models/tiny/b/checkpoint-epoch1.pth").exists()
+    shutil.rmtree("base")
+    Path("old.py").write_text("from base.base_loss import BaseLoss")
+    old = [command, "train", "--module", "old.py", "-c", "my.json"]
+    refused = subprocess.run(old, capture_output=True, text=True)
+    assert "base.base_loss is now online_handwriting.base.base_loss" in refused.stderr
     refused = subprocess.run([*words, "-c", "conditionl"], capture_output=True, text=True)
     assert refused.returncode == 2 and "did you mean conditional" in refused.stderr
 

@@ -43,8 +43,16 @@ def test_a_module_that_is_loaded_is_listed_with_its_classes_and_its_hash(tmp_pat
         ("json.py", "", "another module json; rename"),
         ("broken.py", "x = (", r"SyntaxError: '\(' was never closed .*broken\.py, line 1\)"),
         ("gone.py", "import sys; del sys.modules['gone']; 1 / 0", "does not load: ZeroDivision"),
-        ("old.py", "from notes.rows import find_rows", r"'notes'.*; notes is now apps\.notes$"),
-        ("new.py", "from data_loader import read_ink", r"; data_loader\.read_ink is now ink\.read"),
+        (
+            "old.py",
+            "from notes.rows import find_rows",
+            r"'notes'.*; notes is now online_handwriting\.apps\.notes$",
+        ),
+        (
+            "new.py",
+            "from data_loader import read_ink",
+            "now online_handwriting.ink.reading.read_ink",
+        ),
         ("deep.py", "import json\n\njson.loads('{')", r"JSONDecodeError: .*deep\.py, line 3\)"),
     ],
 )
