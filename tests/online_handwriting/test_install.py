@@ -107,6 +107,20 @@ def both(packages, tmp_path_factory):
     return installed(tmp_path_factory, *packages.glob("*.whl"))
 
 
+@pytest.fixture(scope="module", params=["open_only", "both"])
+def programs(request):
+    """The folder of programs; nothing is written beside what was installed."""
+    programs = request.getfixturevalue(request.param)
+    before = files_of(programs)
+    yield programs
+    assert files_of(programs) == before
+
+
+def files_of(programs):
+    paths = programs.parent.glob("lib/python*/site-packages/online_handwriting*/**/*")
+    return {path for path in paths if path.suffix != ".pyc" and path.name != "__pycache__"}
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder of somebody who has modules with the names of the rooms."""
@@ -157,8 +171,8 @@ def test_open_networks_write_read_and_search_without_the_research_package(open_o
     assert "open_writer.pth" in run(command, *words, folder=place)
 
 
-def test_a_site_is_saved_and_served(open_only, place):
-    command = open_only / "online-handwriting"
+def test_a_site_is_saved_and_served(programs, place):
+    command = programs / "online-handwriting"
     run(command, "web", "--networks", "open", "--output", "site", folder=place)
     assert {"index.html", "LICENSE", "networks"} <= {path.name for path in Path("site").iterdir()}
     words = [command, "web", "--networks", "open", "--port", "8913"]
@@ -189,14 +203,14 @@ def stopped(words, is_reached):
     return Path("log.txt").read_text()
 
 
-def test_a_network_trains_with_a_loss_of_ones_own_and_goes_on(open_only, place):
+def test_a_network_trains_with_a_loss_of_ones_own_and_goes_on(programs, place):
     """In a module that has the name of a room, with worker processes; then in two processes."""
     shutil.rmtree("model")
     Path("model.py").write_text(LOSS)
     changes = {"loss.type": "MyLoss", "trainer.args.epochs": 9000}
     changes["data_loader.args.num_workers"] = 2
     Path("my.json").write_text(json.dumps(tiny_config.changed(tiny_config.CONFIG, changes)))
-    command = open_only / "online-handwriting"
+    command = programs / "online-handwriting"
     words = [command, "train", "--module", "model.py", "-d", "cpu"]
     folder = Path("saved/models/tiny/a")
     said = stopped([*words, "-c", "my.json", "--run-id", "a"], lambda: checkpoints(folder))
@@ -208,7 +222,7 @@ def test_a_network_trains_with_a_loss_of_ones_own_and_goes_on(open_only, place):
     assert start["package"] == "0.2.0" and start["checkout"] is None
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
     config = ("-c", "my.json", "--module", "model.py", "-d", "cpu", "--run-id", "b")
-    program = (open_only / "python", "-P", *launcher, "online_handwriting.train")
+    program = (programs / "python", "-P", *launcher, "online_handwriting.train")
     environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo"}
     ended = run(*program, *config, "--epochs", "1", folder=place, env=environment)
     assert "to use it: online-handwriting write -r saved/models/tiny/b" in ended
@@ -222,9 +236,9 @@ def test_a_network_trains_with_a_loss_of_ones_own_and_goes_on(open_only, place):
     assert refused.returncode == 2 and "did you mean conditional" in refused.stderr
 
 
-def test_names_for_python_work_with_and_without_a_compiler(open_only, place, tmp_path):
+def test_names_for_python_work_with_and_without_a_compiler(programs, place, tmp_path):
     def use(**environment):
-        program = (open_only / "python", "-P", "-c", USE)
+        program = (programs / "python", "-P", "-c", USE)
         return run(*program, folder=place, env=os.environ | environment)
 
     assert use(XDG_CACHE_HOME=str(tmp_path / "one")).splitlines()[-1] == "Hello 1"
