@@ -22,11 +22,9 @@ def add_options(parser: Parser) -> None:
     network_options.add_network(parser)
     file = "output file, enough to use and to fine-tune the network: in half precision, without "
     file += "training state, and without the config's paths, except paths that -o sets; its suffix "
-    file += f"is its format: {SAFETENSORS} has a model card beside it; {ONNX} is the network of a "
-    file += (
-        f"reader for programs without PyTorch; {FLAT} is for `web`, with weights of 8 bits; any "
-    )
-    file += "other is a checkpoint"
+    file += "is its format: .safetensors has a model card beside it; .onnx is the network of a "
+    file += "reader, in single precision, for programs without PyTorch; .bin is for `web`, with "
+    file += "weights of 8 bits; any other is a checkpoint"
     parser.add_argument("file", type=Path, metavar="FILE", nargs="?", help=file)
     output = "the same as FILE; with --format it may be a folder"
     parser.add_argument("--output", type=Path, metavar="PATH", help=output)
@@ -113,19 +111,20 @@ def texts_beside(
     Raises:
         UserError: if one of them would replace another file.
     """
-    from model.model_card import MARK, model_card
+    from model.model_card import CARD, MARK, model_card
 
     texts = {}
     if ink:
         texts[target.with_suffix(".json")] = read_bytes(ink).decode()
     if target.suffix == SAFETENSORS:
-        card = "README.md" if target.stem == "model" else f"{target.stem}.md"
+        card = CARD if target.stem == "model" else f"{target.stem}.md"
         texts[target.with_name(card)] = model_card(network, target.name)
     for path, text in texts.items():
         prepare_output(path, "FILE", is_checked_only=True)
-        old = read_bytes(path) if path.exists() else text.encode()
+        new = text.encode(errors="backslashreplace")
+        old = read_bytes(path) if path.exists() else new
         is_card = path.suffix == ".md" and MARK.encode() in old
-        if old != text.encode() and not is_card:
+        if old != new and not is_card:
             raise UserError(f"{path} exists; name another file")
     return texts
 
@@ -138,6 +137,6 @@ def onnx_content(network: "model.TrainedNetwork") -> bytes:
 
     if not isinstance(network.model, Recogniser):
         kind = type(network.model).__name__
-        problem = "draws each point from those before, which no ONNX graph does"
-        raise UserError(f"{network.path}: {kind} {problem}; a network that reads is needed")
+        problem = "does not read; what draws each point from those before is no ONNX graph"
+        raise UserError(f"{network.path}: {kind} {problem}")
     return to_onnx(network.model, metadata_of(network.record))

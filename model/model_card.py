@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from base.run.pretrained import PRETRAINED, pretrained
+from base.run.pretrained import pretrained
 from model.reader import Reader
 from model.trained_network import TrainedNetwork
+from model.writer import Writer
 from utils.checks import visible
 from utils.licences import OPEN, UNKNOWN
 
@@ -17,23 +18,23 @@ HUB_LICENCES = {OPEN: "cc-by-4.0", None: "unknown"}
 """Hubs' names of licences; another licence is "other"."""
 HUB_METRICS = {"valid_cer": "cer", "valid_wer": "wer"}
 """Hubs' names of metrics; they have no others of this project."""
-
-
 MARK = "# Written by `export`, which replaces this file while it has this line."
 """First line of a card's front matter; who edits a card removes it."""
 
 
 def model_card(network: TrainedNetwork, file: str) -> str:
     """Return the card of a network that is exported to a file of the name `file`."""
-    task, use = "reads", "print(network.read(ink))"
-    if not isinstance(network, Reader):
+    task, use = "for", "print(network.model)"
+    if isinstance(network, Reader):
+        task, use = "that reads", "print(network.read(ink))"
+    elif isinstance(network, Writer):
         text = '"Hello"' if network.model.needs_text else ""
-        task, use = "writes", f'network.write({text}).save("line.svg")'
+        task, use = "that writes", f'network.write({text}).save("line.svg")'
     metrics = network.record.get("metrics", {})
     parts = [
         f"---\n{MARK}\n{_front_matter(network, metrics)}---",
         f"# {network.name}",
-        f"A network that {task} online handwriting, the movements of a pen: "
+        f"A network {task} online handwriting, the movements of a pen: "
         f"`{type(network.model).__name__}` with {network.model.num_parameters:,} parameters, in "
         "half precision. It is for the software online-handwriting:",
         f'```python\nfrom online_handwriting import load\n\nnetwork = load("{file}")\n{use}\n```',
@@ -42,19 +43,19 @@ def model_card(network: TrainedNetwork, file: str) -> str:
         *_measured(metrics),
         "## Licence",
         f"Licence of the weights: {visible(network.licence or UNKNOWN)}.",
-        *_shipped_sections(network.path),
+        *_shipped_sections(network.path.resolve()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _front_matter(network: TrainedNetwork, metrics: Mapping[str, float]) -> str:
     """Return lines of YAML; their values are JSON, which is a part of it."""
-    kind = "recognition" if isinstance(network, Reader) else "synthesis"
+    kinds = {Reader: ["handwriting-recognition"], Writer: ["handwriting-synthesis"]}
     values = {
         "license": HUB_LICENCES.get(network.licence, "other"),
         "language": _languages(network),
         "library_name": "online-handwriting",
-        "tags": ["online-handwriting", f"handwriting-{kind}", "pytorch"],
+        "tags": ["online-handwriting", *kinds.get(type(network), []), "pytorch"],
         "metrics": [HUB_METRICS[name] for name in HUB_METRICS if name in metrics],
     }
     if values["license"] == "other":
@@ -84,11 +85,13 @@ def _measured(metrics: Mapping[str, float]) -> list[str]:
 def _shipped_sections(path: Path) -> list[str]:
     """Return what the card of the shipped networks says of the network in a file, and of its data;
     [] for another network."""
-    shipped = {file: name for name, file in pretrained().items()}
-    if (name := shipped.get(path.resolve())) is None:
+    shipped, card = {file: name for name, file in pretrained().items()}, path.with_name(CARD)
+    if path not in shipped or not card.exists():
         return []
-    text = (PRETRAINED / CARD).read_text("utf-8")
-    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text)  # links lead nowhere elsewhere
-    sections = re.findall(r"^## (.*)\n\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
-    wanted = [s for s in sections if s[0] == "Licence and data" or name in s[0].split(", ")]
-    return [f"## {title}\n\n{content.strip()}" for title, content in wanted]
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))  # without its links
+    wanted = []
+    for section in text.split("\n## ")[1:]:
+        title, _, content = section.partition("\n")
+        if title == "Licence and data" or shipped[path] in title.split(", "):
+            wanted += [f"## {title}", content.strip()]
+    return wanted

@@ -179,7 +179,7 @@ def test_a_reader_is_exported_as_a_graph_with_its_record(checkpoints, tmp_path, 
 @pytest.mark.parametrize(
     ("kind", "words", "message"),
     [
-        ("SynthesisNetwork", ["a.onnx"], r"SynthesisNetwork draws each point from those before, "),
+        ("SynthesisNetwork", ["a.onnx"], r"SynthesisNetwork does not read; what draws each point "),
         ("AttentionNetwork", ["a.onnx"], r"AttentionNetwork reads by a decoder, whose search is "),
         (
             "CTCNetwork",

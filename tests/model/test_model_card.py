@@ -8,6 +8,7 @@ import pytest
 
 from model.loading import load
 from model.model_card import MARK, model_card
+from model.trained_network import TrainedNetwork
 from tests.commands.networks import save
 from tests.model.builders import LETTERS
 from utils.licences import OPEN, RESEARCH
@@ -62,6 +63,14 @@ def test_languages_are_those_of_the_letters(reader, characters, languages):
     record = reader.record | {"alphabet": [*characters]}
     card = model_card(replace(reader, record=record), "a.safetensors")
     assert front_matter(card).get("language") == languages
+
+
+def test_the_card_of_a_network_that_neither_reads_nor_writes_claims_neither(reader):
+    card = model_card(
+        TrainedNetwork(reader.model, reader.path, reader.device, reader.record), "a.pth"
+    )
+    assert "A network for online handwriting" in card and "print(network.model)" in card
+    assert front_matter(card)["tags"] == ["online-handwriting", "pytorch"]
 
 
 def test_the_card_of_a_shipped_network_has_its_limits_and_the_attribution_of_its_data():
