@@ -27,6 +27,6 @@ def test_every_example_of_the_page_runs_in_another_folder(tmp_path, monkeypatch,
     plt.close("all")
     assert sys.path[0] == str(ROOT)
     said = capsys.readouterr().out
-    assert said.endswith("True\nHello\nhello.inkml Hello\n595.275591 841.889764 5\nHello\n"), said
+    assert said.endswith("True\nHello\nHello\nhello.inkml Hello\n595.275591 841.889764 5\n"), said
     names = {path.name for path in Path().iterdir()}
     assert {"letter.pdf", "card.png", "hello.svg", "hello.inkml"} <= names
