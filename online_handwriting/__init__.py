@@ -61,6 +61,7 @@ HOMES = {
     "Sample": "ink.sample",
     "Sampling": "model",
     "Search": "model",
+    "StrokeFeatures": "model.recognition.ink_features",
     "TrainedNetwork": "model",
     "Writer": "model",
     "hand_of": "apps.pages",

@@ -23,6 +23,7 @@ from model.loading import load_reader as load_reader
 from model.loading import load_writer as load_writer
 from model.reader import Reader as Reader
 from model.recognition.decoding import Search as Search
+from model.recognition.ink_features import StrokeFeatures as StrokeFeatures
 from model.trained_network import TrainedNetwork as TrainedNetwork
 from model.writer import Writer as Writer
 

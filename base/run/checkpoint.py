@@ -27,6 +27,12 @@ from torch import Tensor, nn
 
 from base.data.extras import ExtraShapes
 from base.run.checkpoint_archive import from_archive, make_whole, to_archive
+from base.run.checkpoint_safetensors import (
+    SUFFIX,
+    from_safetensors,
+    is_safetensors,
+    to_safetensors,
+)
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from utils import strict_json
@@ -141,11 +147,22 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         OSError: if the file cannot be written, as on a full disk; the old file remains.
     """
     # The checkpoint is serialised in memory, so that a full disk raises a plain OSError.
+    content = file_content(path, checkpoint)
+    atomic_write(path, lambda file: file.write(content))
+
+
+def file_content(path: str | os.PathLike[str], checkpoint: Checkpoint) -> memoryview:
+    """Return the content of a checkpoint's file, which is of safetensors if `path` ends in
+    .safetensors, else an archive.
+
+    Raises:
+        CheckpointError: if the checkpoint could not be read; names the entry.
+        UserError: if the file is to be of safetensors, which is not installed.
+    """
     try:
-        archive = _archived(path, checkpoint)
+        return _serialised(path, checkpoint).getbuffer()
     except CheckpointError as error:
         raise CheckpointError(f"{path}: not saved: {error}") from error
-    atomic_write(path, lambda file: file.write(archive.getbuffer()))
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
@@ -158,7 +175,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     try:
         with open_file(path) as file:
-            return _checked(from_archive(file), path, os.fstat(file.fileno()).st_size)
+            read = from_safetensors if is_safetensors(file) else from_archive
+            return _checked(read(file), path, os.fstat(file.fileno()).st_size)
     except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
@@ -183,15 +201,16 @@ def reloaded(checkpoint: Checkpoint) -> Checkpoint:
     Raises:
         CheckpointError: if it could not be read; names the entry.
     """
-    return from_archive(_archived("a trial", checkpoint))
+    return from_archive(_serialised("a trial", checkpoint))
 
 
-def _archived(path: str | os.PathLike[str], checkpoint: Checkpoint) -> io.BytesIO:
-    """Return the archive of a checkpoint, checked as when it is read."""
+def _serialised(path: str | os.PathLike[str], checkpoint: Checkpoint) -> io.BytesIO:
+    """Return a checkpoint's file, checked as when it is read; see `file_content`."""
     content = {"format": FORMAT, **checkpoint}
-    archive = to_archive(content)
-    _checked(content, path, len(archive.getbuffer()))
-    return archive
+    write = to_safetensors if Path(path).suffix == SUFFIX else to_archive
+    file = write(content)
+    _checked(content, path, len(file.getbuffer()))
+    return file
 
 
 def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:

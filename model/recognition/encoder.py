@@ -267,7 +267,7 @@ class RecognitionNetwork(Recogniser):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).transpose(1, 2), -(-points // STRIDE)
+        frames, lengths = self.dropout(frames).transpose(1, 2), (points + STRIDE - 1) // STRIDE
         hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
         return without_padding(hidden, lengths), lengths
 
@@ -349,5 +349,5 @@ def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Return the concatenated frames of each pair, `(S / 2, B, 2 D)`, and the numbers of pairs; the
     second frame of a line's last pair may be zeros."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
-    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, len(hidden) % 2))
-    return torch.cat((hidden[0::2], hidden[1::2]), -1), -(-lengths // 2)
+    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, hidden.shape[0] % 2))
+    return torch.cat((hidden[0::2], hidden[1::2]), -1), (lengths + 1) // 2

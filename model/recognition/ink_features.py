@@ -16,7 +16,7 @@ SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
 character, and 22 as recorded). Features of `parts` show details smaller than this distance."""
 NUM_FEATURES = 10
-"""Number of features per point without `parts`, see `stroke_features`."""
+"""Number of features per point without `parts`, see `StrokeFeatures`."""
 MAX_POINTS = 20_000
 """Maximum number of points of a sample, not counting up to two of each stroke; longer ink is
 resampled at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
@@ -27,7 +27,7 @@ _FAR = 8.0
 
 
 def num_features(parts: int) -> int:
-    """Return the number of features per point, see `stroke_features`."""
+    """Return the number of features per point, see `StrokeFeatures`."""
     return NUM_FEATURES + (2 * parts if parts > 1 else 0)
 
 
@@ -39,33 +39,11 @@ def stroke_features(
     *,
     undelays: bool = True,
 ) -> np.ndarray:
-    """Return the features of ink of any unit and sampling rate.
-
-    Every stroke is resampled at equal distances of about `spacing` x-heights, from its first point
-    to its last; a dot becomes one point. The features of a point are:
-
-    0, 1: cosine and sine of the direction from the previous point to this point; 0 at the first
-        point of a stroke;
-    2, 3: cosine and sine of the turn at this point, minus (1, 0); so 0 if the path is straight,
-        and at the first and last point of a stroke;
-    4: 1 at the first point of a stroke, else 0;
-    5: 1 at the last point of a stroke, else 0;
-    6, 7: x and y of the jump from the previous stroke, in x-heights, at the first point of a
-        stroke; 0 at other points, and for the first stroke;
-    8: height above a straight line through the writing, in x-heights;
-    9: distance to the rightmost point so far, in x-heights; large for delayed dots and bars.
-
-    10, 11, 12, ...: only with `parts` above 1. The path from the previous point is divided into
-        `parts` of equal length. The features are x and y of each part's direction, minus the
-        features 0 and 1, times `_DETAIL`; 0 if the path is straight, and at the first point of
-        a stroke.
-
-    The features 6 to 9 grow logarithmically beyond `_FAR`.
+    """Return the `StrokeFeatures` of ink of any unit and sampling rate.
 
     Args:
         ink: `(points, 3)`, any unit, y downwards.
-        spacing: distance between points in x-heights, above 0.
-        parts: number of parts between two points, at least 1.
+        spacing, parts: see `StrokeFeatures`.
         height: the x-height in the ink's unit; None: the x-height is measured.
         undelays: whether delayed dots, bars and accents are moved next to their letters.
 
@@ -129,10 +107,32 @@ def _parts_directions(paths: "_Paths", with_parts: np.ndarray, parts: int) -> np
 
 @dataclass(frozen=True)
 class StrokeFeatures:
-    """Computes the `stroke_features` of ink, of one line or of several at once.
+    """Computes the features of ink, of one line or of several at once.
+
+    Every stroke is resampled at equal distances of about `spacing` x-heights, from its first point
+    to its last; a dot becomes one point. The features of a point are:
+
+    0, 1: cosine and sine of the direction from the previous point to this point; 0 at the first
+        point of a stroke;
+    2, 3: cosine and sine of the turn at this point, minus (1, 0); so 0 if the path is straight,
+        and at the first and last point of a stroke;
+    4: 1 at the first point of a stroke, else 0;
+    5: 1 at the last point of a stroke, else 0;
+    6, 7: x and y of the jump from the previous stroke, in x-heights, at the first point of a
+        stroke; 0 at other points, and for the first stroke;
+    8: height above a straight line through the writing, in x-heights;
+    9: distance to the rightmost point so far, in x-heights; large for delayed dots and bars.
+
+    10, 11, 12, ...: only with `parts` above 1. The path from the previous point is divided into
+        `parts` of equal length. The features are x and y of each part's direction, minus the
+        features 0 and 1, times 3 (`_DETAIL`); 0 if the path is straight, and at the first point of
+        a stroke.
+
+    The features 6 to 9 grow logarithmically: x becomes 8 arcsinh(x / 8) (`_FAR`).
 
     Attributes:
-        spacing, parts: see `stroke_features`.
+        spacing: distance between points in x-heights, above 0.
+        parts: number of parts between two points, at least 1.
     """
 
     spacing: float = SPACING

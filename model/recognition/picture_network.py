@@ -91,7 +91,7 @@ class PictureNetwork(encoder.Recogniser):
         for layer in self.layers:
             hidden = self.dropout(layer(hidden, frames))  # (S, B, 2 H)
         divided = functional.gelu(self.divide(hidden.transpose(0, 1)))  # (B, S, 2 H)
-        divided = divided.unflatten(2, (LABELS, -1)).flatten(1, 2)  # (B, 2 S, H)
+        divided = divided.reshape(divided.shape[0], -1, self.labels.in_features)  # (B, 2 S, H)
         return without_padding(divided, LABELS * frames), LABELS * frames
 
     def _frames(self, pictures: Tensor, columns: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class PictureNetwork(encoder.Recogniser):
         hidden = pictures.transpose(1, 2)[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             output = convolution(hidden)
-            if output.shape == hidden.shape:
+            if output.shape[1] == hidden.shape[1]:
                 output = output + hidden
             hidden = functional.max_pool2d(functional.relu(output), pool)
             columns = columns // pool[1]

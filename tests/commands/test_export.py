@@ -3,6 +3,7 @@
 import json
 import re
 
+import onnxruntime
 import pytest
 import torch
 
@@ -10,7 +11,7 @@ from base.config.values import Override
 from base.run.checkpoint import load_checkpoint, save_checkpoint
 from model import load
 from parse_config import config_of as config_of_network
-from tests.commands.networks import config_of, save, use
+from tests.commands.networks import config_of, names, save, use
 from utils.checks import UserError
 
 pytestmark = pytest.mark.web
@@ -119,3 +120,89 @@ def test_the_style_of_a_hand_is_exported_only_with_the_option_with_ink(condition
     style.write_text('{"text": "b", "strokes": [[[0, 0], [1, 1]]]}')
     with pytest.raises(UserError, match=r"c\.json exists; name another file"):
         use("export", "-r", network, tmp_path / "c.pth", "--with-ink")
+
+
+def test_a_file_of_safetensors_writes_and_reads_what_the_checkpoint_does(
+    checkpoints, tmp_path, capsys
+):
+    for name in ("SynthesisNetwork", "CTCNetwork", "AttentionNetwork"):
+        archive, file = tmp_path / f"{name}.pth", tmp_path / f"{name}.safetensors"
+        use("export", "-r", checkpoints[name], archive)
+        use("export", "-r", checkpoints[name], "--output", file)
+        first, second = load(archive, "cpu"), load(file, "cpu")
+        assert first.record == second.record
+        for key, weight in first.model.state_dict().items():
+            assert torch.equal(second.model.state_dict()[key], weight)
+    writers = [load(tmp_path / f"SynthesisNetwork.{end}", "cpu") for end in ("pth", "safetensors")]
+    lines = [writer.write("abc", seed=2, max_steps=60) for writer in writers]
+    assert lines[0].ink.tobytes() == lines[1].ink.tobytes()
+    lines[0].save(tmp_path / "line.inkml")
+    capsys.readouterr()
+    texts = []
+    for end in ("pth", "safetensors"):
+        use("read", tmp_path / "line.inkml", "--text", "-r", tmp_path / f"CTCNetwork.{end}")
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] and len(texts[0]) > 3
+
+
+def test_a_folder_gets_a_network_and_its_card_which_a_later_export_replaces(checkpoints, tmp_path):
+    folder, words = tmp_path / "hub", ("--format", "safetensors", "--output")
+    use("export", "-r", checkpoints["SynthesisNetwork"], *words, folder)
+    assert names(folder) == ["README.md", "model.safetensors"]
+    card = folder / "README.md"
+    first = card.read_text("utf-8")
+    assert "SynthesisNetwork" in first and 'load("model.safetensors")' in first
+    use("export", "-r", checkpoints["CTCNetwork"], *words, folder)
+    assert "CTCNetwork" in card.read_text("utf-8")
+    card.write_text("mine")
+    before = (folder / "model.safetensors").read_bytes()
+    with pytest.raises(UserError, match=r"README\.md exists; name another file"):
+        use("export", "-r", checkpoints["SynthesisNetwork"], *words, folder)
+    assert card.read_text() == "mine" and (folder / "model.safetensors").read_bytes() == before
+    use("export", "-r", checkpoints["CTCNetwork"], folder / "b.safetensors")
+    assert names(folder) == ["README.md", "b.md", "b.safetensors", "model.safetensors"]
+
+
+def test_a_reader_is_exported_as_a_graph_with_its_record(checkpoints, tmp_path, capfd):
+    reader, folder = checkpoints["CTCNetwork"], tmp_path / "new"
+    for _ in range(2):  # an earlier export makes way
+        use("export", "-r", reader, "--format", "onnx", "--output", folder)
+    assert names(folder) == ["model.onnx"] and "warn" not in capfd.readouterr().err.lower()
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    texts = session.get_modelmeta().custom_metadata_map
+    record = load(reader, "cpu").record
+    for name in ("alphabet", "normalisation", "metrics", "epoch"):
+        assert json.loads(texts[name]) == record[name]
+    assert json.loads(texts["config"])["arch"] == record["config"]["arch"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "message"),
+    [
+        ("SynthesisNetwork", ["a.onnx"], r"SynthesisNetwork does not read; what draws each point "),
+        ("AttentionNetwork", ["a.onnx"], r"AttentionNetwork reads by a decoder, whose search is "),
+        (
+            "CTCNetwork",
+            ["a.pth", "--format", "onnx"],
+            r"a\.pth: a folder .* or a file that ends in",
+        ),
+        ("CTCNetwork", ["a.pth", "--output", "b.pth"], "name one output: FILE or --output"),
+        ("CTCNetwork", [], "name one output: FILE or --output"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused(
+    checkpoints, tmp_path, monkeypatch, kind, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        use("export", "-r", checkpoints[kind], *words)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.onnx", "a.safetensors", "model.safetensors"])
+def test_no_other_file_is_replaced(checkpoints, tmp_path, name):
+    target = tmp_path / name
+    target.write_text("dear")
+    with pytest.raises(UserError, match="exists, and is the checkpoint itself or no export"):
+        use("export", "-r", checkpoints["CTCNetwork"], target)
+    assert target.read_text() == "dear" and names(tmp_path) == [name]
