@@ -33,6 +33,8 @@ NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
 """The arguments of a network that the program supplies to its constructor."""
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
+HUB_FILE = "model.safetensors"
+"""File of a network in a folder of a model hub, as `export` writes it."""
 
 
 def load(
@@ -41,7 +43,7 @@ def load(
     """Load a network for use from the file of a checkpoint.
 
     Args:
-        path: the file; the folder of a run, for its `HAND_FILE` or else its newest complete
+        path: the file; a folder, for its `HAND_FILE`, its `HUB_FILE` or else its newest complete
             checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
             in saved/models.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -57,8 +59,8 @@ def load(
         user_modules.load_module(module)
     torch_device = resolve_device(device)
     place = resolve_checkpoint(path)
-    hand_file = place / HAND_FILE
-    file, checkpoint = find_checkpoint(hand_file if hand_file.exists() else place)
+    named = (place / name for name in (HAND_FILE, HUB_FILE))
+    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
     return from_checkpoint(checkpoint, file, torch_device)
 
 

@@ -154,6 +154,7 @@ def test_a_folder_gets_a_network_and_its_card_which_a_later_export_replaces(chec
     assert "SynthesisNetwork" in first and 'load("model.safetensors")' in first
     use("export", "-r", checkpoints["CTCNetwork"], *words, folder)
     assert "CTCNetwork" in card.read_text("utf-8")
+    assert load(folder, "cpu").path == folder / "model.safetensors"
     card.write_text("mine")
     before = (folder / "model.safetensors").read_bytes()
     with pytest.raises(UserError, match=r"README\.md exists; name another file"):
