@@ -213,7 +213,7 @@ def test_a_forked_process_has_its_own_and_leaves_that_of_the_first():
 
 
 def test_a_system_that_does_not_tell_of_memory_is_no_fault(monkeypatch):
-    """A status without VmHWM, as of gVisor."""
+    """A status without VmHWM."""
     monkeypatch.setattr(Path, "read_text", lambda path: "Name:\tpython\n")
     assert service._most_memory() == 0
 
