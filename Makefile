@@ -45,7 +45,7 @@ help:
 	@echo "make web       compile the engine of the page and make its networks;"
 	@echo "               the page: python experiments.py web"
 	@echo "make web-test  test the page in Chromium and its engine in Node.js (about 2 minutes)"
-	@echo "make lint      check style, format and import directions"
+	@echo "make lint      check style, format, types and import directions"
 
 install: .venv/installed
 
@@ -161,6 +161,7 @@ sanitize: .venv/installed-dev
 lint: .venv/installed-dev
 	@.venv/bin/python -m ruff check
 	@.venv/bin/python -m ruff format --check
+	@.venv/bin/python -m mypy
 	@.venv/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 web-test: .venv/installed-dev

@@ -190,7 +190,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
     units["extras"] = start.network_arguments.get("extras") or data.loaded.extras
     model = plan.build("arch", **units)
-    if start.checkpoint and not start.is_resumed:
+    if not start.is_resumed:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))

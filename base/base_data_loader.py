@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from base import distributed
 from base.config import user_modules
@@ -63,8 +64,8 @@ class Batch:
         is_longer, window = self.lengths > start, slice(start, start + steps)
         batch = self.map(lambda values: values[is_longer])
         lengths = (batch.lengths - start).clamp(max=steps)
-        inputs, targets = batch.inputs[:, window], batch.targets[:, window]
-        return replace(batch, inputs=inputs, targets=targets, lengths=lengths)
+        targets = None if batch.targets is None else batch.targets[:, window]
+        return replace(batch, inputs=batch.inputs[:, window], targets=targets, lengths=lengths)
 
     def trimmed(self) -> "Batch":
         """Return the batch without the padding that all its sequences, or all texts, have."""
@@ -136,6 +137,10 @@ class BaseSampler(ABC):
         pass begins. All passes have equally many batches. All processes call this, with equal
         states.
         """
+
+    def __len__(self) -> int:
+        """Return the number of batches of a pass."""
+        return len(self.batches(0))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and plain values; a trainer may change it in each step."""
@@ -234,7 +239,7 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
             self.sampler.load_state_dict(state["present"])
 
 
-def _unchanged(batch: Batch | None) -> Batch | None:
+def _unchanged(batch: object) -> object:
     return batch
 
 
@@ -309,7 +314,8 @@ class BaseDataLoader(DataLoader):
             persistent_workers=keeps_workers and num_workers > 0,
         )
 
-    def __iter__(self) -> Iterator[Batch | None]:
+    # torch promises its private class, of whose iterators no type is known.
+    def __iter__(self) -> Iterator[Batch | None]:  # type: ignore[override]
         # Until `_worker` runs, a worker has torch's handler, by which a SIGTERM would end it.
         with _signals_blocked():
             batches = super().__iter__()
@@ -327,6 +333,6 @@ class BaseDataLoader(DataLoader):
         traceback holds this reference until Python exits, the workers ignore the only SIGTERM that
         they get, and the exit hangs.
         """
-        if self._iterator is not None:  # torch's attribute, which refers to the workers
+        if isinstance(self._iterator, _MultiProcessingDataLoaderIter):  # refers to the workers
             self._iterator._shutdown_workers()
             self._iterator = None

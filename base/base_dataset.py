@@ -56,14 +56,14 @@ class Loaded:
         if name not in self.samples:
             existing = self.samples or [split for split in SPLITS if split != name]
             raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
-        return self.samples[name]
+        return Samples.of(self.samples[name])
 
     @cached_property
     def used(self) -> Samples:
         """The unique samples of all splits: a sample that several splits share is here once."""
         used = Samples()
-        for samples in self.samples.values():
-            used += samples.without(used)
+        for split in self.samples:
+            used += self.split(split).without(used)
         return used
 
     def derived(self, samples: Samples, counts: Sequence[int]) -> dict[str, Samples]:
@@ -77,7 +77,7 @@ class Loaded:
         starts = stops - np.array(counts, np.int64)
 
         def numbers(split: str) -> np.ndarray:
-            places = self.samples[split].places_in(self.used)
+            places = self.split(split).places_in(self.used)
             ranges = map(np.arange, starts[places].tolist(), stops[places].tolist())
             return np.concatenate([np.zeros(0, np.int64), *ranges])
 
@@ -98,10 +98,8 @@ class Loaded:
 
     def _cached(self, name: str, make: Callable[[Samples], Any]) -> dict[str, Any]:
         """Return the results of `make` for the samples of each split, cached with the samples."""
-        return {
-            split: samples.cached(name, partial(make, samples))
-            for split, samples in self.samples.items()
-        }
+        parts = {split: self.split(split) for split in self.samples}
+        return {split: part.cached(name, partial(make, part)) for split, part in parts.items()}
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -265,7 +263,7 @@ def _ink_sums(samples: Samples) -> list[float]:
     return [*(sums / norms).tolist(), *np.log(norms).tolist()]
 
 
-def is_same_ink(previous: object, present: list[float]) -> bool:
+def is_same_ink(previous: Any, present: list[float]) -> bool:
     """Return whether a split's `Loaded.ink_sums` are those of a checkpoint, which may be damaged.
 
     They need not be equal bit for bit: another machine may round what a source computes otherwise.
@@ -276,15 +274,17 @@ def is_same_ink(previous: object, present: list[float]) -> bool:
         return False
 
 
+def _sizes(samples: Samples) -> list[int]:
+    """Return the number of points, and of characters."""
+    return [int(samples.lengths.sum()), sum(map(len, samples.strings("text")))]
+
+
 def counts_of(samples: Mapping[str, Sequence[Sample]]) -> list[str]:
     """Return the lines of a report that give the counts of each split."""
     lines = []
     for split, items in samples.items():
         part = Samples.of(items)
-        points, characters = part.cached(
-            "counts",
-            lambda part=part: [int(part.lengths.sum()), sum(map(len, part.strings("text")))],
-        )
+        points, characters = part.cached("counts", partial(_sizes, part))
         lines.append(
             f"{split:<6}{len(part):>8,} lines{points:>12,} points{characters:>10,} characters"
         )

@@ -30,9 +30,11 @@ class BaseLoss(ABC):
 
         The state of a loss that is a module is the module's state.
         """
-        return super().state_dict() if isinstance(self, nn.Module) else {}
+        if isinstance(self, nn.Module):
+            return super().state_dict()  # type: ignore[misc]  # of the module, which is the next base
+        return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
-            super().load_state_dict(state)
+            super().load_state_dict(state)  # type: ignore[misc]  # as above

@@ -73,13 +73,14 @@ class BaseMetric(ABC):
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
             value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
             if isinstance(total, np.ndarray):
-                value = value.numpy()
-            setattr(self, name, value if isinstance(total, np.ndarray | Tensor) else value.item())
+                setattr(self, name, value.numpy())
+            else:
+                setattr(self, name, value if isinstance(total, Tensor) else value.item())
         for name in self.lists:
             setattr(self, name, [state[name]] if len(state[name]) else [])
 
 
-def as_floats(values: Mapping[str, Any], owner: object) -> dict[str, float]:
+def as_floats(values: object, owner: object) -> dict[str, float]:
     """Return numbers, or tensors or arrays of one number, as plain floats by name.
 
     Raises:
@@ -134,7 +135,8 @@ def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
 
 def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return one state for the states of all processes: sums added, lists sorted together."""
-    total = {name: sum(state[name] for state in states) for name in metric.sums}
+    first, *others = states  # 0 is added, so that truth values are added as numbers.
+    total = {name: sum((each[name] for each in others), 0 + first[name]) for name in metric.sums}
     lists = {name: _concatenated([state[name] for state in states]) for name in metric.lists}
     if len({len(values) for values in lists.values()}) > 1:
         counts = ", ".join(f"{len(values)} in {name}" for name, values in lists.items())

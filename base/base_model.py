@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.data.extras import ExtraShapes
+from ink.alphabet import Alphabet
 from utils.checks import UserError, short
 
 _LATENT_KEY = 3
@@ -54,6 +55,9 @@ class BaseModel(nn.Module, ABC):
     # `head` has no value here, because a value would hide a layer of this name.
     head: str
     """The kind of the output, which losses and metrics have to fit; absent if all of them fit."""
+
+    alphabet: Alphabet
+    """The characters that the network knows; absent if it has to do with no text."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -423,7 +423,7 @@ class BaseTrainer(ABC):
         progress = self.settings.judge(self.progress, values, sound=reason is None)
         sums = self.state.end_epoch(values, progress, self.stream.position.data_pass)
         improved = progress.best_epoch == epoch
-        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1]))
+        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
             if reason is None:
                 self.evaluated_model.eval()

@@ -1,6 +1,7 @@
 """Defines the interface of transforms, which change ink before it reaches a network."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -38,7 +39,8 @@ class BaseTransform:
             place: `epoch`, if `takes_epoch`.
         """
         ink = ink.copy()
-        if self.change(ink, generator, **place) is not None:
+        change: Callable[..., object] = self.change  # A user's may return a value.
+        if change(ink, generator, **place) is not None:
             name = type(self).__name__
             raise UserError(f"{name}.change returns a value: it has to change its ink in place")
         return ink, missing

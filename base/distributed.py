@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,10 @@ from utils.checks import first_line
 
 Value = TypeVar("Value")
 Item = TypeVar("Item")
+Number = TypeVar("Number", bound=float)
+
+Layout: TypeAlias = tuple[int, torch.Size, torch.dtype, str]
+"""The number, the sizes, the type and the kind of device of a process's rows."""
 
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Environment variables that torchrun sets for each process."""
@@ -132,12 +136,12 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
         yield
 
 
-def all_reduce_sum(values: Sequence[float]) -> list[float]:
+def all_reduce_sum(values: Sequence[Number]) -> list[Number]:
     """Return the sums of numbers over all processes, in float64; a sum of ints is an int."""
     return _reduced(values, dist.ReduceOp.SUM)
 
 
-def all_reduce_max(values: Sequence[float]) -> list[float]:
+def all_reduce_max(values: Sequence[Number]) -> list[Number]:
     """Return the maxima of numbers over all processes."""
     return _reduced(values, dist.ReduceOp.MAX)
 
@@ -146,7 +150,7 @@ def broadcast_object(make: Callable[[], Value]) -> Value:
     """Return the result of `make`, which the main process alone calls."""
     if world_size() == 1:
         return make()
-    value = [make() if is_main() else None]
+    value: list[Any] = [make() if is_main() else None]
     _call(dist.broadcast_object_list, value)
     return value[0]
 
@@ -175,11 +179,11 @@ def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
     """Replace the gradient of each trainable weight by its sum over all processes."""
     if world_size() == 1:
         return
-    trained = [weight for weight in weights if weight.requires_grad]
-    for weight in trained:
+    gradients: list[Tensor] = []
+    for weight in (weight for weight in weights if weight.requires_grad):
         if weight.grad is None:  # This process had no sequence.
             weight.grad = torch.zeros_like(weight)
-    gradients = [weight.grad for weight in trained]
+        gradients.append(weight.grad)
     parts = [torch.view_as_real(each) if each.is_complex() else each for each in gradients]
     flat = parameters_to_vector(parts)
     _call(dist.all_reduce, flat)
@@ -244,15 +248,15 @@ class _GatheredRows(torch.autograd.Function):
 def _announced(rows: Tensor | None) -> tuple[Tensor, int]:
     """Return zeros for the rows of all processes, and the index of this process's first row."""
     layout = None if rows is None else (len(rows), rows.shape[1:], rows.dtype, rows.device.type)
-    announced = [None] * world_size()
+    announced: list[Layout | None] = [None] * world_size()
     _call(dist.all_gather_object, announced, layout)
-    counts = [count for count, *_ in (each or (0,) for each in announced)]
+    counts = [0 if each is None else each[0] for each in announced]
     _, sizes, dtype, device = next(filter(None, announced))
     zeros = torch.zeros(sum(counts), *sizes, dtype=dtype, device=device)
     return zeros, sum(counts[: rank()])
 
 
-def _reduced(values: Sequence[float], operation: "dist.ReduceOp") -> list[float]:
+def _reduced(values: Sequence[Number], operation: "dist.ReduceOp.RedOpType") -> list[Number]:
     if world_size() == 1:
         return list(values)
     tensor = torch.tensor(values, dtype=torch.float64)

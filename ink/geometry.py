@@ -200,7 +200,7 @@ def row_starts(ink: np.ndarray) -> list[int]:
     single words 9 seem to have a second row, mostly because the word is underlined).
     """
     height = x_height(ink)
-    row_left, row_right, middles = np.inf, -np.inf, []
+    row_left, row_right, middles = np.inf, -np.inf, list[float]()
     starts = [0]
     for number, stroke in enumerate(strokes(ink)):
         middle, left, right = stroke[:, 1].mean(), stroke[:, 0].min(), stroke[:, 0].max()

@@ -200,8 +200,10 @@ def page_around(
     def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:
         return tuple(replace(stroke, points=stroke.points - (left, top)) for stroke in strokes)
 
+    width, height = (size + 2 * margin).tolist()
     return InkPage(
-        *(size + 2 * margin).tolist(),
+        width,
+        height,
         shifted(sorted(strokes, key=lambda stroke: stroke.layer)),
         typed=tuple(replace(text, x=text.x - left, y=text.y - top) for text in typed),
         images=tuple(

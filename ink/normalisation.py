@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class Normalisation:
         return {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, tuple[float, float]]) -> "Normalisation":
+    def from_dict(cls, values: Mapping[str, Any]) -> "Normalisation":
         """Return the normalisation from which `to_dict` made `values`.
 
         Raises:

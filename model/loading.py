@@ -102,8 +102,9 @@ def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) ->
     elif isinstance(network, Recogniser):
         kind = Reader
     user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
-    left_out = ("state_dict", "training")
-    record = {name: value for name, value in checkpoint.items() if name not in left_out}
+    record = checkpoint.copy()
+    record.pop("state_dict")
+    record.pop("training", None)
     return kind(network.to(device).eval(), path, device, record)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -60,5 +61,5 @@ class Reader(TrainedNetwork):
     ) -> list[tuple[str, float]]:
         """Return each line's text as read, and the doubt that the line says one of its `spellings`,
         or without spellings the text read; see `read_with_doubts`."""
-        options = dict(search=search, alike=alike, height=height, progress=progress)
-        return read_with_doubts(self.model, inks, spellings, **options)
+        read = partial(read_with_doubts, search=search, alike=alike, height=height)
+        return read(self.model, inks, spellings, progress=progress)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from model.trained_network import TrainedNetwork
 from utils import strict_json
 from utils.checks import UserError, described, short
 from utils.licences import OPEN
+from utils.strict_json import children
 
 NUM_REFERENCE_LINES = 8
 """Number of `reference_lines` of a network (measured, notebook: writer, reference lines)."""
@@ -126,29 +128,29 @@ class Writer(TrainedNetwork):
         longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
         if texts is not None and len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
-        model, lines = self.model, {}
+        model, lines = self.model, dict[int, Line]()
         parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
         # A row of extras for each line, as batches change the order of the lines.
-        extras = model.make_conditions(len(seeds), sampling.extras).extras
-        extras = {name: value.float().numpy(force=True) for name, value in extras.items()}
+        tensors = model.make_conditions(len(seeds), sampling.extras).extras
+        extras = {name: value.float().numpy(force=True) for name, value in tensors.items()}
 
         def sampling_of_rows(rows: Sequence[int]) -> Sampling:
             return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
 
         shows_batches = progress and len(seeds) > BATCH_SIZE
-        options = {"primer": primer, "progress": progress and not shows_batches}
+        sampled = partial(sample, model, primer=primer, progress=progress and not shows_batches)
         lengths = [len(first) for first, *_ in parts]
         for batch in by_length(lengths, "writing", progress=shows_batches):
             rows = sorted(batch)
             firsts = None if texts is None else [parts[row][0] for row in rows]
             batch_seeds = [seeds[row] for row in rows]
-            batch_lines = sample(model, batch_seeds, firsts, sampling_of_rows(rows), **options)
+            batch_lines = sampled(batch_seeds, firsts, sampling_of_rows(rows))
             lines |= zip(rows, batch_lines, strict=True)
-        options = {"primer": primer, "progress": progress}
+        write_rest = partial(write_other_parts, model, primer=primer, progress=progress)
         for row in range(len(seeds)):
             if len(parts[row]) > 1:
                 settings = seeds[row], sampling_of_rows([row])
-                lines[row] = write_other_parts(model, lines[row], parts[row], *settings, **options)
+                lines[row] = write_rest(lines[row], parts[row], *settings)
         return [lines[row] for row in range(len(seeds))]
 
     @property
@@ -205,7 +207,7 @@ def sampling_of(
         UserError: if there is a bias or pen sharpness, but the network draws no offsets to sharpen.
     """
     values = {"bias": bias, "pen_sharpness": pen_sharpness}
-    chosen = {name: value for name, value in values.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     if chosen and not writer.model.prediction_type.draws_offset:
         raise UserError(
             f"{writer.path} contains a network with a {writer.model.head} head, which draws no "
@@ -223,7 +225,7 @@ def letter_warning(path: Path, text: str) -> str:
     """Return a sentence that names the letters of `text` that a pretrained network hardly knows:
     read in fewer than half of its words. "" if there are none, or if the network is another."""
     name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
-    fractions = strict_json.read(LETTER_FILE).get(name, {})
+    fractions = children(strict_json.read(LETTER_FILE)).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
     if not letters:
         return ""

@@ -53,6 +53,7 @@ from online_handwriting.utils.lazy import importer  # noqa: E402
 HOMES = {
     "Hand": "apps.pages",
     "Line": "model",
+    "Page": "apps.pages",
     "PageOptions": "apps.pages",
     "Pages": "apps.pages",
     "Paper": "apps.pages",

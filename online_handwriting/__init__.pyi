@@ -7,6 +7,7 @@ from apps.pages.hands import hand_of as hand_of
 from apps.pages.page_hands import own_hand as own_hand
 from apps.pages.page_options import PageOptions as PageOptions
 from apps.pages.page_options import PrimerFile as PrimerFile
+from apps.pages.pages import Page as Page
 from apps.pages.pages import Pages as Pages
 from apps.pages.pages import write_page as write_page
 from apps.pages.paper import Paper as Paper

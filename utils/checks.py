@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import Annotated, Any, NamedTuple
 
-ABSENT = object()
+ABSENT: Any = object()
 """Stands for a value that a config lacks, or that a message leaves out."""
 NOTHING: Mapping[str, Any] = {}
 

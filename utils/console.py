@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from utils.checks import first_line, lacks_memory
 
@@ -28,7 +29,7 @@ class _Raw(io.FileIO):
 
     failed = False
 
-    def write(self, data: memoryview) -> int | None:
+    def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
@@ -118,7 +119,8 @@ def status_of(interrupt: KeyboardInterrupt) -> int:
 def output_is_lost() -> bool:
     """Flush standard output; return whether any of it could not be written."""
     sys.stdout.flush()
-    return sys.stdout.buffer.raw.failed
+    raw = getattr(sys.stdout.buffer, "raw", None)
+    return isinstance(raw, _Raw) and raw.failed
 
 
 def say(line: str) -> None:

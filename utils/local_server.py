@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from socket import SHUT_RDWR, socket
+from typing import Any, BinaryIO
 
 MAX_CONNECTIONS = 32
 """Limit on open connections, each with a thread and at most two files (assumed: a browser opens six
@@ -25,7 +27,7 @@ class LocalServer(ThreadingHTTPServer):
 
     request_queue_size = MAX_CONNECTIONS  # With 5, connections that come together wait for seconds.
 
-    def __init__(self, *settings: object) -> None:
+    def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
         self._connections: dict[socket, None] = {}  # open, from the oldest to the newest
 
@@ -43,7 +45,7 @@ class LocalServer(ThreadingHTTPServer):
         self._connections.pop(connection, None)
         super().shutdown_request(connection)
 
-    def handle_error(self, *request: object) -> None:
+    def handle_error(self, *request: Any) -> None:
         """Ignore the error of a browser that closes its connection before the answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(*request)
@@ -55,8 +57,9 @@ class LocalPage(SimpleHTTPRequestHandler):
 
     extensions_map = TYPES
     timeout = TIMEOUT
+    server: LocalServer
 
-    def __init__(self, files: Mapping[str, Path], *connection: object) -> None:
+    def __init__(self, files: Mapping[str, Path], *connection: Any) -> None:
         self.files = files
         super().__init__(*connection)
 
@@ -71,15 +74,16 @@ class LocalPage(SimpleHTTPRequestHandler):
         host = host if ":" in host else f"{host}:80"
         return host in (f"127.0.0.1:{port}", f"localhost:{port}")
 
-    def send_head(self) -> object:
+    def send_head(self) -> BytesIO | BinaryIO | None:
         """Refuse requests with another host name."""
         if not self.is_local:
-            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return None
         del self.headers["If-Modified-Since"]  # The browser may keep another hand's network.
         return super().send_head()
 
     def end_headers(self) -> None:
-        policy = POLICY.search(self.files["/"].read_text(encoding="utf-8"))[1]
+        policy = POLICY.findall(self.files["/"].read_text(encoding="utf-8"))[0]
         policy = f"{' '.join(policy.split())}; frame-ancestors 'none'"
         self.send_header("Content-Security-Policy", policy)
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")

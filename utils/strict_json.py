@@ -95,7 +95,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -
     return values
 
 
-def children(holder: Json) -> dict[str, Json]:
+def children(holder: Json) -> Config:
     """Return the values in an object or a list, by name or index; {} for any other value."""
     if isinstance(holder, list):
         return {str(index): child for index, child in enumerate(holder)}
@@ -121,13 +121,15 @@ def differences(old: Json, new: Json) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def without(values: Json, unwanted: Callable[[str, Json], bool]) -> Json:
+def without(values: Config, unwanted: Callable[[str, Json], bool]) -> Config:
     """Return `values` without the values, at any depth, that are `unwanted` by name and value."""
-    if isinstance(values, list):
-        return [without(v, unwanted) for v in values if not unwanted("", v)]
-    if isinstance(values, dict):
-        return {k: without(v, unwanted) for k, v in values.items() if not unwanted(k, v)}
-    return values
+    return {k: _without(v, unwanted) for k, v in values.items() if not unwanted(k, v)}
+
+
+def _without(value: Json, unwanted: Callable[[str, Json], bool]) -> Json:
+    if isinstance(value, list):
+        return [_without(v, unwanted) for v in value if not unwanted("", v)]
+    return without(value, unwanted) if isinstance(value, dict) else value
 
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:

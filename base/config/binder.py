@@ -64,11 +64,16 @@ OBJECT_DESCRIPTION = 'an object {"type": ..., "args": {...}}'
 GROUP_DESCRIPTION = 'an object {"names": [...], "args": {...}, "from_step": ...}'
 
 
+def origin_of(annotation: Annotation) -> tuple[Any, tuple[Any, ...]]:
+    """Return the form of an annotation, such as `list`, None without one; and its members."""
+    return get_origin(annotation), get_args(annotation)
+
+
 @dataclass(frozen=True)
 class Signature:
     """The arguments of a class's constructor."""
 
-    cls: type
+    cls: type[Any]
     from_program: tuple[str, ...]
     """The names of the arguments that the program supplies, in order."""
     arguments: Mapping[str, Parameter]
@@ -108,7 +113,7 @@ def signature_of(cls: type) -> Signature:
     return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
 
 
-def parameters_of(cls: type) -> list[Parameter]:
+def parameters_of(cls: type[Any]) -> list[Parameter]:
     """Return the parameters of the constructor of `cls`; an annotation is `Any` if it is missing or
     has unknown names."""
     try:
@@ -126,13 +131,13 @@ def parameters_of(cls: type) -> list[Parameter]:
     ]
 
 
-def owners(cls: type) -> list[type]:
+def owners(cls: type) -> list[type[Any]]:
     """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and
     dataclasses that annotate `**options`, as in `Annotated[Any, Settings]`."""
     classes = []
     for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
         classes.append(owner)
-        for annotation in getattr(owner.__init__, "__annotations__", {}).values():
+        for annotation in getattr(vars(owner)["__init__"], "__annotations__", {}).values():
             if get_origin(annotation) is Annotated:
                 classes += filter(is_dataclass, get_args(annotation))
     return classes
@@ -142,7 +147,7 @@ def owners(cls: type) -> list[type]:
 class BoundClass:
     """A class with its bound arguments, of which objects are built."""
 
-    cls: type
+    cls: type[Any]
     signature: Signature
     key: str
     """The dotted key of the object's description in the config."""
@@ -322,7 +327,7 @@ class Binder:
             return ConfigFault(key, value, f"is missing: {self._wanted(annotation)}")
         if annotation is Any:
             return value
-        if get_origin(annotation) in UNIONS:
+        if origin_of(annotation)[0] in UNIONS:
             return self._bind_member(annotation, value, key)
         if isinstance(value, dict):
             return self._bind_mapping(annotation, value, key)
@@ -332,9 +337,9 @@ class Binder:
 
     def _bind_mapping(self, annotation: Annotation, value: Config, key: str) -> Bound:
         """Bind an object of JSON: the description of an object, or values by name."""
-        origin, members = get_origin(annotation), get_args(annotation)
+        origin, members = origin_of(annotation)
         if origin is Annotated and callable(members[1]):
-            return self._bind_named_objects(*members, value, key)
+            return self._bind_named_objects(members[0], members[1], value, key)
         if origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
         if origin is type:
@@ -346,7 +351,7 @@ class Binder:
 
     def _bind_list(self, annotation: Annotation, value: list[Json], key: str) -> Bound:
         """Bind a list of JSON, each element to its own annotation."""
-        origin, members, size = get_origin(annotation), get_args(annotation), _size(annotation)
+        (origin, members), size = origin_of(annotation), _size(annotation)
         if origin not in SEQUENCES or size not in (None, len(value)):
             return self._misfit(annotation, value, key)
         kinds = repeat(members[0]) if size is None else members
@@ -363,7 +368,8 @@ class Binder:
         if not _fits(annotation, value):
             return self._misfit(annotation, value, key)
         # An annotated number is the first member of its annotation.
-        return float(value) if float in (annotation, *get_args(annotation)[:1]) else value
+        is_real = float in (annotation, *get_args(annotation)[:1])
+        return float(value) if is_real and isinstance(value, int) else value
 
     def _misfit(self, annotation: Annotation, value: Json, key: str) -> ConfigFault:
         return ConfigFault(key, value, self._wanted(annotation))
@@ -475,7 +481,7 @@ class Binder:
 
     def described(self, annotation: Annotation) -> str:
         """Describe the plain values that fit `annotation`; "" if no plain value fits."""
-        origin, members = get_origin(annotation), get_args(annotation)
+        origin, members = origin_of(annotation)
         if origin is Annotated and callable(members[1]):
             return self.described(members[0])
         if origin is Annotated:
@@ -523,16 +529,16 @@ def _unknown(value: Config, entries: Sequence[str], key: str, owner: str) -> lis
 
 def _size(annotation: Annotation) -> int | None:
     """Return the length that an annotation asks of a list; None for any length."""
-    members = get_args(annotation)
-    return len(members) if get_origin(annotation) is tuple and members[-1] is not ... else None
+    origin, members = origin_of(annotation)
+    return len(members) if origin is tuple and members[-1] is not ... else None
 
 
 def _fits(annotation: Annotation, value: Json) -> bool:
     """Return whether a value that is neither a list nor an object fits an annotation."""
-    members = get_args(annotation)
-    if get_origin(annotation) is Annotated:
+    origin, members = origin_of(annotation)
+    if origin is Annotated:
         return _fits(members[0], value) and value in members[1]
-    if get_origin(annotation) is Literal:
+    if origin is Literal:
         return value in members and type(value) in map(type, members)
     if type(value) is int and annotation in (int, float):
         return abs(value) <= MAX_INTEGER

@@ -8,7 +8,7 @@ from typing import Any
 
 from base.config import sources
 from base.config.binder import Annotation, Binder, BoundClass, bound_classes, built, faults
-from base.config.values import Override, merge
+from base.config.values import Override, merge, set_value
 from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
 from utils.files import PLAIN_NAME
 from utils.strict_json import Config, Json, children, differences, nested, without
@@ -67,9 +67,9 @@ class Plan:
         for override in overrides:
             config = copy.deepcopy(plan.config)
             try:
-                if override.key is None:
-                    override = override._replace(key=plan.main_root())
-                override.set_in(config)
+                key = plan.main_root() if override.key is None else override.key
+                set_value(config, key, override.value)
+                override = override._replace(key=key)
                 plan = replace(plan, config=config, overrides=(*plan.overrides, override))
             except ConfigFault as fault:
                 plan = replace(plan, refused=(*plan.refused, fault.of(override.option)))
@@ -124,10 +124,9 @@ class Plan:
     @property
     def name(self) -> str:
         """The name of the experiment, which is also that of a folder."""
-        name = children(self.config).get("name")
-        if not _is_name(name):
+        if not _is_name(children(self.config).get("name")):
             self.checked()  # refuses the name
-        return name
+        return self.config["name"]
 
     @cached_property
     def bound(self) -> dict[str, Any]:

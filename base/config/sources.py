@@ -20,7 +20,9 @@ def bound_sources(loader: BoundClass | None) -> dict[str, BoundClass]:
 def main_datasets(loader: BoundClass | None) -> Iterator[BoundClass]:
     """Yield the dataset that is validated on, the first of several, and then each time the dataset
     that it is made of: its argument `dataset`."""
-    dataset = loader.values.get("dataset") if loader else None
+    if loader is None:
+        return
+    dataset = loader.values.get("dataset")
     if bound_sources(loader):
         dataset = next(iter(_sources_of(loader, "valid")), None)
     while dataset := _class_at(dataset):

@@ -52,7 +52,7 @@ TORCH_RANGES = {
 }
 
 
-def _signature(cls: type) -> Signature:
+def _signature(cls: type[Optimizer] | type[LRScheduler]) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
     arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
     for parameter in parameters_of(cls):
@@ -79,7 +79,7 @@ def depends_on_length(schedule: BoundClass) -> bool:
 def divided(groups: Sequence[WeightGroup], names: Iterable[str]) -> list[list[str]]:
     """Divide weights among groups: return the names of those that no pattern matches, and then of
     each group. The first group with a pattern that matches a name gets its weight."""
-    rest, members = [], [[] for _ in groups]
+    rest, members = list[str](), [list[str]() for _ in groups]
     for name in names:
         fitting = (
             members[number]
@@ -142,7 +142,7 @@ def _bounded(annotation: Annotation, bounds: Range) -> Annotation:
     if annotation in (int, float):
         return Annotated[annotation, bounds]
     members = tuple(_bounded(member, bounds) for member in get_args(annotation))
-    origin = get_origin(annotation)
+    origin: Annotation = get_origin(annotation)
     return (Union if origin is UnionType else origin)[members] if members else annotation
 
 
@@ -172,7 +172,7 @@ def _construct(cls: type, first: object, **args: Any) -> Any:
         reason = f"a schedule whose {args.get('total_steps')} steps leave no phase empty"
         reason += ": train for more epochs, or change pct_start"
     except Exception as error:  # Arithmetic with a wrong value may raise any error.
-        reason = f"{cls.__name__} refuses it: {error or type(error).__name__}"
+        reason = f"{cls.__name__} refuses it: {str(error) or type(error).__name__}"
     raise ConfigFault("", args, reason)
 
 

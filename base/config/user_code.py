@@ -45,6 +45,6 @@ def _innermost(error: BaseException) -> tuple[str, object]:
         for base in type(part).__mro__:
             if base.__name__ in KEYS and user_modules.is_module_from_user(module):
                 key, culprit = KEYS[base.__name__], part
-    if key == AUGMENTATION and not culprit.random:
+    if culprit is not None and key == AUGMENTATION and not culprit.random:
         key = PREPROCESSING
     return key, culprit

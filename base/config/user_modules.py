@@ -19,6 +19,7 @@ from utils import strict_json
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import open_file
 from utils.program import PACKAGE, PREFIX, room_of
+from utils.strict_json import children
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +70,14 @@ def load_module(path: str | Path) -> None:
         raise UserError(f"--module {path}: it does not load: {reason}{moved}") from error
     _loaded[name] = content
     for imported in sys.modules.keys() - previous - {name}:
-        file = Path(getattr(sys.modules[imported], "__file__", None) or "").resolve()
-        if file.suffix == ".py" and Path(folder) in file.parents and file.is_file():
-            _loaded[f"{name}/{imported}"] = file.read_bytes()
+        other = Path(getattr(sys.modules[imported], "__file__", None) or "").resolve()
+        if other.suffix == ".py" and Path(folder) in other.parents and other.is_file():
+            _loaded[f"{name}/{imported}"] = other.read_bytes()
 
 
 def _moved_imports(content: bytes) -> str:
     """Return the new names of what a Python file imports from a former place, for a message."""
-    former, moved = strict_json.read(MOVED_IMPORTS), dict[str, str]()
+    former, moved = children(strict_json.read(MOVED_IMPORTS)), dict[str, str]()
     for node in ast.walk(ast.parse(content)):
         names = []
         if isinstance(node, ast.Import):

@@ -87,8 +87,9 @@ def merge(base: Json, values: Json) -> Json:
     Objects are merged key by key, unless their `type` keys differ; any other value replaces that of
     the base.
     """
-    are_objects = isinstance(base, dict) and isinstance(values, dict)
-    if not are_objects or values.get("type", base.get("type")) != base.get("type"):
+    if not isinstance(base, dict) or not isinstance(values, dict):
+        return values
+    if values.get("type", base.get("type")) != base.get("type"):
         return values
     return base | {name: merge(base.get(name), value) for name, value in values.items()}
 
@@ -106,26 +107,27 @@ class Override(NamedTuple):
     key: str | None
     value: Json
 
-    def set_in(self, values: Json) -> None:
-        """Set the value in the values of a config.
 
-        The last name of the key may be new, as for an argument that the config leaves out.
+def set_value(values: Json, key: str, value: Json) -> None:
+    """Set the value at a dotted key in the values of a config.
 
-        Raises:
-            ConfigFault: if the config lacks a parent of the key.
-        """
-        *parents, last = self.key.split(".")
-        holder, parent = values, ""
-        for name in parents:
-            members, parent = children(holder), f"{parent}{name}"
-            if name == "args" and "type" in members:
-                members.setdefault("args", {})
-            if name not in members:
-                raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
-            holder, parent = members[name], f"{parent}."
-        if isinstance(holder, dict):
-            holder[last] = self.value
-        elif last in children(holder):
-            holder[int(last)] = self.value
-        else:
-            raise ConfigFault(self.key, ABSENT, f"no such key{hint(last, children(holder))}")
+    The last name of the key may be new, as for an argument that the config leaves out.
+
+    Raises:
+        ConfigFault: if the config lacks a parent of the key.
+    """
+    *parents, last = key.split(".")
+    holder, parent = values, ""
+    for name in parents:
+        members, parent = children(holder), f"{parent}{name}"
+        if name == "args" and "type" in members:
+            members.setdefault("args", {})
+        if name not in members:
+            raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
+        holder, parent = members[name], f"{parent}."
+    if isinstance(holder, dict):
+        holder[last] = value
+    elif isinstance(holder, list) and last in children(holder):
+        holder[int(last)] = value
+    else:
+        raise ConfigFault(key, ABSENT, f"no such key{hint(last, children(holder))}")

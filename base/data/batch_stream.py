@@ -100,7 +100,7 @@ class BatchStream:
         states = self.carried if self.position.chunk else [None] * len(self._group)
         pairs = zip(self._group, states, strict=True)
         self._chunks = [
-            batch and self._chunk(number, batch, state)
+            None if batch is None else self._chunk(number, batch, state)
             for number, (batch, state) in enumerate(pairs)
         ]
         return self._chunks
@@ -144,7 +144,7 @@ class BatchStream:
         The next chunk of a batch whose state was not carried begins with the initial state.
         """
         data_pass, batch, chunk = self.position
-        self.carried = [chunk and chunk.next_state for chunk in self._chunks]
+        self.carried = [None if chunk is None else chunk.next_state for chunk in self._chunks]
         if chunk + 1 < self._num_chunks():
             self.position = Position(data_pass, batch, chunk + 1)
             return
@@ -158,7 +158,8 @@ class BatchStream:
         """Return the number of chunks of the group's longest batch."""
         if self.truncate is None:
             return 1
-        return math.ceil(max(batch.inputs.shape[1] for batch in self._group) / self.truncate)
+        steps = (batch.inputs.shape[1] for batch in self._group if batch is not None)
+        return math.ceil(max(steps) / self.truncate)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, and the carried states."""

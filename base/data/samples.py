@@ -4,9 +4,9 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Column(np.ndarray):
         values = np.asarray(values, order="C")
         atomic_write(path, lambda file: np.save(file, values, allow_pickle=False))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
 
@@ -148,13 +148,20 @@ class Samples(Sequence[Sample]):
             if not isinstance(samples, Samples)
         }
         store = _InMemory([*number_of])
-        in_memory = {
+        by_split = {
             split: store.take(np.array(of)) if of else cls() for split, of in numbers.items()
         }
-        return {split: in_memory.get(split, samples) for split, samples in lists.items()}
+        by_split |= {key: each for key, each in lists.items() if isinstance(each, Samples)}
+        return {split: by_split[split] for split in lists}
 
     def __len__(self) -> int:
         return sum(map(len, self.ranges))
+
+    @overload
+    def __getitem__(self, place: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Samples": ...
 
     def __getitem__(self, place: int | slice) -> "Sample | Samples":
         if isinstance(place, slice):
@@ -203,7 +210,7 @@ class Samples(Sequence[Sample]):
         divide = cache(divide)  # It is not called where files have both.
         splits, notes = self.cached(name, lambda: [[*divide()[0]], divide()[1]])
         samples = {
-            split: self.chosen(f"{name}-{split}", lambda split=split: divide()[0][split])
+            split: self.chosen(f"{name}-{split}", partial(lambda key: divide()[0][key], split))
             for split in splits
         }
         return samples, notes

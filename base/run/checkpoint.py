@@ -8,6 +8,7 @@ import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from operator import itemgetter
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -85,7 +86,7 @@ class CheckpointFile(NamedTuple):
     content: Checkpoint
 
 
-TYPES = {
+TYPES: dict[Any, str] = {
     **{float: "a number", str: "a string", dict: "an object", list: "a list"},
     **{Union: "a string or null", UnionType: "a string or null"},
 }
@@ -121,8 +122,14 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
     The checkpoint at the end of an epoch counts as newer than those within the epoch.
     """
-    paths = [path for path in Path(folder).glob("checkpoint-epoch*.pth") if position(path)]
-    return sorted(paths, key=position, reverse=True)
+    return list(positions(folder))
+
+
+def positions(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
+    """Return the epoch and the step in the names of `checkpoints`, in their order."""
+    paths = Path(folder).glob("checkpoint-epoch*.pth")
+    pairs = [(path, place) for path in paths if (place := position(path))]
+    return dict(sorted(pairs, key=itemgetter(1), reverse=True))
 
 
 def candidates(folder: str | os.PathLike[str]) -> list[Path]:
@@ -139,7 +146,7 @@ def position(path: Path) -> tuple[int, float] | None:
     return int(epoch), math.inf if step is None else int(step)
 
 
-def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically: at every moment the old or the new file is complete.
 
     Raises:
@@ -151,7 +158,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     atomic_write(path, lambda file: file.write(content))
 
 
-def file_content(path: str | os.PathLike[str], checkpoint: Checkpoint) -> memoryview:
+def file_content(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> memoryview:
     """Return the content of a checkpoint's file, which is of safetensors if `path` ends in
     .safetensors, else an archive.
 
@@ -204,7 +211,7 @@ def reloaded(checkpoint: Checkpoint) -> Checkpoint:
     return from_archive(_serialised("a trial", checkpoint))
 
 
-def _serialised(path: str | os.PathLike[str], checkpoint: Checkpoint) -> io.BytesIO:
+def _serialised(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> io.BytesIO:
     """Return a checkpoint's file, checked as when it is read; see `file_content`."""
     content = {"format": FORMAT, **checkpoint}
     write = to_safetensors if Path(path).suffix == SUFFIX else to_archive
@@ -215,7 +222,8 @@ def _serialised(path: str | os.PathLike[str], checkpoint: Checkpoint) -> io.Byte
 
 def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
     """Check the contents of a file of `size` bytes, and return them."""
-    if not isinstance(content, dict) or not content.keys() >= REQUIRED_KEYS:
+    entries = content.keys() if isinstance(content, dict) else set()
+    if not entries >= REQUIRED_KEYS:
         names = ", ".join(sorted(REQUIRED_KEYS))
         raise CheckpointError(f"not a checkpoint of this project (no {names})")
     check_version(path, content["format"], FORMAT, "train anew")
@@ -311,7 +319,7 @@ def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:
     return arguments
 
 
-def to_share(checkpoint: Checkpoint) -> Checkpoint:
+def to_share(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return a checkpoint to give away: without training state and without absolute paths.
 
     Weights are in half precision (11-bit significand), and load as usual. The run cannot be
@@ -321,10 +329,10 @@ def to_share(checkpoint: Checkpoint) -> Checkpoint:
         checkpoint: the result of `load_checkpoint`.
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
-    shared = {name: value for name, value in checkpoint.items() if name in names}
+    shared: dict[str, Any] = {name: value for name, value in checkpoint.items() if name in names}
     shared["config"] = without(
         checkpoint["config"],
-        lambda name, value: name in ("root", "cache") or re.match(_PATH, str(value)),
+        lambda name, value: name in ("root", "cache") or bool(re.match(_PATH, str(value))),
     )
     shared["state_dict"] = {
         name: value.half() if value.is_floating_point() else value
@@ -365,12 +373,12 @@ def check_weights(
     `source`, differ from those of `model`, which may be on the device "meta"."""
     needed, differing = model.state_dict(), []
     for name in sorted(needed.keys() | state.keys()):
-        weights = [weights.get(name) for weights in (state, needed)]
-        shape, expected = ("none" if w is None else tuple(w.shape) for w in weights)
-        if shape != expected:
+        weight, wanted = state.get(name), needed.get(name)
+        if weight is None or wanted is None or weight.shape != wanted.shape:
+            shape, expected = ("none" if w is None else tuple(w.shape) for w in (weight, wanted))
             differing.append(f"{short(name)[1:-1]}: shape {shape} instead of {expected}")
-        elif (kind := _kind(weights[0])) != (expected := _kind(weights[1])):
-            differing.append(f"{short(name)[1:-1]}: {kind} instead of {expected}")
+        elif (kind := _kind(weight)) != (kind_wanted := _kind(wanted)):
+            differing.append(f"{short(name)[1:-1]}: {kind} instead of {kind_wanted}")
     if differing:
         raise CheckpointError(
             f"{source}: its weights do not fit the config's architecture:{listed(differing)}"

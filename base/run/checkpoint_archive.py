@@ -7,7 +7,7 @@ torch would allocate whatever the pickle says, so it is compared with the size o
 import math
 import pickle
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -84,7 +84,7 @@ LEAVES = frozenset(
 )
 """The types of values that hold no other values."""
 _VIEW = (_Storage, int, tuple, tuple, bool, OrderedDict)
-CALLS = {
+CALLS: dict[tuple[str, str], tuple[Callable[..., Any], list[tuple[type, ...]]]] = {
     ("collections", "OrderedDict"): (OrderedDict, [()]),
     ("collections", "Counter"): (Counter, [(dict,)]),
     ("__builtin__", "set"): (set, [(list,)]),
@@ -136,6 +136,8 @@ _OPCODES = b"".join(
     )
 )
 """Opcodes of all this, as torch writes them."""
+_HANDLERS: dict[int, Callable[..., None]] = {n: pickle._Unpickler.dispatch[n] for n in _OPCODES}
+"""The methods of Python's unpickler for them."""
 
 
 class _Reader(pickle._Unpickler):
@@ -150,7 +152,7 @@ class _Reader(pickle._Unpickler):
         file_bytes: the bytes of the file.
     """
 
-    dispatch: ClassVar = {code: pickle._Unpickler.dispatch[code] for code in _OPCODES}
+    stack: list[Any]
 
     def __init__(self, content: bytes, sizes: dict[str, int], file_bytes: int) -> None:
         super().__init__(BytesIO(content))
@@ -210,16 +212,18 @@ class _Reader(pickle._Unpickler):
 
     def load_setitem(self) -> None:
         self._check_key(self.stack[-2])
-        super().load_setitem()
+        _HANDLERS[pickle.SETITEM[0]](self)
 
     def load_setitems(self) -> None:
         for key in self.stack[::2]:
             self._check_key(key)
-        super().load_setitems()
+        _HANDLERS[pickle.SETITEMS[0]](self)
 
-    dispatch[pickle.BUILD[0]] = load_build
-    dispatch[pickle.SETITEM[0]] = load_setitem
-    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {
+        **_HANDLERS,
+        **{pickle.BUILD[0]: load_build, pickle.SETITEM[0]: load_setitem},
+        pickle.SETITEMS[0]: load_setitems,
+    }
 
     def _check_key(self, key: Any) -> None:
         """Count a key before its hash is computed, which for tuples in tuples might never end."""
@@ -230,7 +234,7 @@ class _Reader(pickle._Unpickler):
         """Yield what a value holds, at any depth and as often as it is repeated, and count it."""
         level, depth = [value], 0
         while level:
-            depth, inner = depth + 1, []
+            depth, inner = depth + 1, list[Any]()
             if depth > MAX_DEPTH:
                 raise CheckpointError(f"values in each other more than {MAX_DEPTH} deep")
             for value in level:
@@ -258,8 +262,8 @@ class _Pickling:
 
         def reducer_override(self, value: Any) -> Any:
             if type(value) is nn.Parameter:
-                arguments = (value.data, value.requires_grad, OrderedDict())
-                return torch._utils._rebuild_parameter, arguments
+                hooks: OrderedDict[str, Any] = OrderedDict()
+                return torch._utils._rebuild_parameter, (value.data, value.requires_grad, hooks)
             if isinstance(value, Tensor) and value.grad_fn is not None:
                 raise CheckpointError("a tensor is not saved with its graph: use detach()")
             if type(value) is not Tensor or not _is_dense(value):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from functools import cache
 from importlib import metadata
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
             if path.exists() and read_bytes(path) != content:
                 set_aside(path, "former")
             if not path.exists():
-                atomic_write(path, lambda file, content=content: file.write(content))
+                atomic_write(path, methodcaller("write", content))
     return {
         "command": sys.argv,
         "package": version(),

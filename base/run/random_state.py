@@ -1,7 +1,7 @@
 """Seeds, saves and restores all random number generators together."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,9 @@ def seed_all(seed: int) -> None:
 def random_state() -> dict[str, Any]:
     """Return the states of all generators as tensors and plain values."""
     version, numbers, gaussian = random.getstate()
-    algorithm, keys, *rest = np.random.get_state()
+    full = np.random.get_state(legacy=False)
+    algorithm, keys = full["bit_generator"], full["state"]["key"]
+    rest = full["state"]["pos"], full["has_gauss"], full["gauss"]
     state = {
         "torch": torch.get_rng_state(),
         "python": [version, list(numbers), gaussian],
@@ -48,7 +50,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     if torch.cuda.is_available():
         # A process among several uses only its current device; a single process may use any.
         several = distributed.world_size() > 1
-        devices = ["cuda"] if several else range(torch.cuda.device_count())
+        devices: Iterable[int | str] = ["cuda"] if several else range(torch.cuda.device_count())
         for device, generator in zip(devices, state.get("cuda", ()), strict=False):
             torch.cuda.set_rng_state(generator, device)
     if torch.backends.mps.is_available() and "mps" in state:

@@ -18,7 +18,7 @@ from base.run.checkpoint import BEST, candidates, checkpoints
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
-from utils.strict_json import Config, Json
+from utils.strict_json import Config
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class RunFolder:
             **provenance.record(self.models, device),
         }
         write_json(self.models / RESOLVED_CONFIG, resolved_config)
-        self._record = {"name": self.name, "run_id": self.run_id, "seed": seed}
+        self._record: dict[str, Any] = {"name": self.name, "run_id": self.run_id, "seed": seed}
         self._record["runs"] = [*previous, start]
         write_json(self.models / RECORD, self._record)
         return bool(previous)
@@ -237,13 +237,13 @@ class RunFolder:
         self._record["runs"][-1]["ended"] = ended
         write_json(self.models / RECORD, self._record)
 
-    def recorded_start(self) -> tuple[Json, str | None]:
+    def recorded_start(self) -> tuple[Config, str | None]:
         """Return the given config of the last start, and the path of its initial weights or None.
 
         Raises:
             CheckpointError: if the run was stopped before its config was recorded.
         """
-        last = next(reversed(self._starts()), {})
+        last: dict[str, Any] = next(reversed(self._starts()), {})
         if "config" not in last:
             raise CheckpointError(
                 f"{self.models}: no checkpoint found, and no record of its config; start it again: "

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from logger.metrics_csv import read_rows
 from utils import strict_json
 from utils.checks import first_line
-from utils.strict_json import children, nested
+from utils.strict_json import Config, children, nested
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,9 @@ def read_runs(folders: Sequence[str]) -> Iterator[Run]:
 
 def read_run(folder: Path) -> Run:
     """Return the run in a folder."""
-    config = strict_json.read(folder / "config.json")
-    config = {key: value for key, value in nested(config) if not children(value)}
-    record = strict_json.read(folder / "run.json")
+    values_of_config = nested(strict_json.read(folder / "config.json"))
+    config: Config = {key: value for key, value in values_of_config if not children(value)}
+    record = children(strict_json.read(folder / "run.json"))
     config.setdefault(SEED, record["seed"])  # A config may lack it.
     starts = record["runs"]
     monitor, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run:
             values |= {"best": row[name], "best_epoch": int(row["epoch"])}
     values |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
-        scores = strict_json.read(path)
+        scores = children(strict_json.read(path))
         split, overrides = scores["split"], scores.pop("options").get("overrides", [])
         if not any(option == "-o" for option, *_ in overrides):  # -o may name other data.
             values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
@@ -91,8 +91,9 @@ def finite_numbers(values: dict[str, Any]) -> dict[str, float]:
     """Return the finite numbers in a row of a table, or in a record, by dotted name."""
     numbers = {}
     for name, value in nested(values):
-        with suppress(TypeError, ValueError):
-            numbers[name] = float(value)
+        if isinstance(value, int | float | str):
+            with suppress(ValueError):
+                numbers[name] = float(value)
     return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
@@ -123,17 +124,17 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
     for run in runs:
         if run["state"] == "finished":
             settings = sorted((key, repr(run.get(key))) for key in run.maps[1].keys() - {SEED})
-            groups[repr(settings)][run.get(SEED)] = run
+            groups[repr(settings)][run[SEED]] = run
     for by_seed in groups.values():
         members = list(by_seed.values())
         if len(members) < 2:
             continue
         first, seeds = members[0], ", ".join(map(str, sorted(by_seed)))
-        values = {"run": f"{first.get('name')}: {len(members)} seeds", "state": "mean"}
-        values |= {"n": len(members), "monitor": first.get("monitor")}
+        values: dict[str, Any] = {"run": f"{first.get('name')}: {len(members)} seeds"}
+        values |= {"state": "mean", "n": len(members), "monitor": first.get("monitor")}
         for name, value in first.maps[0].items():
-            numbers = [run.get(name) for run in members]
-            if isinstance(value, float) and None not in numbers:
+            numbers = [number for run in members if (number := run.get(name)) is not None]
+            if isinstance(value, float) and len(numbers) == len(members):
                 values[name] = statistics.fmean(numbers)
                 values[f"{name}_std"] = statistics.stdev(numbers)
-        yield Run(values, first.maps[1] | {SEED: seeds})
+        yield Run(values, {**first.maps[1], SEED: seeds})

@@ -62,9 +62,10 @@ class Sums:
 
     def all_reduced(self) -> "Sums":
         """Return sums of loss, sequences, points and skipped over all processes; the rest is 0."""
-        totals = [self.loss, self.sequences, self.points, self.skipped]
-        *totals, skipped = distributed.all_reduce_sum(totals)
-        return Sums(*totals, skipped=skipped)
+        loss, sequences, points, skipped = distributed.all_reduce_sum(
+            [self.loss, self.sequences, self.points, self.skipped]
+        )
+        return Sums(loss, sequences, int(points), skipped=int(skipped))
 
     @property
     def loss_per_point(self) -> float:
@@ -99,8 +100,8 @@ class RunState:
     """
 
     def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
-        self.metrics, self.sums, self.values = metrics, Sums(), {}
-        self.progress = Progress()
+        self.metrics, self.sums, self.progress = metrics, Sums(), Progress()
+        self.values: dict[str, float] = {}
         self.resumed_from: Path | None = None
 
     # Changes by a step.

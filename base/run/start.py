@@ -136,7 +136,7 @@ class Start:
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
         network = self.plans.try_constructors(self.plan, self.network_arguments)
-        if network is not None and self.checkpoint is not None:
+        if network is not None:
             self.give_weights(network)
         return self
 
@@ -151,14 +151,16 @@ class Start:
         return [name for name in network.state_dict() if name not in content["state_dict"]]
 
     def give_weights(self, network: BaseModel) -> None:
-        """Load the checkpoint's weights into a network, for a new run extended to the network's
+        """Load the weights of the checkpoint, if any, into a network, for a new run extended to its
         alphabet; on the device "meta" they only have to fit. The network keeps its `new_weights`.
 
         Raises:
             CheckpointError: if a weight finds no place; names the weights, or the arguments that
                 differ.
         """
-        content, path = self.checkpoint.content, self.checkpoint.path
+        if self.checkpoint is None:
+            return
+        path, content = self.checkpoint
         device, initial = next(network.parameters()).device, network.state_dict()
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
         alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
@@ -169,7 +171,8 @@ class Start:
         try:
             check_weights(network, weights, path)
         except CheckpointError as error:
-            if differing := differing_arguments(content["config"].get("arch"), self.plan["arch"]):
+            stored, present = content["config"].get("arch"), self.plan.bound["arch"]
+            if differing := differing_arguments(stored, present):
                 fault = error if new else f"{path}: does not fit the config"
                 raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
             raise
@@ -178,12 +181,15 @@ class Start:
 
     def is_finished(self) -> bool:
         """Return whether a resumed run's trainer has nothing left to do."""
-        previous = self.checkpoint.content["config"] if self.is_resumed else {}
-        same_trainer = self.plan.config["trainer"] == previous.get("trainer")
-        return same_trainer and self.run.is_finished()
+        if self.checkpoint is None or not self.is_resumed:
+            return False
+        previous = self.checkpoint.content["config"].get("trainer")
+        return self.plan.config["trainer"] == previous and self.run.is_finished()
 
     def older(self) -> "Start | None":
         """Return the start from the next older usable checkpoint, or None; see `tries_older`."""
+        if self.checkpoint is None or not self.tries_older:
+            return None
         path = self.checkpoint.path
 
         def find() -> CheckpointFile | None:
@@ -191,15 +197,15 @@ class Start:
                 return newest_checkpoint(path.parent, path)
             return None
 
-        checkpoint = distributed.broadcast_object(find) if self.tries_older else None
+        checkpoint = distributed.broadcast_object(find)
         return checkpoint and replace(self, checkpoint=checkpoint)
 
     def check_data(self, loaded: Loaded) -> None:
         """Raise a DataError if a resumed run's data have changed."""
-        if not self.is_resumed:
+        if self.checkpoint is None or not self.is_resumed:
             return
-        path, facts = self.checkpoint.path, self.checkpoint.content.get("dataset")
-        if changed := loaded.changed_splits(facts):
+        path, content = self.checkpoint
+        if changed := loaded.changed_splits(content.get("dataset")):
             problem = "the data are not those of the run: other lines, texts, ink or another order"
             raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
 
@@ -209,8 +215,9 @@ class Start:
 
     def adjusted(self, previous: Plan) -> list[Override]:
         """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
-        schedule, trainer = (self.plan.checked()[key] for key in ("lr_scheduler", "trainer"))
-        cause, fits = trainer.cls.depends_on_epochs(trainer.defaults | trainer.values), True
+        bound, fits = self.plan.checked().bound, True
+        schedule, trainer = bound["lr_scheduler"], bound["trainer"]
+        cause = trainer.cls.depends_on_epochs({**trainer.defaults, **trainer.values})
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
@@ -236,10 +243,12 @@ def resolve_start(request: Request, plans: Plans, locks: ExitStack | None = None
         UserError: if the training cannot begin, or another process holds the run.
     """
     if request.config:
-        start = new_start(request, plans)
+        start = new_start(request, request.config, plans)
         if request.start_or_resume:
             return start_or_resume(request, start, locks)
         return start.tried()
+    if request.resume is None:
+        raise UserError("a training begins with a config or a checkpoint, and there is neither")
     place = resolve_checkpoint(request.resume)
     run = RunFolder.resumed(place, request.run_id)
     if run is None:
@@ -252,9 +261,9 @@ def resolve_start(request: Request, plans: Plans, locks: ExitStack | None = None
     return restart(request, plans, run).tried()
 
 
-def new_start(request: Request, plans: Plans) -> Start:
+def new_start(request: Request, config: str, plans: Plans) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = plans.from_file(request.config)
+    plan = plans.from_file(config)
     name = request.resume or suggested_network(plan.with_overrides(request.overrides))
     checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
@@ -268,7 +277,7 @@ def suggested_network(plan: Plan) -> str | None:
     datasets = [*main_datasets(plan["data_loader"])]
     if plan["arch"] is not None or faults(datasets):
         return None
-    names = ((part.defaults | part.values).get("network") for part in datasets)
+    names = ({**part.defaults, **part.values}.get("network") for part in datasets)
     return next(filter(None, names), None)
 
 
@@ -280,7 +289,7 @@ def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> 
     plans, checkpoint = start.plans, _find(start.run.models, needs_state=True)
     previous = plans.of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
-    advice = partial(request.advice, Path(request.config), start.run.models)
+    advice = partial(request.advice, Path(start.plan.source), start.run.models)
     resumed = Start(
         plans, previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
     )
@@ -319,10 +328,11 @@ def restart(request: Request, plans: Plans, run: RunFolder) -> Start:
     """Return the start of `run` from its beginning; it was stopped before its first checkpoint."""
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
-    checkpoint = _find(Path(weights_from)) if weights_from else None
+    origin = Path(weights_from) if weights_from else None
+    checkpoint = None if origin is None else _find(origin)
     plan = plans.of(values, str(run.models / "run.json"))
     config = run.models / run_folder.RESOLVED_CONFIG
-    advice = partial(request.advice, config, weights_from and Path(weights_from))
+    advice = partial(request.advice, config, origin)
     start = Start(plans, plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
     start.check_changes(plan)
     return start

@@ -53,12 +53,12 @@ class StopRequest:
         All processes call this together, and get the same answer.
         """
         timed_out = distributed.is_main() and time.monotonic() >= self._end
-        number, failed, timed_out = distributed.all_reduce_max(
+        number, failed, is_over = distributed.all_reduce_max(
             [self._received, self.failure is not None, timed_out]
         )
         self.signal = self.signal or number or None
         self.immediate = self.signal is not None or bool(failed)
-        self.requested = self.immediate or bool(timed_out)
+        self.requested = self.immediate or bool(is_over)
         return self.requested
 
     def __enter__(self) -> "StopRequest":

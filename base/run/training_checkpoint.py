@@ -21,6 +21,7 @@ from base.run.checkpoint import (
     checkpoints,
     load_checkpoint,
     position,
+    positions,
     save_checkpoint,
 )
 from base.run.checkpoint_archive import make_whole
@@ -189,23 +190,24 @@ class RunCheckpoints:
         source, progress, lost_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
-            for path in checkpoints(self.run.models):
-                if position(path) > resumed:  # It is damaged, as it was not resumed.
+            for path, place in positions(self.run.models).items():
+                if place > resumed:  # It is damaged, as it was not resumed.
                     log.warning("%s is not resumed; renamed to %s", path, set_aside(path))
-            lost_best = progress.best_epoch is not None and not self._find_best(source)
+            epoch = progress.best_epoch
+            lost_best = epoch is not None and not self._find_best(source, epoch)
         if distributed.broadcast_object(lambda: lost_best):
             self.state.forget_best()
         self._last_save = time.monotonic()
 
-    def _find_best(self, source: Path) -> bool:
-        """Find the best epoch's checkpoint in the folder of `source`, and make the checkpoint the
-        best checkpoint of this run; return whether it was found."""
-        progress, (_, monitored) = self.state.progress, self.settings.monitored
-        for name in (BEST, checkpoint_name(progress.best_epoch)):
+    def _find_best(self, source: Path, epoch: int) -> bool:
+        """Find the checkpoint of the best `epoch` in the folder of `source`, and make it the best
+        checkpoint of this run; return whether it was found."""
+        best, (_, monitored) = self.state.progress.best, self.settings.monitored
+        for name in (BEST, checkpoint_name(epoch)):
             with suppress(CheckpointError):
                 checkpoint = load_checkpoint(source.with_name(name))
                 value = checkpoint["metrics"].get(monitored)
-                if (checkpoint["epoch"], value) == (progress.best_epoch, progress.best):
+                if (checkpoint["epoch"], value) == (epoch, best):
                     link_or_copy(source.with_name(name), self.run.best)
                     return True
         return False

@@ -102,15 +102,15 @@ class TrainingSettings:
     keep_normalisation: bool = False  # used before the trainer, where the data are prepared
 
     @property
-    def monitored(self) -> tuple[str, str | None]:
-        """The direction, "min" or "max", and the name of the monitored value, or "" and None."""
+    def monitored(self) -> tuple[str, str]:
+        """The direction, "min" or "max", and the name of the monitored value; or "" and ""."""
         mode, _, name = (self.monitor or "").partition(" ")
-        return mode, name or None
+        return mode, name
 
     def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
         """Return the progress after an epoch; a sound epoch with a better value is the new best."""
         mode, name = self.monitored
-        if name is None:
+        if not name:
             return progress
         value, sign = values[name], -1.0 if mode == "max" else 1.0
         limit = math.inf if progress.best is None else sign * progress.best
@@ -152,8 +152,8 @@ class TrainingSettings:
         if self.monitor is None and self.early_stop is not None:
             expected = "null, because nothing is monitored"
             yield ConfigFault("trainer.args.early_stop", self.early_stop, expected)
-        is_known = logged is None or (mode in ("min", "max") and name in logged)
-        if self.monitor is not None and not is_known:
+        is_known = mode in ("min", "max") and name in (logged or ())
+        if self.monitor is not None and logged is not None and not is_known:
             expected = f'"min NAME" or "max NAME" with one of {", ".join(logged)}; or null'
             yield ConfigFault("trainer.args.monitor", self.monitor, expected)
         by_batch = isinstance(schedule, LRScheduler) and self.schedule_by == "batch"

@@ -78,7 +78,7 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
     modules = list(dict.fromkeys(chain.from_iterable(map(nn.Module.modules, networks))))
     modes = [(module, module.training) for module in modules]
     buffers = [(module, *item) for module in modules for item in module._buffers.items()]
-    values = [None if buffer is None else buffer.clone() for _, _, buffer in buffers]
+    kept = [(buffer, buffer.clone()) for *_, buffer in buffers if buffer is not None]
     for network in networks:
         network.eval()
     try:
@@ -86,9 +86,10 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode  # `train` would set all of its modules.
-        for (module, name, buffer), value in zip(buffers, values, strict=True):
-            if digest(buffer) != digest(value):
-                buffer.copy_(value)
+        for tensor, value in kept:
+            if digest(tensor) != digest(value):
+                tensor.copy_(value)
+        for module, name, buffer in buffers:
             setattr(module, name, buffer)  # `forward` may have put another tensor in its place.
 
 
@@ -119,12 +120,13 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     Raises:
         ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
     """
-    rates, training, validation = [*Sums().rates()], [], []
+    rates, training, validation = [*Sums().rates()], list[str](), list[str]()
     reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
-    parts = {"loss": loss} | {f"metrics.{number}": part for number, part in enumerate(metrics)}
-    for key, part in parts.items():
+    parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
+    parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
+    for key, part in parts:
         with errors_as_config_fault(key, part, "one with a name"):
-            names = [*Sums().losses(part.name)] if part is loss else [*part.names]
+            names = [*Sums().losses(part.name)] if isinstance(part, BaseLoss) else [*part.names]
             for name in names:
                 is_name = isinstance(name, str) and name.isidentifier()
                 if not is_name or name in {*reserved, *validation}:
@@ -133,5 +135,5 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
                     )
                     raise ConfigFault(key, type(part).__name__, expected)
             validation += names
-            training += names if part is loss or part.in_training else []
+            training += names if isinstance(part, BaseLoss) or part.in_training else []
     return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

@@ -6,9 +6,10 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +26,33 @@ from utils.checks import ConfigFault
 
 log = logging.getLogger(__name__)
 
+Tensors: TypeAlias = list[Tensor] | tuple[Tensor, ...]
 State = dict[str, Any]
 """Tensors and plain values by name, as in torch's states."""
 
 
-def has_modes(optimizer: Optimizer) -> bool:
-    """Return whether an optimiser, as a schedule-free one, has further weights to evaluate with,
-    which `eval()` puts into the network, and `train()` takes out again."""
-    return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
+@torch.no_grad()
+def move_average(max_decay: float, average: Tensors, weights: Tensors, count: Tensor | int) -> None:
+    """Move the average towards the weights, faster in the first steps.
+
+    The decay is that of TensorFlow's ExponentialMovingAverage with `num_updates`: a constant decay
+    would keep a trace of the initial weights for many times 1 / (1 - decay) steps.
+    """
+    decay = min(max_decay, (1 + int(count)) / (10 + int(count)))
+    torch._foreach_lerp_(average, weights, 1 - decay)
 
 
-def step_schedule(schedule: LRScheduler | None, value: float | None = None) -> None:
+@runtime_checkable
+class HasModes(Protocol):
+    """An optimiser, as a schedule-free one, with further weights to evaluate with, which `eval`
+    puts into the network, and `train` takes out again."""
+
+    def eval(self) -> object: ...
+
+    def train(self) -> object: ...
+
+
+def step_schedule(schedule: LRScheduler | None, value: float = math.nan) -> None:
     """Advance a schedule, if there is one; ReduceLROnPlateau needs the `value`.
 
     A schedule of fixed length ends with the run's last step, and stays there.
@@ -75,10 +92,11 @@ class OptimizerStep:
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
-        self.average = self._evaluated = None
+        self.average, self._evaluated = None, self.model
         if settings.ema_decay is not None:
-            self.average = AveragedModel(self.model, multi_avg_fn=self._move_average)
-        if has_modes(self.optimizer):
+            move = partial(move_average, settings.ema_decay)
+            self.average = AveragedModel(self.model, multi_avg_fn=move)
+        if isinstance(self.optimizer, HasModes):
             if self.average is not None:
                 name = type(self.optimizer).__name__
                 expected = f"null: {name} has weights to evaluate with, by eval() and train()"
@@ -94,7 +112,7 @@ class OptimizerStep:
         weights of the optimiser's evaluation mode."""
         if self.average is not None:
             return self.average.module
-        if self._evaluated is None:
+        if not isinstance(self.optimizer, HasModes):
             return self.model
         # Back in the training mode, weights would differ by rounding: a run in which this happened
         # more often, as one that was stopped and saved, would be another one.
@@ -109,8 +127,8 @@ class OptimizerStep:
     @property
     def stateful(self) -> dict[str, Any]:
         """The parts that a step changes, by name; each has a `state_dict`."""
-        parts = {"model": self.model, "average": self.average, "optimizer": self.optimizer}
-        parts["lr_scheduler"] = self.lr_scheduler
+        parts: dict[str, Any] = {"model": self.model, "average": self.average}
+        parts |= {"optimizer": self.optimizer, "lr_scheduler": self.lr_scheduler}
         return {name: part for name, part in parts.items() if part is not None}
 
     @property
@@ -189,21 +207,10 @@ class OptimizerStep:
         if self.settings.schedule_by == "batch":
             step_schedule(self.lr_scheduler)
 
-    def end_epoch(self, value: float | None) -> None:
+    def end_epoch(self, value: float) -> None:
         """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""
         if self.settings.schedule_by == "epoch":
             step_schedule(self.lr_scheduler, value)
-
-    @torch.no_grad()
-    def _move_average(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
-        """Move the average towards the weights, faster in the first steps.
-
-        The decay is that of TensorFlow's ExponentialMovingAverage with `num_updates`: a constant
-        decay would keep a trace of the initial weights for many times 1 / (1 - decay) steps.
-        """
-        count = int(self.average.n_averaged)
-        decay = min(self.settings.ema_decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(average, weights, 1 - decay)
 
     def are_finite(self) -> bool:
         """Return whether all weights are finite."""

@@ -60,7 +60,7 @@ class Soundness:
 
     def remember(self, chunks: Sequence[Chunk | None]) -> None:
         """Let the loss on the chunks of this step decide whether the state is sound."""
-        self._last_batches = [chunk and chunk.batch for chunk in chunks]
+        self._last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
 
     def forget(self) -> None:
         """Let the weights alone decide, as computing the loss may fail."""
@@ -74,14 +74,17 @@ class Soundness:
         last step has increased by at most `MAX_LOSS_INCREASE` since the first step.
         """
         progress, saved = self._state.progress, self._checkpoints.saved
-        is_unchanged = saved and saved.step == progress.step and self._state.sums.steps == 0
-        if is_unchanged and progress.skipped_in_row > saved.skipped_in_row:
+        skipped = 0
+        if saved is not None and saved.step == progress.step:
+            skipped = progress.skipped_in_row - saved.skipped_in_row
+        if skipped > 0 and self._state.sums.steps == 0:
             return "every step since the last checkpoint was skipped"
         if not self._optimizer_step.are_finite():
             return "weights are not finite"
-        if self._last_batches is None:
+        first = progress.first_loss
+        if self._last_batches is None or first is None:
             return None
-        sums, first = self._evaluate(self._last_batches), progress.first_loss
+        sums = self._evaluate(self._last_batches)
         if sums.loss_per_point <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
             return None
         change = f"from {first:.3g} in the first step to {sums.loss_per_point:.3g}"

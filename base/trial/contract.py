@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from utils.checks import ConfigFault, first_of
 
 log = logging.getLogger(__name__)
 
-HOOKS = ("forward_batch", "extra_metrics", "dry_run", "is_complete")
+HOOKS: tuple[str, ...] = ("forward_batch", "extra_metrics", "dry_run", "is_complete")
 HOOKS += ("draw", "on_start", "on_epoch", "on_end")
 """Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
@@ -72,7 +73,7 @@ class Trial:
     @cached_property
     def doubled(self) -> tuple[list[Batch], list[Any]]:
         """The batches that have one of the samples twice, and the outputs for them."""
-        batches = [self.batch.map(lambda values, n=n: values[[n, n]]).trimmed() for n in range(2)]
+        batches = [self.batch.map(itemgetter([n, n])).trimmed() for n in range(2)]
         return batches, [*map(self.output_for, batches)]
 
     @cached_property
@@ -155,7 +156,7 @@ def fault(key: str, part: object, expected: str) -> ConfigFault:
 
 
 @contextmanager
-def unchanged(key: str, part: object, **values: Any) -> Iterator[None]:
+def unchanged(key: str, part: object, /, **values: Any) -> Iterator[None]:
     """A block that raises a ConfigFault for `key` if `part` changes one of some values in place."""
     before = {name: digest(value) for name, value in values.items()}
     yield
@@ -201,11 +202,11 @@ def two_samples(trainer: BaseTrainer) -> Batch:
             batch = dataset[[(0, n) for n in numbers]]
             draws.append((recorded, digest(vars(batch))))
     if draws[0][0] != draws[2][0]:
-        kinds = ", ".join({type(store).__name__ for store in samples.stores})
+        kinds = ", ".join({type(store).__name__ for store in getattr(samples, "stores", ())})
         expected = "one whose samples are the same whenever they are asked for"
         raise ConfigFault("data_loader.args.dataset", kinds, expected)
     if draws[0] != draws[2]:
-        kinds = ", ".join(type(change).__name__ for change in dataset.augmentation)
+        kinds = ", ".join(type(each).__name__ for each in getattr(dataset, "augmentation", ()))
         expected = "transforms without a state that draw only from `generator`"
         raise ConfigFault(AUGMENTATION, kinds, f"{expected}: repeated draws differ")
     return batch.to(trainer.device)
@@ -277,7 +278,7 @@ def metrics_add_up(trial: Trial) -> None:
     """Metrics are made of their sums, and the trainer's extra metrics have names of their own."""
     trainer, batch, output = trial.trainer, trial.batch, trial.output
     values: dict[str, float] = {}
-    held = {"output": trial.doubled[1], "batch": [*map(vars, trial.doubled[0])]}
+    held: dict[str, Any] = {"output": trial.doubled[1], "batch": [*map(vars, trial.doubled[0])]}
     held["weights"] = trainer.optimizer_step.stateful
     for number, metric in enumerate(trainer.valid_metrics):
         key = f"metrics.{number}"
@@ -311,10 +312,10 @@ def _not_adding(metric: BaseMetric, trial: Trial) -> str:
 
     orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
     apart = [values(copy.deepcopy(metric), *order) for order in orders]
-    if not np.allclose(*apart[:2], rtol=1e-3, equal_nan=True):
+    if not np.allclose(apart[0], apart[1], rtol=1e-3, equal_nan=True):
         log.warning("%s has other values for the same outputs: it draws", type(metric).__name__)
         return ""
-    if not np.allclose(*apart[1:3], rtol=1e-3, equal_nan=True):
+    if not np.allclose(apart[1], apart[2], rtol=1e-3, equal_nan=True):
         return "a metric that adds up: it depends on the order of the batches"
     after = [values(metric, *order) for order in orders]
     if not np.allclose(np.array(after), np.array(apart), rtol=1e-3, equal_nan=True):
@@ -375,7 +376,7 @@ def sees_no_padding(trial: Trial) -> None:
 
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     """Refuse `losses` of the pairs that change with more padding behind points and texts."""
-    batch, padded = trial.pairs, {}
+    batch, padded = trial.pairs, dict[str, Any]()
     for name in ("inputs", "targets", "text"):
         if (values := getattr(batch, name)) is not None:
             sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
@@ -491,8 +492,8 @@ def goes_on_as_saved(trial: Trial) -> None:
             make_step(each, batch)
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
-    weights = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
-    weights = [each for each in weights if each[0].is_floating_point() or each[0].is_complex()]
+    steps = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
+    weights = [each for each in steps if each[0].is_floating_point() or each[0].is_complex()]
     # By float32 and by the order of sums, steps on a GPU may differ a little.
     if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
         _, part = trial.blamed("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")

@@ -91,7 +91,8 @@ def _begins(value: Any, other: Any) -> bool:
 
 def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     """Return the owner and the value of each attribute that a step may change."""
-    attributes, kind, step = {}, type(trainer).__name__, trainer.optimizer_step
+    attributes: dict[Attribute, tuple[object, Any]] = {}
+    kind, step = type(trainer).__name__, trainer.optimizer_step
     attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
     parts = trainer.run_checkpoints.all_stateful | {"sampler": trainer.sampler}
     for name, part in parts.items():

@@ -14,7 +14,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.digest import digest
-from base.step.optimizer_step import has_modes, step_schedule
+from base.step.optimizer_step import HasModes, step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
 NUM_TORCH_STEPS = 3
@@ -35,7 +35,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
     A user's schedule is advanced to its end.
     """
-    if has_modes(optimizer):
+    if isinstance(optimizer, HasModes):
         with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
             optimizer.eval()
             optimizer.train()

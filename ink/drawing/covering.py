@@ -161,7 +161,7 @@ class _Looks:
         and a part of the stroke were compared."""
         points, radius = self.page.strokes[cover].points, self._radii[cover]
         low, high = self._boxes[:, cover].reshape(2, 2)
-        near, num_pairs = ((places >= low) & (places <= high)).all(axis=1), 0
+        near, num_pairs = np.all((places >= low) & (places <= high), axis=1), 0
         is_under, inside = np.zeros(near.sum(), bool), places[near]
         if self._has_line[cover]:
             along = path_along(points)

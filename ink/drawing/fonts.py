@@ -107,7 +107,7 @@ def outline(name: str) -> list[np.ndarray]:
     y upwards."""
     # At a large size, curves become polygons with many corners.
     polygons = Path(*_OUTLINES[name]).to_polygons() if len(_OUTLINES[name][0]) else []
-    return [polygon / text_to_path.FONT_SCALE for polygon in polygons]
+    return [np.asarray(polygon) / text_to_path.FONT_SCALE for polygon in polygons]
 
 
 @cache

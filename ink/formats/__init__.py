@@ -124,7 +124,8 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
         DataError: if the file cannot be read, or nothing in it is usable; the message says why.
     """
     path = Path(path).expanduser()
-    return usable(path, parse(path))
+    parsed = parse(path)
+    return parsed if isinstance(parsed, list) else usable(path, parsed)
 
 
 def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
@@ -137,10 +138,8 @@ def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
         raise fault.within(str(path)) from None
 
 
-def usable(path: Path, parsed: Parsed | list[InkPage]) -> list[Sample] | list[InkPage]:
-    """Return the samples or the pages of a file, see `read`; warn of omitted samples."""
-    if isinstance(parsed, list):
-        return parsed
+def usable(path: Path, parsed: Parsed) -> list[Sample]:
+    """Return the samples of a file, see `read`; warn of omitted samples."""
     if not parsed.samples:
         raise parsed.left_out[0].within(str(path))
     for line in summarise(parsed.left_out):
@@ -161,11 +160,12 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
     head = read_head(path)
     if _notes_format(path, head):
         raise NoLines(f"pages of notes, which `{typed('notes')}` reads")
-    format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
-    if format_ is None:
+    pairs = ((f, f.lines) for f in FORMATS if f.lines and f.sniff(head))
+    format_, lines = next(pairs, (None, None))
+    if format_ is None or lines is None:
         raise NoLines(UNKNOWN)
     try:
-        parsed = format_.lines(path, *([loops] if format_.is_archive else []))
+        parsed = lines(path, *([loops] if format_.is_archive else []))
         if not (parsed.samples or parsed.left_out):
             raise Fault("no line of ink")
         return parsed
@@ -242,7 +242,8 @@ def _parsed_pages(path: Path) -> Iterator[InkPage]:
     if format_ is None:
         content = unpacked(head, len(head))
         format_ = next((f for f in FORMATS if f.lines and f.pages and f.sniff(content)), None)
-    yield from format_.pages(path) if format_ else [_page_of_lines(parse_lines(path))]
+    pages = format_.pages if format_ else None
+    yield from pages(path) if pages else [_page_of_lines(parse_lines(path))]
 
 
 def _notes_format(path: Path, head: bytes) -> Format | None:

@@ -60,7 +60,8 @@ class Loops:
 
     def members(self, *arguments: Any) -> Iterable[Any]:
         """Yield the members of an archive, see `members`."""
-        return self.unpack(*arguments) if self.unpack else members(*arguments, self)
+        unpack = self.unpack or partial(members, loops=self)
+        return unpack(*arguments)
 
 
 PLAIN = Loops()
@@ -125,7 +126,7 @@ def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
         return fault.within("")
 
 
-_COMPRESSIONS = {
+_COMPRESSIONS: dict[bytes, tuple[Callable[..., Any], Callable[[], Any]]] = {
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
     # Files made by `xz -9` need 64 MiB.
     b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
@@ -164,7 +165,8 @@ def _unpacking(raw: IO[bytes]) -> IO[bytes]:
     head = raw.read(6)
     raw.seek(0)
     opens = (function for key, (function, _) in _COMPRESSIONS.items() if head.startswith(key))
-    return next(opens, lambda file: file)(raw)
+    opened = next(opens, None)
+    return raw if opened is None else opened(raw)
 
 
 def is_archive(head: bytes) -> bool:
@@ -195,9 +197,10 @@ def members(
                     raise tarfile.ReadError("it does not end as tar archives do")
                 raw.seek(0)
             with tarfile.open(fileobj=stream, mode="r|") as tar:
-                end = unpacked_size = 0
+                end, unpacked_size = 0, 0.0
                 for member in tar:
-                    tar.members = []  # Otherwise tarfile keeps all members in memory.
+                    # Otherwise tarfile keeps all members in memory.
+                    tar.members = []  # type: ignore[attr-defined]  # which typeshed lacks
                     start, end = end, member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
@@ -212,8 +215,8 @@ def members(
                         yield member.name, Fault("a member that is a link or no file")
                     elif member.size > MAX_BYTES:
                         yield member.name, too_large(member.size, MAX_BYTES)
-                    else:
-                        yield member.name, tar.extractfile(member).read()
+                    elif (content := tar.extractfile(member)) is not None:
+                        yield member.name, content.read()
             for block in blocks(stream):  # Read to the end to verify the checksum.
                 unpacked_size += len(block)
                 _check_size(unpacked_size, max_bytes)

@@ -37,7 +37,7 @@ from ink.ink_page import (
 )
 from utils.checks import short
 from utils.files import XML_FORBIDDEN
-from utils.strict_json import Json
+from utils.strict_json import Json, children
 
 DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
 """Dashes and gaps in pixels of each kind of line of two pixels."""
@@ -108,7 +108,7 @@ def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     elements = values.get("elements") if isinstance(values, dict) else None
     if not isinstance(elements, list) or not all(isinstance(e, dict) for e in elements):
         raise Fault("a drawing without a list of elements")
-    return values, elements
+    return children(values), [children(element) for element in elements]
 
 
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
@@ -133,10 +133,10 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
         elif name == RULING and kind == "line":
             ruling.append(_parse_stroke(element, 0))
         elif kind == "text":
-            numbers = (_number(element, name) for name in ("x", "y", "fontSize"))
+            x, y, size = (_number(element, name) for name in ("x", "y", "fontSize"))
             colour = hex_colour(str(element.get("strokeColor", "")))
             layer = layers.setdefault(name, len(layers))
-            typed.append(TypedText(str(element.get("text", "")), *numbers, colour, layer))
+            typed.append(TypedText(str(element.get("text", "")), x, y, size, colour, layer))
         elif kind == "image" and not _number(element, "angle"):
             file = files.get(str(element.get("fileId")))
             url = str(file.get("dataURL", "")) if isinstance(file, dict) else ""
@@ -249,9 +249,9 @@ def to_excalidraw(page: InkPage) -> str:
     for layer in page.by_layer():
         for image in layer.images:
             key = sha256(image.content).hexdigest()[:40]
-            content = {"mimeType": image.media_type, "dataURL": image.data_url}
-            files[key] = {"id": key, **content, "created": 0}
-            values = {"fileId": key, "status": "saved", "scale": [1, 1]}
+            file = {"mimeType": image.media_type, "dataURL": image.data_url}
+            files[key] = {"id": key, **file, "created": 0}
+            values: dict[str, Any] = {"fileId": key, "status": "saved", "scale": [1, 1]}
             corners = scale * np.reshape(image.box, (2, 2))
             elements.append(_element("image", corners, layer.name, **values))
         elements += (_stroke_element(stroke, layer.name, scale) for stroke in layer.strokes)
@@ -285,13 +285,14 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
     """Return an element around points `(n, 2)`, in pixels."""
     x, y = points.min(axis=0).round(2).tolist()
     width, height = np.ptp(points, axis=0).round(2).tolist()
-    box = {"type": kind, "x": x, "y": y, "width": width, "height": height, "angle": 0}
-    look = {"strokeColor": "#000000", "backgroundColor": "transparent", "fillStyle": "solid"}
-    look |= {"strokeWidth": 1, "strokeStyle": "solid", "roughness": 0, "opacity": 100}
-    rest = {"groupIds": [], "frameId": None, "roundness": None, "boundElements": None, "link": None}
-    rest["strokeSharpness"] = "sharp"  # of older Excalidraw
-    rest |= {"version": 1, "updated": 1, "isDeleted": False, "locked": False}
-    return box | look | rest | {"customData": {LAYER: layer}} | values
+    element: dict[str, Any] = {"type": kind, "x": x, "y": y, "width": width, "height": height}
+    element |= {"angle": 0, "strokeColor": "#000000", "backgroundColor": "transparent"}
+    element |= {"fillStyle": "solid", "strokeWidth": 1, "strokeStyle": "solid", "roughness": 0}
+    element |= {"opacity": 100, "groupIds": [], "frameId": None, "roundness": None}
+    element |= {"boundElements": None, "link": None}
+    element["strokeSharpness"] = "sharp"  # of older Excalidraw
+    element |= {"version": 1, "updated": 1, "isDeleted": False, "locked": False}
+    return element | {"customData": {LAYER: layer}} | values
 
 
 def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:

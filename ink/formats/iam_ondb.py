@@ -70,11 +70,11 @@ def parse_database(
         raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for name in (*lines, *line_faults):
-        form, number = LINE_FILE.fullmatch(name).groups()
+        form, _, number = name.removesuffix(".xml").rpartition("-")
         numbers[form].append(int(number))
 
     for name, line in lines.items():
-        form, number = LINE_FILE.fullmatch(name).groups()
+        form, _, number = name.removesuffix(".xml").rpartition("-")
         file, line_numbers = f"{form}.txt", sorted(numbers[form])
         with parsed.attempt(Path(name).stem):
             if file not in texts_by_file:

@@ -95,7 +95,8 @@ def parse_json(content: bytes) -> list[Line]:
         if not isinstance(line, dict) or "strokes" not in line:
             detail = f"line {number} (from 0): {short(line)}"
             raise Fault('a line that is not an object with "strokes"', detail)
-        lines.append((line.get("text") or "", line["strokes"], line.get("writer") or ""))
+        entry = strict_json.children(line)
+        lines.append((entry.get("text") or "", entry["strokes"], entry.get("writer") or ""))
     return lines
 
 

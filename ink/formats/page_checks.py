@@ -14,7 +14,7 @@ import numpy as np
 from ink.formats.checks import MAX_OFFSET
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE
-from ink.ink_page import InkPage, PageImage, image_kind
+from ink.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
 MAX_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file that is read whole (assumed)."""
@@ -118,6 +118,7 @@ def _check_content(page: InkPage) -> None:
     for values in (*drawn, np.array(texts), np.array(boxes)):
         if not np.all(np.abs(values) <= MAX_OFFSET):
             raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
+    items: Iterable[PageImage | PageStroke | TypedText]
     items = chain(page.images, page.strokes, page.typed)
     if not all(0 <= item.layer < len(page.layers) for item in items):
         raise Fault("a layer whose number is too small or too large")

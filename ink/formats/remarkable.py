@@ -24,6 +24,7 @@ from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_TYPED
 from ink.ink_page import InkPage, PageStroke, TypedText, page_around
+from utils.strict_json import children
 
 OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")
 """A number so long that rmscene takes minutes to read it; each byte but the last of a number has
@@ -98,7 +99,7 @@ def titles(paths: Iterable[Path]) -> Iterator[str | None]:
 
 def times(path: Path) -> tuple[float, float]:
     """Return when a document was made and last changed, in seconds since 1970; 0 if unknown."""
-    values = json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA))
+    values = children(json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA)))
     made, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
     return made / 1000, changed / 1000
 
@@ -138,16 +139,23 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
             numbers = values.get("redirectionPageMap") or range(len(values["pages"]))
             for name, number in zip(values["pages"], numbers, strict=True):
                 is_annotated = values.get("fileType") == "pdf" and number >= 0
-                pages.append((_NAME.fullmatch(name)[0], int(number) if is_annotated else None))
+                pages.append((_page_name(name), int(number) if is_annotated else None))
             return pages
         for page in values["cPages"]["pages"]:
             if not page.get("deleted", {}).get("value"):
                 number = page.get("redir", {}).get("value")
                 number = int(number) if number is not None and number >= 0 else None
-                pages.append((_NAME.fullmatch(page["id"])[0], number))
+                pages.append((_page_name(page["id"]), number))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Fault("a document that does not list its pages") from None
     return pages
+
+
+def _page_name(name: str) -> str:
+    """Return the name of a page, which is part of a path; raise a ValueError for another text."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(name)
+    return name
 
 
 def _page(content: bytes) -> InkPage:
@@ -186,8 +194,7 @@ def _page(content: bytes) -> InkPage:
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
-    rest = {"left_out": +left_out, "layers": names}
-    return page_around(strokes, typed, sheet, unit=72 / DPI, **rest)
+    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out, layers=names)
 
 
 def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
@@ -255,7 +262,7 @@ def _strokes(
             left_out["hidden layer"] += 1
         elif id(item) not in entered:  # In a hostile file, groups may contain each other.
             entered.add(id(item))
-            if item.anchor_id is not None:
+            if item.anchor_id is not None and item.anchor_origin_x is not None:
                 anchor = item.anchor_id.value
                 y = anchors.get((anchor.part1, anchor.part2), 0.0)
                 shift = shift + np.array([item.anchor_origin_x.value, y])

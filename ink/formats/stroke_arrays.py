@@ -45,10 +45,10 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            text = decode(read_file(path.parent / texts, int(times * MAX_BYTES)))
+            lines = decode(read_file(path.parent / texts, int(times * MAX_BYTES)))
         except Fault as fault:
             raise fault.within(texts) from None
-        sentences = list(text.rstrip().splitlines())
+        sentences = [*lines.rstrip().splitlines()]
     if len(sentences) != len(elements):
         counts = f"{len(sentences):,} lines for the {len(elements):,} lines of ink"
         raise Fault("texts that cannot be matched", counts, texts)

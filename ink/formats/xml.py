@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 from xml.etree import ElementTree
 
 from ink.formats.faults import Fault
@@ -103,10 +104,9 @@ def cut_tree(
     except Fault as fault:
         if fault.reason != _BROKEN:
             raise
-        parser, unended = ElementTree.XMLPullParser(["start", "end"]), []
+        unended: list[ElementTree.Element] = []
         with suppress(*_XML_ERRORS):
-            parser.feed(content)
-            for event, element in parser.read_events():
+            for event, element in _events(content, "start", "end"):
                 if event == "start":
                     element.tag = _local_name(element.tag)
                     unended.append(element)
@@ -126,11 +126,19 @@ def _check_root(root: str, tag: str) -> None:
 
 def root_tag(head: bytes) -> str:
     """Return the tag of the outermost element of a document that begins with `head`; "" if none."""
-    parser = ElementTree.XMLPullParser(["start"])
     with suppress(*_XML_ERRORS):
-        parser.feed(head)
-        return next((_local_name(element.tag) for _, element in parser.read_events()), "")
+        return next((_local_name(element.tag) for _, element in _events(head, "start")), "")
     return ""
+
+
+def _events(content: bytes, *kinds: str) -> Iterator[tuple[str, ElementTree.Element]]:
+    """Yield the events of some kinds, "start" and "end", in a document that may be truncated."""
+    parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(kinds)
+    parser.feed(content)
+    for event in parser.read_events():
+        match event:
+            case (str(kind), ElementTree.Element() as element):
+                yield kind, element
 
 
 def escape(text: str) -> str:

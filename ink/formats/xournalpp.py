@@ -124,10 +124,10 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
             case "stroke":
                 strokes.append(_parse_stroke(item, layer))
             case "text":
-                numbers = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
+                x, y, size = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
                 font = item.get("font") or FONT
-                typed.append(TypedText(item.text or "", *numbers, colour, layer, font))
+                typed.append(TypedText(item.text or "", x, y, size, colour, layer, font))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
                 images += image_in(_content(item, archive), box, layer, left_out)
@@ -135,11 +135,11 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    size = tuple(to_float(element.get(name, "")) for name in ("width", "height"))
+    width, height = (to_float(element.get(name, "")) for name in ("width", "height"))
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
-    rest = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
-    rest |= _background(background, size, pdf, left_out)
-    return InkPage(*size, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **rest)
+    rest: dict[str, Any] = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
+    rest |= _background(background, (width, height), pdf, left_out)
+    return InkPage(width, height, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **rest)
 
 
 def _content(image: Element, archive: Path | None) -> str:

@@ -57,7 +57,8 @@ def call(
     Raises:
         UserError, OSError: the function's; a Fault if it exceeds a limit, or fails in another way.
     """
-    (value,) = iterate(function, *arguments, limits=limits, bar=bar)
+    answers: Iterator[Any] = iterate(function, *arguments, limits=limits, bar=bar)
+    (value,) = answers
     return value
 
 
@@ -111,7 +112,8 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
     """
     path = Path(path).expanduser()
     with _naming(path):
-        return formats.usable(path, call(formats.parse, path, LOOPS))
+        parsed = call(formats.parse, path, LOOPS)
+        return parsed if isinstance(parsed, list) else formats.usable(path, parsed)
 
 
 def read_pages(path: Path, *, any_pdf: bool = False) -> Iterator[InkPage]:

@@ -69,7 +69,8 @@ def send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | Non
 
 def received(stream: RawIOBase | BufferedIOBase) -> memoryview:
     """Read what `send` has written; raise an EOFError if it is cut short."""
-    return _exactly(*_SIZE.unpack(_exactly(_SIZE.size, stream)), stream)
+    (size,) = _SIZE.unpack(_exactly(_SIZE.size, stream))
+    return _exactly(size, stream)
 
 
 def _exactly(size: int, stream: RawIOBase | BufferedIOBase) -> memoryview:

@@ -8,9 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from io import BufferedIOBase
+from io import BufferedIOBase, FileIO
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -35,7 +35,7 @@ class Bar(NoBar):
     """The progress bar of a loop in a child: its parent shows it, and its steps allow more time."""
 
     def __init__(
-        self, items: Iterable[Any] | None = None, description: str = "", **options: Any
+        self, items: Collection[Any] | None = None, description: str = "", **options: Any
     ) -> None:
         super().__init__(items)
         self._allowance = PER_MEGABYTE / 1e6 if options.get("unit") == "B" else PER_STEP
@@ -46,7 +46,7 @@ class Bar(NoBar):
             _current.send(Kind.BAR, (description, options))
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._items:
+        for item in self._items or ():
             yield item
             self.update(1)
 
@@ -124,7 +124,8 @@ def _most_memory() -> int:
     with suppress(OSError, AttributeError):
         # `ru_maxrss` would count what the parent had when it started this process.
         status = Path("/proc/self/status").read_text()
-        return 1024 * int(re.search(r"VmHWM:\s*(\d+)", status)[1])
+        if match := re.search(r"VmHWM:\s*(\d+)", status):
+            return 1024 * int(match[1])
     return 0
 
 
@@ -143,9 +144,10 @@ def serve() -> None:
 
 
 def _take_requests(requests: SimpleQueue[memoryview]) -> None:
+    stdin = FileIO(0, closefd=False)
     with suppress(EOFError):
         while True:
-            requests.put(received(sys.stdin.buffer.raw))
+            requests.put(received(stdin))
     os._exit(0)  # Also in the middle of an answer, as nobody waits for it.
 
 

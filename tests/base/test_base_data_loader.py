@@ -90,7 +90,8 @@ def test_a_chunk_and_a_move_to_a_device_keep_the_hand_and_extras_of_each_sequenc
     *tensors, extras = vars(there).values()
     assert {tensor.device.type for tensor in (*tensors, extras["mood"])} == {"meta"}
     assert plain.hand is None and plain.extras == {}
-    assert replace(plain, targets=None).to("meta").targets is None
+    features = replace(plain, targets=None)
+    assert features.to("meta").targets is None and features.chunk(4, 4).targets is None
 
 
 class Fixed(BaseSampler):

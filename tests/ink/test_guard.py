@@ -16,7 +16,7 @@ import pytest
 from ink import guard
 from ink.formats.archives import NoBar
 from ink.formats.faults import Fault
-from ink.guard import LOOPS, Limits, call, children, each, iterate
+from ink.guard import LOOPS, Limits, call, children, each, iterate, service
 from tests.ink import guarded
 from utils.checks import ConfigFault, DataError, UserError
 
@@ -210,6 +210,12 @@ def test_a_forked_process_has_its_own_and_leaves_that_of_the_first():
     os.close(reading), os.close(writing)
     assert int(theirs) != ours and int(count) == 1 and ends(int(theirs))
     assert next(pages) == 1 and call(guarded.pid) == ours
+
+
+def test_a_system_that_does_not_tell_of_memory_is_no_fault(monkeypatch):
+    """A status without VmHWM."""
+    monkeypatch.setattr(Path, "read_text", lambda path: "Name:\tpython\n")
+    assert service._most_memory() == 0
 
 
 SCRIPT = """

@@ -156,8 +156,9 @@ def _ink(
         times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
     ink, missing_counts = join_strokes(parts), None
-    if all(time is not None for time in times) and (ink[:-1, 2] == 0).any():
-        clock = np.concatenate(times)
+    known = [time for time in times if time is not None]
+    if len(known) == len(times) and (ink[:-1, 2] == 0).any():
+        clock = np.concatenate(known)
         period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
         missing_counts = count_missing(clock, ink[:, 2], period) if period > 0 else None
     for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):

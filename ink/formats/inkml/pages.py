@@ -112,11 +112,13 @@ def _scaled(
 ) -> dict[str, np.ndarray]:
     """Return channels with lengths in the page's unit, and pressures from 0 to 1."""
     scale = _scale(form.unit, unit)
-    scaled = {name: scale * channels[name] for name in ("X", "Y", "W") if name in channels}
+    scaled: dict[str, np.ndarray] = {
+        name: scale * channels[name] for name in ("X", "Y", "W") if name in channels
+    }
     if "F" in channels:
         most = form.max_pressure or max(float(channels["F"].max()), 1.0)
         scaled["F"] = np.clip(channels["F"] / most, 0, 1)
-    return channels | scaled
+    return scaled
 
 
 def _stroke(

@@ -185,8 +185,9 @@ def _typed(shape: Shape, layer: int) -> TypedText:
         x, y = _length(element.get("x", ""), x), _length(element.get("y", ""), y)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
-    corner, colour = shape.matrix.transformPoint((x, y - size)), shape.style.get("fill", "black")
-    return TypedText(text, *corner, size * _scale(shape), hex_colour(colour), layer)
+    left, top = shape.matrix.transformPoint((x, y - size))
+    colour = hex_colour(shape.style.get("fill", "black"))
+    return TypedText(text, left, top, size * _scale(shape), colour, layer)
 
 
 def _dash(text: str, scale: float) -> tuple[float, ...]:
@@ -211,8 +212,8 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
     groups: list[list[PageStroke]] = []
     for stroke in strokes:
         last = groups[-1][-1] if groups else None
-        is_same_pen = last and _pen(last) == _pen(stroke)
-        if is_same_pen and np.array_equal(last.points[-1], stroke.points[0]):
+        is_like = last is not None and _pen(last) == _pen(stroke)
+        if last is not None and is_like and np.array_equal(last.points[-1], stroke.points[0]):
             groups[-1].append(stroke)
         else:
             groups.append([stroke])

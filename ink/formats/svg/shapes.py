@@ -69,7 +69,7 @@ def shapes(root: Element) -> Iterator[Shape]:
     from fontTools.misc.transform import Transform  # slow to import
 
     rules = _class_rules(root)
-    stack = [(root, Transform(), {}, "")]
+    stack = [(root, Transform(), dict[str, str](), "")]
     while stack:
         element, matrix, inherited, layer = stack.pop()
         if _NOT_DRAWN.fullmatch(element.tag):
@@ -147,7 +147,7 @@ def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
 
 def _class_rules(root: Element) -> dict[str, dict[str, str]]:
     """Return the properties that style sheets give to each class."""
-    rules = {}
+    rules: dict[str, dict[str, str]] = {}
     for sheet in root.iter("style"):
         for rule in (sheet.text or "").split("}"):
             selector, _, body = rule.partition("{")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,19 +50,21 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
                 yield block
             elif (name := " ".join(block.body.split())) not in opened:
                 opened.add(name)
-                if content := include(name):
-                    stack.append(_blocks(file, name, decode_any(content)))
+                if included := include(name):
+                    stack.append(_blocks(file, name, decode_any(included)))
 
 
 def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
-    if not included_file and not _KEYWORD.search(content):
+    match, line, previous = _KEYWORD.search(content), 1, 0
+    if not included_file and match is None:
         raise Fault("no UNIPEN keyword in it")
-    line, previous = 1, 0
-    for match, following in pairwise(chain(_KEYWORD.finditer(content), [None])):
+    while match is not None:
+        following = _KEYWORD.search(content, match.end())
         line += content.count("\n", previous, match.start())
         previous = match.start()
-        body = content[match.end() : following and following.start()]
+        body = content[match.end() : None if following is None else following.start()]
         yield Block(file, included_file, line, match[1], body)
+        match = following
 
 
 def decode_any(content: bytes) -> str:

@@ -127,7 +127,7 @@ def _in_collection(path: str) -> str:
 
 def length_order(category: str) -> tuple[int, str]:
     """Return a key that sorts categories: texts, then words, then characters."""
-    return -int(re.match(r"\d*", category)[0] or 0), category
+    return -int(re.findall(r"^\d*", category)[0] or 0), category
 
 
 def parse_collection(
@@ -151,7 +151,7 @@ def parse_collection(
     parsed = Parsed()
     collection = open_collection(path, max_bytes, loops)
     documents = loops.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
-    opened = (_opened(collection, *document, categories) for document in documents)
+    opened = (_opened(collection, name, files, categories) for name, files in documents)
     parse = partial(_parse_document, points_per_second)
     for document_path, result in loops.map(parse, opened):
         with parsed.attempt(document_path):

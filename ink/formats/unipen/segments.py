@@ -211,8 +211,8 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         elif (match := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
             per_inch[match[1]] = value * (25.4 if match[2] == "MM" else 1.0)
     if down and has_lifts:  # Without any .PEN_UP, a file need not end with it.
-        fault = Fault("a component cut short: the file ends without .PEN_UP")
-        faults[len(components) - 1] = fault
+        cut_short = Fault("a component cut short: the file ends without .PEN_UP")
+        faults[len(components) - 1] = cut_short
     return Document(segments, components, faults, rates, points_per_second)
 
 
