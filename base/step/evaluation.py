@@ -89,7 +89,9 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
         for (module, name, buffer), value in zip(buffers, values, strict=True):
             if digest(buffer) != digest(value):
                 buffer.copy_(value)
-            setattr(module, name, buffer)  # `forward` may have put another tensor in its place.
+            # `forward` may have put another tensor in its place; setattr would take a parameter
+            # that is registered as a buffer for a parameter of the module.
+            module._buffers[name] = buffer
 
 
 def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
