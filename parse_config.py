@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -39,7 +40,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
 from base.run.training_parts import TrainingSettings
 from base.step.evaluation import logged_names
-from base.trial.trying import check_groups, try_steps
+from base.trial.trying import try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
@@ -173,7 +174,7 @@ def try_constructors(
         try:
             built = _tried(bound_class, supplied, objects)
             if isinstance(built, Optimizer):
-                check_groups(built)  # A schedule would fail without a learning rate.
+                torch_parts.check_groups(built)  # A schedule would fail without a learning rate.
                 torch_parts.check_options(built, bound_class)
             objects[bound_class.key] = built
         except ConfigFault as fault:  # repeated if it is a fault of an inner object
@@ -222,6 +223,10 @@ def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
     """
     network, loss, trainer = objects.get("arch"), objects.get("loss"), plan["trainer"]
     if network is not None:
+        named = network.named_parameters()
+        if lazy := [name for name, weight in named if nn.parameter.is_lazy(weight)]:
+            expected = f"one whose constructor gives each weight its size, also {lazy[0]}"
+            yield ConfigFault("arch", type(network).__name__, f"{expected}: no lazy layers")
         groups = [part for part in plan.bound_classes() if isinstance(part, WeightGroup)]
         yield from torch_parts.group_faults(groups, [*dict(network.named_parameters())])
     bound = plan.bound["metrics"]

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
@@ -38,3 +39,17 @@ class BaseLoss(ABC):
         """Restore a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
             super().load_state_dict(state)  # type: ignore[misc]  # as above
+
+
+def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch) -> tuple[str, str]:
+    """Try a loss on a batch; return the rule of `BaseLoss` that it breaks, and what may be wrong
+    with it, each or ""."""
+    values, divisor = loss(output, batch), float(loss.divisor(batch))
+    shape, needed, doubt = tuple(values.shape), (len(batch),), ""
+    rule = "" if divisor > 0 else f"one whose divisor is more than 0, not {divisor:g}"
+    if shape != needed:
+        rule = f"one that returns a value for each sequence, of shape {needed}, not {shape}"
+    if values.dtype.itemsize < torch.float32.itemsize:
+        type_name = str(values.dtype).removeprefix("torch.")
+        doubt = f"returns {type_name}, in which losses overflow or are rounded: use float()"
+    return rule, doubt

@@ -3,6 +3,8 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -99,11 +101,30 @@ def as_floats(values: object, owner: object) -> dict[str, float]:
     return floats
 
 
-def broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
+def trial_of_metric(
+    metric: BaseMetric, first: tuple[Any, Batch], batches: Sequence[Batch], outputs: Sequence[Any]
+) -> tuple[str, str]:
+    """Try a metric; return the rule of `BaseMetric` that it breaks, and what may be wrong with it,
+    each or "".
+
+    Args:
+        metric: the metric, without a batch.
+        first: a network's output for a batch, and the batch.
+        batches: two further batches, and if there is a third, it has the lines of both; or none.
+        outputs: the outputs for these batches.
+    """
+    unused = copy.deepcopy(metric)
+    rule = _broken_rule(metric, *first)
+    return (rule, "") if rule or not batches else _trial_of_sums(unused, batches, outputs)
+
+
+def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     """Try a metric on a batch; return the rule of `BaseMetric` that the metric breaks, or ""."""
     metric.reset()
     shapes = [_tensor(getattr(metric, name)).shape for name in metric.sums]
     metric.update(output, batch)
+    if unfit := [name for name in metric.sums if not _is_real(getattr(metric, name))]:
+        return f"a metric whose sums are real numbers of at most 64 bits, also {unfit[0]}"
     if shapes != [_tensor(getattr(metric, name)).shape for name in metric.sums]:
         return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
     state, values = metric.state_dict(), as_floats(metric.compute(), metric)
@@ -120,6 +141,36 @@ def broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
         parts = ", ".join((*metric.sums, *metric.lists))
         return f"a metric whose compute depends only on its sums: {parts}, in any order"
     return ""
+
+
+def _trial_of_sums(
+    metric: BaseMetric, batches: Sequence[Batch], outputs: Sequence[Any]
+) -> tuple[str, str]:
+    """Try an unused metric over several batches; see `trial_of_metric`."""
+
+    def values(metric: BaseMetric, *order: int) -> list[float]:
+        """Return the values and sums of a metric after an epoch."""
+        metric.reset()
+        for number in order:
+            metric.update(outputs[number], batches[number])
+        sums = [sum for sum in metric.state_dict().values() if isinstance(sum, Tensor)]
+        return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
+
+    are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)
+    orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
+    apart = [values(copy.deepcopy(metric), *order) for order in orders]
+    if not are_close(*apart[:2]):
+        return "", "has other values for the same outputs: it draws"
+    if not are_close(*apart[1:3]):
+        return "a metric that adds up: it depends on the order of the batches", ""
+    if not are_close([values(metric, *order) for order in orders], apart):
+        return "a metric whose reset forgets the epoch before", ""
+    together = values(metric, 2, 1) if len(batches) > 2 else apart[0]
+    # Sums may count batches.
+    if not are_close(*(each[: len(metric.names)] for each in (together, apart[0]))):
+        problem = "has other values if the same lines come in other batches: it counts padding,"
+        return "", f"{problem} averages over batches, or compares the lines of a batch"
+    return "", ""
 
 
 def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
@@ -157,6 +208,13 @@ def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors `(values, ...)`, concatenated on the CPU; empty tensors may have any shape."""
     filled = [tensor.detach().cpu() for tensor in tensors if len(tensor)]
     return torch.cat(filled) if filled else torch.zeros(0)
+
+
+def _is_real(value: Any) -> bool:
+    """Return whether a value can be a sum, which becomes a tensor."""
+    with suppress(TypeError, OverflowError, RuntimeError):
+        return not _tensor(value).is_complex()
+    return False
 
 
 def _tensor(value: Any) -> Tensor:

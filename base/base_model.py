@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.data.extras import ExtraShapes
 from ink.alphabet import Alphabet
-from utils.checks import UserError, short
+from utils.checks import ConfigFault, UserError, short
 
 _LATENT_KEY = 3
 """Part of the seed of a latent, which makes it differ from the seeds of a line's points."""
@@ -125,6 +125,16 @@ class BaseModel(nn.Module, ABC):
         By name in `state_dict`: the dimension of these indices, and the first character's index.
         """
         return {}
+
+    def check_vocabulary(self) -> None:
+        """Raise a ConfigFault if a dimension in `vocabulary_axes` has not all characters."""
+        weights = self.state_dict()
+        for name, (dim, first) in self.vocabulary_axes.items():
+            size, needed = weights[name].shape[dim], first + len(self.alphabet)
+            if size < needed:
+                expected = f"one whose vocabulary_axes name a dimension of at least {needed}"
+                expected += f"; dimension {dim} of {name} has {size}"
+                raise ConfigFault("arch", type(self).__name__, expected)
 
     def extend_state_dict(
         self, state_dict: Mapping[str, Tensor], vocab_size_before: int

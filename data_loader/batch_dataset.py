@@ -134,6 +134,27 @@ class BatchDataset(Dataset):
         """Return whether a transform of the augmentation acts on `stage`."""
         return any(transform.acts_on == stage for transform in self.augmentation)
 
+    def idle_augmentation(self, draws: int = 256) -> list[str]:
+        """Return the names of a user's transforms that change none of some draws, each of another
+        sample and pass, while there are such."""
+        user_made = (each for each in self.augmentation if user_modules.is_any_from_user(each))
+        return [
+            type(transform).__name__
+            for transform in user_made
+            if transform.acts_on != "picture"
+            and not any(self._is_changed_by(transform, draw) for draw in range(draws))
+        ]
+
+    def _is_changed_by(self, transform: BaseTransform, draw: int) -> bool:
+        sample = self.samples[draw % len(self)]
+        ink, missing = sample.ink.copy(), sample.missing_counts.copy()
+        if transform.acts_on == "inputs":
+            ink = self.normalisation.apply(ink)
+        options = {"epoch": draw} if transform.takes_epoch else {}
+        generator = np.random.default_rng([self.seed, draw, _AUGMENTATION_KEY])
+        changed = transform(ink.copy(), missing.copy(), generator, **options)
+        return not all(map(np.array_equal, changed, (ink, missing)))
+
     def _started(
         self, data_pass: int, index: int, sample: Sample
     ) -> tuple[np.ndarray, np.ndarray, Generator]:

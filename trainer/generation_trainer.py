@@ -124,6 +124,10 @@ class GenerationTrainer(BaseTrainer):
         """Write a few points; compare the outputs for whole lines with those for their beginnings
         and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
         model, problem = self.evaluated_model, ""
+        for key, value in output.state.items():
+            if not isinstance(value, Tensor) or value.shape[:1] != (2,):
+                expected = f"a network whose state has a row for each line, also in {key!r}"
+                raise ConfigFault("arch", type(model).__name__, f"{expected}: a tensor (2, ...)")
         if self.samples:
             self._check_parts(batch, output)
         whole, again = (self.forward_batch(model, batch, model.begin(batch)) for _ in range(2))
@@ -154,9 +158,6 @@ class GenerationTrainer(BaseTrainer):
             state, present = output.state, slice(step, step + 1)
             expected = replace(whole, prediction=whole.prediction[:, present])
             is_alike = is_alike and are_alike(expected, output, batch.mask[:, present])
-        if invalid := [key for key, value in state.items() if value.shape[:1] != (2,)]:
-            expected = f"a network whose state has a row for each line, also in {invalid[0]!r}"
-            raise ConfigFault("arch", name, expected)
         return is_alike
 
     def draw(self, epoch: int, step: int) -> None:

@@ -14,7 +14,7 @@ from data_loader.checking import check_texts
 from model.drawing.plots import lines_figure, map_figure, to_pixels, write_png
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
-from utils.checks import Fraction, Range
+from utils.checks import ConfigFault, Fraction, Range
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,18 @@ class RecognitionTrainer(BaseTrainer):
         return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compute the evidence that `draw` shows."""
+        """Compare the numbers of frames with those of points; compute the evidence that `draw`
+        shows. Raise a ConfigFault if the network has fewer frames than it says."""
+        model, longest = self.evaluated_model, int(batch.lengths.argmax())
+        frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
+        name, computed = type(model).__name__, output.ctc_log_probs.shape[1]
+        if int(output.lengths.max()) > computed:
+            expected = f"one whose lengths are at most the number of its frames, {computed}"
+            raise ConfigFault("arch", name, f"{expected}, not {int(output.lengths.max())}")
+        per_frame = getattr(model, "points_per_frame", None)
+        if per_frame and not 2 / 3 < frames * per_frame / points < 3 / 2:
+            problem = "has %d frames for %d points, which are not %d points_per_frame"
+            log.warning(f"%s {problem}", name, frames, points, per_frame)
         if self.samples:
             evidence(output)
 

@@ -165,9 +165,12 @@ def short(value: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, as `printable` does."""
+    """Return the first line of an error's message, as `printable` does, and after a line that ends
+    with a colon, the next one."""
     with suppress(Exception):  # a user's __str__ may raise, and a message may have no line
-        return printable(str(error).splitlines()[0])
+        lines = str(error).splitlines()
+        count = 2 if lines[0].rstrip().endswith(":") else 1
+        return printable(" ".join(line.strip() for line in lines[:count]))
     return type(error).__name__
 
 

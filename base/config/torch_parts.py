@@ -110,6 +110,13 @@ def group_faults(groups: Sequence[WeightGroup], names: Sequence[str]) -> Iterato
             yield ConfigFault(f"{group.key}.names", [*group.names], expected)
 
 
+def check_groups(optimizer: Optimizer) -> None:
+    """Raise a ConfigFault if a group of an optimiser has no learning rate."""
+    if not all("lr" in group for group in optimizer.param_groups):
+        expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
+        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
+
+
 def check_options(optimizer: Optimizer, part: BoundClass) -> None:
     """Raise a ConfigFault if `part` is a group of weights with an argument that an optimiser, made
     of it, does not have for each group."""

@@ -8,7 +8,8 @@ import math
 import pickle
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
 from functools import partial
 from io import BytesIO
 from typing import Any, BinaryIO, ClassVar
@@ -83,6 +84,8 @@ LEAVES = frozenset(
     )
 )
 """The types of values that hold no other values."""
+PLAIN_CLASSES = (int, float, complex, str, bytes, dict, list, tuple, set)
+"""Python's own classes of values; those that derive from them are not saved."""
 _VIEW = (_Storage, int, tuple, tuple, bool, OrderedDict)
 CALLS: dict[tuple[str, str], tuple[Callable[..., Any], list[tuple[type, ...]]]] = {
     ("collections", "OrderedDict"): (OrderedDict, [()]),
@@ -371,9 +374,28 @@ def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ..
     for key, child in entries:
         if id(child) not in within and (fault := _fault(child)):
             return _refusal(child, fault, f"{name}.{key}".lstrip("."), (*within, id(child)))
-    is_foreign = isinstance(error, pickle.UnpicklingError)
-    cause = "neither tensors nor plain values" if is_foreign else first_line(error)
+    cause = first_line(error) if isinstance(error, CheckpointError) else _instead(value)
+    if not cause:
+        is_foreign = isinstance(error, pickle.UnpicklingError)
+        cause = "neither tensors nor plain values" if is_foreign else first_line(error)
     return f"{name or 'the state'} = {short(value)}: {cause}"
+
+
+def _instead(value: Any) -> str:
+    """Return what to use instead of a value of a class that is not saved, or "" if unknown."""
+    plain = next((cls for cls in type(value).__mro__ if cls in PLAIN_CLASSES), None)
+    if isinstance(value, Enum):
+        return "members of an Enum are not saved: use its name"
+    if hasattr(type(value), "_fields"):
+        return "named tuples are not saved: use tuple(value)"
+    if is_dataclass(value):
+        return "dataclasses are not saved: use dataclasses.asdict(value)"
+    if plain is int and type(value) in (int, bool):
+        return "whole numbers of more than 255 bytes are not saved: use hex(value)"
+    if plain not in (None, type(value)):
+        kind = plain.__name__
+        return f"classes that derive from {kind} are not saved: use {kind}(value)"
+    return ""
 
 
 def _fault(value: Any) -> Exception | None:

@@ -56,12 +56,10 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         pieces = [pickle.dumps(value)]
     elif is_new and value is not None and not isinstance(value, CODE + TOOLS):
         inner = (*within, id(value))
-        if isinstance(value, Mapping):  # in any order
-            pieces = sorted(digest(pair, inner) for pair in value.items())
-        elif isinstance(value, Set):
-            pieces = sorted(digest(child, inner) for child in value)
-        elif isinstance(value, list | tuple | deque):
-            pieces = [digest(child, inner) for child in value]
+        if isinstance(value, COLLECTIONS):
+            children = value.items() if isinstance(value, Mapping) else value
+            pieces = [digest(child, inner) for child in children]
+            pieces = sorted(pieces) if isinstance(value, Mapping | Set) else pieces  # in any order
         if held := held_by(value):
             pieces.append(digest([type(value).__name__, held], inner))
     return hashlib.sha256(b"".join(pieces)).digest()

@@ -156,12 +156,13 @@ class RunCheckpoints:
         networks = {name: part for name, part in parts if isinstance(part, nn.Module)}
         networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
         networks["model"] = self._parts.model
-        self._layouts = {name: _layout(network) for name, network in networks.items()}
+        self._layouts = {name: _layout(part.state_dict()) for name, part in networks.items()}
 
-    def _check_layouts(self) -> None:
-        """Raise a CheckpointError if a network has other tensors than when it was made."""
+    def _check_layouts(self, states: Mapping[str, Any]) -> None:
+        """Raise a CheckpointError if a network, by its state, has other tensors than when it was
+        made."""
         for name, initial in self._layouts.items():
-            present = _layout(self._parts.model if name == "model" else self.stateful[name])
+            present = _layout(states[name])
             for key in sorted(present.keys() | initial.keys()):
                 if (now := present.get(key)) != (then := initial.get(key)):
                     problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
@@ -271,7 +272,9 @@ class RunCheckpoints:
         Raises:
             CheckpointError: if a network has other tensors than when it was made.
         """
-        self._check_layouts()
+        # Further parts alone: the network, the optimiser and so on are in other entries.
+        parts = {name: part.state_dict() for name, part in self.stateful.items()}
+        self._check_layouts(parts | {"model": self._parts.model.state_dict()})
         return {
             **self.header,
             "state_dict": self.optimizer_step.evaluated_model.state_dict(),
@@ -283,8 +286,7 @@ class RunCheckpoints:
                 "run_state": self.state.state_dict(),
                 "stream": self.stream.state_dict(),
                 "optimizer_step": self.optimizer_step.state_dict(),
-                # Further parts alone: the network, the optimiser and so on are in other entries.
-                "parts": {name: part.state_dict() for name, part in self.stateful.items()},
+                "parts": parts,
                 "random_state": random_state(),
             },
         }
@@ -296,9 +298,8 @@ class RunCheckpoints:
             save_checkpoint(path, content)
 
 
-def _layout(network: nn.Module) -> dict[str, Layout]:
-    """Return the shape and the type of each tensor of a network, by name."""
-    state = network.state_dict()
+def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
+    """Return the shape and the type of each tensor in a network's state, by name."""
     names = (name for name in state if isinstance(state[name], Tensor))  # Extra states are others.
     return {name: (tuple(state[name].shape), state[name].dtype) for name in names}
 

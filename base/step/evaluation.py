@@ -90,7 +90,9 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
             if digest(tensor) != digest(value):
                 tensor.copy_(value)
         for module, name, buffer in buffers:
-            setattr(module, name, buffer)  # `forward` may have put another tensor in its place.
+            # `forward` may have put another tensor in its place; setattr would take a parameter
+            # that is registered as a buffer for a parameter of the module.
+            module._buffers[name] = buffer
 
 
 def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:

@@ -21,6 +21,7 @@ from base import distributed
 from base.config.torch_parts import FROM_STEP
 from base.run.checkpoint import load_weights
 from base.run.checkpoint_archive import make_whole
+from base.run.digest import tensors_in
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault
 
@@ -50,6 +51,21 @@ class HasModes(Protocol):
     def eval(self) -> object: ...
 
     def train(self) -> object: ...
+
+
+def are_inverse(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser has no modes, or its `train()` takes back what its `eval()` does;
+    leave it in the mode of training. See `HasModes`."""
+    if not isinstance(optimizer, HasModes):
+        return True
+    optimizer.train()
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    held = [*tensors_in([weights, optimizer.state_dict()])]
+    before = [tensor.detach().clone() for tensor in held]
+    optimizer.eval()
+    optimizer.train()
+    are_close = partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return all(map(are_close, held, before))
 
 
 def step_schedule(schedule: LRScheduler | None, value: float = math.nan) -> None:
@@ -92,6 +108,9 @@ class OptimizerStep:
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
+        self.own_steps = 0  # steps of the optimiser that a trainer makes without `update`
+        self._is_updating = False
+        self.optimizer.register_step_pre_hook(self._count_own_step)
         self.average, self._evaluated = None, self.model
         if settings.ema_decay is not None:
             move = partial(move_average, settings.ema_decay)
@@ -199,13 +218,18 @@ class OptimizerStep:
         rates = [group["lr"] for group in groups]
         for group in groups:
             group["lr"] *= self.warmup_factor
+        self._is_updating = True
         self.optimizer.step()
+        self._is_updating = False
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
         if self.average is not None:
             self.average.update_parameters(self.model)
         if self.settings.schedule_by == "batch":
             step_schedule(self.lr_scheduler)
+
+    def _count_own_step(self, *_: object) -> None:
+        self.own_steps += not self._is_updating
 
     def end_epoch(self, value: float) -> None:
         """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""

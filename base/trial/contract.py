@@ -9,11 +9,11 @@ import gc
 import inspect
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,16 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import SAMPLER, Batch
-from base.base_metric import BaseMetric, as_floats, broken_rule
+from base.base_loss import trial_of_loss
+from base.base_metric import as_floats, trial_of_metric
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
-from base.config.user_code import AUGMENTATION, errors_as_config_fault
+from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, tensors_in, wide
 from base.run.random_state import random_state_kept, seed_all
 from base.run.run_state import Sums
+from base.step.repeatable import check_batches, two_samples
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
 from base.trial.trying import try_state
@@ -65,16 +67,41 @@ class Trial:
         """Each sample twice, as a contrastive loss needs two samples of each person."""
         return self.batch.map(lambda values: values.repeat_interleave(2, 0))
 
+    @property
+    def padded(self) -> Batch:
+        """The pairs with more padding behind points and texts."""
+        padded = dict[str, Any]()
+        for name in ("inputs", "targets", "text"):
+            if (values := getattr(self.pairs, name)) is not None:
+                sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
+                padded[name] = nn.functional.pad(values, sizes)
+        return replace(self.pairs, **padded)
+
+    def held(self, **others: Any) -> dict[str, Any]:
+        """Return `others` and what only steps change: the batch; the output, if there is one; sums
+        of the weights, but for embeddings with a `max_norm`, to which a pass scales them down."""
+        modules = chain(self.trainer.model.modules(), self.trainer.evaluated_model.modules())
+        kept = (each for each in modules if getattr(each, "max_norm", None) is None)
+        weights = (weight for each in kept for weight in each.parameters(recurse=False))
+        sums = [each.sum(dtype=torch.promote_types(each.dtype, torch.float64)) for each in weights]
+        output = {"output": self.output} if "output" in vars(self) else {}
+        return vars(self.batch) | output | {"weights": sums} | others
+
     @cached_property
     def output(self) -> Any:
         """The output of the evaluated network for the batch."""
         return self.output_for(self.batch)
 
     @cached_property
-    def doubled(self) -> tuple[list[Batch], list[Any]]:
-        """The batches that have one of the samples twice, and the outputs for them."""
-        batches = [self.batch.map(itemgetter([n, n])).trimmed() for n in range(2)]
-        return batches, [*map(self.output_for, batches)]
+    def regrouped(self) -> tuple[list[Batch], list[Any]]:
+        """The batches that have one of the samples twice, and if outputs are not drawn, that of the
+        pairs; and the outputs for them, in float32, as rounding depends on the batch."""
+        batches = [*map(self.doubled, range(2)), *([] if self.drawing else [self.pairs])]
+        return batches, [self.output_for(batch, nullcontext()) for batch in batches]
+
+    def doubled(self, row: int) -> Batch:
+        """Return the batch that has one of the samples twice."""
+        return self.batch.map(lambda values: values[[row, row]]).trimmed()
 
     @cached_property
     def drawing(self) -> list[tuple[str, object]]:
@@ -87,10 +114,10 @@ class Trial:
         parts = (outputs, self.blamed("arch", "trainer")), (losses, ("loss", self.trainer.loss))
         return [part for values, part in parts if not are_same(*values)]
 
-    def output_for(self, batch: Batch) -> Any:
-        """Return the output of the evaluated network for a batch."""
-        model = self.trainer.evaluated_model.eval()
-        with random_state_kept(), self.trainer.evaluating(), self.trainer.autocast():
+    def output_for(self, batch: Batch, precision: AbstractContextManager | None = None) -> Any:
+        """Return the output of the evaluated network, by default in the precision of the run."""
+        precision = precision or self.trainer.autocast()
+        with random_state_kept(), self.trainer.evaluating() as model, precision:
             return self.trainer.forward_batch(model, batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -131,17 +158,17 @@ def check(make: Callable[[], BaseTrainer]) -> str:
         trainer.run_checkpoints.hold_layouts()
         for key, part in parts_of(trainer):
             check_member_names(key, part)
-        trial = Trial(make, trainer, two_samples(trainer), states(trainer))
+        batch = two_samples(trainer.train_loader).to(trainer.device)
+        trial = Trial(make, trainer, batch, states(trainer))
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
-        with torch.no_grad(), unchanged("trainer", trainer, transforms=transforms):
+        with torch.no_grad(), unchanged("trainer", trainer, lambda: {"transforms": transforms}):
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
             parts = {loss_of_sequences: ["loss"], makes_steps: ["trainer"]}
             for rule in RULES:
                 keys = parts.get(rule, ["trainer", "arch", "loss"][not is_own :])
-                # A step changes an output that holds a weight.
-                held = "output" in vars(trial) and rule not in (makes_steps, goes_on_as_saved)
-                output = {"output": trial.output} if held else {}
-                with unchanged(*trial.blamed(*keys), **vars(trial.batch), **output):
+                is_step = rule in (makes_steps, goes_on_as_saved)  # An output may hold a weight.
+                held = partial(vars, trial.batch) if is_step else partial(trial.held)
+                with unchanged(*trial.blamed(*keys), held):
                     rule(trial)
         batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
         outcome = digest([vars(trial.batch), batches, trainer.optimizer_step.stateful])
@@ -156,11 +183,13 @@ def fault(key: str, part: object, expected: str) -> ConfigFault:
 
 
 @contextmanager
-def unchanged(key: str, part: object, /, **values: Any) -> Iterator[None]:
-    """A block that raises a ConfigFault for `key` if `part` changes one of some values in place."""
-    before = {name: digest(value) for name, value in values.items()}
+def unchanged(key: str, part: object, values: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """A block that raises a ConfigFault for `key` if `part` changes one of the values, by name,
+    that `values` returns."""
+    before = {name: digest(value) for name, value in values().items()}
     yield
-    if changed := [name for name, value in values.items() if digest(value) != before[name]]:
+    present = values()
+    if changed := [name for name in before if digest(present[name]) != before[name]]:
         expected = "one that changes nothing of a batch, an output, a transform or the weights"
         raise fault(key, part, f"{expected} in place; this one changes {changed[0]}")
 
@@ -189,44 +218,17 @@ def parts_of(trainer: BaseTrainer) -> list[tuple[str, Any]]:
     return parts + [("arch", module) for module in trainer.model.modules()]
 
 
-def two_samples(trainer: BaseTrainer) -> Batch:
-    """Return a batch of two training samples, drawn twice to see that draws are repeatable."""
-    loader, lengths = trainer.train_loader, trainer.train_loader.keys.lengths
-    # The first sample that differs in length from sample 0, or sample 0 if there is none.
-    other = int(np.argmax(lengths != lengths[0]))
-    samples, draws = getattr(dataset := loader.dataset, "samples", ()), []
-    with errors_as_config_fault(AUGMENTATION, dataset, "transforms of ink, missing, a generator"):
-        # An odd number of draws between shows what changes with each second one.
-        for numbers in ([0, other], [0], [0, other]):
-            recorded = digest([samples[n] for n in numbers if samples and len(numbers) > 1])
-            batch = dataset[[(0, n) for n in numbers]]
-            draws.append((recorded, digest(vars(batch))))
-    if draws[0][0] != draws[2][0]:
-        kinds = ", ".join({type(store).__name__ for store in getattr(samples, "stores", ())})
-        expected = "one whose samples are the same whenever they are asked for"
-        raise ConfigFault("data_loader.args.dataset", kinds, expected)
-    if draws[0] != draws[2]:
-        kinds = ", ".join(type(each).__name__ for each in getattr(dataset, "augmentation", ()))
-        expected = "transforms without a state that draw only from `generator`"
-        raise ConfigFault(AUGMENTATION, kinds, f"{expected}: repeated draws differ")
-    return batch.to(trainer.device)
-
-
 def repeats_its_batches(trial: Trial) -> None:
     """A sampler of one's own returns the same batches whenever it is asked for an epoch."""
     keys = trial.trainer.train_loader.keys
-    if not user_modules.is_any_from_user(keys.sampler):
-        return
-    first, _, again = (digest([*map(np.asarray, keys.batches(epoch))]) for epoch in (0, 1, 0))
-    if first != again:
-        expected = "one that draws by seed and epoch: asked again, it has other batches of epoch 0"
-        raise ConfigFault(SAMPLER, type(keys.sampler).__name__, expected)
-    try_state(SAMPLER, keys.sampler)
+    if user_modules.is_any_from_user(keys.sampler):
+        check_batches(keys)
+        try_state(SAMPLER, keys.sampler)
 
 
 def takes_batches(trial: Trial) -> None:
     """forward_batch takes a model, a batch and a state, and returns what the trainer uses."""
-    trainer, batch, model = trial.trainer, trial.batch, trial.trainer.evaluated_model
+    trainer, model = trial.trainer, trial.trainer.evaluated_model
     for name in HOOKS:
         _, *arguments = inspect.signature(getattr(BaseTrainer, name)).parameters
         wanted = f"one whose {name} takes ({', '.join(arguments)})"
@@ -245,24 +247,26 @@ def takes_batches(trial: Trial) -> None:
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise fault("arch", model, expected)
-    wanted = f"a network that can {trainer.use.split()[0]}"
-    if getattr(trainer, "samples", 0):
-        hint = f"; trainer.args.samples = 0 leaves out this trial{hint}"
-    with errors_as_config_fault("arch", model, wanted, hint):
-        trainer.dry_run(batch, output)
+
+
+def is_of_use(trial: Trial) -> None:
+    """The network can be used as its trainer uses it, and has a place for each character."""
+    trainer, wanted = trial.trainer, f"a network that can {trial.trainer.use.split()[0]}"
+    hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
+    with trainer.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
+        trainer.dry_run(trial.batch, trial.output)
+        trainer.model.check_vocabulary()
 
 
 def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
-    loss, batch, expected = trial.trainer.loss, trial.batch, "one that returns a value for each"
-    with errors_as_config_fault("loss", loss, f"{expected} sequence"):
-        shape = tuple(loss(trial.output, batch).shape)
-        divisor = float(loss.divisor(batch))
-    if shape != (len(batch),):
-        raise fault("loss", loss, f"{expected} sequence, of shape {(len(batch),)}, not {shape}")
-    if not divisor > 0:
-        raise fault("loss", loss, f"one whose divisor is more than 0, not {divisor:g}")
-    parts = trial.trainer.run_checkpoints.all_stateful.values()
+    loss, parts = trial.trainer.loss, trial.trainer.run_checkpoints.all_stateful.values()
+    with errors_as_config_fault("loss", loss, "one that returns a value for each sequence"):
+        expected, doubt = trial_of_loss(loss, trial.output, trial.batch)
+    if expected:
+        raise fault("loss", loss, expected)
+    if doubt:
+        log.warning("%s %s", type(loss).__name__, doubt)
     networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
     trained = {id(weight) for network in networks for weight in network.parameters()}
     named = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else {}
@@ -278,49 +282,25 @@ def metrics_add_up(trial: Trial) -> None:
     """Metrics are made of their sums, and the trainer's extra metrics have names of their own."""
     trainer, batch, output = trial.trainer, trial.batch, trial.output
     values: dict[str, float] = {}
-    held: dict[str, Any] = {"output": trial.doubled[1], "batch": [*map(vars, trial.doubled[0])]}
-    held["weights"] = trainer.optimizer_step.stateful
+    batches, outputs = trial.regrouped if any(map(_is_own, trainer.valid_metrics)) else ([], [])
+    held = partial(trial.held, outputs=outputs, batch=[*map(vars, batches)])
     for number, metric in enumerate(trainer.valid_metrics):
         key = f"metrics.{number}"
-        with errors_as_config_fault(key, metric, "a metric"), unchanged(key, metric, **held):
-            unused = copy.deepcopy(metric)
-            expected = broken_rule(metric, output, batch) or _not_adding(unused, trial)
+        with errors_as_config_fault(key, metric, "a metric"), unchanged(key, metric, held):
+            expected, doubt = trial_of_metric(metric, (output, batch), batches, outputs)
+            if expected:
+                raise fault(key, metric, expected)
             values |= as_floats(metric.compute(), metric)
-        if expected:
-            raise fault(key, metric, expected)
+        if doubt and _is_own(metric):
+            log.warning("%s %s", type(metric).__name__, doubt)
     sums = Sums(trainer.loss(output, batch).sum().item(), len(batch), batch.points)
     key = "trainer"
-    with errors_as_config_fault(key, trainer, "a trainer"), unchanged(key, trainer, **held):
+    with errors_as_config_fault(key, trainer, "a trainer"), unchanged(key, trainer, held):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
     if repeated := extra.keys() & values.keys():
         expected = f"one whose extra_metrics do not repeat the name {min(repeated)!r}"
         raise fault("trainer", trainer, expected)
-
-
-def _not_adding(metric: BaseMetric, trial: Trial) -> str:
-    """Return the rule that an unused metric breaks, as it adds up; or ""."""
-    batches, outputs = trial.doubled
-
-    def values(metric: BaseMetric, *order: int) -> list[float]:
-        """Return the values and sums of a metric after an epoch."""
-        metric.reset()
-        for number in order:
-            metric.update(outputs[number], batches[number])
-        sums = [sum for sum in metric.state_dict().values() if isinstance(sum, Tensor)]
-        return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
-
-    orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
-    apart = [values(copy.deepcopy(metric), *order) for order in orders]
-    if not np.allclose(apart[0], apart[1], rtol=1e-3, equal_nan=True):
-        log.warning("%s has other values for the same outputs: it draws", type(metric).__name__)
-        return ""
-    if not np.allclose(apart[1], apart[2], rtol=1e-3, equal_nan=True):
-        return "a metric that adds up: it depends on the order of the batches"
-    after = [values(metric, *order) for order in orders]
-    if not np.allclose(np.array(after), np.array(apart), rtol=1e-3, equal_nan=True):
-        return "a metric whose reset forgets the epoch before"
-    return ""
 
 
 def learns_from_targets(trial: Trial) -> None:
@@ -335,7 +315,8 @@ def learns_from_targets(trial: Trial) -> None:
     model = trial.trainer.evaluated_model.eval()
     with suppress(ConfigFault):  # A loss depends on what it fails with.
         losses = [trial.loss_of(trial.output, each) for each in (batch, other)]
-        if are_same(*losses) and are_same(*(trial.losses(model, b) for b in (pairs, computed))):
+        alike = losses[0].isfinite().all() and are_same(*losses)
+        if alike and are_same(*(trial.losses(model, each) for each in (pairs, computed))):
             problem = "does not depend on targets, texts or hands, which it is to learn"
             log.warning("%s %s", type(loss).__name__, problem)
 
@@ -348,7 +329,7 @@ def keeps_lines_apart(trial: Trial) -> None:
         log.warning("%s %s, %s", type(part).__name__, problem, remedy)
     # With the longest line twice, the padding is as before.
     row, expected = int(trial.batch.lengths.argmax()), "one whose output for a line does not depend"
-    both = [[*tensors_in(each)] for each in (trial.output, trial.doubled[1][row])]
+    both = map(tensors_in, (trial.output, trial.output_for(trial.doubled(row))))
     for first, second in zip(*both, strict=False) if not trial.drawing else ():
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
         if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
@@ -360,8 +341,9 @@ def keeps_lines_apart(trial: Trial) -> None:
 
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
-    evaluated, model = trial.trainer.evaluated_model.eval(), trial.trainer.model
+    model = trial.trainer.model
     if not trial.drawing:
+        evaluated = trial.trainer.evaluated_model.eval()
         compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
     for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
@@ -375,16 +357,17 @@ def sees_no_padding(trial: Trial) -> None:
 
 
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
-    """Refuse `losses` of the pairs that change with more padding behind points and texts."""
-    batch, padded = trial.pairs, dict[str, Any]()
-    for name in ("inputs", "targets", "text"):
-        if (values := getattr(batch, name)) is not None:
-            sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
-            padded[name] = nn.functional.pad(values, sizes)
+    """Refuse `losses` of the pairs, or a divisor, that change with more padding behind them."""
+    loss, key = trial.trainer.loss, "loss"
     try:
-        padded_losses = trial.losses(model, replace(batch, **padded))
+        padded_losses = trial.losses(model, trial.padded)
+        with errors_as_config_fault(key, loss, "one with a divisor"):
+            divisors = [float(loss.divisor(batch)) for batch in (trial.pairs, trial.padded)]
     except ConfigFault:  # It may rely on batches that are as long as their longest sequence.
         return
+    if not math.isclose(*divisors):
+        expected = f"one whose divisor counts no padding; it was {divisors[0]:g}, then"
+        raise fault(key, loss, f"{expected} {divisors[1]:g} with more padding")
     if are_equal(losses, padded_losses):
         return
     row = int((losses - padded_losses).abs().argmax())
@@ -414,8 +397,9 @@ def uses_its_state(trial: Trial) -> None:
     trainer, batch = trial.trainer, trial.batch
     if trainer.settings.truncate is None:
         return
-    model, chunk = trainer.evaluated_model, batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-    with errors_as_config_fault("trainer", trainer, "one whose forward_batch takes a state"):
+    chunk, wanted = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2)), "forward_batch takes a"
+    faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
+    with faults, trainer.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -428,10 +412,13 @@ def makes_steps(trial: Trial) -> None:
     trainer, own = trial.trainer, {id(weight) for weight in trial.trainer.optimizer_step.weights}
     named = trainer.model.named_parameters()
     weights = {name: each for name, each in named if each.requires_grad and id(each) in own}
-    before, idle, changes = {name: each.clone() for name, each in weights.items()}, [*weights], []
+    before = {name: each.clone() for name, each in weights.items()}
+    idle, changes = [*weights], list[float]()
     # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
-    for _ in range(3 if trainer.settings.truncate is None else 2):
-        changes.append(make_step(trainer, trial.batch))
+    batches = [trial.batch] * (3 if trainer.settings.truncate is None else 2)
+    for batch in (*batches, trial.pairs):
+        if len(changes) < len(batches) or 0 < len(idle) == len(weights):
+            changes.append(make_step(trainer, batch))
         idle = [name for name in idle if (each := weights[name].grad) is None or not each.any()]
     if not trainer.optimizer_step.are_finite():
         raise fault("trainer", trainer, "one whose step leaves the weights finite")
@@ -439,7 +426,14 @@ def makes_steps(trial: Trial) -> None:
     if all(change > 0 for change in changes) and len(same) == len(weights):
         expected = "one whose step changes weights of the network, as apply_gradients does"
         raise fault("trainer", trainer, expected)
-    if idle := [name for name in idle if name in same]:
+    if trainer.optimizer_step.own_steps:
+        problem = "calls step() of the optimiser, without clipping, warm-up, schedule and average"
+        log.warning("%s %s: use apply_gradients", type(trainer).__name__, problem)
+    if weights and len(same) == len(weights):  # The loss has a gradient, by the rule before.
+        _, part = trial.blamed("trainer", "loss", "arch")
+        norms = "0 in all steps" if any(map(math.isfinite, changes)) else "not finite in any step"
+        log.warning("%s: nothing is trained, as gradients are %s", type(part).__name__, norms)
+    elif idle := [name for name in idle if name in same]:
         problem = f"{len(idle)} of {len(weights)} weights get no gradient: {first_of(idle)}"
         log.warning("%s: %s", type(trainer.model).__name__, problem)
 
@@ -480,10 +474,11 @@ def goes_on_as_saved(trial: Trial) -> None:
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
         with trainer.unchanged():
             losses.append(trial.losses(model, trial.batch))
-    if not are_equal(*losses):
+    # What a loss keeps outside of itself makes other losses, and is no fault of the network.
+    if not are_equal(*losses) and ("loss", trainer.loss) not in trial.drawing:
         expected = "a network whose state_dict holds all that its output depends on; made again and"
-        expected += " given the weights of a checkpoint, it has other outputs, as with layers in a "
-        raise fault("arch", network, f"{expected}plain list")
+        cause = "given its saved weights, it has other outputs, as with layers in a plain list"
+        raise fault("arch", network, f"{expected} {cause}")
     saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
     # Another batch, so that state of the first batch is seen.
     batch = trial.batch.map(lambda values: values[[0, 0]]).trimmed()
@@ -502,8 +497,8 @@ def goes_on_as_saved(trial: Trial) -> None:
 
 
 RULES = (
-    *(repeats_its_batches, takes_batches, loss_of_sequences, metrics_add_up, learns_from_targets),
-    *(keeps_lines_apart, sees_no_padding, uses_its_state, has_gradient, makes_steps),
-    goes_on_as_saved,
+    *(repeats_its_batches, takes_batches, is_of_use, loss_of_sequences, learns_from_targets),
+    *(keeps_lines_apart, sees_no_padding, metrics_add_up, uses_its_state, has_gradient),
+    *(makes_steps, goes_on_as_saved),
 )
 """The rules in the order in which they are tried."""

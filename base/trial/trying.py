@@ -14,19 +14,12 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.digest import digest
-from base.step.optimizer_step import HasModes, step_schedule
+from base.step.optimizer_step import are_inverse, step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
 NUM_TORCH_STEPS = 3
 """Steps by which torch's schedules are advanced (assumed: errors come with the first two)."""
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
-
-
-def check_groups(optimizer: Optimizer) -> None:
-    """Raise a ConfigFault if a group of an optimiser has no learning rate."""
-    if not all("lr" in group for group in optimizer.param_groups):
-        expected = 'one whose param_groups have "lr", which schedules and the warm-up set'
-        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
 
 
 def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
@@ -35,10 +28,6 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
     A user's schedule is advanced to its end.
     """
-    if isinstance(optimizer, HasModes):
-        with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
-            optimizer.eval()
-            optimizer.train()
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
@@ -52,6 +41,10 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         if not all(type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates):
             expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+    with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
+        if not are_inverse(optimizer):
+            expected = "one whose train() puts back the weights and the state that eval() found"
+            raise ConfigFault("optimizer", type(optimizer).__name__, expected)
     try_state("optimizer", optimizer)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
@@ -68,5 +61,6 @@ def try_state(key: str, part: Any) -> None:
         part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
         again = part.state_dict()
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
-            expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
+            cause = ": torch gives it the type of its weight" if key == "optimizer" else ""
+            expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}{cause}"
             raise ConfigFault(key, type(part).__name__, expected)

@@ -2,6 +2,9 @@
 
 import warnings
 from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 import torch
 from tiny_run import ChunkTrainer, Curriculum, TinyModel, TinyOutput
@@ -11,6 +14,24 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base.run.checkpoint_archive import DTYPES
 from base.run.digest import digest
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Count(int):
+    pass
+
+
+class Pair(NamedTuple):
+    first: int
+    second: int
+
+
+@dataclass
+class Point:
+    x: int
 
 
 def values() -> dict:
@@ -67,6 +88,11 @@ def refused() -> dict[str, tuple]:
             "array": (torch.ones(2).numpy(), "use torch.from_numpy"),
             "number of an array": (torch.ones(2).numpy()[0], r"number\.item"),
             "deque": (deque([1]), "use a list or a dict"),
+            "dataclass": (Point(1), r"use dataclasses\.asdict"),
+            "member of an Enum": (Colour.RED, "use its name"),
+            "named tuple": (Pair(1, 2), r"use tuple\(value\)"),
+            "class of numbers": (Count(1), r"use int\(value\)"),
+            "huge number": (1 << 2040, r"use hex\(value\)"),
             "lambda": (lambda: 1, "lambda"),
             "object": (object(), "neither tensors nor plain values"),
         }

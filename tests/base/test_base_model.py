@@ -1,12 +1,15 @@
 """What the sequences of a batch are told: extras, and generators for what is drawn for each."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from base.base_data_loader import Batch
 from base.base_model import Conditions
 from base.data.extras import ExtraShapes
-from model import PredictionNetwork
+from ink.alphabet import Alphabet
+from model import CTCNetwork, PredictionNetwork
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError
 
@@ -28,6 +31,22 @@ def test_extras_that_a_network_does_not_take_are_refused(extras, match):
         PredictionNetwork(NORMALISATION, hidden_size=4).make_conditions(2, extras)
     with pytest.raises(DataError, match=r"takes the extra 'age'; the samples.* have mood of shape"):
         ExtraShapes({"mood": [2]})["age"]
+
+
+def test_a_vocabulary_axis_without_room_for_all_characters_is_refused():
+    class Misnamed(CTCNetwork):
+        vocabulary_axes = {"labels.weight": (0, 2)}  # noqa: RUF012
+
+    for kind in (CTCNetwork, Misnamed):
+        network = kind(NORMALISATION, Alphabet("abcdefgh"), hidden_size=4, num_layers=1)
+        with (
+            nullcontext()
+            if kind is CTCNetwork
+            else pytest.raises(
+                UserError, match=r"of at least 10; dimension 0 of labels\.weight has 9"
+            )
+        ):
+            network.check_vocabulary()
 
 
 def test_latents_are_random_in_training_and_seeded_by_the_index_in_validation():

@@ -213,6 +213,17 @@ def test_own_augmentation_may_use_the_global_generators():
     assert torch.equal(dataset[[(0, 1)]].inputs, first) and not torch.equal(first, other)
 
 
+def test_own_augmentation_that_changes_nothing_is_named_and_one_that_seldom_does_is_not():
+    def seldom(ink, gaps):
+        return (ink * np.float32([2, 1, 1]) if random.random() < 0.1 else ink), gaps
+
+    idle, rare = Own(lambda ink, gaps: (ink.copy(), gaps)), Own(seldom)
+    for change, names in ((idle, ["Own"]), (rare, []), (Scale(), [])):
+        dataset = data(augmentation=[change]).training_loader().dataset
+        random.seed(1)
+        assert dataset.idle_augmentation() == names
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -20,7 +20,7 @@ from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
-from utils.checks import DataError, TrainingFailed
+from utils.checks import DataError, TrainingFailed, UserError
 
 KINDS = ["ctc", "attention"]
 
@@ -169,6 +169,18 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog
         read = [row["valid_cer"] != "nan" for row in read_rows(trainer.run.models / "metrics.csv")]
         assert read == [True, False, False]
     assert "Traceback" not in (trainer.run.models / "train.log").read_text()
+
+
+def test_frames_that_do_not_fit_the_points_are_refused_or_warned_of(tmp_path, data, caplog):
+    trainer = make(tmp_path, data, "ctc")
+    batch = trainer.train_loader.dataset[[(0, 0), (0, 1)]]
+    output = trainer.forward_batch(trainer.model.eval(), batch)
+    trainer.dry_run(batch, output)
+    assert not caplog.messages
+    trainer.dry_run(batch, replace(output, lengths=(output.lengths + 1) // 2))
+    assert "points, which are not" in caplog.text and "points_per_frame" in caplog.text
+    with pytest.raises(UserError, match="lengths are at most the number of its frames"):
+        trainer.dry_run(batch, replace(output, lengths=2 * output.lengths))
 
 
 def test_evidence_shows_labels_in_the_order_in_which_they_are_read():

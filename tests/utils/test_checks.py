@@ -65,6 +65,7 @@ class SilentError(Exception):
     ("error", "line"),
     [
         (ValueError("first\nsecond"), "first"),
+        (ValueError("first:\n\tsecond\nthird"), "first: second"),
         (ValueError(), "ValueError"),
         (SilentError(), "SilentError"),
     ],

@@ -5,6 +5,7 @@ import logging
 import math
 import random
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from tiny_run import (
     ChunkTrainer,
     Curriculum,
     MeanPrediction,
+    ScheduleFree,
     Sequences,
     SquaredError,
     TinyModel,
@@ -35,7 +37,7 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.data.samples import Store
 from base.trial.contract import Trial, check
-from base.trial.trying import try_state
+from base.trial.trying import try_state, try_steps
 from ink.sample import Sample
 from utils.checks import UserError
 
@@ -130,6 +132,11 @@ def grows_a_buffer(network, inputs, *words):
     return FORWARD(network, inputs, *words)
 
 
+def clamps_its_weights(network, *words):
+    network.output.weight.data.clamp_(-0.05, 0.05)
+    return FORWARD(network, *words)
+
+
 ADDS, FORWARD, STEP = MeanPrediction.update, TinyModel.forward, ChunkTrainer.step
 LOSS, MODEL = SquaredError.__call__, TinyModel.__init__
 CALLS = itertools.count()
@@ -144,12 +151,18 @@ BROKEN = [
         (SquaredError, "divisor", lambda *_, by=by: by, f"divisor is more than 0, not {by:g}")
         for by in (0, -1.0, math.nan)
     ),
+    (SquaredError, "divisor", lambda _, batch: batch.mask.numel(), "no padding; it was .*, then"),
+    (TinyModel, "forward", clamps_its_weights, '^arch = "TinyModel": .*changes weights'),
     (SquaredError, "__init__", has_a_parameter, "one without parameters: the parameter scale"),
     (SquaredError, "state_dict", lambda _: {"calls": next(CALLS)}, "afterwards it has another"),
     (MeanPrediction, "reset", keeps_its_sums, "makes its sums zero"),
     (MeanPrediction, "update", grows, '^metrics.0 = "MeanPrediction": .*final shape'),
     (MeanPrediction, "update", lambda own, *_: own.total, "'MeanPrediction' object has no .*total"),
     (MeanPrediction, "compute", lambda _: {"mean": 0.0}, "returns all of its names: mean_pred"),
+    *(
+        (MeanPrediction, "update", lambda own, *_, by=by: vars(own).update(count=by), "at most 64")
+        for by in (1j, 2**70)
+    ),
     (MeanPrediction, "sums", ("sum",), "compute depends only on its sums: sum"),
     *(
         (*NAMED[name], lambda *_, name=name, value=value: {name: value}, f"'{name}': a number is")
@@ -229,7 +242,36 @@ def counts_from_the_third_step(trainer, chunks):
     return STEP(trainer, chunks)
 
 
+def averages_batches(metric, output, batch):
+    metric.sum = metric.sum + output.prediction[batch.mask].double().mean()
+    metric.count += 1
+
+
+def averages_padding(metric, output, batch):
+    metric.sum = metric.sum + (output.prediction * batch.mask[..., None]).double().sum()
+    metric.count += batch.mask.numel()
+
+
+def steps_itself(trainer, chunks):
+    sums, _ = trainer.add_gradients(chunks)
+    trainer.optimizer_step.optimizer.step()
+    return sums, 1.0
+
+
+def clears_its_gradients(trainer, chunks):
+    sums, _ = trainer.add_gradients(chunks)
+    trainer.optimizer_step.optimizer.zero_grad()
+    return sums, trainer.apply_gradients(chunks)
+
+
 SUSPECT = [
+    *(
+        (MeanPrediction, "update", does, "MeanPrediction has other values if the same lines come")
+        for does in (averages_batches, averages_padding)
+    ),
+    (SquaredError, "__call__", lambda *given: LOSS(*given).half(), "SquaredError returns float16"),
+    (ChunkTrainer, "step", steps_itself, "ChunkTrainer calls step() of the optimiser"),
+    (ChunkTrainer, "step", clears_its_gradients, "ChunkTrainer: nothing is trained, as gradients"),
     *(
         (cls, name, does, f"{cls.__name__} has other values in a second validation of the same")
         for cls, name, does in (
@@ -295,7 +337,33 @@ def turns(network, *words):
     return TinyOutput(output.prediction + turned.real, state)
 
 
+def has_an_embedding(network, dropout):
+    MODEL(network, dropout)
+    network.places = nn.Embedding(12, 3, max_norm=0.5)
+
+
+def has_a_parameter_as_buffer(network, dropout):
+    MODEL(network, dropout)
+    network.register_buffer("scale", nn.Parameter(torch.ones(())))
+
+
+def scales(network, inputs, *words):
+    return FORWARD(network, inputs * network.scale, *words)
+
+
+def embeds_a_place(network, inputs, *words):
+    return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
+
+
 SOUND = [
+    (
+        [(TinyModel, "__init__", has_a_parameter_as_buffer), (TinyModel, "forward", scales)],
+        ChunkTrainer,
+    ),
+    (
+        [(TinyModel, "__init__", has_an_embedding), (TinyModel, "forward", embeds_a_place)],
+        ChunkTrainer,
+    ),
     ([(SquaredError, "__call__", looks_up)], ChunkTrainer),
     ([(SquaredError, "__call__", lambda _, output, __: output.state["loss"])], Computing),
     ([(TinyModel, "__init__", has_complex_weights), (TinyModel, "forward", turns)], ChunkTrainer),
@@ -313,6 +381,61 @@ def test_what_is_rare_but_sound_passes_without_a_word(
     check(partial(make, tmp_path, monitor=None, dropout=0.0, trainer=trainer))
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
     assert not [each for each in recwarn if "complex" in str(each.message)]
+
+
+CALLED = itertools.count(1)
+
+
+def test_a_loss_that_depends_on_a_module_is_blamed_and_not_the_network(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(SquaredError, "__call__", lambda *given: LOSS(*given) * next(CALLED))
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, monitor=None, dropout=0.0))
+    assert caplog.messages[0].startswith("SquaredError has other values in a second validation")
+    assert all("TinyModel" not in message for message in caplog.messages)
+
+
+def test_a_gradient_that_is_never_finite_is_blamed_on_the_part_of_the_user(
+    tmp_path, monkeypatch, caplog
+):
+    def has_no_slope(loss, output, batch):
+        rest = output.prediction - output.prediction.detach()
+        return LOSS(loss, output, batch) + rest.square().sum((1, 2)).sqrt()
+
+    monkeypatch.setattr(SquaredError, "__call__", has_no_slope)
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, dropout=0.0))
+    assert caplog.messages[1].endswith(
+        "nothing is trained, as gradients are not finite in any step"
+    )
+
+
+def test_a_loss_that_is_no_number_is_not_said_to_depend_on_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(SquaredError, "__call__", lambda *given: LOSS(*given) * math.nan)
+    with pytest.raises(UserError, match="one with finite losses"):
+        check(partial(make, tmp_path, dropout=0.0))
+    assert not caplog.messages
+
+
+class Swapping(ScheduleFree):
+    """Its mode of training does not take back what that of evaluation did."""
+
+    @torch.no_grad()
+    def train(self):
+        for group in self.param_groups:
+            group["is_training"] = True
+
+
+@pytest.mark.parametrize("optimizer", [ScheduleFree, Swapping])
+def test_modes_of_an_optimiser_that_are_not_inverse_are_refused(optimizer):
+    built = optimizer([nn.Parameter(torch.ones(2, 2))])
+    with (
+        nullcontext()
+        if optimizer is ScheduleFree
+        else pytest.raises(UserError, match=r'^optimizer = "Swapping": .* train\(\) puts back')
+    ):
+        try_steps(built, None)
 
 
 def test_the_steps_of_a_trial_are_counted_as_in_a_run(tmp_path, monkeypatch):

@@ -30,19 +30,21 @@ class Salted(PredictionNetwork):
         return super().predict(self.SCALE * numbers)
 """
 USES = """
-from collections import Counter
+import random; import numpy as np; from collections import Counter
 
 sorted({1, 2}), {n for n in "ab"}
 first = frozenset("ab")
 common = {"a": 1}.keys() & {"b": 2}
 plain = {"a": 1}, Counter("hash set"), [*{"a": 1}.keys()]
+drawn = random.Random(), np.random.default_rng()
+seeded = random.Random(1), np.random.default_rng(1), np.random.default_rng(seed=1)
 """
 
 
-def test_the_places_of_hashes_and_sets_are_named(tmp_path):
+def test_the_places_of_hashes_sets_and_generators_without_a_seed_are_named(tmp_path):
     (tmp_path / "my_sets.py").write_text(USES)
     user_modules.load_module(tmp_path / "my_sets.py")
-    assert hash_trial.uses_of_hashes() == [f"my_sets.py, line {line}" for line in (4, 5, 6)]
+    assert hash_trial.uses_of_chance() == [f"my_sets.py, line {line}" for line in (4, 5, 6, 8)]
 
 
 @pytest.mark.slow
