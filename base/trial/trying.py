@@ -28,6 +28,8 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 
     A user's schedule is advanced to its end.
     """
+    with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
+        are_inverse(optimizer)  # For now it is left in the mode of training.
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
         for group in optimizer.param_groups:
