@@ -23,7 +23,8 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install packages demo digits writer open_writer reader eye test quick campaign sanitize lint web web-test package-networks
+.PHONY: help install packages demo digits writer open_writer reader eye test quick campaign \
+	sanitize lint engine web web-test package-networks
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
@@ -42,6 +43,7 @@ help:
 	@echo "               SEED=N chooses other trials"
 	@echo "make sanitize  test the compiled kernels under address and undefined-behaviour sanitizers"
 	@echo "               (about 5 minutes)"
+	@echo "make engine    compile the library in C that reads and writes: engine/README.md"
 	@echo "make web       compile the engine of the page and make its networks;"
 	@echo "               the page: python experiments.py web"
 	@echo "make web-test  test the page in Chromium and its engine in Node.js (about 2 minutes)"
@@ -167,6 +169,50 @@ lint: .venv/installed-dev
 web-test: .venv/installed-dev
 	@.venv/bin/python -m pytest -q -n 0 tests/apps/web tests/commands/test_web.py \
 		tests/apps/web/test_flat_file.py
+
+# The engine in C, for any program: engine/README.md. A C compiler suffices. On x86-64 the kernels
+# are compiled for each kind of processor, and the library chooses among them when it runs.
+ENGINE_BUILD ?= engine/build
+ENGINE_CFLAGS ?= -O3
+ENGINE_SOURCES := $(filter-out engine/kernel_%,$(wildcard engine/*.c))
+ENGINE_KERNELS := $(wildcard engine/kernel_*.c)
+ENGINE_HEADERS := $(wildcard engine/*.h model/layers/kernels/*.c) model/layers/kernels/step.h
+ENGINE_LEVELS ?= $(if $(filter x86_64 amd64,$(shell uname -m)),avx2 avx512)
+LEVEL_avx2 := -mavx2 -mfma
+LEVEL_avx512 := -mavx512f -mfma
+ENGINE_OBJECTS := $(ENGINE_SOURCES:engine/%.c=$(ENGINE_BUILD)/%.o) \
+	$(ENGINE_KERNELS:engine/%.c=$(ENGINE_BUILD)/%.o) \
+	$(foreach level,$(ENGINE_LEVELS),$(ENGINE_KERNELS:engine/%.c=$(ENGINE_BUILD)/%.$(level).o))
+COMPILE = $(CC) -std=c17 $(ENGINE_CFLAGS) -fPIC -fvisibility=hidden -Wall -Wextra \
+	-Wno-unknown-pragmas -Wno-unused-parameter $(if $(ENGINE_LEVELS),-DLEVELS)
+
+engine: $(ENGINE_BUILD)/libhandwriting.so $(ENGINE_BUILD)/libhandwriting.a \
+	$(ENGINE_BUILD)/handwriting.pc
+
+$(ENGINE_BUILD)/libhandwriting.so: $(ENGINE_OBJECTS)
+	$(CC) -shared $(ENGINE_CFLAGS) -o $@ $^ -lm
+
+$(ENGINE_BUILD)/libhandwriting.a: $(ENGINE_OBJECTS)
+	$(CC) -r -nostdlib -o $(ENGINE_BUILD)/all.o $^
+	objcopy --localize-hidden $(ENGINE_BUILD)/all.o  # of a program's own names none is taken
+	rm -f $@ && ar rcs $@ $(ENGINE_BUILD)/all.o
+
+$(ENGINE_BUILD)/handwriting.pc: pyproject.toml | $(ENGINE_BUILD)
+	@printf '%s\n' 'Name: handwriting' 'Description: Reads handwriting and writes text by hand' \
+		"Version: $$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		'Cflags: -I$(abspath engine)' 'Libs: -L$${pcfiledir} -lhandwriting' 'Libs.private: -lm' > $@
+
+$(ENGINE_BUILD)/%.o: engine/%.c $(ENGINE_HEADERS) | $(ENGINE_BUILD)
+	$(COMPILE) -c -o $@ $<
+
+define LEVEL_RULE
+$(ENGINE_BUILD)/%.$(1).o: engine/%.c $(ENGINE_HEADERS) | $(ENGINE_BUILD)
+	$$(COMPILE) $(LEVEL_$(1)) -DLEVEL=_$(1) -c -o $$@ $$<
+endef
+$(foreach level,$(ENGINE_LEVELS),$(eval $(call LEVEL_RULE,$(level))))
+
+$(ENGINE_BUILD):
+	@mkdir -p $@
 
 # clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
 ENGINE ?= apps/web/engine.wasm
