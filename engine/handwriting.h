@@ -55,7 +55,7 @@ void hw_end(hw_work *work);
 /* Why the last function with this handle failed; "" if it did not. */
 const char *hw_message(const hw_work *work);
 
-/* Free a result: an hw_row, hw_page, hw_rows, hw_ink or hw_hand. Null is ignored. */
+/* Free a result: an hw_row, hw_page, hw_rows, hw_frames, hw_ink or hw_hand. Null is ignored. */
 void hw_free(const void *result);
 
 /* Networks ------------------------------------------------------------------------------------- */
@@ -129,11 +129,21 @@ typedef struct hw_rows {
     uint32_t num_rows;
 } hw_rows;
 
+/* What a reader computes of a row, for those who decode it themselves. */
+typedef struct hw_frames {
+    const float *log_probs; /* of each class at each frame; the classes are the characters of the
+                               alphabet in their order, then the blank of CTC */
+    uint32_t num_frames, num_classes;
+} hw_frames;
+
 /* Read strokes, in the order in which they were written, as one row, or as the rows of a page. */
 hw_status hw_read_row(hw_work *work, const hw_network *reader, const hw_point *points, size_t count,
                       hw_row **row);
 hw_status hw_read_page(hw_work *work, const hw_network *reader, const hw_point *points,
                        size_t count, hw_page **page);
+/* Compute the frames of a row, without reading its text. */
+hw_status hw_compute_frames(hw_work *work, const hw_network *reader, const hw_point *points,
+                            size_t count, hw_frames **frames);
 /* Find where the rows of a page begin. */
 hw_status hw_find_rows(hw_work *work, const hw_point *points, size_t count, hw_rows **rows);
 

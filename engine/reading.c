@@ -434,6 +434,44 @@ hw_status hw_read_row(hw_work *work, const hw_network *reader, const hw_point *p
     return status;
 }
 
+/* Copy what the network computes of ink into a result. */
+static hw_status copy_frames(hw_work *work, const hw_network *network, const Ink *ink, Room *room,
+                             Arena *arena, hw_frames *frames) {
+    const Reader *reader = &network->reader;
+    Features features;
+    Frames computed;
+    TRY(make_features(work, ink, reader->spacing, reader->parts, room, &features));
+    TRY(log_probs(work, network, &features, &computed));
+    const size_t classes = (size_t)computed.classes;
+    float *copy = TAKE(arena, float, (size_t)computed.count * classes);
+    NEED(work, copy);
+    for (int64_t frame = 0; frame < computed.count; frame++)
+        memcpy(copy + (size_t)frame * classes, computed.values + frame * computed.stride,
+               classes * sizeof(float));
+    *frames = (hw_frames){copy, (uint32_t)computed.count, (uint32_t)classes};
+    return HW_OK;
+}
+
+hw_status hw_compute_frames(hw_work *work, const hw_network *reader, const hw_point *points,
+                            size_t count, hw_frames **frames) {
+    Result result;
+    Ink ink;
+    Point origin;
+    Room room;
+    start(work);
+    *frames = NULL;
+    TRY(check_role(work, reader, "reader"));
+    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
+    TRY(make_room(work, &work->scratch, count, &room));
+    TRY(begin_result(work, sizeof **frames, &result));
+    const hw_status status =
+        copy_frames(work, reader, &ink, &room, &result.arena, result.content);
+    discard(&work->scratch);
+    if (status == HW_OK) *frames = finished(&result);
+    else discard(&result.arena);
+    return status;
+}
+
 static hw_status read_rows(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
                            Arena *arena, hw_page *page) {
     uint32_t *starts;

@@ -8,8 +8,8 @@ import numpy as np
 
 from model.generation.line import Line
 from model.recognition.encoder import GREEDY, Recogniser, RecognitionNetwork, Search
-from model.recognition.ink_words import InkWord, read_words
-from model.recognition.transcribing import read_each_way, read_with_doubts
+from model.recognition.ink_words import InkWord
+from model.recognition.transcribing import read_each_way, read_with_doubts, read_words
 from model.trained_network import TrainedNetwork
 from utils.checks import UserError
 

@@ -30,7 +30,7 @@ from ink.drawing.covering import COVERED, unseen
 from ink.geometry import from_strokes, turned_back
 from ink.ink_page import LINE_PITCH, InkPage, TypedText
 from model.reader import Reader
-from model.recognition.decoding import GREEDY, Search
+from model.recognition.beam import GREEDY, Search
 from model.recognition.ink_words import InkWord
 from utils.time_limit import OutOfTime, time_limit
 

@@ -2,24 +2,17 @@
 
 Shapes: B lines, S frames, C characters of the alphabet. Classes 0 to C-1 are the characters. Class
 C is the blank for CTC (Graves et al. 2006), and the end of the text for an attention decoder. Texts
-are lists of classes. Beam search decodes each line by itself, in float64 on the CPU.
+are lists of classes. Beam search decodes each line by itself, in float64 on the CPU: `beam`.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
+from model.recognition.beam import GREEDY, Hypothesis, Search, ctc_beam, next_lm_scores
 from utils.checks import NotFinite
-from utils.time_limit import check_time
-
-PRUNING = 12.0
-"""A character is pruned at a frame if it is more than this number of nats less likely than the
-frame's likeliest class (assumed: less than 1/160,000 of the probability)."""
 
 NO_DISTRIBUTION = (
     "the network computed no distribution over the characters: the network has diverged, or its "
@@ -29,31 +22,6 @@ NO_DISTRIBUTION = (
 Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, dict[str, Tensor]]]
 """One step of a decoder for N hypotheses: `(tokens (N,) int64, state) -> (log_probs (N, C+1),
 state)`. All tensors of the state have the first dimension N. A step has no other state."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """Options of the search for the text of a line.
-
-    Attributes:
-        width: number of hypotheses in the beam; 1 is greedy decoding.
-        language_model: a language model with the recogniser's alphabet, or None.
-        language_weight: factor on the language model's log-probabilities.
-    """
-
-    width: int = 1
-    language_model: CharacterLanguageModel | WordLanguageModel | None = None
-    language_weight: float = 0.0
-
-
-GREEDY = Search()
-
-
-class Hypothesis(NamedTuple):
-    """A text as classes, and its score in nats."""
-
-    indices: list[int]
-    score: float
 
 
 @torch.no_grad()
@@ -82,75 +50,6 @@ def ctc_texts(log_probs: Tensor, lengths: Tensor, search: Search = GREEDY) -> li
     previous = torch.nn.functional.pad(classes, (1, 0), value=blank)[:, :-1]
     is_label = inside & (classes != blank) & (classes != previous)
     return [line[mask].tolist() for line, mask in zip(classes.cpu(), is_label.cpu(), strict=True)]
-
-
-def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
-    """Return up to `search.width` texts of one line, the best first, by CTC's prefix beam search.
-
-    Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters. A prefix
-    of a text scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over
-    the paths in the beam. After the last frame p_lm includes the end of the line.
-
-    Args:
-        log_probs: `(S, C+1)`, the blank last, each frame a distribution.
-        search: how to search for the text. A beam of width 1 differs from greedy decoding: the beam
-            follows the likeliest prefix, greedy decoding the likeliest path.
-    """
-    blank = log_probs.shape[1] - 1
-    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
-    # For each prefix the log-probabilities of its paths that end in a blank, and of its paths that
-    # end in its last character; and the score of the language model.
-    prefixes: list[tuple[int, ...]] = [()]
-    last = np.array([blank])  # the last character of each prefix
-    in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
-    for frame, is_likely in zip(log_probs, likely, strict=True):
-        check_time()
-        characters = is_likely.nonzero()[0]
-        total = np.logaddexp(in_blank, in_character)
-        # Each prefix extended by each character. Equal characters need a blank in between.
-        repeats = last[:, None] == characters
-        extended = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
-        in_blank, in_character = total + frame[blank], in_character + frame[last]
-        if not len(characters):
-            continue
-        # An extended prefix that equals a prefix in the beam is merged with that prefix.
-        row_of = {prefix: row for row, prefix in enumerate(prefixes)}
-        column_of = {character: column for column, character in enumerate(characters.tolist())}
-        for row, prefix in enumerate(prefixes):
-            if prefix and prefix[:-1] in row_of and prefix[-1] in column_of:
-                source = row_of[prefix[:-1]], column_of[prefix[-1]]
-                in_character[row] = np.logaddexp(in_character[row], extended[source])
-                extended[source] = -np.inf
-        extended_lm_scores = lm_scores[:, None] + _next_lm_scores(search, prefixes, characters)
-        scores = np.logaddexp(in_blank, in_character) + lm_scores
-        scores = np.concatenate((scores, (extended + extended_lm_scores).ravel()))
-        chosen = np.argsort(-scores, kind="stable")[: search.width]
-        chosen = chosen[scores[chosen] > -np.inf]
-        is_extended = chosen >= len(prefixes)
-        rows, columns = np.divmod(chosen - len(prefixes), len(characters))
-        rows[~is_extended] = chosen[~is_extended]
-        in_blank = np.where(is_extended, -np.inf, in_blank[rows])
-        in_character = np.where(is_extended, extended[rows, columns], in_character[rows])
-        lm_scores = np.where(is_extended, extended_lm_scores[rows, columns], lm_scores[rows])
-        prefixes = [prefixes[row] for row in rows]
-        for index in is_extended.nonzero()[0]:
-            prefixes[index] = (*prefixes[index], int(characters[columns[index]]))
-        last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
-    end_lm_scores = _next_lm_scores(search, prefixes, np.array([blank]))[:, 0]
-    scores = np.logaddexp(in_blank, in_character) + lm_scores + end_lm_scores
-    order = np.argsort(-scores, kind="stable")
-    return [Hypothesis(list(prefixes[n]), float(scores[n])) for n in order]
-
-
-def _next_lm_scores(
-    search: Search, texts: Sequence[tuple[int, ...]], classes: np.ndarray
-) -> np.ndarray:
-    """Return the language model's log-probabilities of `classes` after each text, `(N, classes)`,
-    times `language_weight`; zeros without a language model."""
-    if search.language_model is None or not search.language_weight:
-        return np.zeros((len(texts), len(classes)))
-    log_probs = np.array([search.language_model.log_probs(text) for text in texts])
-    return search.language_weight * log_probs[:, classes]
 
 
 @torch.no_grad()
@@ -200,7 +99,7 @@ def attention_texts(
             raise NotFinite(NO_DISTRIBUTION)
         if search.language_weight:
             open_texts = [text for line in open_lines for text in texts[line]]
-            rows = rows + _next_lm_scores(search, open_texts, np.arange(end + 1))
+            rows = rows + next_lm_scores(search, open_texts, np.arange(end + 1))
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
         parent_rows, start = [], 0
         for line in open_lines:

@@ -27,7 +27,7 @@ from model.layers.dropout import Dropout
 from model.layers.kernels import bidirectional, library
 from model.layers.recurrent import RecurrentLayer
 from model.recognition.decoding import GREEDY, Search, ctc_texts
-from model.recognition.ink_features import SPACING, StrokeFeatures, num_features
+from model.recognition.ink_features import SPACING, STRIDE, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range
 
 Size = Annotated[int, Range(1, 8192)]
@@ -36,9 +36,6 @@ DropRatio = Annotated[float, Range(0.0, 0.95)]
 # The numbers of points below hold at the default `SPACING`.
 KERNEL = 5
 """Width of the convolution in points (assumed: about half a character)."""
-STRIDE = 2
-"""Points per frame. Lines of IAM-OnDB have 9 points per character, hardly ever below 6 (measured):
-enough frames for each character, and for the blank between repeated characters."""
 MASK_LENGTH = 10
 """Mean length in points of a masked span (measured: IAM-OnDB has 9 points per character)."""
 

@@ -16,8 +16,8 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from base.run.pretrained import weights_file
 from model.batches import by_length
-from model.recognition.encoder import KERNEL, STRIDE, BidirectionalLayer
-from model.recognition.ink_features import StrokeFeatures, num_features
+from model.recognition.encoder import KERNEL, BidirectionalLayer
+from model.recognition.ink_features import STRIDE, StrokeFeatures, num_features
 
 PARTS = 3
 """The argument `parts` of `stroke_features`: the value of `open_reader`."""

@@ -15,6 +15,10 @@ from ink.geometry import to_points, x_heights
 SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
 character, and 22 as recorded). Features of `parts` show details smaller than this distance."""
+STRIDE = 2
+"""Points per frame of a network. At the default `SPACING` lines of IAM-OnDB have 9 points per
+character, hardly ever below 6 (measured): enough frames for each character, and for the blank
+between repeated characters."""
 NUM_FEATURES = 10
 """Number of features per point without `parts`, see `StrokeFeatures`."""
 MAX_POINTS = 20_000

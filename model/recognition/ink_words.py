@@ -1,22 +1,18 @@
-"""Reading of the words of lines, with the ink, probability and alternatives of each word.
+"""The words of a line that was read, with the ink, probability and alternatives of each word.
 
 Shapes: S frames, C characters of the alphabet.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ink.delayed_strokes import undelayed_order
 from ink.geometry import from_strokes, strokes, x_height
-from model.recognition.ctc_alignment import count_points, likeliest_path, rows_of_frames
-from model.recognition.decoding import GREEDY, Search, ctc_beam
-from model.recognition.encoder import RecognitionNetwork, log_softmax
-from model.recognition.transcribing import batches, decoded
-from utils.time_limit import check_time
+from model.recognition.beam import Search, ctc_beam
+from model.recognition.ctc_paths import Framed, count_points, likeliest_path, rows_of_frames
 
 ALTERNATIVES = Search(width=6)
 """The search for alternatives of a word (width assumed)."""
@@ -46,36 +42,12 @@ class InkWord:
     log_probs: np.ndarray
 
 
-@torch.inference_mode()
-def read_words(
-    model: RecognitionNetwork,
-    inks: Sequence[np.ndarray],
-    search: Search = GREEDY,
-    *,
-    progress: bool = False,
-) -> list[list[InkWord]]:
-    """Return the words of lines of ink; see `transcribing.read_each_way`."""
-    lines: list[list[InkWord]] = [[] for _ in inks]
-    for numbers, *batch in batches(model, inks, progress):
-        encoded, lengths = model.encode(*batch)
-        log_probs = log_softmax(model.labels(encoded))
-        texts = decoded(model, encoded, log_probs, lengths, search)
-        lines_read = zip(numbers, texts, log_probs.cpu().double().numpy(), lengths, strict=True)
-        for number, text, line, frames in lines_read:
-            check_time()
-            if text.strip():
-                lines[number] = [*_words(model, inks[number], text, line[:frames])]
-    return lines
-
-
-def _words(
-    model: RecognitionNetwork, ink: np.ndarray, text: str, log_probs: np.ndarray
-) -> Iterator[InkWord]:
+def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) -> Iterator[InkWord]:
     """Yield the words of a line that was read as `text`; `log_probs` are `(S, C + 1)`."""
-    codes = model.alphabet.encode(text)
+    codes = seen.alphabet.encode(text)
     path = likeliest_path(log_probs, codes)
     ink, indices = _undelayed(ink)
-    counts = count_points(path, len(text), rows_of_frames(model, ink, len(log_probs)), len(ink))
+    counts = count_points(path, len(text), rows_of_frames(seen, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
     word_of_character = np.full(len(text), -1)  # -1 for spaces
     for number, span in enumerate(spans):
@@ -89,12 +61,12 @@ def _words(
             points = np.flatnonzero(aligned == number)
         evidence = 0.0, (), log_probs[:0]
         if path is not None:
-            evidence = _evidence(model, log_probs, path, text, span, next_start)
+            evidence = _evidence(seen, log_probs, path, text, span, next_start)
         yield InkWord(text[slice(*span)], np.sort(indices[points]), *evidence)
 
 
 def _evidence(
-    model: RecognitionNetwork,
+    seen: Framed,
     log_probs: np.ndarray,
     path: np.ndarray,
     text: str,
@@ -103,14 +75,14 @@ def _evidence(
 ) -> tuple[float, tuple[str, ...], np.ndarray]:
     """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
     next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
-    (start, stop), codes = span, model.alphabet.encode(text)
+    (start, stop), codes = span, seen.alphabet.encode(text)
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
     probability, alternatives = float(np.exp(sum(peaks))), ()
     if probability < MAX_DOUBTED_PROBABILITY:
         # The frames of the word, and of CTC's blanks before and after the word.
         inside = (path >= 2 * start) & (path <= 2 * stop)
-        alternatives = _alternatives(model, log_probs[inside], text[start:stop])
+        alternatives = _alternatives(seen, log_probs[inside], text[start:stop])
     to_next_word = (path >= 2 * start) & (path < 2 * next_start)
     return probability, alternatives, log_probs[to_next_word]
 
@@ -124,11 +96,11 @@ def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return from_strokes([written[n] for n in order]), np.concatenate([indices[n] for n in order])
 
 
-def _alternatives(model: RecognitionNetwork, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
+def _alternatives(seen: Framed, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
     """Return the readings of a word's frames that differ from `text`, the likeliest first."""
     readings = {}  # a set that keeps the order
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
-        reading = " ".join(model.alphabet.decode(hypothesis.indices).split())
+        reading = " ".join(seen.alphabet.decode(hypothesis.indices).split())
         if reading and reading != text:
             readings[reading] = None
     return tuple(readings)

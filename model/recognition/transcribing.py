@@ -9,9 +9,18 @@ from torch import Tensor
 
 from base.base_data_loader import features_of, padded
 from model.batches import BATCH_SIZE, by_length
-from model.recognition.encoder import GREEDY, Recogniser, Search, Transcript, log_softmax
+from model.recognition.encoder import (
+    GREEDY,
+    Recogniser,
+    RecognitionNetwork,
+    Search,
+    Transcript,
+    log_softmax,
+)
 from model.recognition.error_rates import error_rate, rates
+from model.recognition.ink_words import InkWord, words_of
 from model.recognition.loss import ctc_nats, decoder_nats
+from utils.time_limit import check_time
 
 
 def batches(
@@ -51,6 +60,28 @@ def read_each_way(
             for number, text in zip(numbers, texts, strict=True):
                 texts_by_search[name][number] = text
     return texts_by_search
+
+
+@torch.inference_mode()
+def read_words(
+    model: RecognitionNetwork,
+    inks: Sequence[np.ndarray],
+    search: Search = GREEDY,
+    *,
+    progress: bool = False,
+) -> list[list[InkWord]]:
+    """Return the words of lines of ink; see `read_each_way`."""
+    lines: list[list[InkWord]] = [[] for _ in inks]
+    for numbers, *batch in batches(model, inks, progress):
+        encoded, lengths = model.encode(*batch)
+        log_probs = log_softmax(model.labels(encoded))
+        texts = decoded(model, encoded, log_probs, lengths, search)
+        lines_read = zip(numbers, texts, log_probs.cpu().double().numpy(), lengths, strict=True)
+        for number, text, line, frames in lines_read:
+            check_time()
+            if text.strip():
+                lines[number] = [*words_of(model, inks[number], text, line[:frames])]
+    return lines
 
 
 @torch.inference_mode()

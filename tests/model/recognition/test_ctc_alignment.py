@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ink.geometry import from_strokes
-from model.recognition.ctc_alignment import count_points, likeliest_path
+from model.recognition.ctc_paths import count_points, likeliest_path
 from model.recognition.ink_features import rows_of_features, stroke_features
 
 

@@ -6,7 +6,7 @@ import pytest
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes
 from model.recognition.ink_features import rows_of_features
-from model.recognition.ink_words import _words
+from model.recognition.ink_words import words_of
 from tests.model.builders import recogniser
 
 NETWORK = recogniser(alphabet=Alphabet(list(" abc")), time_reductions=0)
@@ -26,7 +26,7 @@ def words(ink, text, likely):
         for character, probability in labels.items():
             probabilities[frame, NETWORK.alphabet.encode(character)[0]] = probability
     probabilities[:, -1] = 1 - probabilities[:, :-1].sum(axis=1)
-    return [*_words(NETWORK, ink, text, np.log(probabilities))]
+    return [*words_of(NETWORK, ink, text, np.log(probabilities))]
 
 
 def test_words_have_their_points_probabilities_and_alternatives():
@@ -52,6 +52,6 @@ def test_stroke_through_two_words_is_divided_between_them():
 
 def test_words_of_a_text_with_more_characters_than_frames_have_ink_and_no_probability():
     ink = from_strokes([np.array([[0.0, 0], [0.1, 0]])] * 6)
-    result = [*_words(NETWORK, ink, "a b c", np.log(np.full((3, 5), 0.2)))]
+    result = [*words_of(NETWORK, ink, "a b c", np.log(np.full((3, 5), 0.2)))]
     assert [word.text for word in result] == ["a", "b", "c"]
     assert all(word.probability == 0 and len(word.points) for word in result)
