@@ -20,7 +20,7 @@ from types import ModuleType
 from commands.shared.options import Parser
 from logger.logger import setup_logging
 from utils.checks import UserError, hint, lacks_memory
-from utils.program import PREFIX, ROOT, room_of, typed
+from utils.program import PREFIX, ROOT, room_of, torch_needed_by, typed
 
 log = logging.getLogger("experiments")
 
@@ -65,7 +65,8 @@ def main(words: list[str], scripts: Sequence[str] = ()) -> int:
         show_commands(scripts)
         return 0 if words else 2
     command, parser = parser_of(words[0])
-    command.run(parser.parse(words[1:]))
+    with torch_needed_by(words[0]):
+        command.run(parser.parse(words[1:]))
     return 0
 
 
@@ -85,7 +86,8 @@ def parser_of(name: str) -> tuple[ModuleType, Parser]:
     if name not in COMMANDS:
         raise UserError(f"no command {name!r}{hint(name, COMMANDS)}")
     try:
-        command = import_module(f"{PREFIX}commands.{name}")
+        with torch_needed_by(name):
+            command = import_module(f"{PREFIX}commands.{name}")
     except ModuleNotFoundError as error:
         if room_of(str(error.name)) != "apps":
             raise

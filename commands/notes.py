@@ -27,6 +27,7 @@ from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
+from model.opening import has_torch
 from utils.checks import DataError, UserError, described, first_of, printable, short, visible
 from utils.files import open_file, prepare_output, safe_path
 
@@ -173,9 +174,10 @@ def _read_in_worker(options: bytes, path: Path) -> None:
 
 @cache
 def _library_of_worker(options: bytes) -> "notes.Library":
-    import torch
+    if has_torch():
+        import torch
 
-    torch.set_num_threads(1)  # Each worker has a core.
+        torch.set_num_threads(1)  # Each worker has a core.
     arguments, name = pickle.loads(options)
     chosen = search_options.options_of(arguments)
     return _library(arguments, _loader(Networks.of(arguments), arguments.resume, chosen), name)

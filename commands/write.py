@@ -14,15 +14,16 @@ import apps.pages
 import model
 from apps.pages import writing_options
 from apps.pages.page_options import OWN, USUAL, HandSource, PrimerFile
-from apps.pages.styles import network_of, usual_style_of
+from apps.pages.styles import USUAL_STYLES, network_of, usual_style_of
 from commands.shared import network_options
 from commands.shared.network_options import FIGURES, Networks
 from commands.shared.options import Parser
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
+from model.opening import has_torch
 from utils.checks import CheckpointError, UserError, short
-from utils.program import typed
+from utils.program import NEEDS_TORCH, typed
 
 NUM_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -169,6 +170,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
+    if not has_torch():
+        return write_by_engine(networks, arguments.resume or ["open_writer"], chosen)
     style = None if style in (OWN, USUAL) else style
     names = arguments.resume or [network_of(primer.path if primer else style)]
     if style and (chosen.text or chosen.texts):
@@ -230,6 +233,47 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         print(f"{ended} by the stopping rule")
     elif writer.model.end_of_sequence:
         print(f"{ended} on their own")
+
+
+def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> None:
+    """Write lines without PyTorch, in a style of the network or in another hand with each seed.
+
+    Raises:
+        UserError: for an option that needs PyTorch.
+    """
+    refused = {
+        "several networks": len(names) > 1,
+        "--texts": chosen.texts,
+        "--primer": isinstance(chosen.hand, PrimerFile),
+        "--steps": chosen.steps,
+        "show": chosen.show,
+        "pen_sharpness": chosen.pen_sharpness,
+        "extras": chosen.extras,
+    }
+    if named := [name for name, is_given in refused.items() if is_given]:
+        raise UserError(f"{named[0]} {NEEDS_TORCH}")
+    writer = networks.writer(names[0], of_texts=True)
+    style = None if chosen.hand in (None, OWN) else str(chosen.hand)
+    if chosen.hand == USUAL:
+        style = USUAL_STYLES.get(writer.name)
+    elif style is not None and Path(style).stem in writer.biases:
+        style = Path(style).stem
+    texts = chosen.text or [PANGRAM]
+    texts = writing_options.without_unknown(writer.alphabet, texts, chosen.skip_unknown)
+    chosen.output.make()
+    seeds = range(chosen.seed, chosen.seed + (chosen.num_samples or 1))
+    stems = [
+        chosen.output.named(f"{writer.name}-{name}-seed{seed}")
+        for name in file_names(texts)
+        for seed in seeds
+    ]
+    if chosen.output.file:
+        stems = [chosen.output.file.with_suffix("")]
+    texts, all_seeds = [text for text in texts for _ in seeds], [*seeds] * len(texts)
+    options = {"style": style, "bias": chosen.bias, "progress": True}
+    lines = writer.write_lines(texts, all_seeds, **options)
+    save(writer, chosen, None, stems, lines)
+    print(f"{sum(line.ended for line in lines)} of {len(lines)} lines ended by the stopping rule")
 
 
 def chosen_hand(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand | None":
@@ -310,11 +354,12 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
 def save(
     writer: "model.Writer",
     chosen: Lines,
-    sampling: Sampling,
+    sampling: Sampling | None,
     stems: Sequence[Path],
     lines: Sequence["model.Line"],
 ) -> None:
-    """Save the files of each line, and a picture of several lines; print the paths."""
+    """Save the files of each line, and a picture of several lines; print the paths. `sampling` is
+    None if the engine wrote the lines."""
     from tqdm import tqdm
 
     file, messages = chosen.output.file, []
@@ -327,7 +372,7 @@ def save(
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point has no step to show.
-        if len(line.ink) > 1 and chosen.show:
+        if sampling and len(line.ink) > 1 and chosen.show:
             from model.drawing.plots import write_png
             from model.generation.step_figures import step_figures
 
@@ -336,7 +381,7 @@ def save(
                 paths.append(stem.with_name(f"{stem.name}-{kind}.png"))
                 write_png(paths[-1], figure)
         end = ", ended" if line.ended else ", not ended"
-        if not (writer.model.needs_text or writer.model.end_of_sequence):
+        if sampling and not (writer.model.needs_text or writer.model.end_of_sequence):
             end = ""  # Lines of this network have no end.
         after = f" after the {line.primed} of the primer" if line.primed else ""
         points = f"{len(line.ink) - line.primed} points{after}"

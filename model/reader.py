@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ink.alphabet import Alphabet
 from model.generation.line import Line
 from model.recognition.encoder import GREEDY, Recogniser, RecognitionNetwork, Search
 from model.recognition.ink_words import InkWord
@@ -19,6 +20,11 @@ class Reader(TrainedNetwork):
     """A trained network that reads."""
 
     model: Recogniser
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The characters that the network reads."""
+        return self.model.alphabet
 
     def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
         """Return the text of a line of ink.

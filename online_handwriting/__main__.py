@@ -3,7 +3,8 @@ commands of `experiments.py`."""
 
 import sys
 
-from online_handwriting.utils import console
+from online_handwriting.model import opening
+from online_handwriting.utils import console, program
 
 
 def main() -> int:
@@ -16,6 +17,9 @@ def main() -> int:
     from online_handwriting.commands.train import options
 
     options.refuse_faults(sys.argv[2:])  # before the slow imports
+    if not opening.has_torch():
+        print(f"error: train {program.NEEDS_TORCH}", file=sys.stderr)
+        return 2
     from online_handwriting import train
 
     return train.main(sys.argv[2:])

@@ -14,7 +14,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
@@ -23,7 +25,7 @@ ROOT = PACKAGE.parent
 SCRIPTS = ("experiments.py", "parse_config.py", "train.py")
 LEFT_OUT = (
     *("apps/datasets", "apps/plugins/excalidraw", "apps/plugins/node_modules"),
-    *("apps/plugins/obsidian", "apps/web/libc"),
+    *("apps/plugins/obsidian", "apps/web/libc", "engine/build", "engine/examples"),
 )
 """Folders of rooms that need a checkout."""
 SUFFIXES = {
@@ -42,13 +44,17 @@ RESEARCH = {
     "styles": "backward flowing joined linked narrow plain quick rolling round slanted tall wide",
 }
 """The networks and styles for non-commercial research."""
+LIBRARY = "libhandwriting.so"
+COMPILES = sys.platform == "linux" and all(map(shutil.which, ("cc", "make")))
+"""Whether the wheel has the engine compiled; else it is compiled when it is first used."""
 CARD = "saved/pretrained/README.md"
 
 
 def open_files() -> list[str]:
     """Return the files of `saved` in the first distribution, by their paths in the checkout."""
     files = [f"saved/styles/open_{name}.json" for name in OPEN["styles"].split()]
-    files += [f"saved/pretrained/{name}" for name in ("descriptor.npz", "letters.json")]
+    others = ("descriptor.npz", "letters.json", "open_reader.bin", "open_writer.bin")
+    files += [f"saved/pretrained/{name}" for name in others]
     return [CARD, *files, *_networks(OPEN)]
 
 
@@ -77,7 +83,7 @@ def packed_files() -> Iterator[str]:
         listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
         tracked = {*listed.decode().split("\0")}
     yield from ("LICENSE", *SCRIPTS, *open_files())
-    for room in ("configs", *rooms()):
+    for room in ("configs", "engine", *rooms()):
         for path in sorted((ROOT / room).rglob("*")):
             name = path.relative_to(ROOT).as_posix()
             is_packed = path.suffix in SUFFIXES and not name.startswith(LEFT_OUT)
@@ -128,6 +134,12 @@ class BuildPy(build_py):
                 target.write_bytes(prefixed((ROOT / name).read_bytes()))
             else:
                 shutil.copyfile(ROOT / name, target)
+        if COMPILES:
+            make = ["make", "-s", "-C", str(ROOT), "engine"]
+            with TemporaryDirectory() as folder:
+                if subprocess.run([*make, f"ENGINE_BUILD={folder}"]).returncode == 0:
+                    target = Path(self.build_lib, PACKAGE.name, "engine", LIBRARY)
+                    shutil.copyfile(Path(folder, LIBRARY), target)
         face = Path(self.build_lib, PACKAGE.name, "__init__.pyi")
         face.write_bytes(prefixed(face.read_bytes()))
 
@@ -136,7 +148,20 @@ class BuildPy(build_py):
         return [module for module in modules if module[1] != "build"]
 
     def get_source_files(self) -> list[str]:
-        return [*super().get_source_files(), f"{PACKAGE.name}/build.py", *packed_files()]
+        own = (f"{PACKAGE.name}/build.py", "Makefile")
+        return [*super().get_source_files(), *own, *packed_files()]
+
+
+class Wheel(bdist_wheel):
+    """A wheel for this kind of machine, if it has the compiled engine."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.root_is_pure = self.root_is_pure and not COMPILES
+
+    def get_tag(self) -> tuple[str, str, str]:
+        _, _, platform = super().get_tag()
+        return "py3", "none", platform
 
 
 class EditableWheel(editable_wheel):

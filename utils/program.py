@@ -6,8 +6,12 @@ In a checkout the rooms are top-level modules, in the installed package those of
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+
+from utils.checks import UserError
 
 PACKAGE = "online_handwriting"
 """The name of the package, which has the rooms of a checkout, too."""
@@ -17,6 +21,21 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder of the rooms."""
 SCRIPTS = {"train": "train.py"}
 """The scripts of a checkout by command; `experiments.py` has all other commands."""
+
+
+NEEDS_TORCH = "needs PyTorch: pip install 'online-handwriting[train]'"
+"""The end of a message about what is missing without PyTorch."""
+
+
+@contextmanager
+def torch_needed_by(command: str) -> Iterator[None]:
+    """A block that raises a UserError if a module is missing that comes with PyTorch."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "tensorboard"):
+            raise
+        raise UserError(f"{command} {NEEDS_TORCH}") from None
 
 
 def room_of(module: str) -> str:

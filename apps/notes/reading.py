@@ -29,9 +29,8 @@ from apps.notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure
 from ink.drawing.covering import COVERED, unseen
 from ink.geometry import from_strokes, turned_back
 from ink.ink_page import LINE_PITCH, InkPage, TypedText
-from model.reader import Reader
 from model.recognition.beam import GREEDY, Search
-from model.recognition.ink_words import InkWord
+from model.recognition.ink_words import InkWord, WordReader
 from utils.time_limit import OutOfTime, time_limit
 
 TYPED_WIDTH = 0.5
@@ -63,12 +62,12 @@ LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
 """The number at the start of an item of a list, and a text behind it without a blank."""
 
 
-def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageText:
+def read_page(page: InkPage, reader: WordReader, search: Search = GREEDY) -> PageText:
     """Return the text of a page's ink and typed texts; all rows are read in one batch. If the ink
     takes more than `MAX_SECONDS`, all strokes are `SLOW`.
 
     Raises:
-        UserError: see `Reader.read_words`.
+        UserError: see `model.Reader.read_words`.
     """
     try:
         with time_limit(MAX_SECONDS):
@@ -79,7 +78,7 @@ def read_page(page: InkPage, reader: Reader, search: Search = GREEDY) -> PageTex
         return PageText(rows, {SLOW: len(kinds)}, kinds, unread)
 
 
-def _read_page(page: InkPage, reader: Reader, search: Search) -> PageText:
+def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
@@ -88,7 +87,7 @@ def _read_page(page: InkPage, reader: Reader, search: Search) -> PageText:
     page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
-    characters, rows = reader.model.alphabet.characters, []
+    characters, rows = reader.alphabet.characters, []
     read = reader.read_words(inks, search)
     sureness = _sureness(read)
     judged = _judged(inks, sureness, reader, search)
@@ -140,7 +139,7 @@ def is_text(words: ReadRow) -> bool:
 
 
 def _judged(
-    inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: Reader, search: Search
+    inks: Sequence[np.ndarray], rows: Sequence[ReadRow], reader: WordReader, search: Search
 ) -> list[ReadRow]:
     """Return the words by which `is_text` judges each row of ink.
 
@@ -161,7 +160,7 @@ def _level_ink(strokes: Sequence[np.ndarray], row: StrokeRow) -> np.ndarray:
     return from_strokes([turned_back(strokes[n], row.turn * np.pi / 2) for n in row.strokes])
 
 
-def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
+def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray:
     """Return how many quarter turns clockwise each stroke lies, `(strokes,)`.
 
     Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
@@ -185,7 +184,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: Reader) -> np.ndarray:
     return turns
 
 
-def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader) -> np.ndarray:
+def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader) -> np.ndarray:
     """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. Strokes of a size
     in which there is no text, such as drawings, get the size of most text."""
     sizes = np.zeros(len(strokes), int)
@@ -208,7 +207,7 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: Reader
     return sizes
 
 
-def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: Reader) -> list[ReadRow]:
+def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) -> list[ReadRow]:
     """Return the words of the longest rows of strokes, each with its confidence."""
     block = block[:MAX_TRIED_STROKES]
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])

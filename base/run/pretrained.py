@@ -77,15 +77,15 @@ def installed_network(name: str) -> Path | None:
     warning names once; None if neither is there."""
     networks = pretrained()
     if name not in networks and INSTEAD.get(name) in networks:
-        _warn_once(name)
+        warn_of_other_network(name, f"is not installed ({RESEARCH} has it)")
         name = INSTEAD[name]
     return networks.get(name)
 
 
 @cache
-def _warn_once(name: str) -> None:
-    words = "the network %s, for research only, is not installed: %s is taken (%s has it)"
-    log.warning(words, name, INSTEAD[name], RESEARCH)
+def warn_of_other_network(name: str, reason: str) -> None:
+    """Warn once that the network `INSTEAD` of a network is taken; `reason` says why, as a verb."""
+    log.warning("the network %s %s: %s is taken", name, reason, INSTEAD[name])
 
 
 def resolve_name(

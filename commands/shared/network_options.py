@@ -10,6 +10,7 @@ from pathlib import Path
 import model
 from base.run.pretrained import pretrained, resolve_checkpoint
 from commands.shared.options import Parser, add_device, number, value
+from model import opening
 from utils.checks import UserError, visible
 from utils.files import prepare_output
 
@@ -65,7 +66,8 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
-        resolve_checkpoint(path)  # raises a UserError for an unknown name, before torch is imported
+        if opening.has_torch():
+            resolve_checkpoint(path)  # refuses an unknown name before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
         print(network)
@@ -74,14 +76,14 @@ class Networks:
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
         """Load a network that writes; with `of_texts`, the network must take a text."""
         network = self.load(path)
-        from model.loading import checked_writer
+        from model.opening import checked_writer
 
         return checked_writer(network, of_texts=of_texts)
 
     def reader(self, path: str | Path) -> "model.Reader":
         """Load a network that reads."""
         network = self.load(path)
-        from model.loading import checked_reader
+        from model.opening import checked_reader
 
         return checked_reader(network)
 

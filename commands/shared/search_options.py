@@ -72,7 +72,7 @@ class SearchOptions:
             build, weight = _word_model, WORDS_WEIGHT
         if self.language_weight is not None:
             weight = self.language_weight
-        alphabet = reader.model.alphabet
+        alphabet = reader.alphabet
         texts = [line for file in self.files for line in _known_lines(file, alphabet)]
         return model.Search(self.beam or BEAM, build(texts, alphabet), weight)
 

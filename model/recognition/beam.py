@@ -100,6 +100,15 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     return [Hypothesis(list(prefixes[n]), float(scores[n])) for n in order]
 
 
+def ctc_text(log_probs: np.ndarray, search: Search) -> list[int]:
+    """Return the text of one line; see `decoding.ctc_texts`. `log_probs` are `(S, C+1)`."""
+    if search.width > 1 or search.language_model is not None:
+        return ctc_beam(log_probs, search)[0].indices
+    blank, classes = log_probs.shape[1] - 1, log_probs.argmax(1)
+    is_label = (classes != blank) & (classes != np.concatenate([[blank], classes[:-1]]))
+    return classes[is_label].tolist()
+
+
 def next_lm_scores(
     search: Search, texts: Sequence[tuple[int, ...]], classes: np.ndarray
 ) -> np.ndarray:

@@ -56,6 +56,30 @@ def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | Non
     return best_monotonic_path(log_probs[:, classes], is_optional)
 
 
+def ctc_nats(log_probs: np.ndarray, codes: np.ndarray) -> float:
+    """Return the negative logarithm of the probability of a text, by the forward variables of CTC
+    (Graves et al. 2006, eq. 6 and 7); the arguments are those of `likeliest_path`."""
+    classes = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
+    classes[1::2] = codes
+    may_skip = np.zeros(len(classes), bool)
+    may_skip[3::2] = codes[1:] != codes[:-1]
+    forward = np.full(len(classes), -np.inf)
+    forward[0] = 0.0  # before the first frame: the first blank, or past it
+    forward = _after(forward, may_skip) + log_probs[0, classes]
+    for frame in log_probs[1:]:
+        forward = _after(forward, may_skip) + frame[classes]
+    return -float(np.logaddexp.reduce(forward[-2:]))
+
+
+def _after(forward: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
+    """Return the log-probabilities of the states at the next frame, without that of its label."""
+    previous = np.concatenate([[-np.inf], forward[:-1]])
+    skipped = np.where(
+        may_skip, np.concatenate([[-np.inf] * 2, forward[:-2]])[: len(forward)], -np.inf
+    )
+    return np.logaddexp(np.logaddexp(forward, previous), skipped)
+
+
 def count_points(
     path: np.ndarray | None, characters: int, rows: np.ndarray, points: int
 ) -> np.ndarray:

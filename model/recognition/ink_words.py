@@ -4,11 +4,13 @@ Shapes: S frames, C characters of the alphabet.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from ink.alphabet import Alphabet
 from ink.delayed_strokes import undelayed_order
 from ink.geometry import from_strokes, strokes, x_height
 from model.recognition.beam import Search, ctc_beam
@@ -40,6 +42,17 @@ class InkWord:
     probability: float
     alternatives: tuple[str, ...]
     log_probs: np.ndarray
+
+
+class WordReader(Protocol):
+    """What reads words: a `Reader`, or the engine."""
+
+    @property
+    def alphabet(self) -> Alphabet: ...
+
+    def read_words(
+        self, inks: Sequence[np.ndarray], search: Search
+    ) -> Sequence[Sequence[InkWord]]: ...
 
 
 def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) -> Iterator[InkWord]:

@@ -146,12 +146,15 @@ def _load_cached(target: Path) -> ctypes.CDLL | None:
     return None
 
 
-def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
+def build(
+    folder: Path, defines: Sequence[str], included: Sequence[Path] = ()
+) -> ctypes.CDLL | None:
     """Return the library of all C files of a folder, compiled unless the cache has the library.
 
     Args:
-        folder: a folder whose C files include only headers of the folder and of the system.
+        folder: a folder whose C files include headers of the folder and of the system.
         defines: options such as `-DNAME=1`.
+        included: files of other folders that the C files include.
 
     Returns:
         the library; None, with the reason in the log, if the files cannot be compiled or kept.
@@ -165,7 +168,7 @@ def build(folder: Path, defines: Sequence[str]) -> ctypes.CDLL | None:
         for place in _places():
             try:
                 with _held(place):
-                    library = _loaded_or_compiled(folder, options, place)
+                    library = _loaded_or_compiled(folder, included, options, place)
             except OSError as error:
                 problems.append(f"{place} ({error.strerror or error})")
                 continue
@@ -184,9 +187,11 @@ def _warn(problem: str) -> None:
     log.warning("compiled kernels cannot be kept in %s: %s", problem, remedy)
 
 
-def _loaded_or_compiled(folder: Path, options: Sequence[str], place: Path) -> ctypes.CDLL | None:
+def _loaded_or_compiled(
+    folder: Path, included: Sequence[Path], options: Sequence[str], place: Path
+) -> ctypes.CDLL | None:
     """Return the library of the C files of a folder, kept in `place`; see `build`."""
-    sources, headers = sorted(folder.glob("*.c")), sorted(folder.glob("*.h"))
+    sources, headers = sorted(folder.glob("*.c")), [*sorted(folder.glob("*.h")), *included]
     for compiler in _compilers():
         contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
         contents += [_run([*compiler, "--version"]).stdout, _processor()]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ink.alphabet import Alphabet
-from model.recognition import decoding
+from model.recognition import beam
 from model.recognition.decoding import GREEDY, Search, attention_texts, ctc_beam, ctc_texts
 from model.recognition.language_model import CharacterLanguageModel
 from utils.checks import NotFinite
@@ -67,7 +67,7 @@ def test_text_of_a_beam_is_its_best_hypothesis():
 @pytest.mark.parametrize("weight", [0.0, 1.3])
 def test_beam_equals_a_plain_implementation(width, weight, monkeypatch):
     """Prefixes leave a narrow beam and come back, while longer ones of theirs stay."""
-    monkeypatch.setattr(decoding, "PRUNING", 99.0)
+    monkeypatch.setattr(beam, "PRUNING", 99.0)
     torch.manual_seed(width)
     for _ in range(20 if width < 10 else 1):
         log_probs = random_log_probs(12 if width < 10 else 5, 4).numpy()
@@ -85,7 +85,7 @@ def test_beam_equals_a_plain_implementation(width, weight, monkeypatch):
     ],
 )
 def test_pruned_characters_are_not_followed(monkeypatch, pruning, expected):
-    monkeypatch.setattr(decoding, "PRUNING", pruning)
+    monkeypatch.setattr(beam, "PRUNING", pruning)
     log_probs = np.log([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
     scores = scores_of(ctc_beam(log_probs, Search(16)))
     assert {text: math.exp(score) for text, score in scores.items()} == pytest.approx(expected)
