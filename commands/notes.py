@@ -19,7 +19,6 @@ from tqdm import tqdm
 import model
 from apps import notes
 from apps.plugins import xournalpp_plugin
-from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser, number
@@ -27,7 +26,7 @@ from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
-from model.opening import has_torch
+from model.opening import has_torch, resolve
 from utils.checks import DataError, UserError, described, first_of, printable, short, visible
 from utils.files import open_file, prepare_output, safe_path
 
@@ -106,7 +105,7 @@ def run(arguments: argparse.Namespace) -> None:
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     if arguments.install_plugin is not None:
-        checkpoint = resolve_checkpoint(arguments.resume).absolute()
+        checkpoint = resolve(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
@@ -301,7 +300,7 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
 
 def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
     """Return a digest of the network and its options, by which a library finds its readings."""
-    checkpoint = resolve_checkpoint(resumed)
+    checkpoint = resolve(resumed)
     path = reader()[0].path if checkpoint.is_dir() else checkpoint
     digest = hashlib.sha256()
     for file in (path, *chosen.files):

@@ -301,11 +301,12 @@ def _line_of(ink: Ink) -> tuple[np.ndarray, bool]:
     return from_strokes(strokes).astype(np.float32), bool(ink.is_whole)
 
 
-def load(path: str | Path) -> EngineReader | EngineWriter:
-    """Load a network for use from a flat file, or an open network by its name.
+def resolve(path: str | Path) -> Path:
+    """Return the flat file `path`, or that of the pretrained network of this name or file, or of the
+    network `INSTEAD` of it.
 
     Raises:
-        UserError: if there is no such file or name, or the file is no flat file of such a network.
+        CheckpointError: if there is none.
     """
     path = Path(path)
     is_shipped = path.resolve() in pretrained().values()
@@ -317,6 +318,16 @@ def load(path: str | Path) -> EngineReader | EngineWriter:
         path = resolve_name(name, files, f"network for use without PyTorch ({NEEDS_TORCH})")
     if path.suffix != ".bin":
         raise CheckpointError(f"{path}: a checkpoint {NEEDS_TORCH}")
+    return path
+
+
+def load(path: str | Path) -> EngineReader | EngineWriter:
+    """Load a network for use, see `resolve`.
+
+    Raises:
+        UserError: if there is no such file or name, or the file is no flat file of such a network.
+    """
+    path = resolve(path)
     roles = {"reader": EngineReader, "writer": EngineWriter}
     role = EngineNetwork(path)._info.role.decode()
     if role not in roles:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from base.run.pretrained import resolve_checkpoint
 from utils.checks import UserError
 from utils.program import NEEDS_TORCH
 
@@ -12,6 +13,15 @@ from utils.program import NEEDS_TORCH
 def has_torch() -> bool:
     """Return whether PyTorch is installed."""
     return find_spec("torch") is not None
+
+
+def resolve(path: str | Path) -> Path:
+    """Return the file or folder of a network; raise a CheckpointError if there is none."""
+    if has_torch():
+        return resolve_checkpoint(path)
+    from model import engine_networks
+
+    return engine_networks.resolve(path)
 
 
 def load(path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()) -> Any:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import model
-from base.run.pretrained import pretrained, resolve_checkpoint
+from base.run.pretrained import pretrained
 from commands.shared.options import Parser, add_device, number, value
 from model import opening
 from utils.checks import UserError, visible
@@ -66,8 +66,7 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
-        if opening.has_torch():
-            resolve_checkpoint(path)  # refuses an unknown name before torch is imported
+        opening.resolve(path)  # refuses an unknown name before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
         print(network)
