@@ -302,8 +302,8 @@ def _line_of(ink: Ink) -> tuple[np.ndarray, bool]:
 
 
 def resolve(path: str | Path) -> Path:
-    """Return the flat file `path`, or that of the pretrained network of this name or file, or of the
-    network `INSTEAD` of it.
+    """Return the flat file `path`, or that of the pretrained network of this name or file, or of
+    the network `INSTEAD` of it.
 
     Raises:
         CheckpointError: if there is none.

@@ -17,6 +17,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
@@ -49,6 +50,7 @@ if not (HERE / "base").exists():
     sys.meta_path.insert(0, _Checkout())
 
 from online_handwriting.utils.lazy import importer  # noqa: E402
+from online_handwriting.utils.program import torch_needed_by  # noqa: E402
 
 HOMES = {
     "Hand": "apps.pages",
@@ -80,4 +82,10 @@ HOMES = {
 }
 """The module of each name, which is imported when the name is used."""
 __all__ = list(HOMES)
-__getattr__ = importer(__name__, HOMES)
+_import_name = importer(__name__, HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name; raise a UserError if it needs PyTorch, which is missing."""
+    with torch_needed_by(name):
+        return _import_name(name)

@@ -9,11 +9,13 @@ distribution, whose networks and styles are for research only.
 """
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from sysconfig import get_platform
 from tempfile import TemporaryDirectory
 
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -155,13 +157,9 @@ class BuildPy(build_py):
 class Wheel(bdist_wheel):
     """A wheel for this kind of machine, if it has the compiled engine."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = self.root_is_pure and not COMPILES
-
     def get_tag(self) -> tuple[str, str, str]:
-        _, _, platform = super().get_tag()
-        return "py3", "none", platform
+        python, abi, platform = super().get_tag()
+        return python, abi, re.sub(r"\W", "_", get_platform()) if COMPILES else platform
 
 
 class EditableWheel(editable_wheel):

@@ -5,6 +5,7 @@ The folder in which all is typed has modules with the names of the rooms, which 
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,8 +13,10 @@ import sys
 import sysconfig
 import tarfile
 import time
+import tomllib
 import urllib.request
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -64,7 +67,13 @@ def run(*words, folder, **options):
 def packages(tmp_path_factory):
     """The folder of wheels and sdists, and the folder of the sources, an archive without git."""
     source, dist = (tmp_path_factory.mktemp(name) for name in ("source", "dist"))
-    tops = ["pyproject.toml", "README.md", *build.packed_files(), *build.research_files()]
+    tops = [
+        "pyproject.toml",
+        "README.md",
+        "Makefile",
+        *build.packed_files(),
+        *build.research_files(),
+    ]
     own = [path for path in (ROOT / "online_handwriting").rglob("*") if path.is_file()]
     own = [str(path.relative_to(ROOT)) for path in own if path.suffix != ".pyc"]
     for name in dict.fromkeys([*tops, *own]):
@@ -107,6 +116,36 @@ def both(packages, tmp_path_factory):
     return installed(tmp_path_factory, *packages.glob("*.whl"))
 
 
+@pytest.fixture(scope="module")
+def without_torch(packages, tmp_path_factory):
+    """An environment that has what the package needs, but nothing of `[train]`."""
+    place = tmp_path_factory.mktemp("small")
+    run(sys.executable, "-m", "venv", "--without-pip", place, folder=place)
+    (target,) = place.glob("lib/python*/site-packages")
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    for name in needed_by(re.match(r"[\w-]+", each)[0] for each in requirements):
+        tops = {str(file).partition("/")[0] for file in metadata.files(name) or ()}
+        for top in tops - {"..", "__pycache__"}:
+            source = Path(metadata.distribution(name).locate_file(top)).resolve()
+            if source.exists() and not (target / top).exists():
+                (target / top).symlink_to(source)
+    pip = (sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install", "-q")
+    wheel = packages.glob("online_handwriting-*.whl")
+    run(*pip, "--no-deps", "--no-index", *wheel, folder=place)
+    return place / "bin"
+
+
+def needed_by(names):
+    """Return the installed distributions of these names, and those that they need."""
+    found, todo = set(), [*names]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            further = (each for each in metadata.requires(name) or () if ";" not in each)
+            todo += [re.match(r"[\w.-]+", each)[0] for each in further]
+    return found
+
+
 @pytest.fixture(scope="module", params=["open_only", "both"])
 def programs(request):
     """The folder of programs; nothing is written beside what was installed."""
@@ -140,7 +179,7 @@ def test_both_ways_to_a_wheel_pack_the_same_and_each_has_its_licences(packages):
     names = {name.removeprefix("online_handwriting/") for name in names_in(wheel)}
     assert {*build.packed_files(), "__init__.pyi", "py.typed"} <= names and "build.py" not in names
     assert not {name for name in names if "research" in name or name.endswith("/writer.pth")}
-    assert wheel.stat().st_size < 17e6
+    assert wheel.stat().st_size < 21e6
     cards = "dist-info/licenses/saved/pretrained/README.md"
     assert any(name.endswith(cards) for name in names)
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names_in(research))
@@ -245,6 +284,48 @@ def test_names_for_python_work_with_and_without_a_compiler(programs, place, tmp_
     assert shutil.which("cc") is None or [*tmp_path.glob("one/**/*.so")]
     assert use(PATH="/", XDG_CACHE_HOME=str(tmp_path / "other")).splitlines()[-1] == "Hello 1"
     assert not [*tmp_path.glob("other/**/*.so")]
+
+
+def test_without_torch_the_engine_reads_writes_and_searches(without_torch, place):
+    command = without_torch / "online-handwriting"
+    run(command, "write", "Hello", "--style", "open_round", "--output", "a.inkml", folder=place)
+    assert "\tHello" in run(command, "read", "a.inkml", folder=place)
+    shutil.copy(ROOT / "docs" / "sample-notes" / "diary.xopp", place)
+    for words in (("--output", "b.pdf"), ("--output", "b.md"), ("--search", "until")):
+        said = run(command, "notes", "diary.xopp", *words, folder=place)
+    assert "diary.xopp\t1:2:2\t" in said
+    assert (
+        Path("b.pdf").read_bytes().startswith(b"%PDF")
+        and "Rain until noon" in Path("b.md").read_text()
+    )
+    Path("notes").mkdir()
+    shutil.move("diary.xopp", "notes")
+    words, environment = [command, "notes", "notes", "--view"], os.environ | {"BROWSER": "true"}
+    viewer = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        address = next(line for line in viewer.stdout if line.startswith("http")).split()[0]
+        with urllib.request.urlopen(address.partition("#")[0]) as page:
+            assert b"<html" in page.read()
+    finally:
+        viewer.send_signal(signal.SIGINT)
+        viewer.wait(20)
+    for words in (
+        ("page", "letter.txt", "--output", "letter.pdf"),
+        ("train", "-c", "conditional"),
+        ("evaluate", "-r", "conditional"),
+        ("read", "a.inkml", "-r", ROOT / "benchmarks" / "judge.pth"),
+        ("write", "Hi", "--set", "show=window"),
+    ):
+        done = subprocess.run([command, *words], capture_output=True, text=True)
+        assert done.returncode == 2 and "Traceback" not in done.stderr
+        assert "needs PyTorch: pip install 'online-handwriting[train]'" in done.stderr, words
+    code = "import online_handwriting as oh, sys\n"
+    code += "line = oh.load('open_writer').write('Hello', seed=1)\n"
+    code += "print(oh.load('open_reader').read(line)); assert 'torch' not in sys.modules\n"
+    code += "try: oh.write_page\nexcept Exception as error: print(error)"
+    python = without_torch / "python"
+    said = run(python, "-P", "-c", code, folder=place).splitlines()
+    assert said[0] == "Hello" and said[1].startswith("write_page needs PyTorch")
 
 
 def test_the_research_package_brings_its_networks_and_styles(both, place):
