@@ -44,7 +44,8 @@ static size_t make_ink(hw_point *points, size_t room) {
     const float scale = SCALES[random_below(6)];
     const uint32_t lifts = 1 + random_below(40), kind = random_below(5);
     for (size_t i = 0; i < count; i++) {
-        const float x = (float)random_below(1000) / 1000.0f, y = (float)random_below(1000) / 1000.0f;
+        const float x = (float)random_below(1000) / 1000.0f;
+        const float y = (float)random_below(1000) / 1000.0f;
         points[i] = (hw_point){scale * (x + (kind > 2 ? (float)i / 10.0f : 0.0f)), scale * y,
                                random_below(lifts) == 0};
         if (kind == 0 && random_below(50) == 0) points[i].x = random_below(2) ? NAN : INFINITY;

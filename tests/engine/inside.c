@@ -52,8 +52,8 @@ int inside_measures(hw_work *work, const hw_point *points, size_t count, const c
     return HW_OK;
 }
 
-/* The strokes with corners; `result` has room for 7 points more for each 5. Of a point `pen_up` is 2
- * times the index of its character, and 1 more at the end of its stroke. */
+/* The strokes with corners; `result` has room for 7 points more for each 5. Of a point `pen_up` is
+ * 2 times the index of its character, and 1 more at the end of its stroke. */
 long inside_corners(hw_work *work, hw_point *points, size_t count, const char *text, double lean,
                     hw_point *result) {
     Ink ink, repaired;
