@@ -1,20 +1,7 @@
 // Geometry of the page's ink.
 //
 // A stroke is a list of points [x, y]; y grows downwards. A point may have more numbers: the time
-// in ms and the pressure from 0 to 1. Ink is a flat list of numbers, three for each point: the
-// offset in x, the offset in y, and 1 where a stroke ends, otherwise 0.
-
-/** The strokes of ink that begins at the origin. */
-export function toStrokes(ink) {
-  const strokes = [];
-  let x = 0, y = 0, begins = true;
-  for (let i = 0; i < ink.length; i += 3) {
-    if (begins) strokes.push([]);
-    strokes.at(-1).push([(x += ink[i]), (y += ink[i + 1])]);
-    begins = ink[i + 2] > 0.5;
-  }
-  return strokes;
-}
+// in ms and the pressure from 0 to 1.
 
 /** Strokes with every x replaced by a x + b, and every y by c y + d. */
 export const moved = (strokes, a, b, c, d) =>

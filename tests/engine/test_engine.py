@@ -3,7 +3,9 @@
 import ctypes
 import random
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import byref, c_double, c_size_t, c_uint32, c_void_p
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,9 +30,10 @@ from model.generation.line import Sampling
 from model.recognition.encoder import GREEDY
 from model.recognition.hand_descriptor import HandDescriptor
 from model.recognition.ink_features import SPACING, stroke_features
+from tests.apps.web.conftest import needs_node, node
 from tests.commands.networks import save
 from tests.engine.conftest import ROOT, needs_compiler, open_networks
-from tests.engine.library import EngineError, to_points
+from tests.engine.library import EngineError, Work, to_points
 from tests.flat_files import cases, loaded
 from tests.shared_data import prepared
 
@@ -179,6 +182,41 @@ def test_500_lines_are_read_as_in_python(tmp_path, work):
     engine, reader = work.open(path.read_bytes()), loaded(path)
     read = [work.read_row(engine, strokes(ink))["text"] for ink in inks]
     assert read == reader.read_lines(inks) and len(read) == 500
+
+
+@pytest.mark.slow
+@needs_node
+def test_a_note_has_the_same_text_in_c_in_javascript_and_in_python(tmp_path, work):
+    lines = prepared(StrokeArraysDataset, "stroke_arrays", tmp_path)
+    inks, page = [line.ink for line in lines.split("train")][:30], []
+    for number, ink in enumerate(inks):
+        page += [stroke + np.array([0.0, 220.0 * number]) for stroke in strokes(ink)]
+    assert len(page) > 500
+    _, path = open_networks()
+    rows = work.read_page(work.open(path.read_bytes()), page)
+    request = dict(network=str(path), pages=[[stroke.tolist() for stroke in page]])
+    wasm = str(ROOT / "apps/web/engine.wasm")
+    (shown,) = node("engine.mjs", task="read", wasm=wasm, **request)
+    starts = [*row_starts(from_strokes(page)), len(page)]
+    parts = [from_strokes(page[start:end]) for start, end in pairwise(starts)]
+    texts = loaded(path).read_lines(parts)
+    assert [row["text"] for row in rows] == [row["text"] for row in shown] == texts
+    assert len(texts) > 20
+
+
+def test_threads_share_a_network(tmp_path, library, work):
+    engine, _ = flat(tmp_path, work, reader_of("untrained", tmp_path))
+    inks = [strokes(line.ink) for line in invented(size=6, seed=2)]
+    expected = [work.read_row(engine, ink) for ink in inks]
+
+    def read(_):
+        own = Work(library)
+        rows = [own.read_row(engine, ink) for ink in inks * 5]
+        own.close()
+        return rows
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(rows == expected * 5 for rows in pool.map(read, range(4)))
 
 
 def reader_of(source, folder):

@@ -3,10 +3,10 @@
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { toStrokes } from "./strokes.js";
 
 const web = new URL("../../../apps/web/", import.meta.url);
 const request = JSON.parse(readFileSync(0, "utf8"));
-const { toStrokes } = await import(new URL("ink.js", web));
 const { fromInkml, loadReader, loadWriter, toInkml } = await import(new URL("index.js", web));
 const engine = pathToFileURL(request.wasm), urlOf = (path) => pathToFileURL(path).href;
 
