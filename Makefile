@@ -183,7 +183,8 @@ $(ENGINE_BUILD)/libhandwriting.so: $(ENGINE_OBJECTS)
 
 $(ENGINE_BUILD)/libhandwriting.a: $(ENGINE_OBJECTS)
 	$(CC) -r -nostdlib -o $(ENGINE_BUILD)/all.o $^
-	objcopy --localize-hidden $(ENGINE_BUILD)/all.o  # of a program's own names none is taken
+	@# So that the engine takes none of a program's names; not there on every system.
+	@if command -v objcopy >/dev/null; then objcopy --localize-hidden $(ENGINE_BUILD)/all.o; fi
 	rm -f $@ && ar rcs $@ $(ENGINE_BUILD)/all.o
 
 $(ENGINE_BUILD)/handwriting.pc: pyproject.toml | $(ENGINE_BUILD)

@@ -5,9 +5,8 @@ import {HandwritingError} from "./checks.js";
 /** A new worker of a page or of Node.js, as {post, end}: functions that send a message and a port,
  * and that end the worker. `failed` gets an Error if the worker cannot start or breaks down. */
 async function startWorker(failed) {
-  const url = new URL("worker.js", import.meta.url);
-  if (globalThis.Worker) {
-    const worker = new Worker(url, {type: "module"});
+  if (globalThis.Worker) { // as bundlers look for it
+    const worker = new Worker(new URL("worker.js", import.meta.url), {type: "module"});
     worker.onerror = (event) => {
       event.preventDefault();
       failed(new HandwritingError("The worker that writes and reads could not be started or has " +
@@ -18,7 +17,7 @@ async function startWorker(failed) {
   }
   const threads = "node:worker_threads"; // bundlers for browsers do not look for a variable
   const {Worker: Thread} = await import(/* webpackIgnore: true */ /* @vite-ignore */ threads);
-  const worker = new Thread(url);
+  const worker = new Thread(new URL("worker.js", import.meta.url));
   worker.on("error", failed);
   return {post: (message, port) => worker.postMessage({...message, port}, [port]),
     end: () => worker.terminate()};

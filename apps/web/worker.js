@@ -71,6 +71,7 @@ async function answer({task, request, tellsProgress}, port) {
 
 if (globalThis.self) self.onmessage = ({data, ports: [port]}) => answer(data, port);
 else { // a worker of Node.js
-  const {parentPort} = await import("node:worker_threads");
-  parentPort.on("message", ({port, ...data}) => answer(data, port));
+  const threads = "node:worker_threads"; // bundlers for browsers do not look for a variable
+  import(/* webpackIgnore: true */ /* @vite-ignore */ threads).then(({parentPort}) =>
+    parentPort.on("message", ({port, ...data}) => answer(data, port)));
 }

@@ -37,7 +37,10 @@ class Writer {
     if (isVector) return {hand: style};
     need(style.strokes, "The style is neither a name nor a hand, such as {text, strokes}.");
     checkLines([style]);
-    return {hand: style};
+    const {x_height: height = 0, stretch = [0, 0]} = style;
+    need([height, stretch?.[0], stretch?.[1]].every(Number.isFinite),
+      "The style has an x_height or a stretch that is no number.");
+    return {hand: {text: style.text, strokes: style.strokes, x_height: height, stretch}};
   }
 
   /** The hand in which a seed is written without a style; null if only the drawn points show it. */

@@ -14,7 +14,7 @@ from utils.locks import locked
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler: cc")
 
 

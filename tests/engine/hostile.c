@@ -53,19 +53,53 @@ static size_t make_ink(hw_point *points, size_t room) {
     return count;
 }
 
+/* Make rows neater that no reader has read: words share strokes, rows overlap, numbers are wrong. */
+static void use_neat(hw_work *work, hw_point *points, size_t count) {
+    enum { ROWS = 3, WORDS = 6, STROKES = 5 };
+    static const char *const TEXTS[] = {"", "a", "Qy", ".", "\xff", "Ääß5"};
+    static const uint32_t WRONG[] = {0, 1, UINT32_MAX, 7};
+    hw_row rows[ROWS] = {{0}};
+    hw_word words[ROWS][WORDS] = {{{0}}};
+    uint32_t numbers[ROWS][WORDS][STROKES], strokes = 0;
+    for (size_t i = 0; i < count; i++) strokes += points[i].pen_up || i + 1 == count;
+    for (int k = 0; k < ROWS; k++) {
+        const uint32_t first = random_below(strokes + 1), rest = strokes - first;
+        rows[k] = (hw_row){.first_stroke = first, .num_strokes = random_below(rest + 1),
+                           .words = words[k], .num_words = random_below(WORDS + 1),
+                           .is_drawing = random_below(8) == 0};
+        if (random_below(20) == 0) rows[k].first_stroke = WRONG[random_below(4)];
+        if (random_below(20) == 0) rows[k].num_strokes = WRONG[random_below(4)];
+        for (int n = 0; n < WORDS; n++) {
+            words[k][n].text = TEXTS[random_below(6)];
+            words[k][n].strokes = numbers[k][n];
+            words[k][n].num_strokes = random_below(STROKES + 1);
+            for (int i = 0; i < STROKES; i++)
+                numbers[k][n][i] = random_below(200) ? first + random_below(rest + 1)
+                                                     : WRONG[random_below(4)];
+        }
+    }
+    note(work, hw_neat(work, points, count, rows, random_below(ROWS + 1), points));
+}
+
 static void use_reader(hw_work *work, const hw_network *network, hw_point *points, size_t count) {
     hw_page *page = NULL;
     hw_row *row = NULL;
     if (note(work, hw_read_page(work, network, points, count, &page)) == HW_OK)
         note(work, hw_neat(work, points, count, page->rows, page->num_rows, points));
     note(work, hw_read_row(work, network, points, count, &row));
+    use_neat(work, points, count);
     hw_free(page);
     hw_free(row);
 }
 
 static void use_writer(hw_work *work, const hw_network *network, hw_point *points, size_t count) {
     const hw_info *info = hw_about(network);
-    const hw_hand mine = {.text = "ab", .points = points, .num_points = (uint32_t)count};
+    static const float VALUES[] = {0.0f, 1.0f, -1.0f, 1e-30f, 3e38f, NAN, INFINITY, 90.0f};
+    float vector[8];
+    hw_hand mine = {.text = "ab", .points = points, .num_points = (uint32_t)count};
+    for (int i = 0; i < 8; i++) vector[i] = VALUES[random_below(8)];
+    if (random_below(2)) mine.x_height = mine.stretch[1] = vector[0], mine.stretch[0] = vector[1];
+    if (random_below(3) == 0) mine = (hw_hand){.vector = vector, .size = random_below(9)};
     hw_style style = {.seed = random_below(1000), .bias = (float)random_below(3)};
     hw_ink *ink = NULL;
     hw_hand *hand = NULL;
