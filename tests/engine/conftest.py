@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from apps.web import site
 from tests.engine.library import Work
 from utils.locks import locked
 
@@ -26,6 +25,8 @@ def run(*words, **options):
 
 def open_networks():
     """Return the flat files of the open writer and reader, which are made if they are missing."""
+    from apps.web import site  # tests of the framework run without apps/
+
     site.make_networks(site.OPEN_NETWORKS)
     return site.OPEN_NETWORKS
 
