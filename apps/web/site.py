@@ -33,9 +33,8 @@ def make_networks(networks: Sequence[Path] | None = None) -> None:
 def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     """Return the files of the page by their addresses on the server, with the page's networks or
     others in their place."""
-    paths = [path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES]
-    paths.remove(FOLDER / "package_worker.js")  # of the package alone
-    addresses = {f"/{path.name}": path for path in paths}
+    paths = (path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
+    addresses = {f"/{path.name}": path for path in paths if path.stem != "package_worker"}
     for path in NETWORKS if networks is None else networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": FOLDER / "index.html"}
