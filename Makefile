@@ -194,7 +194,8 @@ $(ENGINE_BUILD)/libhandwriting.so: $(ENGINE_OBJECTS)
 
 $(ENGINE_BUILD)/libhandwriting.a: $(ENGINE_OBJECTS)
 	$(CC) -r -nostdlib -o $(ENGINE_BUILD)/all.o $^
-	objcopy --localize-hidden $(ENGINE_BUILD)/all.o  # of a program's own names none is taken
+	@# So that the engine takes none of a program's names; not there on every system.
+	@if command -v objcopy >/dev/null; then objcopy --localize-hidden $(ENGINE_BUILD)/all.o; fi
 	rm -f $@ && ar rcs $@ $(ENGINE_BUILD)/all.o
 
 $(ENGINE_BUILD)/handwriting.pc: pyproject.toml | $(ENGINE_BUILD)
@@ -214,27 +215,33 @@ $(foreach level,$(ENGINE_LEVELS),$(eval $(call LEVEL_RULE,$(level))))
 $(ENGINE_BUILD):
 	@mkdir -p $@
 
-# clang and wasm-ld (Debian: clang, lld) compile the kernels for the page.
+# clang and wasm-ld (Debian: clang, lld) compile the engine for the page.
 ENGINE ?= apps/web/engine.wasm
-KERNELS := $(addprefix model/layers/kernels/,products.c bidirectional.c sampling.c)
-EXPORTS := calloc mark release pack linear bidirectional_forward write_lines Bidirectional_fields \
-	Writing_fields
+EXPORTS := malloc free $(addprefix hw_,begin message free open about read_row find_rows begin_line \
+	continue judge end_line hand_of describe hand_of_lines hand_of_line neat)
 
 web: $(ENGINE) .venv/installed
 	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.make_networks()'
 
 # `npm pack` calls this; the networks and the licence are in the package, and once in the repository.
-package-networks: .venv/installed
-	@PYTHONPATH=. .venv/bin/python -c 'from apps.web import site; site.package_networks()' >&2
+package-networks: $(addprefix apps/web/networks/open_,writer.bin reader.bin)
 	@cp LICENSE apps/web/LICENSE
 
-$(ENGINE): apps/web/engine.c $(KERNELS) model/layers/kernels/step.h $(wildcard apps/web/libc/*.h)
-	clang --target=wasm32 -msimd128 -mbulk-memory -O3 -std=gnu11 -nostdlib -nostdlibinc \
-		-ffreestanding -Iapps/web/libc -DBFLOAT16=0 -Wall -Werror -Wno-unknown-pragmas -Wl,--no-entry \
-		-Wl,--strip-all \
-		$(addprefix -Wl$(comma)--export=,$(EXPORTS)) -o $@ apps/web/engine.c $(KERNELS)
+apps/web/networks/open_%.bin: saved/pretrained/open_%.bin
+	@mkdir -p apps/web/networks && cp $< $@
 
-comma := ,
+WASM := clang --target=wasm32 -msimd128 -mbulk-memory -std=c17 -nostdlibinc -ffreestanding \
+	-Iapps/web/libc -Wall -Werror -Wno-unknown-pragmas
+
+# The kernels are compiled for speed, the rest for size.
+$(ENGINE): apps/web/engine.c $(ENGINE_SOURCES) $(ENGINE_KERNELS) $(ENGINE_HEADERS) \
+		$(wildcard apps/web/libc/*.h)
+	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+	for file in apps/web/engine.c $(ENGINE_SOURCES) $(ENGINE_KERNELS); do \
+		case $$file in */kernel_*) speed=-O3;; *) speed=-Os;; esac; \
+		$(WASM) $$speed -c $$file -o "$$folder/$$(basename $$file .c).o" || exit 1; \
+	done && wasm-ld --no-entry --strip-all -z stack-size=262144 \
+		$(addprefix --export=,$(EXPORTS)) -o $@ "$$folder"/*.o
 
 # An existing .venv is used, and so is a suitable PyTorch, in .venv or in the environment of
 # $(PYTHON): that environment is then searched after .venv, through a .pth file.

@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         files = site.page_files(networks)
         if arguments.output:
             site.check_replaceable(arguments.output)
-        site.make_networks(networks)
+        if not is_open:
+            site.make_networks()
         if arguments.hand:
             print(f"measuring the hand of {arguments.hand}", flush=True)
             from apps.web import flat_file

@@ -84,7 +84,8 @@ static Reading *with_node(Reading *readings, int count, const Node *node) {
 static void continue_readings(const float *frame, int64_t blank, Reading *readings, int *count,
                               Reading *continued) {
     double least_likely = -INFINITY;
-    for (int64_t label = 0; label <= blank; label++) least_likely = most(least_likely, frame[label]);
+    for (int64_t label = 0; label <= blank; label++)
+        least_likely = most(least_likely, frame[label]);
     least_likely -= PRUNING;
     Reading stayed[WIDTH];
     size_t extended = 0;

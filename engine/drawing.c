@@ -1,11 +1,11 @@
-/* Draws the points of a line, as model/generation/ does: random numbers, steps, and where it ends. */
+/* Draws the points of a line, as model/generation/ does: random numbers, steps, where it ends. */
 
 #include "internal.h"
 
 #define PERIOD 16      /* steps of a call of the kernel; a resting pen is noticed after each call */
 #define BLOCK 256      /* steps for which random numbers are drawn at once */
 #define PEN_PIVOT -1.5 /* log-odds of a stroke's end that a bias leaves unchanged */
-#define REST 0.1       /* most standard deviations from 0 of a resting pen's offset, in x and in y */
+#define REST 0.1       /* most standard deviations of a resting pen's offset, in x and in y */
 #define LONGEST_FINISH 40 /* most steps of a stroke after the window has passed the text */
 #define SHIFT 397      /* places from a word of the state to the word that changes it */
 
@@ -235,7 +235,7 @@ void begin_drawing(Pen *pen, uint32_t seed) {
 }
 
 /* Where a line ends: the rules of model/generation/stopping.py for one line of a network that
- * predicts the end of the sequence. ------------------------------------------------------------- */
+ * predicts the end of the sequence. ------------------------------------------------------------ */
 
 static const uint32_t NEVER = UINT32_MAX;
 
@@ -246,8 +246,8 @@ static uint32_t first_end_of_line(const Pen *pen, uint32_t count) {
     return NEVER;
 }
 
-/* Find two numbers of steps: up to the end of the line, and up to the end of the stroke in which the
- * window passed the text. */
+/* Find two numbers of steps: up to the end of the line, and up to the end of the stroke in which
+ * the window passed the text. */
 static void find_ends(const Pen *pen, uint32_t *stopped, uint32_t *stroke_ended) {
     const Step *steps = pen->steps;
     const uint32_t count = pen->num_steps < pen->limit ? pen->num_steps : pen->limit;

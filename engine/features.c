@@ -121,8 +121,8 @@ static hw_status order_strokes(hw_work *work, const Ink *ink, double height, Roo
 
 /* Features ------------------------------------------------------------------------------------- */
 
-/* Heights of points above the least-squares line of all points; in narrow ink, where this line would
- * follow the letters, above the mean point. */
+/* Heights of points above the least-squares line of all points; in narrow ink, where this line
+ * would follow the letters, above the mean point. */
 typedef struct Level {
     double x, y, slope;
 } Level;
@@ -223,7 +223,7 @@ static hw_status measure_paths(hw_work *work, const Ink *ink, double distance, F
     return HW_OK;
 }
 
-/* Set the places of the points of a path at equal steps: numbers of ordered points from `first` on. */
+/* Set the places of the points of a path at equal steps: numbers of ordered points from `first`. */
 static void set_places(const double *path, size_t count, size_t steps, double first,
                        double *places) {
     size_t i = 0;

@@ -128,7 +128,7 @@ static hw_status check_header(hw_work *work, const char *title, const Json *head
     return HW_OK;
 }
 
-/* The file -------------------------------------------------------------------------------------- */
+/* The file ------------------------------------------------------------------------------------- */
 
 /* Set `*product` to a product that fits into memory; return whether it does. */
 static int multiplied(size_t a, double b, size_t *product) {

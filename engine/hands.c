@@ -105,8 +105,8 @@ static hw_status check_known(hw_work *work, const hw_network *network, const cha
     TRY(is_known(work, network, text, points, &known));
     if (known) return HW_OK;
     return fail(work, HW_BAD_TEXT,
-                "%s goes on after a line with strokes and a text of 1 to %u characters, all of which "
-                "it knows. No line is like that.", network->info.name, network->info.longest);
+                "%s goes on after a line with strokes and a text of 1 to %u characters, all of "
+                "which it knows. No line is like that.", network->info.name, network->info.longest);
 }
 
 hw_status check_hand(hw_work *work, const hw_network *network, const hw_hand *hand) {
@@ -215,7 +215,8 @@ static hw_status resample(hw_work *work, const Ink *ink, double step, hw_point *
     if (isnan(ratio)) ratio = 1.0;
     const double size = (ink->num_points + (double)ink->num_strokes) * most(ratio, 1.0) + 1.0;
     if (size > work->options.max_points)
-        return fail(work, HW_TOO_LARGE, "The ink has more than %u points.", work->options.max_points);
+        return fail(work, HW_TOO_LARGE, "The ink has more than %u points.",
+                    work->options.max_points);
     *points = TAKE(&work->scratch, hw_point, (size_t)size);
     Point *line = TAKE(&work->scratch, Point, (size_t)size);
     double *path = TAKE(&work->scratch, double, ink->num_points);

@@ -1,8 +1,8 @@
 /* Reads handwriting and writes text by hand, with a network from a file. See README.md.
  *
- * A network is read-only after `hw_open`: any number of threads may use it. A work handle belongs to
- * one thread at a time. There is no other state. Every function that can fail returns a status, and
- * leaves a sentence that says why in `hw_message`. Texts are UTF-8. */
+ * A network is read-only after `hw_open`: any number of threads may use it. A work handle belongs
+ * to one thread at a time. There is no other state. Every function that can fail returns a status,
+ * and leaves a sentence that says why in `hw_message`. Texts are UTF-8. */
 #ifndef HANDWRITING_H
 #define HANDWRITING_H
 
@@ -44,8 +44,8 @@ typedef struct hw_point {
 typedef struct hw_options {
     void *(*allocate)(void *context, size_t size); /* default: malloc and free; both or none */
     void (*release)(void *context, void *memory);
-    int (*progress)(void *context, float fraction); /* called often while something is computed, with
-                                                       the fraction done; another result than 0 stops */
+    int (*progress)(void *context, float fraction); /* called often, with the fraction that is done;
+                                                       another result than 0 stops the work */
     void *context;
     uint32_t max_points, max_strokes; /* of one call; defaults: 1,000,000 and 20,000 */
 } hw_options;
@@ -60,8 +60,8 @@ void hw_free(const void *result);
 
 /* Networks ------------------------------------------------------------------------------------- */
 
-/* Open a network from the `size` bytes of its file, which are not needed afterwards. Messages name it
- * by `title`, such as the file's name; null if it has none. */
+/* Open a network from the `size` bytes of its file, which are not needed afterwards. Messages name
+ * it by `title`, such as the file's name; null if it has none. */
 hw_status hw_open(hw_work *work, const char *title, const void *bytes, size_t size,
                   hw_network **network);
 void hw_close(hw_network *network);
@@ -181,18 +181,19 @@ typedef struct hw_ink {
     uint32_t num_points;
     /* Of a line that is drawn or done: */
     int32_t is_whole;          /* whether the whole text was written */
-    const float *raw;          /* as drawn: offset in x, offset in y and end of stroke of each point */
-    uint32_t num_raw;          /* points */
-    const uint32_t *doubtful;  /* pairs: start and end of each word that is read as another one, bytes */
-    uint32_t num_doubtful;     /* pairs */
+    const float *raw; /* as drawn: offset in x, offset in y and end of stroke of each point */
+    uint32_t num_raw; /* points */
+    const uint32_t *doubtful; /* pairs: the bytes of the text from the start of a word that is read
+                                 as another one up to its end */
+    uint32_t num_doubtful;    /* pairs */
 } hw_ink;
 
 /* Called while a line is written, with its ink so far; another result than 0 stops. */
 typedef int (*hw_drawn)(void *context, const hw_ink *ink);
 
-/* Write a line of text. With a `reader` it is proofread, and written again, at most six times, until
- * it is read right. `style`, `reader` and `drawn` may be null. Characters beyond the alphabet are not
- * replaced; accented letters are single characters (NFC). */
+/* Write a line of text. With a `reader` it is proofread, and written again, at most six times,
+ * until it is read right. `style`, `reader` and `drawn` may be null. Characters beyond the alphabet
+ * are not replaced; accented letters are single characters (NFC). */
 hw_status hw_write_line(hw_work *work, const hw_network *writer, const char *text,
                         const hw_style *style, const hw_network *reader, hw_drawn drawn,
                         void *context, hw_ink **ink);
@@ -227,8 +228,8 @@ hw_status hw_hand_of_line(hw_work *work, const hw_network *writer, const char *t
 /* Neat ink ------------------------------------------------------------------------------------- */
 
 /* Make rows level, even and evenly spaced. Of each row its first stroke and number of strokes, its
- * words (texts and strokes) and `is_drawing` are used: a row that may be a drawing stays. `neat` has
- * room for `count` points, and may be `points`. A stroke that stays as it is keeps its numbers. */
+ * words (texts and strokes) and `is_drawing` are used: a row that may be a drawing stays. `neat`
+ * has room for `count` points, and may be `points`. A stroke that stays keeps its numbers. */
 hw_status hw_neat(hw_work *work, const hw_point *points, size_t count, const hw_row *rows,
                   size_t num_rows, hw_point *neat);
 

@@ -7,7 +7,7 @@
 #define MIN_DOWNSTROKE 0.5 /* x-heights of the shortest downstroke whose lean is measured */
 #define MAX_SLANT 50       /* degrees; the largest slant of a downstroke that is measured */
 #define MIDDLE_SIGNS "-–—~=+" /* signs whose middle is half an x-height above the baseline */
-#define TALL 0.6           /* least height of a tall stroke, as a fraction of the tallest stroke's */
+#define TALL 0.6           /* least height of a tall stroke, as a fraction of the tallest one's */
 #define ROW_DROP 1.6       /* x-heights from the middle of a row down to the next row */
 #define ROW_RETURN 0.4     /* of a row's width: where the next row begins at most */
 
@@ -260,8 +260,8 @@ double baseline(const Ink *ink, Room *room) {
                                : ink_box(ink).bottom;
 }
 
-/* By the x-height of the hand: in a text without small letters, the median foot of the tall strokes,
- * or what MIDDLE_SIGNS show. */
+/* By the x-height of the hand: in a text without small letters, the median foot of the tall
+ * strokes, or what MIDDLE_SIGNS show. */
 double baseline_of_text(const Ink *ink, const Text *text, double height, Room *room) {
     int has_small = 0, are_middle = 1;
     for (uint32_t i = 0; i < text->count; i++) {

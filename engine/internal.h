@@ -83,7 +83,15 @@ void *finished(Result *result); /* what the caller gets */
 
 /* JSON and files (json.c, sha256.c, flat_file.c) ----------------------------------------------- */
 
-typedef enum Kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_TEXT, JSON_LIST, JSON_OBJECT } Kind;
+typedef enum Kind {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_TEXT,
+    JSON_LIST,
+    JSON_OBJECT
+} Kind;
 
 typedef struct Json Json;
 struct Json {
@@ -94,7 +102,7 @@ struct Json {
     uint32_t count;           /* items */
 };
 
-/* Return the value of a text of JSON; null if it is none, with `*no_room` set if memory is lacking. */
+/* Return the value of a text of JSON; null if it is none, with `*no_room` set without memory. */
 const Json *parse_json(Arena *arena, const char *text, size_t size, int *no_room);
 const Json *member(const Json *object, const char *key); /* null if there is none */
 
@@ -115,7 +123,8 @@ typedef struct File {
     size_t num_tensors;
 } File;
 
-hw_status parse_file(hw_work *work, const char *title, const uint8_t *bytes, size_t size, File *file);
+hw_status parse_file(hw_work *work, const char *title, const uint8_t *bytes, size_t size,
+                     File *file);
 const Tensor *tensor_of(const File *file, const char *name); /* null if there is none */
 /* Decode a tensor of `count` rows of `columns` finite numbers into memory of the arena. */
 hw_status rows_of(hw_work *work, Arena *arena, const File *file, const char *name, size_t count,
@@ -147,9 +156,9 @@ typedef struct Misread {
     uint32_t num_doubtful, errors;
 } Misread;
 
-/* Compare a text with its reading. Words are doubtful if the reading lacks them, accents aside, which
- * readers overlook in small writing. Errors are the words that it lacks, accents included, and its
- * surplus words. */
+/* Compare a text with its reading. Words are doubtful if the reading lacks them, accents aside,
+ * which readers overlook in small writing. Errors are the words that it lacks, accents included,
+ * and its surplus words. */
 hw_status misread(hw_work *work, Arena *arena, const Text *text, const Text *reading,
                   Misread *result);
 

@@ -72,7 +72,8 @@ static char *parse_escape(Parser *parser, char *target) {
 /* Parse a text after its first quotation mark. */
 static const char *parse_text(Parser *parser) {
     const uint8_t *last = parser->next;
-    while (last < parser->end && *last != '"') last += *last == '\\' && last + 1 < parser->end ? 2 : 1;
+    while (last < parser->end && *last != '"')
+        last += *last == '\\' && last + 1 < parser->end ? 2 : 1;
     if (last >= parser->end) return NULL;
     char *text = take(parser->arena, (size_t)(last - parser->next) + 1, 1), *target = text;
     if (!text) parser->no_room = 1;
@@ -189,7 +190,8 @@ static Json *parse_value(Parser *parser) {
 }
 
 const Json *parse_json(Arena *arena, const char *text, size_t size, int *no_room) {
-    Parser parser = {.arena = arena, .next = (const uint8_t *)text, .end = (const uint8_t *)text + size};
+    const uint8_t *bytes = (const uint8_t *)text;
+    Parser parser = {.arena = arena, .next = bytes, .end = bytes + size};
     const Json *value = parse_value(&parser);
     skip_blanks(&parser);
     *no_room = parser.no_room;

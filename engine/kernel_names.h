@@ -1,5 +1,6 @@
-/* The kernels are compiled several times, each time for another kind of processor: -DLEVEL=_avx2 and
- * so on, see the Makefile. Their names end with the level. Without one they are compiled once. */
+/* The kernels are compiled several times, each time for another kind of processor: -DLEVEL=_avx2
+ * and so on, see the Makefile. Their names end with the level. Without one they are compiled
+ * once. */
 
 #ifdef LEVEL
 #define JOINED_(name, level) name##level

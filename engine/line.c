@@ -1,5 +1,5 @@
-/* Lines: level, in x-heights, in a hand, and proofread. Python's apps/pages/ does more: it proofreads
- * and places single words. */
+/* Lines: level, in x-heights, in a hand, and proofread. Python's apps/pages/ does more: it
+ * proofreads and places single words. */
 
 #include "internal.h"
 
@@ -85,7 +85,8 @@ static hw_status begin_in_hand(hw_work *work, hw_line *line, const hw_hand *hand
     PenHand pen_hand = {0};
     Ink primer;
     stretch_at(writer, bias, pen_hand.stretch);
-    line->measures = (Measures){.x_height = writer->x_height, .angle = NAN, .is_given = hand != NULL,
+    line->measures = (Measures){.x_height = writer->x_height, .angle = NAN,
+                                .is_given = hand != NULL,
                                 .baseline = writer->baseline * writer->x_height};
     if (hand && hand->vector) {
         pen_hand.vector = hand->vector;
@@ -103,7 +104,7 @@ static hw_status begin_in_hand(hw_work *work, hw_line *line, const hw_hand *hand
            line->title.count * sizeof(uint32_t));
     for (uint32_t i = 0; i < line->text.count; i++)
         if (index_of(&line->network->alphabet, line->text.codes[i]) < 0)
-            return fail(work, HW_BAD_TEXT, "%s knows no blank, which goes behind the line of a hand.",
+            return fail(work, HW_BAD_TEXT, "%s knows no blank, which follows the line of a hand.",
                         line->network->info.name);
     const uint32_t limit = MIN_STEPS + STEPS_PER_CHARACTER * (line->text.count - primed);
     line->ink = TAKE(&line->arena, double, 3 * ((size_t)limit + 32));
@@ -205,7 +206,8 @@ static hw_status level_ink(hw_work *work, const hw_line *line, Ink *ink) {
     const Measures *measures = &line->measures;
     const uint32_t count = line->num_points;
     Point at = measures->has_primer ? measures->begin : (Point){0};
-    *ink = (Ink){TAKE(&work->scratch, Point, count), TAKE(&work->scratch, uint32_t, count), count, 0};
+    *ink = (Ink){.points = TAKE(&work->scratch, Point, count),
+                 .ends = TAKE(&work->scratch, uint32_t, count), .num_points = count};
     NEED(work, ink->points && ink->ends);
     for (uint32_t i = 0; i < count; i++) {
         at.x += line->ink[3 * i];
@@ -249,8 +251,8 @@ static hw_status show(hw_work *work, hw_line *line, uint32_t count, hw_ink *show
     return HW_OK;
 }
 
-/* Place the strokes of a whole line by its hand's x-height and by a mean of the line's and the hand's
- * other measures. The line's weight grows with its number of characters
+/* Place the strokes of a whole line by its hand's x-height and by a mean of the line's and the
+ * hand's other measures. The line's weight grows with its number of characters
  * (apps/pages/word_cutting.py). */
 static hw_status straighten(hw_work *work, hw_line *line, Ink *ink) {
     const Measures *measures = &line->measures;

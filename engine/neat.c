@@ -94,8 +94,8 @@ static hw_status count_signs(hw_work *work, const char *text, Unit *unit) {
     return HW_OK;
 }
 
-/* Add a word to the units of a row, merged with those whose strokes it shares. `owners` has the unit
- * of each stroke, `is_near` tells late marks of other rows from strokes of the row. */
+/* Add a word to the units of a row, merged with those whose strokes it shares. `owners` has the
+ * unit of each stroke, `is_near` tells late marks of other rows from strokes of the row. */
 static hw_status add_word(hw_work *work, RowShape *shape, const hw_word *word, uint32_t *owners,
                           const uint8_t *is_near) {
     Unit added = {.first = NONE, .last = NONE};
@@ -185,7 +185,8 @@ static double slope_of(const Point *const lines[], const size_t counts[], int nu
     size_t slopes = 0;
     for (int i = 0; i < num_lines; i++) {
         const size_t stride = counts[i] ? (counts[i] + MAX_ENDS - 1) / MAX_ENDS : 1;
-        slopes += slopes_between(lines[i], counts[i], stride, MIN_SPAN * unit, room->pairs + slopes);
+        slopes +=
+            slopes_between(lines[i], counts[i], stride, MIN_SPAN * unit, room->pairs + slopes);
     }
     return slopes > 2 ? median_of_pairs(room->pairs, slopes) : usual;
 }
@@ -197,8 +198,8 @@ static double median_level(const Point *ends, size_t count, double x, double slo
 }
 
 /* Put those ends into `near` that are on a line; return their number. */
-static size_t ends_on(const Point *ends, size_t count, double x, double y, double slope, double unit,
-                      Point *near) {
+static size_t ends_on(const Point *ends, size_t count, double x, double y, double slope,
+                      double unit, Point *near) {
     size_t found = 0;
     for (size_t i = 0; i < count; i++)
         if (fabs(level_y(ends[i], x, slope) - y) <= MAX_OFF * unit) near[found++] = ends[i];
@@ -267,8 +268,8 @@ static hw_status take_turns(hw_work *work, Unit *unit, double height, Room *room
 /* Measure the x-height of a row with units. */
 static hw_status measure_height(hw_work *work, RowShape *shape, Room *room) {
     const size_t points = shape->level.num_points;
-    Ink all = {shape->units[0].parts.points, TAKE(&work->scratch, uint32_t, shape->level.num_strokes),
-               0, 0};
+    Ink all = {.points = shape->units[0].parts.points,
+               .ends = TAKE(&work->scratch, uint32_t, shape->level.num_strokes)};
     double *lows = TAKE(&work->scratch, double, points + 1);
     double *highs = TAKE(&work->scratch, double, points + 1);
     Pair *heights = TAKE(&work->scratch, Pair, points + shape->num_units + 1);
@@ -523,7 +524,8 @@ static hw_status measure_page(hw_work *work, RowShape *shapes, size_t count, Roo
     size_t downs = 0, units = 0, heights = 0, gaps = 0;
     for (size_t k = 0; k < count; k++) {
         units += shapes[k].num_units;
-        for (uint32_t i = 0; i < shapes[k].num_units; i++) downs += shapes[k].units[i].turns.num_down;
+        for (uint32_t i = 0; i < shapes[k].num_units; i++)
+            downs += shapes[k].units[i].turns.num_down;
     }
     Pair *pairs = TAKE(&work->scratch, Pair, downs + units + count + 1);
     NEED(work, pairs);

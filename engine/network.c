@@ -118,7 +118,7 @@ static hw_status build_convolution(const Builder *b, Reader *reader) {
     float *weights, *bias, *turned;
     TRY(rows(b, &b->work->scratch, "convolution.weight", channels, KERNEL * inputs, &weights));
     TRY(rows(b, &b->network->arena, "convolution.bias", channels, 1, &bias));
-    /* torch's kernel has the points of each feature side by side; here, the features of each point. */
+    /* torch's kernel has the points of each feature side by side, ours the features of a point. */
     turned = TAKE(&b->work->scratch, float, channels * KERNEL * inputs);
     NEED(b->work, turned);
     for (size_t row = 0; row < channels; row++)
@@ -304,7 +304,8 @@ static hw_status build_vector(const Builder *b, const Json *numbers, hw_hand *ha
     float *vector, *next;
     TRY(take_floats(b, numbers->count + 1, &vector));
     next = vector;
-    for (const Json *item = numbers->child; item; item = item->next) *next++ = to_float(item->number);
+    for (const Json *item = numbers->child; item; item = item->next)
+        *next++ = to_float(item->number);
     hand->vector = vector;
     hand->size = numbers->count;
     return HW_OK;
@@ -330,8 +331,9 @@ static hw_status build_primer(const Builder *b, const Json *style, hw_hand *hand
 }
 
 static hw_status build_styles(const Builder *b, Writer *writer) {
-    const Json *hands = member(b->file->header, "hands"), *styles = member(b->file->header, "styles");
-    const Json *biases = member(b->file->header, "biases"), *all = hands ? hands : styles;
+    const Json *header = b->file->header, *biases = member(header, "biases");
+    const Json *hands = member(header, "hands"), *styles = member(header, "styles");
+    const Json *all = hands ? hands : styles;
     hw_info *info = &b->network->info;
     Arena *arena = &b->network->arena;
     info->num_styles = all ? all->count : 0;
@@ -358,7 +360,8 @@ static hw_status build_replacements(const Builder *b) {
     const Json *table = member(b->file->header, "replacements");
     hw_info *info = &b->network->info;
     info->num_replacements = table ? table->count : 0;
-    const char **pairs = TAKE(&b->network->arena, const char *, 2 * (size_t)info->num_replacements + 1);
+    const size_t count = 2 * (size_t)info->num_replacements;
+    const char **pairs = TAKE(&b->network->arena, const char *, count + 1);
     NEED(b->work, pairs);
     info->replacements = pairs;
     for (const Json *item = table ? table->child : NULL; item; item = item->next) {

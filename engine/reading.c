@@ -1,4 +1,4 @@
-/* Reads rows and pages, as CTCNetwork and ink_words.py do; and describes hands, as HandDescriptor. */
+/* Reads rows and pages, as CTCNetwork and ink_words.py do; describes hands, as HandDescriptor. */
 
 #include "internal.h"
 
@@ -144,8 +144,8 @@ typedef struct Reading {
     Frames frames;
     Label *labels;
     int64_t num_labels;
-    int64_t *edges;         /* of each character its first ordered point; and the number of points */
-    uint32_t first_stroke;  /* of the row on its page */
+    int64_t *edges;        /* of each character its first ordered point; and the number of points */
+    uint32_t first_stroke; /* of the row on its page */
     uint32_t first_point;
 } Reading;
 
@@ -362,7 +362,7 @@ static hw_status set_characters(const Reading *reading, hw_character *characters
     return HW_OK;
 }
 
-/* Rows ------------------------------------------------------------------------------------------ */
+/* Rows ----------------------------------------------------------------------------------------- */
 
 /* Set the words of a row, whose text and characters are set. */
 static hw_status set_words(const Reading *reading, hw_row *row) {

@@ -2,7 +2,7 @@
 
 #include "internal.h"
 
-#define SHARE 0.5     /* a stroke belongs to a character if more than this fraction of its points do */
+#define SHARE 0.5     /* a stroke belongs to a character if more than this fraction does */
 #define POINTS 4      /* points of a straight line that is drawn */
 #define BAR_TILT 0.05 /* heights of a 5 by which its bar rises */
 #define LEAST_BAR 0.3 /* heights of a 5: the least width of its bar */
@@ -38,8 +38,8 @@ static double gap_of(const Part *part, Point point) {
     return gap;
 }
 
-/* The stroke that is the bar of a 5: flat, and at the upper end of its body. Null if the bar is part
- * of the body. */
+/* The stroke that is the bar of a 5: flat, and at the upper end of its body. Null if the bar is
+ * part of the body. */
 static Part *bar_of_five(Part *parts, uint32_t count, const Part *body, uint32_t index,
                          Pair *pairs) {
     const Point first = body->points[0];
@@ -67,8 +67,8 @@ static void draw_straight(Point from, Point to, Point *points) {
                             from.y + (to.y - from.y) * i / (POINTS - 1)};
 }
 
-/* Draw the straight bar and stem of a 5; return the index of the point of the body that follows them,
- * -1 if the body does not have the shape of a 5. */
+/* Draw the straight bar and stem of a 5; return the index of the point of the body that follows
+ * them, -1 if the body does not have the shape of a 5. */
 static int64_t draw_corner(const Part *body, const Part *bar, double lean, Point drawn[DRAWN]) {
     Box box = part_box(body);
     if (bar) {

@@ -105,10 +105,14 @@ static const char *replacement_of(const hw_info *info, const char *sign) {
     return "";
 }
 
-/* Write how a message names a character, at most 11 bytes. */
+static int is_break(uint32_t code) {
+    return code == '\n' || code == '\r' || code == 0x2028 || code == 0x2029;
+}
+
+/* Write how a message names a character, at most 13 bytes. */
 static void name_character(char *name, uint32_t code) {
     static const char BREAK[] = "a line break", DIGITS[] = "0123456789ABCDEF";
-    if (code == '\n' || code == '\r' || code == 0x2028 || code == 0x2029) {
+    if (is_break(code)) {
         memcpy(name, BREAK, sizeof BREAK);
     } else if (is_invisible(code)) {
         *name++ = 'U', *name++ = '+';
@@ -124,9 +128,10 @@ void name_characters(char *message, size_t size, const Text *characters, const h
     size_t end = 0;
     for (uint32_t i = 0; i < characters->count && end + MOST < size; i++) {
         const uint32_t code = characters->codes[i];
-        uint32_t first = 0;
-        while (characters->codes[first] != code) first++;
-        if (first < i) continue; /* it was named */
+        uint32_t first = 0; /* the first one with this name */
+        while (characters->codes[first] != code &&
+               !(is_break(code) && is_break(characters->codes[first]))) first++;
+        if (first < i) continue;
         char sign[8] = {0}, name[16] = {0};
         put_code(sign, code);
         name_character(name, code);

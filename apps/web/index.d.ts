@@ -6,6 +6,12 @@ export type Place = readonly [start: number, end: number];
 /** A file: its URL, a Blob (such as a File), or its bytes. */
 export type Source = string | URL | Blob | ArrayBuffer | Uint8Array;
 
+/** What goes wrong: a message, and a code for programs. */
+export class HandwritingError extends Error {
+  readonly code: "stopped" | "no_memory" | "bad_file" | "bad_ink" | "bad_text" | "bad_argument" |
+    "too_large" | "not_loaded" | "disposed";
+}
+
 export interface Word {
   text: string;
   /** The network's probability; it is often too high. */
@@ -16,8 +22,23 @@ export interface Word {
   alternatives: string[];
 }
 
+/** A character of a row's text. */
+export interface Character {
+  /** Where it is in the text. */
+  place: Place;
+  probability: number;
+  /** The numbers of its strokes among those that were read. */
+  strokes: number[];
+  /** Its first and its last point: the number of a stroke, and of a point of the stroke. */
+  first: [stroke: number, point: number];
+  last: [stroke: number, point: number];
+}
+
 export interface Row {
   text: string;
+  /** Other texts that the row may say, the likeliest first. */
+  alternatives: string[];
+  characters: Character[];
   words: Word[];
   /** The words that are probably misread. */
   doubtful: Place[];
@@ -28,13 +49,22 @@ export interface Row {
   strokes: Stroke[];
 }
 
+export interface ReadOptions {
+  /** Ends the reading, between two rows, with the signal's reason. */
+  signal?: AbortSignal;
+  /** Called after each row with the fraction of the rows that is read. */
+  onProgress?: (fraction: number) => void;
+}
+
 export interface Reader {
   readonly name: string;
   readonly licence: string;
   /** The characters that the network reads. Another one is read as one of these that looks like it. */
   readonly alphabet: string;
-  /** Read a page of strokes, in the order in which they were written. */
+  /** Read a page of strokes, in the order in which they were written: at most 1,000,000 points and
+   * 20,000 strokes. With options other work goes on between the rows. */
   read(strokes: readonly Stroke[]): Row[];
+  read(strokes: readonly Stroke[], options: ReadOptions): Promise<Row[]>;
   /** The text of strokes that are one row. */
   readLine(strokes: readonly Stroke[]): string;
   /** Free the network's memory. */
@@ -109,7 +139,7 @@ export interface Writer {
 export function loadWriter(
   network?: Source, engine?: Source, descriptor?: Source): Promise<Writer>;
 
-/** The strokes of rows, level, even and evenly spaced: positions [x, y], in the order of the rows.
+/** The strokes of rows that a reader has read here, level, even and evenly spaced: positions [x, y], in the order of the rows.
  * A row that may be a drawing stays as it is. */
 export function neat(
   rows: readonly Pick<Row, "strokes" | "words" | "first" | "isDrawing">[]): Stroke[];

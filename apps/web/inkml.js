@@ -1,6 +1,6 @@
 // Writes and reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
-import {checkLines, need} from "./ink.js";
+import {checkLines, need} from "./checks.js";
 
 const MAX_BYTES = 2 ** 24; // of a file, as in Python
 const MAX_GROUP_POINTS = 20_000; // of a traceGroup, as in Python
@@ -10,10 +10,13 @@ const GROUP = /<(?:[\w.-]+:)?traceGroup\b/;
 const CHANNEL = /<(?:[\w.-]+:)?channel\b[^<>]*?\bname\s*=\s*["'](\w+)/g;
 const TRACE = /<(?:[\w.-]+:)?trace\b[^<>]*>([^<]*[^<\s][^<]*)(<\/(?:[\w.-]+:)?trace\s*>)?/g;
 const END = /<\/(?:[\w.-]+:)?ink\s*>\s*$/;
-const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"};
+const ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"};
+const FORBIDDEN = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu; // in XML
 
-/** A text as the content of an element. The text must not have characters that XML forbids. */
-export const escaped = (text) => text.replace(/[&<>]/g, (sign) => ESCAPES[sign]);
+/** A text as the content of an element or of an attribute in quotation marks. Characters that XML
+ * forbids are replaced. */
+export const escaped = (text) =>
+  text.replace(FORBIDDEN, "\uFFFD").replace(/[&<>"]/g, (sign) => ESCAPES[sign]);
 
 /** A number with at most `decimals` decimals. */
 export const short = (value, decimals) => String(+value.toFixed(decimals));
@@ -23,10 +26,11 @@ export const short = (value, decimals) => String(+value.toFixed(decimals));
  * from the first point. */
 export function toInkml(rows, units = "") {
   checkLines(rows);
+  need(typeof units === "string", "The units are no text, such as mm.");
   const points = rows.flatMap(({strokes}) => strokes.flat());
   const [hasTime, hasPressure] = [2, 3].map((channel) =>
     points.every((point) => Number.isFinite(point[channel])));
-  const start = hasTime && points.length ? points[0][2] : 0, unit = units && ` units="${units}"`;
+  const start = hasTime && points.length ? points[0][2] : 0, unit = units && ` units="${escaped(units)}"`;
   const numbers = ([x, y, time, pressure]) => [short(x, 3), short(y, 3),
     ...(hasTime ? [short(time - start, 2)] : []), ...(hasPressure ? [short(pressure, 3)] : [])];
   const groups = rows.map(({text, strokes}) => {
@@ -70,7 +74,8 @@ export async function fromInkml(source) {
   need(typeof source === "string" || typeof source?.text === "function",
     "There is no InkML: give its text, or a Blob such as a File.");
   const file = typeof source === "string" ? new Blob([source]) : source;
-  const refuse = (reason, isFault) => need(!isFault, `${file.name ?? "The text"} ${reason}.`);
+  const refuse = (reason, isFault) =>
+    need(!isFault, `${file.name ?? "The text"} ${reason}.`, "bad_file");
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
   const text = withoutComments(await file.text()), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");

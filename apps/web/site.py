@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from apps.web import page_networks
-from base.run.pretrained import installed_network
+from base.run.pretrained import SHIPPED, installed_network
 from utils.checks import UserError
 
 FOLDER = Path(__file__).resolve().parent
 NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
-OPEN_NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("open_writer", "open_reader")]
+OPEN_NETWORKS = [SHIPPED / "pretrained" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
 SITE_LIST = "site.txt"
 """File of a site that names the site's files: only a folder with nothing else is replaced."""
@@ -23,10 +23,9 @@ def has_research_networks() -> bool:
     return all(file and file.stem in ("writer", "reader") for file in networks)
 
 
-def make_networks(networks: Sequence[Path] | None = None) -> None:
-    """Make the networks that are missing, or older than their checkpoints; by default those of the
-    page."""
-    paths = page_networks.missing(NETWORKS if networks is None else networks)
+def make_networks() -> None:
+    """Make those of `NETWORKS` that are missing, or older than their checkpoints."""
+    paths = page_networks.missing(NETWORKS)
     if paths:
         names = ", ".join(path.stem for path in paths)
         print(f"making networks of the page, which takes half a minute: {names}", flush=True)
@@ -37,19 +36,11 @@ def make_networks(networks: Sequence[Path] | None = None) -> None:
         print(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
-def package_networks() -> None:
-    """Make the networks of the npm package, and copy them beside its other files."""
-    make_networks(OPEN_NETWORKS)
-    (FOLDER / "networks").mkdir(exist_ok=True)
-    for path in OPEN_NETWORKS:
-        shutil.copyfile(path, FOLDER / "networks" / path.name)
-
-
 def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     """Return the files of the page by their addresses on the server, with the page's networks or
     others in their place."""
-    paths = [path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES]
-    addresses = {f"/{path.name}": path for path in paths}
+    paths = (path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
+    addresses = {f"/{path.name}": path for path in paths if path.stem != "package_worker"}
     for path in NETWORKS if networks is None else networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": FOLDER / "index.html"}

@@ -6,9 +6,8 @@ const MAX_WAIT = 2000; // ms to wait for the server (assumed)
 let wait = MAX_WAIT; // 0 after the server was too late, until the server answers
 const FILES = ["./", "index.html", "style.css", "icon.svg", "sentences.txt", "LICENCES.txt",
   "engine.wasm",
-  ...["client", "decoding", "dom", "engine", "features", "flat_file", "hand", "index", "ink", "inkml",
-    "line", "main", "neat", "networks", "pen", "random", "read", "repairs", "sheet", "stopping", "store", "text",
-    "worker", "write", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
+  ...["checks", "client", "dom", "engine", "hand", "index", "ink", "inkml", "loading", "main", "pen",
+    "read", "reader", "sheet", "store", "text", "worker", "write", "writer", "zip"].map((name) => `${name}.js`)]; // all files of the page but the networks
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();

@@ -1,6 +1,5 @@
-// Texts: the characters that a network knows, and misread words.
+// Texts of the page: the characters that a network knows, rows, and distances.
 
-const ALIKE = ["'’‘`", '"“”„', "-–—", "lI|", "Bß"]; // groups of signs that look the same
 const TOO_LONG = /(\S{28}\p{L})(?=\p{L}\S)|\S{30}(?=\S)/gu; // the first part of a long word
 
 /** Replace or leave out the characters that a network does not know, except blanks. Return {text,
@@ -27,10 +26,6 @@ export function named(signs, replacements = {}) {
 export const broken = (text, alphabet) => text.replace(TOO_LONG, (part, letters) =>
   `${part}${letters && alphabet.includes("-") ? "-" : ""}\n`);
 
-/** The index in the alphabet of each character of a text. */
-export const encode = (text, alphabet) =>
-  [...text].map((character) => [...alphabet].indexOf(character));
-
 /** The least number of insertions, deletions and replacements of characters that turn `text` into
  * `other`. */
 export const editDistance = (text, other) => [...text].reduce((previous, character) => {
@@ -39,29 +34,3 @@ export const editDistance = (text, other) => [...text].reduce((previous, charact
     Math.min(previous[i] + Number(character !== wanted), previous[i + 1] + 1, costs[i] + 1)));
   return costs;
 }, [...other, ""].map((_, i) => i)).at(-1);
-
-/** The place [start, end] of each word of a text. */
-export const wordsOf = (text) =>
-  [...text.matchAll(/\S+/gu)].map(({index, 0: word}) => [index, index + word.length]);
-
-/** Compare a text with its reading `read`. Return {doubtful, errors}: the place [start, end] of
- * each word that the reading lacks, accents aside, which readers overlook in small writing; the
- * number of the words that it lacks, accents included, and of the reading's surplus words. */
-export function misread(text, read) {
-  const groupOf = (sign) => ALIKE.find((group) => group.includes(sign))?.[0] ?? sign;
-  // Readers learned from lines that have blanks before apostrophes.
-  const folded = (words) => [...words.replace(/ (?=['’])/g, "")].map(groupOf).join("");
-  const bare = (words) => folded(words).normalize("NFD").replace(/\p{M}/gu, "");
-  const places = wordsOf(text);
-  const lacking = (shown) => {
-    const readWords = shown(read).split(" ");
-    let next = 0; // index of the first word of the reading that no word of the text has matched
-    return places.filter((place) => {
-      const index = readWords.indexOf(shown(text.slice(...place)), next);
-      if (index >= 0) next = index + 1;
-      return index < 0;
-    });
-  };
-  const surplus = Math.max(folded(read).split(" ").length - places.length, 0);
-  return {doubtful: lacking(bare), errors: lacking(folded).length + surplus};
-}

@@ -1,5 +1,5 @@
-// The worker of the page: loads networks, and writes and reads with them. A request names one of
-// the `tasks`, and comes with a port for its answer. A line is written by many requests, so that
+// A worker that loads networks, and writes and reads with them; client.js asks it. A request names
+// one of the `tasks`, and comes with a port for its answer. A line is written by many requests, so that
 // other requests need not wait for the end of the line.
 
 import {fromInkml, loadReader, loadWriter, neat} from "./index.js";
@@ -33,29 +33,45 @@ const tasks = {
       Object.defineProperty(options, "reader", {get: () => networks.reader});
       lines.set(line, networks.writer.write(text, options));
     }
-    return (await lines.get(line).next()).value;
+    const {value} = await lines.get(line).next();
+    if (value?.doubtful) lines.delete(line);
+    return value;
   },
 
   /** Forget a line. */
-  stop: ({line}) => { lines.delete(line); },
+  stop({line}) {
+    lines.get(line)?.return();
+    lines.delete(line);
+  },
 
   /** The strokes of an InkML file. */
   open: ({file}) => fromInkml(file),
 
-  /** The rows of strokes, read. */
-  async read({strokes}) {
+  /** The rows of strokes, read; the options are those of `Reader.read`. */
+  async read({strokes}, options) {
     await tasks.load({role: "reader"});
-    return networks.reader.read(strokes);
+    return networks.reader.read(strokes, options);
   },
 
   /** The strokes, neater. */
   neater: async (request) => neat(await tasks.read(request)),
 };
 
-self.onmessage = async ({data: {task, request}, ports: [port]}) => {
+/** Answer a request on a port. Whoever asks may end the work by any message to the port. */
+async function answer({task, request, tellsProgress}, port) {
+  const controller = new AbortController(), options = {signal: controller.signal};
+  if (tellsProgress) options.onProgress = (progress) => port.postMessage({progress});
+  port.onmessage = () => controller.abort();
   try {
-    port.postMessage({answer: await tasks[task](request)});
-  } catch (error) {
-    port.postMessage({error: error.message});
+    port.postMessage({answer: await tasks[task](request, options)});
+  } catch ({message, code}) {
+    port.postMessage({error: message, code});
   }
-};
+}
+
+if (globalThis.self) self.onmessage = ({data, ports: [port]}) => answer(data, port);
+else { // a worker of Node.js
+  const threads = "node:worker_threads"; // bundlers for browsers do not look for a variable
+  import(/* webpackIgnore: true */ /* @vite-ignore */ threads).then(({parentPort}) =>
+    parentPort.on("message", ({port, ...data}) => answer(data, port)));
+}

@@ -176,12 +176,12 @@ class Work:
 
     def read_row(self, network, strokes):
         points = to_points(strokes)
-        where = c_void_p(points.ctypes.data)
+        where = points.ctypes.data_as(c_void_p)
         return self.result("hw_read_row", Row, row_of, network, where, c_size_t(len(points)))
 
     def read_page(self, network, strokes):
         points = to_points(strokes)
-        where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
+        where, count = points.ctypes.data_as(c_void_p), c_size_t(len(points))
 
         def rows_of(page):
             return [row_of(row) for row in items(Row, page.rows, page.num_rows)]
@@ -190,7 +190,7 @@ class Work:
 
     def find_rows(self, strokes):
         points = to_points(strokes)
-        where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
+        where, count = points.ctypes.data_as(c_void_p), c_size_t(len(points))
 
         def starts(rows):
             return array(rows.first_strokes, rows.num_rows, int).tolist()
@@ -214,14 +214,14 @@ class Work:
         descriptions = np.zeros((len(lines), size), np.float32)
         for strokes, row in zip(lines, descriptions, strict=True):
             points = to_points(strokes)
-            where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
-            self.call("hw_describe", descriptor, where, count, c_void_p(row.ctypes.data))
-        arguments = (network, c_void_p(descriptions.ctypes.data), c_size_t(len(lines)))
+            where, count = points.ctypes.data_as(c_void_p), c_size_t(len(points))
+            self.call("hw_describe", descriptor, where, count, row.ctypes.data_as(c_void_p))
+        arguments = (network, descriptions.ctypes.data_as(c_void_p), c_size_t(len(lines)))
         return self.result("hw_hand_of_lines", Hand, hand_values, *arguments), descriptions
 
     def hand_of_line(self, network, text, strokes):
         points = to_points(strokes)
-        arguments = (network, text.encode(), c_void_p(points.ctypes.data), c_size_t(len(points)))
+        arguments = (network, text.encode(), points.ctypes.data_as(c_void_p), c_size_t(len(points)))
         return self.result("hw_hand_of_line", Hand, hand_values, *arguments)
 
     def neat(self, strokes, rows):
@@ -243,7 +243,7 @@ class Work:
             row.first_stroke, row.num_strokes, row.is_drawing = first, count, is_drawing
             row.words, row.num_words = words_of(words)
         neat = np.zeros_like(points)
-        where, target = c_void_p(points.ctypes.data), c_void_p(neat.ctypes.data)
+        where, target = points.ctypes.data_as(c_void_p), neat.ctypes.data_as(c_void_p)
         self.call("hw_neat", where, c_size_t(len(points)), made, c_size_t(len(rows)), target)
         return to_strokes(neat)
 

@@ -52,6 +52,7 @@ def site(tmp_path_factory):
     shutil.copytree(ROOT / "apps" / "web", folder, dirs_exist_ok=True)
     shutil.rmtree(folder / "networks", ignore_errors=True)
     shutil.copy(Path(__file__).with_name("fake_worker.js"), folder / "worker.js")
+    shutil.copy(Path(__file__).with_name("strokes.js"), folder)
     style = json.loads((ROOT / "saved/styles/round.json").read_text())
     ink = from_strokes([np.array(stroke) for stroke in style["strokes"]])
     ink[:, :2] /= x_height(ink)

@@ -2,7 +2,7 @@
 // fake.json: {ink, text}. Neater strokes are 10 px further to the right. A text with "doubt" is doubtful; in the hand of n lines x-heights are n/2.
 // A file "slow.inkml" is never read to its end; seven strokes are read in a second.
 import {fromInkml} from "./index.js";
-import {toStrokes} from "./ink.js";
+import {toStrokes} from "./strokes.js";
 
 const ALPHABET = String.fromCharCode(...Array.from({length: 95}, (_, i) => 32 + i));
 const PIECE = 960;

@@ -27,7 +27,10 @@ LINES = [dict(text="Dear Anna", style=style, seed=seed)
          for style, seed in [(None, 0), ("open_round", 7), ("open_clear", 2**32 - 1)]]  # fmt: skip
 USE = """
 import {loadReader, loadWriter, neat, fromInkml, toInkml} from "online-handwriting";
+import {HandwritingError} from "online-handwriting";
 import type {Hand, Place, Row} from "online-handwriting";
+import {HandwritingWorker} from "online-handwriting/worker";
+import {loadReader as load} from "online-handwriting/reader";
 const reader = await loadReader(new URL("a.bin", import.meta.url), new Uint8Array(3));
 const rows: Row[] = reader.read([[[0, 1], [2, 3, 40]]]);
 const inks: (Place | undefined)[] = [];
@@ -37,9 +40,31 @@ for await (const {strokes, doubtful} of writer.write("a", {style: hand, seed: 3,
   signal: new AbortController().signal})) inks.push(strokes[0][0], doubtful?.[0]);
 const text: string = toInkml([{text: "a", strokes: neat(rows)}], "mm");
 reader.read(await fromInkml(text));
+const {signal} = new AbortController();
+const later: Row[] = await reader.read([], {signal, onProgress: (fraction) => fraction > 0.5});
+const other: string = (await load()).name + later[0]?.characters[0].first[1];
+const worker = new HandwritingWorker(), code: string = new HandwritingError(other).code;
+for await (const {doubtful} of worker.write(code, {seed: 1, proofread: true}))
+  inks.push(doubtful?.[0]);
 reader.dispose();
 """
 TSC = shutil.which("tsc") or shutil.which("tsc", path=ROOT / "apps/plugins/node_modules/.bin")
+WORKER = """
+import {HandwritingWorker} from "online-handwriting/worker";
+import {loadReader} from "online-handwriting/reader";
+import {loadWriter} from "online-handwriting/writer";
+const worker = new HandwritingWorker(), fractions = [];
+for await (const {strokes, doubtful} of worker.write("Dear Anna", {seed: 1, proofread: true})) {
+  if (!doubtful) continue;
+  const rows = await worker.read(strokes, {onProgress: (fraction) => fractions.push(fraction)});
+  const tidy = await worker.neat(strokes);
+  console.log(rows[0].text, fractions.join(), tidy.length === strokes.length);
+}
+await worker.read([[[0, NaN]]]).catch(({code, name}) => console.log(code, name));
+await worker.read([[[0, 0]]], {signal: AbortSignal.abort()}).catch(({name}) => console.log(name));
+await worker.stop();
+console.log((await loadReader()).name, (await loadWriter()).name);
+"""
 MISUSE = ['reader.read("a");', 'writer.write("a", {sed: 3});', "rows[0].word;"]
 
 
@@ -162,6 +187,32 @@ def test_it_reads_and_writes_as_python_does_and_refuses_in_sentences(installed):
     assert len(answer["refused"]) == 9
     assert all(re.fullmatch(sentences, fault) for pair in answer["refused"] for fault in pair)
     assert answer["points"] == [[[[1, 2]]]] * 2 + [[[[1, 2, 3]]], [[[1, 2, 3, 4]]]]
+
+
+def test_its_worker_and_its_halves_read_and_write(installed):
+    folder, _ = installed
+    (folder / "worker.mjs").write_text(WORKER)
+    said = run("node", "worker.mjs", folder=folder).splitlines()
+    assert said == [
+        "Dear Anna 1 true",
+        "bad_ink HandwritingError",
+        "AbortError",
+        "open_reader open_writer",
+    ]
+
+
+def test_its_file_names_its_authors_and_the_licences_of_its_networks_alone(installed):
+    _, file = installed
+    with tarfile.open(file) as archive:
+        described = json.load(archive.extractfile("package/package.json"))
+        licences = archive.extractfile("package/LICENCES.txt").read().decode()
+        names = {name.rpartition("/")[2] for name in archive.getnames()}
+    assert described["keywords"] and described["author"] == "The project's authors"
+    assert "CC BY 4.0" in licences and "non-commercial" not in licences
+    assert {name for name in names if name.endswith(".bin")} == {
+        "open_writer.bin",
+        "open_reader.bin",
+    }
 
 
 @pytest.mark.skipif(TSC is None, reason="needs tsc: npm ci --prefix plugins")

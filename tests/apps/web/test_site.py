@@ -17,7 +17,6 @@ def small(tmp_path, monkeypatch):
     for path in networks:
         path.write_bytes(b"weights")
     monkeypatch.setattr(web_site, "OPEN_NETWORKS", networks)
-    monkeypatch.setattr(web_site, "make_networks", lambda networks: None)
 
 
 def save(folder):

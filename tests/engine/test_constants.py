@@ -1,4 +1,4 @@
-"""The constants of the page's JavaScript are those of Python."""
+"""The constants of the engine are those of Python."""
 
 import re
 
@@ -8,9 +8,9 @@ from apps.notes import neat, word_shapes
 from apps.pages import hands, page_options, proofreading, repairs, word_cutting
 from apps.web import flat_file
 from ink import delayed_strokes, measures
-from model.generation import hand_encoder, line, mixture, sampling, stopping
+from model.generation import hand_encoder, mixture, sampling, stopping
 from model.recognition import decoding, encoder, hand_descriptor, ink_features, ink_words
-from tests.apps.web.conftest import ROOT
+from tests.engine.conftest import ROOT
 
 HOMES = {
     "features": {
@@ -33,20 +33,19 @@ HOMES = {
     "line": {
         "TRIES": page_options.PageOptions.tries,
         "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
-        "SEEDS": line.SEEDS,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
-    "decoding": {"WIDTH": ink_words.ALTERNATIVES.width, "PRUNING": decoding.PRUNING},
+    "decoding": {"PRUNING": decoding.PRUNING},
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "neat": {
         **{
             name: getattr(word_shapes, name)
             for name in (
-                *("MIN_SPAN", "MAX_ENDS"),
-                *("LINE_PRIOR", "HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
+                *("MIN_SPAN", "LINE_PRIOR"),
+                *("HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
             )
         },
         "INNER": word_shapes.X_HEIGHT_QUANTILE,
@@ -64,19 +63,23 @@ HOMES = {
         "SCALES": [*neat.SCALES],
         "WIDTHS": [*neat.WIDTHS],
     },
-    "networks": {
+    "reading": {
         "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,
         "MIN_STROKE_FRACTION": ink_words.MIN_STROKE_FRACTION,
+        "FRAMES": hand_descriptor.FRAMES,
+    },
+    "hands": {
         "PRIOR_WEIGHT": hand_encoder.PRIOR_WEIGHT,
         "DRAWN_WEIGHT": hand_encoder.DEFAULT_WEIGHT,
         "SPAN": hand_encoder.VECTOR_BOUND,
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
-        "FRAMES": hand_descriptor.FRAMES,
+    },
+    "drawing": {
         "PERIOD": sampling.PERIOD,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
-        "KERNEL": encoder.KERNEL,
-        "STRIDE": encoder.STRIDE,
+        "REST": stopping.MAX_REST_OFFSET,
+        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
     },
     "repairs": {
         "SHARE": repairs.MIN_POINT_FRACTION,
@@ -86,30 +89,38 @@ HOMES = {
         "WAIST": repairs.WAIST,
         "DOWN": repairs.MIN_BELLY_DEPTH,
     },
-    "stopping": {
-        "REST": stopping.MAX_REST_OFFSET,
-        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
-    },
     "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }
 """By file the constants that Python has as well."""
-OF_THE_PAGE = {
-    "ink": {"MIN_DOWNSTROKE"},  # which Python has in the function `median_lean`
-    "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS"},
-    "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "BYTES", "UNUSED", "OPTIONAL", "KEYS"},
-    "neat": {"LETTER", "MAX_DISTANCE"},
-    "networks": {"INPUTS", "GATES", "MIN_PROBABILITY", "MAX_FRAMES"},
-    "text": {"TOO_LONG"},
+ENUMERATED = {
+    "WIDTH": ink_words.ALTERNATIVES.width,
+    "MAX_ENDS": word_shapes.MAX_ENDS,
+    "KERNEL": encoder.KERNEL,
+    "STRIDE": encoder.STRIDE,
+}
+"""Constants of engine/internal.h that Python has as well."""
+OF_THE_ENGINE = {
+    "ink": {"MIN_DOWNSTROKE", "ROW_DROP", "ROW_RETURN"},  # which Python has within functions
+    "line": {"HEIGHT_PRIOR", "CHUNK", "MAX_SURPLUS", "MAX_BIAS"},
+    "flat_file": {"DIGEST_BYTES", "MAX_HEADER", "MAX_PARTS", "MAX_INTEGER"},
+    "neat": {"MAX_DISTANCE"},
+    "reading": {"MIN_PROBABILITY", "MAX_FRAMES"},
+    "hands": {"RATIOS"},
+    "drawing": {"SHIFT"},
 }
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_a_constant_of_the_page_is_that_of_python(name):
-    source = (ROOT / "apps" / "web" / f"{name}.js").read_text()
-    stated = {}
-    for declaration in re.findall(r"^const ([A-Z].*?)(?: //.*)?$", source, re.MULTILINE):
-        statements = re.split(r", (?=[A-Z_]+ = )", declaration.rstrip(";"))
-        stated |= dict(statement.split(" = ", 1) for statement in statements)
-    own = OF_THE_PAGE.get(name, set())
+def test_a_constant_of_the_engine_is_that_of_python(name):
+    source = (ROOT / "engine" / f"{name}.c").read_text()
+    pairs = re.findall(r"^#define ([A-Z_]+) (.*?)(?: */\*.*)?$", source, re.MULTILINE)
+    stated = {key: value.replace("{", "[").replace("}", "]") for key, value in pairs}
+    own = OF_THE_ENGINE.get(name, set())
     assert {key: eval(value) for key, value in stated.items() if key not in own} == HOMES[name]
     assert stated.keys() >= own
+
+
+@pytest.mark.parametrize("name", ENUMERATED)
+def test_a_number_that_files_of_the_engine_share_is_that_of_python(name):
+    source = (ROOT / "engine/internal.h").read_text()
+    assert re.findall(rf"\b{name} = (\d+)", source) == [str(ENUMERATED[name])]

@@ -1,0 +1,94 @@
+// Reads handwriting. See README.md; index.d.ts has the types.
+
+import {checkStrokes, need} from "./checks.js";
+import {emptyEngine, loaded, turn} from "./loading.js";
+
+const OPTIONS = ["signal", "onProgress"]; // of `read`
+
+/** A network that reads. */
+class Reader {
+  #engine;
+  #readings = new Map(); // of the rows of the last page, by their strokes
+
+  constructor({engine, info: {name, licence, alphabet}}) {
+    Object.assign(this, {name, licence, alphabet});
+    this.#engine = engine;
+  }
+
+  /** Read a page of strokes, in the order in which they were written. Returns its rows; with options
+   * a promise of the rows. */
+  read(strokes, options) {
+    checkStrokes(strokes);
+    const engine = this.#loaded(), starts = strokes.length ? engine.rowStarts(strokes) : [];
+    const before = this.#readings, readRow = (first, i) => {
+      const row = strokes.slice(first, starts[i + 1]), key = JSON.stringify(row);
+      const reading = before.get(key) ?? this.#loaded().readRow(row);
+      this.#readings.set(key, reading);
+      const shifted = (items) => items.map((item) =>
+        ({...item, strokes: item.strokes.map((index) => first + index)}));
+      const characters = shifted(reading.characters).map((character) => ({...character,
+        first: [first + character.first[0], character.first[1]],
+        last: [first + character.last[0], character.last[1]]}));
+      return {...reading, first, strokes: row, words: shifted(reading.words), characters};
+    };
+    this.#readings = new Map();
+    return options === undefined ? starts.map(readRow) : this.#readInTurns(starts, readRow, options);
+  }
+
+  async #readInTurns(starts, readRow, options) {
+    need(typeof options === "object" && options, "The options are no object.");
+    const surplus = Object.keys(options).find((option) => !OPTIONS.includes(option));
+    need(!surplus, `There is no option “${surplus}”; there are ${OPTIONS.join(", ")}.`);
+    const {signal, onProgress} = options, rows = [];
+    need(!signal || signal.throwIfAborted, "The signal is no AbortSignal.");
+    need(!onProgress || typeof onProgress === "function", "onProgress is no function.");
+    for (const [i, first] of starts.entries()) {
+      await turn();
+      signal?.throwIfAborted();
+      rows.push(readRow(first, i));
+      onProgress?.((i + 1) / starts.length);
+    }
+    return rows;
+  }
+
+  /** The text of strokes that are one row. */
+  readLine(strokes) {
+    checkStrokes(strokes);
+    const engine = this.#loaded();
+    return strokes.length ? engine.readRow(strokes).text : "";
+  }
+
+  #loaded() {
+    need(this.#engine, "The reader was disposed of.", "disposed");
+    return this.#engine;
+  }
+
+  /** Free the network's memory. The reader reads no more. */
+  dispose() {
+    this.#engine = null;
+    this.#readings.clear();
+  }
+}
+
+/** Load a network that reads: `network` and `engine` are URLs, Blobs or bytes, by default those of
+ * this package. */
+export async function loadReader(network, engine) {
+  const source = network ?? new URL("networks/open_reader.bin", import.meta.url);
+  return new Reader(await loaded("reader", source, engine));
+}
+
+/** The strokes of rows that a reader has read, neater: positions [x, y] in the strokes' order. A
+ * row that may be a drawing stays as it is. */
+export function neat(rows) {
+  const isRow = (row) => row?.words?.every?.((word) => typeof word?.text === "string" &&
+    word.strokes?.every?.((index) => row.strokes?.[index - row.first]));
+  need(Array.isArray(rows) && Array.from(rows).every(isRow),
+    "The rows are none that a reader has read.");
+  for (const {strokes} of rows) checkStrokes(strokes);
+  const written = rows.filter(({strokes}) => strokes.length);
+  return emptyEngine().neat(written.map(({strokes, words, first, isDrawing}) => {
+    const numbered = words.map((word) =>
+      ({text: word.text, strokes: word.strokes.map((index) => index - first)}));
+    return {strokes, isDrawing, words: numbered};
+  }));
+}
