@@ -13,6 +13,8 @@ FOLDER = Path(__file__).resolve().parent
 NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
 OPEN_NETWORKS = [SHIPPED / "pretrained" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
+OF_PACKAGE = ("package_worker", "recognizer")
+"""Scripts of the npm package that the page does not load."""
 SITE_LIST = "site.txt"
 """File of a site that names the site's files: only a folder with nothing else is replaced."""
 
@@ -40,7 +42,7 @@ def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     """Return the files of the page by their addresses on the server, with the page's networks or
     others in their place."""
     paths = (path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
-    addresses = {f"/{path.name}": path for path in paths if path.stem != "package_worker"}
+    addresses = {f"/{path.name}": path for path in paths if path.stem not in OF_PACKAGE}
     for path in NETWORKS if networks is None else networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": FOLDER / "index.html"}

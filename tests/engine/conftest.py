@@ -24,11 +24,8 @@ def run(*words, **options):
 
 
 def open_networks():
-    """Return the flat files of the open writer and reader, which are made if they are missing."""
-    from apps.web import site  # tests of the framework run without apps/
-
-    site.make_networks(site.OPEN_NETWORKS)
-    return site.OPEN_NETWORKS
+    """Return the flat files of the open writer and reader."""
+    return [ROOT / "saved" / "pretrained" / f"open_{role}.bin" for role in ("writer", "reader")]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from apps.pages import hands, page_options, proofreading, repairs, word_cutting
 from apps.web import flat_file
 from ink import delayed_strokes, measures
 from model.generation import hand_encoder, mixture, sampling, stopping
-from model.recognition import decoding, encoder, hand_descriptor, ink_features, ink_words
+from model.recognition import beam, encoder, hand_descriptor, ink_features, ink_words
 from tests.engine.conftest import ROOT
 
 HOMES = {
@@ -38,7 +38,7 @@ HOMES = {
         "LINE_PRIOR": word_cutting.LINE_PRIOR,
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
-    "decoding": {"PRUNING": decoding.PRUNING},
+    "decoding": {"PRUNING": beam.PRUNING},
     "flat_file": {"FORMAT": flat_file.FORMAT},
     "neat": {
         **{
