@@ -219,7 +219,7 @@ def _sum(metric: BaseMetric, name: str) -> Tensor:
         if not (0 + (total := _tensor(value))).is_complex():
             return total
     problem = f"{type(metric).__name__}.{name} = {short(value)}: a sum is a real number of at most"
-    raise UserError(f"{problem} 64 bits, or a tensor or array of such (int64, but no uint64)")
+    raise UserError(f"{problem} 64 bits with its sign, or a tensor or array of such")
 
 
 def _list(metric: BaseMetric, name: str) -> Sequence[Tensor]:
