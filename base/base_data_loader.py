@@ -215,7 +215,8 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
 
     def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the batches of a pass, by the state that the sampler had when the pass began."""
-        present = copy.deepcopy(self.sampler.state_dict())
+        with torch.no_grad():
+            present = copy.deepcopy(self.sampler.state_dict())
         if self._begun is None or self._begun[0] != data_pass:
             self._begun = (data_pass, present)
             return self.batches(data_pass)
@@ -230,13 +231,13 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
     def state_dict(self) -> dict[str, Any]:
         """Return the sampler's state, now and when the pass began; empty without a state."""
         present = self.sampler.state_dict()
-        return {"present": present, "begun": self._begun} if present else {}
+        has_state = present or (self._begun and self._begun[1])
+        return {"present": present, "begun": self._begun} if has_state else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state that `state_dict` returned."""
-        if state:
-            self._begun = state["begun"]
-            self.sampler.load_state_dict(state["present"])
+        self._begun = state.get("begun")
+        self.sampler.load_state_dict(state.get("present", {}))
 
 
 def _unchanged(batch: object) -> object:

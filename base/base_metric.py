@@ -57,9 +57,13 @@ class BaseMetric(ABC):
         """
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the sums, and the values of each list as one tensor, by name, on the CPU."""
-        sums = {name: _tensor(getattr(self, name)).cpu() for name in self.sums}
-        return sums | {name: _concatenated(getattr(self, name)) for name in self.lists}
+        """Return the sums, and the values of each list as one tensor, by name, on the CPU.
+
+        Raises:
+            UserError: naming a sum or list that has other values than real numbers.
+        """
+        sums = {name: _sum(self, name).cpu() for name in self.sums}
+        return sums | {name: _concatenated(_list(self, name)) for name in self.lists}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set sums and lists to values that `state_dict` returned, without changing sums' types.
@@ -69,7 +73,7 @@ class BaseMetric(ABC):
         """
         for name in self.sums:
             total, value = getattr(self, name), _tensor(state[name])
-            tensor = _tensor(total)
+            tensor = _sum(self, name)
             if value.shape != tensor.shape:
                 shapes = f"{tuple(value.shape)}, not {tuple(tensor.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
@@ -121,17 +125,15 @@ def trial_of_metric(
 def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     """Try a metric on a batch; return the rule of `BaseMetric` that the metric breaks, or ""."""
     metric.reset()
-    shapes = [_tensor(getattr(metric, name)).shape for name in metric.sums]
+    shapes = [_sum(metric, name).shape for name in metric.sums]
     metric.update(output, batch)
-    if unfit := [name for name in metric.sums if not _is_real(getattr(metric, name))]:
-        return f"a metric whose sums are real numbers of at most 64 bits, also {unfit[0]}"
-    if shapes != [_tensor(getattr(metric, name)).shape for name in metric.sums]:
+    if shapes != [_sum(metric, name).shape for name in metric.sums]:
         return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
     state, values = metric.state_dict(), as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
-    if any(_tensor(getattr(metric, name)).any() for name in metric.sums):
+    if any(_sum(metric, name).any() for name in metric.sums):
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
     if any(getattr(metric, name) for name in metric.lists):
         return f"a metric whose reset empties its lists: {', '.join(metric.lists)}"
@@ -210,11 +212,24 @@ def _concatenated(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat(filled) if filled else torch.zeros(0)
 
 
-def _is_real(value: Any) -> bool:
-    """Return whether a value can be a sum, which becomes a tensor."""
+def _sum(metric: BaseMetric, name: str) -> Tensor:
+    """Return a sum as a tensor; raise a UserError if it has no real numbers, which can be added."""
+    value = getattr(metric, name)
     with suppress(TypeError, OverflowError, RuntimeError):
-        return not _tensor(value).is_complex()
-    return False
+        if not (0 + (total := _tensor(value))).is_complex():
+            return total
+    problem = f"{type(metric).__name__}.{name} = {short(value)}: a sum is a real number of at most"
+    raise UserError(f"{problem} 64 bits with its sign, or a tensor or array of such")
+
+
+def _list(metric: BaseMetric, name: str) -> Sequence[Tensor]:
+    """Return a list of tensors; raise a UserError if it has anything else."""
+    for value in (values := getattr(metric, name)):
+        is_tensor = isinstance(value, Tensor) and not value.is_complex()
+        if not is_tensor or (value.is_floating_point() and value.itemsize == 1):
+            problem = f"{type(metric).__name__}.{name} has {short(value)}"
+            raise UserError(f"{problem}: a list has tensors of real numbers, but none of float8")
+    return values
 
 
 def _tensor(value: Any) -> Tensor:

@@ -244,6 +244,7 @@ class BaseTrainer(ABC):
     def keep(self, name: str, part: Stateful) -> Stateful:
         """Save a further part of a subclass, such as a second network, in checkpoints; return it.
 
+        The constructor calls this, as a resumed run restores the parts that it then has.
         Checkpoints contain the part's state. A network begins with the weights of the main process,
         whose buffers it gets after each step. While the run is evaluated, in a validation and
         before a save, a network is in evaluation mode; its modes and buffers are then as before.
@@ -257,7 +258,7 @@ class BaseTrainer(ABC):
             part: an object with `state_dict` and `load_state_dict`, such as a network.
 
         Raises:
-            UserError: if the name is taken.
+            UserError: if the name is taken, or the run has begun.
         """
         self.run_checkpoints.add(name, part)
         if isinstance(part, Optimizer):
@@ -546,7 +547,9 @@ class BaseTrainer(ABC):
         if reports:
             self.soundness.check_loss(loss, self.model, self._forward, chunk)
         if counts and chunk.goes_on is not None:
-            chunk.carry(output.state)
+            wanted = "one with a state that a checkpoint may hold"
+            with errors_as_config_fault("arch", self.model, wanted):
+                chunk.carry(output.state)
         is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward, in all processes
         if not is_dropped:
             losses.sum().backward()

@@ -1,13 +1,17 @@
 """Reads and writes checkpoints: files with the state of a run. Loading runs no code of a file."""
 
+import copy
 import io
 import logging
 import math
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import UnionType
@@ -25,6 +29,7 @@ from typing import (
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from base.data.extras import ExtraShapes
 from base.run.checkpoint_archive import from_archive, make_whole, to_archive
@@ -364,6 +369,60 @@ def load_weights(
         )
     make_whole(model)
     model.load_state_dict(state)
+
+
+@torch.no_grad()
+def state_of(part: Any) -> dict[str, Any]:
+    """Return the `state_dict` of a part, computed without gradients; raise a CheckpointError if it
+    is no dictionary."""
+    state = part.state_dict()
+    if not isinstance(state, dict):
+        problem = f"the state of {type(part).__name__} = {short(state)}"
+        raise CheckpointError(f"{problem}: state_dict returns a dictionary")
+    return state
+
+
+def load_state(part: Any, state: dict[str, Any]) -> None:
+    """Load a saved state into a part, which may raise an exception of any kind.
+
+    An optimiser gets the values of its weights as they were saved: torch gives tensors the type of
+    their weight, and makes a generator of a text.
+    """
+    if not isinstance(part, Optimizer):
+        part.load_state_dict(state)
+        return
+    given: dict[str, Any] = {}  # by an optimiser of one's own, too
+    with warnings.catch_warnings(), ExitStack() as hooks:
+        before = part.register_load_state_dict_pre_hook(lambda _, state: given.update(state))
+        after = part.register_load_state_dict_post_hook(lambda part: _put_back(part, given))
+        hooks.callback(before.remove)
+        hooks.callback(after.remove)
+        warnings.filterwarnings("ignore", message="Casting complex values to real")
+        part.load_state_dict(state)
+
+
+def _put_back(optimizer: Optimizer, given: Mapping[str, Any]) -> None:
+    """Put the values of a loaded state, as they were given, into an optimiser."""
+    groups = zip(optimizer.param_groups, given["param_groups"], strict=True)
+    pairs = (zip(group["params"], saved["params"], strict=True) for group, saved in groups)
+    for weight, number in chain.from_iterable(pairs):
+        for name, value in given["state"].get(number, {}).items():
+            loaded = optimizer.state[weight]
+            loaded[name] = _as_given(value, loaded.get(name))
+
+
+def _as_given(value: Any, loaded: Any) -> Any:
+    """Return a value of a state, its tensors on the devices to which torch has moved them."""
+    if isinstance(value, Tensor) and isinstance(loaded, Tensor):
+        return value.to(loaded.device)
+    if isinstance(value, dict) and isinstance(loaded, dict):
+        result = copy.copy(value)
+        for name in value:
+            result[name] = _as_given(value[name], loaded.get(name))
+        return result
+    if type(value) in (list, tuple) and type(value) is type(loaded):
+        return type(value)(map(_as_given, value, loaded))
+    return value
 
 
 def check_weights(

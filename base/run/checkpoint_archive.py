@@ -4,6 +4,7 @@ A checkpoint is a ZIP archive of a pickle, `data.pkl`, and of the bytes of each 
 torch would allocate whatever the pickle says, so it is compared with the size of the file first.
 """
 
+import inspect
 import math
 import pickle
 from collections import Counter, OrderedDict
@@ -18,7 +19,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import torch
 from torch import Tensor, nn
 
-from utils.checks import CheckpointError, first_line, lacks_memory, short
+from utils.checks import MAX_NAMES, CheckpointError, first_line, lacks_memory, short
 
 MAX_BYTES = 1 << 32
 """Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
@@ -30,6 +31,7 @@ counted up to three times)."""
 MAX_DEPTH = 300
 """Maximum depth of values in values: `digest` makes two calls a level, of some 1000 that Python
 allows."""
+TOO_DEEP = f"values in each other more than {MAX_DEPTH} deep"
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,14 @@ REMEDIES = {
     "__builtin__.frozenset": "frozensets are not saved: use a set",
     "__builtin__.bytes": "empty bytes are not saved: use None or an empty bytearray",
     "collections.": "of collections only Counter and OrderedDict are saved: use a list or a dict",
+    "numpy.random": "generators of NumPy are not saved: use generator.bit_generator.state",
     "numpy": "no value of NumPy is saved: use torch.from_numpy(array) or number.item()",
     "torch._utils._rebuild_sparse": "sparse tensors are not saved: use to_dense()",
     "torch._utils._rebuild_nested": "nested tensors are not saved: use a list, by unbind()",
     "torch._utils._rebuild_qtensor": "quantised tensors are not saved: use dequantize()",
     "torch._utils._rebuild_meta": "tensors on the device meta have no numbers: leave them out",
     "torch._tensor.": "tensors of a further class, also nested ones, are not saved: use plain ones",
+    "torch._C.Generator": "generators are not saved: use get_state() and set_state()",
     "torch.float8": "float8 tensors and their types are not saved: use bfloat16 or float32",
 }
 """What to use in place of what is not saved, by the beginning of its name in a pickle."""
@@ -239,7 +243,7 @@ class _Reader(pickle._Unpickler):
         while level:
             depth, inner = depth + 1, list[Any]()
             if depth > MAX_DEPTH:
-                raise CheckpointError(f"values in each other more than {MAX_DEPTH} deep")
+                raise CheckpointError(TOO_DEEP)
             for value in level:
                 if isinstance(value, dict):
                     attributes = getattr(value, "__dict__", {})  # of an OrderedDict
@@ -254,7 +258,8 @@ class _Reader(pickle._Unpickler):
     def _count(self, number: int) -> None:
         self._values_left -= number
         if self._values_left < 0:
-            raise CheckpointError("too many values for a file of its size")
+            problem = "too many values for a file of its size, as repeated ones count each time"
+            raise CheckpointError(f"{problem}: use a tensor")
 
 
 class _Pickling:
@@ -314,7 +319,15 @@ def to_archive(content: Any) -> BytesIO:
 
 def _to_archive(content: Any) -> BytesIO:
     file = BytesIO()
-    torch.save(content, file, pickle_module=_Pickling)
+    try:
+        torch.save(content, file, pickle_module=_Pickling)
+    except RecursionError:
+        raise CheckpointError(TOO_DEEP) from None
+    except RuntimeError as error:
+        if "view the same data as different types" not in str(error):
+            raise
+        problem = "tensors of different types that share their numbers are not saved"
+        raise CheckpointError(f"{problem}: use clone()") from None
     _checked(file)
     return file
 
@@ -365,9 +378,11 @@ def _part(archive: ZipFile, name: str) -> bytes:
 
 
 def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ...] = ()) -> str:
-    """Return the name, the value and the fault of the innermost entry that cannot be saved."""
+    """Return the name, the value and the fault of the innermost entry that cannot be saved, or of
+    one `MAX_NAMES` deep."""
     pairs = value.items() if isinstance(value, dict) else ()
     entries = [*(enumerate(value) if isinstance(value, list | tuple) else pairs)]
+    entries = entries if len(within) < MAX_NAMES else []
     while len(entries) > 1:
         first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
         entries = first if _fault([child for _, child in first]) else second
@@ -384,6 +399,8 @@ def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ..
 def _instead(value: Any) -> str:
     """Return what to use instead of a value of a class that is not saved, or "" if unknown."""
     plain = next((cls for cls in type(value).__mro__ if cls in PLAIN_CLASSES), None)
+    if inspect.isroutine(value) or isinstance(value, type):
+        return "functions and classes are not saved: use a name"
     if isinstance(value, Enum):
         return "members of an Enum are not saved: use its name"
     if hasattr(type(value), "_fields"):

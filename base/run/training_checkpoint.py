@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from base import distributed
 from base.config import user_modules
@@ -20,9 +21,11 @@ from base.run.checkpoint import (
     checkpoint_name,
     checkpoints,
     load_checkpoint,
+    load_state,
     position,
     positions,
     save_checkpoint,
+    state_of,
 )
 from base.run.checkpoint_archive import make_whole
 from base.run.digest import digest
@@ -90,6 +93,7 @@ class RunCheckpoints:
         self._last_save = time.monotonic()
         self._saved_best: Progress | None = None  # of the best checkpoint since this start
         self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
+        self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
 
     @property
     def all_stateful(self) -> dict[str, Any]:
@@ -104,6 +108,9 @@ class RunCheckpoints:
         if not all(callable(getattr(part, method, None)) for method in STATE_METHODS):
             problem = f"{owner}.keep({name!r}, ...) takes a part with {' and '.join(STATE_METHODS)}"
             raise UserError(f"{problem}, not {short(part)}: plain values belong to its own state")
+        if self._layouts:
+            problem = f"{owner}.keep({name!r}, ...) comes after the constructor, so that a resumed"
+            raise UserError(f"{problem} run has no such part: call it in the constructor")
         if isinstance(part, nn.Module):
             make_whole(part)
         self.stateful[name] = part
@@ -142,21 +149,38 @@ class RunCheckpoints:
         # In older files of this format the run's progress has the fields of `Position`.
         self.stream.load_state_dict(saved["run_state"]["progress"] | saved["stream"])
         self.optimizer_step.load_state_dict(saved["optimizer_step"], weights, source)
+        states = saved.get("parts", {})  # of the `stateful` parts, see `content`
         for name, part in self.stateful.items():
-            if state := saved.get("parts", {}).get(name):  # of the `stateful` parts, see `content`
-                part.load_state_dict(state)
-            elif part.state_dict():
+            if state := states.get(name):
+                load_state(part, state)
+                continue
+            with suppress(Exception):  # A part that had no state then may need one now.
+                part.load_state_dict(states[name])
+            if part.state_dict():
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def hold_layouts(self) -> None:
-        """From now on, hold the networks to the names, shapes and types of their tensors: one that
-        is made again, for a resumed run or to be used, takes no others."""
+        """From now on, hold the networks to the names, shapes and types of their tensors, and the
+        optimisers to their groups: those that are made again, for a resumed run or to be used, take
+        no others. Nor is a further part kept."""
         parts = self.stateful.items()
         networks = {name: part for name, part in parts if isinstance(part, nn.Module)}
         networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
         networks["model"] = self._parts.model
         self._layouts = {name: _layout(part.state_dict()) for name, part in networks.items()}
+        self._group_sizes = _group_sizes(self.all_stateful)
+
+    def _check_groups(self) -> None:
+        """Raise a CheckpointError if an optimiser has other groups than when the run began."""
+        for name, sizes in _group_sizes(self.all_stateful).items():
+            if sizes != (initial := self._group_sizes.get(name, sizes)):
+                problem = f"{name}: its groups have {sizes} weights, and had {initial} when the run"
+                problem += " began, so that a resumed run could not take them"
+                remedy = "make all groups in the constructor"
+                if name == "optimizer":
+                    remedy = "name what is trained later in optimizer.groups, with from_step"
+                raise CheckpointError(f"not saved: {problem}: {remedy}")
 
     def _check_layouts(self, states: Mapping[str, Any]) -> None:
         """Raise a CheckpointError if a network, by its state, has other tensors than when it was
@@ -270,10 +294,11 @@ class RunCheckpoints:
         """Return the contents of a checkpoint of the present state; all processes call this.
 
         Raises:
-            CheckpointError: if a network has other tensors than when it was made.
+            CheckpointError: if a network has other tensors than when it was made, or if the state
+                of a part is no dictionary.
         """
         # Further parts alone: the network, the optimiser and so on are in other entries.
-        parts = {name: part.state_dict() for name, part in self.stateful.items()}
+        parts = {name: state_of(part) for name, part in self.stateful.items()}
         self._check_layouts(parts | {"model": self._parts.model.state_dict()})
         return {
             **self.header,
@@ -293,6 +318,7 @@ class RunCheckpoints:
 
     def _write(self, path: Path) -> None:
         self._warn_of_differences()
+        self._check_groups()
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
@@ -300,8 +326,22 @@ class RunCheckpoints:
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
     """Return the shape and the type of each tensor in a network's state, by name."""
-    names = (name for name in state if isinstance(state[name], Tensor))  # Extra states are others.
-    return {name: (tuple(state[name].shape), state[name].dtype) for name in names}
+    # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return {
+        name: (tuple(tensor.shape), tensor.dtype)
+        for name, tensor in tensors.items()
+        if not tensor.is_nested
+    }
+
+
+def _group_sizes(parts: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the number of weights in each group of each optimiser, by its name."""
+    optimizers = {name: part for name, part in parts.items() if isinstance(part, Optimizer)}
+    return {
+        name: [len(group["params"]) for group in optimizer.param_groups]
+        for name, optimizer in optimizers.items()
+    }
 
 
 def _described(layout: Layout | None) -> str:

@@ -15,6 +15,7 @@ from base.base_data_loader import Batch
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, all_reduced, as_floats
 from base.config.user_code import errors_as_config_fault
+from base.run.checkpoint import state_of
 from base.run.digest import digest
 from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
@@ -60,12 +61,13 @@ def evaluate(
 def states_kept(parts: Iterable[Any]) -> Iterator[None]:
     """A block after which parts have their states again; a part is an object with `state_dict` and
     `load_state_dict`."""
-    states = [(part, copy.deepcopy(state)) for part in parts if (state := part.state_dict())]
+    states = [(part, copy.deepcopy(state_of(part))) for part in parts]
     try:
         yield
     finally:
         for part, state in states:
-            part.load_state_dict(state)
+            if state or part.state_dict():
+                part.load_state_dict(state)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.config.torch_parts import FROM_STEP
-from base.run.checkpoint import load_weights
+from base.run.checkpoint import load_state, load_weights
 from base.run.checkpoint_archive import make_whole
 from base.run.digest import tensors_in
 from base.run.training_parts import TrainingParts, TrainingSettings
@@ -265,7 +265,7 @@ class OptimizerStep:
         if self.average is not None:
             load_weights(self.average.module, evaluated, source)
             self.average.n_averaged.fill_(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_state(self.optimizer, state["optimizer"])
         if self.lr_scheduler is not None:
             # A copy, as torch's CyclicLR changes its argument.
             self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"]))

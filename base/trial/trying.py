@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from base.config import user_modules
 from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
+from base.run.checkpoint import load_state, state_of
 from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.digest import digest
 from base.step.optimizer_step import are_inverse, step_schedule
@@ -55,14 +56,12 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
 def try_state(key: str, part: Any) -> None:
     """Raise a ConfigFault for `key` if a checkpoint cannot have the state of `part`."""
     with errors_as_config_fault(key, part, TAKES_STATE):
-        state = part.state_dict()
         try:
-            saved = from_archive(to_archive(state))
+            saved = from_archive(to_archive(state_of(part)))
         except CheckpointError as fault:
             raise ConfigFault(key, type(part).__name__, f"{TAKES_STATE}; not {fault}") from fault
-        part.load_state_dict(copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
+        load_state(part, copy.deepcopy(saved))  # torch's CyclicLR changes its argument.
         again = part.state_dict()
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
-            cause = ": torch gives it the type of its weight" if key == "optimizer" else ""
-            expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}{cause}"
+            expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
             raise ConfigFault(key, type(part).__name__, expected)

@@ -4,8 +4,10 @@ import warnings
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass
 from enum import Enum
+from math import sin
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from tiny_run import ChunkTrainer, Curriculum, TinyModel, TinyOutput
 from torch import nn
@@ -94,6 +96,13 @@ def refused() -> dict[str, tuple]:
             "class of numbers": (Count(1), r"use int\(value\)"),
             "huge number": (1 << 2040, r"use hex\(value\)"),
             "lambda": (lambda: 1, "lambda"),
+            "function": (sin, "use a name"),
+            "class": (Colour, "use a name"),
+            "Generator": (torch.Generator(), r"use get_state\(\)"),
+            "generator of NumPy": (
+                np.random.default_rng(1),
+                r"use generator\.bit_generator\.state",
+            ),
             "object": (object(), "neither tensors nor plain values"),
         }
 
@@ -142,11 +151,13 @@ class HoldingSampler(Curriculum):
 
 
 class HoldingSGD(SGD):
-    """Has values of each kind in its groups."""
+    """Has values of each kind in its groups and in the states of its weights."""
 
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
         self.param_groups[0] |= Holding().state_dict()
+        for weight in self.param_groups[0]["params"]:
+            self.state[weight] |= Holding().state_dict() | {"text": "warm", "texts": ["a", ("b",)]}
 
 
 class HoldingSchedule(LRScheduler):

@@ -1,8 +1,11 @@
 """Metrics of values that no sum gives."""
 
+from collections import Counter
+
+import numpy as np
 import pytest
 import torch
-from tiny_run import Ranked, make
+from tiny_run import MeanPrediction, Ranked, make
 
 from base.base_metric import all_reduced
 from base.trial.contract import check
@@ -64,3 +67,32 @@ def test_a_metric_with_wrong_lists_is_refused(tmp_path, monkeypatch, patches, me
     monkeypatch.setattr(Ranked, "__init__", lambda own: vars(own).update(errors=[], samples=[]))
     with pytest.raises(UserError, match=message):
         check(lambda: make(tmp_path, metrics=[Ranked]))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_list"),
+    [
+        (Counter("a"), False),
+        (1j, False),
+        (1 << 63, False),
+        (1 << 80, False),
+        (torch.ones(1).to(torch.uint64), False),
+        (torch.ones(1).to(torch.float8_e4m3fn), False),
+        (np.ones(1), True),
+        (torch.ones(1).to(torch.float8_e4m3fn), True),
+        (torch.tensor([1j]), True),
+    ],
+)
+def test_what_cannot_be_summed_up_or_listed_is_named_with_its_metric(tmp_path, value, is_list):
+    """In the trial, and where it comes later, when it is saved."""
+    base, name = (Ranked, "errors") if is_list else (MeanPrediction, "sum")
+
+    class Odd(base):
+        def update(self, output, batch):
+            setattr(self, name, [value] if is_list else value)
+
+    message = rf"^Odd.{name} {'has' if is_list else '='} .*: a {'list' if is_list else 'sum'} "
+    with pytest.raises(UserError, match=message):
+        check(lambda: make(tmp_path, metrics=[Odd]))
+    with pytest.raises(UserError, match=message):
+        make(tmp_path, metrics=[Odd], save_minutes=0.0).train()

@@ -191,11 +191,42 @@ class Narrowing(Growing):
     changed = staticmethod(lambda memory: memory.half())
 
 
-@pytest.mark.parametrize("trainer", [Growing, Narrowing])
-def test_a_network_that_cannot_be_made_again_as_it_is_ends_the_run_and_the_last_checkpoint_stays(
-    tmp_path, trainer
+class Unfreezing(ChunkTrainer):
+    """Gives an optimiser a further group in the second epoch."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        weight = torch.nn.Parameter(torch.ones(1))
+        self.other = self.keep("other", torch.optim.SGD([weight], lr=0.1))
+
+    grows = property(lambda self: self.optimizer_step.optimizer)
+
+    def step(self, chunks):
+        if self.progress.epoch == 1 and len(self.grows.param_groups) == 1:
+            self.grows.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+        return super().step(chunks)
+
+
+class KeptUnfreezing(Unfreezing):
+    grows = property(lambda self: self.other)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        (Growing, "memory: rows is .*, and was .* when the network"),
+        (Narrowing, "memory: rows is .*, and was .* when the network"),
+        (
+            Unfreezing,
+            r"^not saved: optimizer: .* \[6, 1\] .* \[6\] .* optimizer.groups, with from_",
+        ),
+        (KeptUnfreezing, r"^not saved: other: .* \[1, 1\] .* \[1\] .* in the constructor"),
+    ],
+)
+def test_a_part_that_cannot_be_made_again_as_it_is_ends_the_run_and_the_last_checkpoint_stays(
+    tmp_path, trainer, message
 ):
-    with pytest.raises(CheckpointError, match=r"memory: rows is .*, and was .* when the network"):
+    with pytest.raises(CheckpointError, match=message):
         make(tmp_path, trainer=trainer, epochs=3, save_period=1).train()
     _, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
     assert checkpoint["epoch"] == 1

@@ -24,8 +24,10 @@ from tiny_run import (
 )
 from torch import nn
 
+from base.base_trainer import BaseTrainer
 from base.run.checkpoint import checkpoints, load_checkpoint
 from base.run.run_state import Sums
+from base.trial.contract import check
 from utils.checks import ConfigFault, TrainingFailed, UserError
 
 WHOLE = {"loader": {"batch_size": len(TRAIN)}, **ONE_STEP}
@@ -113,6 +115,21 @@ def test_two_parts_kept_under_the_same_name_are_refused(tmp_path):
 
     with pytest.raises(UserError, match=r"^Twice keeps two parts as 'critic': each needs a name"):
         make(tmp_path, trainer=Twice)
+
+
+@pytest.mark.parametrize("use", [BaseTrainer.train, lambda trainer: check(lambda: trainer)])
+def test_a_part_kept_after_the_constructor_is_refused_in_a_run_and_in_its_trial(tmp_path, use):
+    """A resumed run would not have it yet when it gets its state."""
+
+    class Late(ChunkTrainer):
+        def step(self, chunks):
+            self.keep("late", nn.Linear(1, 1))
+            return super().step(chunks)
+
+    with pytest.raises(
+        UserError, match=r"^Late.keep\('late', ...\) .*: call it in the constructor"
+    ):
+        use(make(tmp_path, trainer=Late))
 
 
 @pytest.mark.parametrize("part", [[], None, torch.zeros(1)])

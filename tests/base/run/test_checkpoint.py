@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 import torch
+from every_kind import tensors, values
 from torch import nn
 
 from base.run import checkpoint
@@ -20,10 +21,12 @@ from base.run.checkpoint import (
     checkpoints,
     find_checkpoint,
     load_checkpoint,
+    load_state,
     load_weights,
     newest_checkpoint,
     save_checkpoint,
 )
+from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.pretrained import pretrained, resolve_checkpoint
 from tests.pickled_call import Call
 from utils.checks import CheckpointError
@@ -271,3 +274,36 @@ def test_weights_that_are_not_finite_are_refused(value):
     state["1.weight"][0, 1] = value
     with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
         load_weights(model, state, "file.pth")
+
+
+class Remaking(torch.optim.SGD):
+    """Saves and loads in a way of its own."""
+
+    def state_dict(self):
+        return {"inner": super().state_dict()}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state["inner"])
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, Remaking])
+def test_an_optimiser_gets_the_state_of_a_weight_as_it_was_saved(kind, recwarn):
+    """torch alone would give tensors the type of the weight, and a generator for a text."""
+
+    def made():
+        return kind([torch.nn.Parameter(torch.zeros(2))], lr=0.1)
+
+    def state_of_weight(optimizer):
+        return optimizer.state[optimizer.param_groups[0]["params"][0]]
+
+    optimizer = made()
+    held = values() | tensors() | {"text": "warm", "": ["a", ("b", {"c": "d"})]}
+    held["in"] = {"step": "e", "f": [held["float64"], held["Counter"]]}
+    state_of_weight(optimizer).update(held)
+    optimizer.state["all"] = {"seen": 1}
+    again = made()
+    load_state(again, from_archive(to_archive(optimizer.state_dict())))
+    loaded = state_of_weight(again)
+    assert loaded.keys() == held.keys() and again.state["all"] == {"seen": 1} and not recwarn
+    for name in held:
+        assert to_archive(loaded[name]).getvalue() == to_archive(held[name]).getvalue(), name

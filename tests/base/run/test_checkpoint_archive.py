@@ -251,7 +251,8 @@ def test_the_larger_a_file_the_more_values_it_may_have(monkeypatch):
     }
     assert from_archive(to_archive(content)) == content
     with pytest.raises(
-        CheckpointError, match=r" = \[\[0.0, .*: too many values for a file of its size"
+        CheckpointError,
+        match=r" = \[\[0.0, .*: too many values for a file of its size, .*use a tensor",
     ):
         to_archive([[numbers] * 99])
 
@@ -262,6 +263,23 @@ def test_a_state_in_itself_is_refused():
     with pytest.raises(
         CheckpointError, match=r"^a\.1 = .*: values in each other more than 300 deep"
     ):
+        to_archive(state)
+
+
+@pytest.mark.parametrize("depth", [400, 5000])
+def test_a_value_that_is_too_deep_is_refused_by_its_first_names(depth):
+    value = 1
+    for _ in range(depth):
+        value = {"b": value}
+    message = r"^a\.b.{1,100} = .*: values in each other more than 300 deep$"
+    with pytest.raises(CheckpointError, match=message):
+        to_archive({"first": 1, "a": value})
+
+
+def test_tensors_of_two_types_on_the_same_numbers_are_refused():
+    numbers = torch.ones(3)
+    state = {"a": [1, {"b": numbers, "c": numbers.view(torch.int32)}]}
+    with pytest.raises(CheckpointError, match=r"^a\.1 = .*share their numbers.*: use clone\(\)$"):
         to_archive(state)
 
 

@@ -4,7 +4,18 @@ import math
 
 import pytest
 import torch
-from tiny_run import ChunkTrainer, SquaredError, make, resumed, same, scripted, trained, weights
+from tiny_run import (
+    ChunkTrainer,
+    SquaredError,
+    go_on,
+    make,
+    resumed,
+    same,
+    scripted,
+    stopped_at,
+    trained,
+    weights,
+)
 
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
 from base.run.run_state import Sums
@@ -167,3 +178,45 @@ def test_a_loss_resumes_its_state_or_warns_that_it_begins_anew(tmp_path, monkeyp
     del checkpoint["training"]["parts"]
     make(tmp_path, checkpoint=checkpoint, source=path)
     assert len(loaded) == 1 and f"{path} has no state of the loss: it begins anew" in caplog.text
+
+
+class Todo:
+    """Has entries until all are used up; its state is computed from a weight."""
+
+    def __init__(self):
+        self.items = {"a": 3, "b": 2}
+        self.scale = torch.ones(1, requires_grad=True)
+
+    def state_dict(self):
+        return {name: self.scale * value for name, value in self.items.items()}
+
+    def load_state_dict(self, state):
+        self.items = {name: int(value) for name, value in state.items()}
+
+
+class Doing(ChunkTrainer):
+    """Has less to do with each step, as have all of its parts, and learns by what is left."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        own, kept = Todo(), self.keep("kept", Todo())
+        self.loss.todo, self.sampler.todo = Todo(), Todo()
+        for part, todo in ((self, own), (self.loss, Todo()), (self.sampler, Todo())):
+            part.state_dict, part.load_state_dict = todo.state_dict, todo.load_state_dict
+            part.todo = todo
+        self.todos = [own, kept, self.loss.todo, self.sampler.todo]
+
+    def step(self, chunks):
+        left = [todo.items.popitem()[1] if todo.items else 0 for todo in self.todos]
+        self.optimizer_step.optimizer.param_groups[0]["lr"] = 0.01 * (1 + sum(left))
+        return super().step(chunks)
+
+
+@pytest.mark.parametrize("stop", [1, 2, 6])
+def test_a_part_without_anything_left_in_its_state_resumes_so(tmp_path, stop, caplog):
+    options = {"trainer": Doing, "epochs": 2, **QUIET}
+    whole = trained(tmp_path, "whole", **options)
+    make(tmp_path, **options | {"trainer": stopped_at(Doing, stop)}).train()
+    again, _ = go_on(tmp_path, **options)
+    assert same(weights(again), weights(whole)) and "begins anew" not in caplog.text
+    assert not any(todo.items for todo in again.todos)

@@ -749,7 +749,14 @@ def test_a_state_that_no_checkpoint_holds_is_refused_with_what_to_use_instead(na
         try_state("loss", part)
 
 
-@pytest.mark.parametrize("name", ["sparse", "quantised", "float8"])
+@pytest.mark.parametrize("state", [[1, 2], "abc", None, 0, torch.ones(2)])
+def test_a_state_that_is_no_dictionary_is_refused(state):
+    part = SimpleNamespace(state_dict=lambda: state, load_state_dict=lambda _: None)
+    with pytest.raises(UserError, match=r" = .*: state_dict returns a dictionary$"):
+        try_state("trainer", part)
+
+
+@pytest.mark.parametrize("name", ["sparse", "quantised", "float8", "nested"])
 def test_a_weight_that_no_checkpoint_holds_is_refused_as_the_networks(tmp_path, name):
     value, remedy = refused()[name]
 
