@@ -48,7 +48,7 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
         seen.add(repr(rates))
-    if is_user_schedule and len(seen) == 1 and _knows_end(schedule):
+    if is_user_schedule and len(seen) == 1 and _knows_end(type(schedule)):
         problem = f"changes no learning rate in any of {TRIAL_STEPS} steps, which it was made for"
         log.warning("%s %s", type(schedule).__name__, problem)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
@@ -63,9 +63,9 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         log.warning("%s %s", type(optimizer).__name__, problem)
 
 
-def _knows_end(schedule: LRScheduler) -> bool:
-    """Return whether a schedule was made for a number of steps."""
-    return not {"steps", "total_steps"}.isdisjoint(inspect.signature(type(schedule)).parameters)
+def _knows_end(cls: type) -> bool:
+    """Return whether a schedule of a class is made for a number of steps."""
+    return not {"steps", "total_steps"}.isdisjoint(inspect.signature(cls).parameters)
 
 
 def _step(optimizer: Optimizer) -> None:

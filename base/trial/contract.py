@@ -123,10 +123,12 @@ class Trial:
             return self.loss_of(output, batch)
 
     def loss_of(self, output: Any, batch: Batch, loss: BaseLoss | None = None) -> Tensor:
-        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
+        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss;
+        the state of a given copy stays as it was."""
         wanted = "one that can be copied, and works in training as in validation"
         with errors_as_config_fault("loss", self.trainer.loss, wanted), random_state_kept():
-            loss = copy.deepcopy(self.trainer.loss) if loss is None else loss
+            if loss is None:
+                return copy.deepcopy(self.trainer.loss)(output, batch).double().cpu()
             with states_kept([loss]):
                 return loss(output, batch).double().cpu()
 
