@@ -499,7 +499,19 @@ def embeds_a_place(network, inputs, *words):
     return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
 
 
+def has_a_scale(loss, by_points=True):
+    vars(loss).update(by_points=by_points, scale=torch.ones(()))
+
+
+SCALED = [
+    (SquaredError, "__init__", has_a_scale),
+    (SquaredError, "__call__", lambda loss, *given: LOSS(loss, *given) * loss.scale),
+    (SquaredError, "state_dict", lambda loss: {"scale": loss.scale}),
+    (SquaredError, "load_state_dict", lambda loss, state: loss.scale.copy_(state["scale"])),
+]
+"""A loss whose gradient needs a tensor of its state, which a restoration changes in place."""
 SOUND = [
+    (SCALED, ChunkTrainer),
     (
         [(TinyModel, "__init__", has_a_parameter_as_buffer), (TinyModel, "forward", scales)],
         ChunkTrainer,
