@@ -40,7 +40,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
 from base.run.training_parts import TrainingSettings
 from base.step.evaluation import logged_names
-from base.trial.trying import try_steps
+from base.step.trying import try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation

@@ -264,6 +264,7 @@ class BaseTrainer(ABC):
         if isinstance(part, Optimizer):
             hook = partial(complete_gradients, self.soundness.report, name)
             part.register_step_pre_hook(hook)
+            self.optimizer_step.note_other(name, part)
         return part
 
     def train(self) -> int | None:

@@ -28,6 +28,8 @@ class Content(NamedTuple):
     """A digest of the ink."""
     whole: bytes
     """A digest of the ink, text and name."""
+    start: tuple[float, float]
+    """The first offset."""
 
 
 def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
@@ -35,7 +37,8 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
 
     Of a user's dataset, names and splits are compared. A sample of another split that has the ink,
     the text and the name of one to train on is an error; one that has its ink is only warned of, as
-    dots and strokes of a font are often equal.
+    dots and strokes of a font are often equal. Ink that does not begin with the offset (0, 0), as
+    absolute positions, is warned of, too.
 
     Prepared samples were checked when they were prepared, and are not compared: their source
     divides them by a hash, or as its files are divided.
@@ -63,6 +66,7 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
             if count > 1:
                 expected = "each needs a name of its own"
                 raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
+        _warn_of_positions(owner, contents)
     return loaded
 
 
@@ -77,7 +81,8 @@ def _contents_of(samples: Samples) -> list[Content]:
             whole = ink.copy()
             # A sample without a name equals none but itself, which two splits may have.
             whole.update(repr((sample.text, sample.name or place)).encode())
-            contents.append(Content(sample.name, ink.digest(), whole.digest()))
+            x, y, _ = sample.ink[0].tolist()
+            contents.append(Content(sample.name, ink.digest(), whole.digest(), (x, y)))
     for problem, names in unusable.items():
         raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
     return contents
@@ -97,6 +102,15 @@ def _check_split(title: str, samples: Sequence[Content], trained: Sequence[Conte
     if alike := [each.name or "one of them" for each in samples if each.ink in inks]:
         message = f"{title} have the ink of training samples, with another text or name: %s first"
         log.warning(message, len(alike), alike[0])
+
+
+def _warn_of_positions(owner: str, contents: Sequence[Content]) -> None:
+    """Warn of samples that do not begin with the offset (0, 0)."""
+    if moved := [content for content in contents if any(content.start)]:
+        first, (x, y) = moved[0].name or "one of them", moved[0].start
+        problem = "do not begin with the offset (0, 0), as if their points were positions"
+        message = "%s: %d of %d samples %s: %s begins with (%g, %g)"
+        log.warning(message, owner, len(moved), len(contents), problem, first, x, y)
 
 
 def problem_of(sample: Sample) -> str:

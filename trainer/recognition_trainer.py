@@ -86,13 +86,16 @@ class RecognitionTrainer(BaseTrainer):
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
         """Compare the numbers of frames with those of points; compute the evidence that `draw`
-        shows. Raise a ConfigFault if the network has fewer frames than it says."""
+        shows. Raise a ConfigFault if the network has fewer frames or texts than it says."""
         model, longest = self.evaluated_model, int(batch.lengths.argmax())
         frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
         name, computed = type(model).__name__, output.ctc_log_probs.shape[1]
         if int(output.lengths.max()) > computed:
             expected = f"one whose lengths are at most the number of its frames, {computed}"
             raise ConfigFault("arch", name, f"{expected}, not {int(output.lengths.max())}")
+        if output.hypotheses is not None and len(output.hypotheses) != len(batch):
+            expected = f"one that reads a text of each line, {len(batch)}"
+            raise ConfigFault("arch", name, f"{expected}, not {len(output.hypotheses)}")
         per_frame = getattr(model, "points_per_frame", None)
         if per_frame and not 2 / 3 < frames * per_frame / points < 3 / 2:
             problem = "has %d frames for %d points, which are not %d points_per_frame"

@@ -108,9 +108,9 @@ class OptimizerStep:
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
-        self.own_steps = 0  # steps of the optimiser that a trainer makes without `update`
-        self._is_updating = False
-        self.optimizer.register_step_pre_hook(self._count_own_step)
+        self.misused = set[str]()  # what a trainer does otherwise than it should, in words
+        self._is_updating = self._is_reduced = False
+        self.optimizer.register_step_pre_hook(self._note_own_step)
         self.average, self._evaluated = None, self.model
         if settings.ema_decay is not None:
             move = partial(move_average, settings.ema_decay)
@@ -165,7 +165,7 @@ class OptimizerStep:
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         groups = self.optimizer.param_groups
         frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
-        self.frozen = {*chain.from_iterable(frozen)}
+        self.frozen, self._is_reduced = {*chain.from_iterable(frozen)}, False
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -193,6 +193,7 @@ class OptimizerStep:
         Frozen weights lose their gradient: it is no part of the norm, and optimisers leave weights
         without a gradient as they are.
         """
+        self._is_reduced = True
         for weight in self.frozen:
             weight.grad = None
         distributed.all_reduce_gradients(self._trained)
@@ -214,6 +215,9 @@ class OptimizerStep:
 
         During the warm-up the step uses lower learning rates than the schedule's.
         """
+        if not self._is_reduced:
+            problem = "calls update() without reduce(), which divides gradients, and sums them over"
+            self.misused.add(f"{problem} processes: use apply_gradients")
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
         for group in groups:
@@ -228,8 +232,17 @@ class OptimizerStep:
         if self.settings.schedule_by == "batch":
             step_schedule(self.lr_scheduler)
 
-    def _count_own_step(self, *_: object) -> None:
-        self.own_steps += not self._is_updating
+    def _note_own_step(self, *_: object) -> None:
+        if not self._is_updating:
+            problem = "calls step() of the optimiser, without clipping, warm-up, schedule and"
+            self.misused.add(f"{problem} average: use apply_gradients")
+
+    def note_other(self, name: str, optimizer: Optimizer) -> None:
+        """Note a further optimiser of a trainer that has weights of the run's optimiser."""
+        own, groups = {id(weight) for weight in self.weights}, optimizer.param_groups
+        if own & {id(weight) for group in groups for weight in group["params"]}:
+            problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
+            self.misused.add(f"{problem} a step of both changes them twice")
 
     def end_epoch(self, value: float) -> None:
         """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""

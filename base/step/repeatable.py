@@ -23,8 +23,8 @@ def two_samples(loader: BaseDataLoader) -> Batch:
     """
     lengths, draws = loader.keys.lengths, []
     dataset: Any = loader.dataset
-    # The first sample that differs in length from sample 0, or sample 0 if there is none.
-    other = int(np.argmax(lengths != lengths[0]))
+    # The first sample that differs in length from sample 0, or else the next one, if there is one.
+    other = int(np.argmax(lengths != lengths[0])) or min(1, len(lengths) - 1)
     samples = getattr(dataset, "samples", ())
     with errors_as_config_fault(AUGMENTATION, dataset, "transforms of ink, missing, a generator"):
         # An odd number of draws between shows what changes with each second one.

@@ -22,20 +22,21 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import SAMPLER, Batch
-from base.base_loss import trial_of_loss
+from base.base_loss import BaseLoss, trial_of_loss
 from base.base_metric import as_floats, trial_of_metric
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
-from base.run.digest import digest, tensors_in, wide
+from base.run.digest import digest, held_by, tensors_in, wide
 from base.run.random_state import random_state_kept, seed_all
 from base.run.run_state import Sums
+from base.step.evaluation import states_kept
 from base.step.repeatable import check_batches, two_samples
+from base.step.trying import check_restored, try_state
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
-from base.trial.trying import try_state
-from utils.checks import ConfigFault, first_of
+from utils.checks import ConfigFault, NotFinite, first_of
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +68,6 @@ class Trial:
         """Each sample twice, as a contrastive loss needs two samples of each person."""
         return self.batch.map(lambda values: values.repeat_interleave(2, 0))
 
-    @property
-    def padded(self) -> Batch:
-        """The pairs with more padding behind points and texts."""
-        padded = dict[str, Any]()
-        for name in ("inputs", "targets", "text"):
-            if (values := getattr(self.pairs, name)) is not None:
-                sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
-                padded[name] = nn.functional.pad(values, sizes)
-        return replace(self.pairs, **padded)
-
     def held(self, **others: Any) -> dict[str, Any]:
         """Return `others` and what only steps change: the batch; the output, if there is one; sums
         of the weights, but for embeddings with a `max_norm`, to which a pass scales them down."""
@@ -107,10 +98,11 @@ class Trial:
     def drawing(self) -> list[tuple[str, object]]:
         """The keys and parts whose values in evaluation are others with other random numbers."""
         outputs, losses = [self.output], []
+        loss = copy.deepcopy(self.trainer.loss)  # It may have a generator, which no state has.
         for seed in range(NUM_LOSSES):
             seed_all(seed)
             outputs += [self.output_for(self.batch)] if seed < NUM_REPEATS else []
-            losses.append(self.loss_of(self.output, self.batch))
+            losses.append(self.loss_of(self.output, self.batch, loss))
         parts = (outputs, self.blamed("arch", "trainer")), (losses, ("loss", self.trainer.loss))
         return [part for values, part in parts if not are_same(*values)]
 
@@ -130,11 +122,15 @@ class Trial:
                 output = trainer.forward_batch(model, batch, None)
             return self.loss_of(output, batch)
 
-    def loss_of(self, output: Any, batch: Batch) -> Tensor:
-        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss."""
+    def loss_of(self, output: Any, batch: Batch, loss: BaseLoss | None = None) -> Tensor:
+        """Return the loss of each sequence, from a copy of the loss, as calls may change a loss;
+        the state of a given copy stays as it was."""
         wanted = "one that can be copied, and works in training as in validation"
         with errors_as_config_fault("loss", self.trainer.loss, wanted), random_state_kept():
-            return copy.deepcopy(self.trainer.loss)(output, batch).double().cpu()
+            if loss is None:
+                return copy.deepcopy(self.trainer.loss)(output, batch).double().cpu()
+            with states_kept([loss]):
+                return loss(output, batch).double().cpu()
 
     def blamed(self, *keys: str) -> tuple[str, object]:
         """Return the key and the part to blame where those of some keys may be at fault: the first
@@ -242,8 +238,12 @@ def takes_batches(trial: Trial) -> None:
                 raise fault("arch", model, expected)
     hint = "; some torch operations need trainer.args.precision = float32"
     hint = "" if trainer.precision == "float32" else hint
-    with errors_as_config_fault("arch", model, f"a network that {trainer.task}", hint):
-        output = trial.output
+    try:
+        with errors_as_config_fault("arch", model, f"a network that {trainer.task}", hint):
+            output = trial.output
+    except NotFinite as error:
+        expected = "one with finite outputs for two lines; a mask that hides all makes NaN"
+        raise fault(*trial.blamed("arch", "trainer", "arch"), expected) from error
     if not isinstance(output, kind := trainer.output_type):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise fault("arch", model, expected)
@@ -327,6 +327,9 @@ def keeps_lines_apart(trial: Trial) -> None:
         problem = "has other values in a second validation of the same weights: it draws at random"
         remedy = "as dropout does outside of training, or keeps something from call to call"
         log.warning("%s %s, %s", type(part).__name__, problem, remedy)
+    if changed := changed_buffers(trial):
+        problem = "changes in evaluation: the output for a line depends on the batches before"
+        log.warning("%s.%s %s", type(trial.trainer.model).__name__, changed[0], problem)
     # With the longest line twice, the padding is as before.
     row, expected = int(trial.batch.lengths.argmax()), "one whose output for a line does not depend"
     both = map(tensors_in, (trial.output, trial.output_for(trial.doubled(row))))
@@ -334,17 +337,31 @@ def keeps_lines_apart(trial: Trial) -> None:
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
         if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
             continue
-        if not are_equal(wide(first[row]), wide(second[row])):
+        if not all(are_equal(wide(first[row]), wide(each)) for each in second):
             expected = f"{expected} on the others of a batch, in evaluation"
             raise fault(*trial.blamed("arch", "trainer"), expected)
 
 
+def changed_buffers(trial: Trial) -> list[str]:
+    """Return the buffers that an evaluation changes, if a second output for a batch is another."""
+    trainer, outputs = trial.trainer, list[Any]()
+    with random_state_kept(), trainer.evaluating() as model, trainer.autocast():
+        before = {name: digest(buffer) for name, buffer in model.named_buffers()}
+        for _ in range(2):
+            seed_all(0)
+            outputs.append(trainer.forward_batch(model, trial.batch, None))
+        present = dict(model.named_buffers())
+        changed = [name for name in before if digest(present.get(name)) != before[name]]
+        return [] if are_same(*outputs) else changed
+
+
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
-    model = trial.trainer.model
-    if not trial.drawing:
-        evaluated = trial.trainer.evaluated_model.eval()
-        compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
+    model, evaluated = trial.trainer.model, trial.trainer.evaluated_model.eval()
+    if trial.drawing:
+        return  # With padding it would draw more.
+    compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
+    compare_outputs(trial)
     for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()
@@ -352,17 +369,48 @@ def sees_no_padding(trial: Trial) -> None:
     for seed in range(NUM_REPEATS):
         torch.manual_seed(seed)
         if not torch.equal(losses, trial.losses(model, trial.pairs)):
-            return  # The network draws random numbers; with padding it would draw more.
+            return  # The network draws in training.
     compare_padded(trial, model, losses)
+
+
+def with_padding(batch: Batch, *names: str) -> Batch:
+    """Return a batch with more padding behind its "inputs", "targets" or "text"."""
+    padded = dict[str, Any]()
+    for name in names:
+        if (values := getattr(batch, name)) is not None:
+            sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
+            padded[name] = nn.functional.pad(values, sizes)
+    return replace(batch, **padded)
+
+
+def compare_outputs(trial: Trial) -> None:
+    """Warn of an output for each step of a line that changes with padding behind the line."""
+    row, model = int(trial.batch.lengths.argmax()), trial.trainer.model
+    batch, output = (each[row] for each in trial.regrouped)  # without padding
+    with suppress(ConfigFault), errors_as_config_fault("arch", model, "one that takes padding"):
+        padded = trial.output_for(with_padding(batch, "inputs", "targets"), nullcontext())
+        for first, second in zip(*map(outside_state, (output, padded)), strict=False):
+            inside = second[tuple(map(slice, first.shape))] if first.ndim == second.ndim else first
+            is_of_steps = inside.shape == first.shape != second.shape
+            if is_of_steps and not are_equal(wide(first), wide(inside)):
+                problem = "changes with padding behind the line (where batch.mask is False)"
+                log.warning("%s: the output for a line %s", type(model).__name__, problem)
+                return
+
+
+def outside_state(output: Any) -> list[Tensor]:
+    """Return the tensors of an output but for its state, which is that after the last step."""
+    return [*tensors_in([part for name, part in held_by(output).items() if name != "state"])]
 
 
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     """Refuse `losses` of the pairs, or a divisor, that change with more padding behind them."""
     loss, key = trial.trainer.loss, "loss"
+    padded = with_padding(trial.pairs, "inputs", "targets", "text")
     try:
-        padded_losses = trial.losses(model, trial.padded)
+        padded_losses = trial.losses(model, padded)
         with errors_as_config_fault(key, loss, "one with a divisor"):
-            divisors = [float(loss.divisor(batch)) for batch in (trial.pairs, trial.padded)]
+            divisors = [float(loss.divisor(batch)) for batch in (trial.pairs, padded)]
     except ConfigFault:  # It may rely on batches that are as long as their longest sequence.
         return
     if not math.isclose(*divisors):
@@ -372,7 +420,9 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
         return
     row = int((losses - padded_losses).abs().argmax())
     mode = " in training, as with BatchNorm" if model.training else ""
-    expected = "one with which neither loss nor network sees padding (where batch.mask is False)"
+    is_of_texts = not are_equal(losses, trial.losses(model, with_padding(trial.pairs, "text")))
+    place = "beyond batch.text_lengths" if is_of_texts else "where batch.mask is False"
+    expected = f"one with which neither loss nor network sees padding ({place}) or draws for it"
     difference = f"the loss of a sequence was {losses[row]:.5g}, then {padded_losses[row]:.5g}"
     raise fault(*trial.blamed("loss", "arch"), f"{expected}; {difference}{mode}")
 
@@ -388,7 +438,11 @@ def has_gradient(trial: Trial) -> None:
         if any(torch.isnan(each).any() for each in tensors_in(trial.output)):
             key, part = "arch", model
         raise fault(key, part, "one with finite losses: those of all samples are NaN or infinite")
-    if all(weight.grad is None or not weight.grad.any() for weight in model.parameters()):
+    named = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    if all(weight.grad is None or not weight.grad.any() for weight in named.values()):
+        if key == "arch" and named:
+            count = f"the gradients of all {len(named)} are 0: {first_of([*named])}"
+            raise fault(key, part, f"one with a gradient of its trained weights; {count}")
         raise fault("loss", loss, "one with a gradient: it depends on no weight of the network")
 
 
@@ -426,14 +480,23 @@ def makes_steps(trial: Trial) -> None:
     if all(change > 0 for change in changes) and len(same) == len(weights):
         expected = "one whose step changes weights of the network, as apply_gradients does"
         raise fault("trainer", trainer, expected)
-    if trainer.optimizer_step.own_steps:
-        problem = "calls step() of the optimiser, without clipping, warm-up, schedule and average"
-        log.warning("%s %s: use apply_gradients", type(trainer).__name__, problem)
-    if weights and len(same) == len(weights):  # The loss has a gradient, by the rule before.
+    for problem in sorted(trainer.optimizer_step.misused):
+        log.warning("%s %s", type(trainer).__name__, problem)
+    if not trainer.model.training and trainer.model.train().training:
+        problem = "leaves the network in evaluation mode, without dropout, in a step"
+        log.warning("%s %s: end with model.train()", type(trainer).__name__, problem)
+    frozen = {name for name, each in weights.items() if each in trainer.optimizer_step.frozen}
+    if len(same) == len(weights) > len(frozen):  # The loss has a gradient, by the rule before.
         _, part = trial.blamed("trainer", "loss", "arch")
-        norms = "0 in all steps" if any(map(math.isfinite, changes)) else "not finite in any step"
-        log.warning("%s: nothing is trained, as gradients are %s", type(part).__name__, norms)
-    elif idle := [name for name in idle if name in same]:
+        cause = "its step returns a norm of 0: use apply_gradients"
+        if not any(map(math.isfinite, changes)):
+            cause = "gradients are not finite in any step"
+        elif len(idle) == len(weights):
+            cause = "gradients are 0 in all steps"
+        elif trainer.optimizer_step.learning_rate == 0:
+            cause = "the learning rate is 0"
+        log.warning("%s: nothing is trained, as %s", type(part).__name__, cause)
+    elif idle := [name for name in idle if name in same and name not in frozen]:
         problem = f"{len(idle)} of {len(weights)} weights get no gradient: {first_of(idle)}"
         log.warning("%s: %s", type(trainer.model).__name__, problem)
 
@@ -470,9 +533,12 @@ def goes_on_as_saved(trial: Trial) -> None:
         raise fault("arch", network, f"{expected}: {' '.join(str(error).split())}") from error
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
         again.run_checkpoints.restore(content, Path("its checkpoint"))
+    for name, part in again.run_checkpoints.stateful.items():
+        key = name if name == "loss" else "trainer"
+        check_restored(key, part, trainer.run_checkpoints.stateful[name])
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
-        with trainer.unchanged():
+        with trainer.unchanged(), again.unchanged():
             losses.append(trial.losses(model, trial.batch))
     # What a loss keeps outside of itself makes other losses, and is no fault of the network.
     if not are_equal(*losses) and ("loss", trainer.loss) not in trial.drawing:

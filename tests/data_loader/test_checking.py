@@ -19,6 +19,7 @@ from utils.checks import DataError
 def sample(number, **values):
     ink = np.random.default_rng(number).normal(size=(9 + number, 3)).astype(np.float32)
     ink[:, 2] = np.arange(9 + number) % 4 == 3
+    ink[0, :2] = 0
     return Sample(**{"ink": ink, "text": "a", "name": f"s{number}"} | values)
 
 
@@ -116,6 +117,19 @@ def test_equal_ink_alone_is_counted_in_a_warning(values, caplog):
     name = values["name"] or "one of them"
     said = "Mine: 1 samples of 'test' have the ink of training samples, with another text or name"
     assert caplog.messages == [f"{said}: {name} first"]
+
+
+@pytest.mark.parametrize("start", [(0, 0), (100, -3.5)])
+def test_samples_of_positions_are_counted_in_a_warning(caplog, start):
+    shift = np.float32([*start, 0])
+
+    def moved(splits):
+        splits["valid"] = [replace(each, ink=each.ink + shift) for each in splits["valid"]]
+
+    load(moved)
+    said = "Mine: 3 of 11 samples do not begin with the offset (0, 0), as if their points were "
+    said += "positions: s6 begins with (100, -3.5)"
+    assert caplog.messages == ([said] if any(start) else [])
 
 
 class OnDemand(Store):

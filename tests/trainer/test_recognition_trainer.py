@@ -171,7 +171,7 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog
     assert "Traceback" not in (trainer.run.models / "train.log").read_text()
 
 
-def test_frames_that_do_not_fit_the_points_are_refused_or_warned_of(tmp_path, data, caplog):
+def test_frames_or_texts_that_do_not_fit_the_lines_are_refused_or_warned_of(tmp_path, data, caplog):
     trainer = make(tmp_path, data, "ctc")
     batch = trainer.train_loader.dataset[[(0, 0), (0, 1)]]
     output = trainer.forward_batch(trainer.model.eval(), batch)
@@ -181,6 +181,8 @@ def test_frames_that_do_not_fit_the_points_are_refused_or_warned_of(tmp_path, da
     assert "points, which are not" in caplog.text and "points_per_frame" in caplog.text
     with pytest.raises(UserError, match="lengths are at most the number of its frames"):
         trainer.dry_run(batch, replace(output, lengths=2 * output.lengths))
+    with pytest.raises(UserError, match=r'^arch = "CTCNetwork": .* a text of each line, 2, not 1'):
+        trainer.dry_run(batch, replace(output, hypotheses=output.hypotheses[1:]))
 
 
 def test_evidence_shows_labels_in_the_order_in_which_they_are_read():

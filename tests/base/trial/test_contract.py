@@ -5,7 +5,6 @@ import logging
 import math
 import random
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from tiny_run import (
     ChunkTrainer,
     Curriculum,
     MeanPrediction,
-    ScheduleFree,
     Sequences,
     SquaredError,
     TinyModel,
@@ -37,9 +35,8 @@ from tqdm import tqdm
 from base.base_trainer import BaseTrainer
 from base.data.samples import Store
 from base.trial.contract import Trial, check
-from base.trial.trying import try_state, try_steps
 from ink.sample import Sample
-from utils.checks import UserError
+from utils.checks import NotFinite, UserError
 
 
 def counts_the_padding(_, output, batch):
@@ -137,6 +134,18 @@ def clamps_its_weights(network, *words):
     return FORWARD(network, *words)
 
 
+def goes_on_from_line_to_line(network, inputs, *words):
+    return FORWARD(network, inputs.flip(0).cumsum(0).flip(0), *words)  # the longest is the last
+
+
+def counts_characters(network, inputs, text, *words):
+    return FORWARD(network, inputs + text.shape[1], text, *words)
+
+
+def diverges(*_):
+    raise NotFinite("no distribution")
+
+
 ADDS, FORWARD, STEP = MeanPrediction.update, TinyModel.forward, ChunkTrainer.step
 LOSS, MODEL = SquaredError.__call__, TinyModel.__init__
 CALLS = itertools.count()
@@ -174,6 +183,9 @@ BROKEN = [
     (MeanPrediction, "update", sees_the_first_batch, '\'MeanPrediction|"MeanPrediction": a metric'),
     (MeanPrediction, "update", ends_the_program, '^metrics.0 = "MeanPrediction": .* SystemExit'),
     (TinyModel, "forward", mixes_its_lines, '^arch = "TinyModel": .* on the others of a batch'),
+    (TinyModel, "forward", goes_on_from_line_to_line, '"TinyModel": .* on the others of a batch'),
+    (TinyModel, "forward", counts_characters, r"sees padding \(beyond batch.text_lengths\)"),
+    (TinyModel, "forward", diverges, '^arch = "TinyModel": one with finite outputs for two lines'),
     (TinyModel, "forward", fails_in_training, '^arch = "TinyModel": .*ValueError: oh no'),
     (SquaredError, "__init__", has_tensors, "the parameter scales would not be trained"),
     (SquaredError, "divisor", fails, '^loss = "SquaredError": .*ValueError: oh no'),
@@ -264,7 +276,25 @@ def clears_its_gradients(trainer, chunks):
     return sums, trainer.apply_gradients(chunks)
 
 
+def evaluates(trainer, chunks):
+    trainer.model.eval()
+    return STEP(trainer, chunks)
+
+
+def does_not_divide(trainer, chunks):
+    sums, _ = trainer.add_gradients(chunks)
+    norm = trainer.optimizer_step.clip()
+    trainer.optimizer_step.update()
+    return sums, norm
+
+
 SUSPECT = [
+    (ChunkTrainer, "step", evaluates, "ChunkTrainer leaves the network in evaluation mode"),
+    (ChunkTrainer, "step", does_not_divide, "ChunkTrainer calls update() without reduce()"),
+    (
+        *(ChunkTrainer, "step", lambda self, chunks: (self.add_gradients(chunks)[0], 0.0)),
+        "ChunkTrainer: nothing is trained, as its step returns a norm of 0",
+    ),
     *(
         (MeanPrediction, "update", does, "MeanPrediction has other values if the same lines come")
         for does in (averages_batches, averages_padding)
@@ -296,6 +326,120 @@ def test_what_may_be_a_fault_is_warned_of_in_one_line(
     monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
     check(partial(make, tmp_path, monitor=None, dropout=0.0))
     assert [record.getMessage()[: len(message)] for record in caplog.records] == [message]
+
+
+class Scaling(TinyModel):
+    """Adapts a buffer in evaluation as in training."""
+
+    def __init__(self, dropout):
+        super().__init__(dropout)
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, inputs, *words):
+        self.scale = 1.1 * self.scale
+        return super().forward(inputs / self.scale, *words)
+
+
+class Leaking(TinyModel):
+    """Its output depends on padding but for that of the first two steps."""
+
+    def forward(self, inputs, *words):
+        output = super().forward(inputs, *words)
+        output.prediction[:, 2:] += 0.01 * inputs.shape[1]
+        return output
+
+
+class Doubling(ChunkTrainer):
+    """Has two optimisers for the same weights."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.keep("second", torch.optim.SGD(self.model.parameters(), lr=0.01))
+
+
+class Drawn(ChunkTrainer):
+    """Its loss has a generator without a seed, of which no state knows."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.loss.generator = np.random.default_rng()
+
+
+def sees_two_steps(loss, output, batch):
+    return (output.prediction - batch.targets)[:, :2].square().sum((1, 2))
+
+
+def adds_numbers(loss, output, batch):
+    return LOSS(loss, output, batch) + float(loss.generator.random())
+
+
+@pytest.mark.parametrize(
+    ("parts", "loss", "messages"),
+    [
+        ({"network": Scaling}, LOSS, ["Scaling.scale changes in evaluation"]),
+        (
+            {"network": Leaking, "metrics": ()},
+            sees_two_steps,
+            ["Leaking: the output for a line changes with padding"],
+        ),
+        ({"trainer": Doubling}, LOSS, ["Doubling keeps the optimiser second of weights"]),
+        (
+            {"trainer": Drawn},
+            adds_numbers,
+            ["SquaredError has other values in a second", "SquaredError.generator changes in a"],
+        ),
+    ],
+    ids=["buffer", "padding", "optimiser", "generator"],
+)
+def test_the_part_that_may_be_at_fault_is_named(
+    tmp_path, monkeypatch, caplog, parts, loss, messages
+):
+    monkeypatch.setattr(SquaredError, "__call__", loss)
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    check(partial(make, tmp_path, monitor=None, dropout=0.0, **parts))
+    told = [message for message in caplog.messages if "nothing is trained" not in message]
+    assert [one[: len(start)] for one, start in zip(told, messages, strict=True)] == messages
+
+
+class Factors(TinyModel):
+    """Trains two factors alone, both of which are zero."""
+
+    def __init__(self, dropout):
+        super().__init__(dropout)
+        self.requires_grad_(False)
+        self.down, self.up = (nn.Parameter(torch.zeros(size)) for size in ((3, 1), (1, 3)))
+
+    def forward(self, inputs, *words):
+        output = super().forward(inputs, *words)
+        return TinyOutput(output.prediction + inputs @ self.down @ self.up, output.state)
+
+
+def test_a_network_whose_trained_weights_get_no_gradient_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(SquaredError, "__module__", "model.generation.loss")  # no part of a user
+    with pytest.raises(UserError, match=r'^arch = "Factors": .* of all 2 are 0: down, up'):
+        check(partial(make, tmp_path, network=Factors))
+
+
+class Renaming(ChunkTrainer):
+    """Restores another attribute than it saved."""
+
+    number = 0
+
+    def step(self, chunks):
+        self.number += 1
+        return super().step(chunks)
+
+    def state_dict(self):
+        return {"number": self.number}
+
+    def load_state_dict(self, state):
+        self.numbers = state["number"]
+
+
+def test_a_state_that_is_saved_and_not_restored_is_refused_by_its_name(tmp_path):
+    message = '^trainer = "Renaming": one whose load_state_dict restores .* also number'
+    with pytest.raises(UserError, match=message):
+        check(partial(make, tmp_path, trainer=Renaming))
 
 
 def looks_up(loss, output, batch):
@@ -355,7 +499,19 @@ def embeds_a_place(network, inputs, *words):
     return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
 
 
+def has_a_scale(loss, by_points=True):
+    vars(loss).update(by_points=by_points, scale=torch.ones(()))
+
+
+SCALED = [
+    (SquaredError, "__init__", has_a_scale),
+    (SquaredError, "__call__", lambda loss, *given: LOSS(loss, *given) * loss.scale),
+    (SquaredError, "state_dict", lambda loss: {"scale": loss.scale}),
+    (SquaredError, "load_state_dict", lambda loss, state: loss.scale.copy_(state["scale"])),
+]
+"""A loss whose gradient needs a tensor of its state, which a restoration changes in place."""
 SOUND = [
+    (SCALED, ChunkTrainer),
     (
         [(TinyModel, "__init__", has_a_parameter_as_buffer), (TinyModel, "forward", scales)],
         ChunkTrainer,
@@ -416,26 +572,6 @@ def test_a_loss_that_is_no_number_is_not_said_to_depend_on_nothing(tmp_path, mon
     with pytest.raises(UserError, match="one with finite losses"):
         check(partial(make, tmp_path, dropout=0.0))
     assert not caplog.messages
-
-
-class Swapping(ScheduleFree):
-    """Its mode of training does not take back what that of evaluation did."""
-
-    @torch.no_grad()
-    def train(self):
-        for group in self.param_groups:
-            group["is_training"] = True
-
-
-@pytest.mark.parametrize("optimizer", [ScheduleFree, Swapping])
-def test_modes_of_an_optimiser_that_are_not_inverse_are_refused(optimizer):
-    built = optimizer([nn.Parameter(torch.ones(2, 2))])
-    with (
-        nullcontext()
-        if optimizer is ScheduleFree
-        else pytest.raises(UserError, match=r'^optimizer = "Swapping": .* train\(\) puts back')
-    ):
-        try_steps(built, None)
 
 
 def test_the_steps_of_a_trial_are_counted_as_in_a_run(tmp_path, monkeypatch):
@@ -739,21 +875,6 @@ def test_the_trial_before_a_run_gives_a_step_as_many_chunks_as_in_training(tmp_p
 def test_all_parts_may_hold_each_kind_of_value(tmp_path, caplog):
     check(partial(make, tmp_path, **EVERY_KIND))
     assert {record.args[1] for record in caplog.records} == {"calls"}
-
-
-@pytest.mark.parametrize("name", refused())
-def test_a_state_that_no_checkpoint_holds_is_refused_with_what_to_use_instead(name):
-    value, remedy = refused()[name]
-    part = SimpleNamespace(state_dict=lambda: {"a": [value]}, load_state_dict=lambda _: None)
-    with pytest.raises(UserError, match=rf'^loss = "SimpleNamespace": .*; not a\.0 = .*{remedy}'):
-        try_state("loss", part)
-
-
-@pytest.mark.parametrize("state", [[1, 2], "abc", None, 0, torch.ones(2)])
-def test_a_state_that_is_no_dictionary_is_refused(state):
-    part = SimpleNamespace(state_dict=lambda: state, load_state_dict=lambda _: None)
-    with pytest.raises(UserError, match=r" = .*: state_dict returns a dictionary$"):
-        try_state("trainer", part)
 
 
 @pytest.mark.parametrize("name", ["sparse", "quantised", "float8", "nested"])

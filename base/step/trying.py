@@ -1,11 +1,13 @@
 """Tries optimisers, schedules and states on objects that are thrown away."""
 
 import copy
+import inspect
+import logging
 import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -18,6 +20,10 @@ from base.run.digest import digest
 from base.step.optimizer_step import are_inverse, step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
+log = logging.getLogger(__name__)
+
+TRIAL_RATES = 1e-2, 1e-5
+"""Learning rates by which a step of weights of 1 differs (assumed)."""
 NUM_TORCH_STEPS = 3
 """Steps by which torch's schedules are advanced (assumed: errors come with the first two)."""
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
@@ -27,23 +33,25 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
     if a checkpoint cannot have a state.
 
-    A user's schedule is advanced to its end.
+    A user's schedule is advanced to its end; one that knows the end and never changes the rates is
+    warned of, and so is a user's optimiser whose steps do not depend on the rates.
     """
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
         are_inverse(optimizer)  # For now it is left in the mode of training.
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
+    seen = {repr([group["lr"] for group in optimizer.param_groups])}
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                weight.grad = torch.ones_like(weight)
-        with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
-            optimizer.step()
+        _step(optimizer)
         with errors_as_config_fault("lr_scheduler", schedule, "a schedule that makes steps"):
             step_schedule(schedule, 1.0)
         rates = [group["lr"] for group in optimizer.param_groups]
         if not all(type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates):
             expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+        seen.add(repr(rates))
+    if is_user_schedule and len(seen) == 1 and _knows_end(type(schedule)):
+        problem = f"changes no learning rate in any of {TRIAL_STEPS} steps, which it was made for"
+        log.warning("%s %s", type(schedule).__name__, problem)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
         if not are_inverse(optimizer):
             expected = "one whose train() puts back the weights and the state that eval() found"
@@ -51,6 +59,39 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     try_state("optimizer", optimizer)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
+    if user_modules.is_any_from_user(optimizer) and _ignores_rates(optimizer):
+        problem = "makes the same step with any learning rate: schedule and warm-up set group['lr']"
+        log.warning("%s %s", type(optimizer).__name__, problem)
+
+
+def _knows_end(cls: type) -> bool:
+    """Return whether a schedule of a class is made for a number of steps."""
+    return not {"steps", "total_steps"}.isdisjoint(inspect.signature(cls).parameters)
+
+
+def _step(optimizer: Optimizer) -> None:
+    """Make a step with gradients of 1."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = torch.ones_like(weight)
+    with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
+        optimizer.step()
+
+
+def _ignores_rates(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser makes the same step with a far lower rate."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    before, state = copy.deepcopy(weights), optimizer.state_dict()
+    after = []
+    for rate in TRIAL_RATES:
+        optimizer.load_state_dict(copy.deepcopy(state))
+        with torch.no_grad():
+            torch._foreach_copy_(weights, before)
+        for group in optimizer.param_groups:
+            group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
+        _step(optimizer)
+        after.append(copy.deepcopy(weights))
+    return digest(after[0]) == digest(after[1]) != digest(before)
 
 
 def try_state(key: str, part: Any) -> None:
@@ -65,3 +106,14 @@ def try_state(key: str, part: Any) -> None:
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
             expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
             raise ConfigFault(key, type(part).__name__, expected)
+
+
+def check_restored(key: str, part: Any, saved: Any) -> None:
+    """Raise a ConfigFault for `key` if a restored part has not the state of the part that was
+    saved; networks and optimisers are compared elsewhere."""
+    if isinstance(part, nn.Module | Optimizer):
+        return
+    before, present = saved.state_dict(), part.state_dict()
+    if lost := [name for name in before if digest(before[name]) != digest(present.get(name))]:
+        expected = f"one whose load_state_dict restores what state_dict returned, also {lost[0]}"
+        raise ConfigFault(key, type(part).__name__, expected)

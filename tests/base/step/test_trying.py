@@ -1,0 +1,96 @@
+"""Optimisers, schedules and states that are tried on objects which are thrown away."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+import torch
+from every_kind import refused
+from tiny_run import Calming, Counting, ScheduleFree
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from base.step.trying import try_state, try_steps
+from utils.checks import UserError
+
+
+class Fixed(torch.optim.Optimizer):
+    """Makes steps of the rate that it was made with."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+        self.rate = lr
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.sub_(weight.grad, alpha=self.rate)
+
+
+class Idle(LRScheduler):
+    """Never changes its rates."""
+
+    def __init__(self, optimizer, total_steps):
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        return self.base_lrs
+
+
+class Constant(Idle):
+    """Knows nothing of the run."""
+
+    def __init__(self, optimizer, strength=1.0):
+        super().__init__(optimizer, 0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "said"),
+    [
+        (Fixed, None, "Fixed makes the same step with any learning rate"),
+        (Counting, Idle, "Idle changes no learning rate in any of 1009 steps"),
+        (Counting, Calming, ""),
+        (Counting, Constant, ""),
+        (ScheduleFree, None, ""),
+    ],
+)
+def test_optimisers_and_schedules_without_a_rate_are_warned_of(optimizer, schedule, said, caplog):
+    built = optimizer([nn.Parameter(torch.ones(2, 2))], lr=0.1)
+    try_steps(built, schedule and schedule(built, 1009))
+    assert [message[: len(said)] for message in caplog.messages] == ([said] if said else [])
+
+
+class Swapping(ScheduleFree):
+    """Its mode of training does not take back what that of evaluation did."""
+
+    @torch.no_grad()
+    def train(self):
+        for group in self.param_groups:
+            group["is_training"] = True
+
+
+@pytest.mark.parametrize("optimizer", [ScheduleFree, Swapping])
+def test_modes_of_an_optimiser_that_are_not_inverse_are_refused(optimizer):
+    built = optimizer([nn.Parameter(torch.ones(2, 2))])
+    with (
+        nullcontext()
+        if optimizer is ScheduleFree
+        else pytest.raises(UserError, match=r'^optimizer = "Swapping": .* train\(\) puts back')
+    ):
+        try_steps(built, None)
+
+
+@pytest.mark.parametrize("name", refused())
+def test_a_state_that_no_checkpoint_holds_is_refused_with_what_to_use_instead(name):
+    value, remedy = refused()[name]
+    part = SimpleNamespace(state_dict=lambda: {"a": [value]}, load_state_dict=lambda _: None)
+    with pytest.raises(UserError, match=rf'^loss = "SimpleNamespace": .*; not a\.0 = .*{remedy}'):
+        try_state("loss", part)
+
+
+@pytest.mark.parametrize("state", [[1, 2], "abc", None, 0, torch.ones(2)])
+def test_a_state_that_is_no_dictionary_is_refused(state):
+    part = SimpleNamespace(state_dict=lambda: state, load_state_dict=lambda _: None)
+    with pytest.raises(UserError, match=r" = .*: state_dict returns a dictionary$"):
+        try_state("trainer", part)
