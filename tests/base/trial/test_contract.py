@@ -27,6 +27,7 @@ from tiny_run import (
     TinyOutput,
     make,
     sequence,
+    thawing,
 )
 from torch import nn
 from torch.nn import functional
@@ -537,6 +538,11 @@ def test_what_is_rare_but_sound_passes_without_a_word(
     check(partial(make, tmp_path, monitor=None, dropout=0.0, trainer=trainer))
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
     assert not [each for each in recwarn if "complex" in str(each.message)]
+
+
+def test_weights_that_are_frozen_at_first_are_not_said_to_get_no_gradient(tmp_path, caplog):
+    check(partial(make, tmp_path, monitor=None, dropout=0.0, optimizer=thawing))
+    assert "no gradient" not in caplog.text and "nothing is trained" not in caplog.text
 
 
 CALLED = itertools.count(1)
