@@ -71,6 +71,9 @@ HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Letters and digits without a dot."""
+ONE_STROKE = {*"23COSUacegijlmnorsuw"}
+"""Letters and digits that hands make in one stroke, but for dots (measured, notebook: pages, dots
+and bars)."""
 
 
 @dataclass(frozen=True)
@@ -364,9 +367,11 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
 
 
 def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
-    """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink."""
+    """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink. It
+    is no larger than a dot where it may be an arm or a bar of a letter."""
     dot = letters.strokes[number] / x_height
-    if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > MAX_STRAY_SIZE:
+    max_size = MAX_STRAY_SIZE if _are_whole_without(letters, number) else MAX_TICK_SIZE
+    if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > max_size:
         return bool(size < MIN_DOT_SIZE)
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
@@ -374,6 +379,16 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
         return False
     return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
+
+
+def _are_whole_without(letters: LetterStrokes, number: int) -> bool:
+    """Return whether the letters that a stroke may be of are of `ONE_STROKE`, and the stroke's own
+    letter has other ink. The window may be at the next letter while the pen ends a letter."""
+    indices = letters.indices[number]
+    owner = int(np.bincount(indices).argmax())
+    near = letters.text[max(int(indices.min()) - 1, 0) : int(indices.max()) + 1]
+    has_ink = any((other == owner).any() for k, other in enumerate(letters.indices) if k != number)
+    return has_ink and ONE_STROKE.issuperset(filter(str.isalnum, near))
 
 
 class Bar(NamedTuple):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from apps.pages.page_hands import Hands
+from apps.pages.page_options import PageOptions
 from apps.pages.repairs import (
     LetterStrokes,
     repair_signs,
@@ -14,6 +16,7 @@ from apps.pages.repairs import (
     with_visible_dot,
     without_touches,
 )
+from apps.pages.styles import styles
 
 
 def down(x, height):
@@ -229,6 +232,55 @@ def test_a_dot_of_no_letter_is_left_out(text, stroke, index, is_kept):
     strokes = [down(0.0, 1.0), [(0.0, -1.5), (0.0, -1.7)], down(2.0, 1.0), stroke]
     word = with_dots(letters(text, strokes, 0, 0, text.index("n"), index), 1.0, 0.0)
     assert len(without_touches(word, 1.0).strokes) == 3 + is_kept
+
+
+@pytest.mark.parametrize(
+    ("text", "of_arm", "of_stem", "size", "is_kept"),
+    [
+        ("fly", 2, 2, 0.6, True),  # the left arm of a `y` of two strokes
+        ("zoe", 1, 1, 0.4, True),  # the bar of the `z`, made when the window was at the `o`
+        ("fly", 2, 2, 0.2, False),  # a dot
+        ("soo", 2, 2, 0.6, False),
+        ("ran", 2, 0, 0.6, True),  # all of the last letter's ink
+    ],
+)
+def test_a_stroke_without_which_its_letter_is_not_whole_is_kept(
+    text, of_arm, of_stem, size, is_kept
+):
+    arm = across(-size / 2 - 0.5, size / 2 - 0.5, y=-1.0)
+    stem = down(0.0, 1.9) + np.array([0.0, 0.9])
+    kept = without_touches(letters(text, [stem, arm], of_stem, of_arm), 1.0)
+    assert len(kept.strokes) == 1 + is_kept
+
+
+TEXTS = ("abcdefg hijklm", "nopqrst uvwxyz", "ABCDEFGHI JKLMN", "OPQRSTUVWXYZ")
+
+
+@pytest.fixture(scope="module")
+def hands():
+    """Hands that share their networks."""
+    return Hands(None, PageOptions(proofread=False), "cpu", progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", styles())
+def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
+    hand = hands.of(PageOptions(style=style).look)
+    x_height, width, lean = hand.shape.x_height, hand.shape.letter_width, hand.shape.lean
+    for line in hand.write_texts(TEXTS, range(len(TEXTS))):
+        written = LetterStrokes.of(line)
+        for repair in (
+            with_legs,
+            lambda word: with_bars(word, x_height, width),
+            lambda word: with_dots(word, x_height, lean),
+            lambda word: without_touches(word, x_height),
+        ):
+            left = {point.tobytes() for stroke in repair(written).strokes for point in stroke}
+            for stroke, indices in written.pairs():
+                letter = f"{written.text} "[np.bincount(indices).argmax()]
+                is_left = left.issuperset(map(np.ndarray.tobytes, stroke))
+                is_dot = letter in "ij" or np.ptp(stroke, axis=0).max() < 0.5 * x_height
+                assert is_left or is_dot
 
 
 @pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])
