@@ -1,9 +1,10 @@
 """Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
-reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg. Full stops are set on
-the baseline, short commas are scaled, and full stops and commas within a word are set apart from
-their neighbours. The peak of the window tells the character of each point of ink.
+reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg, a `€` its second bar.
+Full stops are set on the baseline, short commas are scaled, and full stops and commas within a word
+are set apart from their neighbours. The peak of the window tells the character of each point of
+ink.
 """
 
 import math
@@ -52,6 +53,8 @@ MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `
 WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
 MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
 SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
+EURO_BAR_GAP = 0.22  # of the bars of a `€`, in heights of the `€` (by eye)
+SECOND_BAR = 0.85  # length of a bar that is added to a `€`, in lengths of the other (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
 MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
 MIN_DOT_SIZE = 0.15
@@ -139,11 +142,13 @@ class LetterStrokes:
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters with a bar on each `t`, a corner in each `5` and whole legs of each `A`.
-    If the hand makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
+    """Return letters with a bar on each `t`, two on each `€`, a corner in each `5` and whole legs
+    of each `A`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
+    removed."""
     letters = with_legs(letters)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)
+    letters = with_second_bars(letters, shape.lean)
     if shape.dotted:
         letters = with_dots(letters, shape.x_height, shape.lean)
         letters = without_touches(letters, shape.x_height)
@@ -314,6 +319,24 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
     belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
+
+
+def with_second_bars(letters: LetterStrokes, lean: float) -> LetterStrokes:
+    """Return letters in which each `€` of a body and one bar has two bars, below or above each
+    other: one is often forgotten. `lean`: as in `with_dots`."""
+    added = []
+    for index in letters.indices_of("€"):
+        numbers = letters.numbers_of(index)
+        bars = [number for number in numbers if is_flat(letters.strokes[number])]
+        if len(numbers) != 2 or len(bars) != 1:
+            continue
+        bar, ink = letters.strokes[bars[0]], np.concatenate([letters.strokes[k] for k in numbers])
+        top, bottom = ink[:, 1].min(), ink[:, 1].max()
+        is_high = bar[:, 1].mean() < (top + bottom) / 2
+        down = EURO_BAR_GAP * (bottom - top) * (1.0 if is_high else -1.0)
+        second = bar.mean(0) + (bar - bar.mean(0)) * (SECOND_BAR, 1.0) + (-lean * down, down)
+        added.append((bars[0], index, second))
+    return letters.with_added(added)
 
 
 def with_legs(letters: LetterStrokes) -> LetterStrokes:

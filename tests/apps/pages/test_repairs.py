@@ -13,6 +13,7 @@ from apps.pages.repairs import (
     with_corners,
     with_dots,
     with_legs,
+    with_second_bars,
     with_visible_dot,
     without_touches,
 )
@@ -195,6 +196,26 @@ def test_the_left_leg_of_an_a_that_begins_high_reaches_the_other_foot(text, star
     assert [*map(len, changed.indices)] == [*map(len, changed.strokes)]
     assert_array_equal(stem, word.strokes[0])
     assert_array_equal(same_bar, bar)
+
+
+@pytest.mark.parametrize(
+    ("text", "bars", "expected"),
+    [
+        ("€", [-1.2], [-1.2, -0.76]),  # A bar is added below, 0.22 of the height of 2,
+        ("€", [-0.8], [-0.8, -1.24]),  # or above,
+        ("€", [-1.2, -0.8], [-1.2, -0.8]),
+        ("E", [-1.2], [-1.2]),
+    ],
+)
+def test_a_euro_has_two_bars(text, bars, expected):
+    body = [(0.8, -1.9), (0.3, -2.0), (0.0, -1.0), (0.3, 0.0), (0.8, -0.1)]
+    strokes = [body, *(across(-0.3, 0.6, y=y) for y in bars)]
+    changed = with_second_bars(letters(text, strokes, *[0] * len(strokes)), 0.5)
+    assert [bar[:, 1].mean() for bar in changed.strokes[1:]] == pytest.approx(expected)
+    middles = [bar[:, 0].mean() for bar in changed.strokes[1:]]
+    assert middles == pytest.approx(
+        [0.15 - 0.5 * (y - bars[0]) * (y not in bars) for y in expected]
+    )
 
 
 @pytest.mark.parametrize(
