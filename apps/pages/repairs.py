@@ -68,6 +68,8 @@ MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
+MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
+TAIL_START = 0.5  # x-heights below the baseline from which a tail is shortened (by eye)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
@@ -486,8 +488,9 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings."""
-    letters = replace(letters, strokes=with_clear_signs(letters))
+    """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings, and
+    with tails that end above the row below."""
+    letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
 
@@ -516,6 +519,16 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
     return strokes
+
+
+def with_short_tail(stroke: np.ndarray) -> np.ndarray:
+    """Return a stroke in x-heights, pressed together below `TAIL_START` if it reaches lower than
+    `MAX_TAIL`: in the row below a tail looks like an apostrophe."""
+    if (bottom := stroke[:, 1].max()) <= MAX_TAIL:
+        return stroke
+    x, y = stroke.T
+    factor = (MAX_TAIL - TAIL_START) / (bottom - TAIL_START)
+    return np.stack([x, np.where(y > TAIL_START, TAIL_START + factor * (y - TAIL_START), y)], 1)
 
 
 def is_flat(stroke: np.ndarray) -> bool:

@@ -346,6 +346,13 @@ def test_the_tail_of_a_sign_ends_above_the_row_below(text, depth, expected):
     assert shortened[:, 1].min() == pytest.approx(-0.2)
 
 
+@pytest.mark.parametrize(("depth", "expected"), [(3.5, 2.2), (1.9, 1.9)])
+def test_the_tail_of_a_letter_ends_above_the_letters_of_the_row_below(depth, expected):
+    (tail,) = repaired("y", [[(0.5, -1.0), (0.4, 0.4), (0.1, depth), (0.0, depth - 0.3)]], 0)
+    assert tail[:2].tolist() == [[0.5, -1.0], [0.4, 0.4]] and tail[2, 0] == 0.1
+    assert tail[2, 1] == pytest.approx(expected) and tail[3, 1] < tail[2, 1]
+
+
 def test_the_stem_of_a_4_is_not_taken_for_a_full_stop():
     """It is as low and as narrow as a full stop."""
     strokes = [[(-1.0, -0.1), (-1.0, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
