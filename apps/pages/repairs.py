@@ -66,6 +66,7 @@ MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to fee
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
+MIN_QUOTE_HEIGHT = 0.8  # of a `«` or `»`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
@@ -497,8 +498,9 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
-    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma,
-    semicolon, `¡` or `¿` reaches more than `MAX_COMMA_DEPTH` down."""
+    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, `«` and `»` are at
+    least `MIN_QUOTE_HEIGHT` high, and no comma, semicolon, `¡` or `¿` reaches more than
+    `MAX_COMMA_DEPTH` down."""
     strokes = [*letters.strokes]
     for index in letters.indices_of("=€"):
         bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
@@ -518,7 +520,21 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             ring = strokes[number]
             factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
+    for index in letters.indices_of("«»"):
+        if numbers := letters.numbers_of(index):
+            left, top, right, bottom = _box([strokes[number] for number in numbers])
+            # They grow away from the word.
+            origin = np.array([right if letters.text[index] == "«" else left, (top + bottom) / 2])
+            factor = max(MIN_QUOTE_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
+            for number in numbers:
+                strokes[number] = origin + (strokes[number] - origin) * factor
     return strokes
+
+
+def _box(strokes: Sequence[np.ndarray]) -> list[float]:
+    """Return the left, top, right and bottom edge of strokes."""
+    points = np.concatenate(strokes)
+    return [*points.min(0).tolist(), *points.max(0).tolist()]
 
 
 def with_short_tail(stroke: np.ndarray) -> np.ndarray:

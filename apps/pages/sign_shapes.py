@@ -29,6 +29,9 @@ PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
 # Measured, notebook: pages, signs by shape.
 MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights
 MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent
+MIN_EXCLAMATION = 1.0  # least height of a `!` in x-heights
+MAX_FLOATING = 0.5  # largest x-heights from the baseline up to the foot of a `!`
+MAX_DOT_FRACTION = 0.35  # of the height of a `¿` or `¡`: the largest side of its dot
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
@@ -155,6 +158,21 @@ def _has_foot(strokes: Strokes) -> bool:
     return bool(np.ptp(x[y >= y.max() - height / 5]) >= MIN_FOOT * height)
 
 
+def _is_exclamation(strokes: Strokes) -> bool:
+    y = np.concatenate(strokes)[:, 1]
+    return len(strokes) > 1 and np.ptp(y) >= MIN_EXCLAMATION and y.max() >= -MAX_FLOATING
+
+
+def _is_inverted(strokes: Strokes) -> bool:
+    """Return whether a dot stands above all other ink of a `¿` or `¡`."""
+    height = np.ptp(np.concatenate(strokes)[:, 1])
+    dot, *others = sorted(strokes, key=lambda stroke: stroke[:, 1].mean())
+    is_small = np.ptp(dot, axis=0).max() <= MAX_DOT_FRACTION * height
+    return (
+        is_small and all(dot[:, 1].max() < other[:, 1].min() for other in others) and bool(others)
+    )
+
+
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
     "2": _has_foot,
     "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
@@ -162,7 +180,9 @@ SHAPES: dict[str, Callable[[Strokes], bool]] = {
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
     **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
     **dict.fromkeys("€£", _has_bar),
-    "%": lambda strokes: len(strokes) > 1,
+    "!": _is_exclamation,
+    **dict.fromkeys("¿¡", _is_inverted),
+    **dict.fromkeys("%«»", lambda strokes: len(strokes) > 1),
     # One of the strokes: the last of them may be the bar of a 7.
     "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,
 }

@@ -382,6 +382,15 @@ def test_the_two_bars_of_a_sign_are_moved_apart_when_they_are_close(text, gap, e
     assert lower[0, 1] - upper[0, 1] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("text", "kept"), [("«a", 0.4), ("a»", 0.0)])
+def test_quotation_marks_that_point_are_nearly_as_high_as_letters(text, kept):
+    """They are 0.4 high, and grow away from the word."""
+    angles = [[(x + 0.2, -0.7), (x, -0.5), (x + 0.2, -0.3)] for x in (0.0, 0.2)]
+    points = np.concatenate(repaired(text, angles, *[text.index("«" if "«" in text else "»")] * 2))
+    assert points[:, 1].min() == pytest.approx(-0.9) and points[:, 1].max() == pytest.approx(-0.1)
+    assert np.ptp(points[:, 0]) == pytest.approx(0.8) and kept in points[:, 0].round(9)
+
+
 def test_the_ring_of_a_degree_is_wider_than_a_dot():
     ring = np.array([(0, -1.8), (0.2, -1.8), (0.2, -2.0), (0, -2.0)])
     (wider,) = repaired("°", [ring], 0)

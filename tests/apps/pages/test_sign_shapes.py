@@ -18,6 +18,7 @@ UP, DOWN = [(0, 0.0), (0.6, -1.0)], [(0, -1.0), (0.6, 0.0)]
 BOW = [(0.8, -1.4), (0, -1.0), (0, -0.4), (0.8, 0.0)]
 DEGREE = [(0, -1.5), (0.4, -1.5), (0.4, -1.9), (0, -1.9), (0, -1.5)]
 ACUTE = [(0.3, -1.3), (0.5, -1.6)]
+STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 
 
 def word(text, *strokes):
@@ -55,6 +56,14 @@ def moved(stroke, x):
         ("°", [DEGREE], None),
         ("°", [DEGREE, LOW_BAR], None),  # with the bar of a 7, which was written last
         ("°", [[(0, -1.5), (0.1, -1.9)]], "no clear °"),
+        ("!", [STEM, STOP], None),
+        ("!", [STEM], "no clear !"),
+        ("!", [np.subtract(STEM, (0, 1.0)), np.subtract(STOP, (0, 1.0))], "no clear !"),  # high
+        ("!", [[(0, -0.9), (0, -0.5)], STOP], "no clear !"),  # small
+        ("¿", [np.subtract(STOP, (0, 1.6)), BOW[1:]], None),
+        ("¿", [BOW], "no clear ¿"),  # without its dot
+        ("¿", [BOW, STOP], "no clear ¿"),  # with its dot below
+        ("»", [UP], "no clear »"),
         ("x", [UP, DOWN], None),
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
     ],
@@ -62,9 +71,6 @@ def moved(stroke, x):
 def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, strokes, fault):
     faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]))]
     assert faults == [fault] * (fault is not None)
-
-
-STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 
 
 @pytest.mark.parametrize(
