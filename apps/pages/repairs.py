@@ -521,7 +521,7 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
     for index in letters.indices_of("«»"):
-        if numbers := letters.numbers_of(index):
+        if len(numbers := letters.numbers_of(index)) == 2:
             left, top, right, bottom = _box([strokes[number] for number in numbers])
             # They grow away from the word.
             origin = np.array([right if letters.text[index] == "«" else left, (top + bottom) / 2])

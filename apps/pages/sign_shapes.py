@@ -182,7 +182,7 @@ SHAPES: dict[str, Callable[[Strokes], bool]] = {
     **dict.fromkeys("€£", _has_bar),
     "!": _is_exclamation,
     **dict.fromkeys("¿¡", _is_inverted),
-    **dict.fromkeys("%«»", lambda strokes: len(strokes) > 1),
+    "%": lambda strokes: len(strokes) > 1,
     # One of the strokes: the last of them may be the bar of a 7.
     "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,
 }

@@ -63,7 +63,6 @@ def moved(stroke, x):
         ("¿", [np.subtract(STOP, (0, 1.6)), BOW[1:]], None),
         ("¿", [BOW], "no clear ¿"),  # without its dot
         ("¿", [BOW, STOP], "no clear ¿"),  # with its dot below
-        ("»", [UP], "no clear »"),
         ("x", [UP, DOWN], None),
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
     ],
