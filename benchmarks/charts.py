@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -167,10 +167,12 @@ def texts_of(kinds: Iterable[str], signs: str | None, instances: int, seed: int)
 
 
 def hand_named(name: str) -> Hand:
-    """Return the hand of a style, or of `own:SEED`; nobody proofreads what it writes."""
+    """Return the hand of a style, or of `own:SEED`, which a reader helps to choose as for a page;
+    nobody proofreads what it writes."""
     style, _, seed = name.partition(":")
-    options = PageOptions(style=style, seed=int(seed or 0), proofread=False)
-    return Hands(None, options, "cpu", progress=False).of(options.look)
+    options = PageOptions(style=style, seed=int(seed or 0))
+    hand = Hands(None, options, "cpu", progress=False).of(options.look)
+    return replace(hand, reader=None, second_reader=None)
 
 
 def written_strings(
