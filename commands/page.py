@@ -66,6 +66,8 @@ def add_options(parser: Parser) -> None:
     network_options.add_output(output, KINDS)
     dpi = f"pixels per inch of a PNG (default: {DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
+    verbose = "print the networks, and the line whose hand the page continues"
+    output.add_argument("--verbose", action="store_true", help=verbose)
 
 
 def add_paper(group: argparse._ArgumentGroup) -> None:
@@ -123,7 +125,7 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     """Raise a UserError for --rewrite or --words without --report, or with options that the report
     has."""
     require(arguments, rewrite="report")
-    allowed = ("rewrite", "report", "device", "modules", "output", "dpi", "words")
+    allowed = ("rewrite", "report", "device", "modules", "output", "dpi", "words", "verbose")
     names = {"file": "FILE", "resume": "-r", "reader": "--proofread", "proofread": "--no-proofread"}
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
@@ -175,7 +177,8 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, path = Networks.of(arguments), arguments.output.named("page.svg")
+    networks = Networks(arguments.device, arguments.modules, arguments.verbose)
+    path = arguments.output.named("page.svg")
     rewrite, is_text_given = arguments.rewrite, (arguments.file or arguments.text) is not None
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
@@ -203,10 +206,12 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = apps.pages.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
-    remarks = map(visible, pages.remarks)
-    print(*remarks, *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    remarks = [*(pages.sources if arguments.verbose else ()), *pages.remarks]
+    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
     if arguments.words:
         show_words(pages)
+    if not rewrite:
+        show_count(pages)
     show_doubts(arguments, pages, path, report)
     if pages.missing:
         raise SystemExit(UNWRITTEN)
@@ -233,16 +238,20 @@ def show_words(pages: "apps.pages.Pages") -> None:
         print(f"{':'.join(map(str, address)):10} {visible(text)}")
 
 
-def show_doubts(
-    arguments: argparse.Namespace, pages: "apps.pages.Pages", path: Path, report: Path | None
-) -> None:
-    """Print the doubtful words of pages saved at `path`, and the command that writes them again,
-    and save their report; of doubtful pages also if `report` is None."""
+def show_count(pages: "apps.pages.Pages") -> None:
+    """Print how many words pages have, and how many of them were written again."""
     rewritten = sum(word.tries > 1 for word in pages.proofread)
     proofread = f"proofread, {rewritten} of them written again"
     is_proofread = pages.origin.options.proofread
     words = "1 word" if len(pages.proofread) == 1 else f"{len(pages.proofread)} words"
     print(f"{words}{f' {proofread}' if is_proofread else ', not proofread'}")
+
+
+def show_doubts(
+    arguments: argparse.Namespace, pages: "apps.pages.Pages", path: Path, report: Path | None
+) -> None:
+    """Print the doubtful words of pages saved at `path`, and the command that writes them again,
+    and save their report; of doubtful pages also if `report` is None."""
     for doubt in pages.doubts:
         print(f"look at {visible(str(doubt))}")
     if report or pages.doubts:

@@ -44,6 +44,7 @@ MAX_MARK_SIZE = 0.75
 
 MIN_RING_LENGTH = 0.8
 """Minimum length of a ring's path, as a multiple of the character's height (assumed)."""
+MAX_RING_INK = 60.0  # heights of ink with a ring (assumed; distances of all points are compared)
 MAX_BEND = 0.1
 """Maximum distance of a straight stroke from its chord, in chord lengths (measured: of 120 `I`
 by the network `writer`, 114 are single strokes, of which 113 have at most 0.04, one 0.06)."""
@@ -205,9 +206,12 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     """Return the area of the ring in strokes `(n, 2)`, divided by the strokes' height squared.
 
     The ring begins and ends where the path nearly meets itself: at the two closest points
-    that are more than `MIN_RING_LENGTH` heights apart along the path.
+    that are more than `MIN_RING_LENGTH` heights apart along the path. Ink longer than
+    `MAX_RING_INK` heights is flat, and has no ring.
     """
-    if not (height := float(np.ptp(np.concatenate(strokes)[:, 1]))):
+    height = float(np.ptp(np.concatenate(strokes)[:, 1]))
+    length = sum(float(path_along(stroke)[-1]) for stroke in strokes)
+    if not height or length > MAX_RING_INK * height:
         return 0.0
     points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
     distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)

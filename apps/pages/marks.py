@@ -31,6 +31,8 @@ PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
 """For each letter with a mark or a bar, the letter without it."""
+MU = "µ"
+PLAIN[MU] = "u"  # It has a leg for its mark.
 LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Fractions of a letter's points by which the pen reaches the letter later than the window does:
 the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""
@@ -51,6 +53,9 @@ BAR_HEIGHT = 0.55  # of the middle of the bar of `ł`, in heights of the letter 
 BAR_ENDS = (0.22, 0.2)
 """X-heights from the stem or loop of `ł`, and from the bar's middle, to an end of its bar (by eye:
 the bar of composed lines is hidden in a loop)."""
+
+
+MU_LEG = (-0.5, 0.9)  # x-heights from the baseline down to the ends of the leg of a `µ` (by eye)
 
 
 def plain(text: str, alphabet: Alphabet) -> str:
@@ -169,6 +174,9 @@ def _mark(
     kind = base_and_mark(character)[1]
     if character in "łŁ":
         return _bar_of_l(pen, letter)
+    if character == MU:
+        left = letter[letter[:, 1] < MU_LEG[0], 0].min(initial=letter[:, 0].max())
+        return pen.straight_stroke(*((left, y) for y in MU_LEG))
     try:
         mark = pen.mark_on(letter, character)
     except UnusablePiece:

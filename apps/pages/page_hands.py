@@ -38,7 +38,7 @@ class Hands:
         progress: show progress bars.
 
     Attributes:
-        remarks: sentences on the networks and primers that were loaded.
+        sources: a sentence on each network and primer that was loaded.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Hands:
         self._writes_all = writer is not None
         self._writers: dict[Path, Writer] = {}
         self._hands: dict[tuple[HandSource | None, float | None, float | None], Hand] = {}
-        self.remarks: list[str] = []
+        self.sources: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
@@ -62,7 +62,7 @@ class Hands:
         if not self._options.proofread:
             return None
         reader = load_reader(self._options.reader or default_proofreader(self.writer), self._device)
-        self.remarks.append(str(reader))
+        self.sources.append(str(reader))
         return reader
 
     @cached_property
@@ -71,7 +71,7 @@ class Hands:
         if not self._options.proofread or self._options.reader:
             return None
         second_reader = load_reader(SECOND, self._device)
-        self.remarks.append(str(second_reader))
+        self.sources.append(str(second_reader))
         return second_reader
 
     def of(self, look: Look) -> Hand:
@@ -123,12 +123,12 @@ class Hands:
                 primer = new_hand_primer(writer, reader, options.seed, sampling)
                 hand = replace(hand, primer=primer)
             else:
-                self.remarks.append(f"in the hand of {hand.description}")
+                self.sources.append(f"in the hand of {hand.description}")
         return replace(hand, reader=reader, second_reader=self.second_reader, tries=options.tries)
 
     def _load(self, path: Path) -> Writer:
         self._writers[path] = load_writer(path, self._device)
-        self.remarks.append(str(self._writers[path]))
+        self.sources.append(str(self._writers[path]))
         return self._writers[path]
 
 

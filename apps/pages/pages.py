@@ -57,6 +57,7 @@ class Pages(list[Page]):
     Attributes:
         proofread: all words in order, with their readings if they were proofread.
         remarks: a sentence on each choice that the program made itself.
+        sources: a sentence on each network and primer with which the pages were written.
         origin: how the pages were written; see `rewriting.rewrite`.
     """
 
@@ -66,9 +67,11 @@ class Pages(list[Page]):
         proofread: Sequence[CheckedWord],
         remarks: Sequence[str],
         origin: Origin,
+        sources: Sequence[str] = (),
     ) -> None:
         super().__init__(pages)
-        self.proofread, self.remarks, self.origin = list(proofread), list(remarks), origin
+        self.proofread, self.remarks, self.sources = list(proofread), list(remarks), list(sources)
+        self.origin = origin
 
     @property
     def doubts(self) -> list[str]:
@@ -180,7 +183,7 @@ def write_page(
         remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
                        "of its size")  # fmt: skip
     origin = Origin(options, looks, None if writer is None else str(writer.path))
-    written = Pages(pages, checked, [*hands.remarks, *remarks, *remarks_on_fit], origin)
+    written = Pages(pages, checked, [*remarks, *remarks_on_fit], origin, hands.sources)
     check_words(written, lines)
     return written
 

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, zip_longest
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
 
 from apps.pages.page_options import X_HEIGHT, Align, Look, Trace, line_height
 from apps.pages.paper import Paper
+from apps.pages.repairs import is_flat
 from apps.pages.written_word import WrittenWord, natural_width
 from ink.drawing.layers import Pen
 from ink.geometry import at_equal_steps, path_along
@@ -209,12 +211,17 @@ def traced(word: WrittenWord, trace: Trace | None) -> WrittenWord:
     """Return a word in x-heights, made of dots if `trace` is "dotted"; a fill stays as it is."""
     if trace != "dotted" or FILL.fullmatch(word.text):
         return word
-    kept: list[np.ndarray] = []
-    for stroke in word.strokes:
-        for dot in dots(stroke, TRACE_STEP):
-            if not kept or np.hypot(*(np.concatenate(kept) - dot).T).min() >= MIN_DOT_GAP:
-                kept.append(dot)
-    return replace(word, strokes=tuple(kept))
+    kept: list[tuple[int, np.ndarray]] = []
+    # Dots of bars come first: a stem's dots would leave too little of the short bar of a `t`.
+    order = sorted(range(len(word.strokes)), key=lambda k: not is_flat(word.strokes[k]))
+    for number in order:
+        stroke = word.strokes[number]
+        length = path_along(stroke)[-1]
+        num_steps = length // MIN_DOT_GAP if is_flat(stroke) else 0
+        for dot in dots(stroke, 1.001 * length / num_steps if num_steps else TRACE_STEP):
+            if all(np.hypot(*(other - dot).T).min() >= MIN_DOT_GAP - 1e-9 for _, other in kept):
+                kept.append((number, dot))
+    return replace(word, strokes=tuple(dot for _, dot in sorted(kept, key=itemgetter(0))))
 
 
 def lightened(colour: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from apps.pages.hands import TRY_SEED_STRIDE, Hand
 from apps.pages.marks import in_plain_letters, plain
-from apps.pages.sign_shapes import has_bare_i, shape_faults, without_unknown
+from apps.pages.sign_shapes import has_bare_i, has_its_dots, shape_faults, without_unknown
 from apps.pages.word_cutting import written_words
 from apps.pages.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
@@ -33,6 +33,7 @@ MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
 UNENDED = "never ended"
 MISSING_WORD = "could not be written"
 STRAY_INK = "ink outside the line"
+OTHER_DOTS = "a dot too many or too few"
 """Faults of words that are not read: all words of a line have the first and the last."""
 MAX_DOUBT = 0.1  # nats (by eye, notebook: pages, the words of a page)
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye, as above)
@@ -177,7 +178,7 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
     for line, text in zip(lines, texts, strict=True):
         words = written_words(line, text, hand.shape, hand.slant)
-        checked.append(check_shapes(replace(line, written_text=text), words))
+        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape.dotted))
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])
@@ -185,8 +186,11 @@ def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[li
     return [[*islice(words, len(line))] for line in checked]
 
 
-def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
-    """Return the words of a line with their faults.
+def check_shapes(
+    line: Line, words: Sequence[WrittenWord], is_dotted: bool = False
+) -> list[CheckedWord]:
+    """Return the words of a line with their faults; in a hand that `is_dotted` each `i` and `j` has
+    a dot, and no other letter has one.
 
     The faults of a line are faults of all its words with ink: nobody knows which word has them.
     """
@@ -195,7 +199,9 @@ def check_shapes(line: Line, words: Sequence[WrittenWord]) -> list[CheckedWord]:
     checked = []
     for word in words:
         faults = line_faults if word.strokes else [MISSING_WORD]
-        faults = faults or shape_faults(word)
+        faults = faults or [*shape_faults(word)]
+        if not faults and is_dotted and not has_its_dots(word):
+            faults = [OTHER_DOTS]
         is_bare = bool(word.strokes) and has_bare_i(word)
         checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
     return checked

@@ -1,7 +1,7 @@
 """Writes some words of finished pages again; all other points stay as they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain, islice
 from os import PathLike
@@ -30,6 +30,9 @@ from utils.files import read_text, write_json
 
 NUM_CANDIDATES = 12  # tries of a word, twice the default of `PageOptions.tries` (assumed)
 MAX_FLUSH_GAP = 0.5  # millimetres from a flush row's end to the margin, at most (assumed)
+NEXT_STEP = (
+    "the same command makes other tries; `page` with another --seed or --style writes all anew"
+)
 MAX_BYTES = 2**27  # largest size of a report in bytes (assumed: a page of A4 has half a megabyte)
 
 
@@ -89,7 +92,8 @@ def rewrite(
     """Return pages with some words written again; all other points stay as they are.
 
     Each word is written `NUM_CANDIDATES` times. The candidate that fits between the word's
-    neighbours and is read best replaces the word. A further call uses new seeds for the word.
+    neighbours and is read best replaces the word, unless it is read worse than the word. A further
+    call uses new seeds for the word.
 
     Args:
         pages: the result of `write_page` or `load_report`.
@@ -103,16 +107,18 @@ def rewrite(
         UserError: if there is no word with one of the addresses.
     """
     page_origin = pages.origin
-    hands = Hands(writer, page_origin.options, device, progress)
     chosen = pages.doubtful if addresses is None else addresses
+    if not chosen:
+        return Pages(pages, pages.proofread, ["nothing is doubtful"], page_origin)
+    hands = Hands(writer, page_origin.options, device, progress)
     address_of = {index_of(pages, address): address for address in chosen}
-    rows = [[*page.rows] for page in pages]
+    rows, proofread = [[*page.rows] for page in pages], [*pages.proofread]
+    number_of = {index: number for number, index in enumerate(_indices(pages))}
     indices_by_hand: dict[Hand, list[WordIndex]] = {}
     for index in address_of:
         look = page_origin.looks[rows[index.page][index.row].line]
         indices_by_hand.setdefault(hands.of(look), []).append(index)
-    criterion = "fits and is legible" if addresses is None else "fits"
-    remarks = []
+    remarks, num_failed = [], 0
     for hand, indices in indices_by_hand.items():
         words = [rows[index.page][index.row].words[index.word] for index in indices]
         generators = [
@@ -121,19 +127,41 @@ def rewrite(
         ]
         passages = [Passage(hand, word.text) for word in words]
         candidates = write_candidates(hand, passages, generators)
-        for index, old, new_words in zip(indices, words, candidates, strict=True):
-            row = rows[index.page][index.row]
-            if addresses is None:
-                new_words = [word for word in new_words if not word.doubt]
-            new_row = with_fitting(row, index.word, new_words, hand.shape.gap, page_origin)
-            # Only the count changes, which reports have as "rewritten": the next seeds differ.
-            unchanged = replace(old, rewritten=old.rewritten + 1)
-            rows[index.page][index.row] = new_row or with_word(row, index.word, unchanged)
-            failure = f"stays as it was: none of {NUM_CANDIDATES} tries {criterion}"
+        for index, old, tried in zip(indices, words, candidates, strict=True):
+            row, old_reading = rows[index.page][index.row], proofread[number_of[index]]
+            better = [new for new in tried if may_replace(new, old_reading, addresses is None)]
+            new_words = [new.words[0] for new in better]
+            fitting = with_fitting(row, index.word, new_words, hand.shape.gap, page_origin)
+            result = f"stays as it was: none of {NUM_CANDIDATES} tries fits and is legible"
+            if fitting is None:
+                # Only the count changes, which reports have as "rewritten": the next seeds differ.
+                unchanged = replace(old, rewritten=old.rewritten + 1)
+                rows[index.page][index.row] = with_word(row, index.word, unchanged)
+                num_failed += 1
+            else:
+                rows[index.page][index.row], number = fitting
+                proofread[number_of[index]], result = better[number], "written again"
             address = "page {}, row {}, word {}".format(*address_of[index])
-            remarks.append(f"{address}, {old.text!r}: {'written again' if new_row else failure}")
+            remarks.append(f"{address}, {old.text!r}: {result}")
     new_pages = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
-    return Pages(new_pages, pages.proofread, [*hands.remarks, *remarks], page_origin)
+    return Pages(
+        new_pages, proofread, remarks + [NEXT_STEP][:num_failed], page_origin, hands.sources
+    )
+
+
+def _indices(pages: Sequence[Page]) -> Iterator[WordIndex]:
+    """Yield the index of each word of pages, in order."""
+    for page_number, page in enumerate(pages):
+        for row_number, row in enumerate(page.rows):
+            for number in range(len(row.words)):
+                yield WordIndex(page_number, row_number, number)
+
+
+def may_replace(new: CheckedWord, old: CheckedWord, is_doubtful: bool) -> bool:
+    """Return whether a try may replace a word: it is not read worse. If the word `is_doubtful`, the
+    try is not doubtful."""
+    is_no_worse = new.accepted or new.badness <= old.badness
+    return is_no_worse and not (is_doubtful and new.words[0].doubt)
 
 
 def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
@@ -152,7 +180,7 @@ def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
 
 def write_candidates(
     hand: Hand, passages: Sequence[Passage], generators: Sequence[np.random.Generator]
-) -> list[list[WrittenWord]]:
+) -> list[list[CheckedWord]]:
     """Write each passage `NUM_CANDIDATES` times; return the candidates for each passage, the best
     first. A try in which a word of the passage is missing is no candidate.
 
@@ -171,18 +199,20 @@ def write_candidates(
         lines = [*islice(tries, NUM_CANDIDATES)]
         lines.sort(key=lambda line: max(checked.badness for checked in line))
         words = (_as_one_word(passage, line) for line in lines)
-        candidates.append([word for word in words if MISSING_WORD not in word.doubt])
+        candidates.append([word for word in words if MISSING_WORD not in word.words[0].doubt])
     return candidates
 
 
-def _as_one_word(passage: Passage, line: Sequence[CheckedWord]) -> WrittenWord:
-    """Return the written line of a passage as one word."""
+def _as_one_word(passage: Passage, line: Sequence[CheckedWord]) -> CheckedWord:
+    """Return the written line of a passage as one word, with the reading of its worst word."""
     words, _ = words_of(passage, iter([line]))
     strokes = strokes_in_row(words)
     left, right = span(strokes)
     reason = ", ".join(filter(None, (word.doubt for word in words)))
     moved = tuple(stroke - np.array([left, 0.0]) for stroke in strokes)
-    return WrittenWord(moved, right - left, 0.0, passage.text, doubt=reason)
+    word = WrittenWord(moved, right - left, 0.0, passage.text, doubt=reason)
+    worst = max(line, key=lambda checked: (not checked.accepted, checked.badness))
+    return replace(worst, words=(word,), text=passage.text, tries=NUM_CANDIDATES)
 
 
 def with_word(row: Row, index: int, word: PlacedWord) -> Row:
@@ -192,9 +222,10 @@ def with_word(row: Row, index: int, word: PlacedWord) -> Row:
 
 def with_fitting(
     row: Row, index: int, words: Sequence[WrittenWord], usual_gap: float, origin: Origin
-) -> Row | None:
-    """Return a row in which the first of `words` that fits replaces the word of an index; None if
-    no word fits. `words` and the hand's `usual_gap` are in x-heights."""
+) -> tuple[Row, int] | None:
+    """Return a row in which the first of `words` that fits replaces the word of an index, and the
+    number of the first; None if no word fits. `words` and `usual_gap`, the hand's, are in
+    x-heights."""
     paper, trace = origin.options.paper, origin.looks[row.line].trace
     in_millimetres = [traced(word, trace).scaled(row.size) for word in words]
     edge = paper.width - paper.margins[1]
@@ -203,8 +234,9 @@ def with_fitting(
 
 def exchanged(
     row: Row, index: int, words: Sequence[WrittenWord], gap: float, edge: float
-) -> Row | None:
-    """Return a row in which the first of `words` that fits replaces a word; None if no word fits.
+) -> tuple[Row, int] | None:
+    """Return a row in which the first of `words` that fits replaces a word, and the number of the
+    first; None if no word fits.
 
     The new word stands in the middle between its neighbours, no nearer to them than a hand sets
     words. It keeps the old left edge at the start of a row, column or item, behind a part of its
@@ -227,14 +259,16 @@ def exchanged(
         free_before = max(gap_before - min_gap, 0.0)
         free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
         max_width = right - left + (free_before + free_after)
-        new = next((word for word in words if word.width <= max_width), None)
-        if new is not None and not new.doubt:
+        number = next((k for k, word in enumerate(words) if word.width <= max_width), None)
+        if number is not None and not words[number].doubt:
             break
-    if new is None:
-        narrow = [word for word in words if MIN_NARROWING * word.width <= max_width]
-        if not narrow:
+    if number is None:
+        widths = [MIN_NARROWING * word.width for word in words]
+        number = next((k for k, width in enumerate(widths) if width <= max_width), None)
+        if number is None:
             return None
-        new = narrow[0].narrowed(max_width)
+    new = words[number]
+    new = new.narrowed(max_width) if new.width > max_width else new
     # A row, a part of a word, a column or an item of a list begins here.
     is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
     is_start |= index == 1 and LIST_MARK.match(f"{row.words[0].text} {old.text}") is not None
@@ -246,7 +280,7 @@ def exchanged(
     x = min(max(x, left - free_before), right + free_after - new.width)
     strokes = tuple(stroke + np.array([x, row.baseline]) for stroke in new.strokes)
     word = replace(old, strokes=len(strokes), doubt=new.doubt, rewritten=old.rewritten + 1)
-    return replace(with_word(row, index, word), strokes=(*before, *strokes, *after))
+    return replace(with_word(row, index, word), strokes=(*before, *strokes, *after)), number
 
 
 def _text(value: object) -> str:

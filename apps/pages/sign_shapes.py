@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from apps.pages.repairs import MARK_RISE, LetterStrokes, is_flat, stems_of
+from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE, LetterStrokes, is_flat, stems_of
 from apps.pages.written_word import WrittenWord
 from ink.measures import is_straight, ring_area, segments_cross
 
@@ -25,10 +25,15 @@ MIN_RING_FRACTION = 0.095
 like a `1` or `7`)."""
 UPPER_PART = 0.6  # of a digit's height, where the ring of a `9` is (assumed)
 MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
+TOLERANCE = 0.01  # x-heights, for rounding
 PEN_WIDTH = 0.15  # of the pen's line in x-heights (by eye)
 # Measured, notebook: pages, signs by shape.
 MIN_FOOT = 0.2  # least width of the lowest fifth of a `2`, in its heights
 MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent
+MIN_DOT_RISE = 0.9  # least x-heights from the baseline up to the dot of an `i`
+MIN_EXCLAMATION = 1.0  # least height of a `!` in x-heights
+MAX_FLOATING = 0.5  # largest x-heights from the baseline up to the foot of a `!`
+MAX_DOT_FRACTION = 0.35  # of the height of a `¿` or `¡`: the largest side of its dot
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
@@ -89,6 +94,18 @@ def has_bare_i(word: WrittenWord) -> bool:
     return all(
         is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
     )
+
+
+def has_its_dots(word: WrittenWord) -> bool:
+    """Return whether a word of ASCII letters has as many dots as it has `i` and `j`. Flat ones may
+    be dots, or bars of other letters."""
+    text = word.text.rstrip(".,")
+    if not (word.strokes and text.isascii() and text.isalpha()):
+        return True
+    high = [stroke for stroke in word.strokes if stroke[:, 1].max() < -MIN_DOT_RISE]
+    dots = [dot for dot in high if np.ptp(dot, axis=0).max() <= MAX_TICK_SIZE + TOLERANCE]
+    num_flat = sum(map(is_flat, dots))
+    return len(dots) - num_flat <= text.count("i") + text.count("j") <= len(dots)
 
 
 def _is_crossed(letters: LetterStrokes, index: int) -> bool:
@@ -155,6 +172,21 @@ def _has_foot(strokes: Strokes) -> bool:
     return bool(np.ptp(x[y >= y.max() - height / 5]) >= MIN_FOOT * height)
 
 
+def _is_exclamation(strokes: Strokes) -> bool:
+    y = np.concatenate(strokes)[:, 1]
+    return len(strokes) > 1 and np.ptp(y) >= MIN_EXCLAMATION and y.max() >= -MAX_FLOATING
+
+
+def _is_inverted(strokes: Strokes) -> bool:
+    """Return whether a dot stands above all other ink of a `¿` or `¡`."""
+    height = np.ptp(np.concatenate(strokes)[:, 1])
+    dot, *others = sorted(strokes, key=lambda stroke: stroke[:, 1].mean())
+    is_small = np.ptp(dot, axis=0).max() <= MAX_DOT_FRACTION * height
+    return (
+        is_small and all(dot[:, 1].max() < other[:, 1].min() for other in others) and bool(others)
+    )
+
+
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
     "2": _has_foot,
     "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
@@ -162,6 +194,8 @@ SHAPES: dict[str, Callable[[Strokes], bool]] = {
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
     **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
     **dict.fromkeys("€£", _has_bar),
+    "!": _is_exclamation,
+    **dict.fromkeys("¿¡", _is_inverted),
     "%": lambda strokes: len(strokes) > 1,
     # One of the strokes: the last of them may be the bar of a 7.
     "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,

@@ -12,6 +12,9 @@ from ink.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError
 
 TAB = "    "  # replacement of a tab (assumed)
+MAX_WORDS = (
+    100  # largest number of words without some of their characters that are listed (assumed)
+)
 MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
@@ -33,11 +36,13 @@ class Transliteration(NamedTuple):
         changes: the replacement of each replaced character, empty for a removed one, such as an
             invisible character. Line ends are not listed.
         left_out: the characters that have no replacement.
+        shortened: what is left of each word that has such characters.
     """
 
     text: str
     changes: dict[str, str]
     left_out: list[str]
+    shortened: dict[str, str]
 
 
 def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliteration:
@@ -57,14 +62,19 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
     text = nfc(LINE_ENDS.sub("\n", text))
     if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
-    replaced: dict[str, str | None] = {}
+    original, replaced = text, dict[str, str | None]()
     while unknown := [sign for sign in text if sign not in accepted]:
         replaced |= {sign: _replacement(sign, accepted) for sign in dict.fromkeys(unknown)}
         # NFC may combine new neighbours to a character that is not accepted.
         text = nfc(_concatenated(sign if sign in accepted else replaced[sign] for sign in text))
     changes = {sign: other for sign, other in replaced.items() if other is not None}
     left_out = [sign for sign, other in replaced.items() if other is None]
-    transliteration = Transliteration(text, changes, left_out)
+    shortened = {
+        word: "".join(_replacement(sign, accepted) or "" for sign in word)
+        for word in dict.fromkeys(original.split())
+        if not set(left_out).isdisjoint(word)
+    }
+    transliteration = Transliteration(text, changes, left_out, shortened)
     if not text.strip():
         reason = explain(transliteration) or "the text is empty"
         raise UserError(f"there is nothing to write: {reason}")
@@ -82,21 +92,24 @@ def replacements(accepted: frozenset[str]) -> dict[str, str]:
 
 def explain(transliteration: Transliteration) -> str:
     """Return a sentence on the replaced and omitted characters; empty if there are none."""
-    (_, changes, left_out), sentences = transliteration, []
+    (_, changes, left_out, shortened), sentences = transliteration, []
     if changes:
         pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in changes.items()]
         sentences.append(f"written as others: {_listed(pairs)}")
     if left_out:
         sentences.append(f"left out: {_listed([*map(describe, left_out)])}")
+    if shortened:
+        words = [f"{_printable(word)} as {left or 'nothing'}" for word, left in shortened.items()]
+        sentences.append(f"words without them: {_listed(words, MAX_WORDS)}")
     directions = set(map(unicodedata.bidirectional, left_out))
     if directions & {"R", "AL"}:
         sentences.append("right-to-left script is not supported")
     return "; ".join(sentences)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _listed(names: Sequence[str], limit: int = SHOWN) -> str:
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def _shown(text: str) -> str:
@@ -105,6 +118,10 @@ def _shown(text: str) -> str:
         return {0: "nothing", 1: "a space"}.get(len(text), f"{len(text)} spaces")
     is_mark = unicodedata.category(text[0])[0] == "M"
     return text if text.isprintable() and not is_mark else describe(text)
+
+
+def _printable(word: str) -> str:
+    return word if word.isprintable() else ascii(word)
 
 
 def _concatenated(parts: Iterable[str | None]) -> str:

@@ -54,10 +54,12 @@ class Networks:
     Attributes:
         device: device on which the networks compute.
         modules: Python files with the user's classes.
+        verbose: whether names are printed.
     """
 
     device: str
     modules: list[Path]
+    verbose: bool = True
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Networks":
@@ -69,7 +71,8 @@ class Networks:
         opening.resolve(path)  # refuses an unknown name before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
-        print(network)
+        if self.verbose:
+            print(network)
         return network
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":

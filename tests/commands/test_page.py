@@ -20,7 +20,7 @@ from apps.pages import proofreading
 from apps.pages.page_options import PageOptions
 from apps.pages.styles import styles, usual_style_of
 from base.run.pretrained import pretrained
-from commands.page import MAX_BYTES, options_of, show_doubts
+from commands.page import MAX_BYTES, options_of, show_count
 from tests.commands.networks import use
 from utils.checks import UserError
 
@@ -82,7 +82,7 @@ def test_the_words_of_a_page_are_counted(capsys):
     ):
         read = [SimpleNamespace(tries=number) for number in tries]
         origin = SimpleNamespace(options=PageOptions(proofread=True))
-        show_doubts(None, SimpleNamespace(proofread=read, origin=origin, doubts=()), Path(), None)
+        show_count(SimpleNamespace(proofread=read, origin=origin))
         assert capsys.readouterr().out == f"{said}\n"
 
 

@@ -67,3 +67,7 @@ def test_a_bar_below_a_gap_makes_it_narrower():
 )
 def test_the_area_of_a_ring_is_relative_to_its_height_squared(parts, area):
     assert ring_area(parts) == pytest.approx(area, abs=1e-3)
+
+
+def test_a_long_flat_stroke_has_no_ring():
+    assert ring_area([np.array([[0.0, 0.0], [5000.0, 1.0], [0.0, 0.5]])]) == 0.0

@@ -193,7 +193,7 @@ def test_both_ways_to_a_wheel_pack_the_same_and_each_has_its_licences(packages):
 
 def test_open_networks_write_read_and_search_without_the_research_package(open_only, place):
     command = open_only / "online-handwriting"
-    said = run(command, "page", "letter.txt", "--output", "letter.pdf", folder=place)
+    said = run(command, "page", "letter.txt", "--verbose", "--output", "letter.pdf", folder=place)
     warning = "warning: the network writer, for research only, is not installed: open_writer is"
     assert said.count(warning) == 1 and "in the hand of open_round" in said
     assert "proofread" in said and Path("letter.pdf").read_bytes().startswith(b"%PDF")
@@ -330,7 +330,7 @@ def test_without_torch_the_engine_reads_writes_and_searches(without_torch, place
 
 def test_the_research_package_brings_its_networks_and_styles(both, place):
     command = both / "online-handwriting"
-    words = ("page", "letter.txt", "--no-proofread", "--output", "letter.svg")
+    words = ("page", "letter.txt", "--no-proofread", "--verbose", "--output", "letter.svg")
     said = run(command, *words, folder=place)
     assert "in the hand of slanted" in said and "online_handwriting_research" in said
     assert "warning" not in said

@@ -5,6 +5,7 @@ import pytest
 
 from apps.pages.marks import PLAIN, in_plain_letters, plain, with_marks
 from apps.pages.proofreading import CheckedWord, try_words, with_first_reading
+from apps.pages.source_text import known_lines
 from apps.pages.written_word import WrittenWord
 from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, from_strokes, path_along
@@ -48,6 +49,15 @@ def test_a_mark_stands_above_its_own_letter_in_a_joined_word(letter):
         )
         assert points[:, 1].max() < -0.9
         np.testing.assert_array_equal(word.strokes[0], strokes[0])
+
+
+def test_a_mu_is_a_u_with_a_leg():
+    u = [(0.0, -1.0), (0.0, -0.3), (0.3, 0.0), (0.7, -0.3), (0.7, -1.0), (0.7, 0.0)]
+    word, (leg,) = drawn("µ", [np.array(u)], [np.zeros(6, int)])
+    assert abs(leg[:, 0]).max() < 0.2 and leg[:, 1].max() == pytest.approx(0.9, abs=0.15)
+    assert in_plain_letters(word).text == "u" and len(in_plain_letters(word).strokes) == 1
+    lines, remarks = known_lines(["5 µm, 3 μg"], ALPHABET, skip_unknown=False)
+    assert lines == ["5 µm, 3 µg"] and remarks == ["written as others: μ as µ"]
 
 
 @pytest.mark.parametrize("lean", [-0.3, 0.0, 0.5])

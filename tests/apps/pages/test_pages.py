@@ -86,7 +86,7 @@ def test_the_command_and_python_write_the_same_page(writer, tmp_path):
     pages.save(tmp_path / "b.json")
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     assert pages.doubts and all(doubt.startswith("page 1, row ") for doubt in pages.doubts)
-    assert any(remark.startswith("CTCNetwork of ") for remark in pages.remarks)
+    assert any(source.startswith("CTCNetwork of ") for source in pages.sources)
     assert {word.tries for word in pages.proofread} == {2}
 
 

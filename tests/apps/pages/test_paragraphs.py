@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from apps.pages import PageOptions, Paper, write_page
-from apps.pages.paragraphs import MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of
+from apps.pages.paragraphs import MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of, traced
+from apps.pages.written_word import WrittenWord
 from utils.checks import UserError
 
 
@@ -88,6 +89,13 @@ def test_letters_to_trace_are_dotted_or_light(writer):
     assert (points.min(0), points.max(0) - points.min(0))[1] == pytest.approx(np.ptp(ink, 0), abs=1)
     assert (solid.pen.colour, light.pen.colour) == ("#000000", "#b2b2b2")
     assert max(map(len, light.strokes)) > 5
+
+
+def test_a_dotted_t_has_dots_on_both_sides_of_its_stem():
+    """Its bar is shorter than three steps from dot to dot, and its stem is drawn first."""
+    stem, bar = np.array([(0.0, -1.6), (0.0, 0.0)]), np.array([(-0.2, -0.9), (0.25, -0.9)])
+    dots = np.concatenate(traced(WrittenWord((stem, bar), 0.5, 1.0, "t"), "dotted").strokes)
+    assert np.sum(np.abs(dots[:, 1] + 0.9) < 1e-9) == 3 and np.sum(dots[:, 0] == 0.0) > 5
 
 
 def test_an_unknown_kind_of_tracing_is_refused(writer):

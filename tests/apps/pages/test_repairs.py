@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from apps.pages.page_hands import Hands
+from apps.pages.page_options import PageOptions
 from apps.pages.repairs import (
     LetterStrokes,
     repair_signs,
@@ -11,9 +13,11 @@ from apps.pages.repairs import (
     with_corners,
     with_dots,
     with_legs,
+    with_second_bars,
     with_visible_dot,
     without_touches,
 )
+from apps.pages.styles import styles
 
 
 def down(x, height):
@@ -195,6 +199,26 @@ def test_the_left_leg_of_an_a_that_begins_high_reaches_the_other_foot(text, star
 
 
 @pytest.mark.parametrize(
+    ("text", "bars", "expected"),
+    [
+        ("€", [-1.2], [-1.2, -0.76]),  # A bar is added below, 0.22 of the height of 2,
+        ("€", [-0.8], [-0.8, -1.24]),  # or above,
+        ("€", [-1.2, -0.8], [-1.2, -0.8]),
+        ("E", [-1.2], [-1.2]),
+    ],
+)
+def test_a_euro_has_two_bars(text, bars, expected):
+    body = [(0.8, -1.9), (0.3, -2.0), (0.0, -1.0), (0.3, 0.0), (0.8, -0.1)]
+    strokes = [body, *(across(-0.3, 0.6, y=y) for y in bars)]
+    changed = with_second_bars(letters(text, strokes, *[0] * len(strokes)), 0.5)
+    assert [bar[:, 1].mean() for bar in changed.strokes[1:]] == pytest.approx(expected)
+    middles = [bar[:, 0].mean() for bar in changed.strokes[1:]]
+    assert middles == pytest.approx(
+        [0.15 - 0.5 * (y - bars[0]) * (y not in bars) for y in expected]
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "stem", "touch", "kept"),
     [
         ("kept", 0, 1, False),
@@ -229,6 +253,55 @@ def test_a_dot_of_no_letter_is_left_out(text, stroke, index, is_kept):
     strokes = [down(0.0, 1.0), [(0.0, -1.5), (0.0, -1.7)], down(2.0, 1.0), stroke]
     word = with_dots(letters(text, strokes, 0, 0, text.index("n"), index), 1.0, 0.0)
     assert len(without_touches(word, 1.0).strokes) == 3 + is_kept
+
+
+@pytest.mark.parametrize(
+    ("text", "of_arm", "of_stem", "size", "is_kept"),
+    [
+        ("fly", 2, 2, 0.6, True),  # the left arm of a `y` of two strokes
+        ("zoe", 1, 1, 0.4, True),  # the bar of the `z`, made when the window was at the `o`
+        ("fly", 2, 2, 0.2, False),  # a dot
+        ("soo", 2, 2, 0.6, False),
+        ("ran", 2, 0, 0.6, True),  # all of the last letter's ink
+    ],
+)
+def test_a_stroke_without_which_its_letter_is_not_whole_is_kept(
+    text, of_arm, of_stem, size, is_kept
+):
+    arm = across(-size / 2 - 0.5, size / 2 - 0.5, y=-1.0)
+    stem = down(0.0, 1.9) + np.array([0.0, 0.9])
+    kept = without_touches(letters(text, [stem, arm], of_stem, of_arm), 1.0)
+    assert len(kept.strokes) == 1 + is_kept
+
+
+TEXTS = ("abcdefg hijklm", "nopqrst uvwxyz", "ABCDEFGHI JKLMN", "OPQRSTUVWXYZ")
+
+
+@pytest.fixture(scope="module")
+def hands():
+    """Hands that share their networks."""
+    return Hands(None, PageOptions(proofread=False), "cpu", progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", styles())
+def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
+    hand = hands.of(PageOptions(style=style).look)
+    x_height, width, lean = hand.shape.x_height, hand.shape.letter_width, hand.shape.lean
+    for line in hand.write_texts(TEXTS, range(len(TEXTS))):
+        written = LetterStrokes.of(line)
+        for repair in (
+            with_legs,
+            lambda word: with_bars(word, x_height, width),
+            lambda word: with_dots(word, x_height, lean),
+            lambda word: without_touches(word, x_height),
+        ):
+            left = {point.tobytes() for stroke in repair(written).strokes for point in stroke}
+            for stroke, indices in written.pairs():
+                letter = f"{written.text} "[np.bincount(indices).argmax()]
+                is_left = left.issuperset(map(np.ndarray.tobytes, stroke))
+                is_dot = letter in "ij" or np.ptp(stroke, axis=0).max() < 0.5 * x_height
+                assert is_left or is_dot
 
 
 @pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])
@@ -273,6 +346,13 @@ def test_the_tail_of_a_sign_ends_above_the_row_below(text, depth, expected):
     assert shortened[:, 1].min() == pytest.approx(-0.2)
 
 
+@pytest.mark.parametrize(("depth", "expected"), [(3.5, 2.2), (1.9, 1.9)])
+def test_the_tail_of_a_letter_ends_above_the_letters_of_the_row_below(depth, expected):
+    (tail,) = repaired("y", [[(0.5, -1.0), (0.4, 0.4), (0.1, depth), (0.0, depth - 0.3)]], 0)
+    assert tail[:2].tolist() == [[0.5, -1.0], [0.4, 0.4]] and tail[2, 0] == 0.1
+    assert tail[2, 1] == pytest.approx(expected) and tail[3, 1] < tail[2, 1]
+
+
 def test_the_stem_of_a_4_is_not_taken_for_a_full_stop():
     """It is as low and as narrow as a full stop."""
     strokes = [[(-1.0, -0.1), (-1.0, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
@@ -300,6 +380,15 @@ def test_the_two_bars_of_a_sign_are_moved_apart_when_they_are_close(text, gap, e
     bars = [across(0, 1, y=-0.5), across(0, 1, y=gap - 0.5)]
     upper, lower = repaired(text, bars, 0, 0)
     assert lower[0, 1] - upper[0, 1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("«a", 0.4), ("a»", 0.0)])
+def test_quotation_marks_that_point_are_nearly_as_high_as_letters(text, kept):
+    """They are 0.4 high, and grow away from the word."""
+    angles = [[(x + 0.2, -0.7), (x, -0.5), (x + 0.2, -0.3)] for x in (0.0, 0.2)]
+    points = np.concatenate(repaired(text, angles, *[text.index("«" if "«" in text else "»")] * 2))
+    assert points[:, 1].min() == pytest.approx(-0.9) and points[:, 1].max() == pytest.approx(-0.1)
+    assert np.ptp(points[:, 0]) == pytest.approx(0.8) and kept in points[:, 0].round(9)
 
 
 def test_the_ring_of_a_degree_is_wider_than_a_dot():

@@ -1,12 +1,15 @@
 """Words that are written again: they change, and nothing else does."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from apps.pages import PageOptions, Paper, load_report, rewrite, save_report, write_page
-from apps.pages.rewriting import exchanged, index_of
+from apps.pages.pages import Pages
+from apps.pages.proofreading import CheckedWord
+from apps.pages.rewriting import exchanged, index_of, may_replace
 from apps.pages.written_word import WrittenWord, span
 from ink.drawing.layers import PlacedWord, Row
 from model import load
@@ -47,10 +50,11 @@ def test_a_new_word_takes_the_place_of_the_old_if_it_fits(spans, number, widths,
     lines = (np.array([[0.0, -1.0], [width, -2.0]]) for width in widths)
     tried = [WrittenWord((line,), line[1, 0], 0.0, "ab") for line in lines]
     row = Row(strokes, words=words, baseline=50.0)
-    new = exchanged(row, number, tried, 4.0, edge)
+    changed = exchanged(row, number, tried, 4.0, edge)
     if expected is None:
-        assert new is None
+        assert changed is None
         return
+    new, _ = changed
     assert span(new.strokes[number : number + 1]) == pytest.approx(expected)
     assert new.strokes[number][0, 1] == 49.0
     assert [word.rewritten for word in new.words] == [k == number for k in range(len(spans))]
@@ -119,7 +123,35 @@ def test_a_doubtful_word_stays_unless_a_better_word_is_written(networks_and_page
     tried = rewrite(pages, None, writer, device="cpu")
     assert points(tried) == points(pages) and tried.doubts == pages.doubts
     assert any("stays as it was: none of 12 tries fits and" in note for note in tried.remarks)
+    assert "another --seed or --style" in tried.remarks[-1]
     assert tried[0].rows[0].words[0].rewritten == 1  # so that the next time others are tried
+
+
+def test_pages_without_doubtful_words_are_as_they_were_when_these_are_to_be_written(
+    networks_and_pages,
+):
+    writer, pages = networks_and_pages
+    words = [replace(word, doubt="") for word in pages[0].rows[0].words]
+    page = replace(pages[0], rows=(replace(pages[0].rows[0], words=tuple(words)),))
+    again = rewrite(Pages([page], pages.proofread[:2], [], pages.origin), None, writer)
+    assert again.remarks == ["nothing is doubtful"] and points(again) == points([page])
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "is_doubtful", "expected"),
+    [
+        ({"doubt": 3.0, "errors": 1}, {}, False, False),  # "Box" became "Bot".
+        ({"doubt": 3.0, "errors": 1}, {"doubt": 9.0, "errors": 1}, False, True),
+        ({"doubt": 0.05}, {}, False, True),  # Both are accepted: another one is wanted.
+        ({"doubt": 9.0}, {"doubt": 9.5, "errors": 1}, True, False),
+        ({"doubt": 0.05}, {"doubt": 9.5, "errors": 1}, True, True),
+    ],
+)
+def test_a_try_that_is_read_worse_does_not_replace_a_word(new, old, is_doubtful, expected):
+    word = WrittenWord((), 1.0, 0.0, "Box")
+    tried = CheckedWord((word,), "Box", **new)
+    tried = replace(tried, words=(replace(word, doubt=tried.reason),))
+    assert may_replace(tried, CheckedWord((), "Box", **old), is_doubtful) == expected
 
 
 def test_addresses_count_words_by_the_blanks_between_them():

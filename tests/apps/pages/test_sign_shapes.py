@@ -6,6 +6,7 @@ import pytest
 from apps.pages.sign_shapes import (
     NO_RING,
     has_bare_i,
+    has_its_dots,
     shape_faults,
     without_unknown,
 )
@@ -18,6 +19,8 @@ UP, DOWN = [(0, 0.0), (0.6, -1.0)], [(0, -1.0), (0.6, 0.0)]
 BOW = [(0.8, -1.4), (0, -1.0), (0, -0.4), (0.8, 0.0)]
 DEGREE = [(0, -1.5), (0.4, -1.5), (0.4, -1.9), (0, -1.9), (0, -1.5)]
 ACUTE = [(0.3, -1.3), (0.5, -1.6)]
+DOT = [(0, -1.5), (0.05, -1.65)]
+STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 
 
 def word(text, *strokes):
@@ -55,6 +58,13 @@ def moved(stroke, x):
         ("°", [DEGREE], None),
         ("°", [DEGREE, LOW_BAR], None),  # with the bar of a 7, which was written last
         ("°", [[(0, -1.5), (0.1, -1.9)]], "no clear °"),
+        ("!", [STEM, STOP], None),
+        ("!", [STEM], "no clear !"),
+        ("!", [np.subtract(STEM, (0, 1.0)), np.subtract(STOP, (0, 1.0))], "no clear !"),  # high
+        ("!", [[(0, -0.9), (0, -0.5)], STOP], "no clear !"),  # small
+        ("¿", [np.subtract(STOP, (0, 1.6)), BOW[1:]], None),
+        ("¿", [BOW], "no clear ¿"),  # without its dot
+        ("¿", [BOW, STOP], "no clear ¿"),  # with its dot below
         ("x", [UP, DOWN], None),
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
     ],
@@ -62,9 +72,6 @@ def moved(stroke, x):
 def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, strokes, fault):
     faults = [*shape_faults(word(text, *[(0, 0.0, stroke) for stroke in strokes]))]
     assert faults == [fault] * (fault is not None)
-
-
-STEM, STOP = [(0, -1.8), (0, 0)], [(0, -0.1), (0, 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +102,25 @@ def test_a_reader_of_ascii_sees_words_without_the_signs_that_it_lacks(text, mark
     written = word(text, (0, 0.0, BOW), (1, 1.0, BOW), *[(1, 0.0, mark) for mark in marks])
     shown = without_unknown(written, str.isascii)
     assert (shown and (shown[0], len(shown[1]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "dots", "expected"),
+    [
+        ("in", [DOT], True),
+        ("in", [], False),
+        ("in", [DOT, np.add(DOT, (1.0, 0.0))], False),
+        ("in", [[(0.0, -1.5), (0.2, -1.5)]], True),  # a dash
+        ("nt", [[(1.0, -1.5), (1.2, -1.5)]], True),  # a part of the bar of the `t`
+        ("no", [DOT], False),
+        ("no", [np.add(DOT, (0.0, 1.5))], True),  # a full stop
+        ("nï", [DOT, np.add(DOT, (0.3, 0.0))], True),  # Its marks are drawn.
+        ('"n"', [DOT], True),
+    ],
+)
+def test_a_word_has_the_dots_of_its_letters(text, dots, expected):
+    stems = [(k, float(k), STEM) for k in range(2)]
+    assert has_its_dots(word(text, *stems, *((0, 0.0, dot) for dot in dots))) == expected
 
 
 @pytest.mark.parametrize(
