@@ -1,5 +1,5 @@
 // Builds a plugin: node build.js excalidraw|obsidian [FOLDER [NETWORK]]
-// Without a network the plugin reads with apps/web/networks/open_reader.bin.
+// Without a network the plugin reads with saved/pretrained/open_reader.bin.
 
 import {build} from "esbuild";
 import {cpSync, existsSync} from "node:fs";
@@ -7,8 +7,8 @@ import {basename, resolve} from "node:path";
 import {fileURLToPath} from "node:url";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-const [plugin, folder = path(`${plugin}/build`), network = path("../web/networks/open_reader.bin")] =
-  process.argv.slice(2);
+const READER = path("../../saved/pretrained/open_reader.bin");
+const [plugin, folder = path(`${plugin}/build`), network = READER] = process.argv.slice(2);
 const options = {
   excalidraw: {
     entryPoints: [path("excalidraw/main.jsx")],
