@@ -44,12 +44,14 @@ typedef struct hw_point {
 typedef struct hw_options {
     void *(*allocate)(void *context, size_t size); /* default: malloc and free; both or none */
     void (*release)(void *context, void *memory);
-    int (*progress)(void *context, float fraction); /* called often, with the fraction that is done;
-                                                       another result than 0 stops the work */
+    int (*progress)(void *context, float fraction); /* called often, with the fraction that is done,
+                                                       of a line that of the present try; another
+                                                       result than 0 stops the work */
     void *context;
     uint32_t max_points, max_strokes; /* of one call; defaults: 1,000,000 and 20,000 */
 } hw_options;
 
+/* Networks and results may outlive the handle with which they were made. */
 hw_status hw_begin(const hw_options *options, hw_work **work);
 void hw_end(hw_work *work);
 /* Why the last function with this handle failed; "" if it did not. */
@@ -101,7 +103,7 @@ typedef struct hw_word {
     uint32_t first_character, num_characters;
     float probability;   /* the network's; it is often too high */
     int32_t is_doubtful; /* whether it is probably misread */
-    const uint32_t *strokes;
+    const uint32_t *strokes; /* numbers of strokes among those that were given */
     uint32_t num_strokes;
     const char *const *alternatives; /* other texts of its strokes, the likeliest first */
     uint32_t num_alternatives;
@@ -166,7 +168,7 @@ typedef struct hw_style {
     const char *name;    /* of one of the network's styles; or null */
     const hw_hand *hand; /* used without a name; null: each seed has a hand */
     uint32_t seed;       /* the same seed writes the same line */
-    float bias;          /* from 0 on: more is more legible and less varied; or HW_USUAL_BIAS */
+    float bias;          /* from 0, the most varied, to 1000, the most legible; or HW_USUAL_BIAS */
 } hw_style;
 
 typedef enum hw_stage {
@@ -188,11 +190,13 @@ typedef struct hw_ink {
     uint32_t num_doubtful;    /* pairs */
 } hw_ink;
 
-/* Called while a line is written, with its ink so far; another result than 0 stops. */
+/* Called while a line is written, every 32 points or so; another result than 0 stops. The ink is that
+ * of the whole try so far, for the time of the call. At HW_DRAWN some points are others than before. */
 typedef int (*hw_drawn)(void *context, const hw_ink *ink);
 
-/* Write a line of text. With a `reader` it is proofread, and written again, at most six times,
- * until it is read right. `style`, `reader` and `drawn` may be null. Characters beyond the alphabet
+/* Write a line of text. With a `reader` it is proofread, and tried up to six times in all until it is
+ * read right; else the try with the fewest faults is taken. A reader that lacks characters of the text,
+ * such as one of ASCII alone, takes all six. `style`, `reader` and `drawn` may be null. Characters beyond the alphabet
  * are not replaced; accented letters are single characters (NFC). */
 hw_status hw_write_line(hw_work *work, const hw_network *writer, const char *text,
                         const hw_style *style, const hw_network *reader, hw_drawn drawn,
