@@ -4,7 +4,10 @@ python -m docs.make_picture              (all of them, into saved/figures/docs; 
 python -m docs.make_picture tour.svg     (this one)
 python -m docs.make_picture --update     (in place of those in docs/)
 
-Pretrained networks write all ink.
+Pretrained networks write all ink. The notes of docs/sample-notes were written by
+
+python experiments.py page docs/diary.txt --paper a6 --style flowing --set size=1.8 --seed 4 \\
+    --output docs/sample-notes/diary.xopp
 """
 
 import argparse

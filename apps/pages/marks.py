@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from apps.pages.repairs import MAX_DOT_SIZE, LetterStrokes
+from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
 from data_loader.synthetic.composed.accents import (
@@ -31,8 +32,7 @@ PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
 """For each letter with a mark or a bar, the letter without it."""
-MU = "µ"
-PLAIN[MU] = "u"  # It has a leg for its mark.
+PLAIN[MU] = MU_WITHOUT_LEG  # Its mark is a leg.
 LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Fractions of a letter's points by which the pen reaches the letter later than the window does:
 the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""

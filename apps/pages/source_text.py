@@ -5,10 +5,9 @@ from dataclasses import replace
 from itertools import chain
 
 from apps.pages.front_matter import with_front_matter
-from apps.pages.marks import MU, plain
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
-from apps.pages.transliteration import LINE_ENDS, explain, transliterate
+from apps.pages.transliteration import LINE_ENDS, MU, MU_WITHOUT_LEG, explain, transliterate
 from ink.alphabet import Alphabet, describe, nfc
 from utils.checks import UserError, short
 
@@ -54,7 +53,7 @@ def known_lines(
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         text += (line if in_table else line.expandtabs(4)) + "\n"
     raised = (sign for sign, written in RAISED.items() if not alphabet.unknown(written))
-    drawn = [MU] if not alphabet.unknown(plain(MU, alphabet)) else []
+    drawn = [MU] if not alphabet.unknown(MU_WITHOUT_LEG) else []
     transliteration = transliterate(text, {*alphabet.characters, "\t", *raised, *drawn})
     if transliteration.left_out and not skip_unknown:
         known_only(alphabet, [*transliteration.left_out], skip=False)

@@ -22,6 +22,8 @@ _SIGNS = json.loads(_FILE.read_text("utf-8"))
 SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
 """Replacements of characters for which normal form KC has none that is useful."""
 
+MU, MU_WITHOUT_LEG = "µ", "u"
+"""A sign that is drawn, see `marks`: the letter gets a leg."""
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 """The line ends that become `\\n`."""
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")

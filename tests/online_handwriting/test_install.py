@@ -194,7 +194,7 @@ def test_both_ways_to_a_wheel_pack_the_same_and_each_has_its_licences(packages):
 def test_open_networks_write_read_and_search_without_the_research_package(open_only, place):
     command = open_only / "online-handwriting"
     said = run(command, "page", "letter.txt", "--verbose", "--output", "letter.pdf", folder=place)
-    warning = "warning: the network writer, for research only, is not installed: open_writer is"
+    warning = "warning: the network writer is not installed (online-handwriting-research has it)"
     assert said.count(warning) == 1 and "in the hand of open_round" in said
     assert "proofread" in said and Path("letter.pdf").read_bytes().startswith(b"%PDF")
     run(command, "write", "Hello", "-r", "open_writer", "--output", "a.inkml", folder=place)

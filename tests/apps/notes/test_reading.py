@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from tests.apps.notes.test_rows import page, row, turned
 class Words:
     """A reader for which a row is two words: its first stroke, and all others."""
 
-    model = SimpleNamespace(alphabet=Alphabet(["a", "b"]))
+    alphabet = Alphabet(["a", "b"])
 
     def read_words(self, inks, _):
         self.lengths = [len(ink) for ink in inks]
