@@ -1,5 +1,6 @@
 """Checks whether the state of a run is sound, and finds the source of NaN or infinite values."""
 
+import copy
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.data.batch_stream import Chunk
+from base.run.digest import tensors_in
 from base.run.random_state import random_state_kept
 from base.run.run_state import RunState, Sums
 from base.run.training_checkpoint import RunCheckpoints
@@ -164,3 +166,20 @@ def _finite(value: Any) -> bool:
     parts = vars(value) if is_dataclass(value) else value
     parts = list(parts.values()) if isinstance(parts, Mapping) else parts
     return not isinstance(parts, list | tuple) or all(map(_finite, parts))
+
+
+def with_other_padding(output: Any, mask: Tensor) -> Any:
+    """Return a copy of an output of a network whose values at padded steps are those of the first
+    step of the same line; `mask` `(batch, time)` is True at the steps of a line.
+
+    Only tensors that begin with these dimensions are changed. An output that cannot be copied is
+    returned as it is.
+    """
+    try:
+        other = copy.deepcopy(output)
+    except (RuntimeError, TypeError):  # It has a graph, or something like a generator.
+        return output
+    for tensor in tensors_in(other):
+        if tensor.shape[:2] == mask.shape:
+            tensor[~mask] = tensor[:, :1].expand_as(tensor)[~mask]
+    return other

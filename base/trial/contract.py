@@ -33,6 +33,7 @@ from base.run.random_state import random_state_kept, seed_all
 from base.run.run_state import Sums
 from base.step.evaluation import states_kept
 from base.step.repeatable import check_batches, two_samples
+from base.step.soundness import with_other_padding
 from base.step.trying import check_restored, try_state
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
@@ -262,7 +263,8 @@ def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
     loss, parts = trial.trainer.loss, trial.trainer.run_checkpoints.all_stateful.values()
     with errors_as_config_fault("loss", loss, "one that returns a value for each sequence"):
-        expected, doubt = trial_of_loss(loss, trial.output, trial.batch)
+        other = with_other_padding(trial.output, trial.batch.mask)
+        expected, doubt = trial_of_loss(loss, trial.output, trial.batch, other)
     if expected:
         raise fault("loss", loss, expected)
     if doubt:

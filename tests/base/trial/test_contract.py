@@ -44,6 +44,12 @@ def counts_the_padding(_, output, batch):
     return (output.prediction - batch.targets).square().sum((1, 2))
 
 
+def looks_at_the_last_step(_, output, batch):
+    """Which is one of the padding for all lines but the longest."""
+    errors = (output.prediction - batch.targets).square().sum(-1) * batch.mask
+    return errors.sum(1) + 1e-3 * output.prediction[:, -1, 0].square()
+
+
 def looks_away(_, output, batch):
     return (0.0 * output.prediction * batch.mask[..., None]).sum((1, 2))
 
@@ -155,6 +161,12 @@ BROKEN = [
     # It would train as well, at a small part of the learning rate.
     (SquaredError, "__call__", lambda _, output, __: output.prediction.mean(), r"\(2,\), not \(\)"),
     (SquaredError, "__call__", counts_the_padding, "neither loss nor network sees padding"),
+    (
+        SquaredError,
+        "__call__",
+        looks_at_the_last_step,
+        "it reads padded outputs, where batch.mask is",
+    ),
     (SquaredError, "__call__", lambda *given: given[2].lengths.float(), "require grad"),
     (SquaredError, "__call__", looks_away, '^loss = "SquaredError": .* depends on no weight'),
     *(
