@@ -11,6 +11,7 @@ if __name__ == "__main__":
     train_options.refuse_faults()  # before the slow imports
 
 import argparse
+import gc
 import logging
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.data.preparation import Preparing
-from base.run.checkpoint import Checkpoint
+from base.run.checkpoint import Checkpoint, newest_checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
@@ -108,6 +109,8 @@ def train(arguments: argparse.Namespace) -> int:
             try_own_parts(start, make, device)
             keep_freed_memory()
             stopped_by = build_trainer(start, data, device).train()
+            if stopped_by is None:
+                check_last_checkpoint(start, make)
     except RunExists:
         # Another process began and ended the run while this process loaded the data.
         if not arguments.start_or_resume or distributed.world_size() > 1:
@@ -116,12 +119,35 @@ def train(arguments: argparse.Namespace) -> int:
     return 0 if stopped_by is None else 128 + stopped_by
 
 
+def has_own_parts(start: Start) -> bool:
+    """Return whether a user wrote one of the parts of a run."""
+    return any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
+
+
+def check_last_checkpoint(start: Start, make: Callable[[], BaseTrainer]) -> None:
+    """Load the last checkpoint of a complete run into new parts, which `make` makes, if a user
+    wrote one of them: what the checkpoint holds may no longer fit.
+
+    Raises:
+        TrainingFailed: if it does not fit.
+    """
+    if not has_own_parts(start):
+        return
+    gc.collect()  # A trainer refers to itself; new parts need the memory.
+    last = newest_checkpoint(start.run.models)
+    try:
+        make().run_checkpoints.restore(last.content, last.path)
+    except Exception as error:  # The user's code may raise anything.
+        problem = f"{last.path} cannot be resumed: {described(error)}"
+        raise TrainingFailed(f"the run is complete, but {problem}") from error
+
+
 def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.device) -> None:
     """Try the parts of a run, which `make` makes, if a user wrote one of them.
 
     A run that goes on is only warned, and only if a module or the hash seed has changed.
     """
-    is_own = any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
+    is_own = has_own_parts(start)
     previous = start.checkpoint.content if start.is_resumed else {}
     if is_own and start.is_resumed:
         hash_trial.warn_of_another_seed(previous.get("versions", {}), start.checkpoint.path)

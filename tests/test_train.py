@@ -153,6 +153,41 @@ def test_a_trainer_must_hand_on_its_options(workplace, no_modules, capsys, call,
     assert message in refused(capsys, *words)
 
 
+GROWING = """
+import torch
+from trainer import GenerationTrainer
+
+class Queue:
+    def __init__(self):
+        self.rows = torch.zeros(1, 2)
+    def state_dict(self):
+        return {"rows": self.rows}
+    def load_state_dict(self, state):
+        self.rows.copy_(state["rows"])
+
+class Mine(GenerationTrainer):
+    def __init__(self, *supplied, **options):
+        super().__init__(*supplied, **options)
+        self.queue = self.keep("queue", Queue())
+    def on_epoch(self, epoch):
+        if self.progress.step > 4:
+            self.queue.rows = torch.ones(3, 2)
+"""
+
+
+def test_a_complete_run_whose_last_checkpoint_no_longer_fits_fails(workplace, no_modules, capsys):
+    """With a part of a user whose state changes after the trial."""
+    Path("my_trainer.py").write_text(GROWING)
+    words = ["-c", "config.json", "--module", "my_trainer.py", "-o", "trainer.type=Mine"]
+    schedule = ["-o", "lr_scheduler=null"]
+    assert run(*words, *schedule, "--epochs", "1", "--run-id", "a") == 0
+    capsys.readouterr()
+    assert run(*words, *schedule, "--epochs", "4", "--run-id", "b") == 1
+    message = capsys.readouterr().err
+    assert "tiny/b/checkpoint-epoch4.pth cannot be resumed: RuntimeError: output with" in message
+    assert "my_trainer.py, line 11" in message
+
+
 def test_start_or_resume_starts_a_run_and_then_resumes_it_until_it_is_finished(workplace, capsys):
     """One command, again and again, wherever what it writes lies."""
     schedule = ["-o", "lr_scheduler=null"]
