@@ -70,6 +70,7 @@ def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
     make("two", "-r", "joined")
     (place / "a.txt").write_text("ab\n---\nstyle: two\n---\nab\n")
     text = ("-d", "cpu", "--text", "ab")
+    page = ("-d", "cpu", "--no-proofread", "--verbose", "--style")
     for used, *words in (
         (
             "w",
@@ -84,8 +85,8 @@ def test_a_style_is_written_by_the_network_it_names(place, capsys, monkeypatch):
         ),
         ("j", "write", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
         ("w", "write", "-r", "writer", *text, "--style", "two", "--steps", 9, "--output", "a.svg"),
-        ("wj", "page", "a.txt", "-d", "cpu", "--no-proofread", "--style", "one"),
-        ("j", "page", "-d", "cpu", "--no-proofread", "--style", "two", "--text", "ab"),
+        ("wj", "page", "a.txt", *page, "one"),
+        ("j", "page", *page, "two", "--text", "ab"),
     ):
         capsys.readouterr()
         assert run(*words) == 0
