@@ -52,7 +52,8 @@ def failing(task: Task, rng: random.Random) -> Done:
     if done.status:
         failed = log.read_text().replace(f"{Path.cwd().resolve()}/", "").splitlines()
         print(f"what failed, from call {number} on: {failed}")
-        errors = {*re.findall(r"(?:^|[\r\n])error: (.+)", done.output)}
+        # With the indented lines of a list.
+        errors = {*re.findall(r"(?:^|[\r\n])error: (.+(?:\n  .+)*)", done.output)}
         assert len(errors) == 1, f"{failed[0]}: {len(errors)} errors instead of one message"
         # Of a temporary file it names what that was to become; of TensorBoard's files, and of
         # prepared samples, whose names mean nothing, the folder.
