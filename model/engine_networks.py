@@ -121,23 +121,29 @@ class Call:
             self._c.hw_free(ctypes.cast(pointer, c_void_p))
 
 
+def _about(network: c_void_p) -> Info:
+    """Return what a network of the engine is."""
+    about = library().hw_about
+    about.restype = POINTER(Info)
+    return about(network).contents
+
+
 @dataclass(repr=False)
 class EngineNetwork:
     """A network of a flat file, ready for use.
 
     Attributes:
         path: the file.
+        handle: the engine's network.
+        header: the first line of the file, JSON.
     """
 
     path: Path
+    handle: c_void_p
+    header: bytes
 
     def __post_init__(self) -> None:
-        content, handle = read_bytes(self.path, MAX_BYTES), c_void_p()
-        with Call() as call:
-            size = c_size_t(len(content))
-            call("hw_open", str(self.path).encode(errors="replace"), content, size, byref(handle))
-        self._handle, self._header = handle, content.partition(b"\n")[0]
-        finalize(self, library().hw_close, handle)
+        finalize(self, library().hw_close, self.handle)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self})"
@@ -147,9 +153,7 @@ class EngineNetwork:
 
     @cached_property
     def _info(self) -> Info:
-        about = library().hw_about
-        about.restype = POINTER(Info)
-        return about(self._handle).contents
+        return _about(self.handle)
 
     @property
     def name(self) -> str:
@@ -175,7 +179,7 @@ class EngineReader(EngineNetwork):
     @cached_property
     def spacing(self) -> float:
         """The distance between the points of features, in x-heights."""
-        values = strict_json.children(strict_json.loads(self._header.decode()))
+        values = strict_json.children(strict_json.loads(self.header.decode()))
         return float(values["features"]["spacing"])
 
     def frames(self, ink: np.ndarray) -> np.ndarray:
@@ -191,7 +195,7 @@ class EngineReader(EngineNetwork):
 
         with Call() as call:
             where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
-            return call.result("hw_compute_frames", Frames, copied, self._handle, where, count)
+            return call.result("hw_compute_frames", Frames, copied, self.handle, where, count)
 
     def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
         """Return the text of a line of ink; see `Reader.read`."""
@@ -276,7 +280,7 @@ class EngineWriter(EngineNetwork):
         chosen = Style(name, None, seed, -1.0 if bias is None else bias)
         usual = self._info.bias if style is None else self.biases.get(style, self._info.bias)
         with Call() as call:
-            given = self._handle, text.encode(), byref(chosen), None, None, None
+            given = self.handle, text.encode(), byref(chosen), None, None, None
             ink, is_whole = call.result("hw_write_line", Ink, _line_of, *given)
         used = usual if bias is None else bias
         description = f"{f'{style} · ' if style else ''}bias {used:g} · seed {seed}"
@@ -328,8 +332,14 @@ def load(path: str | Path) -> EngineReader | EngineWriter:
         UserError: if there is no such file or name, or the file is no flat file of such a network.
     """
     path = resolve(path)
+    content, handle = read_bytes(path, MAX_BYTES), c_void_p()
+    with Call() as call:
+        title, size = str(path).encode(errors="replace"), c_size_t(len(content))
+        call("hw_open", title, content, size, byref(handle))
+    opened = path, handle, content.partition(b"\n")[0]
     roles = {"reader": EngineReader, "writer": EngineWriter}
-    role = EngineNetwork(path)._info.role.decode()
+    role = _about(handle).role.decode()
     if role not in roles:
+        library().hw_close(handle)
         raise CheckpointError(f"{path}: a network that reads or writes is needed, not a {role}")
-    return roles[role](path)
+    return roles[role](*opened)
