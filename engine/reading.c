@@ -414,29 +414,48 @@ static hw_status read_ink(Reading *reading, Room *room, hw_row *row) {
                              &row->num_alternatives);
 }
 
-hw_status hw_read_row(hw_work *work, const hw_network *reader, const hw_point *points, size_t count,
-                      hw_row **row) {
+/* Makes the content of a result from ink. */
+typedef hw_status (*Compute)(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
+                             Arena *arena, void *content);
+
+/* Compute a result of `size` bytes from points. `reader` is null where nothing is read. */
+static hw_status computed(hw_work *work, const hw_network *reader, const hw_point *points,
+                          size_t count, size_t size, Compute compute, void **content) {
     Result result;
     Ink ink;
     Point origin;
     Room room;
-    start(work);
-    *row = NULL;
-    TRY(check_role(work, reader, "reader"));
     TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
     TRY(make_room(work, &work->scratch, count, &room));
-    TRY(begin_result(work, sizeof **row, &result));
-    Reading reading = {.work = work, .network = reader, .arena = &result.arena, .ink = &ink};
-    const hw_status status = read_ink(&reading, &room, result.content);
+    TRY(begin_result(work, size, &result));
+    const hw_status status = compute(work, reader, &ink, &room, &result.arena, result.content);
     discard(&work->scratch);
-    if (status == HW_OK) *row = finished(&result);
+    if (status == HW_OK) *content = finished(&result);
     else discard(&result.arena);
     return status;
 }
 
+static hw_status compute_row(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
+                             Arena *arena, void *content) {
+    Reading reading = {.work = work, .network = reader, .arena = arena, .ink = ink};
+    return read_ink(&reading, room, content);
+}
+
+hw_status hw_read_row(hw_work *work, const hw_network *reader, const hw_point *points, size_t count,
+                      hw_row **row) {
+    void *content = NULL;
+    start(work);
+    *row = NULL;
+    TRY(check_role(work, reader, "reader"));
+    TRY(computed(work, reader, points, count, sizeof **row, compute_row, &content));
+    *row = content;
+    return HW_OK;
+}
+
 /* Copy what the network computes of ink into a result. */
-static hw_status copy_frames(hw_work *work, const hw_network *network, const Ink *ink, Room *room,
-                             Arena *arena, hw_frames *frames) {
+static hw_status compute_frames(hw_work *work, const hw_network *network, const Ink *ink,
+                                Room *room, Arena *arena, void *content) {
+    hw_frames *frames = content;
     const Reader *reader = &network->reader;
     Features features;
     Frames computed;
@@ -454,26 +473,18 @@ static hw_status copy_frames(hw_work *work, const hw_network *network, const Ink
 
 hw_status hw_compute_frames(hw_work *work, const hw_network *reader, const hw_point *points,
                             size_t count, hw_frames **frames) {
-    Result result;
-    Ink ink;
-    Point origin;
-    Room room;
+    void *content = NULL;
     start(work);
     *frames = NULL;
     TRY(check_role(work, reader, "reader"));
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
-    TRY(begin_result(work, sizeof **frames, &result));
-    const hw_status status =
-        copy_frames(work, reader, &ink, &room, &result.arena, result.content);
-    discard(&work->scratch);
-    if (status == HW_OK) *frames = finished(&result);
-    else discard(&result.arena);
-    return status;
+    TRY(computed(work, reader, points, count, sizeof **frames, compute_frames, &content));
+    *frames = content;
+    return HW_OK;
 }
 
-static hw_status read_rows(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
-                           Arena *arena, hw_page *page) {
+static hw_status compute_page(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
+                              Arena *arena, void *content) {
+    hw_page *page = content;
     uint32_t *starts;
     TRY(row_starts(work, &work->scratch, ink, room, &starts, &page->num_rows));
     hw_row *rows = TAKE(arena, hw_row, page->num_rows);
@@ -499,42 +510,29 @@ static hw_status read_rows(hw_work *work, const hw_network *reader, const Ink *i
 
 hw_status hw_read_page(hw_work *work, const hw_network *reader, const hw_point *points,
                        size_t count, hw_page **page) {
-    Result result;
-    Ink ink;
-    Point origin;
-    Room room;
+    void *content = NULL;
     start(work);
     *page = NULL;
     TRY(check_role(work, reader, "reader"));
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
-    TRY(begin_result(work, sizeof **page, &result));
-    const hw_status status =
-        read_rows(work, reader, &ink, &room, &result.arena, result.content);
-    discard(&work->scratch);
-    if (status == HW_OK) *page = finished(&result);
-    else discard(&result.arena);
-    return status;
+    TRY(computed(work, reader, points, count, sizeof **page, compute_page, &content));
+    *page = content;
+    return HW_OK;
+}
+
+static hw_status find_rows(hw_work *work, const hw_network *reader, const Ink *ink, Room *room,
+                           Arena *arena, void *content) {
+    hw_rows *rows = content;
+    uint32_t *starts;
+    TRY(row_starts(work, arena, ink, room, &starts, &rows->num_rows));
+    rows->first_strokes = starts;
+    return HW_OK;
 }
 
 hw_status hw_find_rows(hw_work *work, const hw_point *points, size_t count, hw_rows **rows) {
-    Result result;
-    Ink ink;
-    Point origin;
-    Room room;
-    uint32_t *starts, num_rows;
+    void *content = NULL;
     start(work);
     *rows = NULL;
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
-    TRY(begin_result(work, sizeof **rows, &result));
-    const hw_status status = row_starts(work, &result.arena, &ink, &room, &starts, &num_rows);
-    discard(&work->scratch);
-    if (status != HW_OK) {
-        discard(&result.arena);
-        return status;
-    }
-    *rows = finished(&result);
-    **rows = (hw_rows){starts, num_rows};
+    TRY(computed(work, NULL, points, count, sizeof **rows, find_rows, &content));
+    *rows = content;
     return HW_OK;
 }
