@@ -84,6 +84,8 @@ def without_unknown(
         if character not in SHAPES or not numbers:
             return None
         removed |= {*numbers}
+    if text and len(removed) == len(word.strokes):  # The sign's strokes hold the letters, too.
+        return None
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
 
 

@@ -104,6 +104,10 @@ def test_a_reader_of_ascii_sees_words_without_the_signs_that_it_lacks(text, mark
     assert (shown and (shown[0], len(shown[1]))) == expected
 
 
+def test_a_letter_within_a_strange_sign_s_stroke_cannot_be_shown_alone():
+    assert without_unknown(word("n€", (1, 0.0, [*BOW, *BAR])), str.isascii) is None
+
+
 @pytest.mark.parametrize(
     ("text", "dots", "expected"),
     [
