@@ -7,14 +7,15 @@ begun, belongs to the word that it lies over.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
 
+from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.marks import with_marks
+from apps.pages.marks import PLAIN, with_marks
 from apps.pages.repairs import (
     MARK_RISE,
     LetterStrokes,
@@ -76,11 +77,26 @@ def written_words(
     lean = shape.lean if slant is None else math.tan(math.radians(slant))
     shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
     return [
-        with_marks(next(shaped), unmarked, lean)
+        with_drawn(next(shaped), unmarked, shape, lean)
         if word.strokes
         else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
         for word in whole
     ]
+
+
+def with_drawn(
+    word: WrittenWord, unwritten: Set[str], shape: HandShape, lean: float
+) -> WrittenWord:
+    """Return a word with the signs and marks that a network did not write; see
+    `with_drawn_signs`."""
+    drawn = with_drawn_signs(word, unwritten, lean, shape.letter_width)
+    drawn = with_marks(drawn, unwritten, lean)
+    if drawn is word:
+        return word
+    return replace(
+        drawn,
+        plain=replace(word, text="".join(PLAIN[c] if c in unwritten else c for c in word.text)),
+    )
 
 
 def _shaped_words(
