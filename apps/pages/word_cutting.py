@@ -161,14 +161,15 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
     return words
 
 
-def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
+def _stroke_owners(strokes: Sequence[np.ndarray], main_words: Sequence[int]) -> list[int]:
     """Return the number of the word that owns each stroke: its main word, or an earlier word that
-    covers more than half of the stroke's width and more of it than the main word. The owner of a
-    stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
-    `main_words`: number of the word of most points of each stroke; -1 if all are at blanks."""
+    covers more than half of the stroke's width and more of it than the main word, or to which the
+    stroke is nearer than to the main word's other ink. The owner of a stroke at blanks is the
+    earlier word that covers most of it; without earlier words, word 0. `main_words`: number of the
+    word of most points of each stroke; -1 if all are at blanks."""
     spans: dict[int, tuple[float, float]] = {}
     owners = []
-    for stroke, word in zip(strokes, main_words, strict=True):
+    for number, (stroke, word) in enumerate(zip(strokes, main_words, strict=True)):
         left, right = span([stroke])
         overlaps = {
             other: min(right, end) - max(left, start) for other, (start, end) in spans.items()
@@ -179,6 +180,11 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
             is_covered = overlaps[nearest] > 0.5 * max(right - left, 1e-9)
             if word < 0 or (is_covered and overlaps[nearest] > overlaps.get(word, -np.inf)):
                 word = nearest
+            elif word not in spans:  # It may be a late bar of the word before.
+                later = zip(strokes[number + 1 :], main_words[number + 1 :], strict=True)
+                begin = next((span([other])[0] for other, each in later if each == word), left)
+                if left - spans[nearest][1] < begin - right:
+                    word = nearest
         word = max(word, 0)  # A first stroke at a blank belongs to the first word.
         start, end = spans.get(word, (left, right))
         spans[word] = min(start, left), max(end, right)
