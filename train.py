@@ -48,6 +48,7 @@ from utils.checks import (
     TrainingFailed,
     UserError,
     described,
+    first_of,
     lacks_memory,
     shown,
 )
@@ -126,7 +127,8 @@ def has_own_parts(start: Start) -> bool:
 
 def check_last_checkpoint(start: Start, make: Callable[[], BaseTrainer]) -> None:
     """Load the last checkpoint of a complete run into new parts, which `make` makes, if a user
-    wrote one of them: what the checkpoint holds may no longer fit.
+    wrote one of them: what the checkpoint holds may no longer fit. Values that these parts restore
+    otherwise are warned of.
 
     Raises:
         TrainingFailed: if it does not fit.
@@ -136,10 +138,13 @@ def check_last_checkpoint(start: Start, make: Callable[[], BaseTrainer]) -> None
     gc.collect()  # A trainer refers to itself; new parts need the memory.
     last = newest_checkpoint(start.run.models)
     try:
-        make().run_checkpoints.restore(last.content, last.path)
+        lost = make().run_checkpoints.restore_exactly(last.content, last.path)
     except Exception as error:  # The user's code may raise anything.
         problem = f"{last.path} cannot be resumed: {described(error)}"
         raise TrainingFailed(f"the run is complete, but {problem}") from error
+    if lost:
+        problem = "a resumed run would not have these values, as load_state_dict drops them"
+        log.warning("%s: %s: %s", last.path, problem, first_of(lost))
 
 
 def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.device) -> None:

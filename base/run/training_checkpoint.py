@@ -160,6 +160,14 @@ class RunCheckpoints:
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
+    def restore_exactly(self, checkpoint: Checkpoint, source: Path) -> list[str]:
+        """Restore the state in a checkpoint, which may raise an exception of any kind; return the
+        values, as PART.NAME, that are then others, as a user's part restores them."""
+        saved = _digests(checkpoint)
+        self.restore(checkpoint, source)
+        present = _digests(self.content())
+        return [name for name in saved if saved[name] != present.get(name)]
+
     def hold_layouts(self) -> None:
         """From now on, hold the networks to the names, shapes and types of their tensors, and the
         optimisers to their groups: those that are made again, for a resumed run or to be used, take
@@ -322,6 +330,16 @@ class RunCheckpoints:
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _digests(checkpoint: Checkpoint) -> dict[str, bytes]:
+    """Return a digest of each value in the states of a checkpoint's parts, by PART.NAME."""
+    training = checkpoint["training"]
+    return {
+        f"{part}.{name}": digest(value)
+        for part, state in (training["parts"] | training["optimizer_step"]).items()
+        for name, value in (state.items() if isinstance(state, dict) else [("", state)])
+    }
 
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
