@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
 from base.data.samples import Store
+from base.run.run_state import Sums
 from base.trial.contract import Trial, check
 from ink.sample import Sample
 from utils.checks import NotFinite, UserError
@@ -313,6 +314,10 @@ SUSPECT = [
         for does in (averages_batches, averages_padding)
     ),
     (SquaredError, "__call__", lambda *given: LOSS(*given).half(), "SquaredError returns float16"),
+    (
+        *(ChunkTrainer, "step", lambda self, chunks: (Sums(), STEP(self, chunks)[1])),
+        "ChunkTrainer.step returns Sums of 0 of 6 sequences: pass on all chunks",
+    ),
     (ChunkTrainer, "step", steps_itself, "ChunkTrainer calls step() of the optimiser"),
     (ChunkTrainer, "step", clears_its_gradients, "ChunkTrainer: nothing is trained, as gradients"),
     *(
@@ -512,6 +517,12 @@ def embeds_a_place(network, inputs, *words):
     return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
 
 
+class Reconstructing(ChunkTrainer):
+    """Has a task of its own."""
+
+    losses = ()
+
+
 def has_a_scale(loss, by_points=True):
     vars(loss).update(by_points=by_points, scale=torch.ones(()))
 
@@ -537,6 +548,7 @@ SOUND = [
     ([(SquaredError, "__call__", lambda _, output, __: output.state["loss"])], Computing),
     ([(TinyModel, "__init__", has_complex_weights), (TinyModel, "forward", turns)], ChunkTrainer),
     ([], Compiled),
+    ([(SquaredError, "__call__", compares_with_its_inputs)], Reconstructing),
 ]
 
 
@@ -857,11 +869,37 @@ class Stepping(torch.optim.SGD):
         return super().step(closure)
 
 
-def test_an_optimiser_with_a_state_of_its_own_is_refused(tmp_path):
-    with pytest.raises(
-        UserError, match=r'optimizer = "Stepping": .*param_groups; steps is not saved'
-    ):
-        check(partial(make, tmp_path, optimizer=Stepping))
+class Rebinding(torch.optim.SGD):
+    """Gives a name to new weights, and leaves the network's as they are."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight = weight - group["lr"] * weight.grad
+
+
+class Dividing(torch.optim.SGD):
+    """Divides by zero."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.sub_(weight.grad / 0.0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (Stepping, r'"Stepping": .*param_groups; steps is not saved'),
+        (Rebinding, '"Rebinding": one whose step changes weights of the network'),
+        (Dividing, '"Dividing": one whose step leaves the weights finite'),
+    ],
+)
+def test_an_optimiser_is_refused_by_its_name(tmp_path, monkeypatch, optimizer, message):
+    monkeypatch.setattr(ChunkTrainer, "__module__", "trainer")  # no part of a user
+    with pytest.raises(UserError, match=f"^optimizer = {message}"):
+        check(partial(make, tmp_path, optimizer=optimizer, trainer=ChunkTrainer))
 
 
 def test_a_trainer_that_changes_a_transform_is_refused(tmp_path, monkeypatch):
