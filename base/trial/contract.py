@@ -56,8 +56,8 @@ does so once in a hundred times, with dropout of 0.1 a loss once in thirty times
 class Trial:
     """Parts that are thrown away after a trial."""
 
-    make: Callable[[], BaseTrainer]
-    """Makes a trainer like the run's, with parts of its own."""
+    remake: Callable[[], BaseTrainer]
+    """Makes a trainer like that of a resumed run, with parts of its own."""
     trainer: BaseTrainer
     batch: Batch
     """Two samples, if possible of different lengths."""
@@ -141,11 +141,12 @@ class Trial:
         return key, parts[key]
 
 
-def check(make: Callable[[], BaseTrainer]) -> str:
-    """Try the parts of a run, of a trainer that `make` makes, by the `RULES`; return a digest of
-    samples and weights.
+def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | None = None) -> str:
+    """Try the parts of a run by the `RULES`; return a digest of samples and weights.
 
-    The random generators are as before afterwards. All processes call this together.
+    `make` makes a trainer of the run; `remake`, by default the same, one of a resumed run, whose
+    network has other weights until it is restored. The random generators are as before afterwards.
+    All processes call this together.
 
     Raises:
         UserError: naming the part that breaks a rule, and what is expected of the part.
@@ -156,7 +157,7 @@ def check(make: Callable[[], BaseTrainer]) -> str:
         for key, part in parts_of(trainer):
             check_member_names(key, part)
         batch = two_samples(trainer.train_loader).to(trainer.device)
-        trial = Trial(make, trainer, batch, states(trainer))
+        trial = Trial(remake or make, trainer, batch, states(trainer))
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
         with torch.no_grad(), unchanged("trainer", trainer, lambda: {"transforms": transforms}):
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
@@ -530,7 +531,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     for name, part in trainer.run_checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
-        again = trial.make()
+        seed_all(trainer.seed)  # as each start does
+        again = trial.remake()
     try:
         content = reloaded(trainer.run_checkpoints.content())
         load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")

@@ -36,7 +36,8 @@ def states(trainer: BaseTrainer) -> States:
 
 
 def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, saved: States) -> bool:
-    """Warn of each attribute that a trainer's restored copy lacks; return whether there is any.
+    """Warn of each attribute that a trainer's restored copy lacks, or raise a ConfigFault for that
+    of an optimiser; return whether there is any.
 
     Trainer and copy have made one more step since. An attribute that is then equal in both is no
     lost state, nor is a cache, whose entries do not change, and which the copy fills alike.
@@ -44,9 +45,6 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     Args:
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
-
-    Raises:
-        ConfigFault: if it is an attribute of an optimiser.
     """
     present, copied, copies = states(trainer), states(again), _attributes(again)
     has_lost, changed = False, []

@@ -846,6 +846,39 @@ def test_caches_and_what_each_step_sets_anew_pass_without_a_word(tmp_path, caplo
     assert not caplog.records
 
 
+class Anchored(ChunkTrainer):
+    """Draws its weights back to those with which it was made."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.anchor = [weight.detach().clone() for weight in self.model.parameters()]
+
+    @torch.no_grad()
+    def step(self, chunks):
+        with torch.enable_grad():
+            result = super().step(chunks)
+        torch._foreach_lerp_([*self.model.parameters()], self.anchor, 0.1)
+        return result
+
+
+def filled(dropout):
+    network = TinyModel(dropout)
+    nn.init.ones_(network.output.weight)
+    return network
+
+
+@pytest.mark.parametrize("network", [TinyModel, filled])
+def test_steps_that_need_the_weights_of_before_a_fine_tuning_are_warned_of(
+    tmp_path, caplog, monkeypatch, network
+):
+    """A resumed run makes its parts for a network of the seed."""
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    options = {"monitor": None, "dropout": 0.0, "trainer": Anchored}
+    check(partial(make, tmp_path, **options), partial(make, tmp_path, network=network, **options))
+    said = ["Anchored makes other steps in a resumed run: what they depend on is not in a checkpo"]
+    assert [message[:84] for message in caplog.messages] == (said if network is filled else [])
+
+
 class Peak(MeanPrediction):
     """Keeps a maximum, and as its other sum how many batches there were."""
 
