@@ -59,9 +59,10 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         if not are_inverse(optimizer):
             expected = "one whose train() puts back the weights and the state that eval() found"
             raise ConfigFault("optimizer", type(optimizer).__name__, expected)
-    if is_user_optimizer:
-        _try_late_steps(optimizer)
     try_state("optimizer", optimizer)
+    if is_user_optimizer:
+        with errors_as_config_fault("optimizer", optimizer, TAKES_STATE):
+            _try_late_steps(optimizer)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
     if is_user_optimizer and (problem := _doubt(optimizer)):
@@ -84,13 +85,27 @@ def _step(optimizer: Optimizer) -> None:
 
 def _try_late_steps(optimizer: Optimizer) -> None:
     """Make as many steps as a run may have; raise a ConfigFault if they change what no checkpoint
-    has."""
+    has: what the state of before does not bring back."""
     held = {name: digest(value) for name, value in vars(optimizer).items()}
+    before = copy.deepcopy([_weights(optimizer), optimizer.state_dict()])
     for _ in range(TRIAL_STEPS):
         _step(optimizer)
+    try_state("optimizer", optimizer)
+    _put_back(optimizer, *before)
     for name, value in vars(optimizer).items():
         if name not in OWN_NAMES and digest(value) != held.get(name):
             raise unsaved(optimizer, name)
+
+
+def _weights(optimizer: Optimizer) -> list[Tensor]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _put_back(optimizer: Optimizer, weights: list[Tensor], state: dict[str, Any]) -> None:
+    """Give an optimiser a state of before, and its weights the values that they had."""
+    load_state(optimizer, copy.deepcopy(state))
+    with torch.no_grad():
+        torch._foreach_copy_(_weights(optimizer), weights)
 
 
 def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
@@ -102,17 +117,14 @@ def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
 def _doubt(optimizer: Optimizer) -> str:
     """Return in words what may be wrong with an optimiser's steps: they are the same with a far
     lower rate, or go along gradients of 1; or ""."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    before, state = copy.deepcopy(weights), optimizer.state_dict()
+    before, state = copy.deepcopy(_weights(optimizer)), optimizer.state_dict()
     after = []
     for rate in TRIAL_RATES:
-        optimizer.load_state_dict(copy.deepcopy(state))
-        with torch.no_grad():
-            torch._foreach_copy_(weights, before)
+        _put_back(optimizer, before, state)
         for group in optimizer.param_groups:
             group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
         _step(optimizer)
-        after.append(copy.deepcopy(weights))
+        after.append(copy.deepcopy(_weights(optimizer)))
     if digest(after[0]) == digest(after[1]) != digest(before):
         return "makes the same step with any learning rate: schedule and warm-up set group['lr']"
     pairs = [pair for each in after for pair in zip(each, before, strict=True)]
