@@ -6,6 +6,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from base.step.trying import try_steps
 from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork, empty_network
+from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
 from utils import strict_json
 from utils.checks import NOTHING, ConfigFault, UserError
 from utils.files import user_cache
@@ -206,9 +207,11 @@ def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any
 def _tried(
     bound_class: BoundClass, supplied: Mapping[str, Any], objects: Mapping[str, Any]
 ) -> object:
-    """Build an object; a network without memory for its weights, see `empty_network`."""
-    build = empty_network if bound_class.key.startswith("arch") else BoundClass.build
-    return build(bound_class, supplied, objects)
+    """Build an object; a network is on the device "meta" unless its constructor reads numbers."""
+    if bound_class.key.startswith("arch"):
+        with suppress(ConfigFault), torch.device("meta"):
+            return bound_class.build(supplied, objects)
+    return bound_class.build(supplied, objects)
 
 
 def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:

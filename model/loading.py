@@ -4,17 +4,16 @@ The record of the training is not used, so that only the network's class must ex
 that trained the network.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import model
 from base.base_model import BaseModel
 from base.config import user_modules
-from base.config.binder import Binder, BoundClass, faults
+from base.config.binder import Binder, faults
 from base.run.checkpoint import (
     Checkpoint,
     check_weights,
@@ -29,7 +28,7 @@ from model.reader import Reader
 from model.recognition.encoder import Recogniser
 from model.trained_network import TrainedNetwork
 from model.writer import Writer
-from utils.checks import NOTHING, CheckpointError, ConfigFault, DataError, UserError
+from utils.checks import CheckpointError, ConfigFault, DataError, UserError
 
 NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
 """The arguments of a network that the program supplies to its constructor."""
@@ -134,22 +133,13 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
     # The weights are checked before memory is allocated: a small config can describe gigabytes.
-    check_weights(empty_network(part, supplied), checkpoint["state_dict"], path)
+    # What a user's network consists of may depend on numbers, which "meta" lacks, as in torch's
+    # `orthogonal`.
+    is_own = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_own else torch.device("meta"):
+        empty_network = part.build(supplied)
+    check_weights(empty_network, checkpoint["state_dict"], path)
     return part.build(supplied)
-
-
-def empty_network(
-    part: BoundClass, supplied: Mapping[str, Any], objects: Mapping[str, Any] = NOTHING
-) -> BaseModel:
-    """Build a network on the device "meta", where weights take neither time nor memory; a user's
-    network whose constructor reads numbers is built with memory.
-
-    The arguments are those of `BoundClass.build`.
-    """
-    faults_of_meta = [ConfigFault] if user_modules.is_any_from_user(part.cls) else []
-    with suppress(*faults_of_meta), torch.device("meta"):
-        return part.build(supplied, objects)
-    return part.build(supplied, objects)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:
