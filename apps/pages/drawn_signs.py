@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.repairs import LetterStrokes
+from apps.pages.repairs import LetterStrokes, late_part
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes
 from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape
@@ -26,9 +26,6 @@ STAND_INS = TURNED | {
 }
 """For each sign that is drawn, the sign that the network writes."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
-LAG = 0.2
-"""Fraction of a letter's points by which the pen reaches the letter later than the window does
-(notebook: pages, marks that are drawn)."""
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 TALL_HEIGHTS = (1.4, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
@@ -90,20 +87,17 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
     removed, strokes, indices = [], [], []
     for stroke, each in letters.pairs():
-        points = np.flatnonzero(each == index)
-        if not len(points):
+        if index not in each:
             strokes.append(stroke)
             indices.append(each)
             continue
-        late = round(LAG * len(points))
-        first, last = points[0], points[-1] + 1
-        first, last = first and first + late, min(last + late, len(stroke))
-        removed.append(stroke[first:last])
-        for part in (slice(0, first), slice(last, len(stroke))):
-            rest = stroke[part]
+        part = late_part(each, index)
+        removed.append(stroke[part])
+        for other in (slice(0, part.start), slice(part.stop, None)):
+            rest = stroke[other]
             if len(rest) > 1 and np.ptp(rest, axis=0).max() >= MIN_REST:
                 strokes.append(rest)
-                indices.append(each[part])
+                indices.append(each[other])
     return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
 
 

@@ -11,9 +11,17 @@ from itertools import chain
 
 import numpy as np
 
-from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE, LetterStrokes, is_flat, stems_of
+from apps.pages.repairs import (
+    MARK_RISE,
+    MAX_TICK_SIZE,
+    LetterStrokes,
+    crosses,
+    is_crossed,
+    is_flat,
+    stems_of,
+)
 from apps.pages.written_word import WrittenWord
-from ink.measures import is_straight, ring_area, segments_cross
+from ink.measures import is_straight, ring_area
 
 Strokes = Sequence[np.ndarray]
 """Strokes `(n, 2)` in x-heights, y downwards from the baseline."""
@@ -50,7 +58,7 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
             yield "no clear apostrophe"
         elif character == "t" and not stems_of(letters, index, 1.0, math.inf):
             yield "a t without its stem"
-        elif character == "x" and not _is_crossed(letters, index):
+        elif character == "x" and not is_crossed(letters, index):
             yield "an x that does not cross"
 
 
@@ -93,7 +101,7 @@ def has_bare_i(word: WrittenWord) -> bool:
     parts = strokes_by_character(word)
     strokes_of_i = [strokes for sign, strokes in zip(word.text, parts, strict=False) if sign == "I"]
     return all(
-        is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
+        is_straight(strokes) and not crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
     )
 
 
@@ -107,31 +115,6 @@ def has_its_dots(word: WrittenWord) -> bool:
     dots = [dot for dot in high if np.ptp(dot, axis=0).max() <= MAX_TICK_SIZE + TOLERANCE]
     num_flat = sum(map(is_flat, dots))
     return len(dots) - num_flat <= text.count("i") + text.count("j") <= len(dots)
-
-
-def _is_crossed(letters: LetterStrokes, index: int) -> bool:
-    """Return whether the ink of a character crosses itself or ink that was made while the window
-    was at most one character away."""
-    own, near = (
-        [
-            part
-            for stroke, indices in letters.pairs()
-            if len(part := stroke[abs(indices - index) <= n])
-        ]
-        for n in (0, 1)
-    )
-    return not own or _crosses(own, near)
-
-
-def _crosses(strokes: Strokes, others: Strokes) -> bool:
-    """Return whether segments of strokes cross segments of others that have no end in common."""
-    segments, other_segments = (
-        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
-        for each in (strokes, others)
-    )
-    ends = segments[:, None, :, None] == other_segments[:, None]
-    is_apart = ~ends.all(-1).any((2, 3))
-    return bool((segments_cross(segments, other_segments) & is_apart).any())
 
 
 def _ring_fraction(strokes: Strokes) -> float:
@@ -176,10 +159,10 @@ def _is_exclamation(strokes: Strokes) -> bool:
 
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
     "2": _has_foot,
-    "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
+    "4": lambda strokes: len(strokes) > 1 or crosses(strokes, strokes),
     "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
-    **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
+    **dict.fromkeys("+$", lambda strokes: crosses(strokes, strokes)),
     "!": _is_exclamation,
     "%": lambda strokes: len(strokes) > 1,
     # One of the strokes: the last of them may be the bar of a 7.

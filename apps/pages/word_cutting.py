@@ -7,7 +7,7 @@ begun, belongs to the word that it lies over.
 
 import math
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import chain, pairwise
 

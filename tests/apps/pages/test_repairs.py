@@ -8,11 +8,16 @@ from apps.pages.page_hands import Hands
 from apps.pages.page_options import PageOptions
 from apps.pages.repairs import (
     LetterStrokes,
+    crosses,
     repair_signs,
     with_bars,
     with_corners,
+    with_crosses,
     with_dots,
+    with_figures_apart,
     with_legs,
+    with_points,
+    with_short_flags,
     with_tails_of_q,
     with_visible_dot,
     without_touches,
@@ -196,6 +201,73 @@ def test_the_left_leg_of_an_a_that_begins_high_reaches_the_other_foot(text, star
     assert [*map(len, changed.indices)] == [*map(len, changed.strokes)]
     assert_array_equal(stem, word.strokes[0])
     assert_array_equal(same_bar, bar)
+
+
+@pytest.mark.parametrize(("depths", "num_kept"), [((1.9, 1.2, 0.7, 0.3), 2), ((0.7, 0.3), 2)])
+def test_the_flag_of_a_one_is_short(depths, num_kept):
+    flag = [(-0.3 * depth, depth - 2.0) for depth in depths]
+    word = with_short_flags(letters("1", [[*flag, (0.0, -2.0), (0.0, 0.0)]], 0), 1.0)
+    (stroke,), (indices,) = word.strokes, word.indices
+    np.testing.assert_allclose(stroke, [*flag[-num_kept:], (0.0, -2.0), (0.0, 0.0)])
+    assert len(indices) == len(stroke)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "gap"),
+    [
+        ("77", (0, 0, 1), 0.2),
+        ("77", (0, 1, 1), 0.2),  # The bar of the first 7 is made while the window is at the second.
+        ("zz", (0, 0, 1), -0.3),
+    ],
+)
+def test_figures_stand_apart(text, numbers, gap):
+    seven = np.array([(0.0, -1.8), (0.9, -1.8), (0.4, 0.0)])
+    bar = across(0.3, 1.0, y=-0.9)
+    word = letters(text, [seven, bar, np.add(seven, (0.7, 0.0))], *numbers)
+    first, first_bar, second = with_figures_apart(word)
+    assert (first == seven).all() and (first_bar == bar).all()
+    upper = second[second[:, 1] < -1.7]
+    assert upper[:, 0].min() - 0.9 == pytest.approx(max(gap, -0.2), abs=0.11)
+
+
+@pytest.mark.parametrize(("text", "is_pointed"), [("v", True), ("u", False), ("nv", False)])
+def test_a_round_v_that_stands_alone_is_pointed(text, is_pointed):
+    angles = np.linspace(np.pi, 0.0, 21)
+    round_v = np.stack((0.5 * np.cos(angles), np.sin(angles) - 1.0), 1)
+    if text == "nv":  # Joined from the baseline.
+        round_v = np.concatenate([[(-1.5, 0.0)], round_v])
+    (stroke,) = with_points(letters(text, [round_v], len(text) - 1), 1.0).strokes
+    low = stroke[(stroke[:, 1] > -0.25) & (stroke[:, 0] > -1.0)]
+    assert (np.ptp(low[:, 0]) < 0.45) == is_pointed
+    np.testing.assert_array_equal(stroke[:, 1], round_v[:, 1])
+
+
+RISING, FALLING = [(0.0, 0.0), (0.8, -1.0)], [(0.0, -1.0), (0.2, -0.75), (0.8, 0.0)]
+LOOP = [(0.0, 0.0), (0.5, -0.9), (0.2, -0.9), (0.5, -0.2), (0.9, -0.6), (1.2, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "strokes", "numbers", "num_strokes"),
+    [
+        ("x", [FALLING], [[0] * 3], 2),
+        ("x", [RISING[::-1]], [[0] * 2], 2),
+        ("x", [FALLING, RISING], [[0] * 3, [0] * 2], 2),
+        ("xa", [FALLING, RISING], [[0] * 3, [1] * 2], 2),  # The second one is late.
+        ("z", [FALLING], [[0] * 3], 1),
+        ("axa", [[(-1.0, 0.0), *LOOP, (2.0, -1.0)]], [[0, *[1] * 6, 2]], 2),
+    ],
+)
+@pytest.mark.parametrize("lean", [0.0, 0.5])
+def test_two_strokes_cross_in_each_x(text, strokes, numbers, num_strokes, lean):
+    leaning = [np.array(s) - np.outer(np.array(s)[:, 1], (lean, 0.0)) for s in strokes]
+    word = LetterStrokes(text, leaning, [*map(np.array, numbers)])
+    crossed = with_crosses(word, 1.0, lean)
+    assert [*map(len, crossed.strokes)] == [*map(len, crossed.indices)]
+    assert len(crossed.strokes) == num_strokes
+    if num_strokes > 1:
+        assert crosses(crossed.strokes[:1], crossed.strokes[1:])
+    for before, after in zip(leaning, crossed.strokes, strict=False):
+        np.testing.assert_array_equal(after[[0, -1]], before[[0, -1]])  # Joins stay.
 
 
 @pytest.mark.parametrize(
