@@ -81,6 +81,7 @@ MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, m
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
+MAX_FIGURE_BAR_HEIGHT = 0.6  # x-heights of the bar of a 7 (by eye)
 FIGURE_GAP = 0.2  # least x-heights between two figures (by eye)
 MAX_FIGURE_SHIFT = 0.8  # most x-heights by which a figure is moved (by eye)
 MAX_SHARED = 0.2  # fraction of a stroke's points in the next figure that joins it (by eye)
@@ -659,7 +660,9 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
     owners = [int(np.bincount(indices).argmax()) for indices in letters.indices]
     for k, (stroke, owner) in enumerate(zip(strokes, owners, strict=True)):
         before = [other for n, other in enumerate(strokes) if owners[n] == owner - 1]
-        if is_flat(stroke) and before and stroke[:, 0].mean() < span(before)[1]:
+        own = [other for n, other in enumerate(strokes) if owners[n] == owner and n != k]
+        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT and before and own
+        if is_bar and span([stroke])[0] < span(before)[1] and stroke[:, 0].mean() < span(own)[0]:
             owners[k] = owner - 1  # The bar of a 7 is made late.
     for index in range(1, len(text)):
         pair = [[k for k, owner in enumerate(owners) if owner == n] for n in (index - 1, index)]
