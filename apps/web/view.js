@@ -6,13 +6,15 @@ const POLL_TIME = 2000; // ms from one question what is new to the next
 const TYPING_TIME = 120; // ms after the last key until a search begins (assumed)
 const SAID_TIME = 15_000; // ms that a message stays (assumed); Ctrl+Z works for longer
 const FIRST = 10, MORE = 60; // hits of the first answer, which is fast, and of the next ones
+const PAUSE = 400; // ms without a key, after which keys are meant for what is shown (assumed)
 const MAX_PARTS = 500; // parts of pages that are kept (assumed: 50 kB each)
 const token = location.search.slice(1), filters = find("#filters"), editor = find("#word");
 const parts = new Map(); // promises of the parts of pages that clippings show, by address
 let state = {}, count = FIRST, shown; // `shown`: the open page
 let asked = 0, opened = 0, drawnLast = 0; // numbers of a search, of a request for a page
 let edited = null, isTour = false; // the open word; whether doubtful words are gone through
-let place = "", isSaving = false; // the address of the marked word; whether a word is being saved
+let place = ""; // the address of the marked word
+let isBusy = false, dropped = -Infinity; // whether the word takes no keys; when it dropped the last
 const undoable = []; // how to take back each correction
 
 async function ask(what, values, body) {
@@ -214,7 +216,7 @@ async function open() {
   const mine = ++opened, {name, number, row, word, ...rest} = given();
   if (typing === null) for (const field of filters.elements)
     if (field.type === "checkbox") field.checked = Boolean(rest[field.name]);
-    else if (field.name && field !== document.activeElement) field.value = rest[field.name] ?? "";
+    else if (field.name && field.value !== (rest[field.name] ?? "")) field.value = rest[field.name] ?? "";
   find("#found").hidden = Boolean(name);
   find("#page").hidden = !name;
   if (!name) {
@@ -226,6 +228,10 @@ async function open() {
   }
   const {version} = state, isOpen = isShown(name, number);
   if (isOpen) openWord(Number(row), Number(word)); // at once; what has changed follows
+  else if (edited) {
+    edited.place = ""; // so that the next word is a new one
+    setBusy(true);
+  }
   if (isOpen && shown.version === version) return;
   const page = await ask("page", {name, number}).catch((error) => error);
   await released;
@@ -256,31 +262,54 @@ function openWord(row, word) {
   if (place !== before) marked[0].scrollIntoView({block: "start"});
   if (!given().edit) {
     closeWord();
-    if (!document.activeElement.checkVisibility() || document.activeElement === document.body)
+    const {activeElement} = document;
+    if (place !== before || activeElement === document.body || !activeElement.checkVisibility())
       marked[1].focus({preventScroll: true});
     return;
   }
-  const isNew = edited?.place !== place, hasChanged = isNew || editor.text.value === edited.text;
-  edited = {...values, name: shown.name, address, place};
+  const isNew = edited?.place !== place, {value, selectionStart, selectionEnd} = editor.text;
+  const isTouched = !isNew && (edited.isTyped || selectionStart > 0 || selectionEnd < value.length);
+  if (isTouched && edited.ink !== values.ink) return; // what is typed is not for other ink
+  edited = {...values, name: shown.name, address, place, isTyped: !isNew && edited.isTyped};
   find("#read-as").textContent = about(values);
   find("#others").replaceChildren(...(values.ink ? values.others : []).map((text) =>
     button(text, () => correct(text))));
   find("#as-read").hidden = values.read === null;
   for (const each of editor.querySelectorAll("input, .main, #no-word")) each.disabled = !values.ink;
-  if (hasChanged && editor.text.value !== values.text) editor.text.value = values.text;
   editor.hidden = false;
-  if (!isNew) return; // what is typed stays
+  if (!isTouched && (isNew || value !== values.text)) {
+    editor.text.value = values.text;
+    editor.text.select(); // so that what is typed next replaces it
+  }
+  if (!isNew) return;
   find("#refused").textContent = "";
   const ink = find("#word-ink");
   ink.replaceChildren(clipping(shown, values.box, shown.rows[row - 1].words, sizeOf(ink)));
   editor.text.focus({preventScroll: true});
-  editor.text.select();
+  release();
+}
+
+let releasing; // the timer of `release`
+
+/** While a word is saved, or the next one is looked for, keys and buttons change nothing. */
+function setBusy(value) {
+  clearTimeout(releasing);
+  isBusy = value;
+  editor.classList.toggle("busy", value);
+}
+
+/** Take keys again, when who types has had time to see that the word is another one. */
+function release() {
+  const rest = dropped + PAUSE - performance.now();
+  setBusy(rest > 0);
+  if (isBusy) releasing = setTimeout(release, rest);
 }
 
 function closeWord() {
   if (editor.contains(document.activeElement)) document.activeElement.blur();
   editor.hidden = true;
   edited = null;
+  setBusy(false);
 }
 
 function leaveWord() {
@@ -291,20 +320,20 @@ function leaveWord() {
 
 /** Correct the open word. Null removes its correction. */
 async function correct(text) {
-  if (isSaving) return; // Enter was pressed twice
+  if (isBusy) return; // Enter was pressed twice, or another word is on its way
   const {name, address, ink, place: saved} = edited;
-  isSaving = true;
-  try {
-    const done = await ask("correct", {}, {name, address, ink, text}).catch((error) => {
-      find("#refused").textContent = `Not saved: ${error.message}`;
-    });
-    if (!done) return;
-    undoable.push({name, address, ink, text: done.before, undone: done.now});
-    state.version = done.version; // so that the page is asked for again
-    say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
-    if (edited?.place !== saved) await open(); // another word was opened meanwhile
-    else await (isTour ? go(1) : leaveWord());
-  } finally { isSaving = false; }
+  setBusy(true);
+  const done = await ask("correct", {}, {name, address, ink, text}).catch((error) => {
+    if (edited?.place !== saved) return say(`Not saved: ${error.message}`);
+    find("#refused").textContent = `Not saved: ${error.message}`;
+    setBusy(false);
+  });
+  if (!done) return;
+  undoable.push({name, address, ink, text: done.before, undone: done.now});
+  state.version = done.version; // so that the page is asked for again
+  say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
+  if (edited?.place !== saved) await open(); // another word was opened meanwhile
+  else await (isTour ? go(1) : leaveWord());
 }
 
 /** Take the last correction back. */
@@ -338,11 +367,14 @@ async function go(step) {
   applyFilters();
   const {name = "", number = 0, row = 0, word = 0, folder = "", since = "", until = ""} = given();
   const address = [number, row, word].join(":");
-  const found = await ask("doubtful", {name, address, step, folder, since, until});
+  setBusy(Boolean(edited));
+  const found = await ask("doubtful", {name, address, step, folder, since, until})
+    .catch((error) => { setBusy(false); throw error; });
   if (!isTour) return; // left meanwhile
   if (!found.name) {
     say(!name ? "There are no doubtful words." : step > 0 ? "No more doubtful words."
       : "This is the first doubtful word.");
+    setBusy(false);
     return step > 0 && leaveWord();
   }
   const [page, nextRow, nextWord] = found.address;
@@ -405,10 +437,16 @@ filters.addEventListener("input", () => {
     open().catch(show);
   }, TYPING_TIME);
 });
+editor.text.addEventListener("beforeinput", (event) => {
+  if (!isBusy) return;
+  event.preventDefault();
+  if (event.data) dropped = performance.now();
+});
+editor.text.addEventListener("input", () => { if (edited) edited.isTyped = true; });
 filters.addEventListener("submit", (event) => event.preventDefault());
 editor.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (edited?.ink) correct(editor.text.value.trim());
+  if (edited?.ink && !isBusy) correct(editor.text.value.trim());
 });
 find("#no-word").onclick = () => correct("");
 find("#as-read").onclick = () => correct(null);
@@ -425,6 +463,7 @@ function choose(step) {
   const texts = [...new Set([edited.text, ...edited.others])];
   const index = texts.indexOf(editor.text.value);
   editor.text.value = texts[(index + step + texts.length) % texts.length];
+  edited.isTyped = true;
   editor.text.select();
 }
 
@@ -441,13 +480,14 @@ window.addEventListener("keydown", (event) => {
   const {key, target} = event, isField = isTyped(target);
   const vertical = {ArrowDown: 1, ArrowUp: -1}[key], far = {PageDown: 1, PageUp: -1}[key];
   const inWord = target === editor.text;
+  if (key === "Enter" && event.repeat && editor.contains(target)) return event.preventDefault();
   let act;
   if (key === "Escape" && given().name) act = given().edit ? leaveWord : () => visit(NOWHERE);
   else if (key === "Escape" && target === filters.q) act = () => target.blur();
   else if ((event.ctrlKey || event.metaKey) && key === "z" && !isField) act = takeBack;
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
-  else if (inWord && vertical) act = () => choose(vertical);
-  else if (edited && far) act = () => go(far);
+  else if (inWord && vertical && !isBusy) act = () => choose(vertical);
+  else if (edited && far && !isBusy) act = () => go(far);
   else if (vertical && !given().name && (!isField || target === filters.q)) act = () => moveAmongHits(vertical);
   else if (!isField && key === "/") act = () => { filters.q.focus(); filters.q.select(); };
   else if (!isField && {n: 1, p: -1}[key]) act = () => go({n: 1, p: -1}[key]);

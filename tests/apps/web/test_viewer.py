@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import random
 import re
 import shutil
 import threading
+import time
 from dataclasses import replace
 from functools import cache
 from http.client import HTTPConnection
@@ -251,6 +253,51 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     page.wait_for_function("() => document.querySelectorAll('.card').length === 1")
     page.close()
     assert errors == []
+
+
+def late(answer, generator):
+    """A method of a viewer that answers late."""
+
+    def answers(*arguments):
+        time.sleep(generator.uniform(0, 0.25))
+        return answer(*arguments)
+
+    return answers
+
+
+def test_a_word_typed_while_answers_come_late_is_saved_as_it_was_typed(
+    context, served, monkeypatch
+):
+    viewer, server = served
+    name, generator = "2024/note 1.xopp", random.Random(1)
+    words = words_of(viewer, name)
+    before, corrected = stored(viewer), set()
+    for method in ("page", "correct", "doubtful", "state"):
+        monkeypatch.setattr(viewer, method, late(getattr(viewer, method), generator))
+    correct = type(viewer).correct.__get__(viewer)  # as another window, at once
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/?{server.token}#name={name}&number=1")
+    for index, (address, word) in enumerate([*words.items()][:8]):
+        text, row = f"Vauxhall{index}", f"row={address[1]}&word={address[2]}"
+        correct(name, address, word["ink"], "Vausehall")
+        page.evaluate(f"location.hash = 'name={name}&number=1&{row}&edit=1'")
+        page.wait_for_function(f"() => document.activeElement.name === 'text' && {index + 1}")
+        page.wait_for_timeout(generator.uniform(0, 150))
+        page.keyboard.type(text, delay=generator.uniform(0, 40))
+        with page.expect_response("**/api/correct"):
+            page.keyboard.press("Enter")
+        corrected.add(text)
+        assert {text for text in stored(viewer) if "Vau" in text} == corrected
+
+    # Who types on while the next doubtful word is looked for corrects no word that he has not seen.
+    page.click("#doubtful")
+    page.wait_for_selector("[name=text]:focus")
+    for _ in range(4):
+        page.keyboard.type("Vauxhall", delay=generator.uniform(0, 60))
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(600)
+    page.close()
+    assert stored(viewer) - before <= corrected | {"Vauxhall"}
 
 
 def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served):
