@@ -22,8 +22,10 @@ KINDS = ("shape", DRAWING, LABEL, UNREAD)
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing: its box with a margin, the numbers of its strokes, and the rows that label it."""
+    """A drawing: what it is, its box with a margin, the numbers of its strokes, and the rows that
+    label it."""
 
+    title: str
     box: Box
     strokes: Sequence[int]
     labels: Sequence[PageRow]
@@ -55,7 +57,9 @@ def drawings_of(page: InkPage, text: PageText) -> list[Drawing]:
             continue
         size = np.array([page.width, page.height])
         low, high = np.maximum(box[0] - MARGIN * unit, 0), np.minimum(box[1] + MARGIN * unit, size)
-        drawings.append(Drawing((*low.tolist(), *high.tolist()), strokes, labels))
+        is_unread = all(text.kinds[number] == UNREAD for number in strokes)
+        title = "Not read" if is_unread else "Drawing"
+        drawings.append(Drawing(title, (*low.tolist(), *high.tolist()), strokes, labels))
     return sorted(drawings, key=lambda drawing: drawing.box[1])
 
 

@@ -111,8 +111,10 @@ class Vault:
                 part = self._picture(file, f"{number}.{index}")
                 write(part, _sealed_picture(drawing.of(page), drawing.box))
                 words = ", ".join(row.text for row in drawing.labels)
-                title = escaped(f"Drawing: {words}" if words else f"Drawing {index}")
-                drawn.append((drawing.box, f"![{title}]({relative_address(part, file.parent)})"))
+                title = f"{drawing.title}: {words}" if words else f"{drawing.title} {index}"
+                drawn.append(
+                    (drawing.box, f"![{escaped(title)}]({relative_address(part, file.parent)})")
+                )
             labels = [row for drawing in drawings for row in drawing.labels]
             prose = replace(text, rows=tuple(row for row in text.rows if row not in labels))
             form = TextForm(is_prose=True)
