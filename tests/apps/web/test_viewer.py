@@ -374,6 +374,11 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     page.wait_for_selector("#found >> text=Searching for “the”")
     assert not page.locator("#found .hit").count()
     page.unroute("**/api/search?*")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto("about:blank")
+    page.goto(f"{address}#q=the")
+    page.wait_for_selector(".hit .clip svg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
     # A word that is wrong is corrected, and the list of the others comes back.
     page.goto("about:blank")
     page.goto(f"{address}#doubtful=1")
