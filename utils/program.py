@@ -68,9 +68,11 @@ def open_in_program(path: Path) -> None:
     if sys.platform == "win32":
         return os.startfile(path)
     opener = "open" if sys.platform == "darwin" else "xdg-open"
-    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    words, none = [opener, os.path.abspath(path)], subprocess.DEVNULL
     try:
-        process = subprocess.Popen([opener, os.path.abspath(path)], start_new_session=True, **quiet)
+        process = subprocess.Popen(
+            words, stdin=none, stdout=none, stderr=none, start_new_session=True
+        )
     except OSError:
         raise UserError(f"{opener} is not installed; open {path} yourself") from None
     with suppress(subprocess.TimeoutExpired):  # The program itself may be what is waited for.
