@@ -303,7 +303,8 @@ async function poll() {
     const doing = left ? `Reading ${left} of ${notes + left} notes … `
       : state.isLooking ? "Looking at the folder … " : "";
     find("#about").replaceChildren(doing,
-      `${notes} notes, ${pages} pages, ${words.toLocaleString()} words, ${unsure} doubtful `,
+      `${notes.toLocaleString()} notes, ${pages.toLocaleString()} pages, `,
+      `${words.toLocaleString()} words, ${unsure.toLocaleString()} doubtful `,
       create("span", {className: "fault"}, problem));
     showFaults(state);
     if (state.version !== earlier || state.isLooking !== isLooking) await open();

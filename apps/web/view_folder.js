@@ -181,10 +181,10 @@ function cardAt(index) {
 
 const keyOf = ({name, stamp}) => `${stamp} ${name}`;
 
-/** Ask for the thumbnails of the cards that are still there, the last ones first. */
+/** Ask for the thumbnails of the cards that are still there, from the top. */
 function askForThumbnails() {
   while (numAsked < MAX_ASKED && waiting.length) {
-    const card = waiting.pop(), key = keyOf(card.note);
+    const card = waiting.shift(), key = keyOf(card.note);
     if (!card.isConnected) continue;
     if (thumbnails.size > MAX_THUMBNAILS) thumbnails.clear();
     if (!thumbnails.has(key)) thumbnails.set(key, ask("thumbnail", {name: card.note.name}));
