@@ -27,7 +27,7 @@ STAND_INS = TURNED | {
 """For each sign that is drawn, the sign that the network writes."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
-TALL_HEIGHTS = (1.4, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
+TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
 MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
 
