@@ -28,12 +28,6 @@ from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 
 log = logging.getLogger(__name__)
 
-SAMPLER_ARGUMENTS = (
-    *("seed", "lengths", "batch_size", "bucket", "shuffle", "batch_points", "window", "shards"),
-    "hands",
-)
-"""The arguments that are supplied to a user's sampler of training batches."""
-
 
 @dataclass(kw_only=True, eq=False)
 class HandwritingDataLoader:

@@ -267,29 +267,82 @@ def _within(bound: Bound) -> Iterator[Any]:
     yield bound
 
 
-def chosen_class(choice: Choice, name: str) -> type | None:
-    """Return the class `name` of a choice; None if the app that has it is missing."""
-    if not isinstance(choice, str):
-        return choice
-    try:
-        return getattr(import_module(choice), name)
-    except ModuleNotFoundError as error:
-        if choice.startswith(str(error.name)):
-            return None
-        raise
+FROM_PROGRAM = {
+    "BaseDataset": ("origin",),
+    "BaseLoss": ("model",),
+    "BaseMetric": ("model",),
+    "BaseModel": ("normalisation", "alphabet", "extras"),
+    "BaseSampler": (
+        *("seed", "lengths", "batch_size", "bucket", "shuffle", "batch_points", "window"),
+        *("shards", "hands"),
+    ),
+    "BaseTrainer": ("parts",),
+    # torch's schedules take the number of steps of the whole run as `steps`.
+    "LRScheduler": ("optimizer", "steps", "total_steps", "last_epoch"),
+    "Optimizer": ("params",),
+}
+"""By the name of a base class, the arguments that the program supplies to its subclasses."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The classes that a config may name, and their arguments."""
+
+    packages: Sequence[types.ModuleType] = ()
+    """The packages whose exported classes may be named."""
+    apps: Mapping[str, tuple[type, str]] = field(default_factory=dict)
+    """By name, further classes: the base class, and the module, which is imported when a config
+    names the class."""
+    signatures: Mapping[type, Signature] = field(default_factory=dict)
+    """Classes that do not follow the convention, and their arguments."""
+    from_program: Mapping[str, Collection[str]] = field(default_factory=lambda: FROM_PROGRAM)
+
+    def choices(self, base: Annotation) -> dict[str, Choice]:
+        """Return the subclasses of `base` that a config may name, also of the user's modules, by
+        name; {} if it is no class."""
+        if not isinstance(base, type):
+            return {}
+        classes: dict[str, Choice] = {
+            name: module for name, (kind, module) in self.apps.items() if issubclass(kind, base)
+        }
+        # Without functions: their modules would be imported, one of which needs matplotlib.
+        offered = [
+            getattr(package, name)
+            for package in self.packages
+            for name in package.__all__
+            if name[0].isupper()
+        ]
+        for cls in (*offered, *self.signatures, *user_modules.classes()):
+            if not issubclass(cls, base):
+                continue
+            if (other := classes.setdefault(cls.__name__, cls)) is not cls:
+                place = other if isinstance(other, str) else other.__module__
+                problem = f"also has a class {cls.__name__}; rename one of the two"
+                raise UserError(f"{cls.__module__}.py: {place} {problem}")
+        return classes
+
+    def chosen(self, base: Annotation, name: str) -> type | None:
+        """Return the class that a config names; None if the app that has it is missing."""
+        choice = self.choices(base)[name]
+        if not isinstance(choice, str):
+            return choice
+        try:
+            return getattr(import_module(choice), name)
+        except ModuleNotFoundError as error:
+            if choice.startswith(str(error.name)):
+                return None
+            raise
+
+    def signature(self, cls: type) -> Signature:
+        """Return the arguments of a class's constructor."""
+        return self.signatures.get(cls) or signature_of(cls)
 
 
 @dataclass(frozen=True)
 class Binder:
     """Binds plain values to annotations."""
 
-    choices: Callable[[Annotation], Mapping[str, Choice]] = lambda _: {}
-    """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
-    is not a class."""
-    from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
-    """By base class, the names of the arguments that the program supplies to its subclasses."""
-    signatures: Mapping[type, Signature] = field(default_factory=dict)
-    """The signatures of classes that do not follow the convention."""
+    registry: Registry = field(default_factory=Registry)
     hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
     """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
     grouped: Collection[type] = ()
@@ -297,10 +350,6 @@ class Binder:
     referable: Mapping[str, Any] = field(default_factory=dict)
     """By name, the bound classes of objects whose names may stand in the place of an object, or
     faults."""
-
-    def signature(self, cls: type) -> Signature:
-        """Return the arguments of a class's constructor."""
-        return self.hook(cls, self.signatures.get(cls) or signature_of(cls))
 
     def bind(self, annotation: Annotation, value: Json, key: str) -> Bound:
         """Return the bound value of the plain value at a key; no object is built.
@@ -345,7 +394,7 @@ class Binder:
         if origin is type:
             bound = self._bind_object(members[0], value, key)
             return replace(bound, is_built_later=True) if isinstance(bound, BoundClass) else bound
-        if self.choices(annotation):
+        if self.registry.choices(annotation):
             return self._bind_object(annotation, value, key)
         return self._misfit(annotation, value, key)
 
@@ -361,7 +410,7 @@ class Binder:
 
     def _bind_plain(self, annotation: Annotation, value: Json, key: str) -> Bound:
         """Bind a value that is neither an object nor a list of JSON."""
-        if isinstance(value, str) and value in self.referable and self.choices(annotation):
+        if isinstance(value, str) and value in self.referable and self.registry.choices(annotation):
             bound_class = self.referable[value]
             if isinstance(bound_class, ConfigFault) or issubclass(bound_class.cls, annotation):
                 return Reference(bound_class)
@@ -438,7 +487,8 @@ class Binder:
 
     def _bind_class(self, base: type, kind: Json, args: Json, key: str) -> BoundClass | ConfigFault:
         """Bind the arguments of an object of the class `kind`."""
-        classes, from_program = self.choices(base), self.from_program.get(base, ())
+        classes = self.registry.choices(base)
+        from_program = self.registry.from_program.get(base.__name__, ())
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
@@ -446,11 +496,11 @@ class Binder:
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {own.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
-        cls = chosen_class(classes[kind], kind)
+        cls = self.registry.chosen(base, kind)
         if cls is None:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature = self.signature(cls)
+        signature = self.hook(cls, self.registry.signature(cls))
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -500,7 +550,7 @@ class Binder:
             return f"an object, each key a string, each value {self.described(members[1])}"
         if annotation in DESCRIPTIONS:
             return DESCRIPTIONS[annotation]
-        if not self.choices(annotation):
+        if not self.registry.choices(annotation):
             return ""
         names = f", or a name before it: {', '.join(self.referable)}" if self.referable else ""
         return OBJECT_DESCRIPTION + names
