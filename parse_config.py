@@ -33,9 +33,8 @@ from base.config.binder import (
     faults,
     references,
 )
-from base.config.plan import CACHE, Plan
+from base.config.plan import CACHE, Override, Plan, read_config
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.values import Override, read_config
 from base.run.training_parts import TrainingSettings
 from base.step.evaluation import logged_names
 from base.step.trying import try_steps

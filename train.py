@@ -32,12 +32,11 @@ from base.run.checkpoint import Checkpoint, newest_checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
-from base.run.start import Start
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
 from commands.train import hash_trial, sweep
-from commands.train.start import resolve_start
+from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging

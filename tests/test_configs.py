@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from base.config.values import Override, read_config
+from base.config.plan import Override, read_config
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
 from commands.shared.options import typed_override

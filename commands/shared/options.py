@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.config.values import Override
+from base.config.plan import Override
 from utils import checks, strict_json
 from utils.checks import DEVICES, ConfigFault, UserError, device_name
 

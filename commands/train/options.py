@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from base.config.values import Override, read_config
+from base.config.plan import Override, read_config
 from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
