@@ -22,12 +22,11 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import InitialNetwork
+from base.base_dataset import InitialNetwork, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.data.preparation import Preparing
 from base.run.checkpoint import Checkpoint, newest_checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all

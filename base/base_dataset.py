@@ -14,9 +14,7 @@ import numpy as np
 import torch
 
 from base.base_transform import BaseTransform
-from base.data.extras import ExtraShapes, shapes_of
-from base.data.preparation import Preparing
-from base.data.samples import Samples
+from base.data.samples import ExtraShapes, Samples, shapes_of
 from ink.alphabet import nfc, table
 from ink.sample import Sample
 from utils.checks import DataError, UserError
@@ -165,6 +163,20 @@ class InitialNetwork(NamedTuple):
     """The device to compute on."""
     is_resumed: bool
     """Whether the run of the checkpoint goes on; otherwise a new run begins."""
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """How data are prepared before a training: the number of processes and the part of the
+    data that they prepare."""
+
+    workers: int = 1
+    """How data are prepared before a training: the number of processes that parse side by side."""
+    part: int = 1
+    """The number of the part, from 1 to `parts`."""
+    parts: int = 1
+    is_examined: bool = False
+    """Whether files that exist are compared with their digests; else only their sizes are."""
 
 
 class BaseDataset(ABC):

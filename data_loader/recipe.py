@@ -8,10 +8,9 @@ from inspect import Parameter
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
 from base.base_transform import BaseTransform
 from base.config.binder import Signature
-from base.data.preparation import Preparing
 from base.data.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.scaling import scaled, typical_height

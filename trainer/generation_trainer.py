@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
-from base.data.extras import stacked
+from base.data.samples import stacked
 from base.run.digest import tensors_in
 from base.run.run_state import Sums
 from data_loader.checking import check_texts

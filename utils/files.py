@@ -324,3 +324,16 @@ def _safe_name(part: str, safe: str) -> str:
     if cut == os.fsencode(part):
         return part
     return f"{cut.decode(errors='ignore')} {hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}"
+
+
+def content_digest(file: Path) -> str:
+    """Return a digest of a file's content; raises an OSError."""
+    with open_file(file) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of_file(file: Path) -> str | None:
+    """Return a digest of a file's content; None if it cannot be read."""
+    with suppress(OSError):
+        return content_digest(file)
+    return None

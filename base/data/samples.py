@@ -1,4 +1,5 @@
-"""Defines sequences of samples, each of which is read or made when it is asked for."""
+"""Defines sequences of samples, each of which is read or made when it is asked for, and the extras
+of samples: arrays of fixed shape that networks take."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -6,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.checks import first_line
+from utils.checks import DataError, first_line
 from utils.files import atomic_write, check_regular
 
 
@@ -327,3 +328,41 @@ class Samples(Sequence[Sample]):
         if not self.ranges or self.key is None:
             return make()
         return self.ranges[0].store.cached(f"{name}-{self.key}", make)
+
+
+class ExtraShapes(dict[str, tuple[int, ...]]):
+    """The shapes of extras by name; an extra is an array of fixed shape that a network takes."""
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        super().__init__({name: tuple(shape) for name, shape in shapes.items()})
+
+    def __missing__(self, name: str) -> NoReturn:
+        where = "the samples, or its attribute `extras`,"
+        raise DataError(f"the network takes the extra {name!r}; {where} have {self}")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"
+
+
+def shapes_of(samples: Iterable[Sample]) -> ExtraShapes:
+    """Return the shapes of the extras of samples, by name.
+
+    Raises:
+        DataError: if the names or shapes of a sample's extras differ from the first sample's.
+    """
+    first, expected = "", ExtraShapes({})
+    for number, sample in enumerate(samples):
+        shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
+        if not number:
+            first, expected = sample.name, shapes
+        elif shapes != expected:
+            raise DataError(f"{sample.name} has {shapes}, but {first}, the first, has {expected}")
+    return expected
+
+
+def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the extras of samples by name, each `(samples, ...)` float32; see `shapes_of`."""
+    return {
+        name: np.stack([sample.extras[name] for sample in samples])
+        for name in sorted(shapes_of(samples))
+    }

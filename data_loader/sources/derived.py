@@ -6,11 +6,10 @@ from typing import Any
 
 from base.base_dataset import BaseDataset
 from base.data.samples import Samples
-from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.keys import code_of, options_key
 from data_loader.sources.preparing import ShardSource, prepared
 from ink.formats.parsed import Parsed
-from utils.files import user_cache
+from utils.files import digest_of_file, user_cache
 
 
 def make_samples(

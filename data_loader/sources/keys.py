@@ -11,7 +11,7 @@ from pathlib import Path
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from data_loader.sources.fetching import digest_of_file
+from utils.files import digest_of_file
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:

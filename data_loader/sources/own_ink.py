@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from base import distributed
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from base.data.samples import Samples
 from data_loader.sources.keys import code_of, fingerprint
 from data_loader.sources.preparing import ShardSource, prepared

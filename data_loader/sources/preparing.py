@@ -20,20 +20,21 @@ from typing import Any
 import numpy as np
 
 from base import distributed
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from base.data.samples import Column
-from data_loader.sources.fetching import INDEX
 from data_loader.sources.processes import in_processes
-from data_loader.sources.shard_checks import check_records, read_json
-from data_loader.sources.shard_writing import write_shard
 from data_loader.sources.shards import (
     FORMAT_VERSION,
+    INDEX,
     LENGTHS,
     ORDER,
     Shard,
     Shards,
+    check_records,
     is_whole,
     open_shards,
+    read_json,
+    write_shard,
 )
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
