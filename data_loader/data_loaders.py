@@ -14,10 +14,9 @@ from base.base_transform import BaseTransform
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
-from data_loader.batch_dataset import BatchDataset, Features
+from data_loader.batch_dataset import BatchDataset, Features, preprocessed_samples
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from data_loader.checking import check_alphabet, load_checked
-from data_loader.preprocessing import preprocessed_samples
 from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.source import listed_lines, listed_names
 from data_loader.sources.splits import choose_subset

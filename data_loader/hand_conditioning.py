@@ -13,7 +13,7 @@ import numpy as np
 from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.keys import code_of
+from data_loader.sources.preparing import code_of
 from ink import guard
 from ink.formats.arrays import read_arrays
 from ink.formats.faults import Fault

@@ -14,7 +14,7 @@ from base.config.binder import Signature
 from base.data.samples import Samples
 from data_loader.checking import load_checked
 from data_loader.scaling import scaled, typical_height
-from data_loader.sources.derived import make_derived
+from data_loader.sources.preparing import cached
 from ink.formats.parsed import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of
 
@@ -76,11 +76,12 @@ class Source(BaseDataset):
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
         grid, parents = main.quantisation_step, [*loaded.samples.values()]
-        scaled_lines, counts = make_derived(
-            self.dataset,
+        scaled_lines, counts = cached(
+            type(self.dataset).__name__,
+            [self.dataset],
             parents,
-            ["like", factor, grid],
             lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
+            depends=["like", factor, grid],
         )
         samples = loaded.derived(scaled_lines, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
@@ -289,9 +290,10 @@ class ExtendedDataset(BaseDataset):
         depends: Sequence[object] = (),
     ) -> Loaded:
         """Return `main` with the derived training lines that `read` yields, and with their summary,
-        the only note of `read`; see `make_derived`."""
+        the only note of `read`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        lines, (summary,) = make_derived(self, parents, depends, read)
+        kind = type(self).__name__
+        lines, (summary,) = cached(kind, [self], parents, read, depends=depends)
         return with_lines(main, lines, summary)
 
 

@@ -188,7 +188,7 @@ class Shards(Store):
 
     @property
     def notes(self) -> list[Any]:
-        """The notes about derived samples, see `derived.make_samples`."""
+        """The notes about derived samples, see `preparing.cached`."""
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:

@@ -16,8 +16,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.data.samples import Samples
 from data_loader.sources.fetching import ADDRESS, Fetched
-from data_loader.sources.keys import code_of, fingerprint
-from data_loader.sources.preparing import IDENTITY, ShardSource, prepared
+from data_loader.sources.preparing import IDENTITY, ShardSource, code_of, fingerprint, prepared
 from data_loader.sources.shards import Shards, open_copied
 from data_loader.sources.splits import FRACTIONS, check_fractions, choose_subset, divide
 from ink.formats.checks import decode

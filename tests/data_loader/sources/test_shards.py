@@ -14,8 +14,7 @@ from base.base_dataset import Loaded, Preparing
 from base.data.samples import Samples
 from data_loader import InkMLDataset
 from data_loader.sources import preparing, shards
-from data_loader.sources.derived import make_samples
-from data_loader.sources.preparing import ShardSource, prepared
+from data_loader.sources.preparing import ShardSource, cached, prepared
 from data_loader.sources.shards import open_shards
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
@@ -238,7 +237,7 @@ def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_chang
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        samples, notes = make_samples("lines", [parent], {"n": key}, [block], read)
+        samples, notes = cached("lines", [], [parent], read, depends=[key], blocks=[(block,)])
         assert [sample.name for sample in samples] == ["b", "a"] and notes == ["two", [1, 1]]
         assert len(read.blocks) == count
 
