@@ -22,7 +22,7 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import InitialNetwork, Preparing
+from base.base_dataset import Facts, InitialNetwork, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -211,9 +211,9 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a new trainer with new parts, and with the initial weights of a new run."""
     plan, settings = start.plan, settings_of(start.plan)
-    units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    units["extras"] = start.network_arguments.get("extras") or data.loaded.extras
-    model = plan.build("arch", **units)
+    extras = start.network_arguments.get("extras") or data.loaded.extras
+    facts = Facts(data.normalisation, data.alphabet, extras, data.loaded.canonical)
+    model = plan.build("arch", **vars(facts))
     if not start.is_resumed:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
@@ -233,6 +233,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         valid_loader=data.validation_loader(model.features),
         run=start.run,
         device=device,
+        facts=facts,
         checkpoint_header=checkpoint_header(start, data, model, device),
         resolved_config=resolved_config(plan),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,

@@ -15,7 +15,8 @@ import torch
 
 from base.base_transform import BaseTransform
 from base.data.samples import ExtraShapes, Samples, shapes_of
-from ink.alphabet import nfc, table
+from ink.alphabet import Alphabet, nfc, table
+from ink.normalisation import Normalisation
 from ink.sample import Sample
 from utils.checks import DataError, UserError
 from utils.strict_json import Json, children
@@ -152,6 +153,18 @@ class Loaded:
         title = f"{len(counts)} different characters, the rare ones first"
         title += f"; * marks {len(new)} that the checkpoint does not know" if new else ""
         return "\n".join(filter(None, [title, table(counts, new)]))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of a run's data, which its network, trainer and checkpoints are given."""
+
+    normalisation: Normalisation
+    alphabet: Alphabet
+    extras: Mapping[str, tuple[int, ...]]
+    """The shapes, by name, of the extras that the network takes."""
+    canonical: tuple[float, float] | None = None
+    """See `Loaded.canonical`."""
 
 
 class InitialNetwork(NamedTuple):

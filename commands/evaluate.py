@@ -143,6 +143,7 @@ def score_user_metrics(
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
     import torch
 
+    from base.base_dataset import Facts
     from base.config import user_modules
     from base.run.checkpoint import load_checkpoint
     from base.run.run_folder import RunFolder
@@ -166,6 +167,7 @@ def score_user_metrics(
         valid_loader=loader,
         run=RunFolder.of(network.path) or RunFolder(config.name),  # Nothing is written there.
         device=network.device,
+        facts=Facts(data.normalisation, data.alphabet, network.model.extras, data.loaded.canonical),
         checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)

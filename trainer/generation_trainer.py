@@ -17,7 +17,6 @@ from base.data.samples import stacked
 from base.run.digest import tensors_in
 from base.run.run_state import Sums
 from data_loader.checking import check_texts
-from ink.normalisation import Normalisation
 from ink.sample import Sample
 from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from model.generation.generators import Output, masked_output
@@ -99,12 +98,11 @@ class GenerationTrainer(BaseTrainer):
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in the dataset's reference unit (`Loaded.canonical`),
         if the dataset has one."""
-        canonical = self.header["dataset"]["canonical"]
+        canonical = self.facts.canonical
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        normalisation = Normalisation.from_dict(self.header["normalisation"])
-        offset, name = normalisation.log_loss_offset(canonical), self.loss.name
+        offset, name = self.facts.normalisation.log_loss_offset(canonical), self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
     def _check_parts(self, batch: Batch, output: Output) -> None:
