@@ -4,10 +4,10 @@ The program supplies a constructor's parameters before `*`; a config may set the
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
 of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
 these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
-and `type[...]` of it for one that is made later. `Annotated[dict[str, X], hook]` is for objects
-by name, in which the name of one may stand in the place of a later object; `hook` is applied to
-the signatures of all classes in them. The description of an optimiser may also have `groups`: the
-arguments of some weights, by patterns of their names.
+and `type[...]` of it for one that is made later. `Annotated[dict[str, X], Holder]` is for objects
+by name, in which the name of one may stand in the place of a later object; a class `Holder` holds
+each of them, and its keyword-only arguments stand beside the object's own. The description of an
+optimiser may also have `groups`: the arguments of some weights, by patterns of their names.
 
 Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -111,6 +111,18 @@ def signature_of(cls: type) -> Signature:
         if Parameter.VAR_KEYWORD not in kinds:
             break
     return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
+
+
+def held(signature: Signature, holder: type) -> Signature:
+    """Return the arguments of an object that `holder(object, **own)` holds: those of the object,
+    and the keyword-only ones of `holder`."""
+    own = signature_of(holder).arguments
+
+    def construct(*supplied: Any, **arguments: Any) -> Any:
+        of_holder = {name: arguments.pop(name) for name in own if name in arguments}
+        return holder(signature.construct(*supplied, **arguments), **of_holder)
+
+    return replace(signature, arguments={**signature.arguments, **own}, construct=construct)
 
 
 def parameters_of(cls: type[Any]) -> list[Parameter]:
@@ -343,8 +355,8 @@ class Binder:
     """Binds plain values to annotations."""
 
     registry: Registry = field(default_factory=Registry)
-    hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
-    """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
+    holder: type | None = None
+    """The class that holds the object, if the object has a name."""
     grouped: Collection[type] = ()
     """The base classes whose descriptions may have `groups`."""
     referable: Mapping[str, Any] = field(default_factory=dict)
@@ -358,7 +370,7 @@ class Binder:
         |---|---|---|
         | `Any` | any | the value |
         | a union | any | what the first member gives that the value fits |
-        | `Annotated[dict[str, X], hook]` | object of objects | `NamedObjects` |
+        | `Annotated[dict[str, X], Holder]` | object of objects | `NamedObjects` |
         | `dict[str, X]` | object | a dict of bound values |
         | a base class | object with a type | `BoundClass` |
         | `type[X]` of a base class | object with a type | `BoundClass` that is built later |
@@ -387,7 +399,7 @@ class Binder:
     def _bind_mapping(self, annotation: Annotation, value: Config, key: str) -> Bound:
         """Bind an object of JSON: the description of an object, or values by name."""
         origin, members = origin_of(annotation)
-        if origin is Annotated and callable(members[1]):
+        if origin is Annotated and isinstance(members[1], type):
             return self._bind_named_objects(members[0], members[1], value, key)
         if origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
@@ -435,7 +447,7 @@ class Binder:
         return misfit
 
     def _bind_named_objects(
-        self, annotation: Annotation, hook: Callable[..., Any], value: Config, key: str
+        self, annotation: Annotation, holder: type, value: Config, key: str
     ) -> NamedObjects:
         """Bind an object of objects, or of nulls, by name."""
         bound = NamedObjects()
@@ -445,7 +457,7 @@ class Binder:
             referable |= {
                 other: faults(earlier)[0] for other, earlier in referable.items() if faults(earlier)
             }
-            binder = replace(self, hook=hook, referable=referable)
+            binder = replace(self, holder=holder, referable=referable)
             bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
         return bound
 
@@ -500,7 +512,9 @@ class Binder:
         if cls is None:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature = self.hook(cls, self.registry.signature(cls))
+        signature, inner = self.registry.signature(cls), self
+        if self.holder is not None:
+            signature, inner = held(signature, self.holder), replace(self, holder=None)
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -510,7 +524,9 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: inner._bind_argument(
+                signature, name, args.get(name, ABSENT), f"{key}.args.{name}"
+            )
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
@@ -532,7 +548,7 @@ class Binder:
     def described(self, annotation: Annotation) -> str:
         """Describe the plain values that fit `annotation`; "" if no plain value fits."""
         origin, members = origin_of(annotation)
-        if origin is Annotated and callable(members[1]):
+        if origin is Annotated and isinstance(members[1], type):
             return self.described(members[0])
         if origin is Annotated:
             return f"{DESCRIPTIONS[members[0]]} {members[1]}"

@@ -138,18 +138,30 @@ class Twin(Pen):
         self.other = other
 
 
-PENS = Annotated[dict[str, Pen | None], lambda cls, signature: signature]
+class Cup:
+    def __init__(self, pen: Pen, *, lid: bool = False) -> None:
+        self.pen, self.lid = pen, lid
+
+
+PENS = Annotated[dict[str, Pen | None], Cup]
 
 
 def bound_pens(second: Any) -> Any:
     first = {"type": "Pen"}
-    twin = {"type": "Twin", "args": {"other": second}}
+    twin = {"type": "Twin", "args": {"other": second, "lid": True}}
     return binder(Pen, Twin).bind(PENS, {"first": first, "none": None, "twin": twin}, "pens")
 
 
 def test_the_name_of_an_earlier_object_stands_for_the_object_itself():
     pens = built(bound_pens("first"))
-    assert pens["twin"].other is pens["first"] and pens["none"] is None
+    assert pens["twin"].pen.other is pens["first"] and pens["none"] is None
+
+
+def test_an_object_with_a_name_is_held_and_has_arguments_of_its_holder():
+    pens = built(bound_pens("first"))
+    assert (pens["twin"].lid, pens["first"].lid) == (True, False)
+    (fault,) = faults(binder(Pen).bind(Pen, {"type": "Pen", "args": {"lid": True}}, "pen"))
+    assert fault.expected.startswith("Pen takes no such argument")
 
 
 @pytest.mark.parametrize("name", ["twin", "none", "third"])
