@@ -8,7 +8,7 @@ if __name__ == "__main__":
 from commands.train import options as train_options
 
 if __name__ == "__main__":
-    train_options.refuse_faults()  # before the slow imports
+    ARGUMENTS = train_options.parsed()  # before the slow imports
 
 import argparse
 import gc
@@ -54,19 +54,28 @@ from utils.licences import combined
 log = logging.getLogger("train")
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the command line `words`, or that of the process, and return the exit status."""
+def main(words: list[str]) -> int:
+    """Run the command line `words`, and return the exit status."""
+    return reported(lambda: run(train_options.parse(words)))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a command line that is parsed, and return the exit status."""
+    with console.Signals(console.interrupt), distributed.started():
+        setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
+        for path in arguments.modules:
+            user_modules.load_module(path)
+        try:
+            return sweep.train_all(arguments, train) if arguments.sweeps else train(arguments)
+        except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
+            raise UserError(f"a part of one's own ends the program: {described(end)}") from end
+
+
+def reported(action: Callable[[], int]) -> int:
+    """Return the exit status of an action; an error is logged, and has a status of its own."""
     setup_logging()
     try:
-        arguments = train_options.parse(words)
-        with console.Signals(console.interrupt), distributed.started():
-            setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
-            for path in arguments.modules:
-                user_modules.load_module(path)
-            try:
-                return sweep.train_all(arguments, train) if arguments.sweeps else train(arguments)
-            except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
-                raise UserError(f"a part of one's own ends the program: {described(end)}") from end
+        return action()
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         is_refused = isinstance(error, UserError) or lacks_memory(error)
         status, message = 2 if is_refused else 1, str(error)
@@ -268,4 +277,4 @@ def checkpoint_header(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(partial(run, ARGUMENTS)))

@@ -33,9 +33,9 @@ EXAMPLES = f"""examples:
 """
 
 
-def refuse_faults(words: list[str] | None = None) -> None:
-    """End the process with status 2 if the command line `words`, or its own, has faults, or names
-    no file.
+def parsed(words: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line `words`, or that of the process; end the process with status 2 if it
+    has faults, or names no file.
 
     Of the processes that torchrun starts, the first alone names the fault.
     """
@@ -46,6 +46,7 @@ def refuse_faults(words: list[str] | None = None) -> None:
             read_config(Path(arguments.config))
         if arguments.resume:
             resolve_checkpoint(arguments.resume)
+        return arguments
     except UserError as error:
         logging.getLogger("train").error("%s", error)
         sys.exit(2)
