@@ -2,10 +2,9 @@
 of samples: arrays of fixed shape that networks take."""
 
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, overload
 
@@ -50,8 +49,8 @@ class Column(np.ndarray):
         return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
 
-class Store(ABC):
-    """Samples by number; each can be read or made without the others.
+class Store:
+    """Samples by number, in memory. A subclass reads or makes a sample when it is asked for.
 
     A subclass that knows lengths, strings or moments without the samples overrides their methods.
     """
@@ -61,9 +60,12 @@ class Store(ABC):
     folder: Path | None = None
     """The folder of the samples; folders of derived samples are next to it."""
 
-    @abstractmethod
+    def __init__(self, samples: Sequence[Sample] = ()) -> None:
+        self.samples = samples
+
     def sample(self, number: int) -> Sample:
         """Return a sample."""
+        return self.samples[number]
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of points of samples, `(samples,)` int."""
@@ -90,22 +92,12 @@ class Store(ABC):
 
     def take(self, numbers: np.ndarray) -> "Samples":
         """Return the samples with these numbers, in the order of the numbers."""
-        return Samples((ShardRange(self, numbers),))
-
-
-class _InMemory(Store):
-    """Samples in memory."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self.samples = samples
-
-    def sample(self, number: int) -> Sample:
-        return self.samples[number]
+        return Samples((Part(self, numbers),))
 
 
 @dataclass(frozen=True, eq=False)
-class ShardRange:
-    """Consecutive samples of `Samples` that are in one store."""
+class Part:
+    """Consecutive samples of `Samples` that are in one store, in memory or in files."""
 
     store: Store
     numbers: np.ndarray
@@ -116,7 +108,7 @@ class ShardRange:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def is_like(self, other: "ShardRange") -> bool:
+    def is_like(self, other: "Part") -> bool:
         """Return whether samples of equal numbers are the same samples."""
         return self.store is other.store and self.suffix == other.suffix
 
@@ -132,7 +124,7 @@ class Samples(Sequence[Sample]):
     Lengths, strings and moments of all samples come from the stores, without making the samples.
     """
 
-    ranges: tuple[ShardRange, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
@@ -148,7 +140,7 @@ class Samples(Sequence[Sample]):
             for split, samples in lists.items()
             if not isinstance(samples, Samples)
         }
-        store = _InMemory([*number_of])
+        store = Store([*number_of])
         by_split = {
             split: store.take(np.array(of)) if of else cls() for split, of in numbers.items()
         }
@@ -156,7 +148,7 @@ class Samples(Sequence[Sample]):
         return {split: by_split[split] for split in lists}
 
     def __len__(self) -> int:
-        return sum(map(len, self.ranges))
+        return sum(map(len, self.parts))
 
     @overload
     def __getitem__(self, place: int) -> Sample: ...
@@ -168,68 +160,46 @@ class Samples(Sequence[Sample]):
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         place = range(len(self))[place]  # may be counted from the end
-        for shard_range in self.ranges:
-            if place < len(shard_range):
-                return shard_range.sample(place)
-            place -= len(shard_range)
-        raise AssertionError("a place within the length is in a range")
+        for part in self.parts:
+            if place < len(part):
+                return part.sample(place)
+            place -= len(part)
+        raise AssertionError("a place within the length is in a part")
 
     def __iter__(self) -> Iterator[Sample]:
-        for shard_range in self.ranges:
-            yield from map(shard_range.sample, range(len(shard_range)))
+        for part in self.parts:
+            yield from map(part.sample, range(len(part)))
 
     def __add__(self, other: Iterable[Sample]) -> "Samples":
-        return Samples((*self.ranges, *Samples.of(other).ranges))
+        return Samples((*self.parts, *Samples.of(other).parts))
 
     def take(self, places: np.ndarray) -> "Samples":
         """Return the samples at these places, in the order of the places."""
-        starts = np.cumsum([0, *map(len, self.ranges)])
-        range_of = np.searchsorted(starts, places, side="right") - 1
-        ranges = []
-        for run in filter(len, np.split(places, np.flatnonzero(np.diff(range_of)) + 1)):
+        starts = np.cumsum([0, *map(len, self.parts)])
+        part_of = np.searchsorted(starts, places, side="right") - 1
+        parts = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
             number = int(np.searchsorted(starts, run[0], side="right")) - 1
-            shard_range = self.ranges[number]
-            ranges.append(replace(shard_range, numbers=shard_range.numbers[run - starts[number]]))
-        return Samples(tuple(ranges))
+            part = self.parts[number]
+            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
+        return Samples(tuple(parts))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
         """Return the samples at places that depend on `name` alone, and are cached."""
-        if len(self.ranges) != 1 or self.key is None:
+        if len(self.parts) != 1 or self.key is None:
             return self.take(places())
-        numbers = self.cached(name, lambda: self.ranges[0].numbers[places()])
-        return Samples((replace(self.ranges[0], numbers=numbers),))
-
-    def divided(
-        self, name: str, divide: Callable[[], tuple[Mapping[str, np.ndarray], Any]]
-    ) -> "tuple[dict[str, Samples], Any]":
-        """Return the samples of each split, and notes; both are cached.
-
-        Args:
-            name: a key of all on which the division depends, without the samples.
-            divide: returns the places of each split's samples, and the notes, as values of JSON.
-        """
-        divide = cache(divide)  # It is not called where files have both.
-        splits, notes = self.cached(name, lambda: [[*divide()[0]], divide()[1]])
-        samples = {
-            split: self.chosen(f"{name}-{split}", partial(lambda key: divide()[0][key], split))
-            for split in splits
-        }
-        return samples, notes
+        numbers = self.cached(name, lambda: self.parts[0].numbers[places()])
+        return Samples((replace(self.parts[0], numbers=numbers),))
 
     def with_suffix(self, suffix: str) -> "Samples":
         """Return the samples with a suffix at the end of their names."""
-        return Samples(
-            tuple(
-                replace(shard_range, suffix=shard_range.suffix + suffix)
-                for shard_range in self.ranges
-            )
-        )
+        return Samples(tuple(replace(part, suffix=part.suffix + suffix) for part in self.parts))
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for shard_range in self.ranges:
-            suffix = shard_range.suffix if field == "name" else ""
-            for value in shard_range.store.strings(field, shard_range.numbers):
+        for part in self.parts:
+            suffix = part.suffix if field == "name" else ""
+            for value in part.store.strings(field, part.numbers):
                 yield value + suffix if suffix else value
 
     @property
@@ -241,71 +211,65 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [shard_range.store.lengths(shard_range.numbers) for shard_range in self.ranges]
+        lengths = [part.store.lengths(part.numbers) for part in self.parts]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for shard_range in self.ranges:
-            shards.append(
-                shard_range.store.shards(shard_range.numbers) + 1 + shards[-1].max(initial=-1)
-            )
+        for part in self.parts:
+            shards.append(part.store.shards(part.numbers) + 1 + shards[-1].max(initial=-1))
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """The moments of each sample, for `Normalisation.merged`."""
-        for shard_range in self.ranges:
-            yield from shard_range.store.moments(shard_range.numbers)
+        for part in self.parts:
+            yield from part.store.moments(part.numbers)
 
     @property
     def stores(self) -> list[Store]:
-        """The store of each range."""
-        return [shard_range.store for shard_range in self.ranges]
+        """The store of each part."""
+        return [part.store for part in self.parts]
 
     @property
     def by_store(self) -> "list[Samples]":
-        """The samples of each range, as sequences of their own."""
-        return [Samples((shard_range,)) for shard_range in self.ranges]
+        """The samples of each part, as sequences of their own."""
+        return [Samples((part,)) for part in self.parts]
 
     @property
     def in_memory(self) -> "Samples":
         """The samples that are in memory."""
-        return Samples(
-            tuple(shard_range for shard_range in self.ranges if shard_range.store.key is None)
-        )
+        return Samples(tuple(part for part in self.parts if part.store.key is None))
 
     def without(self, others: "Samples") -> "Samples":
         """Return our samples that are not in `others`, deduplicated."""
-        ranges: list[ShardRange] = []
-        for shard_range in self.ranges:
-            alike = filter(shard_range.is_like, (*others.ranges, *ranges))
+        parts: list[Part] = []
+        for part in self.parts:
+            alike = filter(part.is_like, (*others.parts, *parts))
             seen = [other.numbers for other in alike]
-            first = np.sort(np.unique(shard_range.numbers, return_index=True)[1])
-            is_new = ~np.isin(
-                shard_range.numbers[first], np.concatenate(seen or [shard_range.numbers[:0]])
-            )
-            if is_new.sum() == len(shard_range):
-                ranges.append(shard_range)
+            first = np.sort(np.unique(part.numbers, return_index=True)[1])
+            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
+            if is_new.sum() == len(part):
+                parts.append(part)
             elif is_new.any():
-                ranges.append(replace(shard_range, numbers=shard_range.numbers[first[is_new]]))
-        return Samples(tuple(ranges))
+                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
+        return Samples(tuple(parts))
 
     def places_in(self, others: "Samples") -> np.ndarray:
         """Return the place of each sample in `others`, which has each sample once."""
-        stops = np.cumsum([*map(len, others.ranges)]).tolist()
+        stops = np.cumsum([*map(len, others.parts)]).tolist()
         places = [np.zeros(0, np.int64)]
-        for shard_range in self.ranges:
+        for part in self.parts:
             same = [
                 (other.numbers, np.arange(stop - len(other), stop))
-                for other, stop in zip(others.ranges, stops, strict=True)
-                if shard_range.is_like(other)
+                for other, stop in zip(others.parts, stops, strict=True)
+                if part.is_like(other)
             ]
             numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            ranks = np.searchsorted(numbers, shard_range.numbers, sorter=order)
+            ranks = np.searchsorted(numbers, part.numbers, sorter=order)
             places.append(others_places[order[ranks]])
         return np.concatenate(places)
 
@@ -313,21 +277,19 @@ class Samples(Sequence[Sample]):
     def key(self) -> str | None:
         """A digest of the samples' identities; None if some samples are only in memory."""
         digest = hashlib.sha256()
-        for shard_range in self.ranges:
-            if shard_range.store.key is None:
+        for part in self.parts:
+            if part.store.key is None:
                 return None
-            numbers = shard_range.numbers.astype("<i8")
-            digest.update(
-                f"{shard_range.store.key}\0{shard_range.suffix}\0{len(numbers)}\0".encode()
-            )
+            numbers = part.numbers.astype("<i8")
+            digest.update(f"{part.store.key}\0{part.suffix}\0{len(numbers)}\0".encode())
             digest.update(numbers.tobytes())
         return digest.hexdigest()[:16]
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
         """Return the result of `make` for these samples, see `Store.cached`."""
-        if not self.ranges or self.key is None:
+        if not self.parts or self.key is None:
             return make()
-        return self.ranges[0].store.cached(f"{name}-{self.key}", make)
+        return self.parts[0].store.cached(f"{name}-{self.key}", make)
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):

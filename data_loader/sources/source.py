@@ -6,7 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -234,7 +234,17 @@ class SourceDataset(BaseDataset):
 
         depends = [self._depends_on(), lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
-        return samples.divided(digest, places_by_split)
+        divide = cache(places_by_split)  # It is not called where files have all its results.
+        splits, notes = samples.cached(digest, lambda: [[*divide()[0]], divide()[1]])
+
+        def places_of(split: str) -> np.ndarray:
+            return divide()[0][split]
+
+        by_split = {
+            split: samples.chosen(f"{digest}-{split}", partial(places_of, split))
+            for split in splits
+        }
+        return by_split, notes
 
     @abstractmethod
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
