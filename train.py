@@ -22,7 +22,7 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import Facts, InitialNetwork, Preparing
+from base.base_dataset import InitialNetwork, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
@@ -220,8 +220,7 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a new trainer with new parts, and with the initial weights of a new run."""
     plan, settings = start.plan, settings_of(start.plan)
-    extras = start.network_arguments.get("extras") or data.loaded.extras
-    facts = Facts(data.normalisation, data.alphabet, extras, data.loaded.canonical)
+    facts = data.facts(start.network_arguments.get("extras") or data.loaded.extras)
     model = plan.build("arch", **vars(facts))
     if not start.is_resumed:
         start.give_weights(model)
@@ -266,7 +265,7 @@ def checkpoint_header(
         "config": start.plan.given_config,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
-        "dataset": data.loaded.facts,
+        "dataset": data.loaded.record,
         "licence": combined(data.options.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),

@@ -101,15 +101,15 @@ class Loaded:
         return {split: part.cached(name, partial(make, part)) for split, part in parts.items()}
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """The facts about the data that a checkpoint has."""
+    def record(self) -> dict[str, Any]:
+        """The record of the data in a checkpoint; see `changed_splits`."""
         names = ("canonical", "quantisation_step", "fingerprints", "ink_sums")
         return {name: getattr(self, name) for name in names}
 
-    def changed_splits(self, facts: Json) -> list[str]:
-        """Return the splits that differ from those of a checkpoint with these `facts`, which may be
+    def changed_splits(self, record: Json) -> list[str]:
+        """Return the splits that differ from those of a checkpoint with this `record`, which may be
         damaged."""
-        prints, inks = (children(children(facts).get(key)) for key in ("fingerprints", "ink_sums"))
+        prints, inks = (children(children(record).get(key)) for key in ("fingerprints", "ink_sums"))
         return [
             split
             for split in dict.fromkeys((*prints, *self.samples))

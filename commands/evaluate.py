@@ -143,7 +143,6 @@ def score_user_metrics(
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
     import torch
 
-    from base.base_dataset import Facts
     from base.config import user_modules
     from base.run.checkpoint import load_checkpoint
     from base.run.run_folder import RunFolder
@@ -167,7 +166,7 @@ def score_user_metrics(
         valid_loader=loader,
         run=RunFolder.of(network.path) or RunFolder(config.name),  # Nothing is written there.
         device=network.device,
-        facts=Facts(data.normalisation, data.alphabet, network.model.extras, data.loaded.canonical),
+        facts=data.facts(network.model.extras),
         checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from base.base_data_loader import BaseDataLoader, BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded
 from base.base_transform import BaseTransform
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
@@ -226,6 +226,11 @@ class Data:
         place = "sources" if self.options.sources else "dataset.args"
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
+
+    def facts(self, extras: Mapping[str, tuple[int, ...]]) -> Facts:
+        """Return the facts that a network with these extras, its trainer and its checkpoints are
+        given."""
+        return Facts(self.normalisation, self.alphabet, extras, self.loaded.canonical)
 
     def samples(self, split: str) -> Samples:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
