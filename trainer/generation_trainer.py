@@ -16,6 +16,7 @@ from base.base_trainer import BaseTrainer
 from base.data.samples import stacked
 from base.run.digest import tensors_in
 from base.run.run_state import Sums
+from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.checking import check_texts
 from ink.sample import Sample
 from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
@@ -35,7 +36,7 @@ class GenerationTrainer(BaseTrainer):
     `valid_log_loss_canonical`: the log-loss of offsets in the canonical unit.
 
     Args:
-        monitor: see `BaseTrainer`, also for the arguments not listed here.
+        monitor: see `TrainingSettings`, also for the arguments not listed here.
         samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
         sample_text: the texts of these lines, in turn; null takes texts of the validation split.
         sample_steps: limit on the steps of a line; null takes the sampler's limit.
@@ -50,15 +51,16 @@ class GenerationTrainer(BaseTrainer):
 
     def __init__(
         self,
-        *supplied: Any,
+        parts: TrainingParts,
+        *,
         monitor: str | None = "min valid_log_loss",
         samples: Annotated[int, Range(0, 64)] = 4,
         sample_text: list[str] | None = None,
         sample_steps: Annotated[int, Range(1, 100_000)] | None = None,
         sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5,
-        **options: Any,
+        **settings: Annotated[Any, TrainingSettings],
     ) -> None:
-        super().__init__(*supplied, monitor=monitor, **options)
+        super().__init__(parts, monitor=monitor, **settings)
         self.samples, self.sample_text = samples, sample_text
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
