@@ -23,7 +23,7 @@ from base.config.binder import (
     faults,
 )
 from utils import strict_json
-from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
+from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint, shown
 from utils.files import PLAIN_NAME
 from utils.program import ROOT
 from utils.strict_json import Config, Json, children, differences, nested, without
@@ -32,6 +32,8 @@ BASE = "base"
 """The key of a file's base, a path relative to the file or the name of a config."""
 CONFIGS = ROOT / "configs"
 """The folder of the configs that come with the project, `NAME.json`."""
+EXAMPLE = "arch.args.hidden_size=64"
+"""An override, for messages."""
 CACHE = "cache"
 """A key that ends in this name sets a folder to write to; the default is beside the data. Only the
 command line may set it, so that an untrusted config cannot choose where the program writes."""
@@ -406,6 +408,32 @@ def merge(base: Json, values: Json) -> Json:
     if values.get("type", base.get("type")) != base.get("type"):
         return values
     return base | {name: merge(base.get(name), value) for name, value in values.items()}
+
+
+def parse_override(text: str) -> Override:
+    """Parse the argument `KEY=VALUE` of an option -o, see `typed_override`.
+
+    Raises:
+        UserError: if the text has no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+    return typed_override("-o", key, value)
+
+
+def typed_override(option: str, key: str, text: str) -> Override:
+    """Return an override with a value as typed, which is JSON, or else a string.
+
+    Raises:
+        ConfigFault: if the text is JSON that is not accepted, such as NaN.
+    """
+    try:
+        return Override(option, key, strict_json.loads(text))
+    except strict_json.NotJSON:
+        return Override(option, key, text)
+    except ConfigFault as fault:
+        raise ConfigFault(key, text, fault.expected) from None
 
 
 def set_value(values: Json, key: str, value: Json) -> None:

@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
-from base.config.plan import Override, read_config
+from base.config.plan import EXAMPLE, Override, parse_override, read_config, typed_override
 from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
@@ -19,6 +20,18 @@ from utils.checks import UserError
 from utils.files import prepare_output
 from utils.program import PREFIX, typed
 
+SHORTHANDS = {
+    "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
+    "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
+    "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
+    "--keep": (
+        "data_loader.args.dataset.args.keep",
+        "NAME,NAME",
+        "lines of a hand that are learned from even if they are misread",
+        "a.inkml",
+    ),
+    "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
+}
 TEXT = "Train a network from a JSON config, or resume a run."
 TRAIN = typed("train")
 MODULE = f"-m {PREFIX}train" if PREFIX else "train.py"
@@ -80,7 +93,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)
-    options.add_overrides(parser, trains=True)
+    _add_overrides(parser)
     options.add_device(parser)
     arguments = parser.parse(words)
     _check(parser, arguments)
@@ -93,6 +106,22 @@ def _part(text: str) -> tuple[int, int]:
     if match is None or int(match[1]) > int(match[2]):
         raise UserError("a part, from 1, and the number of parts, such as 3/16")
     return int(match[1]), int(match[2])
+
+
+def _add_overrides(parser: options.Parser) -> None:
+    """Add the `SHORTHANDS`, --data and -o."""
+    for option, (key, metavar, meaning, example) in SHORTHANDS.items():
+        parser.add_argument(
+            option,
+            dest="overrides",
+            action="append",
+            default=[],
+            type=options.value(partial(typed_override, option, key)),
+            metavar=metavar,
+            help=f"{meaning}: short for -o {key}={metavar} "
+            f"(default: the config's), e.g. {option} {example}",
+        )
+    options.add_overrides(parser, parse_override, EXAMPLE)
 
 
 def _add_sweep(parser: options.Parser) -> None:
@@ -122,7 +151,7 @@ def _sweep_values(text: str) -> list[Override]:
     try:
         return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
     except strict_json.NotJSON:
-        return [options.typed_override("--sweep", key, value) for value in values.split(",")]
+        return [typed_override("--sweep", key, value) for value in values.split(",")]
 
 
 def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
