@@ -12,11 +12,10 @@ from torch.utils.data import Dataset
 
 from base import distributed
 from base.base_data_loader import Batch, features_of, padded
-from base.base_dataset import Loaded
+from base.base_dataset import Loaded, is_pen
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
-from data_loader.checking import fault_of
 from data_loader.sources.preparing import cached
 from ink.alphabet import Alphabet
 from ink.drawing.pictures import ink_picture, likely_columns
@@ -225,3 +224,15 @@ def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
             cause = f"{type(transform).__name__}, of the preprocessing,"
             raise DataError(f"{sample.name}: {cause} {fault}")
     return replace(sample, ink=ink, missing=missing)
+
+
+def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
+    """Return the fault of the result of a transform that acts on `stage`; "" if it has none."""
+    is_ink = stage == "ink"
+    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
+        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
+    if ink.dtype != np.float32 or missing.dtype != np.uint8:
+        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
+    if is_ink and not is_pen(ink[:, 2]):
+        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
+    return "" if np.isfinite(ink).all() else "makes points that are not finite"

@@ -7,10 +7,9 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, load_checked
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.checking import load_checked
 from data_loader.scaling import scaled, typical_height
 from data_loader.sources.preparing import cached
 from ink.formats.parsed import Parsed

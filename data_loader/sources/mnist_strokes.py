@@ -12,8 +12,7 @@ from base.data.samples import Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.preparing import cached
 from data_loader.sources.processes import parsed
-from data_loader.sources.source import DividedDataset, Splits
-from data_loader.sources.splits import hash_fraction
+from data_loader.sources.source import DividedDataset, Splits, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.faults import Fault
 from ink.formats.mnist_strokes import FILE, parse_digits
