@@ -8,9 +8,8 @@ if __name__ == "__main__":
 from commands.train import options as train_options
 
 if __name__ == "__main__":
-    ARGUMENTS = train_options.parsed()  # before the slow imports
+    REQUEST = train_options.parsed()  # before the slow imports
 
-import argparse
 import gc
 import logging
 import sys
@@ -35,6 +34,7 @@ from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
 from commands.train import hash_trial, sweep
+from commands.train.options import Request
 from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
@@ -59,14 +59,14 @@ def main(words: list[str]) -> int:
     return reported(lambda: run(train_options.parse(words)))
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(request: Request) -> int:
     """Run a command line that is parsed, and return the exit status."""
     with console.Signals(console.interrupt), distributed.started():
         setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
-        for path in arguments.modules:
+        for path in request.modules:
             user_modules.load_module(path)
         try:
-            return sweep.train_all(arguments, train) if arguments.sweeps else train(arguments)
+            return sweep.train_all(request, train) if request.sweeps else train(request)
         except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
             raise UserError(f"a part of one's own ends the program: {described(end)}") from end
 
@@ -86,28 +86,28 @@ def reported(action: Callable[[], int]) -> int:
     return status
 
 
-def train(arguments: argparse.Namespace) -> int:
+def train(request: Request) -> int:
     """Start a new run or resume one, or only prepare its data or check its parts; return the exit
     status."""
-    is_tried = arguments.prepare or arguments.check
+    is_tried = request.prepare or request.check
     try:
         with ExitStack() as locks:
-            start = resolve_start(arguments, None if is_tried else locks)
-            if arguments.start_or_resume and start.is_finished():
+            start = resolve_start(request, None if is_tried else locks)
+            if request.start_or_resume and start.is_finished():
                 log.info("%s is finished", start.run.models)
                 return 0
-            device = resolve_device(arguments.device)
-            if arguments.prepare:
-                part, parts = arguments.part
-                prepare(start, Preparing(arguments.workers, part, parts, is_examined=True))
+            device = resolve_device(request.device)
+            if request.prepare:
+                part, parts = request.part
+                prepare(start, Preparing(request.workers, part, parts, is_examined=True))
                 if parts > 1:
                     return 0
             start, data = load_data(start, device)
-            if arguments.prepare:
+            if request.prepare:
                 print(data.loaded.character_report(data.new_characters))
                 return 0
             make = partial(new_trainer, start, data, device)
-            if arguments.check:
+            if request.check:
                 digest = contract.check(make)
                 hash_trial.warn_of_hashes(start, device, digest)
                 print(*(rule.__doc__ for rule in contract.RULES), sep="\n")
@@ -120,9 +120,9 @@ def train(arguments: argparse.Namespace) -> int:
                 check_last_checkpoint(start, make)
     except RunExists:
         # Another process began and ended the run while this process loaded the data.
-        if not arguments.start_or_resume or distributed.world_size() > 1:
+        if not request.start_or_resume or distributed.world_size() > 1:
             raise
-        return train(arguments)
+        return train(request)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
@@ -276,4 +276,4 @@ def checkpoint_header(
 
 
 if __name__ == "__main__":
-    sys.exit(reported(partial(run, ARGUMENTS)))
+    sys.exit(reported(partial(run, REQUEST)))

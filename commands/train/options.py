@@ -3,11 +3,12 @@
 This module does not import torch, so that a fault of the command line is refused at once.
 """
 
-import argparse
 import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +47,28 @@ EXAMPLES = f"""examples:
 """
 
 
-def parsed(words: list[str] | None = None) -> argparse.Namespace:
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command line asks for: the values of its options, by their names."""
+
+    config: str | None
+    resume: str | None
+    run_id: str | None
+    start_or_resume: bool
+    sweeps: Sequence[Sequence[Override]]
+    sweep_random: int | None
+    sweep_seed: int
+    saved: Path
+    prepare: bool
+    workers: int
+    part: tuple[int, int]
+    check: bool
+    overrides: Sequence[Override]
+    device: str
+    modules: Sequence[Path]
+
+
+def parsed(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process; end the process with status 2 if it
     has faults, or names no file.
 
@@ -54,18 +76,18 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
     """
     setup_logging(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)
     try:
-        arguments = parse(words)
-        if arguments.config:
-            read_config(Path(arguments.config))
-        if arguments.resume:
-            resolve_checkpoint(arguments.resume)
-        return arguments
+        request = parse(words)
+        if request.config:
+            read_config(Path(request.config))
+        if request.resume:
+            resolve_checkpoint(request.resume)
+        return request
     except UserError as error:
         logging.getLogger("train").error("%s", error)
         sys.exit(2)
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def parse(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process."""
     parser = options.Parser(prog=TRAIN, description=TEXT, epilog=EXAMPLES)
     add = parser.add_argument
@@ -95,9 +117,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--check", action="store_true", help=check)
     _add_overrides(parser)
     options.add_device(parser)
-    arguments = parser.parse(words)
-    _check(parser, arguments)
-    return arguments
+    request = Request(**vars(parser.parse(words)))
+    _check(parser, request)
+    return request
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -154,21 +176,21 @@ def _sweep_values(text: str) -> list[Override]:
         return [typed_override("--sweep", key, value) for value in values.split(",")]
 
 
-def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
+def _check(parser: options.Parser, request: Request) -> None:
     """Raise a UserError if options contradict each other, or --saved cannot be written."""
-    if not (arguments.config or arguments.resume):
+    if not (request.config or request.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
-    if arguments.sweeps and not arguments.config:
+    if request.sweeps and not request.config:
         parser.error("--sweep is for -c CONFIG")
-    if arguments.sweep_random and not arguments.sweeps:
+    if request.sweep_random and not request.sweeps:
         parser.error("--sweep-random is for --sweep")
-    if arguments.start_or_resume and not (arguments.config and arguments.run_id):
+    if request.start_or_resume and not (request.config and request.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     for name in ("prepare", "check"):
-        if arguments.sweeps and getattr(arguments, name):
+        if request.sweeps and getattr(request, name):
             parser.error(f"--{name} is for one run: without --sweep")
-    if not arguments.prepare and (arguments.workers, arguments.part) != (1, (1, 1)):
+    if not request.prepare and (request.workers, request.part) != (1, (1, 1)):
         parser.error("--workers and --part are for --prepare")
-    if arguments.saved != SAVED:
-        saved = arguments.saved
+    if request.saved != SAVED:
+        saved = request.saved
         prepare_output(saved / "models", "--saved", saved, is_checked_only=True)

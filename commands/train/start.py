@@ -16,7 +16,6 @@ The last is a new or fine-tuned run if the run has no checkpoint. An older check
 used instead of one that does not fit, if the command line names the run alone.
 """
 
-import argparse
 import json
 import logging
 import shlex
@@ -44,6 +43,7 @@ from base.run.checkpoint import (
 )
 from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
+from commands.train.options import Request
 from parse_config import plan_from_checkpoint, plan_from_file, plan_of, try_constructors
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
@@ -195,44 +195,44 @@ class Start:
             raise UserError(f"{error}{self.advice(fits)}") from error
 
 
-def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
+def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
     """Return the start of the training that a command line asks for.
 
     Args:
-        arguments: the arguments of the command line.
+        request: the values of the command line.
         locks: gets the lock of a run that goes on; with None, no run is locked. The run is locked
             before the newest checkpoint is searched for: another process could save a newer one.
 
     Raises:
         UserError: if the training cannot begin, or another process holds the run.
     """
-    if arguments.config:
-        start = new_start(arguments)
-        if arguments.start_or_resume:
-            return start_or_resume(arguments, start, locks)
+    if request.config:
+        start = new_start(request)
+        if request.start_or_resume:
+            return start_or_resume(request, start, locks)
         return start.tried()
-    if arguments.resume is None:
+    if request.resume is None:
         raise UserError("a training begins with a config or a checkpoint, and there is neither")
-    place = resolve_checkpoint(arguments.resume)
-    run = RunFolder.resumed(place, arguments.run_id)
+    place = resolve_checkpoint(request.resume)
+    run = RunFolder.resumed(place, request.run_id)
     if run is None:
-        return resumed_start(arguments, place, None).tried()
-    if arguments.saved not in (SAVED, run.saved):
+        return resumed_start(request, place, None).tried()
+    if request.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
     _hold(run, locks)
     if distributed.broadcast_object(run.has_checkpoint):
-        return resumed_start(arguments, place, run).tried()
-    return restart(arguments, run).tried()
+        return resumed_start(request, place, run).tried()
+    return restart(request, run).tried()
 
 
-def new_start(arguments: argparse.Namespace) -> Start:
+def new_start(request: Request) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = plan_from_file(arguments.config)
-    name = arguments.resume or suggested_network(plan.with_overrides(arguments.overrides))
+    plan = plan_from_file(request.config)
+    name = request.resume or suggested_network(plan.with_overrides(request.overrides))
     checkpoint = _find(resolve_checkpoint(name)) if name else None
     arch = checkpoint and checkpoint.content["config"].get("arch")
-    plan = plan.with_network(arch).with_overrides(arguments.overrides)
-    return Start(plan, _new_run(plan, arguments), checkpoint)
+    plan = plan.with_network(arch).with_overrides(request.overrides)
+    return Start(plan, _new_run(plan, request), checkpoint)
 
 
 def suggested_network(plan: Plan) -> str | None:
@@ -245,7 +245,7 @@ def suggested_network(plan: Plan) -> str | None:
     return next(filter(None, names), None)
 
 
-def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStack | None) -> Start:
+def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> Start:
     """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start.tried()
@@ -253,7 +253,7 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
     checkpoint = _find(start.run.models, needs_state=True)
     previous = plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
     previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
-    advice = partial(new_run_advice, arguments, Path(start.plan.source), start.run.models)
+    advice = partial(new_run_advice, request, Path(start.plan.source), start.run.models)
     resumed = Start(
         previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
     )
@@ -262,23 +262,23 @@ def start_or_resume(arguments: argparse.Namespace, start: Start, locks: ExitStac
     return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
 
 
-def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | None) -> Start:
+def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
     given_config = checkpoint.content["config"]
     resolved_config = checkpoint.content["training"]["resolved_config"]
-    plan = plan_from_checkpoint(given_config, checkpoint.path, arguments.overrides)
+    plan = plan_from_checkpoint(given_config, checkpoint.path, request.overrides)
     plan = plan.with_previous_defaults(resolved_config)
     file = checkpoint.path.with_name(run_folder.RESOLVED_CONFIG)
     file = file if file.exists() else Path("CONFIG")
     start = Start(
         plan,
-        run or _new_run(plan, arguments),
+        run or _new_run(plan, request),
         checkpoint,
         is_resumed=True,
         tries_older=checkpoint.path != place,
-        advice=partial(new_run_advice, arguments, file, place),
+        advice=partial(new_run_advice, request, file, place),
     )
     previous = plan_of(given_config, plan.source)
     start.check_changes(previous.with_previous_defaults(resolved_config))
@@ -287,7 +287,7 @@ def resumed_start(arguments: argparse.Namespace, place: Path, run: RunFolder | N
     return start
 
 
-def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
+def restart(request: Request, run: RunFolder) -> Start:
     """Return the start of `run` from its beginning; it was stopped before its first checkpoint."""
     values, weights_from = distributed.broadcast_object(run.recorded_start)
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
@@ -295,8 +295,8 @@ def restart(arguments: argparse.Namespace, run: RunFolder) -> Start:
     checkpoint = None if origin is None else _find(origin)
     plan = plan_of(values, str(run.models / "run.json"))
     config = run.models / run_folder.RESOLVED_CONFIG
-    advice = partial(new_run_advice, arguments, config, origin)
-    start = Start(plan.with_overrides(arguments.overrides), run, checkpoint, advice=advice)
+    advice = partial(new_run_advice, request, config, origin)
+    start = Start(plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
     start.check_changes(plan)
     return start
 
@@ -324,11 +324,11 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     ]
 
 
-def _new_run(plan: Plan, arguments: argparse.Namespace) -> RunFolder:
+def _new_run(plan: Plan, request: Request) -> RunFolder:
     """Return the folder of a run; the run must be new unless it may go on."""
-    run = RunFolder(plan.name, arguments.run_id, arguments.saved)
+    run = RunFolder(plan.name, request.run_id, request.saved)
     # All processes get the main process's folder, whose default name is the time.
-    return run if arguments.start_or_resume else distributed.broadcast_object(run.require_new)
+    return run if request.start_or_resume else distributed.broadcast_object(run.require_new)
 
 
 def _hold(run: RunFolder, locks: ExitStack | None) -> None:
@@ -355,13 +355,11 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     return checkpoint
 
 
-def new_run_advice(
-    arguments: argparse.Namespace, config: Path, place: Path | None, from_weights: bool
-) -> str:
+def new_run_advice(request: Request, config: Path, place: Path | None, from_weights: bool) -> str:
     """Return a line of a message: the command of a new run with the values of a command line.
 
     Args:
-        arguments: the arguments of the command line.
+        request: the values of the command line.
         config: the config of the new run.
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.
@@ -369,11 +367,11 @@ def new_run_advice(
     from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
     words = [*typed("train").split(), "-c", str(config)]
     words += ["-r", str(place)] if from_weights else []
-    is_new = arguments.run_id not in (None, origin and origin.run_id)
-    words += ["--run-id", arguments.run_id] if is_new else []
-    words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
-    words += ["-d", arguments.device] if arguments.device != "auto" else []
-    for option, key, value in arguments.overrides:
+    is_new = request.run_id not in (None, origin and origin.run_id)
+    words += ["--run-id", request.run_id] if is_new else []
+    words += ["--saved", str(request.saved)] if request.saved != SAVED else []
+    words += ["-d", request.device] if request.device != "auto" else []
+    for option, key, value in request.overrides:
         text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
         is_key = option in ("-o", "--sweep")
         words += ["-o", f"{key}={text}"] if is_key else [option, text]
