@@ -358,8 +358,8 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
     contents = _contents_of(used)
     if user_modules.is_any_from_user(dataset):
         by_split = {
-            split: [contents[place] for place in samples.in_memory.places_in(used)]
-            for split, samples in loaded.samples.items()
+            split: [contents[place] for place in loaded.split(split).in_memory.places_in(used)]
+            for split in loaded.samples
         }
         trained = by_split.pop("train", [])
         for split, in_split in by_split.items():
