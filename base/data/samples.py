@@ -92,11 +92,11 @@ class Store:
 
     def take(self, numbers: np.ndarray) -> "Samples":
         """Return the samples with these numbers, in the order of the numbers."""
-        return Samples((Part(self, numbers),))
+        return Samples((SampleRange(self, numbers),))
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SampleRange:
     """Consecutive samples of `Samples` that are in one store, in memory or in files."""
 
     store: Store
@@ -108,7 +108,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def is_like(self, other: "Part") -> bool:
+    def is_like(self, other: "SampleRange") -> bool:
         """Return whether samples of equal numbers are the same samples."""
         return self.store is other.store and self.suffix == other.suffix
 
@@ -124,7 +124,7 @@ class Samples(Sequence[Sample]):
     Lengths, strings and moments of all samples come from the stores, without making the samples.
     """
 
-    parts: tuple[Part, ...] = ()
+    ranges: tuple[SampleRange, ...] = ()
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
@@ -148,7 +148,7 @@ class Samples(Sequence[Sample]):
         return {split: by_split[split] for split in lists}
 
     def __len__(self) -> int:
-        return sum(map(len, self.parts))
+        return sum(map(len, self.ranges))
 
     @overload
     def __getitem__(self, place: int) -> Sample: ...
@@ -160,46 +160,51 @@ class Samples(Sequence[Sample]):
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         place = range(len(self))[place]  # may be counted from the end
-        for part in self.parts:
-            if place < len(part):
-                return part.sample(place)
-            place -= len(part)
-        raise AssertionError("a place within the length is in a part")
+        for sample_range in self.ranges:
+            if place < len(sample_range):
+                return sample_range.sample(place)
+            place -= len(sample_range)
+        raise AssertionError("a place within the length is in a range")
 
     def __iter__(self) -> Iterator[Sample]:
-        for part in self.parts:
-            yield from map(part.sample, range(len(part)))
+        for sample_range in self.ranges:
+            yield from map(sample_range.sample, range(len(sample_range)))
 
     def __add__(self, other: Iterable[Sample]) -> "Samples":
-        return Samples((*self.parts, *Samples.of(other).parts))
+        return Samples((*self.ranges, *Samples.of(other).ranges))
 
     def take(self, places: np.ndarray) -> "Samples":
         """Return the samples at these places, in the order of the places."""
-        starts = np.cumsum([0, *map(len, self.parts)])
-        part_of = np.searchsorted(starts, places, side="right") - 1
-        parts = []
-        for run in filter(len, np.split(places, np.flatnonzero(np.diff(part_of)) + 1)):
+        starts = np.cumsum([0, *map(len, self.ranges)])
+        range_of = np.searchsorted(starts, places, side="right") - 1
+        ranges = []
+        for run in filter(len, np.split(places, np.flatnonzero(np.diff(range_of)) + 1)):
             number = int(np.searchsorted(starts, run[0], side="right")) - 1
-            part = self.parts[number]
-            parts.append(replace(part, numbers=part.numbers[run - starts[number]]))
-        return Samples(tuple(parts))
+            sample_range = self.ranges[number]
+            ranges.append(replace(sample_range, numbers=sample_range.numbers[run - starts[number]]))
+        return Samples(tuple(ranges))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
         """Return the samples at places that depend on `name` alone, and are cached."""
-        if len(self.parts) != 1 or self.key is None:
+        if len(self.ranges) != 1 or self.key is None:
             return self.take(places())
-        numbers = self.cached(name, lambda: self.parts[0].numbers[places()])
-        return Samples((replace(self.parts[0], numbers=numbers),))
+        numbers = self.cached(name, lambda: self.ranges[0].numbers[places()])
+        return Samples((replace(self.ranges[0], numbers=numbers),))
 
     def with_suffix(self, suffix: str) -> "Samples":
         """Return the samples with a suffix at the end of their names."""
-        return Samples(tuple(replace(part, suffix=part.suffix + suffix) for part in self.parts))
+        return Samples(
+            tuple(
+                replace(sample_range, suffix=sample_range.suffix + suffix)
+                for sample_range in self.ranges
+            )
+        )
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for part in self.parts:
-            suffix = part.suffix if field == "name" else ""
-            for value in part.store.strings(field, part.numbers):
+        for sample_range in self.ranges:
+            suffix = sample_range.suffix if field == "name" else ""
+            for value in sample_range.store.strings(field, sample_range.numbers):
                 yield value + suffix if suffix else value
 
     @property
@@ -211,65 +216,71 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [part.store.lengths(part.numbers) for part in self.parts]
+        lengths = [sample_range.store.lengths(sample_range.numbers) for sample_range in self.ranges]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for part in self.parts:
-            shards.append(part.store.shards(part.numbers) + 1 + shards[-1].max(initial=-1))
+        for sample_range in self.ranges:
+            shards.append(
+                sample_range.store.shards(sample_range.numbers) + 1 + shards[-1].max(initial=-1)
+            )
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """The moments of each sample, for `Normalisation.merged`."""
-        for part in self.parts:
-            yield from part.store.moments(part.numbers)
+        for sample_range in self.ranges:
+            yield from sample_range.store.moments(sample_range.numbers)
 
     @property
     def stores(self) -> list[Store]:
-        """The store of each part."""
-        return [part.store for part in self.parts]
+        """The store of each range."""
+        return [sample_range.store for sample_range in self.ranges]
 
     @property
     def by_store(self) -> "list[Samples]":
-        """The samples of each part, as sequences of their own."""
-        return [Samples((part,)) for part in self.parts]
+        """The samples of each range, as sequences of their own."""
+        return [Samples((sample_range,)) for sample_range in self.ranges]
 
     @property
     def in_memory(self) -> "Samples":
         """The samples that are in memory."""
-        return Samples(tuple(part for part in self.parts if part.store.key is None))
+        return Samples(
+            tuple(sample_range for sample_range in self.ranges if sample_range.store.key is None)
+        )
 
     def without(self, others: "Samples") -> "Samples":
         """Return our samples that are not in `others`, deduplicated."""
-        parts: list[Part] = []
-        for part in self.parts:
-            alike = filter(part.is_like, (*others.parts, *parts))
+        ranges: list[SampleRange] = []
+        for sample_range in self.ranges:
+            alike = filter(sample_range.is_like, (*others.ranges, *ranges))
             seen = [other.numbers for other in alike]
-            first = np.sort(np.unique(part.numbers, return_index=True)[1])
-            is_new = ~np.isin(part.numbers[first], np.concatenate(seen or [part.numbers[:0]]))
-            if is_new.sum() == len(part):
-                parts.append(part)
+            first = np.sort(np.unique(sample_range.numbers, return_index=True)[1])
+            is_new = ~np.isin(
+                sample_range.numbers[first], np.concatenate(seen or [sample_range.numbers[:0]])
+            )
+            if is_new.sum() == len(sample_range):
+                ranges.append(sample_range)
             elif is_new.any():
-                parts.append(replace(part, numbers=part.numbers[first[is_new]]))
-        return Samples(tuple(parts))
+                ranges.append(replace(sample_range, numbers=sample_range.numbers[first[is_new]]))
+        return Samples(tuple(ranges))
 
     def places_in(self, others: "Samples") -> np.ndarray:
         """Return the place of each sample in `others`, which has each sample once."""
-        stops = np.cumsum([*map(len, others.parts)]).tolist()
+        stops = np.cumsum([*map(len, others.ranges)]).tolist()
         places = [np.zeros(0, np.int64)]
-        for part in self.parts:
+        for sample_range in self.ranges:
             same = [
                 (other.numbers, np.arange(stop - len(other), stop))
-                for other, stop in zip(others.parts, stops, strict=True)
-                if part.is_like(other)
+                for other, stop in zip(others.ranges, stops, strict=True)
+                if sample_range.is_like(other)
             ]
             numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            ranks = np.searchsorted(numbers, part.numbers, sorter=order)
+            ranks = np.searchsorted(numbers, sample_range.numbers, sorter=order)
             places.append(others_places[order[ranks]])
         return np.concatenate(places)
 
@@ -277,19 +288,21 @@ class Samples(Sequence[Sample]):
     def key(self) -> str | None:
         """A digest of the samples' identities; None if some samples are only in memory."""
         digest = hashlib.sha256()
-        for part in self.parts:
-            if part.store.key is None:
+        for sample_range in self.ranges:
+            if sample_range.store.key is None:
                 return None
-            numbers = part.numbers.astype("<i8")
-            digest.update(f"{part.store.key}\0{part.suffix}\0{len(numbers)}\0".encode())
+            numbers = sample_range.numbers.astype("<i8")
+            digest.update(
+                f"{sample_range.store.key}\0{sample_range.suffix}\0{len(numbers)}\0".encode()
+            )
             digest.update(numbers.tobytes())
         return digest.hexdigest()[:16]
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
         """Return the result of `make` for these samples, see `Store.cached`."""
-        if not self.parts or self.key is None:
+        if not self.ranges or self.key is None:
             return make()
-        return self.parts[0].store.cached(f"{name}-{self.key}", make)
+        return self.ranges[0].store.cached(f"{name}-{self.key}", make)
 
 
 class ExtraShapes(dict[str, tuple[int, ...]]):
