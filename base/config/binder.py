@@ -114,15 +114,15 @@ def signature_of(cls: type) -> Signature:
 
 
 def held(signature: Signature, holder: type) -> Signature:
-    """Return the arguments of an object that `holder(object, **own)` holds: those of the object,
-    and the keyword-only ones of `holder`."""
-    own = signature_of(holder).arguments
+    """Return the arguments of an object that `holder(object, **options)` holds: those of the
+    object, and the keyword-only ones of `holder`."""
+    of_holder = signature_of(holder).arguments
 
     def construct(*supplied: Any, **arguments: Any) -> Any:
-        of_holder = {name: arguments.pop(name) for name in own if name in arguments}
-        return holder(signature.construct(*supplied, **arguments), **of_holder)
+        options = {name: arguments.pop(name) for name in of_holder if name in arguments}
+        return holder(signature.construct(*supplied, **arguments), **options)
 
-    return replace(signature, arguments={**signature.arguments, **own}, construct=construct)
+    return replace(signature, arguments={**signature.arguments, **of_holder}, construct=construct)
 
 
 def parameters_of(cls: type[Any]) -> list[Parameter]:

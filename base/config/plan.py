@@ -196,10 +196,10 @@ class Plan:
         loader = self["data_loader"]
         if loader is None:
             return
-        dataset, named = loader.values.get("dataset"), loader.values.get("sources")
-        if isinstance(named, NamedObjects) and any(map(_bound_class_at, named.values())):
+        dataset, sources = loader.values.get("dataset"), loader.values.get("sources")
+        if isinstance(sources, NamedObjects) and any(map(_bound_class_at, sources.values())):
             names = loader.values.get("valid")
-            validated = (named.get(name) for name in (names if isinstance(names, list) else ()))
+            validated = (sources.get(name) for name in (names if isinstance(names, list) else ()))
             dataset = next(filter(_bound_class_at, validated), None)
         while dataset := _bound_class_at(dataset):
             yield dataset
