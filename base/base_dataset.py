@@ -167,8 +167,8 @@ class Facts:
     alphabet: Alphabet
     extras: Mapping[str, tuple[int, ...]]
     """The shapes, by name, of the extras that the network takes."""
-    canonical: tuple[float, float] | None = None
-    """See `Loaded.canonical`."""
+    loaded: Loaded
+    """What the dataset loaded."""
 
 
 class InitialNetwork(NamedTuple):

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from base import distributed
 from base.base_data_loader import Batch, features_of, padded
-from base.base_dataset import Loaded, is_pen
+from base.base_dataset import is_pen
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
@@ -35,8 +35,6 @@ Features = Callable[..., np.ndarray]
 class BatchDataset(Dataset):
     """Makes a batch of the samples of a list of keys `(data_pass, index)`, see `KeySampler`."""
 
-    loaded: Loaded
-    """The dataset that has the samples."""
     samples: Samples
     hands: np.ndarray
     """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""

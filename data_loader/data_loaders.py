@@ -228,7 +228,7 @@ class Data:
     def facts(self, extras: Mapping[str, tuple[int, ...]]) -> Facts:
         """Return the facts that a network with these extras, its trainer and its checkpoints are
         given."""
-        return Facts(self.normalisation, self.alphabet, extras, self.loaded.canonical)
+        return Facts(self.normalisation, self.alphabet, extras, self.loaded)
 
     def samples(self, split: str) -> Samples:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
@@ -302,7 +302,6 @@ class Data:
         # If the used samples are in files, `samples` are as well.
         hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
         return BatchDataset(
-            self.loaded,
             samples,
             hands,
             features,

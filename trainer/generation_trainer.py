@@ -100,7 +100,7 @@ class GenerationTrainer(BaseTrainer):
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in the dataset's reference unit (`Loaded.canonical`),
         if the dataset has one."""
-        canonical = self.facts.canonical
+        canonical = self.facts.loaded.canonical
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}

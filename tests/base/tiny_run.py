@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
-from base.base_dataset import Facts
+from base.base_dataset import Facts, Loaded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Conditions
@@ -256,7 +256,7 @@ def make(
         TinyLoader(VALID, shuffle=False) if valid else None,
         RunFolder("tiny", run, saved),
         torch.device("cpu"),
-        Facts(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([]), {}),
+        Facts(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([]), {}, Loaded({}, "")),
         {
             "config": {"name": "tiny", "lr": lr},
             "alphabet": None,

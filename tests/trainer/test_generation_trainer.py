@@ -77,7 +77,12 @@ def make(
         data.loader("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
-        Facts(data.normalisation, data.alphabet, model.extras, canonical),
+        Facts(
+            data.normalisation,
+            data.alphabet,
+            model.extras,
+            replace(data.loaded, canonical=canonical),
+        ),
         header,
     )
     return trainer(parts, **options)

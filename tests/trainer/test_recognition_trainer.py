@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_dataset import SPLITS, Facts
+from base.base_dataset import SPLITS
 from base.data.samples import Samples
 from base.run.checkpoint import checkpoints
 from base.run.random_state import seed_all
@@ -60,7 +60,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         data.loader("valid", model.features),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
-        Facts(data.normalisation, data.alphabet, {}),
+        data.facts({}),
         {
             "config": {"name": "x"},
             "normalisation": data.normalisation.to_dict(),
