@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from utils.checks import ConfigFault, UserError, short
 

@@ -86,7 +86,7 @@ class BaseTrainer(ABC):
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
-        self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.run, self.device, self.facts = parts.run, parts.device, parts.facts
         precision = self.settings.precision
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self.state = RunState(self.metrics)

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from base.run.checkpoint_archive import from_archive, make_whole, to_archive
 from base.run.checkpoint_safetensors import (
     SUFFIX,

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import trainer.generation_trainer as module
+from base.base_dataset import Facts
 from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
 from base.run.run_state import Sums
@@ -76,6 +77,12 @@ def make(
         data.loader("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
+        Facts(
+            data.normalisation,
+            data.alphabet,
+            model.extras,
+            replace(data.loaded, canonical=canonical),
+        ),
         header,
     )
     return trainer(parts, **options)

@@ -60,6 +60,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         data.loader("valid", model.features),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
+        data.facts({}),
         {
             "config": {"name": "x"},
             "normalisation": data.normalisation.to_dict(),

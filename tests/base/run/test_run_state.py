@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from base.run.checkpoint import load_checkpoint, newest_checkpoint
 from base.run.training_parts import TrainingSettings
 from base.step.optimizer_step import OptimizerStep
-from parse_config import choices
+from parse_config import config_binder
 from tests.tiny_config import changed
 from utils.checks import CheckpointError
 
@@ -84,9 +84,10 @@ SCHEDULES = {
     "CosineAnnealingWarmRestarts": {"T_0": 2},
     "OneCycleLR": {"max_lr": 0.1, "total_steps": 9},
 }
+CHOICES = config_binder().registry.choices
 EVERY = [
-    *((name, {}, None) for name in choices(Optimizer)),
-    *(("SGD", {"momentum": 0.9}, name) for name in choices(LRScheduler)),
+    *((name, {}, None) for name in CHOICES(Optimizer)),
+    *(("SGD", {"momentum": 0.9}, name) for name in CHOICES(LRScheduler)),
     ("Adam", {"amsgrad": True}, "OneCycleLR"),
     ("RMSprop", {"centered": True, "momentum": 0.5}, "CyclicLR"),
     ("GravesRMSprop", {}, "CosineAnnealingWarmRestarts"),
@@ -97,10 +98,10 @@ def update_of(optimizer, arguments, schedule):
     torch.manual_seed(4)
     model = TinyModel(dropout=0.0)
     model.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-    built = choices(Optimizer)[optimizer](model.parameters(), **{"lr": 0.01} | arguments)
+    built = CHOICES(Optimizer)[optimizer](model.parameters(), **{"lr": 0.01} | arguments)
     scheduler = None
     if schedule is not None:
-        scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
+        scheduler = CHOICES(LRScheduler)[schedule](built, **SCHEDULES[schedule])
     settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="fixed")
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
@@ -124,7 +125,7 @@ def steps(update, count):
     ("optimizer", "arguments", "schedule"), EVERY, ids=lambda value: str(value) if value else "-"
 )
 def test_states_of_all_optimisers_and_schedules_are_read_back(optimizer, arguments, schedule):
-    assert SCHEDULES.keys() == choices(LRScheduler).keys()
+    assert SCHEDULES.keys() == CHOICES(LRScheduler).keys()
     for before in (0, 2):
         first = update_of(optimizer, arguments, schedule)
         steps(first, before)
