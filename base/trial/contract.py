@@ -531,7 +531,6 @@ def goes_on_as_saved(trial: Trial) -> None:
     for name, part in trainer.run_checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
-        seed_all(trainer.seed)  # as each start does
         again = trial.remake()
     try:
         content = reloaded(trainer.run_checkpoints.content())

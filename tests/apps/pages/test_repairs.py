@@ -354,7 +354,6 @@ def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
         written = LetterStrokes.of(line)
         for repair in (
             with_legs,
-            with_tails_of_q,
             lambda word: with_bars(word, x_height, width),
             lambda word: with_dots(word, x_height, lean),
             lambda word: without_touches(word, x_height),
