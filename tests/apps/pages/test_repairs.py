@@ -215,8 +215,8 @@ def test_the_flag_of_a_one_is_short(depths, num_kept):
 @pytest.mark.parametrize(
     ("text", "numbers", "gap"),
     [
-        ("77", (0, 0, 1), 0.2),
-        ("77", (0, 1, 1), 0.2),  # The bar of the first 7 is made while the window is at the second.
+        ("77", (0, 0, 1), 0.13),
+        ("77", (0, 1, 1), 0.13),  # The bar of the first 7 is made while the window is at the second.
         ("zz", (0, 0, 1), -0.3),
     ],
 )
