@@ -216,7 +216,7 @@ def test_the_flag_of_a_one_is_short(depths, num_kept):
     ("text", "numbers", "gap"),
     [
         ("77", (0, 0, 1), 0.13),
-        ("77", (0, 1, 1), 0.13),  # The bar of the first 7 is made while the window is at the second.
+        ("77", (0, 1, 1), 0.13),  # The window is at the second 7 when the first gets its bar.
         ("zz", (0, 0, 1), -0.3),
     ],
 )
