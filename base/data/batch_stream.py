@@ -7,9 +7,9 @@ processes, each state would have to be moved to the process that gets its sequen
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch import Tensor
 from base import distributed
 from base.base_data_loader import BaseDataLoader, Batch
 from utils.checks import ConfigFault, TrainingFailed, UserError, described
+
+State: TypeAlias = dict[str, Tensor]
+"""A network's state after some steps, tensors `(rows, ...)` by name."""
 
 
 class Position(NamedTuple):
@@ -38,14 +41,14 @@ class Chunk:
     sequences: float
     """The number of sequences; a cut sequence counts as the fraction of it in this chunk."""
     position: Position
-    state: dict[str, Tensor] | None = None
+    state: State | None = None
     """The network's state after the previous chunk; None for the initial state."""
     goes_on: Tensor | None = None
     """Whether each row has a further chunk, `(rows,)` bool; None if sequences are not cut."""
-    next_state: dict[str, Tensor] | None = None
+    next_state: State | None = None
     """The state of the next chunk, from `carry`; None for the initial state."""
 
-    def carry(self, state: dict[str, Tensor]) -> None:
+    def carry(self, state: State) -> None:
         """Carry the state after this chunk, tensors `(rows, ...)`, over to the next chunk of its
         batch, detached; a state that is not finite is dropped. For sequences that are cut."""
         detached = {name: value[self.goes_on].detach().clone() for name, value in state.items()}
@@ -56,8 +59,8 @@ class Chunk:
 class BatchStream:
     """Returns this process's rows of the batches of each step, in one pass after another.
 
-    A step takes the present `chunks`; for each of them it makes a forward pass and, if sequences
-    are cut, calls its `carry`; at the end it calls `advance`, which moves the `position` on.
+    A step takes the `chunks` of a position; for each of them it makes a forward pass and, if
+    sequences are cut, calls its `carry`. The next step takes the chunks of the position `after`.
 
     Args:
         loader: the loader of the training; its `keys` (`KeySampler`) choose the batches.
@@ -65,11 +68,6 @@ class BatchStream:
         on_failure: called with the error if the loader fails.
         accumulate: the number of batches of a step.
         truncate: the number of time steps of a chunk; None for whole batches.
-
-    Attributes:
-        position: the position of the next step's first batch and of its chunks.
-        carried: for each batch of the next step, the network's state before the batch's chunk; None
-            for the initial state, in which all first chunks begin.
     """
 
     def __init__(
@@ -83,51 +81,57 @@ class BatchStream:
     ) -> None:
         self.loader, self.device = loader, device
         self.accumulate, self.truncate = accumulate, truncate
-        self.position = Position()
-        self.carried: list[dict[str, Tensor] | None] = []
         self._on_failure, self._has_failed = on_failure, False
         self._batches: Iterator[Batch | None] | None = None
-        self._group: list[Batch | None] = []
-        self._chunks: list[Chunk | None] = []
+        self._group: list[Batch | None] = []  # the batches of a step
+        self._group_start: tuple[int, int] | None = None  # the pass and the first of them
 
-    def chunks(self) -> list[Chunk | None]:
-        """Return the chunk of each batch of the step; None where this process has no rows.
+    def chunks(self, position: Position, carried: Sequence[State | None]) -> list[Chunk | None]:
+        """Return the chunk of each batch of a step; None where this process has no rows.
 
         There is no chunk if the loader of any process failed. All processes call this together.
+
+        Args:
+            position: the position of the step's first batch, and of its chunks.
+            carried: the state after the chunk before of each batch, see `Chunk.next_state`; the
+                first chunks of batches begin in the initial state.
         """
-        if not self._group:
-            self._load()
-        states = self.carried if self.position.chunk else [None] * len(self._group)
+        if self._group_start != position[:2]:
+            self._load(position)
+        states = carried if position.chunk else [None] * len(self._group)
         pairs = zip(self._group, states, strict=True)
-        self._chunks = [
-            None if batch is None else self._chunk(number, batch, state)
+        return [
+            None if batch is None else self._chunk(position, number, batch, state)
             for number, (batch, state) in enumerate(pairs)
         ]
-        return self._chunks
 
-    def begin(self, batches: list[Batch | None], truncate: int | None) -> None:
-        """Let the next step take the first chunks, of `truncate` time steps, of some batches."""
-        self._group, self.truncate = batches, truncate
+    def begin(self, position: Position, batches: list[Batch | None], truncate: int | None) -> None:
+        """Let the step at a position take the chunks, of `truncate` time steps, of some batches."""
+        self._group, self._group_start, self.truncate = batches, position[:2], truncate
 
-    def _load(self) -> None:
-        """Load the batches of the next step; none if the loader of any process failed."""
-        data_pass, batch, _ = self.position
-        if self._batches is None:
+    def _load(self, position: Position) -> None:
+        """Load the batches of a step; none if the loader of any process failed."""
+        data_pass, batch, _ = position
+        if self._batches is None or batch == 0:
             self.loader.keys.start_at(data_pass, batch)
             self._batches = loaded(self.loader, self._fail)
+        self._group, self._group_start = [], None
         count = min(self.accumulate, len(self.loader) - batch)
         batches = [next(self._batches, None) for _ in range(count)]
-        if distributed.all_reduce_max([self._has_failed])[0]:
-            return
-        self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
+        if not distributed.all_reduce_max([self._has_failed])[0]:
+            self._group = [batch and batch.to(self.device, non_blocking=True) for batch in batches]
+            self._group_start = position[:2]
 
     def _fail(self, error: Exception) -> None:
         self._has_failed = True
         self._on_failure(error)
 
-    def _chunk(self, number: int, batch: Batch, state: dict[str, Tensor] | None) -> Chunk | None:
-        """Return the present chunk of a batch; None if all sequences of the batch have ended."""
-        position = self.position._replace(batch=self.position.batch + number)
+    def _chunk(
+        self, position: Position, number: int, batch: Batch, state: State | None
+    ) -> Chunk | None:
+        """Return the chunk of the batch `number` of a step; None if all sequences of the batch have
+        ended."""
+        position = position._replace(batch=position.batch + number)
         if self.truncate is None:
             return Chunk(batch, float(len(batch)), position)
         start = position.chunk * self.truncate
@@ -138,21 +142,15 @@ class BatchStream:
         state = state and moved(state, self.device)
         return Chunk(cut, sequences, position, state, lengths > start + self.truncate)
 
-    def advance(self) -> None:
-        """Move on to the next chunk, group of batches, or pass over the data.
-
-        The next chunk of a batch whose state was not carried begins with the initial state.
-        """
-        data_pass, batch, chunk = self.position
-        self.carried = [None if chunk is None else chunk.next_state for chunk in self._chunks]
+    def after(self, position: Position) -> Position:
+        """Return the position of the step after the one whose `chunks` were taken last: that of the
+        next chunks, batches, or pass over the data."""
+        data_pass, batch, chunk = position
         if chunk + 1 < self._num_chunks():
-            self.position = Position(data_pass, batch, chunk + 1)
-            return
-        next_batch, self._group = batch + len(self._group), []
-        if next_batch < len(self.loader):
-            self.position = Position(data_pass, next_batch)
-        else:
-            self.position, self._batches = Position(data_pass + 1), None
+            return Position(data_pass, batch, chunk + 1)
+        next_batch = batch + len(self._group)
+        is_last = next_batch >= len(self.loader)
+        return Position(data_pass + 1) if is_last else Position(data_pass, next_batch)
 
     def _num_chunks(self) -> int:
         """Return the number of chunks of the group's longest batch."""
@@ -161,23 +159,13 @@ class BatchStream:
         steps = (batch.inputs.shape[1] for batch in self._group if batch is not None)
         return math.ceil(max(steps) / self.truncate)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position, and the carried states."""
-        states = [state and moved(state, "cpu") for state in self.carried]
-        return {**self.position._asdict(), "states": states}
-
-    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Resume from what `state_dict` returned."""
-        self.position = Position(*(saved[name] for name in Position._fields))
-        self.carried = list(saved["states"])
-
     def close(self) -> None:
         """End the loader's workers."""
         self._batches = None
         self.loader.close()
 
 
-def moved(state: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+def moved(state: State, device: torch.device | str) -> State:
     """Return a network's state moved to a device."""
     return {name: value.to(device) for name, value in state.items()}
 
