@@ -1,7 +1,7 @@
 """Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
-reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg, a `€` its second bar.
+reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg.
 Full stops are set on the baseline, short commas are scaled, and full stops and commas within a word
 are set apart from their neighbours. The peak of the window tells the character of each point of
 ink.
@@ -53,8 +53,6 @@ MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `
 WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
 MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
 SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
-EURO_BAR_GAP = 0.22  # of the bars of a `€`, in heights of the `€` (by eye)
-SECOND_BAR = 0.85  # length of a bar that is added to a `€`, in lengths of the other (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
 MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
 MIN_DOT_SIZE = 0.15
@@ -66,10 +64,10 @@ MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to fee
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_QUOTE_HEIGHT = 0.8  # of a `«` or `»`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
+MIN_TAIL_OF_Q = 0.95  # x-heights below the baseline (by eye: with a shorter tail it is an `a`)
 TAIL_START = 0.5  # x-heights below the baseline from which a tail is shortened (by eye)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
@@ -145,13 +143,11 @@ class LetterStrokes:
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters with a bar on each `t`, two on each `€`, a corner in each `5` and whole legs
-    of each `A`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
-    removed."""
+    """Return letters with a bar on each `t`, a corner in each `5` and whole legs of each `A`. If
+    the hand makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)
-    letters = with_second_bars(letters, shape.lean)
     if shape.dotted:
         letters = with_dots(letters, shape.x_height, shape.lean)
         letters = without_touches(letters, shape.x_height)
@@ -324,24 +320,6 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
-def with_second_bars(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return letters in which each `€` of a body and one bar has two bars, below or above each
-    other: one is often forgotten. `lean`: as in `with_dots`."""
-    added = []
-    for index in letters.indices_of("€"):
-        numbers = letters.numbers_of(index)
-        bars = [number for number in numbers if is_flat(letters.strokes[number])]
-        if len(numbers) != 2 or len(bars) != 1:
-            continue
-        bar, ink = letters.strokes[bars[0]], np.concatenate([letters.strokes[k] for k in numbers])
-        top, bottom = ink[:, 1].min(), ink[:, 1].max()
-        is_high = bar[:, 1].mean() < (top + bottom) / 2
-        down = EURO_BAR_GAP * (bottom - top) * (1.0 if is_high else -1.0)
-        second = bar.mean(0) + (bar - bar.mean(0)) * (SECOND_BAR, 1.0) + (-lean * down, down)
-        added.append((bars[0], index, second))
-    return letters.with_added(added)
-
-
 def with_legs(letters: LetterStrokes) -> LetterStrokes:
     """Return letters in which the left leg of each `A` that begins with it reaches the height of
     the other foot: networks often begin too high, and the letter seems to stand above its line."""
@@ -490,26 +468,26 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings, and
-    with tails that end above the row below."""
+    with tails that end above the row below and are long enough."""
+    letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
-    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, `«` and `»` are at
-    least `MIN_QUOTE_HEIGHT` high, and no comma, semicolon, `¡` or `¿` reaches more than
-    `MAX_COMMA_DEPTH` down."""
+    """Return a word's strokes, in x-heights; the two bars of an `=` are at least `MIN_BAR_GAP`
+    apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma or semicolon reaches
+    more than `MAX_COMMA_DEPTH` down."""
     strokes = [*letters.strokes]
-    for index in letters.indices_of("=€"):
+    for index in letters.indices_of("="):
         bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
         if len(bars) == 2:
             upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
             strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
-    for number in chain(*map(letters.numbers_of, letters.indices_of(",;¡¿"))):
+    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
         (_, top), (_, bottom) = strokes[number].min(0), strokes[number].max(0)
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
             factor = (MAX_COMMA_DEPTH - top) / (bottom - top)
@@ -520,21 +498,20 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             ring = strokes[number]
             factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
-    for index in letters.indices_of("«»"):
-        if len(numbers := letters.numbers_of(index)) == 2:
-            left, top, right, bottom = _box([strokes[number] for number in numbers])
-            # They grow away from the word.
-            origin = np.array([right if letters.text[index] == "«" else left, (top + bottom) / 2])
-            factor = max(MIN_QUOTE_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
-            for number in numbers:
-                strokes[number] = origin + (strokes[number] - origin) * factor
     return strokes
 
 
-def _box(strokes: Sequence[np.ndarray]) -> list[float]:
-    """Return the left, top, right and bottom edge of strokes."""
-    points = np.concatenate(strokes)
-    return [*points.min(0).tolist(), *points.max(0).tolist()]
+def with_tails_of_q(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; the tail of each `q` reaches `MIN_TAIL_OF_Q` down."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of("q"):
+        for number, indices in enumerate(letters.indices):
+            tail = (indices == index) & (strokes[number][:, 1] > 0.0)
+            depth = strokes[number][tail, 1].max(initial=0.0)
+            if MARK_RISE / 2 <= depth < MIN_TAIL_OF_Q:
+                factors = np.where(tail, MIN_TAIL_OF_Q / depth, 1.0)
+                strokes[number] = strokes[number] * np.stack([np.ones(len(tail)), factors], 1)
+    return strokes
 
 
 def with_short_tail(stroke: np.ndarray) -> np.ndarray:

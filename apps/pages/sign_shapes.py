@@ -33,7 +33,6 @@ MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent
 MIN_DOT_RISE = 0.9  # least x-heights from the baseline up to the dot of an `i`
 MIN_EXCLAMATION = 1.0  # least height of a `!` in x-heights
 MAX_FLOATING = 0.5  # largest x-heights from the baseline up to the foot of a `!`
-MAX_DOT_FRACTION = 0.35  # of the height of a `¿` or `¡`: the largest side of its dot
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
@@ -164,10 +163,6 @@ def _has_raised(letters: LetterStrokes, index: int) -> bool:
     return any(stroke[:, 1].max() <= -MIN_ACCENT_RISE for stroke in strokes)
 
 
-def _has_bar(strokes: Strokes) -> bool:
-    return len(strokes) > 1 and any(map(is_flat, strokes))
-
-
 def _has_foot(strokes: Strokes) -> bool:
     x, y = np.concatenate(strokes).T
     height = np.ptp(y)
@@ -179,25 +174,13 @@ def _is_exclamation(strokes: Strokes) -> bool:
     return len(strokes) > 1 and np.ptp(y) >= MIN_EXCLAMATION and y.max() >= -MAX_FLOATING
 
 
-def _is_inverted(strokes: Strokes) -> bool:
-    """Return whether a dot stands above all other ink of a `¿` or `¡`."""
-    height = np.ptp(np.concatenate(strokes)[:, 1])
-    dot, *others = sorted(strokes, key=lambda stroke: stroke[:, 1].mean())
-    is_small = np.ptp(dot, axis=0).max() <= MAX_DOT_FRACTION * height
-    return (
-        is_small and all(dot[:, 1].max() < other[:, 1].min() for other in others) and bool(others)
-    )
-
-
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
     "2": _has_foot,
     "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
     "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
     **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
-    **dict.fromkeys("€£", _has_bar),
     "!": _is_exclamation,
-    **dict.fromkeys("¿¡", _is_inverted),
     "%": lambda strokes: len(strokes) > 1,
     # One of the strokes: the last of them may be the bar of a 7.
     "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,

@@ -220,7 +220,7 @@ class RunState:
             CheckpointError: if a network has other tensors than when it was made, or if the state
                 of a part is no dictionary.
         """
-        parts = {name: state_of(part) for name, part in self.parts.items()}
+        parts = self.part_states()
         self._check_layouts(parts)
         return {
             "progress": asdict(self.progress),
@@ -233,6 +233,10 @@ class RunState:
             "parts": parts,
             "random_state": random_state(),
         }
+
+    def part_states(self) -> dict[str, Any]:
+        """Return the states of all parts, by name."""
+        return {name: state_of(part) for name, part in self.parts.items()}
 
     def load_state_dict(self, saved: Mapping[str, Any], source: Path) -> None:
         """Resume from what `state_dict` returned, read from the file `source`; raise an exception

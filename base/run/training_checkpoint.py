@@ -3,9 +3,10 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -89,6 +90,14 @@ class RunCheckpoints:
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         """Restore the state in a checkpoint, which may raise an exception of any kind."""
         self.state.load_state_dict(checkpoint["training"]["run"], source)
+
+    def restore_exactly(self, checkpoint: Checkpoint, source: Path) -> list[str]:
+        """Restore the state in a checkpoint, which may raise an exception of any kind; return the
+        values, as PART.NAME, that are then others, as a user's part restores them."""
+        saved = _digests(checkpoint["training"]["run"]["parts"])
+        self.restore(checkpoint, source)
+        present = _digests(self.state.part_states())
+        return [name for name in saved if saved[name] != present.get(name)]
 
     def begin(self) -> bool:
         """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
@@ -213,3 +222,12 @@ class RunCheckpoints:
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _digests(states: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return a digest of each value in the states of some parts, by PART.NAME."""
+    return {
+        f"{part}.{name}": digest(value)
+        for part, state in states.items()
+        for name, value in (state.items() if isinstance(state, dict) else [("", state)])
+    }
