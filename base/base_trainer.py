@@ -100,8 +100,9 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        evaluated = lambda: self.optimizer_step.evaluated_model  # noqa: E731
-        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state, evaluated)
+        self.run_checkpoints = RunCheckpoints(
+            parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
+        )
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.run_checkpoints)
         self.soundness = Soundness(self.settings, *judged, self._sums_before_save)

@@ -98,7 +98,7 @@ class BatchStream:
         """
         if self._group_start != position[:2]:
             self._load(position)
-        states = carried if position.chunk else [None] * len(self._group)
+        states = carried if position.chunk and self._group else [None] * len(self._group)
         pairs = zip(self._group, states, strict=True)
         return [
             None if batch is None else self._chunk(position, number, batch, state)
