@@ -246,13 +246,21 @@ class RunState:
         self.carried = list(saved["carried"])
         self.sums, self.values = filled(Sums, saved["sums"]), dict(saved["values"])
         self._load_metrics(saved)
+        states = saved["parts"]
         for name, part in self.trained.items():
-            state = saved["parts"][name]
+            state = states[name]
             if isinstance(part, nn.Module):
                 load_weights(part, state, source)
             else:  # A copy, as torch's CyclicLR changes its argument.
                 load_state(part, copy.deepcopy(state) if isinstance(part, LRScheduler) else state)
-        load_kept(self.kept, saved, source)
+        for name, part in self.kept.items():
+            if state := states.get(name):
+                load_state(part, state)
+                continue
+            with suppress(Exception):  # A part that had no state then may need one now.
+                part.load_state_dict(states[name])
+            if part.state_dict():
+                log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
@@ -300,19 +308,6 @@ class RunState:
                     problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
                     remedy = "register a buffer with the shape and type that it keeps"
                     raise CheckpointError(f"{problem} when the network was made: {remedy}")
-
-
-def load_kept(kept: Mapping[str, Any], saved: Mapping[str, Any], source: Path) -> None:
-    """Load the states that a `RunState` has saved of further parts, by name, into such parts."""
-    states = saved.get("parts", {})
-    for name, part in kept.items():
-        if state := states.get(name):
-            load_state(part, state)
-            continue
-        with suppress(Exception):  # A part that had no state then may need one now.
-            part.load_state_dict(states[name])
-        if part.state_dict():
-            log.warning("%s has no state of the %s: it begins anew", source, name)
 
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
