@@ -17,13 +17,12 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from base import distributed
-from base.base_data_loader import Batch
+from base.base_data_loader import Batch, BatchStream, Chunk, loaded
 from base.base_loss import BaseLoss, loss_of
 from base.base_metric import BaseMetric, as_floats, computed, update
 from base.base_model import BaseModel
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
 from base.run.stop_request import StopRequest

@@ -15,9 +15,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
+from base.base_data_loader import Chunk, Position, State, moved
 from base.base_metric import BaseMetric, all_reduced, gathered
 from base.config import user_modules
-from base.data.batch_stream import Chunk, Position, State, moved
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
 from base.run.random_state import random_state, set_random_state

@@ -6,7 +6,7 @@ import torch
 from tiny_run import TinyLoader, make, rows, sequence, trained
 
 from base import distributed
-from base.data.batch_stream import BatchStream
+from base.base_data_loader import BatchStream
 from base.run.run_state import RunState
 from utils.checks import ConfigFault
 
