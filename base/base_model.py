@@ -46,7 +46,8 @@ class Conditions:
 class BaseModel(nn.Module, ABC):
     """A network that keeps no state between calls.
 
-    Recurrent state is an argument and a result of `forward`, never an attribute of the module.
+    Recurrent state is an argument and a result of `forward`, never an attribute of the module. Only
+    in training may a call change buffers, such as those of BatchNorm, which a checkpoint has.
     """
 
     needs_text: ClassVar[bool] = False

@@ -170,8 +170,9 @@ def score_user_metrics(
         checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)
-    states = load_checkpoint(network.path).get("training", {}).get("parts", {})
-    for name, part in trainer.run_checkpoints.stateful.items():
+    training = load_checkpoint(network.path).get("training", {})
+    states = training.get("run", training).get("parts", {})  # Older networks have them outside.
+    for name, part in trainer.state.kept.items():
         if states.get(name):
             with errors_as_config_fault(name, part, "one that takes its saved state"):
                 part.load_state_dict(states[name])

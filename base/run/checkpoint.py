@@ -57,6 +57,8 @@ from utils.strict_json import Config, without
 
 FORMAT = 3
 """Version of the format of checkpoints; files of another version are refused."""
+TRAINING_FORMAT = 1
+"""Version of the entry `training`, without which no run goes on; networks are used without it."""
 
 Count: TypeAlias = Annotated[int, Range(0, 2**32)]
 

@@ -34,6 +34,7 @@ from base.config.binder import BoundClass, faults, signature_of
 from base.config.plan import Override, Plan
 from base.run import run_folder
 from base.run.checkpoint import (
+    TRAINING_FORMAT,
     CheckpointFile,
     check_weights,
     find_checkpoint,
@@ -344,7 +345,7 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     path, content = checkpoint
     if needs_state:
         training = children(content.get("training"))
-        if "resolved_config" not in training:
+        if training.get("format") != TRAINING_FORMAT or "resolved_config" not in training:
             raise CheckpointError(
                 f"{path}: contains no training state of this version, and cannot be resumed; -c "
                 "CONFIG starts a new training from its weights"

@@ -206,7 +206,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
         model.named_parameters(), trainer.model.parameters(), strict=True
     ):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert trainer.stream.position.chunk == 3
+    assert trainer.state.position.chunk == 3
 
 
 def fails_to_go_on(output, inputs, goes_on):
