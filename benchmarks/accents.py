@@ -11,6 +11,8 @@ places and real ink, but nobody's habits of making accents: bars for two dots, t
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,11 @@ from model.recognition.error_rates import normalised, rates, read_in_place
 
 TEXTS = Path(__file__).with_suffix(".tsv")
 """A language and a text in each line, without `ß`, `æ` and `œ`, which are no accents."""
+CODES = {
+    **{"French": "fr", "German": "de", "Spanish": "es", "Portuguese": "pt", "Italian": "it"},
+    **{"Polish": "pl", "Czech": "cs", "Danish": "da"},
+}
+"""The code of each language."""
 MIN_LINES = 4
 """Least number of lines of a form."""
 MAX_TRIES = 30
@@ -230,24 +237,31 @@ def run(arguments: argparse.Namespace) -> None:
         draw(written, Path(arguments.sheet))
     chosen = search_options.options_of(arguments)
     networks = network_options.Networks.of(arguments)
-    columns = ("accents", "kept", "lost", "false", "misread")
     for checkpoint in arguments.resume:
-        reader = networks.reader(checkpoint)
-        hypotheses = reader.read_lines([line.ink for _, line in written], chosen.search(reader))
-        pairs = [(line.text, text) for (_, line), text in zip(written, hypotheses, strict=True)]
-        print(f"{Path(reader.path).stem:<14}" + "".join(f"{name:>10}" for name in columns))
-        languages = [language for language, _ in written]
-        for name in [*dict.fromkeys(languages), ""]:
-            own = [pair for pair, language in zip(pairs, languages, strict=True)
-                   if name in ("", language)]  # fmt: skip
-            found = sum((counts(*pair) for pair in own), Counter())
-            plain = found["letters"] - found["accents"]
-            kept, lost = (found[key] / found["accents"] for key in ("kept", "lost"))
-            shares = (kept, lost, found["false"] / plain, rates(own)["cer"])
-            print(f"{name or 'all':<14}{found['accents']:>10,}"
-                  + "".join(f"{100 * share:>8.2f} %" for share in shares))  # fmt: skip
+        reader, pairs = networks.reader(checkpoint), {}
+        for language in dict.fromkeys(language for language, _ in written):
+            code = CODES[language] if arguments.named else chosen.language_model
+            search = replace(chosen, language_model=code).search(reader)
+            samples = [line for of, line in written if of == language]
+            hypotheses = reader.read_lines([line.ink for line in samples], search)
+            texts = [line.text for line in samples]
+            pairs[language] = [*zip(texts, hypotheses, strict=True)]
+        report(Path(reader.path).stem, pairs)
         if arguments.show:
-            print(*(f"{true}\n    {read}" for true, read in pairs if true != read), sep="\n")
+            read = chain.from_iterable(pairs.values())
+            print(*(f"{true}\n    {text}" for true, text in read if true != text), sep="\n")
+
+
+def report(name: str, pairs: dict[str, list[tuple[str, str]]]) -> None:
+    """Print the shares of a recogniser for each language, and for all."""
+    columns = ("accents", "kept", "lost", "false", "misread")
+    print(f"{name:<14}" + "".join(f"{column:>10}" for column in columns))
+    for language, own in {**pairs, "all": [*chain.from_iterable(pairs.values())]}.items():
+        found = sum((counts(*pair) for pair in own), Counter())
+        kept, lost = (found[key] / found["accents"] for key in ("kept", "lost"))
+        false = found["false"] / (found["letters"] - found["accents"])
+        shares = "".join(f"{100 * n:>8.2f} %" for n in (kept, lost, false, rates(own)["cer"]))
+        print(f"{language:<14}{found['accents']:>10,}{shares}")
 
 
 def draw(written: list[tuple[str, Sample]], path: Path) -> None:
@@ -262,6 +276,8 @@ if __name__ == "__main__":
     search_options.add_options(parser)
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--copies", type=int, default=3, help="hands that write each text")
+    named = "read each language with a language model of its words (see --language-model)"
+    parser.add_argument("--named", action="store_true", help=named)
     parser.add_argument("--sheet", metavar="FILE", help="draw the first lines into a PNG file")
     parser.add_argument("--show", action="store_true", help="print each line that is misread")
     main(run, parser)
