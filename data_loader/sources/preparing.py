@@ -44,7 +44,7 @@ from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils import strict_json
-from utils.checks import DataError, first_of, shown
+from utils.checks import ConfigFault, DataError, first_of, shown
 from utils.files import (
     check_writable,
     digest_of_file,
@@ -158,6 +158,8 @@ def prepared_in(folder: Path, source: ShardSource) -> Shards:
             if (shards := _complete(source, folder, Preparing())) is None:
                 raise DataError(f"{folder}: the files that were written cannot be read")
             return shards
+    except ConfigFault as fault:
+        raise fault.of(str(file)) from None
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise DataError(f"{error.filename or folder}: {problem}") from error
