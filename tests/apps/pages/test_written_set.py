@@ -18,7 +18,7 @@ from model.generation.hand_encoder import hand_extra
 from model.generation.line import Sampling
 from tests.commands.networks import names, save, use
 from tests.tiny_config import CONFIG, changed
-from utils.checks import DataError, UserError
+from utils.checks import ConfigFault, DataError, UserError
 from utils.licences import RESEARCH
 
 TEXTS = ("over the hills", "a", "far away", "we met", "at noon")
@@ -132,6 +132,9 @@ def test_a_folder_of_another_set_or_with_other_files_is_refused(told, file, tmp_
     with pytest.raises(DataError, match="has other files; name a new folder"):
         set_of(told, file).write(tmp_path)
     assert names(tmp_path) == ["set", "texts.txt"]
+    (tmp_path / "set" / "identity.json").write_text("[")
+    with pytest.raises(ConfigFault, match=r"set/identity\.json: "):
+        set_of(told, file).write(tmp_path / "set")
 
 
 def test_lines_that_do_not_end_are_left_out_and_named(told, file, tmp_path):
