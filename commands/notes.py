@@ -33,7 +33,11 @@ from utils.files import open_file, prepare_output, safe_path
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 MAX_PLACES = 20  # places of one kind that a message lists (assumed)
-UNREAD, COVERED = "not read, may be text", "covered by later ink, not read"
+PLACES = {
+    "unread": "not read, may be text",
+    "covered": "covered by later ink, not read",
+    "crossed_out": "crossed out, not read",
+}  # titles of the places that a message lists
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
 FORMAT = ".pdf"  # default of --format
@@ -329,7 +333,7 @@ class _Reading:
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
-        self._places: dict[str, list[str]] = {UNREAD: [], COVERED: []}
+        self._places: dict[str, list[str]] = {title: [] for title in PLACES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -350,8 +354,8 @@ class _Reading:
                 log.warning("left out: %s: %s", printable(name), fault)
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
-            for title, places in ((UNREAD, summary.unread), (COVERED, summary.covered)):
-                for page, (left, top, right, bottom) in places:
+            for kind, title in PLACES.items():
+                for page, (left, top, right, bottom) in getattr(summary, kind):
                     place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
                     self._places[title].append(f"{printable(name)} {page}: {place}")
             yield note

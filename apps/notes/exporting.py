@@ -231,8 +231,7 @@ def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
         ]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
-    places = {"unread": text.unread, "covered": text.covered}
-    return {**size, "rows": rows, "left_out": text.left_out, **places}
+    return {**size, "rows": rows, "left_out": text.left_out, **text.places}
 
 
 # Pages

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.page_text import MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
+from apps.notes.page_text import MIN_SURE_CONFIDENCE, PLACES, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
     BATCH,
@@ -89,7 +89,7 @@ class IndexedPage(NamedTuple):
         inks: digest of each handwritten word, see `corrections.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
-        unread, covered: see `PageText`, in millimetres.
+        places: the boxes in `PageText` by their names, in millimetres.
     """
 
     name: bytes
@@ -99,8 +99,7 @@ class IndexedPage(NamedTuple):
     inks: Sequence[str]
     left_out: Mapping[str, int]
     pdfs: Sequence[str]
-    unread: Sequence[Box]
-    covered: Sequence[Box]
+    places: Mapping[str, Sequence[Box]]
 
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
@@ -116,11 +115,11 @@ class IndexedPage(NamedTuple):
         ]
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
         pdfs = [str(page.background)] if page.background else []
-        unread, covered = (
-            [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
-            for boxes in (text.unread, text.covered)
-        )
-        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, unread, covered)
+        places = {
+            kind: [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
+            for kind, boxes in text.places.items()
+        }
+        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, places)
 
 
 class Index:
@@ -181,13 +180,15 @@ class Index:
         left_out = dict(few_kinds(*(page.left_out for page in pages)))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
-        unread, covered = (
-            [(number, box) for number, page in enumerate(pages, 1) for box in getattr(page, name)]
-            for name in ("unread", "covered")
-        )
+        places = {
+            name: [
+                (number, box) for number, page in enumerate(pages, 1) for box in page.places[name]
+            ]
+            for name in PLACES
+        }
         slow = [number for number, page in enumerate(pages, 1) if SLOW in page.left_out]
         counts = len(pages), len(words), unsure
-        summary = Summary(*counts, left_out, pdfs, look, unread, covered, slow)
+        summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             numbers = self._add_pages(pages)

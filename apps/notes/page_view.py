@@ -59,7 +59,7 @@ def page_values(
         "typed": typed,
         "images": images,
         "rows": rows,
-        "unread": [_scaled(box, scale) for box in text.unread],
+        "unread": [_scaled(box, scale) for box in text.left_places],
         "clip": clip and _scaled(clip, scale),
         "background": page.background and page.background.name,
     }

@@ -26,9 +26,9 @@ from ink.ink_page import InkPage, ink_bytes
 from utils.checks import DataError, UserError, first_of, printable
 from utils.files import read_bytes, user_cache, write_json
 
-VERSION = 6
+VERSION = 7
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 2
 """Version of saved files; those of another version are saved again."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -196,11 +196,10 @@ class Viewer:
     def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
         """Return the first `count` places where text may be that was not read."""
         places = (
-            {"name": name, "page_number": page, "place": place, "date": note.date}
+            {"name": name, "page_number": page, "place": place, "text": text, "date": note.date}
             for name, note in [*self._notes.items()]
             if chosen.has(name, note)
-            for page in dict.fromkeys(page for page, _ in note.summary.unread)
-            for place in range(sum(number == page for number, _ in note.summary.unread))
+            for page, place, text in _left_places(note.summary)
         )
         listed = [*islice(places, count + 1)]
         return {"hits": listed[:count], "more": len(listed) > count}
@@ -215,7 +214,7 @@ class Viewer:
         """
         note = self._note(name)
         page, text = self._page(note, number)
-        clip = text.unread[place] if place is not None else None
+        clip = text.left_places[place] if place is not None else None
         clip = text.rows[row - 1].box if row is not None else clip
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
@@ -295,6 +294,15 @@ class Viewer:
         # A generator that is not read to its end ends the child of the guard; most are.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
+
+
+def _left_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
+    """Yield the page, the number in `PageText.left_places` and what is to be said of each place."""
+    titles = [(page, "may be text") for page, _ in summary.unread]
+    titles += [(page, "crossed out") for page, _ in summary.crossed_out]
+    for page in sorted({page for page, _ in titles}):
+        of_page = [title for number, title in titles if number == page]
+        yield from ((page, place, title) for place, title in enumerate(of_page))
 
 
 def _message(error: Exception) -> str:

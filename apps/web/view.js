@@ -123,10 +123,9 @@ function hitLink(hit) {
   };
   watching.observe(paper);
   const sure = isPlace ? "" : hit.is_similar ? "perhaps" : `${Math.round(100 * hit.confidence)} %`;
-  const text = isPlace ? "may be text" : hit.text;
   const at = isPlace ? {} : {row, word};
   return create("a", {className: "hit", href: link({...NOWHERE, name, number, ...at})}, paper,
-    create("span", {}, create("span", {className: "text"}, text),
+    create("span", {}, create("span", {className: "text"}, hit.text),
       create("small", {}, `page ${number}${sure && ` · ${sure}`}`)));
 }
 

@@ -61,6 +61,22 @@ def test_a_bar_above_letters_crosses_nothing_out():
     assert structure_of(strokes)[1] == {}
 
 
+BARS = {
+    "of the letters of a row": [line((x, -1.1), (x + 1.4, -1.2)) for x in (1.2, 5.2, 9.2)],
+    "of a capital": [
+        line((-0.7, -2), (-1.3, 0), (-0.7, -2), (-0.1, 0)),
+        line((-2.4, -0.7), (-0.05, -0.7)),
+    ],
+}
+
+
+@pytest.mark.parametrize("bars", BARS)
+def test_bars_of_letters_that_are_drawn_late_cross_nothing_out(bars):
+    strokes = [*WORD, *BARS[bars]]
+    rows, kinds = structure_of(strokes)
+    assert kinds == {} and [{*each.strokes} for each in rows] == [{*range(len(strokes))}]
+
+
 ITEMS = {
     "-": [line((-2.6, -0.5), (-1.6, -0.5))],
     "- [ ]": [box(-3, -1.3)],
