@@ -3,16 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from apps.notes.corrections import longest, word_inks
-from apps.notes.exporting import note_times
+from apps.notes.exporting import note_date
 from apps.notes.page_text import Note, PageText, Summary
 from apps.notes.page_view import page_values
 from apps.notes.reading_cache import Library
@@ -116,7 +114,7 @@ class Viewer:
             note, state = self._notes.get(name), file_state(path)
             if note is None or note.state != state or not (note.fault or name in current):
                 old = note.summary if note else Summary()
-                changed.append((name, ViewedNote(path, state, _date(path), old)))
+                changed.append((name, ViewedNote(path, state, note_date(path), old)))
         changed.sort(key=lambda item: item[1].date, reverse=True)
         notes, shown = {n: note for n, note in self._notes.items() if n in files}, time.monotonic()
         is_new = bool(changed) or len(notes) < len(self._notes)
@@ -174,9 +172,14 @@ class Viewer:
     def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
         """Return the first `count` hits of a query, and whether there are more; without a query,
         the notes."""
+        wanted = Query.of(query)
         with self._lock:
-            notes = {n: note for n, note in self._notes.items() if chosen.has(n, note)}
-            if not any(map(str.isalnum, query)):
+            notes = {
+                name: note
+                for name, note in self._notes.items()
+                if chosen.has(name, note) and wanted.has(name, lambda day=note.date: day)
+            }
+            if not wanted.terms:
                 listed = [
                     {
                         "name": n,
@@ -188,9 +191,11 @@ class Viewer:
                 ]
                 return {"notes": listed, "more": len(notes) > count}
             files = {name: note.path for name, note in notes.items()}
-            hits = self._library.first_hits(query, files, count + 1)
-        of_words = {"numWords": len(Query.of(query).words)}
-        listed = [hit._asdict() | of_words | {"date": notes[hit.name].date} for hit in hits]
+            hits = self._library.first_hits(wanted, files, count + 1)
+        listed = [
+            hit._asdict() | {"numWords": hit.num_words, "date": notes[hit.name].date}
+            for hit in hits
+        ]
         return {"hits": listed[:count], "more": len(hits) > count}
 
     def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
@@ -307,11 +312,3 @@ def _left_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
 
 def _message(error: Exception) -> str:
     return str(error) if isinstance(error, UserError | OSError) else described(error)
-
-
-def _date(path: Path) -> str:
-    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
-    time = 0.0
-    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
-        time, _ = note_times(path)
-    return date.fromtimestamp(time).isoformat()
