@@ -53,8 +53,7 @@ the block and its cost, of four bits, have two bytes together."""
 MAX_CHOSEN = 256
 """Most rows of pages with the other terms that are all searched (assumed)."""
 MAX_SPELLINGS = 200
-"""Most words that a `*` at the left stands for, and spellings of terms that are near each other
-(assumed)."""
+"""Most spellings of terms that come first because they are near each other (assumed)."""
 MAX_APART = 10
 """Most words between terms that are near each other (assumed)."""
 MIN_STEP = 32
@@ -329,17 +328,15 @@ class Index:
         """Yield the hits where the ink of a row may say a term, which the row's text lacks, and the
         text of the page has the others; list them, unless they are `listed`."""
         others = (*query.terms[:number], *query.terms[number + 1 :])
-        excluded = {*self._pages(places, query.excluded[:1])} if query.excluded else set()
-        for term in query.excluded[1:]:
-            excluded |= {*self._pages(places, (term,))}
+        excluded = {page for term in query.excluded for page in self._pages(places, (term,))}
         for phrase in query.terms[number]:
             if others:
-                pages = set(self._pages(places, others)) - listed - excluded
-                numbers = [n for page in sorted(pages) for n in self._numbers(page)]
-                rows = self._likely(phrase, places, (), np.array(numbers, int))
+                pages = sorted({*self._pages(places, others)} - listed - excluded)
+                chosen = np.array([n for page in pages for n in self._numbers(page)], int)
+                rows = self._likely(phrase, places, (), chosen)
             else:
-                out = [n for page in excluded for n in self._numbers(page)]
-                rows = self._likely(phrase, places, [*listed, *out])
+                left_out = (n for page in excluded for n in self._numbers(page))
+                rows = self._likely(phrase, places, [*listed, *left_out])
             for step in _steps(rows):
                 searched = [self._row(row) for row in step.tolist()]
                 found = zip(step.tolist(), searched, spotted_places(phrase, searched), strict=True)
@@ -381,12 +378,11 @@ class Index:
     def _matches(self, phrase: Phrase) -> list[str]:
         """Return expressions of FTS5 that together match the pages with a phrase."""
         words = phrase.words
-        firsts = words[:1]
+        firsts = [*words[:1]]
         if phrase.is_open[0]:
             first, is_part = words[0], len(words) == 1 and phrase.is_open[1]
             known = self._vocabulary()
-            longer = [w for w in known if (first in w if is_part else w.endswith(first))]
-            firsts = tuple(longer[:MAX_SPELLINGS])
+            firsts = [w for w in known if (first in w if is_part else w.endswith(first))]
         star = "*" * phrase.is_open[1]
         return [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
 

@@ -34,7 +34,9 @@ MIN_RINGED_FRACTION = 0.3  # ratio of the widths of the ink in a ring and the ri
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
-MIN_CROSSED_FRACTION = 0.5  # of the ink below strokes that cross it out
+MIN_CROSSED_FRACTION = 0.5  # of the ink of a word below strokes that cross it out
+MIN_ROW_FRACTION = 0.8  # the same of more than a word (assumed)
+MAX_WORD_WIDTH = 15.0  # (assumed: ten letters)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, notebook: notes, rows of pages).
@@ -113,10 +115,7 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
         elif (
             index < len(crossing)
             and depth > -MIN_UNDERLINE_DEPTH
-            and (
-                page.weight[[*hit[index].intersection(crossed)]].sum()
-                > MIN_CROSSED_FRACTION * page.weight[crossed].sum()
-            )
+            and _are_crossed(page, crossed, hit[index])
         ):
             kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
@@ -127,6 +126,17 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
         if len(prose):
             ordered.append(_reading_order(block, prose))
     return ordered, dict(sorted(kinds.items()))
+
+
+def _are_crossed(page: "Block", below: Sequence[int], hit: set[int]) -> bool:
+    """Return whether strokes below a line are crossed out, by those that the line hits; if they are
+    longer than a word, it must hit nearly all of their ink."""
+    if not below:
+        return False
+    width = page.right[below].max() - page.left[below].min()
+    least = MIN_ROW_FRACTION if width > MAX_WORD_WIDTH else MIN_CROSSED_FRACTION
+    ink_hit = page.weight[[*hit.intersection(below)]].sum()
+    return bool(ink_hit >= least * page.weight[below].sum())
 
 
 class Block:

@@ -22,6 +22,7 @@ from rapidfuzz.distance import OSA
 
 from apps.notes.confidence import probability_of
 from apps.notes.page_text import Frame, Note, PageRow, PageWord
+from utils.checks import UserError
 
 MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
@@ -52,6 +53,8 @@ MIN_NEAR_LETTERS = (4, 7)
 searched (assumed)."""
 MAX_SIMILAR = 30
 """Most words that differ by letters, which are searched (assumed)."""
+MAX_TERMS = 50
+"""Most words and phrases of a query (assumed)."""
 MAX_BETWEEN = 2
 """Most words between two terms in a row that are marked together (assumed)."""
 BATCH = 512
@@ -125,7 +128,11 @@ class Query(NamedTuple):
     @classmethod
     def of(cls, text: str) -> "Query":
         """Return the query that a person typed: `word "a phrase" -word in:folder before:2026-03`;
-        `after:` is the date of the first notes."""
+        `after:` is the date of the first notes.
+
+        Raises:
+            UserError: if there are more than `MAX_TERMS` terms.
+        """
         terms: dict[bool, list[Term]] = {True: [], False: []}
         limits = {}
         for minus, key, *quoted in _PARTS.findall(text):
@@ -134,7 +141,10 @@ class Query(NamedTuple):
                 limits[key.lower().replace("in", "folder")] = value
             elif term := _term(value):
                 terms[not minus].append(term)
-        return cls(tuple(terms[True]), tuple(terms[False]), **limits)
+        wanted, excluded = (tuple(dict.fromkeys(terms[kind])) for kind in (True, False))
+        if len(wanted) + len(excluded) > MAX_TERMS:
+            raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
+        return cls(wanted, excluded, **limits)
 
     def has(self, name: str, date: Callable[[], str]) -> bool:
         """Return whether the note of a name, and with a date, is searched."""

@@ -12,6 +12,7 @@ from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from apps.notes.searching import Query, likely_frames, search
 from tests.apps.notes.pages import written_page
+from utils.checks import UserError
 
 LETTERS = [" ", *"abcdeilmnorstu"]
 WORDS = ["melior", "meliora", "nautilus", "rem", "rei", "est", "salus", "domus", "ordinat", "a"]
@@ -235,6 +236,12 @@ def test_a_word_that_only_its_ink_says_is_found_on_a_page_with_the_others(index)
     hits, _ = index.search(Query.of(f"house {said}"), files)
     assert [(hit.name, hit.row_number) for hit in hits] == [("0", 1)]
     assert index.search(Query.of(f"{said} -house"), files)[0][0].name == "1"
+
+
+def test_a_query_of_very_many_words_is_refused_and_repeated_ones_count_once():
+    assert Query.of("tree " * 20_000).terms == Query.of("tree").terms
+    with pytest.raises(UserError, match="at most 50 different words"):
+        Query.of(" ".join(map(str, range(51))))
 
 
 def test_a_query_names_a_folder_and_dates():
