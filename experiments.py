@@ -12,6 +12,7 @@ if __name__ == "__main__":
 
 import ast
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -42,6 +43,9 @@ def run(words: list[str], scripts: Sequence[str] = ()) -> int:
     """Run the command line `words` as `main` does, print what refuses it, and return the exit
     status."""
     setup_logging(logging.WARNING)
+    # OpenMP reads it when torch is imported. Threads that spin while they wait take the cores of
+    # those that work, and a network that is used gives them little to do.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     status, message = 0, ""
     try:
         with console.Signals(console.interrupt):

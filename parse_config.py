@@ -145,15 +145,16 @@ def try_constructors(
 ) -> BaseModel | None:
     """Build all objects of a config but the trainer once, and throw them away.
 
-    The network is on the device "meta", where weights take neither time nor memory. Optimiser and
-    schedule make steps with small weights. The trainer needs the data.
+    A network of the project is on the device "meta", where weights take neither time nor memory.
+    Optimiser and schedule make steps with small weights. The trainer needs the data.
 
     Args:
         plan: the config.
         network_arguments: see `base.run.checkpoint.network_arguments`; {} without a checkpoint.
 
     Returns:
-        the network without memory for its weights, or None if it takes extras of unknown shapes.
+        the network, maybe without memory for its weights; None if it takes extras of unknown
+        shapes.
 
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
@@ -207,8 +208,9 @@ def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any
 def _tried(
     bound_class: BoundClass, supplied: Mapping[str, Any], objects: Mapping[str, Any]
 ) -> object:
-    """Build an object; a network is on the device "meta" unless its constructor reads numbers."""
-    if bound_class.key.startswith("arch"):
+    """Build an object; a network is on the device "meta" unless a user wrote it: what it consists
+    of may depend on numbers."""
+    if bound_class.key.startswith("arch") and not user_modules.is_any_from_user(bound_class.cls):
         with suppress(ConfigFault), torch.device("meta"):
             return bound_class.build(supplied, objects)
     return bound_class.build(supplied, objects)

@@ -48,6 +48,7 @@ from utils.checks import (
     TrainingFailed,
     UserError,
     described,
+    first_of,
     lacks_memory,
     shown,
 )
@@ -100,17 +101,18 @@ def train(arguments: argparse.Namespace) -> int:
                 print(data.loaded.character_report(data.new_characters))
                 return 0
             make = partial(new_trainer, start, data, device)
+            remake = partial(new_trainer, replace(start, is_resumed=True), data, device)
             if arguments.check:
-                digest = contract.check(make)
+                digest = contract.check(make, remake)
                 hash_trial.warn_of_hashes(start, device, digest)
                 print(*(rule.__doc__ for rule in contract.RULES), sep="\n")
                 print(hash_trial.REPORT, digest)
                 return 0
-            try_own_parts(start, make, device)
+            try_own_parts(start, make, remake, device)
             keep_freed_memory()
             stopped_by = build_trainer(start, data, device).train()
             if stopped_by is None:
-                check_last_checkpoint(start, make)
+                check_last_checkpoint(start, remake)
     except RunExists:
         # Another process began and ended the run while this process loaded the data.
         if not arguments.start_or_resume or distributed.world_size() > 1:
@@ -124,9 +126,10 @@ def has_own_parts(start: Start) -> bool:
     return any(user_modules.is_any_from_user(part.cls) for part in start.plan.bound_classes())
 
 
-def check_last_checkpoint(start: Start, make: Callable[[], BaseTrainer]) -> None:
-    """Load the last checkpoint of a complete run into new parts, which `make` makes, if a user
-    wrote one of them: what the checkpoint holds may no longer fit.
+def check_last_checkpoint(start: Start, remake: Callable[[], BaseTrainer]) -> None:
+    """Load the last checkpoint of a complete run into new parts, which `remake` makes, if a user
+    wrote one of them: what the checkpoint holds may no longer fit. Values that these parts restore
+    otherwise are warned of.
 
     Raises:
         TrainingFailed: if it does not fit.
@@ -136,14 +139,23 @@ def check_last_checkpoint(start: Start, make: Callable[[], BaseTrainer]) -> None
     gc.collect()  # A trainer refers to itself; new parts need the memory.
     last = newest_checkpoint(start.run.models)
     try:
-        make().run_checkpoints.restore(last.content, last.path)
+        lost = remake().run_checkpoints.restore_exactly(last.content, last.path)
     except Exception as error:  # The user's code may raise anything.
         problem = f"{last.path} cannot be resumed: {described(error)}"
         raise TrainingFailed(f"the run is complete, but {problem}") from error
+    if lost:
+        problem = "a resumed run would not have these values, as load_state_dict drops them"
+        log.warning("%s: %s: %s", last.path, problem, first_of(lost))
 
 
-def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.device) -> None:
-    """Try the parts of a run, which `make` makes, if a user wrote one of them.
+def try_own_parts(
+    start: Start,
+    make: Callable[[], BaseTrainer],
+    remake: Callable[[], BaseTrainer],
+    device: torch.device,
+) -> None:
+    """Try the parts of a run, which `make` makes, and `remake` for a resumed run, if a user wrote
+    one of them.
 
     A run that goes on is only warned, and only if a module or the hash seed has changed.
     """
@@ -154,7 +166,7 @@ def try_own_parts(start: Start, make: Callable[[], BaseTrainer], device: torch.d
     if not is_own or previous.get("modules") == user_modules.digests():
         return
     try:
-        digest = contract.check(make)
+        digest = contract.check(make, remake)
         hash_trial.warn_of_hashes(start, device, digest)
     except UserError as error:
         if not start.is_resumed:

@@ -287,7 +287,9 @@ class BaseTrainer(ABC):
             self._ask_whether_over()
         with self._session():
             while not (self._is_over or self._stop.requested):
-                self.commit(self.run_epoch())
+                values = self.run_epoch()
+                with errors_as_config_fault("trainer", self, "one whose run can be saved"):
+                    self.commit(values)
         return self._stop.signal
 
     def _modules(self) -> list[nn.Module]:

@@ -44,7 +44,7 @@ LENGTHS = 20, 32  # characters of a row
 WORDS_OF_A_ROW, ROWS_OF_A_PAGE, PAGES_OF_A_NOTE = 6, 10, 10  # of the archive
 NUM_ROWS = 20_000  # different rows of the archive
 NUM_QUERIES = 20  # words that are searched, drawn from the notes
-FIRST_HITS = 10
+FIRST_HITS, FIRST_KINDS = 10, 20
 STYLES = sorted(name for name in styles() if not name.startswith("open_"))
 
 
@@ -163,6 +163,16 @@ def run(arguments: argparse.Namespace) -> None:
             begin = perf_counter()
             viewer.scan()
             print(f"{what} look at the folder: {perf_counter() - begin:.2f} s")
+        for what, ask in (
+            ("the list of notes", viewer.notes),
+            ("doubtful words by kind", lambda: viewer.kinds(Chosen(), FIRST_KINDS)),
+        ):
+            seconds = []
+            for _ in range(2):
+                begin = perf_counter()
+                ask()
+                seconds.append(perf_counter() - begin)
+            print(f"{what}: {seconds[0]:.3f} s, again {seconds[1]:.3f} s")
         print("the first search, and the same again")
         report_search(viewer, ["the", "the"])
         print("words of the notes")

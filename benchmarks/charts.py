@@ -10,9 +10,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, groupby, islice, zip_longest
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -34,9 +35,9 @@ from ink.alphabet import nfc
 from ink.drawing.layers import Pen, Row
 from model.drawing.page import Page
 from model.drawing.plots import write_png
+from utils import strict_json
 from utils.checks import UserError
-from utils.files import write_json
-from utils.strict_json import read
+from utils.files import read_text, write_json
 
 SMALL, DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 ACCENTS = {
@@ -68,7 +69,9 @@ PATTERNS = {
 ALIKE = ("oO0", "lI|1", "-–—", "'’‘`´", '"“”„', ",‚")
 """Signs that only a word tells apart, or a hand does not; they are not counted as misread."""
 FOLDED = str.maketrans(
-    {sign: group[0] for group in ALIKE for sign in group} | {c.upper(): c for c in "ckpsuvwxz"}
+    {sign: group[0] for group in ALIKE for sign in group}
+    | {c.upper(): c for c in "ckpsuvwxz"}
+    | {c: c.lower() for c in CAPITAL_ACCENTS if normalize("NFD", c)[0] in "CSUZ"}
 )
 KINDS = ("small", "capitals", "digits", "signs", "accents")
 
@@ -78,6 +81,7 @@ MARGIN, GAP = 14.0, 3.0  # millimetres around a page; x-heights between two stri
 PITCH = 4.0  # x-heights from row to row
 PER_ROW = 4  # strings that the network writes as one line
 DPI = 150
+MAX_BYTES = 2**24  # of a key, or of readings (assumed: 27 hands have a megabyte)
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,10 @@ def strings_of(kind: str, instances: int, random: np.random.Generator) -> Iterat
             yield from (filled(f"{capital}aaa", random) for capital in signs)
 
 
-def texts_of(kinds: Iterable[str], signs: str | None, instances: int, seed: int) -> list[str]:
+def texts_of(
+    kinds: Iterable[str], signs: str | None, instances: int, random: np.random.Generator
+) -> list[str]:
     """Return the strings of a chart in a random order, of `kinds` of signs or of some `signs`."""
-    random = np.random.default_rng(seed)
     if signs:
         strings = (strings_with(sign, instances, random) for sign in nfc(signs))
     else:
@@ -237,17 +242,21 @@ def misread(
 
     Args:
         key: the cells of each page.
-        readings: for each page that was read, the strings of its cells.
+        readings: for each page that was read, the text of each row, with a blank between two
+            strings.
 
     Raises:
         UserError: if a page is unknown, or has another number of strings.
     """
-    for page, strings in readings.items():
+    for page, rows in readings.items():
         if page not in key:
             raise UserError(f"{page}: no chart of this key")
-        if len(strings) != len(key[page]):
-            raise UserError(f"{page}: {len(key[page])} strings are needed, not {len(strings)}")
-        for cell, string in zip(key[page], strings, strict=True):
+        strings = [row.split() for row in rows]
+        counts = [len([*cells]) for _, cells in groupby(key[page], lambda cell: cell.row)]
+        for row_number, (count, row) in enumerate(zip_longest(counts, strings, fillvalue=()), 1):
+            if count != len(row):
+                raise UserError(f"{page}, row {row_number}: {count or 0} strings, not {len(row)}")
+        for cell, string in zip(key[page], chain.from_iterable(strings), strict=True):
             text, read_text = (nfc(each).replace(" ", "") for each in (cell.text, string))
             edits = Levenshtein.editops(text.translate(FOLDED), read_text.translate(FOLDED))
             for kind, k, other in edits:
@@ -261,13 +270,20 @@ def load_key(path: Path) -> dict[str, list[Cell]]:
     return {page: [Cell(**cell) for cell in cells] for page, cells in read(path).items()}
 
 
+def read(path: Path) -> dict:
+    """Return the values of a key or of readings."""
+    return strict_json.loads(read_text(path, MAX_BYTES), MAX_BYTES, MAX_BYTES // 10)
+
+
 def draw(arguments: argparse.Namespace) -> None:
     """Draw the charts of hands, and save their key."""
     arguments.output.make()
     folder, key = arguments.output.folder, {}
     for name in arguments.hands or styles():
         hand = hand_named(name)
-        texts = texts_of(arguments.kinds, arguments.signs, arguments.instances, arguments.seed)
+        # Each hand has strings of its own, so that a reader does not learn them.
+        random = np.random.default_rng([arguments.seed, *name.encode()])
+        texts = texts_of(arguments.kinds, arguments.signs, arguments.instances, random)
         alphabet = hand.writer.model.alphabet
         known = [text for text in texts if not alphabet.unknown(plain(text, alphabet))]
         strings = written_strings(hand, name, known, arguments.seed)
@@ -318,9 +334,9 @@ if __name__ == "__main__":
     add("--instances", type=number(int, 1, 1000), default=4, metavar="N", help=instances)
     network_options.add_seed(parser, "seed of the strings and of their first line")
     score = (
-        "key.json of charts, and a JSON file with the list of strings that a reader read on each "
+        "key.json of charts, and a JSON file with the text of each row that a reader read on each "
     )
-    score += 'page, {"slanted-1.png": ["abcde", ...]}: print what is misread'
+    score += 'page, {"slanted-1.png": ["abcde x-y", ...]}: print what is misread'
     add("--score", nargs=2, type=Path, metavar=("KEY", "READINGS"), help=score)
     network_options.add_output(parser)
     main(run, parser)

@@ -419,17 +419,24 @@ def _save_file(
     """Save a note as a file in a folder."""
     file = folder / f"{safe_path(note.name)}{suffix}"
     file.parent.mkdir(parents=True, exist_ok=True)
-    _save(library, [note], file, form)
+    _save(library, [note], file, form, folder)
+    _remove_former(library, note, file, folder)
+
+
+def _remove_former(library: "notes.Library", note: "notes.Note", file: Path, folder: Path) -> None:
+    """Remove what a folder has of a note under another name, and print it."""
+    for old in library.remove_former(note, file, folder):
+        tqdm.write(f"{old}  (removed: its note is {file})")
 
 
 def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.Note") -> None:
     """Save a note in a vault; print its file, and those that were edited by hand."""
     file, form = vault.files[note.name], f"{note.path} {vault.digest}"
     try:
-        _, is_new = library.save_changed([note], file, form, lambda: vault.save(note))
+        save = partial(vault.save, note)
+        _, is_new = library.save_changed([note], file, form, save, vault.folder)
         tqdm.write(f"{file}{'' if is_new else '  (unchanged)'}")
-        for old in vault.remove_renamed(note):
-            tqdm.write(f"{old}  (removed: its note is {file})")
+        _remove_former(library, note, file, vault.folder)
     except notes.EditedByHandError as error:
         tqdm.write(str(error))
 
@@ -439,9 +446,11 @@ def _save(
     read_notes: "Sequence[notes.Note]",
     path: Path,
     form: "notes.TextForm",
+    folder: Path | None = None,
 ) -> None:
-    """Save notes; print the files, and the PDFs that were copied below the ink."""
-    saved, is_new = library.save(read_notes, path, form)
+    """Save notes; print the files, and the PDFs that were copied below the ink. `folder` is the
+    folder of outputs in which `path` is the file of a note."""
+    saved, is_new = library.save(read_notes, path, form, folder)
     remark = "" if is_new else "  (unchanged)"
     pdfs = sorted({pdf for note in read_notes for pdf in note.summary.pdfs})
     if pdfs and is_new and path.suffix.lower() == ".pdf":

@@ -54,7 +54,6 @@ def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sa
     messages = sys.stderr if arguments.text else sys.stdout
     with redirect_stdout(messages):
         reader = Networks.of(arguments).reader(arguments.resume)
-    from model.drawing.plots import lines_figure, write_png
     from model.recognition.readability import misgiving
 
     inks = [sample.ink for sample in samples]
@@ -69,6 +68,8 @@ def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sa
             print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)
     if arguments.text:
         return
+    from model.drawing.plots import lines_figure, write_png
+
     path, count = arguments.output.named(f"{reader.name}-read.png"), network_options.MAX_SHOWN
     write_png(path, lines_figure(inks[:count], texts[:count]))
     print(f"{path}  ({min(len(samples), count)} of {len(samples)} lines)")

@@ -256,8 +256,9 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     style = None if chosen.hand in (None, OWN) else str(chosen.hand)
     if chosen.hand == USUAL:
         style = USUAL_STYLES.get(writer.name)
-    elif style is not None and Path(style).stem in writer.biases:
-        style = Path(style).stem
+    elif style is not None and (style := Path(style).stem) not in writer.biases:
+        styles = ", ".join(writer.biases)
+        raise UserError(f"{writer.name} has the styles {styles}; the style {style} {NEEDS_TORCH}")
     texts = chosen.text or [PANGRAM]
     texts = writing_options.without_unknown(writer.alphabet, texts, chosen.skip_unknown)
     chosen.output.make()

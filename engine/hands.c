@@ -153,17 +153,23 @@ hw_status hw_hand_of(hw_work *work, const hw_network *writer, const char *style,
 
 /* Hands of lines ------------------------------------------------------------------------------- */
 
+/* Take a line of a caller, turned level. */
+static hw_status take_line(hw_work *work, const hw_point *points, size_t count, Ink *line,
+                           Room *room) {
+    TRY(take_ink(work, points, count, line));
+    TRY(make_room(work, count, room));
+    turn_back(line->points, line->num_points, baseline_angle(line, room));
+    return HW_OK;
+}
+
 hw_status hw_describe(hw_work *work, const hw_network *descriptor, const hw_point *points,
                       size_t count, float *description) {
     Ink ink;
-    Point origin;
     Room room;
     Features features;
     start(work);
     TRY(check_role(work, descriptor, "descriptor"));
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
-    turn_back(ink.points, ink.num_points, baseline_angle(&ink, &room));
+    TRY(take_line(work, points, count, &ink, &room));
     const Reader *reader = &descriptor->reader;
     TRY(make_features(work, &ink, reader->spacing, reader->parts, &room, &features));
     const hw_status status = describe(work, descriptor, &features, description);
@@ -198,9 +204,8 @@ static hw_status usual_step(hw_work *work, const hw_network *writer, double *ste
     for (uint32_t i = 0; i < count; i++) {
         const hw_hand *style = writer->writer.hands + i;
         Ink ink;
-        Point origin;
         if (!style->num_points) continue;
-        TRY(take_ink(work, &work->scratch, style->points, style->num_points, &ink, &origin));
+        TRY(take_ink(work, style->points, style->num_points, &ink));
         steps[i].value = mean_step(&ink);
     }
     *step = count ? median_of_pairs(steps, count) : 0.0;
@@ -237,7 +242,6 @@ static hw_status resample(hw_work *work, const Ink *ink, double step, hw_point *
 hw_status hw_hand_of_line(hw_work *work, const hw_network *writer, const char *text,
                           const hw_point *points, size_t count, hw_hand **hand) {
     Ink ink;
-    Point origin;
     Room room;
     double step = 0.0;
     hw_hand found = {.text = text};
@@ -248,9 +252,7 @@ hw_status hw_hand_of_line(hw_work *work, const hw_network *writer, const char *t
     if (!writer->writer.has_styles)
         return fail(work, HW_BAD_ARGUMENT, "%s writes in no hand but its own.", writer->info.name);
     TRY(check_known(work, writer, text, count));
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
-    turn_back(ink.points, ink.num_points, baseline_angle(&ink, &room));
+    TRY(take_line(work, points, count, &ink, &room));
     const double height = x_height(&ink, &room);
     move_ink(&ink, 1.0 / height, 0.0, 1.0 / height, 0.0);
     TRY(usual_step(work, writer, &step));

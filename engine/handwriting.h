@@ -75,7 +75,8 @@ typedef struct hw_info {
     const char *const *styles;       /* names */
     const float *style_biases;       /* the usual bias of each style */
     uint32_t num_styles;
-    const char *const *replacements; /* pairs: a character beyond the alphabet, and a text for it */
+    const char *const *replacements; /* pairs: a character beyond the alphabet, and the text to write
+                                        in its place; `hw_write_line` replaces none */
     uint32_t num_replacements;       /* pairs */
     uint32_t longest;                /* most characters of a line */
     float bias;                      /* the usual bias */
@@ -103,7 +104,8 @@ typedef struct hw_word {
     uint32_t first_character, num_characters;
     float probability;   /* the network's; it is often too high */
     int32_t is_doubtful; /* whether it is probably misread */
-    const uint32_t *strokes; /* numbers of strokes among those that were given */
+    const uint32_t *strokes; /* numbers of strokes among those that were given; what bounds these
+                                bounds the word */
     uint32_t num_strokes;
     const char *const *alternatives; /* other texts of its strokes, the likeliest first */
     uint32_t num_alternatives;
@@ -168,7 +170,8 @@ typedef struct hw_style {
     const char *name;    /* of one of the network's styles; or null */
     const hw_hand *hand; /* used without a name; null: each seed has a hand */
     uint32_t seed;       /* the same seed writes the same line */
-    float bias;          /* from 0, the most varied, to 1000, the most legible; or HW_USUAL_BIAS */
+    float bias;          /* HW_USUAL_BIAS, or from 0 to 1000. Set it: 0, as in a structure of
+                            zeros, is the most varied and the least legible */
 } hw_style;
 
 typedef enum hw_stage {

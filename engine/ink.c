@@ -13,7 +13,8 @@
 
 static const double RADIANS = 3.14159265358979323846 / 180.0;
 
-hw_status make_room(hw_work *work, Arena *arena, size_t points, Room *room) {
+hw_status make_room(hw_work *work, size_t points, Room *room) {
+    Arena *arena = &work->scratch;
     const size_t pairs = points > MAX_SLOPES ? points : MAX_SLOPES;
     room->segments = TAKE(arena, Segment, points + 1);
     room->pairs = TAKE(arena, Pair, pairs + 1);
@@ -27,8 +28,7 @@ hw_status make_room(hw_work *work, Arena *arena, size_t points, Room *room) {
     return HW_OK;
 }
 
-hw_status take_ink(hw_work *work, Arena *arena, const hw_point *points, size_t count, Ink *ink,
-                   Point *origin) {
+hw_status take_ink(hw_work *work, const hw_point *points, size_t count, Ink *ink) {
     const hw_options *limits = &work->options;
     if (!points || !count) return fail(work, HW_BAD_INK, "The ink has no points.");
     if (count > limits->max_points)
@@ -42,11 +42,12 @@ hw_status take_ink(hw_work *work, Arena *arena, const hw_point *points, size_t c
     }
     if (strokes > limits->max_strokes)
         return fail(work, HW_TOO_LARGE, "The ink has more than %u strokes.", limits->max_strokes);
-    *ink = (Ink){TAKE(arena, Point, count), TAKE(arena, uint32_t, strokes), (uint32_t)count, 0};
+    *ink = (Ink){TAKE(&work->scratch, Point, count), TAKE(&work->scratch, uint32_t, strokes),
+                 (uint32_t)count, 0};
     NEED(work, ink->points && ink->ends);
-    *origin = (Point){points[0].x, points[0].y};
+    const double x = points[0].x, y = points[0].y;
     for (uint32_t i = 0; i < count; i++) {
-        ink->points[i] = (Point){points[i].x - origin->x, points[i].y - origin->y};
+        ink->points[i] = (Point){points[i].x - x, points[i].y - y};
         if (points[i].pen_up || i + 1 == count) ink->ends[ink->num_strokes++] = i + 1;
     }
     return HW_OK;

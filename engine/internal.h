@@ -209,11 +209,10 @@ typedef struct Room {
 
 enum { MAX_FEET = 400, MAX_ENDS = 300, MAX_SLOPES = MAX_ENDS * MAX_ENDS };
 
-hw_status make_room(hw_work *work, Arena *arena, size_t points, Room *room);
-/* Check the points of a caller, and return them as ink from the first point on. `*origin` is the
- * first point. */
-hw_status take_ink(hw_work *work, Arena *arena, const hw_point *points, size_t count, Ink *ink,
-                   Point *origin);
+/* In the scratch memory: */
+hw_status make_room(hw_work *work, size_t points, Room *room);
+/* Check the points of a caller, and return them as ink from the first point on. */
+hw_status take_ink(hw_work *work, const hw_point *points, size_t count, Ink *ink);
 hw_status copy_ink(hw_work *work, Arena *arena, const Ink *ink, Ink *copy);
 
 Box box_of(const Point *points, size_t count);

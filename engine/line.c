@@ -55,12 +55,11 @@ static hw_status take_primer(hw_work *work, hw_line *line, const hw_hand *hand, 
                              Ink *primer, Text *text) {
     const Writer *writer = &line->network->writer;
     Measures *measures = &line->measures;
-    Point origin;
     Room room;
     Ink level;
     double usual[2];
-    TRY(take_ink(work, &work->scratch, hand->points, hand->num_points, primer, &origin));
-    TRY(make_room(work, &work->scratch, primer->num_points, &room));
+    TRY(take_ink(work, hand->points, hand->num_points, primer));
+    TRY(make_room(work, primer->num_points, &room));
     NEED(work, decode_text(&work->scratch, hand->text, text));
     const double size = hand->x_height != 0.0f ? hand->x_height : writer->x_height;
     move_ink(primer, size, 0.0, size, 0.0);
@@ -259,7 +258,7 @@ static hw_status straighten(hw_work *work, hw_line *line, Ink *ink) {
     const Point first = ink->points[0];
     double count = 0.0;
     Room room;
-    TRY(make_room(work, &work->scratch, ink->num_points, &room));
+    TRY(make_room(work, ink->num_points, &room));
     for (uint32_t i = 0; i < line->title.count; i++) count += is_letter(line->title.codes[i]);
     const double angle = count / (count + TURN_PRIOR) * baseline_angle(ink, &room);
     move_ink(ink, 1.0, -first.x, 1.0, -first.y);
@@ -293,7 +292,7 @@ static hw_status complete(hw_work *work, hw_line *line) {
         peaks[i] = line->pen.num_steps ? line->pen.steps[i > before ? i - before : 0].peak : 0;
     for (uint32_t i = 0; i < 3 * count; i++) raw[i] = i < 2 ? 0.0f : to_float(line->ink[i]);
     TRY(level_ink(work, line, &ink));
-    TRY(make_room(work, &work->scratch, count, &room));
+    TRY(make_room(work, count, &room));
     const double lean = line->measures.has_primer ? line->measures.lean : slant(&ink, &room);
     TRY(draw_corners(work, &work->scratch, &ink, peaks, &line->text, lean, &repaired));
     TRY(straighten(work, line, &repaired));

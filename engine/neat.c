@@ -572,7 +572,7 @@ static hw_status neaten(hw_work *work, Ink *ink, const hw_row *rows, size_t coun
     RowShape *shapes = TAKE(&work->scratch, RowShape, count + 1);
     NEED(work, shapes);
     TRY(check_rows(work, ink, rows, count));
-    TRY(make_room(work, &work->scratch, ink->num_points, &room));
+    TRY(make_room(work, ink->num_points, &room));
     TRY(make_shapes(work, ink, rows, count, &room, shapes));
     TRY(measure_page(work, shapes, count, &room, &usual));
     for (size_t k = 0; k < count; k++) {
@@ -590,17 +590,17 @@ static hw_status neaten(hw_work *work, Ink *ink, const hw_row *rows, size_t coun
 hw_status hw_neat(hw_work *work, const hw_point *points, size_t count, const hw_row *rows,
                   size_t num_rows, hw_point *neat) {
     Ink ink;
-    Point origin;
     start(work);
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
+    TRY(take_ink(work, points, count, &ink));
     uint8_t *is_moved = TAKE(&work->scratch, uint8_t, ink.num_strokes);
     NEED(work, is_moved);
     TRY(neaten(work, &ink, rows, num_rows, is_moved));
+    const hw_point first = points[0]; /* `neat` may be `points` */
     memmove(neat, points, count * sizeof *neat);
     for (uint32_t stroke = 0; stroke < ink.num_strokes; stroke++)
         for (uint32_t i = begin_of(&ink, stroke); is_moved[stroke] && i < ink.ends[stroke]; i++) {
-            neat[i].x = to_float(ink.points[i].x + origin.x);
-            neat[i].y = to_float(ink.points[i].y + origin.y);
+            neat[i].x = to_float(ink.points[i].x + first.x);
+            neat[i].y = to_float(ink.points[i].y + first.y);
         }
     discard(&work->scratch);
     return HW_OK;

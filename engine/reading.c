@@ -423,10 +423,9 @@ static hw_status computed(hw_work *work, const hw_network *reader, const hw_poin
                           size_t count, size_t size, Compute compute, void **content) {
     Result result;
     Ink ink;
-    Point origin;
     Room room;
-    TRY(take_ink(work, &work->scratch, points, count, &ink, &origin));
-    TRY(make_room(work, &work->scratch, count, &room));
+    TRY(take_ink(work, points, count, &ink));
+    TRY(make_room(work, count, &room));
     TRY(begin_result(work, size, &result));
     const hw_status status = compute(work, reader, &ink, &room, &result.arena, result.content);
     discard(&work->scratch);

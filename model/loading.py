@@ -5,6 +5,7 @@ that trained the network.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -132,7 +133,10 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
     # The weights are checked before memory is allocated: a small config can describe gigabytes.
-    with torch.device("meta"):
+    # What a user's network consists of may depend on numbers, which "meta" lacks, as in torch's
+    # `orthogonal`.
+    is_own = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_own else torch.device("meta"):
         empty_network = part.build(supplied)
     check_weights(empty_network, checkpoint["state_dict"], path)
     return part.build(supplied)

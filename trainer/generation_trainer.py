@@ -135,19 +135,21 @@ class GenerationTrainer(BaseTrainer):
         begun = replace(begun, targets=torch.zeros_like(begun.targets))
         if not are_alike(whole, self.forward_batch(model, begun, model.begin(begun)), begun.mask):
             problem = "sees later points or targets"
-        if self.samples and not self._writes_alike(batch, whole) and not problem:
+        is_continued = self.samples or self.settings.truncate
+        if is_continued and not self._writes_alike(batch, whole) and not problem:
             problem = "forgets earlier points, or keeps a state of its own"
         if problem and are_alike(whole, again, batch.mask):  # else it draws random numbers
             name, caller = type(model).__name__, type(self).__name__
             log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
 
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:
-        """Write a few points; return whether the outputs step by step are those for whole lines,
-        `whole`."""
+        """Write a few points of two lines and of one, if any are drawn; return whether the outputs
+        step by step are those for whole lines, `whole`."""
         model, text, texts = self.evaluated_model, (None, None), None
         if model.needs_text:
-            text, texts = (batch.text, batch.text_lengths), (2 * self._texts()[0])[:2]
-        sample(model, [0, 1], texts, Sampling(max_steps=PERIOD + 1))
+            text, texts = (batch.text, batch.text_lengths), 2 * self._texts()[0]
+        for count in (2, 1) if self.samples else ():
+            sample(model, range(count), texts and texts[:count], Sampling(max_steps=PERIOD + 1))
         state, name, is_alike = model.begin(batch), type(model).__name__, True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"

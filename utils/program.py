@@ -5,9 +5,10 @@ In a checkout the rooms are top-level modules, in the installed package those of
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +20,8 @@ PREFIX = __package__.removesuffix("utils")
 """What stands before a room in the name of a module: nothing, or "online_handwriting."."""
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the rooms."""
+OPENING_SECONDS = 2.0
+"""Seconds in which a system says that it cannot open a file (assumed)."""
 SCRIPTS = {"train": "train.py"}
 """The scripts of a checkout by command; `experiments.py` has all other commands."""
 
@@ -54,6 +57,27 @@ def typed(command: str = "") -> str:
     if PREFIX:
         return f"online-handwriting {command}".rstrip()
     return f"python {SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
+
+
+def open_in_program(path: Path) -> None:
+    """Open a file in the program that the system has for it.
+
+    Raises:
+        UserError: if the system has none, or cannot say.
+    """
+    if sys.platform == "win32":
+        return os.startfile(path)
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
+    words, none = [opener, os.path.abspath(path)], subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            words, stdin=none, stdout=none, stderr=none, start_new_session=True
+        )
+    except OSError:
+        raise UserError(f"{opener} is not installed; open {path} yourself") from None
+    with suppress(subprocess.TimeoutExpired):  # The program itself may be what is waited for.
+        if process.wait(OPENING_SECONDS):
+            raise UserError(f"{path.name}: no program is set for such files")
 
 
 def started(command: str) -> list[str]:

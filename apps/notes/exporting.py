@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from apps.notes.page_text import BULLET, CELL, HEADING, NUMBER, Note, PageRow, PageText
+from apps.notes.page_text import BULLET, CELL, HEADING, NUMBER, Box, Note, PageRow, PageText
 from ink import formats, guard
 from ink.drawing.layers import Pen, Row
 from ink.formats.inkml.pages import page_to_inkml
@@ -31,8 +32,19 @@ MAX_ROW_STEP = 1.5
 """Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
 PAGES_PER_LIMIT = 100
 """Number of pages over PDFs after which the limits of merging them grow (assumed)."""
-MAX_SHORT_ROW = 0.3
-"""Fraction of the width by which a paragraph's last row is shorter than the next row (assumed)."""
+MIN_FULL_WIDTH = 0.6
+"""Least part of the free width that the rows of prose fill (assumed)."""
+LAST_WIDTH = 0.15
+"""Width of a word that would have room behind a short last row, as a part of it (assumed)."""
+MIN_LEFT_WIDTH = 0.1
+"""Part of the width that a short row leaves beside the next word (assumed)."""
+
+
+Line: TypeAlias = tuple[str, str]
+"""The mark and the text of a row or a paragraph, or `PICTURE` and its Markdown."""
+PICTURE = "!"
+Pictures: TypeAlias = Sequence[tuple[Box, str]]
+"""The box of each picture of a part of the page, and its Markdown."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,9 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
     and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
     gap, block_gap = "", "\n\n" if form.is_prose else "\n"
     for note in notes:
-        for number, (_, text) in enumerate(note.pages, 1):
+        for number, (page, text) in enumerate(note.pages, 1):
             blocks = []
-            for kind, lines in groupby(_lines(number, text, form), lambda line: line[0][:1]):
+            for kind, lines in groupby(_lines(number, page, text, form), lambda line: line[0][:1]):
                 if kind == CELL:
                     blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
                 elif kind == BULLET:
@@ -119,31 +131,52 @@ def markdown_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterat
     gap = ""
     for note in notes:
         yield f"{gap}# {escaped(' '.join(note.name.split()))}\n"
-        for number, (_, text) in enumerate(note.pages, 1):
+        for number, (page, text) in enumerate(note.pages, 1):
             yield f"\n## Page {number}\n"
-            yield from (f"\n{block}\n" for block in markdown_blocks(number, text, form))
+            yield from (f"\n{block}\n" for block in markdown_blocks(number, page, text, form))
         gap = "\n"
 
 
-def markdown_blocks(page_number: int, text: PageText, form: TextForm) -> Iterator[str]:
-    """Yield the lists, tables, headings and paragraphs of a page as Markdown."""
+def markdown_blocks(
+    page_number: int,
+    page: InkPage,
+    text: PageText,
+    form: TextForm,
+    pictures: Pictures = (),
+) -> Iterator[str]:
+    """Yield the lists, tables, headings and paragraphs of a page as Markdown.
+
+    Args:
+        pictures: pictures that stand between the paragraphs of prose.
+    """
     line_gap = "\n\n" if form.is_prose else "\\\n"
-    for kind, lines in groupby(_lines(page_number, text, form), lambda line: line[0][:1]):
+    written = _lines(page_number, page, text, form, pictures)
+    for kind, lines in groupby(written, lambda line: line[0][:1]):
         if kind == CELL:
             yield _markdown_table(_table_rows(lines))
+        elif kind == PICTURE:
+            yield "\n\n".join(picture for _, picture in lines)
         else:
             yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
 
 
-Line: TypeAlias = tuple[str, str]
-"""The mark and the text of a row or a paragraph."""
-
-
-def _lines(page_number: int, text: PageText, form: TextForm) -> Iterator[Line]:
-    """Yield the lines of a page's text."""
+def _lines(
+    page_number: int,
+    page: InkPage,
+    text: PageText,
+    form: TextForm,
+    pictures: Pictures = (),
+) -> Iterator[Line]:
+    """Yield the lines of a page's text; for `pictures` see `markdown_blocks`."""
     if form.is_prose:
-        for paragraph in _paragraphs([row for row in text.rows if row.text]):
-            yield paragraph[0].mark, _merged(paragraph)
+        rest = sorted(pictures, key=lambda picture: picture[0][1] + picture[0][3])
+        rows = [row for row in text.rows if row.text]
+        for paragraph in _paragraphs(rows, page.width, pictures):
+            first = paragraph[0][0]
+            while rest and rest[0][0][1] + rest[0][0][3] < first.box[1] + first.box[3]:
+                yield PICTURE, rest.pop(0)[1]
+            yield first.mark, _merged(paragraph)
+        yield from ((PICTURE, picture) for _, picture in rest)
         return
     for number, row in enumerate(text.rows, 1):
         if not row.text:  # Corrections removed all words, but the row counts.
@@ -172,7 +205,8 @@ def _markdown_line(mark: str, text: str) -> str:
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
     shown = "###" if mark == HEADING else mark
-    return f"{shown} {escaped(text)}".lstrip()
+    lines = "\\\n".join(map(escaped, text.split("\n")))
+    return f"{shown} {lines}".lstrip()
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
@@ -182,30 +216,61 @@ def _markdown_table(rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
 
 
-def _paragraphs(rows: Sequence[PageRow]) -> Iterator[list[PageRow]]:
-    """Yield the rows of each paragraph. A paragraph ends before a wide gap, a row higher up, or an
-    indented row, and behind a short row."""
-    steps = np.diff([(row.box[1] + row.box[3]) / 2 for row in rows])
+def _paragraphs(
+    rows: Sequence[PageRow], width: float, pictures: Pictures = ()
+) -> Iterator[list[list[PageRow]]]:
+    """Yield the lines of each paragraph, each as its rows. A paragraph ends before a wide gap, a
+    picture, a row higher up, or an indented row, and behind a short row, unless a short row
+    follows: these are lines. `width` is that of the page."""
+    heights = np.array([(row.box[1] + row.box[3]) / 2 for row in rows])
+    steps = np.diff(heights)
     pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    paragraph = [*rows[:1]]
-    for step, (before, row) in zip(steps, pairwise(rows), strict=True):
-        (left, _, right, _), (next_left, _, next_right, _) = before.box, row.box
-        width = max(right, next_right) - min(left, next_left)
-        is_short = right < next_right - MAX_SHORT_ROW * width
-        is_indented = next_left > left + pitch
+    are_short = _are_short(rows, np.cumsum(np.append(0, steps <= 0)), width)
+    paragraph = [[*rows[:1]]]
+    for index, (step, (before, row)) in enumerate(zip(steps, pairwise(rows), strict=True), 1):
+        start, end = heights[index - 1], heights[index]
         is_apart = bool(row.mark) or before.mark[:1] in (HEADING, CELL)
-        if not 0 < step <= MAX_ROW_STEP * pitch or is_short or is_indented or is_apart:
+        is_apart |= not 0 < step <= MAX_ROW_STEP * pitch or row.box[0] > before.box[0] + pitch
+        is_apart |= any(start < box[1] and box[3] < end for box, _ in pictures)
+        is_short = are_short[index - 1]
+        # A short row that ends prose, or an item of a list, is no line.
+        are_lines = not paragraph[0][0].mark and len(paragraph[-1]) == 1
+        if is_apart or (is_short and not (are_lines and are_short[index])):
             yield paragraph
-            paragraph = []
-        paragraph.append(row)
-    if paragraph:
+            paragraph = [[]]
+        elif is_short:
+            paragraph.append([])
+        paragraph[-1].append(row)
+    if rows:
         yield paragraph
 
 
-def _merged(paragraph: Iterable[PageRow]) -> str:
-    """Return the text of rows on one line, without the hyphens of divided words."""
-    text = " ".join(row.text for row in paragraph)
-    return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", text)
+def _are_short(rows: Sequence[PageRow], columns: np.ndarray, width: float) -> list[bool]:
+    """Return for each row whether its writer began a new one although the next word, behind the
+    last row a word of some length, had room. `columns` are the numbers of the rows' columns."""
+    left, top, right, bottom = np.reshape([row.box for row in rows], (-1, 4)).astype(float).T
+    are_short = []
+    for index, (row, following) in enumerate(zip(rows, [*rows[1:], None], strict=False)):
+        column = columns == columns[index]
+        is_beside = (top < bottom[column].max()) & (bottom > top[column].min()) & ~column
+        is_beside &= left > right[index]
+        page_end = max(width - left.min(), right[column].max())
+        free = left[is_beside].min() if is_beside.any() else page_end
+        column &= right <= free  # A title may stand above several columns.
+        start, limit = left[column].min(), right[column].max()
+        # Rows that fill little of their place are lines; others show where their writer ends them.
+        limit = limit if limit - start > MIN_FULL_WIDTH * (free - start) else free
+        word = following.words[0].box if following else (0.0, 0.0, LAST_WIDTH * (limit - start))
+        gap = MIN_LEFT_WIDTH * (limit - start) + (row.box[3] - row.box[1]) / 2
+        has_room = right[index] + gap + word[2] - word[0] < limit
+        are_short.append(bool(has_room) and not row.text.endswith("-"))
+    return are_short
+
+
+def _merged(paragraph: Iterable[Iterable[PageRow]]) -> str:
+    """Return the text of lines, each on one line, without the hyphens of divided words."""
+    lines = (" ".join(row.text for row in line) for line in paragraph)
+    return "\n".join(re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_A-Z])", "", line) for line in lines)
 
 
 def escaped(text: str) -> str:
@@ -267,13 +332,17 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
 def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
     """Write the pages of notes as a PDF to an open file, which will be at `path`; see `save`."""
     backgrounds: list[tuple[Path | None, int]] = []
+    notes = [*notes]  # whose pages are not read yet
+    titles = Counter(note.title for note in notes)
 
     def drawn() -> Iterator[PdfPage]:
         for note in notes:
-            pdf_note = PdfNote(note.title)
+            # Of notes with one title, which is no unambiguous label, the whole name is.
+            title = note.title if titles[note.title] < 2 else note.name
+            pdf_note = PdfNote(title)
             if note.path:
                 address = f"./{relative_address(note.path, path.parent)}"
-                pdf_note = PdfNote(note.title, address, note_times(note.path))
+                pdf_note = PdfNote(title, address, note_times(note.path))
             for page, text in note.pages:
                 backgrounds.append((page.background, page.background_page))
                 yield PdfPage(page, [[*_words(page, row)] for row in text.rows], pdf_note)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
+from apps.notes.doubtful import UnsureWord, UnsureWords
 from apps.notes.page_text import MIN_SURE_CONFIDENCE, PLACES, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
@@ -81,7 +82,9 @@ CREATE TABLE IF NOT EXISTS pairs (
     pair INTEGER, block INTEGER, rows BLOB, digest BLOB, PRIMARY KEY (pair, block)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS corrections (name TEXT PRIMARY KEY, ink TEXT, digest BLOB);
-CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT, digest BLOB);
+CREATE TABLE IF NOT EXISTS saved (path TEXT PRIMARY KEY, state TEXT, source TEXT, digest BLOB);
+CREATE INDEX IF NOT EXISTS files_by_pages ON files (pages);
+CREATE INDEX IF NOT EXISTS saved_by_source ON saved (source);
 """
 _NOT_DAMAGED = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
@@ -162,6 +165,7 @@ class Index:
         self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
         self._words: list[str] = []  # of all pages
         self._searched: tuple[tuple, _Places] | None = None  # the files of the last search
+        self._unsure = UnsureWords()
         self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
@@ -410,6 +414,26 @@ class Index:
             if confidence < MIN_SURE_CONFIDENCE
         ]
 
+    def doubtful(self, files: Mapping[str, Path], kind: str = "") -> Iterator[list[UnsureWord]]:
+        """Yield the unsure words of files by name, those that were read as the same word together:
+        first those of which the most are expected to be wrong; with `kind`, only those that were
+        read as this word, see `normalised_word`. A word that stands in copies is yielded once."""
+        places = self._places(files)
+        select = "SELECT id, words FROM rows WHERE id > ? ORDER BY id"
+        for row, words in self._database.execute(select, (self._unsure.last_row,)):
+            try:
+                self._unsure.add(row, json.loads(words))
+            except (TypeError, ValueError):
+                raise sqlite3.DatabaseError("a damaged row") from None
+        ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
+        ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
+        for _, rows, *columns in self._unsure.kinds(ranks, ABSENT_PLACE, kind):
+            of_rows = {row: next(places.of(row)) for row in rows}
+            yield [
+                UnsureWord(of_rows[row][0], (*of_rows[row][1:], number), text, confidence)
+                for row, number, confidence, text in zip(rows, *columns, strict=True)
+            ]
+
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""
         (version,) = self._database.execute("PRAGMA data_version").fetchone()
@@ -479,15 +503,41 @@ class Index:
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""
-        select = "SELECT path, state, digest FROM saved WHERE path = ?"
+        select = "SELECT path, state, source, digest FROM saved WHERE path = ?"
         row = self._database.execute(select, (_key(path),)).fetchone()
         return json.loads(_checked(row)[1]) if row else {}
 
-    def record_saved(self, path: Path, state: Mapping[str, Any]) -> None:
-        """Record for a saved file, as JSON values, the digest of its content."""
+    def record_saved(self, path: Path, state: Mapping[str, Any], source: str = "") -> None:
+        """Record for a saved file, as JSON values, the digest of its content; `source` says of
+        which note it is the output, see `outputs_of`."""
         with self._database:
-            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?)"
-            self._database.execute(insert, _with_digest(_key(path), json.dumps(state)))
+            insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?, ?)"
+            self._database.execute(insert, _with_digest(_key(path), json.dumps(state), source))
+
+    def outputs_of(self, sources: Iterable[str], path: Path) -> dict[str, dict[str, Any]]:
+        """Return the records of the outputs of notes, without that of the file `path`, by what
+        `forget` takes."""
+        select = "SELECT path, state, source, digest FROM saved WHERE source = ? AND path != ?"
+        found = (self._database.execute(select, (each, _key(path))) for each in sources)
+        rows = (_checked(row) for rows in found for row in rows.fetchall())
+        return {other: json.loads(state) for other, state, _ in rows}
+
+    def forget(self, outputs: Iterable[str]) -> None:
+        """Remove records of outputs, see `outputs_of`."""
+        with self._database:
+            delete = "DELETE FROM saved WHERE path = ?"
+            self._database.executemany(delete, [(output,) for output in outputs])
+
+    def moved_to(self, path: Path) -> list[str]:
+        """Return the files that are gone and had the pages of a file, which may be the same note
+        with another name."""
+        columns = "path, state, pages, summary, digest"
+        same = "pages = (SELECT pages FROM files WHERE path = ?)"
+        select = f"SELECT {columns} FROM files WHERE {same} AND path != ?"
+        rows = self._database.execute(select, (_key(path), _key(path))).fetchall()
+        others = (other for other, *_ in map(_checked, rows))
+        # A name that is no text has its bytes as `\\xff`: whether it is there is unknown.
+        return [other for other in others if "\\" not in other and not os.path.lexists(other)]
 
 
 class _Places:

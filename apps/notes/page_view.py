@@ -13,6 +13,8 @@ from ink.formats.pdf.paths import UNITS, stroke_paths
 from ink.formats.svg.drawing import joined_paths
 from ink.ink_page import InkPage
 
+THUMBNAIL_WIDTH = 300  # units of a thumbnail (assumed: more than its pixels)
+THUMBNAIL_PEN = 1.2  # width of its lines (assumed)
 CLIP_MARGIN = 0.6
 """Margin of a clipping, as a fraction of its height (assumed: the feet of the row above)."""
 
@@ -49,20 +51,43 @@ def page_values(
             for word, ink, correction in words
         ]
         rows.append({"words": values, "mark": row.mark, "turn": row.turn})
-    typed = [asdict(t) | {"x": scale * t.x, "y": scale * t.y, "size": scale * t.size}
-             | {"text": with_few_marks(t.text)} for t in page.typed]  # fmt: skip
-    images = [(_scaled(image.box, scale), image.data_url) for image in page.images]
     return {
         "size": [round(scale * page.width), round(scale * page.height)],
         "paper": page.paper,
         "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
-        "typed": typed,
-        "images": images,
         "rows": rows,
         "unread": [_scaled(box, scale) for box in text.left_places],
         "clip": clip and _scaled(clip, scale),
         "background": page.background and page.background.name,
-    }
+    } | _placed(page, scale)
+
+
+def thumbnail_values(page: InkPage) -> dict[str, Any]:
+    """Return a page in few bytes, without its text; see `page_values` for the values."""
+    scale = THUMBNAIL_WIDTH / max(page.width, 1e-9)
+    lines: dict[tuple[str, str], list[str]] = {}
+    for stroke in page.strokes:
+        points = np.round(scale * stroke.points).astype(int)
+        moves = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
+        x, y = points[0].tolist()
+        line = "".join(f"L{x} {y}" for x, y in points[moves][1:].tolist()) or "h0"
+        look = stroke.colour, "Multiply" if stroke.tool == "highlighter" else "Normal"
+        lines.setdefault(look, []).append(f"M{x} {y}{line}")
+    paths = [
+        {"data": "".join(data), "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
+        | {"width": THUMBNAIL_PEN if blend == "Normal" else 6 * THUMBNAIL_PEN}
+        for (colour, blend), data in sorted(lines.items(), key=lambda item: item[0][1])
+    ]
+    size = [THUMBNAIL_WIDTH, round(scale * page.height)]
+    return {"size": size, "paper": page.paper, "paths": paths} | _placed(page, scale)
+
+
+def _placed(page: InkPage, scale: float) -> dict[str, Any]:
+    """Return the typed texts and the images of a page."""
+    typed = [asdict(t) | {"x": scale * t.x, "y": scale * t.y, "size": scale * t.size}
+             | {"text": with_few_marks(t.text)} for t in page.typed]  # fmt: skip
+    images = [(_scaled(image.box, scale), image.data_url) for image in page.images]
+    return {"typed": typed, "images": images}
 
 
 def _touches(points: np.ndarray, box: Box) -> bool:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -15,10 +16,12 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
+from apps.notes.doubtful import UnsureWord
 from apps.notes.exporting import TextForm, note_date, save
 from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageText
 from apps.notes.searching import Hit, Query
+from apps.notes.vault import is_sealed
 from ink import guard
 from ink.drawing.covering import unseen
 from ink.formats.files import file_state
@@ -28,9 +31,9 @@ from utils.files import read_bytes, user_cache, write_json
 
 VERSION = 7
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 """Version of the index; an index of another version is not used."""
-SAVED_VERSION = 2
+SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
 MIN_POINTS = 3
 """Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
@@ -121,6 +124,19 @@ class Library:
         """Return the addresses of the unsure words of a file that was read."""
         return self._indexed(lambda index: index.unsure(path))
 
+    def doubtful(
+        self, files: Mapping[str, Path], num_kinds: int, answered: Container[tuple], kind: str = ""
+    ) -> list[list[UnsureWord]]:
+        """Return the unsure words of the first kinds, see `Index.doubtful`; words whose name and
+        address are in `answered` are left out."""
+
+        def kinds(index: Index) -> Iterator[list[UnsureWord]]:
+            for words in index.doubtful(files, kind):
+                if left := [word for word in words if (word.name, word.address) not in answered]:
+                    yield left
+
+        return self._indexed(lambda index: [*islice(kinds(index), num_kinds)])
+
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""
         return self._indexed(lambda index: index.current(files))
@@ -131,14 +147,46 @@ class Library:
         self._indexed(lambda index: index.record_corrections(self.corrections.all))
 
     def save(
-        self, notes: Sequence[Note], path: Path, form: TextForm = TextForm()
+        self,
+        notes: Sequence[Note],
+        path: Path,
+        form: TextForm = TextForm(),
+        folder: Path | None = None,
     ) -> tuple[list[Path], bool]:
         """Save notes of this library, see `notes.save`; return the files, and whether they were
-        written: not if neither the notes nor the files have changed since the last time."""
-        return self.save_changed(notes, path, form, lambda: save(notes, path, form))
+        written: not if neither the notes nor the files have changed since the last time. `folder`
+        is the folder of outputs in which `path` is the file of a note."""
+        return self.save_changed(notes, path, form, lambda: save(notes, path, form), folder)
+
+    def remove_former(self, note: Note, path: Path, folder: Path) -> list[Path]:
+        """Remove the files that a folder of outputs has of a note under another name: of the note
+        itself, or of a file that is gone and had its pages; but not those that somebody changed.
+        Return the removed files. `path` is the note's file there now."""
+        if note.path is None:
+            return []
+        gone = self._indexed(lambda index: index.moved_to(note.path))
+        sources = [_output(folder, path, source) for source in (note.path, *map(Path, gone))]
+        outputs, current = self._indexed(
+            lambda index: (index.outputs_of(sources, path), index.saved(path))
+        )
+        # A link to the note is another note, whose file stays.
+        here, kept = os.path.abspath(note.path), current.get("files", {})
+        former = {
+            output: record["files"]
+            for output, record in outputs.items()
+            if record["note"] == here or not os.path.lexists(record["note"])
+        }
+        self._indexed(lambda index: index.forget(former))
+        states = {f: s for files in former.values() for f, s in files.items() if f not in kept}
+        return _removed(states, folder)
 
     def save_changed(
-        self, notes: Sequence[Note], path: Path, form: object, write: Callable[[], list[Path]]
+        self,
+        notes: Sequence[Note],
+        path: Path,
+        form: object,
+        write: Callable[[], list[Path]],
+        folder: Path | None = None,
     ) -> tuple[list[Path], bool]:
         """Save notes by `write`, as `save` does; the `repr` of `form` says in which form."""
         content = [(note.name, note.summary.digest) for note in notes]
@@ -151,8 +199,12 @@ class Library:
             return [*map(Path, files_before)], False
         files = write()
         states = {str(file): file_state(file) for file in files}
-        record = {"made of": digest.hexdigest(), "files": states}
-        self._indexed(lambda index: index.record_saved(path, record))
+        record, source = {"made of": digest.hexdigest(), "files": states}, ""
+        if folder and notes[0].path:
+            source = _output(folder, path, notes[0].path)
+            record["note"] = os.path.abspath(notes[0].path)
+        self._indexed(lambda index: index.record_saved(path, record, source))
+        _removed({f: s for f, s in files_before.items() if f not in states}, path.parent)
         return files, states != files_before
 
     def _indexed(self, use: Callable[[Index], Result]) -> Result:
@@ -227,6 +279,27 @@ class Library:
                 for number, correction in enumerate(self.corrections.of_row(page, row), 1):
                     if correction:
                         yield (page_number, row_number, number), correction
+
+
+def _output(folder: Path, path: Path, source: Path) -> str:
+    """Return what identifies the output of a note in a folder of files such as `path`."""
+    kind = path.suffix, path.stem.endswith(source.suffix)  # a vault's files have no such end
+    return repr((str(folder.resolve()), kind, str(source.resolve())))
+
+
+def _removed(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Remove files, each given with its state, and the empty folders that they leave in a folder;
+    leave files that somebody changed. Return the removed files."""
+    removed = []
+    for path, state in ((Path(file), state) for file, state in files.items()):
+        if state and (file_state(path) == state or is_sealed(path)):
+            path.unlink()
+            removed.append(path)
+            with suppress(OSError):  # It has other files.
+                while path.parent.resolve() != folder.resolve():
+                    path = path.parent
+                    path.rmdir()
+    return removed
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import secrets
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from http import HTTPStatus
@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from apps.notes.viewing import Chosen, Viewer
+from apps.notes.viewing import Change, Chosen, Viewer
 from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
 FOLDER = Path(__file__).resolve().parents[1] / "web"
-NAMES = ("view.js", "dom.js", "style.css", "view.css", "icon.svg")
+SCRIPTS = ("address", "folder", "hits", "ink", "kinds", "list")
+NAMES = (
+    *("view.js", "dom.js", "style.css", "view.css", "icon.svg"),
+    *(f"view_{name}.js" for name in SCRIPTS),
+)
 FILES = {"/": FOLDER / "view.html"} | {f"/{name}": FOLDER / name for name in NAMES}
 """The files of the page by their addresses."""
-MAX_BYTES = 10_000  # of a correction (assumed: a word has some 10 letters)
+MAX_BYTES = 200_000  # of corrections (assumed: a word has some 10 letters, and 200 bytes beside)
 MAX_DIGITS = len(str(MAX_BYTES))
 MAX_COUNT = 2_000  # hits in an answer (assumed)
 
@@ -63,9 +67,9 @@ class ViewPage(LocalPage):
             self._answer(lambda: _found(self.server.viewer, path.removeprefix("/api/"), values))
 
     def do_POST(self) -> None:
-        """Correct a word."""
-        size = self.headers.get("Content-Length", "")
-        if self.path != "/api/correct":
+        """Correct or confirm words, or open a note in its program."""
+        size, what = self.headers.get("Content-Length", ""), self.path.removeprefix("/api/")
+        if what not in ("correct", "confirm", "open"):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -73,7 +77,7 @@ class ViewPage(LocalPage):
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._is_allowed():
             content = self.rfile.read(int(size))
-            self._answer(lambda: _correct(self.server.viewer, content))
+            self._answer(lambda: _done(self.server.viewer, what, content))
 
     def _is_allowed(self) -> bool:
         """Return whether the request is of this host's page; if not, refuse it."""
@@ -86,8 +90,8 @@ class ViewPage(LocalPage):
             return True
         return False
 
-    def _answer(self, answer: Any) -> None:
-        """Send what a function returns as JSON, or its error."""
+    def _answer(self, answer: Callable[[], dict[str, Any] | bytes]) -> None:
+        """Send a PDF that a function returns, or else what it returns as JSON, or its error."""
         status = HTTPStatus.OK
         try:
             values = answer()
@@ -97,20 +101,25 @@ class ViewPage(LocalPage):
             status, values = HTTPStatus.BAD_REQUEST, {"error": "a wrong request"}
         except Exception as error:
             status, values = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": described(error)}
-        content = json.dumps(values).encode()
+        is_pdf = isinstance(values, bytes)
+        content = values if is_pdf else json.dumps(values).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "application/pdf" if is_pdf else "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
 
-def _found(viewer: Viewer, what: str, values: Mapping[str, str]) -> dict[str, Any]:
+def _found(viewer: Viewer, what: str, values: Mapping[str, str]) -> dict[str, Any] | bytes:
     """Return the viewer's answer to a request; raise a ValueError or a KeyError if it is wrong."""
     chosen = Chosen(**{f.name: values.get(f.name, "") for f in fields(Chosen)})
     count = min(int(values.get("count", 10)), MAX_COUNT)
-    if what == "state":
-        return viewer.state()
+    if what in ("state", "notes"):
+        return getattr(viewer, what)()
+    if what in ("thumbnail", "pdf"):
+        return getattr(viewer, what)(values["name"])
+    if what == "kinds":
+        return viewer.kinds(chosen, count, values.get("kind", ""))
     if what == "search":
         return viewer.search(values.get("q", ""), chosen, count)
     if what == "unread":
@@ -120,19 +129,35 @@ def _found(viewer: Viewer, what: str, values: Mapping[str, str]) -> dict[str, An
         return viewer.page(values["name"], int(values["number"]), **parts)
     if what == "doubtful":
         address = tuple(map(int, values["address"].split(":")))
-        return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen)
+        kind = values.get("kind", "")
+        return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen, kind)
     raise KeyError(what)
 
 
-def _correct(viewer: Viewer, content: bytes) -> dict[str, Any]:
-    """Correct a word as JSON says; raise a ValueError or a KeyError if it is wrong."""
+def _done(viewer: Viewer, what: str, content: bytes) -> dict[str, Any]:
+    """Do what JSON says; raise a ValueError, a KeyError or a TypeError if it is wrong."""
     values = json.loads(content)
-    name, address, ink, text = (values[key] for key in ("name", "address", "ink", "text"))
-    undone = values.get("undone", ABSENT)
-    if not (isinstance(name, str) and isinstance(ink, str) and isinstance(text, str | None)):
-        raise TypeError
-    if not (undone is ABSENT or isinstance(undone, str | None)):
-        raise TypeError
+    if what == "correct":
+        return viewer.correct([_change(**each) for each in _checked(values["changes"], list)])
+    if what == "open":
+        return viewer.open(_checked(values["name"], str))
+    limits = (_checked(values.get(f.name, ""), str) for f in fields(Chosen))
+    kind, count = _checked(values["kind"], str), _checked(values["count"], int)
+    return viewer.confirm(kind, count, Chosen(*limits))
+
+
+def _change(
+    name: object, address: Any, ink: object, text: object, undone: object = ABSENT
+) -> Change:
+    """Return a change with checked values."""
     if len(address) != 3 or not all(type(number) is int and number > 0 for number in address):
         raise ValueError
-    return viewer.correct(name, tuple(address), ink, text, undone)
+    _checked(None if undone is ABSENT else undone, str | None)
+    checked = _checked(ink, str), _checked(text, str | None), undone
+    return Change(_checked(name, str), tuple(address), *checked)
+
+
+def _checked(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value

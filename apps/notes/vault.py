@@ -7,18 +7,19 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import count, takewhile
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
+from apps.notes.drawings import drawings_of
 from apps.notes.exporting import TextForm, escaped, markdown_blocks, note_times, relative_address
-from apps.notes.page_text import Note, PageText
+from apps.notes.page_text import Box, Note, PageText
 from apps.notes.searching import MIN_NEAR_LETTERS
 from ink.formats.svg.drawing import to_picture
+from ink.ink_page import InkPage
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, read_bytes, safe_path, write_text
 
@@ -36,10 +37,11 @@ _UNSEALED = b'digest: "0000000000000000"'
 _SEAL = re.compile(rb'digest: "[0-9a-f]{16}"')
 _TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")
 _MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")
-# Of two brackets, one may be read as a parenthesis (measured, notebook: notes, tags and links).
-_OPENING = r"(?:\\\[\\\[|\(\\\[|\\\[\()"
-_CLOSING = r"(?:\\\]\\\]|\)\\\](?!\\\])|\\\]\))"
-_MARKED_LINK = re.compile(f"{_OPENING}(.+?) ?{_CLOSING}")
+# Of two brackets, one may be read as a parenthesis (measured, notebook: notes, tags and links), and
+# there may be a blank between them.
+_OPENING = r"(?:\\\[ ?\\\[|\( ?\\\[|\\\[ ?\()"
+_CLOSING = r"(?:\\\] ?\\\]|\) ?\\\](?! ?\\\])|\\\] ?\))"
+_MARKED_LINK = re.compile(f"{_OPENING} ?(.+?) ?{_CLOSING}")
 
 
 class EditedByHandError(UserError):
@@ -102,9 +104,21 @@ class Vault:
 
         for number, (page, text) in enumerate(note.pages, 1):
             picture = self._picture(file, number)
-            write(picture, f"<!-- {_UNSEALED.decode()} -->\n{to_picture(page)}")
+            write(picture, _sealed_picture(page))
             tags |= dict.fromkeys(_tags(text))
-            blocks = [*markdown_blocks(number, text, TextForm(is_prose=True))]
+            drawings, drawn = drawings_of(page, text), []
+            for index, drawing in enumerate(drawings, 1):
+                part = self._picture(file, f"{number}.{index}")
+                write(part, _sealed_picture(drawing.of(page), drawing.box))
+                words = ", ".join(row.text for row in drawing.labels)
+                title = f"{drawing.title}: {words}" if words else f"{drawing.title} {index}"
+                drawn.append(
+                    (drawing.box, f"![{escaped(title)}]({relative_address(part, file.parent)})")
+                )
+            labels = [row for drawing in drawings for row in drawing.labels]
+            prose = replace(text, rows=tuple(row for row in text.rows if row not in labels))
+            form = TextForm(is_prose=True)
+            blocks = [*markdown_blocks(number, page, prose, form, drawn)]
             if page.background:
                 name = escaped(page.background.name)
                 blocks.append(f"*Page {page.background_page + 1} of {name} lies below the ink.*")
@@ -118,24 +132,9 @@ class Vault:
             raise EditedByHandError(f"{', '.join(edited)}: edited by hand, left as it is")
         return files
 
-    def remove_renamed(self, note: Note) -> list[Path]:
-        """Remove the other file that a note had before notes of its name came or went, and the
-        file's pictures, unless they were edited by hand; return the removed files."""
-        plain, removed = _safe(note.title), list[Path]()
-        files = [self.folder / f"{path}.md" for path in (plain, _with_digest(plain, note.name))]
-        for file in files:
-            if file == self.files[note.name] or not _is_sealed(file):
-                continue
-            head = read_bytes(file).replace(b"\r\n", b"\n").partition(b"\n---\n")[0]
-            if note.path and _source(note.path, file).encode() in head.split(b"\n"):
-                pictures = (self._picture(file, number) for number in count(1))
-                removed += [file, *takewhile(_is_sealed, pictures)]
-        for file in removed:
-            file.unlink()
-        return removed
-
-    def _picture(self, file: Path, number: int) -> Path:
-        """Return the file of the picture of a page of the note with a Markdown file."""
+    def _picture(self, file: Path, number: object) -> Path:
+        """Return the file of the picture of a page, or of a drawing of it, of the note with a
+        Markdown file."""
         stem = self.folder / ATTACHMENTS / file.relative_to(self.folder).with_suffix("")
         return stem.with_name(f"{stem.name}-{number}.svg")
 
@@ -161,6 +160,10 @@ class Vault:
             files = [file for k in near for file in self._by_key[k]]
         files = [file for file in files if file.parent == folder] or files
         return files[0] if len(files) == 1 else None
+
+
+def _sealed_picture(page: InkPage, box: Box | None = None) -> str:
+    return f"<!-- {_UNSEALED.decode()} -->\n{to_picture(page, box)}"
 
 
 def _safe(title: str) -> Path:
@@ -225,7 +228,7 @@ def _write_sealed(path: Path, text: str) -> bool:
     return True
 
 
-def _is_sealed(path: Path) -> bool:
+def is_sealed(path: Path) -> bool:
     """Return whether a file is there, and has the digest of its content: nobody edited it."""
     if not path.is_file():
         return False

@@ -2,28 +2,36 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from zlib import crc32
 
 from apps.notes.corrections import longest, word_inks
-from apps.notes.exporting import note_date
-from apps.notes.page_text import Note, PageText, Summary
-from apps.notes.page_view import page_values
-from apps.notes.reading_cache import Library
+from apps.notes.doubtful import UnsureWord
+from apps.notes.exporting import TextForm, note_date, save, text_parts
+from apps.notes.page_text import Note, PageRow, PageText, Summary, normalised_word
+from apps.notes.page_view import page_values, thumbnail_values
+from apps.notes.reading_cache import MIN_POINTS, Library
 from apps.notes.searching import Query
-from ink import guard
+from ink import formats, guard
 from ink.formats.files import file_state
 from ink.ink_page import InkPage
 from utils.checks import ABSENT, UserError, described, printable
+from utils.program import open_in_program
 
 POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
 MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
 MAX_FAULTS = 20  # notes that could not be read, which the viewer lists (assumed)
 SHOW_SECONDS = 0.5  # from one answer that has new notes to the next, while they are read (assumed)
+FEW_WORDS = 12  # of a kind of doubtful words, in a list of kinds (assumed)
+KIND_WORDS = 500  # of a kind that are confirmed at once (assumed: more than one looks at)
+NUM_THUMBNAILS = 2_000  # which stay in memory (assumed: some 10 kB each)
 PART_PAGES = 20  # of a file, which are parsed together (assumed: most notes are shorter)
 NUM_PARTS = 16  # parts of files whose ink stays in memory (assumed: 16 notes)
 
@@ -38,6 +46,26 @@ class ViewedNote:
     date: str
     summary: Summary = field(default_factory=Summary)
     fault: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The correction of a word of a note.
+
+    Attributes:
+        name: the note's name.
+        address: numbers of page, row and word.
+        ink: the word's ink, see `corrections.longest`.
+        text: the right text; None removes the correction.
+        undone: text of the correction that this one takes back, None if there was none; `ABSENT` if
+            it takes none back.
+    """
+
+    name: str
+    address: tuple[int, int, int]
+    ink: str
+    text: str | None
+    undone: object = ABSENT
 
 
 @dataclass(frozen=True)
@@ -73,7 +101,9 @@ class Viewer:
         self._notes: dict[str, ViewedNote] = {}  # the newest first
         self._corrections = ""
         self._version, self._left, self._problem, self._is_looking = 0, 0, "", True
+        self._answered: set[tuple[str, tuple[int, int, int]]] = set()  # since notes were read
         self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
+        self._thumbnails = lru_cache(NUM_THUMBNAILS)(self._thumbnail)
 
     # Following the folder
 
@@ -140,6 +170,8 @@ class Viewer:
     def _show(self, notes: Mapping[str, ViewedNote]) -> None:
         by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
         with self._lock:
+            read = {n for n, note in by_date if self._notes.get(n) is not note}
+            self._answered = {word for word in self._answered if word[0] not in read}
             self._notes, self._version = dict(by_date), self._version + 1
 
     # Answers, as JSON values
@@ -152,7 +184,6 @@ class Viewer:
             for name, note in notes
             for fault in ([note.fault] if note.fault else note.summary.faults)
         ]
-        folders = {str(parent) for name, _ in notes for parent in Path(name).parents}
         return {
             "folder": self._folder.resolve().name,
             "version": self._version,
@@ -162,34 +193,34 @@ class Viewer:
                 key: sum(getattr(note.summary, key) for _, note in notes)
                 for key in ("pages", "words", "unsure")
             },
-            "folders": sorted(folders - {"."}),
             "isLooking": self._is_looking,
             "problem": self._problem,
             "numFaults": len(faults),
             "faults": faults[:MAX_FAULTS],
         }
 
+    def notes(self) -> dict[str, Any]:
+        """Return the name, date, pages and doubtful words of all notes, and a number that changes
+        with the file, the newest first."""
+        notes = [*self._notes.items()]
+        return {
+            "notes": [
+                (name, n.date, n.summary.pages, n.summary.unsure, crc32(n.state.encode()))
+                for name, n in notes
+            ]
+        }
+
     def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
-        """Return the first `count` hits of a query, and whether there are more; without a query,
-        the notes."""
+        """Return the first `count` hits of a query, and whether there are more."""
         wanted = Query.of(query)
+        if not wanted.terms:
+            return {"hits": [], "more": False}
         with self._lock:
             notes = {
                 name: note
-                for name, note in self._notes.items()
-                if chosen.has(name, note) and wanted.has(name, lambda day=note.date: day)
+                for name, note in self._chosen(chosen).items()
+                if wanted.has(name, lambda day=note.date: day)
             }
-            if not wanted.terms:
-                listed = [
-                    {
-                        "name": n,
-                        "date": v.date,
-                        "pages": v.summary.pages,
-                        "unsure": v.summary.unsure,
-                    }
-                    for n, v in islice(notes.items(), count)
-                ]
-                return {"notes": listed, "more": len(notes) > count}
             files = {name: note.path for name, note in notes.items()}
             hits = self._library.first_hits(wanted, files, count + 1)
         listed = [
@@ -223,12 +254,107 @@ class Viewer:
         clip = text.rows[row - 1].box if row is not None else clip
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
+        if not clip:
+            about["text"] = "".join(text_parts([Note(name, [(page, text)])], TextForm(True)))
         return values | about
 
+    def thumbnail(self, name: str) -> dict[str, Any]:
+        """Return the first page of a note in few bytes, see `thumbnail_values`.
+
+        Raises:
+            UserError, OSError: if the file cannot be read.
+        """
+        note = self._note(name)
+        return self._thumbnails(note.path, file_state(note.path))
+
+    def pdf(self, name: str) -> bytes:
+        """Return a note as a PDF that can be searched.
+
+        Raises:
+            UserError, OSError: see `Library.note` and `notes.save`.
+        """
+        path = self._note(name).path
+        with self._lock:
+            note = self._library.note(name, path)
+        with TemporaryDirectory() as folder:
+            file = Path(folder, "note.pdf")
+            save([replace(note, name=note.title, path=None)], file)
+            return file.read_bytes()
+
+    def open(self, name: str) -> dict[str, Any]:
+        """Open a note in the program that the system has for it.
+
+        Raises:
+            UserError: see `open_in_program`.
+        """
+        path = self._note(name).path
+        if path.suffix in (".content", ".rm"):
+            raise UserError(f"{printable(name)}: only the tablet opens its documents")
+        open_in_program(path)
+        return {}
+
+    def _chosen(self, chosen: Chosen) -> dict[str, ViewedNote]:
+        return {name: note for name, note in self._notes.items() if chosen.has(name, note)}
+
+    def _kinds(self, chosen: Chosen, count: int, kind: str = "") -> list[list[UnsureWord]]:
+        """Return the doubtful words of the first kinds, see `Index.doubtful`, without answered
+        ones."""
+        with self._lock:
+            files = {name: note.path for name, note in self._chosen(chosen).items()}
+            return self._library.doubtful(files, count, self._answered, kind)
+
+    def kinds(self, chosen: Chosen, count: int, kind: str = "") -> dict[str, Any]:
+        """Return the first `count` kinds of doubtful words, those first of which the most are
+        expected to be wrong, with some of their words; with `kind` all words of this kind."""
+        kinds, num_words = self._kinds(chosen, count + 1, kind), KIND_WORDS if kind else FEW_WORDS
+        listed = [
+            {
+                "kind": normalised_word(words[0].text),
+                "text": Counter(word.text for word in words).most_common(1)[0][0],
+                "count": min(len(words), KIND_WORDS),
+                "wrong": sum(1 - word.confidence for word in words[:KIND_WORDS]),
+                "words": [word._asdict() for word in words[:num_words]],
+            }
+            for words in kinds[:count]
+        ]
+        return {"kinds": listed, "more": len(kinds) > count}
+
+    def confirm(self, kind: str, count: int, chosen: Chosen) -> dict[str, Any]:
+        """Confirm that the first `KIND_WORDS` doubtful words of a kind were read right, and return
+        what `correct` returns; `count` is the number of these words that was shown.
+
+        Raises:
+            UserError: if there are more words, or see `correct`.
+        """
+        words = [word for words in self._kinds(chosen, 1, kind) for word in words][:KIND_WORDS]
+        if len(words) > count:
+            raise UserError("more such words were read meanwhile; look at them again")
+        changes = []
+        for name, address, text, _ in words:
+            number, row, word = address
+            page, page_text = self._page(self._note(name), number)
+            rows = page_text.rows[row - 1 : row]
+            read = rows[0].words[word - 1 : word] if rows and rows[0].strokes else ()
+            if read and read[0].text == text and not read[0].is_sure:
+                ink = word_inks(page, rows[0])[word - 1]
+                if sum(ink.values()) >= MIN_POINTS:
+                    changes.append(Change(name, address, longest(ink), text))
+        return self.correct(changes)
+
     def doubtful(
-        self, name: str, address: tuple[int, int, int], step: int, chosen: Chosen
+        self, name: str, address: tuple[int, int, int], step: int, chosen: Chosen, kind: str = ""
     ) -> dict[str, Any]:
-        """Return the next unsure word behind an address (`step` 1), or before it (-1)."""
+        """Return the next unsure word behind an address (`step` 1), or before it (-1); with `kind`,
+        the next word of this kind."""
+        if kind:
+            ranks = {n: rank for rank, n in enumerate(self._notes)}
+            here = ranks.get(name, -1), address
+            words = [word for words in self._kinds(chosen, 1, kind) for word in words][::step]
+            for word in words:
+                place = ranks.get(word.name, -1), word.address
+                if place > here if step > 0 else place < here:
+                    return {"name": word.name, "address": word.address}
+            return {}
         with self._lock:
             names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
             start = names.index(name) if name in names else 0
@@ -237,49 +363,61 @@ class Viewer:
                     continue
                 words = self._library.unsure(self._notes[other].path)[::step]
                 for word in words:
-                    if other != name or (word > address if step > 0 else word < address):
+                    is_behind = other != name or (word > address if step > 0 else word < address)
+                    if is_behind and (other, word) not in self._answered:
                         return {"name": other, "address": word}
         return {}
 
-    def correct(
-        self,
-        name: str,
-        address: tuple[int, int, int],
-        ink: str,
-        text: str | None,
-        undone: object = ABSENT,
-    ) -> dict[str, Any]:
-        """Correct a word whose ink is `ink`; None removes the correction. Return the text of the
-        correction `before` and `now`, None without one, and the `version`.
-
-        Args:
-            undone: `now` of the correction that this one takes back, if it takes one back.
+    def correct(self, changes: Sequence[Change]) -> dict[str, Any]:
+        """Correct words: all, or none if one is refused. Return the changes that take this back,
+        `undo`, and the `version`.
 
         Raises:
-            UserError: if the word, or the correction that is `undone`, has changed, or see
-                `Library.correct`.
-            OSError: if the correction cannot be written.
+            UserError: if there are none, a word or the correction that is `undone` has changed, or
+                see `Library.correct`.
+            OSError: if the corrections cannot be written.
         """
-        number, row, word = address
         with self._lock:
-            page, page_text = self._page(self._note(name), number)
-            rows = page_text.rows[row - 1 : row]
-            inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
-            if row < 1 or [*map(longest, inks)][word - 1 : word] != [ink] or not ink:
-                raise UserError("this word has changed; look at the page again")
             corrections = self._library.corrections
-            if undone is not ABSENT:
+            if any(change.undone is not ABSENT for change in changes):
                 corrections.reload()  # Another process may have corrected the word.
-            before = corrections.of_row(page, rows[0])[word - 1]
-            if undone not in (ABSENT, before and before.text):
-                raise UserError("this word was corrected again, or its correction taken back")
-            one_row = PageText((rows[0],))
-            self._library.correct(Note(name, [(page, one_row)]), [((1, 1, word), text)])
-            now = corrections.of_row(page, rows[0])[word - 1]
+            places = [self._place(change) for change in changes]
+            numbers = [change.address[2] for change in changes]
+
+            def texts() -> list[str | None]:
+                found = (corrections.of_row(*place) for place in places)
+                words = (row[n - 1] for row, n in zip(found, numbers, strict=True))
+                return [word and word.text for word in words]
+
+            before = texts()
+            for change, text in zip(changes, before, strict=True):
+                if change.undone not in (ABSENT, text):
+                    raise UserError("this word was corrected again, or its correction taken back")
+            if not changes:
+                raise UserError("these words have changed; look at them again")
+            note = Note(changes[0].name, [(page, PageText((row,))) for page, row in places])
+            addresses = ((page, 1, number) for page, number in enumerate(numbers, 1))
+            texts_to_be = (change.text for change in changes)
+            self._library.correct(note, zip(addresses, texts_to_be, strict=True))
+            undo = [
+                {"name": c.name, "address": c.address, "ink": c.ink, "text": old, "undone": now}
+                for c, old, now in zip(changes, before, texts(), strict=True)
+            ]
+            self._answered |= {(change.name, change.address) for change in changes}
             self._version += 1
             version = self._version
         self._awake.set()
-        return {"before": before and before.text, "now": now and now.text, "version": version}
+        return {"undo": undo, "version": version}
+
+    def _place(self, change: Change) -> tuple[InkPage, PageRow]:
+        """Return the page and the row of a word; raise a UserError if its ink is another one."""
+        number, row, word = change.address
+        page, text = self._page(self._note(change.name), number)
+        rows = text.rows[row - 1 : row]
+        inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
+        if row < 1 or [*map(longest, inks)][word - 1 : word] != [change.ink] or not change.ink:
+            raise UserError("this word has changed; look at the page again")
+        return page, rows[0]
 
     def _note(self, name: str) -> ViewedNote:
         if name not in self._notes:
@@ -293,6 +431,11 @@ class Viewer:
         if not 0 <= index < len(pages):
             raise UserError(f"{note.path}: has no page {number}")
         return pages[index], self._library.text_of(pages[index])
+
+    def _thumbnail(self, path: Path, _: str) -> dict[str, Any]:
+        """Return the thumbnail of a file; the file's state is a key of the cache."""
+        with self._parsing:
+            return thumbnail_values(guard.call(formats.first_page, path))
 
     def _parsed(self, path: Path, _: str, part: int) -> list[InkPage]:
         """Return a part of a file's pages; the file's state is a key of the cache."""

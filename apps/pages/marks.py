@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from apps.pages.drawn_signs import STAND_INS
 from apps.pages.repairs import MAX_DOT_SIZE, LetterStrokes
 from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
@@ -31,8 +32,12 @@ from ink.measures import ring_area
 PLAIN = {
     letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
 }
-"""For each letter with a mark or a bar, the letter without it."""
+"""For each character that is not written by a network itself, what the network writes: the letter
+without its mark or bar, or a stand-in."""
 PLAIN[MU] = MU_WITHOUT_LEG  # Its mark is a leg.
+MARKED = frozenset(PLAIN) - STAND_INS.keys()
+"""The letters to which a mark or a bar is drawn."""
+PLAIN |= STAND_INS
 LAGS = (0.2, 0.3, 0.4, 0.5, 0.6)
 """Fractions of a letter's points by which the pen reaches the letter later than the window does:
 the first (notebook: pages, marks that are drawn), or the one with most of the ring of an `ø`."""
@@ -40,8 +45,10 @@ MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a j
 MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
-MIN_CLEARANCE = 0.19  # least x-heights from a mark above a letter to other ink (as `LAGS`)
-RISES = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved up (by eye)
+MIN_CLEARANCE = (
+    0.19  # least x-heights from a mark above or beside a letter to other ink (as `LAGS`)
+)
+SHIFTS = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
@@ -49,23 +56,25 @@ MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke wi
 MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
 MIN_DOT_RISE = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
 MIN_TAIL_HEIGHT = 0.5  # least height of a mark below a letter in x-heights (by eye)
-BAR_HEIGHT = 0.55  # of the middle of the bar of `ł`, in heights of the letter (by eye)
-BAR_ENDS = (0.22, 0.2)
+BAR_HEIGHT = 0.6  # of the middle of the bar of `ł`, in heights of the letter (by eye)
+BAR_ENDS = (0.2, 0.3)
 """X-heights from the stem or loop of `ł`, and from the bar's middle, to an end of its bar (by eye:
-the bar of composed lines is hidden in a loop)."""
+the bar of composed lines is hidden in a loop, and a flat bar makes a `t`)."""
 
 
 MU_LEG = (-0.5, 0.9)  # x-heights from the baseline down to the ends of the leg of a `µ` (by eye)
 
 
 def plain(text: str, alphabet: Alphabet) -> str:
-    """Return a text without the marks and bars of letters that an alphabet knows without them."""
+    """Return a text as a network writes it: without the marks and bars of letters that its alphabet
+    knows without them, and with stand-ins for signs that are drawn."""
     return "".join(c if alphabet.unknown(base := PLAIN.get(c, c)) else base for c in text)
 
 
 def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
     """Return a word in x-heights, which has `indices`, with marks on its `unmarked` letters.
     `lean`: how far downstrokes lean to the right, x over y."""
+    unmarked = unmarked & MARKED
     if unmarked.isdisjoint(word.text) or not word.strokes:
         return word
     letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
@@ -83,31 +92,8 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
             strokes = to_strokes(mark) if len(mark) else []
             added += [(max(parts), index, stroke) for stroke in strokes]
     letters = letters.with_added(added)
-    marks = {id(stroke) for _, _, stroke in added}
-    numbers = tuple(k for k, stroke in enumerate(letters.strokes) if id(stroke) in marks)
-    changed = _with_strokes(word, letters)
-    return replace(changed, width=span(changed.strokes)[1], marks=numbers)
-
-
-def in_plain_letters(word: WrittenWord) -> WrittenWord:
-    """Return a word in the plain letters that were written, without the marks that are drawn; a
-    mark above an `i` is left as its dot."""
-    if not word.marks:
-        return word
-    letters, bases = LetterStrokes(word.text, [*word.strokes], [*word.indices]), [*word.text]
-    remaining = {*range(len(word.strokes))}
-    for number in word.marks:
-        index = int(word.indices[number][0])
-        bases[index] = PLAIN[word.text[index]]
-        if bases[index] not in "ij" or word.strokes[number][:, 1].max() > 0.0:
-            remaining.remove(number)
-    return replace(
-        _with_strokes(word, letters.selected(sorted(remaining))), text="".join(bases), marks=()
-    )
-
-
-def _with_strokes(word: WrittenWord, letters: LetterStrokes) -> WrittenWord:
-    return replace(word, strokes=tuple(letters.strokes), indices=tuple(letters.indices))
+    strokes = tuple(letters.strokes)
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
@@ -175,6 +161,8 @@ def _mark(
     if character in "łŁ":
         return _bar_of_l(pen, letter)
     if character == MU:
+        # The highest stroke: the bar of a 7 before it may be made late.
+        letter = max(to_strokes(letter), key=lambda stroke: np.ptp(stroke[:, 1]))
         left = letter[letter[:, 1] < MU_LEG[0], 0].min(initial=letter[:, 0].max())
         return pen.straight_stroke(*((left, y) for y in MU_LEG))
     try:
@@ -187,8 +175,10 @@ def _mark(
         first = mark[mark[:, 1].argmin()] * (1, 1, 0)
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
-    elif kind not in ("", COMMA_ABOVE_RIGHT):
-        mark = _clear(mark, ink)
+    elif kind == COMMA_ABOVE_RIGHT:
+        mark = _clear(mark, ink, (1.0, 0.0))
+    elif kind:
+        mark = _clear(mark, ink, (0.0, -1.0))
     return mark
 
 
@@ -203,13 +193,17 @@ def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
     )
 
 
-def _clear(mark: np.ndarray, ink: Sequence[np.ndarray]) -> np.ndarray:
-    """Return a mark moved up until it is `MIN_CLEARANCE` from other ink, or as far as can be."""
+def _clear(
+    mark: np.ndarray, ink: Sequence[np.ndarray], direction: tuple[float, float]
+) -> np.ndarray:
+    """Return a mark moved in a direction until it is `MIN_CLEARANCE` from other ink, or as far as
+    can be."""
     others = np.concatenate([*map(_dense, ink)])
     points = np.concatenate([*map(_dense, to_strokes(mark))])
-    clearances = [np.hypot(*(points[:, None] - (0.0, rise) - others).T).min() for rise in RISES]
+    shifts = np.outer(SHIFTS, direction)
+    clearances = [np.hypot(*(points[:, None] + shift - others).T).min() for shift in shifts]
     best = int(np.minimum(clearances, MIN_CLEARANCE).argmax())  # the first of several
-    return moved(mark, 0.0, -RISES[best])
+    return moved(mark, *shifts[best])
 
 
 def _dense(stroke: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 
 from apps.pages.layout import fill_pages, set_to_fit
-from apps.pages.marks import plain
 from apps.pages.page_hands import Hands, check_styles
 from apps.pages.page_options import OWN, Look, PageOptions, Values, line_height
 from apps.pages.paper import Paper
@@ -25,7 +24,7 @@ from apps.pages.source_text import known_lines, parse_text
 from apps.pages.text_lines import Passage, write_passages
 from ink.drawing.layers import PlacedWord
 from model.drawing.page import DPI, Page, save_pages
-from model.writer import Writer, letter_warning
+from model.writer import Writer
 from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
@@ -175,7 +174,6 @@ def write_page(
         cells = cell_texts(line)
         width = passage_width(look, len(cells), options.paper)
         passages.append([Passage(hands.of(look), cell, width) for cell in cells])
-    remarks += warnings(chain.from_iterable(passages))
     text_lines, checked = write_text_lines(lines, looks, passages, options.seed, progress)
     paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
     pages = [*fill_pages(paragraphs, options.paper)]
@@ -217,18 +215,6 @@ def passage_width(look: Look, num_columns: int, paper: Paper) -> float:
     columns, of the last column."""
     fraction = LAST_COLUMN_WIDTH if num_columns > 1 else 1.0
     return (paper.text_width - look.indent) / look.size * fraction
-
-
-def warnings(passages: Iterable[Passage]) -> list[str]:
-    """Return a sentence for each network that hardly knows some letters of its passages, if the
-    proofreader does not know these letters either."""
-    texts: dict[Path, str] = {}
-    for passage in passages:
-        writer, reader = passage.hand.writer, passage.hand.reader
-        path, text = writer.path, plain(passage.text, writer.model.alphabet)
-        unread = "".join(reader.model.alphabet.unknown(text)) if reader else text
-        texts[path] = texts.get(path, "") + unread
-    return [*filter(None, map(letter_warning, texts, texts.values()))]
 
 
 def write_text_lines(

@@ -17,7 +17,7 @@ from itertools import accumulate, chain, islice, pairwise, product
 import numpy as np
 
 from apps.pages.hands import TRY_SEED_STRIDE, Hand
-from apps.pages.marks import in_plain_letters, plain
+from apps.pages.marks import plain
 from apps.pages.sign_shapes import has_bare_i, has_its_dots, shape_faults, without_unknown
 from apps.pages.word_cutting import written_words
 from apps.pages.written_word import WrittenWord, strokes_in_row
@@ -49,7 +49,7 @@ MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (meas
 LONG_WORD = 8
 """Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
 grow with the length (assumed: a web address is doubted at each character)."""
-LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
+LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")
@@ -227,7 +227,7 @@ def _is_line(line: Line) -> bool:
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; unread words stay unchanged."""
-    words, seen = [*words], [*map(without_drawn_marks, words)]
+    words, seen = [*words], [*map(as_written, words)]
     for k, hypothesis, doubt in _readings(reader, seen):
         read = with_reading(seen[k], hypothesis, doubt)
         words[k] = replace(read, words=words[k].words, text=words[k].text)
@@ -238,7 +238,7 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     """Return words with the doubt of a second reader. Unread words, and words with a character that
     the second reader does not know, stay unchanged; but accents and signs that it does not know are
     taken away if their shapes are right."""
-    seen = [as_seen_by(second_reader, without_drawn_marks(word)) for word in words]
+    seen = [as_seen_by(second_reader, as_written(word)) for word in words]
     words = [replace(word, second=part.second) for word, part in zip(words, seen, strict=True)]
     for k, hypothesis, doubt in _readings(second_reader, seen, _overlooking):
         reading = with_reading(seen[k], hypothesis, doubt)
@@ -252,14 +252,11 @@ def with_second_reading(second_reader: Reader, words: Sequence[CheckedWord]) -> 
     return words
 
 
-def without_drawn_marks(word: CheckedWord) -> CheckedWord:
-    """Return a word in the plain letters that the network wrote: drawn marks are where they should
-    be, and readers overlook them behind joined letters (notebook: pages,
-    marks that are drawn)."""
-    if len(word.words) != 1:
-        return word
-    written = in_plain_letters(word.words[0])
-    return replace(word, words=(written,), text=written.text)
+def as_written(word: CheckedWord) -> CheckedWord:
+    """Return a word as the network wrote it: drawn marks and signs are as they should be, and
+    readers overlook marks behind joined letters (notebook: pages, marks that are drawn)."""
+    written = word.words[0].plain if len(word.words) == 1 else None
+    return replace(word, words=(written,), text=written.text) if written else word
 
 
 def as_seen_by(reader: Reader, word: CheckedWord) -> CheckedWord:

@@ -1,7 +1,7 @@
 """Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
-reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg, a `€` its second bar.
+reach both sides of its stem. A `5` gets a corner, an `A` a whole left leg.
 Full stops are set on the baseline, short commas are scaled, and full stops and commas within a word
 are set apart from their neighbours. The peak of the window tells the character of each point of
 ink.
@@ -20,8 +20,10 @@ import numpy as np
 
 from apps.pages.hand_shape import HandShape
 from apps.pages.written_word import span
+from data_loader.pen_paths import from_strokes, touching_shift
 from ink import geometry
-from ink.measures import at_steps
+from ink.geometry import at_bezier, bezier
+from ink.measures import at_steps, segments_cross
 from model.generation.line import Line
 
 # Dots and bars; for what is measured see notebook: pages, dots and bars.
@@ -52,9 +54,18 @@ BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
 MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
 WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
 MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
+MAX_X_HEIGHT = 1.6  # x-heights of a stroke of an `x` (by eye)
+MIN_ALONE = 0.8  # fraction of a stroke's points in its letter that is not joined (by eye)
+PEN_LAG = 0.2
+"""Fraction of a letter's points by which the pen reaches the letter later than the window does
+(notebook: pages, marks that are drawn)."""
+CROSS_SIDE = 0.28  # x-heights from the middle of an `x` to the ends of its first stroke (by eye)
+CROSS_WIDTH = 0.4  # the same of its second stroke (by eye)
+MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
+MAX_END_DEPTH = 0.4  # of the ends of a `v` below its top, in its heights (by eye)
+MAX_POINT_WIDTH = 0.45
+"""Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
-EURO_BAR_GAP = 0.22  # of the bars of a `€`, in heights of the `€` (by eye)
-SECOND_BAR = 0.85  # length of a bar that is added to a `€`, in lengths of the other (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
 MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
 MIN_DOT_SIZE = 0.15
@@ -66,10 +77,15 @@ MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to fee
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_QUOTE_HEIGHT = 0.8  # of a `«` or `»`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
+MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
+MAX_FIGURE_BAR_HEIGHT = 0.6  # x-heights of the bar of a 7 (by eye)
+FIGURE_GAP = 0.2  # least x-heights between two figures (by eye)
+MAX_FIGURE_SHIFT = 0.8  # most x-heights by which a figure is moved (by eye)
+MAX_SHARED = 0.2  # fraction of a stroke's points in the next figure that joins it (by eye)
+MIN_TAIL_OF_Q = 0.95  # x-heights below the baseline (by eye: with a shorter tail it is an `a`)
 TAIL_START = 0.5  # x-heights below the baseline from which a tail is shortened (by eye)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
 
@@ -145,13 +161,15 @@ class LetterStrokes:
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters with a bar on each `t`, two on each `€`, a corner in each `5` and whole legs
-    of each `A`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
-    removed."""
+    """Return letters with a bar on each `t`, two strokes in each `x`, a corner in each `5`, whole
+    legs of each `A`, pointed `v` and short flags of each `1`. If the hand makes dots, each `i` and
+    `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
+    letters = with_short_flags(letters, shape.x_height)
+    letters = with_points(letters, shape.x_height)
+    letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)
-    letters = with_second_bars(letters, shape.lean)
     if shape.dotted:
         letters = with_dots(letters, shape.x_height, shape.lean)
         letters = without_touches(letters, shape.x_height)
@@ -324,24 +342,6 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
-def with_second_bars(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return letters in which each `€` of a body and one bar has two bars, below or above each
-    other: one is often forgotten. `lean`: as in `with_dots`."""
-    added = []
-    for index in letters.indices_of("€"):
-        numbers = letters.numbers_of(index)
-        bars = [number for number in numbers if is_flat(letters.strokes[number])]
-        if len(numbers) != 2 or len(bars) != 1:
-            continue
-        bar, ink = letters.strokes[bars[0]], np.concatenate([letters.strokes[k] for k in numbers])
-        top, bottom = ink[:, 1].min(), ink[:, 1].max()
-        is_high = bar[:, 1].mean() < (top + bottom) / 2
-        down = EURO_BAR_GAP * (bottom - top) * (1.0 if is_high else -1.0)
-        second = bar.mean(0) + (bar - bar.mean(0)) * (SECOND_BAR, 1.0) + (-lean * down, down)
-        added.append((bars[0], index, second))
-    return letters.with_added(added)
-
-
 def with_legs(letters: LetterStrokes) -> LetterStrokes:
     """Return letters in which the left leg of each `A` that begins with it reaches the height of
     the other foot: networks often begin too high, and the letter seems to stand above its line."""
@@ -359,6 +359,118 @@ def with_legs(letters: LetterStrokes) -> LetterStrokes:
                 letters.strokes[number] = np.concatenate([leg, stroke])
                 letters.indices[number] = np.concatenate([np.full(len(leg), index), indices])
     return letters
+
+
+def with_points(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which each `v` that stands alone is pointed: some hands round it like a
+    `u`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("v"):
+        for number in letters.numbers_of(index):
+            stroke = letters.strokes[number]
+            height = np.ptp(stroke[:, 1])
+            rise = (stroke[:, 1].max() - stroke[:, 1]) / max(height, TREMBLE * x_height)
+            has_high_ends = min(rise[0], rise[-1]) >= 1.0 - MAX_END_DEPTH
+            if height < MIN_V_HEIGHT * x_height or not has_high_ends:
+                continue
+            if np.ptp(stroke[rise <= 0.25, 0]) > MAX_POINT_WIDTH * np.ptp(stroke[:, 0]):
+                x = stroke[:, 0]
+                middle = x[rise.argmin()]
+                # A round bottom is as wide as the root of its height.
+                letters.strokes[number] = np.stack(
+                    [middle + (x - middle) * np.sqrt(rise), stroke[:, 1]], 1
+                )
+    return letters
+
+
+def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which two strokes cross in each `x`. Hands that join their letters make the
+    second one late, and networks forget it, or make a loop instead, which looks like `se`. The
+    arguments are as in `with_dots`."""
+    letters, added = letters.copy(), []
+    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
+    for index in letters.indices_of("x"):
+        counts = [np.sum(indices == index) for indices in letters.indices]
+        if not any(counts) or _has_crossing_strokes(letters, index):
+            continue
+        number = int(np.argmax(counts))
+        is_alone = counts[number] > MIN_ALONE * len(letters.indices[number])
+        if is_alone and is_crossed(letters, index):
+            continue
+        part = slice(None) if is_alone else late_part(letters.indices[number], index)
+        ink = letters.strokes[number][part] @ slant
+        (left, top), (right, bottom) = ink.min(0), ink.max(0)
+        if not MIN_STEM_HEIGHT <= (bottom - top) / x_height <= MAX_X_HEIGHT:
+            continue
+        x, half, goes_right = (left + right) / 2, CROSS_WIDTH * x_height, 1.0
+        if is_alone:
+            goes_right = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
+        else:
+            side = min(CROSS_SIDE * x_height, (right - left) / 2)
+            corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
+            _replace_part(letters, number, part, smooth(corners) @ np.linalg.inv(slant), index)
+        ends = (x + goes_right * half, top), (x - goes_right * half, bottom)
+        added.append((number, index, np.linspace(*ends, 2 * NUM_POINTS) @ np.linalg.inv(slant)))
+    return letters.with_added(added)
+
+
+def late_part(indices: np.ndarray, index: int) -> slice:
+    """Return the part of a joined stroke that is a character: the pen is later than the window."""
+    points = np.flatnonzero(indices == index)
+    late = round(PEN_LAG * len(points))
+    return slice(points[0] + late * (points[0] > 0), min(points[-1] + 1 + late, len(indices)))
+
+
+def smooth(points: Sequence[np.ndarray]) -> np.ndarray:
+    """Return a smooth path through points, with `2 * NUM_POINTS` steps from each to the next."""
+    segments = bezier(np.array(points))
+    curves = at_bezier(segments[:, None], np.linspace(0, 1, 2 * NUM_POINTS + 1)[1:, None])
+    return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
+
+
+def _replace_part(
+    letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
+) -> None:
+    """Put a path of a character in the place of a part of a stroke."""
+    stroke, indices = letters.strokes[number], letters.indices[number]
+    before, behind = slice(None, part.start), slice(part.stop, None)
+    letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
+    new_indices = np.full(len(path), index)
+    letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
+
+
+def _has_crossing_strokes(letters: LetterStrokes, index: int) -> bool:
+    """Return whether a stroke of a character crosses another stroke that was made while the window
+    was at most one character away."""
+    near = [stroke[abs(indices - index) <= 1] for stroke, indices in letters.pairs()]
+    own = [k for k, indices in enumerate(letters.indices) if (indices == index).any()]
+    pairs = ((near[k], other) for k in own for m, other in enumerate(near) if m != k and len(other))
+    return any(crosses([one], [other]) for one, other in pairs)
+
+
+def is_crossed(letters: LetterStrokes, index: int) -> bool:
+    """Return whether the ink of a character crosses itself or ink that was made while the window
+    was at most one character away."""
+    own, near = (
+        [
+            part
+            for stroke, indices in letters.pairs()
+            if len(part := stroke[abs(indices - index) <= n])
+        ]
+        for n in (0, 1)
+    )
+    return not own or crosses(own, near)
+
+
+def crosses(strokes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Return whether segments of strokes cross segments of others that have no end in common."""
+    segments, other_segments = (
+        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
+        for each in (strokes, others)
+    )
+    ends = segments[:, None, :, None] == other_segments[:, None]
+    is_apart = ~ends.all(-1).any((2, 3))
+    return bool((segments_cross(segments, other_segments) & is_apart).any())
 
 
 def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
@@ -490,26 +602,27 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings, and
-    with tails that end above the row below."""
+    with tails that end above the row below and are long enough."""
+    letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
+    letters = replace(letters, strokes=with_figures_apart(letters))
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights; the two bars of an `=` or `€` are at least
-    `MIN_BAR_GAP` apart, the ring of a `°` is at least `MIN_RING_SIZE` large, `«` and `»` are at
-    least `MIN_QUOTE_HEIGHT` high, and no comma, semicolon, `¡` or `¿` reaches more than
-    `MAX_COMMA_DEPTH` down."""
+    """Return a word's strokes, in x-heights; the two bars of an `=` are at least `MIN_BAR_GAP`
+    apart, the ring of a `°` is at least `MIN_RING_SIZE` large, and no comma or semicolon reaches
+    more than `MAX_COMMA_DEPTH` down."""
     strokes = [*letters.strokes]
-    for index in letters.indices_of("=€"):
+    for index in letters.indices_of("="):
         bars = [k for k in letters.numbers_of(index) if is_flat(strokes[k])]
         if len(bars) == 2:
             upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
             strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
-    for number in chain(*map(letters.numbers_of, letters.indices_of(",;¡¿"))):
+    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
         (_, top), (_, bottom) = strokes[number].min(0), strokes[number].max(0)
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
             factor = (MAX_COMMA_DEPTH - top) / (bottom - top)
@@ -520,21 +633,64 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             ring = strokes[number]
             factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
-    for index in letters.indices_of("«»"):
-        if len(numbers := letters.numbers_of(index)) == 2:
-            left, top, right, bottom = _box([strokes[number] for number in numbers])
-            # They grow away from the word.
-            origin = np.array([right if letters.text[index] == "«" else left, (top + bottom) / 2])
-            factor = max(MIN_QUOTE_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
-            for number in numbers:
-                strokes[number] = origin + (strokes[number] - origin) * factor
     return strokes
 
 
-def _box(strokes: Sequence[np.ndarray]) -> list[float]:
-    """Return the left, top, right and bottom edge of strokes."""
-    points = np.concatenate(strokes)
-    return [*points.min(0).tolist(), *points.max(0).tolist()]
+def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which the flag of each `1` is at most `MAX_FLAG` of its height: a longer
+    one makes 11 look like `M`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("1"):
+        for number in letters.numbers_of(index):
+            stroke = letters.strokes[number]
+            top = int(stroke[:, 1].argmin())
+            too_low = stroke[:top, 1] > stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            is_flag = stroke[:top, 0].max(initial=-np.inf) <= stroke[top, 0] + TREMBLE * x_height
+            if too_low.any() and is_flag and top < len(stroke) - 1:
+                first = int(np.flatnonzero(too_low)[-1]) + 1
+                letters.strokes[number] = stroke[first:]
+                letters.indices[number] = letters.indices[number][first:]
+    return letters
+
+
+def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; figures that no stroke joins stand at least
+    `FIGURE_GAP` apart at each height."""
+    strokes, text = [*letters.strokes], letters.text
+    owners = [int(np.bincount(indices).argmax()) for indices in letters.indices]
+    for k, (stroke, owner) in enumerate(zip(strokes, owners, strict=True)):
+        before = [other for n, other in enumerate(strokes) if owners[n] == owner - 1]
+        own = [other for n, other in enumerate(strokes) if owners[n] == owner and n != k]
+        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT and before and own
+        if is_bar and span([stroke])[0] < span(before)[1] and stroke[:, 0].mean() < span(own)[0]:
+            owners[k] = owner - 1  # The bar of a 7 is made late.
+    for index in range(1, len(text)):
+        pair = [[k for k, owner in enumerate(owners) if owner == n] for n in (index - 1, index)]
+        if not (text[index - 1 : index + 1].isdigit() and all(pair)):
+            continue
+        if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in pair[0]):
+            continue
+        left, right = (from_strokes([strokes[k] for k in part]) for part in pair)
+        shift = min(touching_shift(left, right) + FIGURE_GAP, MAX_FIGURE_SHIFT)
+        if shift > 0.0:
+            strokes = [
+                stroke + np.array([shift * (owner >= index), 0.0])
+                for stroke, owner in zip(strokes, owners, strict=True)
+            ]
+    return strokes
+
+
+def with_tails_of_q(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; the tail of each `q` reaches `MIN_TAIL_OF_Q` down."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of("q"):
+        for number, indices in enumerate(letters.indices):
+            tail = (indices == index) & (strokes[number][:, 1] > 0.0)
+            depth = strokes[number][tail, 1].max(initial=0.0)
+            if MARK_RISE / 2 <= depth < MIN_TAIL_OF_Q:
+                factors = np.where(tail, MIN_TAIL_OF_Q / depth, 1.0)
+                strokes[number] = strokes[number] * np.stack([np.ones(len(tail)), factors], 1)
+    return strokes
 
 
 def with_short_tail(stroke: np.ndarray) -> np.ndarray:

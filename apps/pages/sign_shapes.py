@@ -11,9 +11,17 @@ from itertools import chain
 
 import numpy as np
 
-from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE, LetterStrokes, is_flat, stems_of
+from apps.pages.repairs import (
+    MARK_RISE,
+    MAX_TICK_SIZE,
+    LetterStrokes,
+    crosses,
+    is_crossed,
+    is_flat,
+    stems_of,
+)
 from apps.pages.written_word import WrittenWord
-from ink.measures import is_straight, ring_area, segments_cross
+from ink.measures import is_straight, ring_area
 
 Strokes = Sequence[np.ndarray]
 """Strokes `(n, 2)` in x-heights, y downwards from the baseline."""
@@ -33,7 +41,6 @@ MIN_ACCENT_RISE = 0.7  # least x-heights from the baseline up to an accent
 MIN_DOT_RISE = 0.9  # least x-heights from the baseline up to the dot of an `i`
 MIN_EXCLAMATION = 1.0  # least height of a `!` in x-heights
 MAX_FLOATING = 0.5  # largest x-heights from the baseline up to the foot of a `!`
-MAX_DOT_FRACTION = 0.35  # of the height of a `¿` or `¡`: the largest side of its dot
 
 
 def shape_faults(word: WrittenWord) -> Iterator[str]:
@@ -51,7 +58,7 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
             yield "no clear apostrophe"
         elif character == "t" and not stems_of(letters, index, 1.0, math.inf):
             yield "a t without its stem"
-        elif character == "x" and not _is_crossed(letters, index):
+        elif character == "x" and not is_crossed(letters, index):
             yield "an x that does not cross"
 
 
@@ -84,6 +91,8 @@ def without_unknown(
         if character not in SHAPES or not numbers:
             return None
         removed |= {*numbers}
+    if text and len(removed) == len(word.strokes):  # The sign's strokes hold the letters, too.
+        return None
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
 
 
@@ -92,7 +101,7 @@ def has_bare_i(word: WrittenWord) -> bool:
     parts = strokes_by_character(word)
     strokes_of_i = [strokes for sign, strokes in zip(word.text, parts, strict=False) if sign == "I"]
     return all(
-        is_straight(strokes) and not _crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
+        is_straight(strokes) and not crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
     )
 
 
@@ -106,31 +115,6 @@ def has_its_dots(word: WrittenWord) -> bool:
     dots = [dot for dot in high if np.ptp(dot, axis=0).max() <= MAX_TICK_SIZE + TOLERANCE]
     num_flat = sum(map(is_flat, dots))
     return len(dots) - num_flat <= text.count("i") + text.count("j") <= len(dots)
-
-
-def _is_crossed(letters: LetterStrokes, index: int) -> bool:
-    """Return whether the ink of a character crosses itself or ink that was made while the window
-    was at most one character away."""
-    own, near = (
-        [
-            part
-            for stroke, indices in letters.pairs()
-            if len(part := stroke[abs(indices - index) <= n])
-        ]
-        for n in (0, 1)
-    )
-    return not own or _crosses(own, near)
-
-
-def _crosses(strokes: Strokes, others: Strokes) -> bool:
-    """Return whether segments of strokes cross segments of others that have no end in common."""
-    segments, other_segments = (
-        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
-        for each in (strokes, others)
-    )
-    ends = segments[:, None, :, None] == other_segments[:, None]
-    is_apart = ~ends.all(-1).any((2, 3))
-    return bool((segments_cross(segments, other_segments) & is_apart).any())
 
 
 def _ring_fraction(strokes: Strokes) -> float:
@@ -162,10 +146,6 @@ def _has_raised(letters: LetterStrokes, index: int) -> bool:
     return any(stroke[:, 1].max() <= -MIN_ACCENT_RISE for stroke in strokes)
 
 
-def _has_bar(strokes: Strokes) -> bool:
-    return len(strokes) > 1 and any(map(is_flat, strokes))
-
-
 def _has_foot(strokes: Strokes) -> bool:
     x, y = np.concatenate(strokes).T
     height = np.ptp(y)
@@ -177,25 +157,13 @@ def _is_exclamation(strokes: Strokes) -> bool:
     return len(strokes) > 1 and np.ptp(y) >= MIN_EXCLAMATION and y.max() >= -MAX_FLOATING
 
 
-def _is_inverted(strokes: Strokes) -> bool:
-    """Return whether a dot stands above all other ink of a `¿` or `¡`."""
-    height = np.ptp(np.concatenate(strokes)[:, 1])
-    dot, *others = sorted(strokes, key=lambda stroke: stroke[:, 1].mean())
-    is_small = np.ptp(dot, axis=0).max() <= MAX_DOT_FRACTION * height
-    return (
-        is_small and all(dot[:, 1].max() < other[:, 1].min() for other in others) and bool(others)
-    )
-
-
 SHAPES: dict[str, Callable[[Strokes], bool]] = {
     "2": _has_foot,
-    "4": lambda strokes: len(strokes) > 1 or _crosses(strokes, strokes),
+    "4": lambda strokes: len(strokes) > 1 or crosses(strokes, strokes),
     "=": lambda strokes: sum(map(is_flat, strokes)) >= 2,
     **dict.fromkeys("-–—", lambda strokes: any(map(is_flat, strokes))),
-    **dict.fromkeys("+$", lambda strokes: _crosses(strokes, strokes)),
-    **dict.fromkeys("€£", _has_bar),
+    **dict.fromkeys("+$", lambda strokes: crosses(strokes, strokes)),
     "!": _is_exclamation,
-    **dict.fromkeys("¿¡", _is_inverted),
     "%": lambda strokes: len(strokes) > 1,
     # One of the strokes: the last of them may be the bar of a 7.
     "°": lambda strokes: max(ring_area([stroke]) for stroke in strokes) >= MIN_DEGREE_AREA,

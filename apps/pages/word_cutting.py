@@ -7,14 +7,15 @@ begun, belongs to the word that it lies over.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
 
+from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.marks import with_marks
+from apps.pages.marks import PLAIN, with_marks
 from apps.pages.repairs import (
     MARK_RISE,
     LetterStrokes,
@@ -76,11 +77,26 @@ def written_words(
     lean = shape.lean if slant is None else math.tan(math.radians(slant))
     shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
     return [
-        with_marks(next(shaped), unmarked, lean)
+        with_drawn(next(shaped), unmarked, shape, lean)
         if word.strokes
         else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
         for word in whole
     ]
+
+
+def with_drawn(
+    word: WrittenWord, unwritten: Set[str], shape: HandShape, lean: float
+) -> WrittenWord:
+    """Return a word with the signs and marks that a network did not write; see
+    `with_drawn_signs`."""
+    drawn = with_drawn_signs(word, unwritten, lean, shape.letter_width)
+    drawn = with_marks(drawn, unwritten, lean)
+    if drawn is word:
+        return word
+    return replace(
+        drawn,
+        plain=replace(word, text="".join(PLAIN[c] if c in unwritten else c for c in word.text)),
+    )
 
 
 def _shaped_words(
@@ -145,14 +161,15 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
     return words
 
 
-def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> list[int]:
+def _stroke_owners(strokes: Sequence[np.ndarray], main_words: Sequence[int]) -> list[int]:
     """Return the number of the word that owns each stroke: its main word, or an earlier word that
-    covers more than half of the stroke's width and more of it than the main word. The owner of a
-    stroke at blanks is the earlier word that covers most of it; without earlier words, word 0.
-    `main_words`: number of the word of most points of each stroke; -1 if all are at blanks."""
+    covers more than half of the stroke's width and more of it than the main word, or to which the
+    stroke is nearer than to the main word's other ink. The owner of a stroke at blanks is the
+    earlier word that covers most of it; without earlier words, word 0. `main_words`: number of the
+    word of most points of each stroke; -1 if all are at blanks."""
     spans: dict[int, tuple[float, float]] = {}
     owners = []
-    for stroke, word in zip(strokes, main_words, strict=True):
+    for number, (stroke, word) in enumerate(zip(strokes, main_words, strict=True)):
         left, right = span([stroke])
         overlaps = {
             other: min(right, end) - max(left, start) for other, (start, end) in spans.items()
@@ -163,6 +180,11 @@ def _stroke_owners(strokes: Iterable[np.ndarray], main_words: Iterable[int]) -> 
             is_covered = overlaps[nearest] > 0.5 * max(right - left, 1e-9)
             if word < 0 or (is_covered and overlaps[nearest] > overlaps.get(word, -np.inf)):
                 word = nearest
+            elif word not in spans:  # It may be a late bar of the word before.
+                later = zip(strokes[number + 1 :], main_words[number + 1 :], strict=True)
+                begin = next((span([other])[0] for other, each in later if each == word), left)
+                if left - spans[nearest][1] < begin - right:
+                    word = nearest
         word = max(word, 0)  # A first stroke at a blank belongs to the first word.
         start, end = spans.get(word, (left, right))
         spans[word] = min(start, left), max(end, right)

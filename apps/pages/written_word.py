@@ -19,7 +19,8 @@ class WrittenWord:
         indices: for each stroke, the index in `text` of each point's character, `(n,)`, as the
             window tells; empty if the word was not written by a network.
         doubt: why people may not read the word as its text; empty if they can.
-        marks: the numbers of the strokes that are drawn marks and bars of letters.
+        plain: the word as a network wrote it, before marks and signs were drawn; None if nothing
+            was drawn.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -28,7 +29,7 @@ class WrittenWord:
     text: str = ""
     indices: tuple[np.ndarray, ...] = ()
     doubt: str = ""
-    marks: tuple[int, ...] = ()
+    plain: "WrittenWord | None" = None
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""

@@ -1,171 +1,26 @@
 // The viewer of notes: searches them, shows their pages, and corrects words.
 
-import {button, create, find} from "./dom.js";
+import {button, create, find, save} from "./dom.js";
+import {NOWHERE, ask, day, fetched, given, limits, link, suffixOf, visit} from "./view_address.js";
+import {keyInNotes, keyInTree, showNotes, showTree} from "./view_folder.js";
+import {restart, search} from "./view_hits.js";
+import {clipping, drawn, rectangle, shape, sizeOf} from "./view_ink.js";
+import {keyInKinds, showKinds} from "./view_kinds.js";
+import {stop, unclicked} from "./view_list.js";
 
 const POLL_TIME = 2000; // ms from one question what is new to the next
 const TYPING_TIME = 120; // ms after the last key until a search begins (assumed)
 const SAID_TIME = 15_000; // ms that a message stays (assumed); Ctrl+Z works for longer
-const FIRST = 10, MORE = 60; // hits of the first answer, which is fast, and of the next ones
-const MAX_PARTS = 500; // parts of pages that are kept (assumed: 50 kB each)
-const token = location.search.slice(1), filters = find("#filters"), editor = find("#word");
-const parts = new Map(); // promises of the parts of pages that clippings show, by address
-let state = {}, count = FIRST, shown; // `shown`: the open page
-let asked = 0, opened = 0, drawnLast = 0; // numbers of a search, of a request for a page
+const PATIENCE = 150; // ms until a page that is on its way says so (assumed)
+const PAUSE = 400; // ms without a key, after which keys are meant for what is shown (assumed)
+const filters = find("#filters"), editor = find("#word");
+let state = {}, shown; // `shown`: the open page
+let opened = 0, drawnLast = 0; // numbers of requests for a page
+let list = {scroll: 0, link: ""}; // where the list was left
 let edited = null, isTour = false; // the open word; whether doubtful words are gone through
-let place = "", isSaving = false; // the address of the marked word; whether a word is being saved
+let place = ""; // the address of the marked word
+let isBusy = false, dropped = -Infinity; // whether the word takes no keys; when it dropped the last
 const undoable = []; // how to take back each correction
-
-async function ask(what, values, body) {
-  const address = `/api/${what}?${new URLSearchParams(values)}`;
-  const answer = await fetch(body ? `/api/${what}` : address,
-    {method: body ? "POST" : "GET", headers: {"X-Token": token}, body: body && JSON.stringify(body)})
-    .catch(() => { throw new Error("The viewer has ended. Start it again."); });
-  const found = await answer.json().catch(() => ({error: answer.statusText}));
-  if (!answer.ok) throw new Error(found.error);
-  return found;
-}
-
-/** An SVG element with attributes and children. */
-function shape(tag, attributes, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-const rectangle = ([left, top, right, bottom], margin, attributes) => shape("rect", {
-  x: left - margin, y: top - margin, width: right - left + 2 * margin,
-  height: bottom - top + 2 * margin, rx: 20, ...attributes});
-
-/** The images, the ink and the typed texts of a page. */
-function drawn({paths, images, typed}) {
-  const ink = paths.map(({data, colour, width, opacity, dash, blend}) => shape("path",
-    width ? {d: data, fill: "none", stroke: colour, "stroke-width": width, opacity,
-      "stroke-dasharray": dash.join(" "), class: blend} : {d: data, fill: colour, opacity}));
-  const pictures = images.map(([[x, y, right, bottom], href]) =>
-    shape("image", {x, y, width: right - x, height: bottom - y, href, preserveAspectRatio: "none"}));
-  const texts = typed.flatMap(({text, x, y, size, colour}) => text.split("\n").map((line, number) =>
-    shape("text", {x, y: y + (0.9 + 1.17 * number) * size, "font-size": size, fill: colour}, line)));
-  return [...pictures, ...ink, ...texts];
-}
-
-const union = (boxes) => [0, 1, 2, 3].map((k) =>
-  Math[k < 2 ? "min" : "max"](...boxes.map((box) => box[k])));
-
-/** The part of a page around a box, in a row of words, for an element as wide as `width` and as high
- * as `height`; the box is marked. */
-function clipping(page, box, words, [width, height]) {
-  const [left, , right] = union([box, ...words.map((word) => word.box)]);
-  const tall = page.rows.flatMap((row) => row.words.map(({box: [, top, , bottom]}) => bottom - top))
-    .sort((one, other) => one - other);
-  const high = 1.5 * Math.max(box[3] - box[1], 1.1 * (tall[Math.floor(0.8 * tall.length)] ?? 0));
-  const wide = Math.max(high * width / height, 1.1 * (box[2] - box[0])), margin = 0.15 * high;
-  const centred = Math.min((box[0] + box[2] - wide) / 2, right + margin - wide);
-  const start = right - left + 2 * margin < wide ? left - margin : Math.max(centred, left - margin);
-  const view = [start, (box[1] + box[3] - high) / 2, wide, high].map(Math.round).join(" ");
-  return shape("svg", {viewBox: view, preserveAspectRatio: "xMinYMid meet", "aria-hidden": true},
-    rectangle(box, 20, {class: "marked"}), ...drawn(page));
-}
-
-const sizeOf = (element) => [element.clientWidth || find("main").clientWidth,
-  parseFloat(getComputedStyle(element).height)];
-
-const watching = new IntersectionObserver((entries) => entries.forEach(({target, isIntersecting}) => {
-  if (!isIntersecting) return;
-  watching.unobserve(target);
-  target.draw();
-}), {rootMargin: "300px"});
-
-/** The address of the page with some values changed; null removes a value. */
-function link(values) {
-  const all = new URLSearchParams(location.hash.slice(1));
-  for (const [name, value] of Object.entries(values))
-    if (value === null || value === "") all.delete(name); else all.set(name, value);
-  return `#${all}`;
-}
-
-const given = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-
-const NOWHERE = {name: null, number: null, row: null, word: null, edit: null};
-
-/** Go to the address with some values changed, and show what is there. */
-function visit(values) {
-  const address = link(values);
-  if (address === (location.hash || "#")) return open();
-  location.hash = address; // shows it, too
-}
-
-let released = Promise.resolve(); // fulfilled when a click that has begun is over
-window.addEventListener("pointerdown", () => {
-  released = new Promise((done) => {
-    for (const end of ["pointerup", "pointercancel"])
-      window.addEventListener(end, () => setTimeout(done), {once: true, capture: true});
-  });
-}, {capture: true});
-const day = (date) => new Date(`${date}T12:00`).toLocaleDateString(undefined, {dateStyle: "medium"});
-
-/** A hit as a link to its page: the clipping of its ink, and how sure it is. */
-function hitLink(hit) {
-  const {name, page_number: number, row_number: row, word_number: word, place} = hit;
-  const paper = create("div", {className: "clip"}), isPlace = place !== undefined;
-  const values = {name, number, ...isPlace ? {place} : {row}};
-  const key = [state.version, ...Object.values(values), isPlace].join("|");
-  paper.draw = async () => {
-    if (!parts.has(key)) parts.set(key, ask("page", values));
-    try {
-      const page = await parts.get(key);
-      if (!paper.isConnected) return;
-      const words = page.rows[row - 1]?.words ?? [];
-      const marked = words.slice(word - 1, word - 1 + hit.numWords).map((each) => each.box);
-      const box = isPlace ? page.unread[place] : union(marked);
-      paper.replaceChildren(clipping(page, box, words, sizeOf(paper)));
-    } catch (error) { paper.textContent = error.message; }
-  };
-  watching.observe(paper);
-  const sure = isPlace ? "" : hit.is_similar ? "perhaps" : `${Math.round(100 * hit.confidence)} %`;
-  const at = isPlace ? {} : {row, word};
-  return create("a", {className: "hit", href: link({...NOWHERE, name, number, ...at})}, paper,
-    create("span", {}, create("span", {className: "text"}, hit.text),
-      create("small", {}, `page ${number}${sure && ` · ${sure}`}`)));
-}
-
-/** Show the hits by note. */
-function showHits({hits, notes, more}) {
-  const groups = new Map();
-  for (const hit of hits ?? []) {
-    const key = hit.is_similar ? "Perhaps" : hit.name;
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push(hit);
-  }
-  const sections = [...groups].map(([name, list]) => create("section", {className: "note"},
-    create("h2", {}, name, create("small", {}, name === "Perhaps" ? "a letter differs"
-      : day(list[0].date))), ...list.map(hitLink)));
-  const cards = (notes ?? []).map(({name, date, pages, unsure}) => create("a", {className: "hit card",
-    href: link({...NOWHERE, name, number: 1})}, create("b", {}, name),
-  create("small", {}, !pages ? "could not be read" : `${day(date)} · ${pages} page${pages === 1 ? "" : "s"}`
-    + (unsure ? ` · ${unsure} doubtful` : ""))));
-  const nothing = (hits ?? notes).length === 0 ? [create("p", {className: "quiet"},
-    state.left || state.isLooking ? "Nothing yet; notes are still being read." : "Nothing was found.")] : [];
-  const further = more ? [button("More", () => { count += MORE; search(); })] : [];
-  find("#found").replaceChildren(...cards, ...sections, ...nothing, ...further);
-}
-
-/** Search as the filters say: first the first hits, then more of them. */
-async function search() {
-  const mine = ++asked, {unread, q = "", folder = "", since = "", until = ""} = given();
-  if (parts.size > MAX_PARTS) parts.clear();
-  const before = document.activeElement, focused = before?.getAttribute("href");
-  for (const number of count > FIRST ? [count] : [FIRST, MORE]) {
-    const found = await ask(unread ? "unread" : "search", {q, folder, since, until, count: number});
-    await released;
-    if (mine !== asked) return; // a later search has begun
-    const isFree = [before, document.body].includes(document.activeElement);
-    showHits(found);
-    if (isFree && focused?.startsWith("#")) find(`#found a[href="${CSS.escape(focused)}"]`)?.focus();
-    if (!found.more) break;
-    if (number > count) count = number;
-  }
-}
 
 /** Show the open page, and mark the word of the address. */
 function showPage() {
@@ -186,18 +41,43 @@ function showPage() {
   const turn = (to, text) => to < 1 || to > pages ? ""
     : create("a", {href: link({...NOWHERE, name, number: to}), title: text}, text);
   const over = background ? ` · over ${background}, which is not shown` : "";
-  find("#place").replaceChildren(create("a", {href: link(NOWHERE), title: "Escape"}, "← Found"),
+  const openInProgram = () => ask("open", {}, {name}).then(() => say(`${name} is opened.`));
+  const copy = () => navigator.clipboard.writeText(shown.text).then(() => say("The text is copied."));
+  find("#place").replaceChildren(back(),
     create("b", {}, name), create("span", {}, `${day(date)} · page ${number} of ${pages}${over}`),
-    turn(number - 1, "previous page"), turn(number + 1, "next page"));
+    turn(number - 1, "previous page"), turn(number + 1, "next page"),
+    create("span", {className: "buttons"},
+      button("Open in its program", () => openInProgram().catch(show)),
+      button("Copy the text", () => copy().catch(show)),
+      button("PDF", ({target}) => download(name, target))));
+}
+
+const back = () => create("a", {href: link(NOWHERE), title: "Escape"},
+  given().doubtful ? "← Doubtful words" : given().q || given().unread ? "← Found" : "← Notes");
+
+/** Let the browser save a note as a PDF. */
+async function download(name, element) {
+  element.disabled = true;
+  say("The PDF is made …");
+  try {
+    const file = name.slice(name.lastIndexOf("/") + 1), end = suffixOf(file);
+    save(`${file.slice(0, file.length - end.length)}.pdf`, await fetched("pdf", {name}), "application/pdf");
+    say("The PDF is saved.");
+  } catch (error) { show(error); }
+  element.disabled = false;
+}
+
+/** Show texts in place of a page. */
+function leavePage(...texts) {
+  for (const part of ["#sheet", "#rows"]) find(part).replaceChildren();
+  find("#place").replaceChildren(back(), ...texts);
 }
 
 /** Say why a page cannot be shown, where it would be. */
 function showFault(name, error) {
   shown = null;
   closeWord();
-  for (const part of ["#sheet", "#rows"]) find(part).replaceChildren();
-  find("#place").replaceChildren(create("a", {href: link(NOWHERE), title: "Escape"}, "← Found"),
-    create("b", {}, name), create("span", {className: "fault"}, error.message));
+  leavePage(create("b", {}, name), create("span", {className: "fault"}, error.message));
 }
 
 const kind = (word) => `word${word.read === null ? "" : " corrected"}${word.isSure ? "" : " doubtful"}`;
@@ -208,26 +88,34 @@ function about({ink, read, confidence, text}) {
   return `read as “${text}”, ${Math.round(100 * confidence)} % sure`;
 }
 
-/** Open the page of the address, or what was found. */
+/** Open the page of the address, or the list. */
 async function open() {
   const mine = ++opened, {name, number, row, word, ...rest} = given();
   if (typing === null) for (const field of filters.elements)
     if (field.type === "checkbox") field.checked = Boolean(rest[field.name]);
-    else if (field.name && field !== document.activeElement) field.value = rest[field.name] ?? "";
-  find("#found").hidden = Boolean(name);
+    else if (field.name && field.value !== (rest[field.name] ?? ""))
+      field.value = rest[field.name] ?? "";
+  if (name && find("#page").hidden)
+    list = {scroll: scrollY, link: document.activeElement.getAttribute("href") ?? ""};
+  const isBack = !name && !find("#page").hidden;
+  find("#list").hidden = Boolean(name);
   find("#page").hidden = !name;
-  if (!name) {
-    shown = null;
-    place = "";
-    for (const part of ["#place", "#sheet", "#rows"]) find(part).replaceChildren();
-    closeWord();
-    return search();
-  }
+  if (!name) return openList(isBack);
+  stop();
   const {version} = state, isOpen = isShown(name, number);
   if (isOpen) openWord(Number(row), Number(word)); // at once; what has changed follows
+  else if (edited) {
+    edited.place = ""; // so that the next word is a new one
+    setBusy(true);
+  }
   if (isOpen && shown.version === version) return;
+  const opening = setTimeout(() => {
+    if (!isShown(name, number) && mine === opened)
+      leavePage(create("b", {}, name), create("span", {}, "is opened …"));
+  }, PATIENCE);
   const page = await ask("page", {name, number}).catch((error) => error);
-  await released;
+  await unclicked();
+  clearTimeout(opening);
   const now = given();
   if (now.name !== name || now.number !== number || mine < drawnLast) return; // left, or outdated
   drawnLast = mine;
@@ -238,6 +126,33 @@ async function open() {
   if (!isAlike) showPage();
   if (!isSame) scrollTo(0, 0);
   openWord(Number(now.row), Number(now.word));
+}
+
+/** Show the list of the address; `isBack`: after a page, where it was left. */
+async function openList(isBack) {
+  const {q, unread, doubtful} = given();
+  shown = null;
+  place = "";
+  leavePage();
+  closeWord();
+  const tree = showTree(state);
+  await (doubtful ? showKinds(state, confirmed) : q || unread ? search(state) : showNotes(state));
+  await tree;
+  if (!isBack || given().name) return;
+  scrollTo(0, list.scroll);
+  if (!list.link) return;
+  const kindLeft = CSS.escape(new URLSearchParams(list.link.slice(1)).get("kind") ?? "");
+  const left = find(`#found a[href="${CSS.escape(list.link)}"]`)
+    ?? find(`#found [data-kind="${kindLeft}"] .confirm`);
+  left?.focus({preventScroll: true});
+}
+
+/** Say that words are corrected, as they are in an answer. */
+function confirmed({undo, version}, text) {
+  undoable.push(undo);
+  state.version = version;
+  say(`Saved: ${text}`, true);
+  open().catch(show);
 }
 
 const isShown = (name, number) => shown?.name === name && shown.number === Number(number);
@@ -255,31 +170,54 @@ function openWord(row, word) {
   if (place !== before) marked[0].scrollIntoView({block: "start"});
   if (!given().edit) {
     closeWord();
-    if (!document.activeElement.checkVisibility() || document.activeElement === document.body)
+    const {activeElement} = document;
+    if (place !== before || activeElement === document.body || !activeElement.checkVisibility())
       marked[1].focus({preventScroll: true});
     return;
   }
-  const isNew = edited?.place !== place, hasChanged = isNew || editor.text.value === edited.text;
-  edited = {...values, name: shown.name, address, place};
+  const isNew = edited?.place !== place, {value, selectionStart, selectionEnd} = editor.text;
+  const isTouched = !isNew && (edited.isTyped || selectionStart > 0 || selectionEnd < value.length);
+  if (isTouched && edited.ink !== values.ink) return; // what is typed is not for other ink
+  edited = {...values, name: shown.name, address, place, isTyped: !isNew && edited.isTyped};
   find("#read-as").textContent = about(values);
   find("#others").replaceChildren(...(values.ink ? values.others : []).map((text) =>
     button(text, () => correct(text))));
   find("#as-read").hidden = values.read === null;
   for (const each of editor.querySelectorAll("input, .main, #no-word")) each.disabled = !values.ink;
-  if (hasChanged && editor.text.value !== values.text) editor.text.value = values.text;
   editor.hidden = false;
-  if (!isNew) return; // what is typed stays
+  if (!isTouched && (isNew || value !== values.text)) {
+    editor.text.value = values.text;
+    editor.text.select(); // so that what is typed next replaces it
+  }
+  if (!isNew) return;
   find("#refused").textContent = "";
   const ink = find("#word-ink");
   ink.replaceChildren(clipping(shown, values.box, shown.rows[row - 1].words, sizeOf(ink)));
   editor.text.focus({preventScroll: true});
-  editor.text.select();
+  release();
+}
+
+let releasing; // the timer of `release`
+
+/** While a word is saved, or the next one is looked for, keys and buttons change nothing. */
+function setBusy(value) {
+  clearTimeout(releasing);
+  isBusy = value;
+  editor.classList.toggle("busy", value);
+}
+
+/** Take keys again, when who types has had time to see that the word is another one. */
+function release() {
+  const rest = dropped + PAUSE - performance.now();
+  setBusy(rest > 0);
+  if (isBusy) releasing = setTimeout(release, rest);
 }
 
 function closeWord() {
   if (editor.contains(document.activeElement)) document.activeElement.blur();
   editor.hidden = true;
   edited = null;
+  setBusy(false);
 }
 
 function leaveWord() {
@@ -290,36 +228,40 @@ function leaveWord() {
 
 /** Correct the open word. Null removes its correction. */
 async function correct(text) {
-  if (isSaving) return; // Enter was pressed twice
+  if (isBusy) return; // Enter was pressed twice, or another word is on its way
   const {name, address, ink, place: saved} = edited;
-  isSaving = true;
-  try {
-    const done = await ask("correct", {}, {name, address, ink, text}).catch((error) => {
-      find("#refused").textContent = `Not saved: ${error.message}`;
-    });
-    if (!done) return;
-    undoable.push({name, address, ink, text: done.before, undone: done.now});
-    state.version = done.version; // so that the page is asked for again
-    say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
-    if (edited?.place !== saved) await open(); // another word was opened meanwhile
-    else await (isTour ? go(1) : leaveWord());
-  } finally { isSaving = false; }
+  setBusy(true);
+  const changes = [{name, address, ink, text}];
+  const done = await ask("correct", {}, {changes}).catch((error) => {
+    if (edited?.place !== saved) return say(`Not saved: ${error.message}`);
+    find("#refused").textContent = `Not saved: ${error.message}`;
+    setBusy(false);
+  });
+  if (!done) return;
+  undoable.push(done.undo);
+  state.version = done.version; // so that the page is asked for again
+  say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
+  if (edited?.place !== saved) await open(); // another word was opened meanwhile
+  else if (isTour) await go(1);
+  else if (given().kind) visit(NOWHERE); // where the others of its kind wait
+  else leaveWord();
 }
 
 /** Take the last correction back. */
 async function takeBack() {
   const last = undoable.pop();
   if (!last) return;
-  const {name, address: [number, row, word]} = last;
+  const [{name, address: [number, row, word]}] = last;
   try {
-    state.version = (await ask("correct", {}, last)).version;
+    state.version = (await ask("correct", {}, {changes: last})).version;
     say("Undone.");
   } catch (error) {
     say(`Not undone: ${error.message}.`);
     if (shown) shown.version = null; // so that the other correction is seen
   }
   isTour = false;
-  await visit({name, number, row, word, edit: null});
+  if (last.length > 1) await open();
+  else visit({name, number, row, word, edit: null});
 }
 
 let saying;
@@ -335,14 +277,17 @@ function say(text, isUndoable = false) {
 async function go(step) {
   isTour = true;
   applyFilters();
-  const {name = "", number = 0, row = 0, word = 0, folder = "", since = "", until = ""} = given();
+  const {name = "", number = 0, row = 0, word = 0, kind = ""} = given();
   const address = [number, row, word].join(":");
-  const found = await ask("doubtful", {name, address, step, folder, since, until});
+  setBusy(Boolean(edited));
+  const found = await ask("doubtful", {name, address, step, kind, ...limits()})
+    .catch((error) => { setBusy(false); throw error; });
   if (!isTour) return; // left meanwhile
   if (!found.name) {
     say(!name ? "There are no doubtful words." : step > 0 ? "No more doubtful words."
       : "This is the first doubtful word.");
-    return step > 0 && leaveWord();
+    setBusy(false);
+    return step > 0 && (kind ? visit(NOWHERE) : leaveWord());
   }
   const [page, nextRow, nextWord] = found.address;
   return visit({name: found.name, number: page, row: nextRow, word: nextWord, edit: 1});
@@ -351,20 +296,17 @@ async function go(step) {
 /** Ask what is new, and show it. */
 async function poll() {
   try {
-    const next = await ask("state", {}), {isLooking, version: earlier, folders: listed} = state;
+    const next = await ask("state", {}), {isLooking, version: earlier} = state;
     state = {...next, version: Math.max(next.version, earlier ?? 0)}; // a word was saved meanwhile
-    const {folder, notes, pages, words, unsure, left, folders, problem} = state;
+    const {folder, notes, pages, words, unsure, left, problem} = state;
     document.title = `Notes: ${folder}`;
     const doing = left ? `Reading ${left} of ${notes + left} notes … `
       : state.isLooking ? "Looking at the folder … " : "";
     find("#about").replaceChildren(doing,
-      `${notes} notes, ${pages} pages, ${words.toLocaleString()} words, ${unsure} doubtful `,
+      `${notes.toLocaleString()} notes, ${pages.toLocaleString()} pages, `,
+      `${words.toLocaleString()} words, ${unsure.toLocaleString()} doubtful `,
       create("span", {className: "fault"}, problem));
     showFaults(state);
-    const chosen = given().folder ?? "";
-    if (String(folders) !== String(listed)) filters.folder.replaceChildren(
-      ...["", ...folders].map((name) =>
-        create("option", {value: name, selected: name === chosen}, name || "All")));
     if (state.version !== earlier || state.isLooking !== isLooking) await open();
   } catch (error) {
     find("#about").textContent = error.message;
@@ -390,11 +332,12 @@ function applyFilters() {
   if (typing === null) return;
   clearTimeout(typing);
   typing = null;
-  const values = Object.fromEntries(["q", "folder", "since", "until"].map(
+  const values = Object.fromEntries(["q", "since", "until"].map(
     (name) => [name, filters[name].value]));
   const unread = filters.unread.checked ? "1" : null;
-  history.replaceState(null, "", link({...values, unread, ...NOWHERE}));
-  count = FIRST;
+  const isOther = values.q !== (given().q ?? ""), doubtful = isOther || unread ? {doubtful: null} : {};
+  history.replaceState(null, "", link({...values, unread, ...doubtful, ...NOWHERE}));
+  restart();
 }
 
 filters.addEventListener("input", () => {
@@ -404,14 +347,24 @@ filters.addEventListener("input", () => {
     open().catch(show);
   }, TYPING_TIME);
 });
+editor.text.addEventListener("beforeinput", (event) => {
+  if (!isBusy) return;
+  event.preventDefault();
+  if (event.data) dropped = performance.now();
+});
+editor.text.addEventListener("input", () => { if (edited) edited.isTyped = true; });
 filters.addEventListener("submit", (event) => event.preventDefault());
 editor.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (edited?.ink) correct(editor.text.value.trim());
+  if (edited?.ink && !isBusy) correct(editor.text.value.trim());
 });
 find("#no-word").onclick = () => correct("");
 find("#as-read").onclick = () => correct(null);
-find("#next").onclick = find("#doubtful").onclick = () => go(1).catch(show);
+find("#next").onclick = () => go(1).catch(show);
+find("#doubtful").onclick = () => {
+  isTour = false;
+  visit({...NOWHERE, doubtful: 1, q: null, unread: null});
+};
 find("#previous").onclick = () => go(-1).catch(show);
 find("#close").onclick = leaveWord;
 find("#undo").onclick = takeBack;
@@ -424,32 +377,37 @@ function choose(step) {
   const texts = [...new Set([edited.text, ...edited.others])];
   const index = texts.indexOf(editor.text.value);
   editor.text.value = texts[(index + step + texts.length) % texts.length];
+  edited.isTyped = true;
   editor.text.select();
 }
 
-function moveAmongHits(step) {
+/** What a key does in the list: it moves the focus. */
+function keyInList(key) {
+  const step = {ArrowDown: 1, ArrowUp: -1}[key];
+  const moved = keyInTree(key) ?? keyInNotes(key) ?? keyInKinds(key);
+  if (moved || !step) return moved;
   const hits = [...document.querySelectorAll("#found .hit")];
-  const next = hits[hits.indexOf(document.activeElement) + step];
-  (next ?? filters.q).focus();
+  return () => (hits[hits.indexOf(document.activeElement) + step] ?? filters.q).focus();
 }
 
 /** Whether keys without Ctrl belong to an element. */
-const isTyped = (element) => element.matches("input:not([type=checkbox]), select");
+const isTyped = (element) => element.matches("input:not([type=checkbox])");
 
 window.addEventListener("keydown", (event) => {
   const {key, target} = event, isField = isTyped(target);
   const vertical = {ArrowDown: 1, ArrowUp: -1}[key], far = {PageDown: 1, PageUp: -1}[key];
   const inWord = target === editor.text;
+  if (key === "Enter" && event.repeat && editor.contains(target)) return event.preventDefault();
   let act;
   if (key === "Escape" && given().name) act = given().edit ? leaveWord : () => visit(NOWHERE);
   else if (key === "Escape" && target === filters.q) act = () => target.blur();
   else if ((event.ctrlKey || event.metaKey) && key === "z" && !isField) act = takeBack;
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
-  else if (inWord && vertical) act = () => choose(vertical);
-  else if (edited && far) act = () => go(far);
-  else if (vertical && !given().name && (!isField || target === filters.q)) act = () => moveAmongHits(vertical);
-  else if (!isField && key === "/") act = () => { filters.q.focus(); filters.q.select(); };
-  else if (!isField && {n: 1, p: -1}[key]) act = () => go({n: 1, p: -1}[key]);
+  else if (inWord && vertical && !isBusy) act = () => choose(vertical);
+  else if (edited && far && !isBusy) act = () => go(far);
+  else if (!given().name && (!isField || (target === filters.q && vertical))) act = keyInList(key);
+  if (!act && !isField && key === "/") act = () => { filters.q.focus(); filters.q.select(); };
+  else if (!act && !isField && {n: 1, p: -1}[key]) act = () => go({n: 1, p: -1}[key]);
   if (!act) return;
   event.preventDefault();
   Promise.resolve(act()).catch(show);

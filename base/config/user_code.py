@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from base.config import user_modules
 from base.distributed import Lost
-from utils.checks import ConfigFault, UserError, described
+from utils.checks import ConfigFault, TrainingFailed, UserError, described
 
 AUGMENTATION, PREPROCESSING = "data_loader.args.augmentation", "data_loader.args.preprocessing"
 KEYS = {
@@ -24,7 +24,7 @@ def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") 
     """
     try:
         yield
-    except (UserError, OSError, Lost):
+    except (UserError, TrainingFailed, OSError, Lost):
         raise
     except (Exception, SystemExit) as error:
         culprit_key, culprit = _innermost(error)

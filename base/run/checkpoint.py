@@ -357,11 +357,7 @@ def load_weights(
     """
     check_weights(model, state, source)
     trained = dict(model.named_parameters())
-    broken = [
-        name
-        for name, value in state.items()
-        if not (value.isfinite() if name in trained else ~value.isnan()).all()
-    ]
+    broken = [name for name, value in state.items() if not _is_sound(value, name in trained)]
     if broken:
         raise CheckpointError(
             f"{source}: {len(broken)} of its {len(state)} weights are not finite, {broken[0]} "
@@ -369,6 +365,15 @@ def load_weights(
         )
     make_whole(model)
     model.load_state_dict(state)
+
+
+def _is_sound(weight: Tensor, is_trained: bool) -> bool:
+    """Return whether a weight is finite, or if it is not trained, has no NaN."""
+    real = torch.view_as_real(weight) if weight.is_complex() else weight
+    if not (real.is_floating_point() and real.numel()):
+        return True
+    bounds = torch.stack(real.aminmax())  # NaN if any number is
+    return bool((bounds.isfinite() if is_trained else ~bounds.isnan()).all())
 
 
 @torch.no_grad()

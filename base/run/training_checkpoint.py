@@ -160,6 +160,15 @@ class RunCheckpoints:
                 log.warning("%s has no state of the %s: it begins anew", source, name)
         set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
+    def restore_exactly(self, checkpoint: Checkpoint, source: Path) -> list[str]:
+        """Restore the state in a checkpoint, which may raise an exception of any kind; return the
+        values, as PART.NAME, that are then others, as a user's part restores them."""
+        training = checkpoint["training"]
+        saved = _digests(training["parts"] | training["optimizer_step"])
+        self.restore(checkpoint, source)
+        present = _digests(self._part_states() | self.optimizer_step.state_dict())
+        return [name for name in saved if saved[name] != present.get(name)]
+
     def hold_layouts(self) -> None:
         """From now on, hold the networks to the names, shapes and types of their tensors, and the
         optimisers to their groups: those that are made again, for a resumed run or to be used, take
@@ -290,6 +299,11 @@ class RunCheckpoints:
                         *(name, type(parts[name]).__name__),
                     )
 
+    def _part_states(self) -> dict[str, dict[str, Any]]:
+        """Return the states of the further parts; the network, the optimiser and so on are in other
+        entries of a checkpoint."""
+        return {name: state_of(part) for name, part in self.stateful.items()}
+
     def content(self) -> Checkpoint:
         """Return the contents of a checkpoint of the present state; all processes call this.
 
@@ -297,8 +311,7 @@ class RunCheckpoints:
             CheckpointError: if a network has other tensors than when it was made, or if the state
                 of a part is no dictionary.
         """
-        # Further parts alone: the network, the optimiser and so on are in other entries.
-        parts = {name: state_of(part) for name, part in self.stateful.items()}
+        parts = self._part_states()
         self._check_layouts(parts | {"model": self._parts.model.state_dict()})
         return {
             **self.header,
@@ -322,6 +335,15 @@ class RunCheckpoints:
         content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
+
+
+def _digests(states: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return a digest of each value in the states of some parts, by PART.NAME."""
+    return {
+        f"{part}.{name}": digest(value)
+        for part, state in states.items()
+        for name, value in (state.items() if isinstance(state, dict) else [("", state)])
+    }
 
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:

@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
+from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.config import user_modules
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 TRIAL_RATES = 1e-2, 1e-5
 """Learning rates by which a step of weights of 1 differs (assumed)."""
+OWN_NAMES = vars(SGD([torch.zeros(1)])).keys()
+"""The attributes that torch gives an optimiser; a checkpoint has those that steps change."""
 NUM_TORCH_STEPS = 3
 """Steps by which torch's schedules are advanced (assumed: errors come with the first two)."""
 TAKES_STATE = "one whose load_state_dict takes what state_dict returns: tensors, plain values"
@@ -34,8 +36,9 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     if a checkpoint cannot have a state.
 
     A user's schedule is advanced to its end; one that knows the end and never changes the rates is
-    warned of, and so is a user's optimiser whose steps do not depend on the rates.
+    warned of, and so is a user's optimiser whose steps do not depend on the rates, or ascend.
     """
+    is_user_optimizer = user_modules.is_any_from_user(optimizer)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
         are_inverse(optimizer)  # For now it is left in the mode of training.
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
@@ -57,10 +60,12 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             expected = "one whose train() puts back the weights and the state that eval() found"
             raise ConfigFault("optimizer", type(optimizer).__name__, expected)
     try_state("optimizer", optimizer)
+    if is_user_optimizer:
+        with errors_as_config_fault("optimizer", optimizer, TAKES_STATE):
+            _try_late_steps(optimizer)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
-    if user_modules.is_any_from_user(optimizer) and _ignores_rates(optimizer):
-        problem = "makes the same step with any learning rate: schedule and warm-up set group['lr']"
+    if is_user_optimizer and (problem := _doubt(optimizer)):
         log.warning("%s %s", type(optimizer).__name__, problem)
 
 
@@ -78,20 +83,53 @@ def _step(optimizer: Optimizer) -> None:
         optimizer.step()
 
 
-def _ignores_rates(optimizer: Optimizer) -> bool:
-    """Return whether an optimiser makes the same step with a far lower rate."""
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    before, state = copy.deepcopy(weights), optimizer.state_dict()
+def _try_late_steps(optimizer: Optimizer) -> None:
+    """Make as many steps as a run may have; raise a ConfigFault if they change what no checkpoint
+    has: what the state of before does not bring back."""
+    held = {name: digest(value) for name, value in vars(optimizer).items()}
+    before = copy.deepcopy([_weights(optimizer), optimizer.state_dict()])
+    for _ in range(TRIAL_STEPS):
+        _step(optimizer)
+    try_state("optimizer", optimizer)
+    _put_back(optimizer, *before)
+    for name, value in vars(optimizer).items():
+        if name not in OWN_NAMES and digest(value) != held.get(name):
+            raise unsaved(optimizer, name)
+
+
+def _weights(optimizer: Optimizer) -> list[Tensor]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
+def _put_back(optimizer: Optimizer, weights: list[Tensor], state: dict[str, Any]) -> None:
+    """Give an optimiser a state of before, and its weights the values that they had."""
+    load_state(optimizer, copy.deepcopy(state))
+    with torch.no_grad():
+        torch._foreach_copy_(_weights(optimizer), weights)
+
+
+def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
+    """Return the fault of an optimiser whose steps change an attribute that no checkpoint has."""
+    expected = f"one whose steps hold all in state or param_groups; {name} is not saved"
+    return ConfigFault("optimizer", type(optimizer).__name__, expected)
+
+
+def _doubt(optimizer: Optimizer) -> str:
+    """Return in words what may be wrong with an optimiser's steps: they are the same with a far
+    lower rate, or go along gradients of 1; or ""."""
+    before, state = copy.deepcopy(_weights(optimizer)), optimizer.state_dict()
     after = []
     for rate in TRIAL_RATES:
-        optimizer.load_state_dict(copy.deepcopy(state))
-        with torch.no_grad():
-            torch._foreach_copy_(weights, before)
+        _put_back(optimizer, before, state)
         for group in optimizer.param_groups:
             group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
         _step(optimizer)
-        after.append(copy.deepcopy(weights))
-    return digest(after[0]) == digest(after[1]) != digest(before)
+        after.append(copy.deepcopy(_weights(optimizer)))
+    if digest(after[0]) == digest(after[1]) != digest(before):
+        return "makes the same step with any learning rate: schedule and warm-up set group['lr']"
+    pairs = [pair for each in after for pair in zip(each, before, strict=True)]
+    ascends = all(bool((present > was).all()) for present, was in pairs)
+    return "raises the loss: its steps go along the gradient, not against it" if ascends else ""
 
 
 def try_state(key: str, part: Any) -> None:
@@ -106,14 +144,3 @@ def try_state(key: str, part: Any) -> None:
         if changed := [name for name in saved if digest(saved[name]) != digest(again.get(name))]:
             expected = f"{TAKES_STATE}; afterwards it has another state, of {changed[0]}"
             raise ConfigFault(key, type(part).__name__, expected)
-
-
-def check_restored(key: str, part: Any, saved: Any) -> None:
-    """Raise a ConfigFault for `key` if a restored part has not the state of the part that was
-    saved; networks and optimisers are compared elsewhere."""
-    if isinstance(part, nn.Module | Optimizer):
-        return
-    before, present = saved.state_dict(), part.state_dict()
-    if lost := [name for name in before if digest(before[name]) != digest(present.get(name))]:
-        expected = f"one whose load_state_dict restores what state_dict returned, also {lost[0]}"
-        raise ConfigFault(key, type(part).__name__, expected)

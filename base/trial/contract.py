@@ -34,7 +34,7 @@ from base.run.run_state import Sums
 from base.step.evaluation import states_kept
 from base.step.repeatable import check_batches, two_samples
 from base.step.soundness import with_other_padding
-from base.step.trying import check_restored, try_state
+from base.step.trying import try_state
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
 from utils.checks import ConfigFault, NotFinite, first_of
@@ -56,8 +56,8 @@ does so once in a hundred times, with dropout of 0.1 a loss once in thirty times
 class Trial:
     """Parts that are thrown away after a trial."""
 
-    make: Callable[[], BaseTrainer]
-    """Makes a trainer like the run's, with parts of its own."""
+    remake: Callable[[], BaseTrainer]
+    """Makes a trainer like that of a resumed run, with parts of its own."""
     trainer: BaseTrainer
     batch: Batch
     """Two samples, if possible of different lengths."""
@@ -141,11 +141,12 @@ class Trial:
         return key, parts[key]
 
 
-def check(make: Callable[[], BaseTrainer]) -> str:
-    """Try the parts of a run, of a trainer that `make` makes, by the `RULES`; return a digest of
-    samples and weights.
+def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | None = None) -> str:
+    """Try the parts of a run by the `RULES`; return a digest of samples and weights.
 
-    The random generators are as before afterwards. All processes call this together.
+    `make` makes a trainer of the run; `remake`, by default the same, one of a resumed run, whose
+    network has other weights until it is restored. The random generators are as before afterwards.
+    All processes call this together.
 
     Raises:
         UserError: naming the part that breaks a rule, and what is expected of the part.
@@ -156,7 +157,7 @@ def check(make: Callable[[], BaseTrainer]) -> str:
         for key, part in parts_of(trainer):
             check_member_names(key, part)
         batch = two_samples(trainer.train_loader).to(trainer.device)
-        trial = Trial(make, trainer, batch, states(trainer))
+        trial = Trial(remake or make, trainer, batch, states(trainer))
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
         with torch.no_grad(), unchanged("trainer", trainer, lambda: {"transforms": transforms}):
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
@@ -306,7 +307,7 @@ def metrics_add_up(trial: Trial) -> None:
 
 
 def learns_from_targets(trial: Trial) -> None:
-    """A loss depends on what a batch has beside the inputs of the network."""
+    """A loss of a trainer with `losses` depends on what a batch has beside the network's inputs."""
     batch, pairs, loss = trial.batch, trial.pairs, trial.trainer.loss
     other = batch.map(lambda values: values.roll(1, 0).flip([1][: values.ndim - 1]))
     # A network that sees features may be trained to predict these.
@@ -317,7 +318,7 @@ def learns_from_targets(trial: Trial) -> None:
     model = trial.trainer.evaluated_model.eval()
     with suppress(ConfigFault):  # A loss depends on what it fails with.
         losses = [trial.loss_of(trial.output, each) for each in (batch, other)]
-        alike = losses[0].isfinite().all() and are_same(*losses)
+        alike = bool(trial.trainer.losses) and losses[0].isfinite().all() and are_same(*losses)
         if alike and are_same(*(trial.losses(model, each) for each in (pairs, computed))):
             problem = "does not depend on targets, texts or hands, which it is to learn"
             log.warning("%s %s", type(loss).__name__, problem)
@@ -469,6 +470,7 @@ def makes_steps(trial: Trial) -> None:
     named = trainer.model.named_parameters()
     weights = {name: each for name, each in named if each.requires_grad and id(each) in own}
     before = {name: each.clone() for name, each in weights.items()}
+    to_blame = trial.blamed("trainer", "optimizer", "trainer")
     idle, changes = [*weights], list[float]()
     # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
     batches = [trial.batch] * (3 if trainer.settings.truncate is None else 2)
@@ -476,12 +478,15 @@ def makes_steps(trial: Trial) -> None:
         if len(changes) < len(batches) or 0 < len(idle) == len(weights):
             changes.append(make_step(trainer, batch))
         idle = [name for name in idle if (each := weights[name].grad) is None or not each.any()]
+    sums, count = trainer.state.sums, trainer.settings.accumulate * len(batches) * len(trial.batch)
+    if sums.sequences < count and not sums.skipped and trainer.settings.truncate is None:
+        problem = f"returns Sums of {sums.sequences:g} of {count} sequences: pass on all chunks"
+        log.warning("%s.step %s", type(trainer).__name__, problem)
     if not trainer.optimizer_step.are_finite():
-        raise fault("trainer", trainer, "one whose step leaves the weights finite")
+        raise fault(*to_blame, "one whose step leaves the weights finite")
     same = [name for name, weight in weights.items() if torch.equal(weight, before[name])]
     if all(change > 0 for change in changes) and len(same) == len(weights):
-        expected = "one whose step changes weights of the network, as apply_gradients does"
-        raise fault("trainer", trainer, expected)
+        raise fault(*to_blame, "one whose step changes weights of the network")
     for problem in sorted(trainer.optimizer_step.misused):
         log.warning("%s %s", type(trainer).__name__, problem)
     if not trainer.model.training and trainer.model.train().training:
@@ -526,7 +531,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     for name, part in trainer.run_checkpoints.stateful.items():
         try_state(name if name == "loss" else "trainer", part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
-        again = trial.make()
+        seed_all(trainer.seed)  # as each start does
+        again = trial.remake()
     try:
         content = reloaded(trainer.run_checkpoints.content())
         load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
@@ -534,10 +540,11 @@ def goes_on_as_saved(trial: Trial) -> None:
         expected = "a network that a checkpoint can hold, and that takes its saved weights"
         raise fault("arch", network, f"{expected}: {' '.join(str(error).split())}") from error
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
-        again.run_checkpoints.restore(content, Path("its checkpoint"))
-    for name, part in again.run_checkpoints.stateful.items():
-        key = name if name == "loss" else "trainer"
-        check_restored(key, part, trainer.run_checkpoints.stateful[name])
+        lost = again.run_checkpoints.restore_exactly(content, Path("its checkpoint"))
+    for name, _, value in (name.partition(".") for name in lost):
+        key = name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
+        expected = f"one whose load_state_dict restores what state_dict returned, also {value}"
+        raise fault(key, again.run_checkpoints.all_stateful[name], expected)
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
         with trainer.unchanged(), again.unchanged():
@@ -548,11 +555,9 @@ def goes_on_as_saved(trial: Trial) -> None:
         cause = "given its saved weights, it has other outputs, as with layers in a plain list"
         raise fault("arch", network, f"{expected} {cause}")
     saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
-    # Another batch, so that state of the first batch is seen.
-    batch = trial.batch.map(lambda values: values[[0, 0]]).trimmed()
     for each in (trainer, again):
         with random_state_kept():
-            make_step(each, batch)
+            make_step(each, trial.doubled(0))  # another batch, to see state of the first one
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
     steps = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
 from base.base_loss import BaseLoss
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.run.digest import digest
-from utils.checks import ConfigFault
+from base.step.trying import OWN_NAMES, unsaved
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ States = dict[Attribute, Any]
 """A digest of each attribute; of a dictionary one for each key."""
 # The sums of metrics begin anew with each epoch; loss, network and schedule are owners themselves.
 IGNORED = {"metrics", "valid_metrics", "loss", "model", "lr_scheduler", "optimizer", "sampler"}
-IGNORED |= vars(nn.Module()).keys() | vars(SGD([torch.zeros(1)])).keys()
+IGNORED |= vars(nn.Module()).keys() | OWN_NAMES
 
 
 def states(trainer: BaseTrainer) -> States:
@@ -36,7 +36,8 @@ def states(trainer: BaseTrainer) -> States:
 
 
 def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, saved: States) -> bool:
-    """Warn of each attribute that a trainer's restored copy lacks; return whether there is any.
+    """Warn of each attribute that a trainer's restored copy lacks, or raise a ConfigFault for that
+    of an optimiser; return whether there is any.
 
     Trainer and copy have made one more step since. An attribute that is then equal in both is no
     lost state, nor is a cache, whose entries do not change, and which the copy fills alike.
@@ -44,9 +45,6 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     Args:
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
-
-    Raises:
-        ConfigFault: if it is an attribute of an optimiser.
     """
     present, copied, copies = states(trainer), states(again), _attributes(again)
     has_lost, changed = False, []
@@ -61,8 +59,7 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             changed.append(f"{label}.{name}")
             continue
         if isinstance(owner, Optimizer):
-            expected = f"one whose steps hold all in state or param_groups; {name} is not saved"
-            raise ConfigFault("optimizer", type(owner).__name__, expected)
+            raise unsaved(owner, name)
         remedy, has_lost = "save it by state_dict and load_state_dict", True
         if isinstance(owner, nn.Module):
             remedy = "save it as a tensor in a buffer (register_buffer)"

@@ -57,8 +57,8 @@ def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
     """Return whether a user's value, or a layer, of a name hides what a base has or sets."""
     member, is_function = vars(base).get(name), isinstance(value, FunctionType)
     if isinstance(member, METHODS):
-        # A class's member is found before a layer.
-        return is_layer or not (callable(value) or isinstance(value, METHODS + PROPERTIES))
+        is_method = callable(value) or isinstance(value, METHODS + PROPERTIES)
+        return is_layer or not is_method or hasattr(member, "__final__")  # A layer is found last.
     if isinstance(member, PROPERTIES) or (member is not None and not hasattr(member, "__get__")):
         return is_layer or is_function
     if not OWNERS & {cls.__name__ for cls in base.__mro__} or name not in _stored(base):

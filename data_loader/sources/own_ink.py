@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, final
 
 from base import distributed
 from base.data.preparation import Preparing
@@ -83,6 +83,7 @@ class OwnInk(DividedDataset):
         """
         return ()
 
+    @final
     def read(self, files: object = None) -> Iterator[Parsed]:
         """Yield each line that can be used, or its fault."""
         counts = Counter[str]()
@@ -107,6 +108,7 @@ class OwnInk(DividedDataset):
                 said = "%s: %s lines are read so far; lines() has to end, as all are read at first"
                 log.info(said, type(self).__name__, f"{count:,}")
 
+    @final
     def make(self) -> tuple[Samples, list[Fault]]:
         """Return all lines that can be used, and the faults of the others.
 
@@ -125,6 +127,7 @@ class OwnInk(DividedDataset):
             raise DataError(f"{type(self).__name__}: {listed}")
         return samples, faults
 
+    @final
     def prepare(self, how: Preparing) -> Shards | None:
         """Return the cached lines; None if there are no `files`."""
         if not (files := [Path(file).expanduser().absolute() for file in self.files()]):

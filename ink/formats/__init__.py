@@ -197,6 +197,11 @@ def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
         raise fault.within(str(path)) from None
 
 
+def first_page(path: Path) -> InkPage:
+    """Return the first page of a file, see `read_pages`."""
+    return next(read_pages(path))
+
+
 def times(path: Path) -> tuple[float, float]:
     """Return when the notes in a file were made and last changed, in seconds since 1970.
 

@@ -58,21 +58,26 @@ def files_below(
 ) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
     With `has_unreadable`, folders below it that cannot be read and links to missing files are among
-    them, for a reader that names each as it names a file that cannot be read.
+    them, for a reader that names each as it names a file that cannot be read; and links to folders
+    are followed, unless the folder was entered elsewhere or has `root` in it.
 
-    Hidden files and folders, folders called `cache`, links to folders, and folders whose paths are
-    too long for the system are skipped.
+    Hidden files and folders, folders called `cache`, other links to folders, and folders whose
+    paths are too long for the system are skipped.
 
     Raises:
         OSError: if a folder cannot be read; with `has_unreadable`, if `root` cannot.
     """
     files: list[Path] = []
-    folders = [os.fspath(root)]
-    while folders:  # `os.walk` calls itself for each folder in a folder.
-        folder = folders.pop()
+    folders, links = [os.fspath(root)], list[str]()
+    above, entered = Path(root).resolve().parents, set[tuple[int, int]]()
+    is_linked = False
+    while folders or links:  # `os.walk` calls itself for each folder in a folder.
+        is_linked |= not folders  # Folders are entered at their own place, if they have one.
+        folder = (folders or links).pop()
         try:
             entries = [*os.scandir(folder)]
-            os.stat(f"{folder}/.")  # Whoever may list a folder, but not enter it, finds no files.
+            # Whoever may list a folder, but not enter it, finds no files.
+            status = os.stat(f"{folder}/.")
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 logger.warning("left out: %s: its path is too long", printable(folder))
@@ -81,11 +86,17 @@ def files_below(
             else:
                 raise
             continue
+        identity = status.st_dev, status.st_ino
+        if is_linked and (identity in entered or Path(folder).resolve() in above):
+            continue
+        entered.add(identity)
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders += [entry.path] if entry.name != "cache" else []
+            elif has_unreadable and os.path.isdir(entry.path):
+                links += [entry.path] if entry.name != "cache" else []
             # Unlike those of `entry`, these functions take links that lead to themselves.
             elif pattern.fullmatch(entry.name) and (
                 os.path.isfile(entry.path) or (has_unreadable and not os.path.exists(entry.path))

@@ -194,7 +194,7 @@ class TinyTrainer(BaseTrainer):
 class ChunkTrainer(GenerationTrainer):
     """The generation trainer, for its chunks, of any network, without anything to draw."""
 
-    losses, output_type = (), TinyOutput
+    losses, output_type = (SquaredError,), TinyOutput
 
     def dry_run(self, batch, output) -> None:
         pass

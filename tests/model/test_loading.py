@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from base.config import user_modules
 from ink.alphabet import Alphabet
 from model import sample
 from model.generation.line import Sampling
@@ -68,6 +71,31 @@ def test_architecture_that_does_not_fit_is_refused(tmp_path, arch, modules, mess
         load(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert len(str(caught.value).splitlines()) == lines
+
+
+ORTHOGONAL = """
+from torch import nn
+from model.generation.generators import PredictionNetwork
+
+class Orthogonal(PredictionNetwork):
+    def __init__(self, normalisation, **options):
+        super().__init__(normalisation, **options)
+        nn.utils.parametrizations.orthogonal(self.output)
+"""
+
+
+def test_a_network_whose_constructor_reads_numbers_is_loaded(tmp_path, no_modules):
+    """As torch's does, which so cannot be built without memory for its weights."""
+    (module := tmp_path / "orthogonal.py").write_text(ORTHOGONAL)
+    user_modules.load_module(module)
+    name = "PredictionNetwork"
+    plain = network(name, ALPHABET)
+    nn.utils.parametrizations.orthogonal(plain.output)
+    arch = {"type": "Orthogonal", "args": NETWORKS[name][1]}
+    changes = {"config": {"name": "x", "arch": arch}, "state_dict": plain.state_dict()}
+    changes["modules"] = user_modules.digests()
+    writer = load(save(tmp_path / "x.pth", name, alphabet=ALPHABET, changes=changes), "cpu")
+    assert torch.equal(writer.model.output.weight, plain.output.weight)
 
 
 def test_network_is_refused_when_its_file_lacks_the_alphabet(tmp_path):

@@ -315,6 +315,7 @@ def test_without_torch_the_engine_reads_writes_and_searches(without_torch, place
         ("evaluate", "-r", "conditional"),
         ("read", "a.inkml", "-r", ROOT / "benchmarks" / "judge.pth"),
         ("write", "Hi", "--set", "show=window"),
+        ("write", "Hi", "--style", ROOT / "saved" / "styles" / "joined.json"),
     ):
         done = subprocess.run([command, *words], capture_output=True, text=True)
         assert done.returncode == 2 and "Traceback" not in done.stderr

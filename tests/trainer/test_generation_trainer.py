@@ -211,6 +211,11 @@ def has_a_state_of_one_row(output, inputs, goes_on):
     output.state["steps"] = torch.ones(1)
 
 
+def forgets_a_single_line(output, inputs, goes_on):
+    if len(inputs) == 1:
+        output.state = {name: value.squeeze() for name, value in output.state.items()}
+
+
 def attends_to_fewer_characters(output, inputs, goes_on):
     output.attention = output.attention[..., :-1]
 
@@ -263,6 +268,7 @@ def own(base, fault):
     ("fault", "message"),
     [
         (fails_to_go_on, r"can write: .* KeyError: 'hidden' \(.*generation_trainer.py, line"),
+        (forgets_a_single_line, "can write: .* ValueError: not enough values"),
         (has_a_state_of_one_row, "a row for each line, also in 'steps'"),
         (attends_to_fewer_characters, r"attention of shape \(2, .*\), not one of \(2, "),
     ],
@@ -283,7 +289,7 @@ class Private(PredictionNetwork):
     def forward(self, inputs, text=None, text_lengths=None, state=None):
         state = self.kept if any(value.any() for value in state.values()) else state
         output = super().forward(inputs, text, text_lengths, state)
-        self.kept = output.state
+        self.kept = {name: value.detach() for name, value in output.state.items()}
         return output
 
 
@@ -303,14 +309,15 @@ class Private(PredictionNetwork):
         (own(PredictionNetwork, draws), GenerationTrainer, None),
     ],
 )
-@pytest.mark.parametrize("samples", [0, 1])
+@pytest.mark.parametrize("settings", [{}, {"truncate": 8}, {"samples": 1}])
 def test_a_network_that_will_write_badly_is_warned_of(
-    tmp_path, data, caplog, kind, trainer, message, samples
+    tmp_path, data, caplog, kind, trainer, message, settings
 ):
-    """Also where no lines are drawn, unless it takes writing to see it."""
-    tried = partial(make, tmp_path, data, text=False, kind=kind, trainer=trainer, samples=samples)
-    check(tried)
-    is_seen = message is not None and (samples > 0 or kind is not Private)
+    """Also where no lines are drawn, unless it takes going on from a state to see it."""
+    settings = {"samples": 0} | settings
+    check(partial(make, tmp_path, data, text=False, kind=kind, trainer=trainer, **settings))
+    is_continued = settings["samples"] > 0 or "truncate" in settings
+    is_seen = message is not None and (is_continued or kind is not Private)
     assert ("it will write badly" in caplog.text) == is_seen
     assert not is_seen or message in caplog.text
 

@@ -37,15 +37,16 @@ def title(text: str, language: str) -> str:
     return text if text[0] == "ß" else upper(text[0], language) + text[1:]
 
 
-WORDS_WITH: Mapping[str, list[tuple[str, str]]] = {
-    letter: [
-        (word, language)
-        for language, vocabulary in VOCABULARY.items()
-        for word in vocabulary
-        if letter in word + upper(word, language)
-    ]
-    for letter in ACCENTED_LETTERS
-}
+def _words_with() -> dict[str, list[tuple[str, str]]]:
+    words_with: dict[str, list[tuple[str, str]]] = {letter: [] for letter in ACCENTED_LETTERS}
+    for language, vocabulary in VOCABULARY.items():
+        for word in vocabulary:
+            for letter in words_with.keys() & {*word, *upper(word, language)}:
+                words_with[letter].append((word, language))
+    return words_with
+
+
+WORDS_WITH: Mapping[str, list[tuple[str, str]]] = _words_with()
 """For each letter, (word, language) pairs whose word has it, as it stands or in capitals."""
 
 

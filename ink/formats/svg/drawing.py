@@ -1,6 +1,6 @@
 """Writes pages of ink as SVG pictures, as a PDF shows them but for a PDF below the ink."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ink.alphabet import with_few_marks
@@ -10,15 +10,18 @@ from ink.formats.xml import escape
 from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText
 
 
-def to_picture(page: InkPage) -> str:
-    """Return a page as SVG."""
+def to_picture(page: InkPage, box: Sequence[float] | None = None) -> str:
+    """Return a page, or a box of it (left, top, right, bottom), as SVG."""
     scale = UNITS * page.millimetres  # units of the picture per unit of the page
-    width, height = (decimal(page.millimetres * side) for side in (page.width, page.height))
-    size = f"{scale * page.width:.0f} {scale * page.height:.0f}"
+    left, top, right, bottom = box or (0.0, 0.0, page.width, page.height)
+    width, height = (decimal(page.millimetres * side) for side in (right - left, bottom - top))
+    corner = f"{scale * left:.0f} {scale * top:.0f}"
+    size = f"{scale * (right - left):.0f} {scale * (bottom - top):.0f}"
+    place = ' x="{}" y="{}"'.format(*corner.split()) if box else ""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm" '
-        f'viewBox="0 0 {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
-        f'<rect width="100%" height="100%" fill="{page.paper}"/>',
+        f'viewBox="{corner} {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
+        f'<rect{place} width="100%" height="100%" fill="{page.paper}"/>',
     ]
     lines += _paths(path for stroke in page.ruling for path in stroke_paths(stroke, scale))
     for layer in page.by_layer():

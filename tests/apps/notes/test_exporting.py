@@ -4,6 +4,7 @@ import json
 import os
 import weakref
 from dataclasses import replace
+from itertools import pairwise
 from urllib.parse import unquote
 
 import numpy as np
@@ -99,6 +100,13 @@ def test_notes_in_a_pdf_have_outline_labels_links_and_dates(tmp_path, is_over_pd
     assert (folder["/Next"], last["/Prev"], last["/Parent"]) == (last, folder, top)
     names = ["Ω (1)/b/x 1", "Ω (1)/b/x 2", "Ω (1)/b/y 1", "Ω (1)/z 1", "a 1"]
     assert reader.page_labels == names and reader.page_mode == "/UseOutlines"
+    twins = [replace(n, name=f"b/x{end}", path=tmp_path / f"x{end}") for n, end in
+             zip(notes, (".xopp", ".rm"), strict=False)]  # fmt: skip
+    for twin in twins:
+        twin.path.write_text("")
+    save(twins, tmp_path / "out" / "twins.pdf")
+    twin_reader = PdfReader(tmp_path / "out" / "twins.pdf", strict=True)
+    assert [*twin_reader.page_labels] == ["b/x.xopp 1", "b/x.xopp 2", "b/x.rm 1"]
     times = [
         time.timestamp()
         for time in (reader.metadata.creation_date, reader.metadata.modification_date)
@@ -201,7 +209,7 @@ def test_prose_has_paragraphs_and_no_marks(tmp_path):
         box = (left, top, right, top + 10)
         return PageRow((PageWord(text, box, 0.5),), (0,))
 
-    indented, high = row("two", 20, 55), row("right", 150, 0, 250)
+    indented, high = row("two", 20, 55, 60), row("right", 150, 0, 250)
     rows = [row("an exam-", 0, 0), row("ple of", 0, 20), row("one", 0, 40, 40), indented, high]
     rows += [row("and three", 0, 60), row("below", 0, 100)]
     notes = [Note("a", [(written_page(), PageText(tuple(rows)))])]
@@ -210,6 +218,41 @@ def test_prose_has_paragraphs_and_no_marks(tmp_path):
     assert paragraphs == ["an example of one", "two", "right", "and three", "below\n"]
     save(notes, tmp_path / "a.md", TextForm(is_prose=True))
     assert "\n\nan example of one\n\ntwo\n\n" in (tmp_path / "a.md").read_text()
+
+
+PROSE = [
+    "We went home along the river because the bridge was closed and",
+    "nobody had told us before that it would be closed for a whole",
+    "week. So we took the ferry and the last bus which brought us",
+    "home late.",
+]
+LINES = ["phone 030 123456", "invoice 77", "train 9:15 from Bern"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "expected"),
+    [
+        (LINES, 8, ["\n".join(LINES)]),
+        ([*PROSE, *LINES, *PROSE], 8, [" ".join(PROSE), "\n".join(LINES), " ".join(PROSE)]),
+        (PROSE, 5, [" ".join(PROSE)]),
+        ([PROSE[0], LINES[1]], 8, [f"{PROSE[0]} {LINES[1]}"]),
+    ],
+    ids=["lines", "between prose", "narrow prose", "last row"],
+)
+def test_rows_behind_which_a_word_had_room_are_lines(rows, size, expected):
+    """A letter is as wide as `size`; the page has 595 points."""
+    written = []
+    for number, text in enumerate(rows):
+        starts = np.cumsum([0, *(size * (len(word) + 1) for word in text.split())])
+        boxes = [
+            (50 + x, 30 * number, 50 + y - size, 30 * number + 14) for x, y in pairwise(starts)
+        ]
+        written.append(PageRow(tuple(map(PageWord, text.split(), boxes))))
+    notes = [Note("a", [(written_page(), PageText(tuple(written)))])]
+    plain = "".join(text_parts(notes, TextForm(is_prose=True)))
+    assert plain.strip().split("\n\n") == expected
+    _, _, *blocks = "".join(markdown_parts(notes, TextForm(is_prose=True))).split("\n\n")
+    assert "\n\n".join(blocks).replace("\\\n", "\n") == plain
 
 
 def test_numbered_rows_begin_with_their_page_and_row(tmp_path):

@@ -4,8 +4,11 @@ import errno
 import json
 import os
 import re
+import shutil
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -13,16 +16,19 @@ import numpy as np
 import pytest
 
 from apps.notes.page_text import Note, PageRow, PageText, PageWord, Summary
+from apps.notes.reading_cache import Library
 from apps.notes.vault import EditedByHandError, Vault
-from ink.ink_page import PageImage
+from ink.guard import note_files
+from ink.ink_page import PageImage, PageStroke
 from tests.apps.notes.pages import written_page
+from tests.ink.formats.note_files import xopp
 
 NAMES = ("home/Plan.xopp", "school/Geometry.xopp", "work/Geometry.xopp", "work/Book list.rm")
 BOX = (0.0, 0.0, 10.0, 10.0)
 
 
 def row(text, mark="", y=0.0, confidence=1.0):
-    box = (0.0, y, 10.0, y + 1)
+    box = (0.0, y, 590.0, y + 1)
     return PageRow(tuple(PageWord(word, box, confidence) for word in text.split()), mark=mark)
 
 
@@ -78,9 +84,10 @@ def test_a_note_has_front_matter_paragraphs_links_and_a_picture(vault):
 
 def test_a_link_means_the_only_note_of_its_name_or_that_of_its_folder(vault):
     texts = "[[Geometry]]", "[[Geometri]]", "[[school/Geometry]]", "[[Plan]]", "[[Plum]]", "[[]]"
+    texts += "[[home/ Plan]]", "[ [ home/Pl an] ]", "[[ home /Plan)]", "[ [home/Plum]]"
     file = vault.save(note(vault, *map(row, texts), name=NAMES[2]))[-1]
     targets = re.findall(r"[^!]\[[^]]*\]\(([^)]*)\)", file.read_text())
-    assert targets == [*["Geometry.md"] * 2, "../school/Geometry.md", "../home/Plan.md"]
+    assert targets == [*["Geometry.md"] * 2, "../school/Geometry.md", *["../home/Plan.md"] * 4]
     linked = {(file.parent / unquote(target)).resolve() for target in targets}
     assert linked <= {*vault.files.values()}
 
@@ -121,23 +128,106 @@ def test_what_did_not_change_is_not_written_and_what_was_edited_stays(vault):
     assert vault.save(changed)[-1] == file and "three" in file.read_text()
 
 
-def test_a_note_with_a_new_name_loses_its_unedited_file_of_the_old_name(vault, tmp_path):
-    (tmp_path / "notes" / "home" / "Plan.inkml").write_text("")
-    sources = {name: tmp_path / "notes" / name for name in ("home/Plan.xopp", "home/Plan.inkml")}
-    both = Vault.of(vault.folder, sources)
-    single = Vault.of(vault.folder, {NAMES[0]: sources[NAMES[0]]})
-    plan, other = (note(both, row(name), name=name) for name in sources)
-    (_, first), others = both.save(plan), both.save(other)
-    picture, file = single.save(plan)
-    assert file.name == "Plan.md" and first.name.startswith("Plan ")
-    edited = first.read_bytes() + b"mine"
-    unedited = first.read_bytes().replace(b"\n", b"\r\n")
-    for content, num_removed in ((edited, 0), (unedited, 2)):
-        first.write_bytes(content)
-        assert len(single.remove_renamed(plan)) == num_removed
-        assert first.exists() == (not num_removed)
-    assert both.remove_renamed(other) == [] and all(path.exists() for path in others)
-    assert both.remove_renamed(plan) == [file, picture] and not picture.exists()
+@pytest.fixture
+def saved_in_vault(tmp_path):
+    """A function that saves the notes of a folder as a vault, and returns the removed files; its
+    library; and the folder. Each note has a page of its own ink, whatever its file is called."""
+    (folder := tmp_path / "notes" / "home").mkdir(parents=True)
+    for number, name in enumerate(("Plan.xopp", "List.xopp")):
+        stroke = f'<stroke tool="pen" color="black" width="1">1 {number} 9 9</stroke>'
+        (folder / name).write_bytes(xopp(stroke))
+    library = Library(lambda page: PageText((row("milk"),)), "reader", tmp_path / "library")
+
+    def save():
+        files, removed = note_files(folder.parent), []
+        vault = Vault.of(tmp_path / "vault", files)
+        for name, path in files.items():
+            saved, file = library.note(name, path), vault.files[name]
+            with suppress(EditedByHandError):
+                library.save_changed([saved], file, name, partial(vault.save, saved), vault.folder)
+            removed += library.remove_former(saved, file, vault.folder)
+        return {file.relative_to(vault.folder).as_posix() for file in removed}
+
+    assert save() == set()
+    return save, library, folder
+
+
+def outputs(tmp_path):
+    return {
+        file.relative_to(tmp_path / "vault").as_posix()
+        for file in (tmp_path / "vault").rglob("*")
+        if file.is_file()
+    }
+
+
+def test_a_note_that_was_renamed_or_moved_leaves_no_output_of_its_old_name(
+    saved_in_vault, tmp_path
+):
+    save, _, folder = saved_in_vault
+    first = outputs(tmp_path)
+    assert first == {*of("home/Plan"), *of("home/List")}
+    (folder / "Plan.xopp").rename(folder / "Trip.xopp")
+    edited = tmp_path / "vault" / "home" / "List.md"
+    edited.write_text(edited.read_text() + "mine")
+    (folder.parent / "away").mkdir()
+    (folder / "List.xopp").rename(folder.parent / "away" / "List.xopp")
+    (folder / "List.xopp").write_bytes(xopp())  # another note takes the name
+    assert save() == of("home/Plan")
+    (folder / "List.xopp").unlink()
+    (folder / "Trip.xopp").rename(folder.parent / "away" / "Trip.xopp")
+    assert save() == of("home/Trip")
+    assert outputs(tmp_path) == {*of("away/Trip"), *of("away/List"), *of("home/List")}
+    assert edited.read_text().endswith("mine")
+    # What a link or a copy has, and what a note had that is gone, stays.
+    shutil.copy(folder.parent / "away" / "Trip.xopp", folder / "Trip.xopp")
+    (folder / "Link.xopp").symlink_to(folder / "Trip.xopp")
+    for _ in range(2):
+        assert save() == set()
+    assert of("home/Link") | of("home/Trip") | of("away/Trip") < outputs(tmp_path)
+    (folder.parent / "away" / "List.xopp").unlink()
+    assert save() == set() and of("away/List") < outputs(tmp_path)
+
+
+def test_of_two_notes_with_one_title_the_files_move_when_one_of_them_goes(saved_in_vault, tmp_path):
+    save, _, folder = saved_in_vault
+    (folder / "plan.xopp").write_bytes(xopp())
+    removed = save()
+    assert removed == of("home/Plan")
+    (folder / "plan.xopp").unlink()
+    assert {name.partition(" ")[0] for name in save()} == {"home/Plan", "attachments/home/Plan"}
+
+
+def of(name):
+    """The files of a note in a vault."""
+    return {f"{name}.md", f"attachments/{name}-1.svg"}
+
+
+def test_drawings_are_pictures_at_their_place_and_their_labels_no_prose(vault):
+    turn = np.linspace(0, 2 * np.pi, 60)
+    ring = np.column_stack([np.cos(turn), np.sin(turn)])
+    strokes = PageStroke(100 * ring + 250), PageStroke(9 * ring + 250), PageStroke(50 * ring + 300)
+    page = replace(written_page(), strokes=strokes, typed=())
+    label = PageRow((PageWord("pump", (240, 240, 260, 260)),), (1,))
+    above, below = row("above", y=100), row("below", y=400)
+    text = PageText((above, label, below), kinds={0: "drawing", 2: "shape"})
+    file = vault.save(replace(note(vault), pages=[(page, text)]))[-1]
+    _, body = front_matter(file)
+    assert body.split("\n\n")[:-1] == [
+        "\nabove",
+        "![Drawing: pump](../attachments/home/Plan-1.1.svg)",
+        "below",
+    ]
+    picture = ElementTree.parse(vault.folder / "attachments/home/Plan-1.1.svg").getroot()
+    left, top, *size = (float(value) * 72 / 1270 for value in picture.get("viewBox").split())
+    margin = 2 * 72 / 25.4
+    assert np.allclose([left, top], 150 - margin, atol=1)
+    assert np.allclose(size, 200 + 2 * margin, atol=1)
+    assert len([each for each in picture if each.tag.endswith("path")]) >= 1
+    # A frame around prose is no drawing.
+    prose = PageRow(tuple(PageWord(word, (240, 240, 260, 260)) for word in "abcd"), (1,))
+    framed = PageText((above, prose), kinds={0: "drawing"})
+    file = vault.save(replace(note(vault), pages=[(page, framed)]))[-1]
+    assert "Drawing" not in file.read_text() and "a b c d" in file.read_text()
 
 
 def test_a_full_disk_leaves_no_half_of_a_file(vault, monkeypatch):

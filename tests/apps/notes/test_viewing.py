@@ -6,8 +6,10 @@ import pytest
 
 from apps.notes.page_text import SLOW, PageText
 from apps.notes.reading_cache import Library
-from apps.notes.viewing import Chosen, Viewer
+from apps.notes.viewing import Change, Chosen, Viewer
+from tests.apps.notes.pages import text_of
 from tests.ink.formats.note_files import xopp
+from utils.checks import UserError
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def viewer(tmp_path):
 
 
 def names(viewer):
-    return {note["name"] for note in viewer.search("", Chosen(), 10)["notes"]}
+    return {name for name, *_ in viewer.notes()["notes"]}
 
 
 def test_a_folder_that_becomes_unreadable_is_named_and_new_notes_are_found(
@@ -69,6 +71,73 @@ def test_a_folder_that_is_not_looked_at_yet_is_no_fault(viewer):
     viewer.close()
     viewer.follow()
     assert viewer.state()["isLooking"]
+
+
+READ = [(("Rem", "est"), (0.7, 0.2)), (("rem,", "salus"), (0.4, 0.9))]
+"""The texts and the confidences of the words of notes."""
+
+
+@pytest.fixture
+def doubtful(tmp_path):
+    """A viewer of two notes, newest first, with the words of `READ`; the second has a copy."""
+    stroke = '<stroke tool="pen" color="black" width="1">{0} 1 2 {1} 9 9 {1} 4</stroke>'
+    (folder := tmp_path / "notes").mkdir()
+    for name, number in (("a", 0), ("b", 1), ("copy", 1)):
+        body = "".join(stroke.format(n + 1, 10 * number + n + 5) for n in range(2))
+        (folder / f"{name}.xopp").write_bytes(xopp(body))
+        os.utime(folder / f"{name}.xopp", (0, 1_700_000_000 - 100_000 * ord(name[0])))
+
+    def read_page(page):
+        return text_of(page, *READ[int(page.strokes[0].points[1, 1] > 10)])
+
+    library = Library(read_page, "reader", tmp_path / "library")
+    viewer = Viewer(folder, lambda: library)
+    viewer.scan()
+    return viewer
+
+
+def kinds(viewer, **values):
+    answer = viewer.kinds(Chosen(**values), 10)["kinds"]
+    return [(kind["kind"], kind["count"], round(kind["wrong"], 2)) for kind in answer]
+
+
+def test_doubtful_words_stand_by_kind_first_those_of_which_most_may_be_wrong(doubtful):
+    assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]  # Copies count once.
+    assert kinds(doubtful, since="2999-01-01") == []
+    address, *rest = doubtful.kinds(Chosen(), 1)["kinds"][0]["words"]
+    assert (address["name"], address["address"], address["text"]) == ("a.xopp", (1, 2, 1), "Rem")
+    (word,) = rest
+    for step, here, found in ((1, address, word), (-1, word, address), (1, word, None)):
+        place = here["name"], here["address"], step, Chosen(), "rem"
+        expected = {k: found[k] for k in ("name", "address")} if found else {}
+        assert doubtful.doubtful(*place) == expected
+
+
+def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
+    with pytest.raises(UserError, match="more such words"):
+        doubtful.confirm("rem", 1, Chosen())
+    undo = doubtful.confirm("rem", 2, Chosen())["undo"]
+    assert [(change["text"], change["undone"]) for change in undo] == [
+        (None, "Rem"),
+        (None, "rem,"),
+    ]
+    for _ in range(2):
+        assert kinds(doubtful) == [("est", 1, 0.8)]
+        doubtful.scan()  # The notes are read again.
+    assert doubtful.state()["unsure"] == 1
+    with pytest.raises(UserError, match="have changed"):
+        doubtful.confirm("rem", 2, Chosen())
+    doubtful.correct([Change(**change) for change in undo])
+    doubtful.scan()
+    assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]
+
+
+def test_a_note_has_a_thumbnail_and_a_pdf(doubtful):
+    thumbnail = doubtful.thumbnail("a.xopp")
+    (path,) = thumbnail["paths"]
+    assert path["data"].startswith("M1 1L") and thumbnail["size"][0] == 300
+    assert doubtful.pdf("a.xopp").startswith(b"%PDF-")
+    assert doubtful.page("a.xopp", 1)["text"] == "Łódź 7\n\nRem est\n"
 
 
 def test_pages_that_take_too_long_are_named(tmp_path):

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 
 from apps.pages import PageOptions, Paper, text_lines, write_page
-from apps.pages.hands import Hand
 from apps.pages.page_hands import Hands
-from apps.pages.pages import check_words, warnings
+from apps.pages.pages import check_words
 from apps.pages.proofreading import MISSING_WORD
-from apps.pages.text_lines import Passage
-from base.run.pretrained import pretrained
-from ink.alphabet import Alphabet
 from ink.formats.pdf.pages import words_of
-from ink.geometry import DOT_INK
 from model import load
-from tests.apps.pages.builders import PlannedReader
 from tests.commands.networks import save, use
 from utils.checks import UserError
 from utils.licences import OPEN, RESEARCH
@@ -179,20 +173,6 @@ def test_readers_are_chosen_by_the_licence_of_the_writer(writer, licence):
     first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
     readers = [(reader.path.name, reader.licence) for reader in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
-
-
-@pytest.mark.parametrize(
-    ("reader", "remarks"),
-    [
-        (None, [HARDLY_KNOWN]),
-        (PlannedReader(), [HARDLY_KNOWN]),
-        (PlannedReader(alphabet=Alphabet([*"œ"])), []),
-    ],
-)
-def test_letters_that_neither_writer_nor_reader_knows_are_named(writer, reader, remarks):
-    writer = replace(writer, path=pretrained()["open_writer"])
-    hand = Hand(writer, (DOT_INK, ""), reader)
-    assert warnings([Passage(hand, text) for text in ("ną", "œÉ b")]) == remarks
 
 
 def test_a_paper_has_the_size_of_its_name_and_its_ruling():

@@ -148,29 +148,29 @@ def test_most_words_that_people_misread_are_named_and_half_of_the_named_words_ar
     assert named_misread >= 0.5 * named
 
 
-def accented(marks):
-    """An `é`, the strokes of whose accent have these numbers."""
+def accented(is_drawn):
+    """An `é`, whose accent may be drawn."""
     letter, accent = (
         np.array([(0.8, -1.0), (0, -0.5), (0.8, 0)]),
         np.array([(0.3, -1.3), (0.3, -1.5)]),
     )
+    plain = WrittenWord((letter,), 0.8, 1.0, "e", (np.zeros(3, int),)) if is_drawn else None
     indices = np.zeros(3, int), np.zeros(2, int)
-    written = WrittenWord((letter, accent), 0.8, 1.0, "é", indices, marks=marks)
-    return CheckedWord((written,), "é")
+    return CheckedWord((WrittenWord((letter, accent), 0.8, 1.0, "é", indices, plain=plain),), "é")
 
 
-@pytest.mark.parametrize(("marks", "text", "num_points"), [((1,), "e", 3), ((), "é", 5)])
-def test_a_reader_that_knows_an_accent_is_not_shown_a_drawn_one(marks, text, num_points):
-    reader, word = PlannedReader(("e", 0.0), alphabet=Alphabet("eé")), accented(marks)
+@pytest.mark.parametrize(("is_drawn", "text", "num_points"), [(True, "e", 3), (False, "é", 5)])
+def test_a_reader_that_knows_an_accent_is_not_shown_a_drawn_one(is_drawn, text, num_points):
+    reader, word = PlannedReader(("e", 0.0), alphabet=Alphabet("eé")), accented(is_drawn)
     (read,) = with_first_reading(reader, [word])
     ((inks, texts, _),) = reader.calls
     assert (texts, len(inks[0])) == ([[text]], num_points)
-    assert (read.text, read.words, read.errors) == ("é", word.words, int(not marks))
+    assert (read.text, read.words, read.errors) == ("é", word.words, int(not is_drawn))
 
 
-@pytest.mark.parametrize(("marks", "second_doubt"), [((1,), 0.2), ((), None)])
-def test_a_reader_of_ascii_reads_a_word_without_its_accent(marks, second_doubt):
-    (seen,) = with_second_reading(PlannedReader(("es", 0.2)), [accented(marks)])
+@pytest.mark.parametrize(("is_drawn", "second_doubt"), [(True, 0.2), (False, None)])
+def test_a_reader_of_ascii_reads_a_word_without_its_accent(is_drawn, second_doubt):
+    (seen,) = with_second_reading(PlannedReader(("es", 0.2)), [accented(is_drawn)])
     assert (seen.second, seen.looks_like) == (second_doubt, "es" if second_doubt else "")
 
 

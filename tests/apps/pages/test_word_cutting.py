@@ -72,6 +72,10 @@ def written(text, strokes, primer=None):
         # The t of "at" is crossed when "me" has been begun, or at the blank between.
         ("at me", [[0], [1], [3, 4], ([3], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
         ("at me", [[0], [1], [3, 4], ([2], 12.0)], [("at", 3, 0.0), ("me", 1, 30.0)]),
+        # The bar of a 5 is made before "me" is begun, while the window is there; it stands out.
+        ("a5 me", [[0], [1], ([3], 16.5), [3, 4]], [("a5", 3, 0.0), ("me", 1, 30.0)]),
+        # So does the first dash of "me", which is nearer to its own word.
+        ("a5 me", [[0], [1], ([3], 25.5), [3, 4]], [("a5", 2, 0.0), ("me", 2, 25.5)]),
         # A dot over its own word.
         ("at it", [[0], [1], [3], [4], ([4], 34.0)], [("at", 2, 0.0), ("it", 3, 30.0)]),
     ],

@@ -3,19 +3,22 @@
 import json
 import math
 import os
+import random
 import re
 import shutil
 import threading
+import time
 from dataclasses import replace
 from functools import cache
 from http.client import HTTPConnection
 
 import pytest
+from pypdf import PdfReader
 
 import apps.notes
 import model
 from apps.notes.server import MAX_BYTES, ViewServer
-from apps.notes.viewing import Chosen, Viewer
+from apps.notes.viewing import Change, Chosen, Viewer
 from benchmarks.archive import write_archive, written_notes
 from utils.checks import UserError
 
@@ -138,8 +141,8 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     page.wait_for_function(f"() => {margin} > document.querySelector('header').offsetHeight")
     page.evaluate("document.querySelector('#about').style.height = ''")
     # What another window has corrected since is not undone; the other window's word is shown.
-    made = viewer.correct(name, address, word["ink"], "Okapi")
-    assert (made["before"], made["now"]) == ("Quagga", "Okapi")
+    (undo,) = viewer.correct([Change(name, address, word["ink"], "Okapi")])["undo"]
+    assert (undo["text"], undo["undone"]) == ("Quagga", "Okapi")
     page.keyboard.press("Control+z")
     page.wait_for_selector("#said >> text=Not undone: this word was corrected again")
     page.wait_for_selector("#rows .corrected.chosen >> text=Okapi")
@@ -208,7 +211,7 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
         if not word["isSure"]
     ]
     assert len({other for other, _ in doubtful[:3]}) == 1
-    page.click("#doubtful")
+    page.keyboard.press("n")
     page.wait_for_selector("#word")
     page.keyboard.press("PageUp")
     page.wait_for_selector("#said >> text=This is the first doubtful word.")
@@ -246,11 +249,149 @@ def test_notes_are_searched_opened_and_corrected_by_clicks_and_keys(context, arc
     page.click("#place a")
     page.wait_for_selector(".card >> text=could not be read")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    page.click("#filters summary")
-    page.select_option("[name=folder]", "2025")
+    page.click("#folders summary")
+    page.click("#folders a >> text=2025")
     page.wait_for_function("() => document.querySelectorAll('.card').length === 1")
+    assert page.inner_text("#folders summary") == "Folder: 2025"
     page.close()
     assert errors == []
+
+
+def late(answer, generator):
+    """A method of a viewer that answers late."""
+
+    def answers(*arguments):
+        time.sleep(generator.uniform(0, 0.25))
+        return answer(*arguments)
+
+    return answers
+
+
+def test_a_word_typed_while_answers_come_late_is_saved_as_it_was_typed(
+    context, served, monkeypatch
+):
+    viewer, server = served
+    name, generator = "2024/note 1.xopp", random.Random(1)
+    words = words_of(viewer, name)
+    before, corrected = stored(viewer), set()
+    for method in ("page", "correct", "doubtful", "state"):
+        monkeypatch.setattr(viewer, method, late(getattr(viewer, method), generator))
+    correct = type(viewer).correct.__get__(viewer)  # as another window, at once
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/?{server.token}#name={name}&number=1")
+    for index, (address, word) in enumerate([*words.items()][:8]):
+        text, row = f"Vauxhall{index}", f"row={address[1]}&word={address[2]}"
+        correct([Change(name, address, word["ink"], "Vausehall")])
+        page.evaluate(f"location.hash = 'name={name}&number=1&{row}&edit=1'")
+        page.wait_for_function(f"() => document.activeElement.name === 'text' && {index + 1}")
+        page.wait_for_timeout(generator.uniform(0, 150))
+        page.keyboard.type(text, delay=generator.uniform(0, 40))
+        with page.expect_response("**/api/correct"):
+            page.keyboard.press("Enter")
+        corrected.add(text)
+        assert {text for text in stored(viewer) if "Vau" in text} == corrected
+
+    # Who types on while the next doubtful word is looked for corrects no word that he has not seen.
+    page.wait_for_selector("#word", state="hidden")
+    page.keyboard.press("n")
+    page.wait_for_selector("[name=text]:focus")
+    for _ in range(4):
+        page.keyboard.type("Vauxhall", delay=generator.uniform(0, 60))
+        page.keyboard.press("Enter")
+    page.wait_for_timeout(600)
+    page.close()
+    assert stored(viewer) - before <= corrected | {"Vauxhall"}
+
+
+def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_kind(
+    context, archive, served, tmp_path, monkeypatch
+):
+    viewer, server = served
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    monkeypatch.setattr("apps.notes.viewing.open_in_program", opened.append)
+    opened.clear()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    name, address = "2024/note 1.xopp", f"http://127.0.0.1:{server.server_port}/?{server.token}"
+    page.goto(f"{address}#by=name")
+    page.wait_for_selector("[aria-pressed=true] >> text=By name")
+    page.wait_for_selector(".card .thumb svg path")
+    page.keyboard.press("ArrowDown")
+    assert page.get_attribute(".card:focus", "title") == name
+    page.keyboard.press("ArrowUp")
+    page.wait_for_selector("[name=q]:focus")
+    page.locator("#folders a").first.focus()
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".bar h2 >> text=2024")
+    page.wait_for_selector("#folders a[aria-current] >> text=2024")
+    page.click(".card")
+    with page.expect_download() as download:
+        page.click("#place >> text=PDF")
+    assert download.value.suggested_filename == "note 1.pdf"
+    (written,) = PdfReader(download.value.path(), strict=True).pages
+    assert {word["text"] for word in words_of(viewer, name).values()} <= {
+        *written.extract_text().split()
+    }
+    page.click("#place >> text=Copy the text")
+    page.wait_for_selector("#said >> text=The text is copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == viewer.page(name, 1)["text"] and len(copied) > 20
+    page.click("#place >> text=Open in its program")
+    page.wait_for_selector("#said >> text=is opened")
+    assert opened == [archive[0] / name]
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".card:focus")  # where the list was left
+
+    page.goto("about:blank")
+    page.goto(f"{address}#q=zzzz")
+    page.wait_for_selector("#found >> text=Nothing was found.")
+    assert page.input_value("[name=q]") == "zzzz"
+    page.click("#doubtful")
+    first = viewer.kinds(Chosen(), 1)["kinds"][0]
+    page.wait_for_selector(".kind")
+    assert page.input_value("[name=q]") == ""
+    assert page.get_attribute(".kind", "data-kind") == first["kind"]
+    before, num_kinds = stored(viewer), page.locator(".kind").count()
+    page.wait_for_selector(".kind .clip svg")
+    page.locator(".kind .confirm").first.click()
+    page.wait_for_selector("#said >> text=Saved:")
+    page.wait_for_function(f"() => document.querySelectorAll('.kind').length === {num_kinds - 1}")
+    assert stored(viewer) - before <= {word["text"] for word in first["words"]}
+    page.click("#undo")
+    page.wait_for_selector("#said >> text=Undone.")
+    assert stored(viewer) == before
+    # At a word's address, keys go to the word; a list that is looked for says so, and old ones go.
+    (row, word), _ = next((a[1:], w) for a, w in words_of(viewer, name).items())
+    page.goto("about:blank")
+    page.goto(f"{address}#name={name}&number=1&row={row}&word={word}")
+    page.wait_for_selector("#rows .chosen:focus")
+    held = []
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".card")
+    page.route("**/api/search?*", lambda route: held.append(route))
+    page.fill("[name=q]", "the")
+    page.wait_for_selector("#found >> text=Searching for “the”")
+    assert not page.locator("#found .hit").count()
+    page.unroute("**/api/search?*")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto("about:blank")
+    page.goto(f"{address}#q=the")
+    page.wait_for_selector(".hit .clip svg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    # A word that is wrong is corrected, and the list of the others comes back.
+    page.goto("about:blank")
+    page.goto(f"{address}#doubtful=1")
+    page.locator(".kind .hit").first.click()
+    page.wait_for_selector("[name=text]:focus")
+    page.keyboard.type("Numbat")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".kind")
+    assert stored(viewer) - before == {"Numbat"} and page.is_hidden("#page")
+    page.close()
+
+
+opened = []
 
 
 def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served):
@@ -258,7 +399,11 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
     name = "2024/note 1.xopp"
     address, word = next(iter(words_of(viewer, name).items()))
     values = {"name": name, "address": address, "ink": word["ink"], "text": "Okapi"}
-    body, path = json.dumps(values), "/api/correct"
+
+    def changes(**change):
+        return json.dumps({"changes": [values | change]})
+
+    body, path = changes(), "/api/correct"
     for method, where, status, headers in (
         ("GET", "/api/state", 403, {"X_Token": "no"}),
         ("GET", "/api/state", 421, {"Host": f"evil.example:{server.server_port}"}),
@@ -271,24 +416,31 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
         ("POST", path, 403, {"Origin": "http://evil.example"}),
         ("POST", path, 403, {"Origin": "null"}),
         ("POST", "/api/state", 404, {}),
+        ("POST", "/api/open", 403, {"Origin": "http://evil.example"}),
+        ("GET", "/api/pdf?name=x", 409, {}),
+        ("GET", "/api/thumbnail?name=x", 409, {}),
         ("PUT", path, 501, {}),
         ("DELETE", "/", 501, {}),
     ):
         assert ask(server, method, where, body, **headers) == status, (method, where, headers)
     for wrong in (
         *(b"", b"[]", b"{", b"\xff", b'{"name": 1}', b"[" * 5000),
-        *(json.dumps(values | change).encode() for change in (
+        *(changes(**change).encode() for change in (
             {"text": 5}, {"address": [1, 1]}, {"address": [0, 1, 1]}, {"ink": None},
             {"address": "111"}, {"address": [10**30, 1, 1]}, {"undone": 5}, {"text": math.inf},
             *({"address": [number, 1, 1]} for number in (1.5, True, math.nan, -math.inf)),
         )),
-        *(body.replace("[", f"[{number}, ").encode() for number in ("1e400", "9" * 5000)),
-        *(f'{body[:-1]}, "undone": {number}}}'.encode() for number in ("1e400", "NaN")),
+        *(body.replace("[1", f"[{number}, 1").encode() for number in ("1e400", "9" * 5000)),
+        *(b'{"changes": %b}' % wrong for wrong in (b"5", b"{}", b'["a"]', b'[{"b": 1}]')),
+        *(f'{body[:-3]}, "undone": {number}}}]}}'.encode() for number in ("1e400", "NaN")),
         re.sub(r"\[\d+", "[1e400", body).encode(),
     ):  # fmt: skip
         assert ask(server, "POST", path, wrong) == 400, wrong
     for change in ({"ink": "0" * 16}, {"address": [1, 99, 1]}, {"text": "a\0b"}):
-        assert ask(server, "POST", path, json.dumps(values | change)) == 409, change
+        assert ask(server, "POST", path, changes(**change)) == 409, change
+    for wrong in ({}, {"kind": 1, "count": 1}, {"kind": "a", "count": "1"}, {"name": 1}):
+        assert ask(server, "POST", "/api/confirm", json.dumps(wrong)) == 400, wrong
+    assert ask(server, "POST", "/api/open", '{"name": 1}') == 400
     assert ask(server, "POST", path, b" " * (MAX_BYTES + 1)) == 413
     assert ask(server, "POST", path, b"{}", Content_Length="9" * 5000) == 413
     assert "Okapi" not in stored(viewer)
@@ -301,8 +453,12 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
     name = "2025/note 2.xopp"
     first, second, third = [*words_of(one, name).items()][:3]
     before = stored(one)
-    one.correct(name, first[0], first[1]["ink"], "Gnu")
-    other.correct(name, second[0], second[1]["ink"], "Kudu")
+
+    def correct(viewer, word, text, *undone):
+        viewer.correct([Change(name, word[0], word[1]["ink"], text, *undone)])
+
+    correct(one, first, "Gnu")
+    correct(other, second, "Kudu")
     assert stored(one) == before | {"Gnu", "Kudu"}
 
     def full(*_, **__):
@@ -310,17 +466,17 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
 
     with monkeypatch.context() as patched, pytest.raises(OSError):
         patched.setattr("apps.notes.corrections.write_json", full)
-        one.correct(name, third[0], third[1]["ink"], "Yak")
+        correct(one, third, "Yak")
     assert stored(one) == before | {"Gnu", "Kudu"}
-    one.correct(name, third[0], third[1]["ink"], "Yak")
+    correct(one, third, "Yak")
     for viewer in (one, other):
         viewer.scan()
         assert [w["text"] for w in [*words_of(viewer, name).values()][:3]] == ["Gnu", "Kudu", "Yak"]
         assert [hit["word_number"] for hit in viewer.search("kudu", Chosen(), 10)["hits"]] == [
             second[0][2]
         ]
-    one.correct(name, third[0], third[1]["ink"], "Zebu")
+    correct(one, third, "Zebu")
     with pytest.raises(UserError, match="corrected again"):
-        other.correct(name, third[0], third[1]["ink"], None, "Yak")
-    other.correct(name, first[0], first[1]["ink"], None)
+        correct(other, third, None, "Yak")
+    correct(other, first, None)
     assert stored(one) == before | {"Kudu", "Zebu"}

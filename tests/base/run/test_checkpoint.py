@@ -269,10 +269,20 @@ def test_weights_load_into_a_network_that_repeats_numbers():
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
 def test_weights_that_are_not_finite_are_refused(value):
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
-    state = {name: weight.half() for name, weight in model.state_dict().items()}
+    model.register_buffer("mask", torch.zeros(2))
+    model.register_buffer("waves", torch.zeros(2, dtype=torch.complex64))
+    model.register_buffer("nothing", torch.zeros(0))
+    state = {
+        name: weight if weight.is_complex() else weight.half()
+        for name, weight in model.state_dict().items()
+    }
     load_weights(model, state, "file.pth")
-    state["1.weight"][0, 1] = value
-    with pytest.raises(CheckpointError, match=r"^file\.pth: 1 of its 4 weights .*, 1\.weight fi"):
+    state["mask"][1] = state["waves"][0] = -math.inf
+    load_weights(model, state, "file.pth")  # a buffer may have infinities
+    state["1.weight"][0, 1] = state["waves"].imag[1] = value
+    broken = [*(["waves"] if math.isnan(value) else []), "1.weight"]
+    message = rf"^file\.pth: {len(broken)} of its 7 weights .*, {broken[0]} first"
+    with pytest.raises(CheckpointError, match=message):
         load_weights(model, state, "file.pth")
 
 

@@ -28,6 +28,13 @@ class Fixed(torch.optim.Optimizer):
                 weight.sub_(weight.grad, alpha=self.rate)
 
 
+class Ascending(torch.optim.SGD):
+    """Follows the gradient up."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr, maximize=True)
+
+
 class Idle(LRScheduler):
     """Never changes its rates."""
 
@@ -49,16 +56,65 @@ class Constant(Idle):
     ("optimizer", "schedule", "said"),
     [
         (Fixed, None, "Fixed makes the same step with any learning rate"),
+        (Ascending, None, "Ascending raises the loss"),
         (Counting, Idle, "Idle changes no learning rate in any of 1009 steps"),
         (Counting, Calming, ""),
         (Counting, Constant, ""),
         (ScheduleFree, None, ""),
     ],
 )
-def test_optimisers_and_schedules_without_a_rate_are_warned_of(optimizer, schedule, said, caplog):
+def test_what_an_optimiser_or_schedule_does_not_do_is_warned_of(optimizer, schedule, said, caplog):
     built = optimizer([nn.Parameter(torch.ones(2, 2))], lr=0.1)
     try_steps(built, schedule and schedule(built, 1009))
     assert [message[: len(said)] for message in caplog.messages] == ([said] if said else [])
+
+
+class Averaging(torch.optim.SGD):
+    """Counts beside its state, from a late step on."""
+
+    steps = averaged = 0
+
+    def step(self, closure=None):
+        for weight in self.param_groups[0]["params"]:
+            self.state[weight]["steps"] = self.state[weight].get("steps", 0) + 1
+            self.averaged = max(0, self.state[weight]["steps"] - 500)
+        return super().step(closure)
+
+
+class Saving(Averaging):
+    """Has what it counts in a state of its own."""
+
+    def state_dict(self):
+        return super().state_dict() | {"averaged": self.averaged}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.averaged = state["averaged"]
+
+
+class Wrapping(torch.optim.Optimizer):
+    """Leaves its steps, its state and its groups to another optimiser."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+        self.inner = torch.optim.Adam(self.param_groups)
+        self.param_groups, self.state = self.inner.param_groups, self.inner.state
+
+    def step(self, closure=None):
+        self.inner.step()
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.inner.param_groups, self.inner.state = self.param_groups, self.state
+
+
+@pytest.mark.parametrize("optimizer", [Averaging, Saving, Wrapping])
+def test_an_optimiser_that_changes_late_what_no_checkpoint_has_is_refused(optimizer):
+    built = optimizer([nn.Parameter(torch.ones(2, 2))], lr=0.1)
+    message = r'^optimizer = "Averaging": .*; averaged is not saved'
+    is_refused = optimizer is Averaging
+    with pytest.raises(UserError, match=message) if is_refused else nullcontext():
+        try_steps(built, None)
 
 
 class Swapping(ScheduleFree):

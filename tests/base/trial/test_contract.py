@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
 from base.data.samples import Store
+from base.run.run_state import Sums
 from base.trial.contract import Trial, check
 from ink.sample import Sample
 from utils.checks import NotFinite, UserError
@@ -313,6 +314,10 @@ SUSPECT = [
         for does in (averages_batches, averages_padding)
     ),
     (SquaredError, "__call__", lambda *given: LOSS(*given).half(), "SquaredError returns float16"),
+    (
+        *(ChunkTrainer, "step", lambda self, chunks: (Sums(), STEP(self, chunks)[1])),
+        "ChunkTrainer.step returns Sums of 0 of 6 sequences: pass on all chunks",
+    ),
     (ChunkTrainer, "step", steps_itself, "ChunkTrainer calls step() of the optimiser"),
     (ChunkTrainer, "step", clears_its_gradients, "ChunkTrainer: nothing is trained, as gradients"),
     *(
@@ -512,6 +517,12 @@ def embeds_a_place(network, inputs, *words):
     return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
 
 
+class Reconstructing(ChunkTrainer):
+    """Has a task of its own."""
+
+    losses = ()
+
+
 def has_a_scale(loss, by_points=True):
     vars(loss).update(by_points=by_points, scale=torch.ones(()))
 
@@ -537,6 +548,7 @@ SOUND = [
     ([(SquaredError, "__call__", lambda _, output, __: output.state["loss"])], Computing),
     ([(TinyModel, "__init__", has_complex_weights), (TinyModel, "forward", turns)], ChunkTrainer),
     ([], Compiled),
+    ([(SquaredError, "__call__", compares_with_its_inputs)], Reconstructing),
 ]
 
 
@@ -834,6 +846,39 @@ def test_caches_and_what_each_step_sets_anew_pass_without_a_word(tmp_path, caplo
     assert not caplog.records
 
 
+class Anchored(ChunkTrainer):
+    """Draws its weights back to those with which it was made."""
+
+    def __init__(self, *parts, **options):
+        super().__init__(*parts, **options)
+        self.anchor = [weight.detach().clone() for weight in self.model.parameters()]
+
+    @torch.no_grad()
+    def step(self, chunks):
+        with torch.enable_grad():
+            result = super().step(chunks)
+        torch._foreach_lerp_([*self.model.parameters()], self.anchor, 0.1)
+        return result
+
+
+def filled(dropout):
+    network = TinyModel(dropout)
+    nn.init.ones_(network.output.weight)
+    return network
+
+
+@pytest.mark.parametrize("network", [TinyModel, filled])
+def test_steps_that_need_the_weights_of_before_a_fine_tuning_are_warned_of(
+    tmp_path, caplog, monkeypatch, network
+):
+    """A resumed run makes its parts for a network of the seed."""
+    monkeypatch.setattr(TinyModel, "calls", Silent(), raising=False)
+    options = {"monitor": None, "dropout": 0.0, "trainer": Anchored}
+    check(partial(make, tmp_path, **options), partial(make, tmp_path, network=network, **options))
+    said = ["Anchored makes other steps in a resumed run: what they depend on is not in a checkpo"]
+    assert [message[:84] for message in caplog.messages] == (said if network is filled else [])
+
+
 class Peak(MeanPrediction):
     """Keeps a maximum, and as its other sum how many batches there were."""
 
@@ -857,11 +902,37 @@ class Stepping(torch.optim.SGD):
         return super().step(closure)
 
 
-def test_an_optimiser_with_a_state_of_its_own_is_refused(tmp_path):
-    with pytest.raises(
-        UserError, match=r'optimizer = "Stepping": .*param_groups; steps is not saved'
-    ):
-        check(partial(make, tmp_path, optimizer=Stepping))
+class Rebinding(torch.optim.SGD):
+    """Gives a name to new weights, and leaves the network's as they are."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight = weight - group["lr"] * weight.grad
+
+
+class Dividing(torch.optim.SGD):
+    """Divides by zero."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.sub_(weight.grad / 0.0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (Stepping, r'"Stepping": .*param_groups; steps is not saved'),
+        (Rebinding, '"Rebinding": one whose step changes weights of the network'),
+        (Dividing, '"Dividing": one whose step leaves the weights finite'),
+    ],
+)
+def test_an_optimiser_is_refused_by_its_name(tmp_path, monkeypatch, optimizer, message):
+    monkeypatch.setattr(ChunkTrainer, "__module__", "trainer")  # no part of a user
+    with pytest.raises(UserError, match=f"^optimizer = {message}"):
+        check(partial(make, tmp_path, optimizer=optimizer, trainer=ChunkTrainer))
 
 
 def test_a_trainer_that_changes_a_transform_is_refused(tmp_path, monkeypatch):

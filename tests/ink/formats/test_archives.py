@@ -58,6 +58,19 @@ def test_files_are_found_below_more_folders_than_calls_may_nest(tmp_path):
         folder = os.path.dirname(folder)
 
 
+def test_linked_folders_of_notes_are_followed_once(tmp_path):
+    put(tmp_path, {"notes/own/a.txt": "", "out/b.txt": "", "out/deep/c.txt": "", "cache/d.txt": ""})
+    root = tmp_path / "notes"
+    (tmp_path / "out" / "loop").symlink_to(root)
+    links = {"again": root / "own", "above": tmp_path, "out": tmp_path / "out", "self": "self"}
+    for name, target in (links | {"twice": tmp_path / "out" / "deep"}).items():
+        (root / name).symlink_to(target)
+    files = [f.relative_to(root).as_posix() for f in files_below(root, WANTED, has_unreadable=True)]
+    assert {"own/a.txt", "out/b.txt"} < {*files} and len(files) == 3
+    assert sorted(file[-5:] for file in files) == ["a.txt", "b.txt", "c.txt"]
+    assert [f.name for f in files_below(root, WANTED)] == ["a.txt"]
+
+
 def test_links_in_circles_and_paths_that_are_too_long_are_left_out(tmp_path, caplog):
     (tmp_path / "a.txt").touch()
     (tmp_path / "loop.txt").symlink_to("loop.txt")

@@ -1,0 +1,118 @@
+"""Signs beyond ASCII, drawn in the place of signs that a network writes.
+
+A network has seen few `ß`, `æ` or `€`, and misforms them. It writes a stand-in, an ASCII sign of
+about the same width, and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the
+network's own `?` or `!`, turned upside down.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from apps.pages.repairs import LetterStrokes, late_part
+from apps.pages.written_word import WrittenWord, span
+from data_loader.pen_paths import from_strokes, slanted, to_strokes
+from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape
+
+_TABLES = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+SIGN_SHAPES: Mapping[str, Sequence[Shape]] = {**SHAPES, **_TABLES["shapes"]}
+"""Variants of each sign that is drawn, upright; tall signs are two x-heights high."""
+TURNED = {sign: stand_in for stand_in, sign in _TABLES["turned"].items()}
+STAND_INS = TURNED | {
+    sign: stand_in for stand_in, signs in _TABLES["stand-ins"].items() for sign in signs
+}
+"""For each sign that is drawn, the sign that the network writes."""
+TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
+MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
+TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
+LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
+MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
+
+
+def with_drawn_signs(
+    word: WrittenWord, unwritten: Set[str], lean: float, letter_width: float
+) -> WrittenWord:
+    """Return a word in x-heights, which has `indices`, with its `unwritten` signs drawn in place of
+    their stand-ins.
+
+    Args:
+        word: the word as the network wrote it.
+        unwritten: characters in whose place the network wrote another character.
+        lean: how far downstrokes lean to the right, x over y.
+        letter_width: width of a usual letter of the hand in x-heights.
+    """
+    wanted = [k for k, sign in enumerate(word.text) if sign in STAND_INS.keys() & unwritten]
+    if not wanted or not word.strokes:
+        return word
+    upright = to_strokes(slanted(from_strokes(word.strokes), -lean))
+    letters = LetterStrokes(word.text, upright, [*word.indices])
+    for index in wanted:
+        generator = np.random.default_rng([index, sum(map(len, letters.strokes))])
+        pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
+        letters = _with_sign(letters, index, pen)
+    strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
+    edge = np.array([span(strokes)[0], 0.0])
+    strokes = tuple(stroke - edge for stroke in strokes)
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
+
+
+def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStrokes:
+    """Return upright letters with a sign drawn in place of its stand-in; the ink behind moves."""
+    stand_in, kept = _without_sign(letters, index)
+    sign = letters.text[index]
+    before = [stroke for stroke, each in kept.pairs() if np.median(each) < index]
+    left, right = span(stand_in) if stand_in else (span(before)[1] if before else 0.0,) * 2
+    if sign in TURNED:
+        if not stand_in:
+            return letters
+        drawn = _turned(stand_in)
+    else:
+        top = -min((stroke[:, 1].min() for stroke in stand_in), default=-2.0)
+        shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
+        drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))
+    if before:
+        left = max(left, span(before)[1] + LEAST_GAP)
+    to_right = np.array([left - span(drawn)[0], 0.0])
+    drawn = [stroke + to_right for stroke in drawn]
+    shift = np.array([span(drawn)[1] - right, 0.0])
+    strokes = [stroke + shift * (np.median(each) > index) for stroke, each in kept.pairs()]
+    place = max((k for k, each in enumerate(kept.indices) if np.median(each) < index), default=-1)
+    return replace(kept, strokes=strokes).with_added([(place, index, s) for s in reversed(drawn)])
+
+
+def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
+    """Return the ink of a character, and the other ink: a joined stroke is cut."""
+    removed, strokes, indices = [], [], []
+    for stroke, each in letters.pairs():
+        if index not in each:
+            strokes.append(stroke)
+            indices.append(each)
+            continue
+        part = late_part(each, index)
+        removed.append(stroke[part])
+        for other in (slice(0, part.start), slice(part.stop, None)):
+            rest = stroke[other]
+            if len(rest) > 1 and np.ptp(rest, axis=0).max() >= MIN_REST:
+                strokes.append(rest)
+                indices.append(each[other])
+    return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
+
+
+def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:
+    """Yield the strokes of a shape, those of a tall one stretched to the height of other ink."""
+    for stroke in shape:
+        points = np.array(stroke, dtype=float)
+        y = points[:, 1]
+        tall = np.clip(top, *TALL_HEIGHTS) - 1.0
+        points[:, 1] = np.where(y > -1.0, y, -1.0 + (y + 1.0) * tall)
+        yield points
+
+
+def _turned(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return strokes upside down and backwards, hanging from `TOP_OF_TURNED`."""
+    turned = [-stroke[::-1] for stroke in reversed(strokes)]
+    top = min(stroke[:, 1].min() for stroke in turned)
+    return [stroke - (0.0, top + TOP_OF_TURNED) for stroke in turned]
