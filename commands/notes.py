@@ -262,8 +262,8 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     _check_format(arguments, suffix)
-    if arguments.search is not None and not arguments.search.replace("*", " ").split():
-        raise UserError("--search: no words")
+    if arguments.search is not None and not notes.Query.of(arguments.search).terms:
+        raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
     for address in (*(address for address, _ in arguments.correct), *arguments.undo):

@@ -307,6 +307,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
         (("a.inkml", "--search", " "), "--search: no words"),
         (("a.inkml", "--search", "* * *"), "--search: no words"),
+        (("a.inkml", "--search", "in:home -rem"), "--search: no words to find"),
         ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
         (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
         ((".", "--output", "a.md", "--format", "vault"), "of notes and --output FOLDER"),
