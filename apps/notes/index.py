@@ -160,6 +160,8 @@ class Index:
             empty.executescript(_SCHEMA)
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
+        with self._database:  # An error says that the texts, which have no digests, are damaged.
+            self._database.execute("INSERT INTO texts (texts) VALUES ('integrity-check')")
         self._version: tuple[int, int] | None = None  # of the tables in the next attributes
         self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
         self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file

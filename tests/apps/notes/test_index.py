@@ -148,6 +148,17 @@ def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, i
     assert Index(path).summary(files["0"], "1") is None
 
 
+def test_an_index_whose_texts_are_overwritten_is_made_anew(tmp_path, index):
+    """FTS5 finds nothing in them, and says nothing."""
+    path = tmp_path / "index" / "a.sqlite"
+    files = files_of(index, *(page_of(spelt("rem", str(n))) for n in range(90)))
+    assert Index(path).summary(files["0"], "1")
+    overwritten = "substr(block, 1, 20) || zeroblob(16) || substr(block, 37)"
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE texts_data SET block = {overwritten} WHERE length(block) > 40")
+    assert Index(path).summary(files["0"], "1") is None
+
+
 def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monkeypatch):
     monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
