@@ -19,7 +19,6 @@ from torch.optim.lr_scheduler import LRScheduler
 import data_loader
 import model
 import trainer
-from base.base_data_loader import BaseSampler
 from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
@@ -27,26 +26,24 @@ from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
 from base.config.binder import (
-    Annotation,
     Binder,
     BoundClass,
-    Choice,
+    Registry,
     WeightGroup,
     faults,
     references,
 )
-from base.config.plan import CACHE, Plan
+from base.config.plan import CACHE, Override, Plan, read_config
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.values import Override, read_config
 from base.run.training_parts import TrainingSettings
 from base.step.evaluation import logged_names
 from base.step.trying import try_steps
-from data_loader.data_loaders import SAMPLER_ARGUMENTS, Data
+from data_loader.data_loaders import Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.loading import HAND_FILE, NETWORK_ARGUMENTS, TrainedNetwork
+from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
-from utils.checks import NOTHING, ConfigFault, UserError
+from utils.checks import NOTHING, ConfigFault
 from utils.files import user_cache
 from utils.program import PREFIX
 from utils.strict_json import Config, Json
@@ -61,18 +58,6 @@ BLOCKS = {
     "trainer": BaseTrainer,
 }
 """The blocks of a config."""
-FROM_PROGRAM = {
-    **NETWORK_ARGUMENTS,
-    BaseDataset: ("origin",),
-    BaseSampler: SAMPLER_ARGUMENTS,
-    Optimizer: ("params",),
-    # torch's schedules take the number of steps of the whole run as `steps`.
-    LRScheduler: ("optimizer", "steps", "total_steps", "last_epoch"),
-    BaseLoss: ("model",),
-    BaseMetric: ("model",),
-    BaseTrainer: ("parts",),
-}
-"""By base class, the names of the arguments that the program supplies to constructors."""
 PACKAGES = (data_loader, model, trainer)
 """The framework's packages whose classes a config may name."""
 APP_CLASSES = {
@@ -286,24 +271,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     )
 
 
-def choices(base: Annotation) -> dict[str, Choice]:
-    """Return the subclasses of `base` that a config may name, by name; {} if it is no class."""
-    if not isinstance(base, type):
-        return {}
-    classes: dict[str, Choice] = {
-        name: module for name, (kind, module) in APP_CLASSES.items() if issubclass(kind, base)
-    }
-    offered = [getattr(package, name) for package in PACKAGES for name in package.__all__]
-    for cls in (*offered, *torch_parts.SIGNATURES, *user_modules.classes()):
-        if not (isinstance(cls, type) and issubclass(cls, base)):
-            continue
-        if (other := classes.setdefault(cls.__name__, cls)) is not cls:
-            place = other if isinstance(other, str) else other.__module__
-            problem = f"also has a class {cls.__name__}; rename one of the two"
-            raise UserError(f"{cls.__module__}.py: {place} {problem}")
-    return classes
-
-
 def config_binder() -> Binder:
     """Return a `Binder` for the objects that a config describes."""
-    return Binder(choices, FROM_PROGRAM, torch_parts.SIGNATURES, grouped=(Optimizer,))
+    registry = Registry(PACKAGES, APP_CLASSES, torch_parts.SIGNATURES)
+    return Binder(registry, grouped=(Optimizer,))

@@ -8,9 +8,8 @@ if __name__ == "__main__":
 from commands.train import options as train_options
 
 if __name__ == "__main__":
-    train_options.refuse_faults()  # before the slow imports
+    REQUEST = train_options.parsed()  # before the slow imports
 
-import argparse
 import gc
 import logging
 import sys
@@ -22,22 +21,21 @@ from functools import partial
 import torch
 
 from base import distributed
-from base.base_dataset import InitialNetwork
+from base.base_dataset import InitialNetwork, Preparing
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.data.preparation import Preparing
 from base.run.checkpoint import Checkpoint, newest_checkpoint
 from base.run.provenance import versions
 from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
-from base.run.start import Start
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
 from commands.train import hash_trial, sweep
-from commands.train.start import resolve_start
+from commands.train.options import Request
+from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
@@ -57,19 +55,28 @@ from utils.licences import combined
 log = logging.getLogger("train")
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the command line `words`, or that of the process, and return the exit status."""
+def main(words: list[str]) -> int:
+    """Run the command line `words`, and return the exit status."""
+    return reported(lambda: run(train_options.parse(words)))
+
+
+def run(request: Request) -> int:
+    """Run a command line that is parsed, and return the exit status."""
+    with console.Signals(console.interrupt), distributed.started():
+        setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
+        for path in request.modules:
+            user_modules.load_module(path)
+        try:
+            return sweep.train_all(request, train) if request.sweeps else train(request)
+        except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
+            raise UserError(f"a part of one's own ends the program: {described(end)}") from end
+
+
+def reported(action: Callable[[], int]) -> int:
+    """Return the exit status of an action; an error is logged, and has a status of its own."""
     setup_logging()
     try:
-        arguments = train_options.parse(words)
-        with console.Signals(console.interrupt), distributed.started():
-            setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
-            for path in arguments.modules:
-                user_modules.load_module(path)
-            try:
-                return sweep.train_all(arguments, train) if arguments.sweeps else train(arguments)
-            except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
-                raise UserError(f"a part of one's own ends the program: {described(end)}") from end
+        return action()
     except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
         is_refused = isinstance(error, UserError) or lacks_memory(error)
         status, message = 2 if is_refused else 1, str(error)
@@ -80,29 +87,29 @@ def main(words: list[str] | None = None) -> int:
     return status
 
 
-def train(arguments: argparse.Namespace) -> int:
+def train(request: Request) -> int:
     """Start a new run or resume one, or only prepare its data or check its parts; return the exit
     status."""
-    is_tried = arguments.prepare or arguments.check
+    is_tried = request.prepare or request.check
     try:
         with ExitStack() as locks:
-            start = resolve_start(arguments, None if is_tried else locks)
-            if arguments.start_or_resume and start.is_finished():
+            start = resolve_start(request, None if is_tried else locks)
+            if request.start_or_resume and start.is_finished():
                 log.info("%s is finished", start.run.models)
                 return 0
-            device = resolve_device(arguments.device)
-            if arguments.prepare:
-                part, parts = arguments.part
-                prepare(start, Preparing(arguments.workers, part, parts, is_examined=True))
+            device = resolve_device(request.device)
+            if request.prepare:
+                part, parts = request.part
+                prepare(start, Preparing(request.workers, part, parts, is_examined=True))
                 if parts > 1:
                     return 0
             start, data = load_data(start, device)
-            if arguments.prepare:
+            if request.prepare:
                 print(data.loaded.character_report(data.new_characters))
                 return 0
             make = partial(new_trainer, start, data, device)
             remake = partial(new_trainer, replace(start, is_resumed=True), data, device)
-            if arguments.check:
+            if request.check:
                 digest = contract.check(make, remake)
                 hash_trial.warn_of_hashes(start, device, digest)
                 print(*(rule.__doc__ for rule in contract.RULES), sep="\n")
@@ -115,9 +122,9 @@ def train(arguments: argparse.Namespace) -> int:
                 check_last_checkpoint(start, remake)
     except RunExists:
         # Another process began and ended the run while this process loaded the data.
-        if not arguments.start_or_resume or distributed.world_size() > 1:
+        if not request.start_or_resume or distributed.world_size() > 1:
             raise
-        return train(arguments)
+        return train(request)
     return 0 if stopped_by is None else 128 + stopped_by
 
 
@@ -225,9 +232,8 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a new trainer with new parts, and with the initial weights of a new run."""
     plan, settings = start.plan, settings_of(start.plan)
-    units = {"normalisation": data.normalisation, "alphabet": data.alphabet}
-    units["extras"] = start.network_arguments.get("extras") or data.loaded.extras
-    model = plan.build("arch", **units)
+    facts = data.facts(start.network_arguments.get("extras") or data.loaded.extras)
+    model = plan.build("arch", **vars(facts))
     if not start.is_resumed:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
@@ -247,6 +253,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         valid_loader=data.validation_loader(model.features),
         run=start.run,
         device=device,
+        facts=facts,
         checkpoint_header=checkpoint_header(start, data, model, device),
         resolved_config=resolved_config(plan),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
@@ -270,7 +277,7 @@ def checkpoint_header(
         "config": start.plan.given_config,
         "alphabet": data.alphabet.characters if model.needs_text else None,
         "normalisation": data.normalisation.to_dict(),
-        "dataset": data.loaded.facts,
+        "dataset": data.loaded.record,
         "licence": combined(data.options.dataset.licences() | weights_licences),
         "versions": versions(device),
         "modules": user_modules.digests(),
@@ -281,4 +288,4 @@ def checkpoint_header(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reported(partial(run, REQUEST)))

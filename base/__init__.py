@@ -1,9 +1,9 @@
 """The parts of training that all tasks share.
 
 A run from outside to inside: `base_trainer` (loop, step, validation), which each task subclasses,
-trains the parts of `training_parts` by their settings. A step takes its batches from `batch_stream`
-and its update from `optimizer_step` (schedule, average, noise). `run_state` holds the state of the
-run, and `training_checkpoint` saves and restores this state in a file of `checkpoint`. `run_folder`
+trains the parts of `training_parts` by their settings. A step takes its batches from
+`base_data_loader` and its update from `optimizer_step` (schedule, average, noise). `run_state` owns
+all that changes in a run, and `training_checkpoint` saves it in files of `checkpoint`. `run_folder`
 is the folder with its lock, `run_log` writes the logs. `contract` tries own parts on two samples
 before a run: `errors_as_config_fault` names a part that fails, `digest` tells states apart.
 `stop_request` ends a run, `distributed` adds up over processes. `config/` reads configs and makes

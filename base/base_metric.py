@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -13,7 +13,11 @@ from torch import Tensor
 
 from base import distributed
 from base.base_data_loader import Batch
+from base.config.user_code import errors_as_config_fault
 from utils.checks import UserError, short
+
+WORKS = "one that works for all batches"
+"""The rule for metrics in messages."""
 
 
 class BaseMetric(ABC):
@@ -103,6 +107,13 @@ def as_floats(values: object, owner: object) -> dict[str, float]:
             problem = f"{type(owner).__name__} computes {short(value)} as {name!r}"
             raise UserError(f"{problem}: a number is needed") from None
     return floats
+
+
+def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
+    """Add a batch to each metric."""
+    for metric in metrics:
+        with errors_as_config_fault("metrics", metric, WORKS):
+            metric.update(output, batch)
 
 
 def trial_of_metric(
@@ -199,6 +210,16 @@ def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[s
         order = torch.from_numpy(np.lexsort(torch.cat(columns, 1).numpy().T[::-1]))
         total |= {name: values[order] for name, values in lists.items()}
     return total
+
+
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name; only the main process gets values over all
+    processes."""
+    values: dict[str, float] = {}
+    for metric in all_reduced(metrics):
+        with errors_as_config_fault("metrics", metric, WORKS):
+            values |= as_floats(metric.compute(), metric)
+    return values
 
 
 def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:

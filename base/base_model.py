@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from utils.checks import ConfigFault, UserError, short
 
@@ -46,7 +46,8 @@ class Conditions:
 class BaseModel(nn.Module, ABC):
     """A network that keeps no state between calls.
 
-    Recurrent state is an argument and a result of `forward`, never an attribute of the module.
+    Recurrent state is an argument and a result of `forward`, never an attribute of the module. Only
+    in training may a call change buffers, such as those of BatchNorm, which a checkpoint has.
     """
 
     needs_text: ClassVar[bool] = False

@@ -17,13 +17,12 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from base import distributed
-from base.base_data_loader import Batch
-from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, as_floats
+from base.base_data_loader import Batch, BatchStream, Chunk, loaded
+from base.base_loss import BaseLoss, loss_of
+from base.base_metric import BaseMetric, as_floats, computed, update
 from base.base_model import BaseModel
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.data.batch_stream import BatchStream, Chunk, loaded
 from base.run.run_log import RunLog
 from base.run.run_state import Progress, RunState, Sums, ratio
 from base.run.stop_request import StopRequest
@@ -31,12 +30,10 @@ from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import fast_precision, plain_layers
 from base.step.evaluation import (
-    computed,
     evaluate,
     evaluating,
     logged_names,
     states_kept,
-    update,
 )
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import Soundness, cause_of_gradient
@@ -86,12 +83,15 @@ class BaseTrainer(ABC):
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
-        self.run, self.device, self.header = parts.run, parts.device, parts.checkpoint_header
+        self.run, self.device, self.facts = parts.run, parts.device, parts.facts
         precision = self.settings.precision
         self.precision = fast_precision(self.device) if precision == "auto" else precision
-        self.state = RunState(self.metrics)
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
+        self.state = RunState(self.optimizer_step.stateful, self.metrics)
+        self.state.add("loss", self.loss)
+        self.state.add("trainer", self)
+        self.state.add("sampler", self.train_loader.keys)
         self.stream = BatchStream(
             self.train_loader,
             self.device,
@@ -99,11 +99,9 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        owners = (self.state, self.stream, self.optimizer_step)
-        self.run_checkpoints = RunCheckpoints(parts, self.settings, *owners)
-        self.run_checkpoints.add("loss", self.loss)
-        self.run_checkpoints.add("trainer", self)
-        self.run_checkpoints.add("sampler", self.train_loader.keys)
+        self.run_checkpoints = RunCheckpoints(
+            parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
+        )
         self.run_log = RunLog(parts, self.settings, self._stop)
         judged = (self.state, self.optimizer_step, self.run_checkpoints)
         self.soundness = Soundness(self.settings, *judged, self._sums_before_save)
@@ -260,7 +258,7 @@ class BaseTrainer(ABC):
         Raises:
             UserError: if the name is taken, or the run has begun.
         """
-        self.run_checkpoints.add(name, part)
+        self.state.add(name, part)
         if isinstance(part, Optimizer):
             hook = partial(complete_gradients, self.soundness.report, name)
             part.register_step_pre_hook(hook)
@@ -281,7 +279,7 @@ class BaseTrainer(ABC):
                 last step if the file is TensorBoard's log or a picture.
         """
         self.check()
-        for module in self._modules():
+        for module in self.state.modules:
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         if self.progress.epoch > 0:
             self._ask_whether_over()
@@ -291,11 +289,6 @@ class BaseTrainer(ABC):
                 with errors_as_config_fault("trainer", self, "one whose run can be saved"):
                     self.commit(values)
         return self._stop.signal
-
-    def _modules(self) -> list[nn.Module]:
-        """Return the networks that a checkpoint has, and other parts with parameters or buffers."""
-        parts = self.run_checkpoints.all_stateful.values()
-        return [part for part in parts if isinstance(part, nn.Module)]
 
     @contextmanager
     def _session(self) -> Iterator[None]:
@@ -364,9 +357,13 @@ class BaseTrainer(ABC):
         with self._saving_after_errors():
             with self.progress_bar(total) as bar:
                 while not self._epoch_is_trained():
-                    steps_before, loss = self.progress.epoch_steps, self._train_step()
-                    bar.update(self.progress.epoch_steps - steps_before)
-                    bar.set_postfix({f"{self.loss.name}/point": f"{loss:.3f}"}, refresh=False)
+                    started = time.perf_counter()
+                    if chunks := self.stream.chunks(self.state.position, self.state.carried):
+                        self.model.train()
+                        rate = self.optimizer_step.start(self.progress.step)
+                        with self.layers():
+                            sums, norm = self.step(chunks)
+                        self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
                     is_trained = self._epoch_is_trained()
                     if self._stop.poll() and (self._stop.immediate or not is_trained):
                         return None
@@ -411,7 +408,7 @@ class BaseTrainer(ABC):
     def _epoch_is_trained(self) -> bool:
         if self.settings.steps_per_epoch is not None:
             return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.stream.position.data_pass > self.progress.epoch_pass
+        return self.state.position.data_pass > self.progress.epoch  # An epoch is a pass.
 
     def commit(self, values: dict[str, float] | None) -> None:
         """Log and save an epoch, or save an interrupted epoch.
@@ -425,7 +422,7 @@ class BaseTrainer(ABC):
         # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
-        sums = self.state.end_epoch(values, progress, self.stream.position.data_pass)
+        sums = self.state.end_epoch(values, progress)
         improved = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
@@ -453,25 +450,32 @@ class BaseTrainer(ABC):
 
     # A step.
 
-    def _train_step(self) -> float:
-        """Make, count and log an optimiser step, and return its loss per point.
+    def _count(
+        self,
+        chunks: Sequence[Chunk | None],
+        sums: Sums,
+        norm: float,
+        rate: float,
+        started: float,
+        bar: "tqdm[Any]",
+    ) -> None:
+        """Count and log an optimiser step. Too many skipped steps in a row end the run.
 
-        A step takes `accumulate` batches; with truncation it takes the next chunk of each batch.
-        Too many skipped steps in a row end the run.
+        Args:
+            chunks, norm: what `step` took, and the norm that it returned.
+            sums: the sums that it returned, over all processes.
+            rate: the step's learning rate.
+            started: when the step began, by `time.perf_counter`.
+            bar: the epoch's progress bar.
         """
-        started, chunks = time.perf_counter(), self.stream.chunks()
-        if not chunks:  # A loader failed: the run ends.
-            return math.nan
-        self.model.train()
-        rate = self.optimizer_step.start(self.progress.step)
-        with self.layers():
-            sums, norm = self.step(chunks)
-        for module in self._modules():  # A process has seen its rows alone, as with BatchNorm.
+        for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
-        sums = sums.all_reduced()
-        self.stream.advance()
+        self.state.move_on(self.stream.after(self.state.position), chunks)
         seconds = time.perf_counter() - started
         self.state.count(sums, norm, rate, seconds)
+        bar.update(self.progress.epoch_steps - bar.n)
+        loss = f"{sums.loss_per_point:.3f}"
+        bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
         if math.isfinite(norm):
             self.soundness.remember(chunks)
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
@@ -483,7 +487,6 @@ class BaseTrainer(ABC):
             self.run_checkpoints.save(reason)
             cause = "steps in a row had a loss or gradient that is not finite"
             raise self.soundness.failure(f"{self.settings.max_skipped} {cause}")
-        return sums.loss_per_point
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -524,42 +527,34 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite = Sums(), True
+        sums, finite, works = Sums(), True, f"a network that {self.task}"
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
                 finite = not distributed.any_rank(False) and finite  # forward
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
-                loss = self._add_gradient(chunk, counts=counts, reports=finite)
-            if loss is None:
+                with self.autocast(), errors_as_config_fault("arch", self.model, works):
+                    output = self.forward_batch(self.model, chunk.batch, chunk.state)
+                losses, loss = loss_of(self.loss, output, chunk.batch)
+                if finite:  # else the cause is reported
+                    with self.autocast():
+                        self.soundness.check_loss(loss, self.model, self.forward_batch, chunk)
+                if counts and chunk.goes_on is not None:
+                    wanted = "one with a state that a checkpoint may hold"
+                    with errors_as_config_fault("arch", self.model, wanted):
+                        chunk.carry(output.state)
+                is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward
+                if not is_dropped:
+                    losses.sum().backward()
+                    with torch.no_grad():
+                        update(self.metrics if counts else (), output, chunk.batch)
+                distributed.rows_done()  # backward
+            if is_dropped:
                 finite = False
             else:
                 sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
-
-    def _add_gradient(self, chunk: Chunk, *, counts: bool, reports: bool) -> float | None:
-        """Add the gradient of a chunk's summed loss, and return this loss; add nothing and return
-        None if the loss is not finite in one of the processes.
-
-        Args:
-            chunk, counts: see `add_gradients`.
-            reports: whether to report why the loss is not finite.
-        """
-        output, losses, loss = self._forward(self.model, chunk.batch, chunk.state)
-        if reports:
-            self.soundness.check_loss(loss, self.model, self._forward, chunk)
-        if counts and chunk.goes_on is not None:
-            wanted = "one with a state that a checkpoint may hold"
-            with errors_as_config_fault("arch", self.model, wanted):
-                chunk.carry(output.state)
-        is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward, in all processes
-        if not is_dropped:
-            losses.sum().backward()
-            with torch.no_grad():
-                update(self.metrics if counts else (), output, chunk.batch)
-        distributed.rows_done()  # backward, in all processes
-        return None if is_dropped else loss
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
         """Update the weights by the gradient of some chunks; return the norm before clipping.
@@ -579,17 +574,6 @@ class BaseTrainer(ABC):
         divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
         (divisor,) = distributed.all_reduce_sum([sum(divisors)])
         return divisor
-
-    def _forward(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
-    ) -> tuple[Any, Tensor, float]:
-        """Return a network's output for a batch, the losses of its sequences, `(batch,)`, and the
-        sum of the losses."""
-        with self.autocast(), errors_as_config_fault("arch", model, f"a network that {self.task}"):
-            output = self.forward_batch(model, batch, state)
-        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
-            losses = self.loss(output, batch)
-        return output, losses, losses.detach().cpu().double().sum().item()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
@@ -617,14 +601,14 @@ class BaseTrainer(ABC):
         """A block in which all networks are in evaluation mode, also those that `keep` has got;
         yield the network to evaluate with. After it, modes and buffers are as before."""
         model = self.evaluated_model
-        with evaluating([*self._modules(), model]):
+        with evaluating([*self.state.modules, model]):
             yield model
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """A block in which all networks are in evaluation mode, and after which no part of a
         checkpoint has changed, as a save changes nothing."""
-        parts = self.run_checkpoints.stateful.values()
+        parts = self.state.kept.values()
         others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
         with self.evaluating(), states_kept(others):
             yield
@@ -644,7 +628,13 @@ class BaseTrainer(ABC):
         metrics: Sequence[BaseMetric] = (),
     ) -> Sums:
         """Return the sums over some batches, and add the batches to metrics; see `evaluate`."""
-        return evaluate(partial(self._forward, model), self.loss, batches, metrics)
+
+        def forward(batch: Batch) -> Any:
+            works = f"a network that {self.task}"
+            with self.autocast(), errors_as_config_fault("arch", model, works):
+                return self.forward_batch(model, batch, None)
+
+        return evaluate(forward, batches, metrics, self.loss)
 
     def _sums_before_save(self, batches: Iterable[Batch | None]) -> Sums:
         """Return the sums of the present network over some batches; see `unchanged`."""

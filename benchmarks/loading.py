@@ -25,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources.preparing import ShardSource, prepared
 from data_loader.sources.shards import Shards

@@ -10,8 +10,8 @@ from typing import Any
 
 import data_loader
 import model
+from base.config.plan import Override
 from base.config.user_code import errors_as_config_fault
-from base.config.values import Override
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options, options, search_options
 from commands.shared.network_options import Networks
@@ -166,11 +166,13 @@ def score_user_metrics(
         valid_loader=loader,
         run=RunFolder.of(network.path) or RunFolder(config.name),  # Nothing is written there.
         device=network.device,
+        facts=data.facts(network.model.extras),
         checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)
-    states = load_checkpoint(network.path).get("training", {}).get("parts", {})
-    for name, part in trainer.run_checkpoints.stateful.items():
+    training = load_checkpoint(network.path).get("training", {})
+    states = training.get("run", training).get("parts", {})  # Older networks have them outside.
+    for name, part in trainer.state.kept.items():
         if states.get(name):
             with errors_as_config_fault(name, part, "one that takes its saved state"):
                 part.load_state_dict(states[name])

@@ -1,8 +1,8 @@
-"""Makes the batches of samples that a network takes: augmented, encoded and padded."""
+"""Makes the batches of samples that a network takes: preprocessed, augmented, encoded, padded."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,18 +10,21 @@ import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
+from base import distributed
 from base.base_data_loader import Batch, features_of, padded
-from base.base_dataset import Loaded
+from base.base_dataset import is_pen
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
-from data_loader.checking import fault_of
+from data_loader.sources.preparing import cached
 from ink.alphabet import Alphabet
 from ink.drawing.pictures import ink_picture, likely_columns
+from ink.formats.parsed import Parsed
 from ink.normalisation import Normalisation
 from ink.sample import Sample
 from utils.checks import DataError
 
+BLOCK_SAMPLES = 10_000  # samples that are preprocessed and written together (assumed)
 _AUGMENTATION_KEY = 1  # last number of a seed; base_data_loader has another for its seeds
 
 Features = Callable[..., np.ndarray]
@@ -32,8 +35,6 @@ Features = Callable[..., np.ndarray]
 class BatchDataset(Dataset):
     """Makes a batch of the samples of a list of keys `(data_pass, index)`, see `KeySampler`."""
 
-    loaded: Loaded
-    """The dataset that has the samples."""
     samples: Samples
     hands: np.ndarray
     """The number of the hand of each sample, `(samples,)` int32; -1 for an unknown hand."""
@@ -183,3 +184,53 @@ class BatchDataset(Dataset):
                 if self._has_user_class and (fault := fault_of(ink, missing, stage)):
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing
+
+
+def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
+    """Return samples after deterministic transforms, in order; samples in files become shards."""
+    result = Samples()
+    for of_store in filter(len, samples.by_store):
+
+        def make(places: range, of_store: Samples = of_store) -> Iterator[Parsed]:
+            for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
+                yield Parsed([preprocessed(of_store[place], transforms)])
+
+        places = range(len(of_store))
+        blocks = [(places[n : n + BLOCK_SAMPLES],) for n in places[::BLOCK_SAMPLES]]
+        result += cached("preprocessed", transforms, [of_store], make, blocks=blocks)[0]
+    return result
+
+
+def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
+    """Return a sample whose ink went through deterministic transforms.
+
+    Raises:
+        DataError: if a transform leaves fewer than two points, or a number that is not finite.
+    """
+    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
+    for transform in transforms:
+        ink, missing = transform(ink, missing, np.random.default_rng(0))
+        finite = np.isfinite(ink).all()
+        if len(ink) < 2 or not finite:
+            few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
+            raise DataError(
+                f"{sample.name}: {type(transform).__name__} leaves "
+                f"{few if finite else 'points that are not finite'}; change "
+                "the preprocessing, or leave this sample out"
+            )
+        if user_modules.is_any_from_user(transform) and (fault := fault_of(ink, missing, "ink")):
+            cause = f"{type(transform).__name__}, of the preprocessing,"
+            raise DataError(f"{sample.name}: {cause} {fault}")
+    return replace(sample, ink=ink, missing=missing)
+
+
+def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
+    """Return the fault of the result of a transform that acts on `stage`; "" if it has none."""
+    is_ink = stage == "ink"
+    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
+        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
+    if ink.dtype != np.float32 or missing.dtype != np.uint8:
+        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
+    if is_ink and not is_pen(ink[:, 2]):
+        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
+    return "" if np.isfinite(ink).all() else "makes points that are not finite"

@@ -9,30 +9,21 @@ from typing import Annotated, Any
 import numpy as np
 
 from base.base_data_loader import BaseDataLoader, BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded, load_checked
 from base.base_transform import BaseTransform
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
-from data_loader.batch_dataset import BatchDataset, Features
+from data_loader.batch_dataset import BatchDataset, Features, preprocessed_samples
 from data_loader.bucket_batch_sampler import BucketBatchSampler
-from data_loader.checking import check_alphabet, load_checked
-from data_loader.preprocessing import preprocessed_samples
 from data_loader.recipe import Recipe, SourceNames, Sources
-from data_loader.sources.source import listed_lines, listed_names
-from data_loader.sources.splits import choose_subset
+from data_loader.sources.source import choose_subset, listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
 from ink.normalisation import Normalisation
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
 
 log = logging.getLogger(__name__)
-
-SAMPLER_ARGUMENTS = (
-    *("seed", "lengths", "batch_size", "bucket", "shuffle", "batch_points", "window", "shards"),
-    "hands",
-)
-"""The arguments that are supplied to a user's sampler of training batches."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -234,6 +225,11 @@ class Data:
         fitted = self.loaded.fitted.items()
         return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
 
+    def facts(self, extras: Mapping[str, tuple[int, ...]]) -> Facts:
+        """Return the facts that a network with these extras, its trainer and its checkpoints are
+        given."""
+        return Facts(self.normalisation, self.alphabet, extras, self.loaded)
+
     def samples(self, split: str) -> Samples:
         """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
 
@@ -306,7 +302,6 @@ class Data:
         # If the used samples are in files, `samples` are as well.
         hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
         return BatchDataset(
-            self.loaded,
             samples,
             hands,
             features,
@@ -341,3 +336,41 @@ def _fit_normalisation(samples: Samples) -> Normalisation:
         "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
     )
     return Normalisation.from_dict(values)
+
+
+def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
+    """Raise a DataError if `alphabet` lacks characters of the samples' texts.
+
+    The message lists each character with its code point, its count and the first sample that
+    contains it, and ends with `remedy`.
+    """
+    counts, lacking = loaded.character_counts(), []
+    for character in reversed(alphabet.unknown("".join(counts))):
+        pairs = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
+        first = next(name for name, text in pairs if character in nfc(text))
+        lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
+    if lacking:
+        raise DataError(
+            f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
+            f"these samples out, or {remedy}"
+        )
+
+
+def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
+    """Raise a DataError if a sample has no text; `network` names the network in the message."""
+    for split, loader in (("train", train), ("valid", valid)):
+        samples = loader.dataset.samples if loader else Samples()
+        count, first = samples.cached("unlabelled", partial(_unlabelled, samples))
+        if count:
+            raise DataError(
+                f"{count:,} of {len(samples):,} samples of the split {split!r} have "
+                f"no text, {first} first: {network} cannot learn from "
+                "them; leave them out of the dataset"
+            )
+
+
+def _unlabelled(samples: Samples) -> tuple[int, str]:
+    """Return the number of samples without a text, and the first one's name."""
+    pairs = zip(samples.strings("name"), samples.strings("text"), strict=True)
+    names = [name for name, text in pairs if not text.strip()]
+    return len(names), names[0] if names else ""

@@ -13,14 +13,14 @@ import numpy as np
 from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Samples, Store
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.fetching import digest_of_file
-from data_loader.sources.keys import code_of
+from data_loader.sources.preparing import code_of
 from ink import guard
 from ink.formats.arrays import read_arrays
 from ink.formats.faults import Fault
 from ink.measures import NUM_HAND_LINES, strokes_per_character
 from ink.sample import Sample
 from utils.checks import DataError, Range, Seed, first_line
+from utils.files import digest_of_file
 
 CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
 """Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""

@@ -3,19 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from inspect import Parameter
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, load_checked
 from base.base_transform import BaseTransform
-from base.config.binder import Signature
-from base.data.preparation import Preparing
 from base.data.samples import Samples
-from data_loader.checking import load_checked
 from data_loader.scaling import scaled, typical_height
-from data_loader.sources.derived import make_derived
+from data_loader.sources.preparing import cached
 from ink.formats.parsed import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of
 
@@ -31,13 +27,16 @@ class Source(BaseDataset):
         dataset: the dataset.
         like: the source to whose x-height and quantisation grid the lines are scaled; None does not
             scale them. Scaled lines have no writer, and "added/" before their names.
-        ancestors: the sources from which the dataset is derived, also indirectly.
     """
 
     dataset: BaseDataset
+    _: KW_ONLY
     like: BaseDataset | None = None
-    ancestors: Sequence["Source"] = ()
     _cached: dict[str, Loaded] | None = field(default=None, init=False)  # by split
+
+    def __post_init__(self) -> None:
+        # The sources from which the dataset is derived, also indirectly.
+        self.ancestors = [*_sources_in([self.like, self.dataset])]
 
     def __str__(self) -> str:
         return str(self.dataset)
@@ -77,11 +76,12 @@ class Source(BaseDataset):
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
         grid, parents = main.quantisation_step, [*loaded.samples.values()]
-        scaled_lines, counts = make_derived(
-            self.dataset,
+        scaled_lines, counts = cached(
+            type(self.dataset).__name__,
+            [self.dataset],
             parents,
-            ["like", factor, grid],
             lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
+            depends=["like", factor, grid],
         )
         samples = loaded.derived(scaled_lines, counts)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
@@ -89,29 +89,17 @@ class Source(BaseDataset):
 
 
 def _sources_in(value: Any) -> Iterator[Source]:
-    """Yield the sources in the arguments of a source, and their ancestors."""
+    """Yield the sources of which a dataset is made, and their ancestors."""
     if isinstance(value, Source):
         yield from (value, *value.ancestors)
+    elif isinstance(value, BaseDataset):
+        yield from _sources_in(vars(value))
     elif isinstance(value, list | tuple | dict):
         for element in value.values() if isinstance(value, dict) else value:
             yield from _sources_in(element)
 
 
-def as_source(cls: type, signature: Signature) -> Signature:
-    """Hook of the binder: return a signature that makes a `Source`, and has an argument `like`."""
-    if not issubclass(cls, BaseDataset):
-        return signature
-
-    def construct(*origin: Any, like: BaseDataset | None = None, **args: Any) -> Source:
-        dataset = signature.construct(*origin, **args)
-        return Source(dataset, like, [*_sources_in([like, args])])
-
-    like = Parameter("like", Parameter.KEYWORD_ONLY, default=None, annotation=BaseDataset | None)
-    arguments = {**signature.arguments, "like": like}
-    return replace(signature, arguments=arguments, construct=construct)
-
-
-Sources = Annotated[dict[str, BaseDataset | None], as_source]
+Sources = Annotated[dict[str, BaseDataset | None], Source]
 """The annotation of sources by name; null leaves out one of a config's base."""
 
 
@@ -290,9 +278,10 @@ class ExtendedDataset(BaseDataset):
         depends: Sequence[object] = (),
     ) -> Loaded:
         """Return `main` with the derived training lines that `read` yields, and with their summary,
-        the only note of `read`; see `make_derived`."""
+        the only note of `read`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        lines, (summary,) = make_derived(self, parents, depends, read)
+        kind = type(self).__name__
+        lines, (summary,) = cached(kind, [self], parents, read, depends=depends)
         return with_lines(main, lines, summary)
 
 

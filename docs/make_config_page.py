@@ -15,8 +15,8 @@ from typing import get_args
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import torch_parts
-from base.config.binder import chosen_class, owners
-from parse_config import BLOCKS, choices, config_binder
+from base.config.binder import owners
+from parse_config import BLOCKS, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
 MARK = "<!-- made by docs/make_config_page.py -->\n"
@@ -31,7 +31,7 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each argument of `cls` that a config may set."""
     binder, descriptions, table = config_binder(), meanings(cls), []
-    for name, argument in binder.signature(cls).arguments.items():
+    for name, argument in binder.registry.signature(cls).arguments.items():
         default = "required"
         if argument.default is not argument.empty:
             default = f"`{json.dumps(argument.default)}`"
@@ -76,11 +76,12 @@ def tables(classes: list[type]) -> str:
 
 def filled(page: str) -> str:
     """Return the text of the page with new summaries and tables in each section."""
+    registry = config_binder().registry
     head, *sections = page.split("\n## ")
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        named = (chosen_class(choice, name) for name, choice in choices(base).items())
+        named = (registry.chosen(base, name) for name in registry.choices(base))
         classes = [cls for cls in named if cls not in torch_parts.SIGNATURES]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:

@@ -214,7 +214,7 @@ WAY = (
     (1.9, 4, "SourceDataset", "parsed once, cached,\ndivided into splits"),
     (2.9, 5, "KeySampler", "which samples,\nin which order"),
     (3.9, 4, "BatchDataset", "augmented, normalised,\npadded: a Batch"),
-    (4.9, 5, "BatchStream", "to the device;\nkeeps its position"),
+    (4.9, 5, "BatchStream", "to the device, by\nposition, or in chunks"),
     (5.6, 2, "forward_batch", "what the network sees"),
     (6.6, 3, "SynthesisNetwork", "a window over the text,\na Mixture for each point"),
     (8.6, 3, "NegativeLogLikelihood", "nats of each sequence,\nwithout its padding"),

@@ -13,7 +13,7 @@ import torch
 import model
 from base.base_model import BaseModel
 from base.config import user_modules
-from base.config.binder import Binder, faults
+from base.config.binder import Binder, Registry, faults
 from base.run.checkpoint import (
     Checkpoint,
     check_weights,
@@ -30,8 +30,6 @@ from model.trained_network import TrainedNetwork
 from model.writer import Writer
 from utils.checks import CheckpointError, ConfigFault, DataError, UserError
 
-NETWORK_ARGUMENTS = {BaseModel: ("normalisation", "alphabet", "extras")}
-"""The arguments of a network that the program supplies to its constructor."""
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
 HUB_FILE = "model.safetensors"
@@ -109,14 +107,6 @@ def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) ->
     return kind(network.to(device).eval(), path, device, record)
 
 
-def network_classes() -> dict[str, type[BaseModel]]:
-    """Return, by name, the network classes of the project and of the user's modules."""
-    # Without functions: `getattr` would import their modules, one of which needs matplotlib.
-    classes = [getattr(model, name) for name in model.__all__ if name[0].isupper()]
-    classes += user_modules.classes()
-    return {cls.__name__: cls for cls in classes if issubclass(cls, BaseModel)}
-
-
 def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     """Build the network of a checkpoint, with initial weights.
 
@@ -124,8 +114,7 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
-    binder = Binder(lambda base: network_classes() if base is BaseModel else {}, NETWORK_ARGUMENTS)
-    part = binder.bind(BaseModel, checkpoint["config"].get("arch"), "arch")
+    part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
     for fault in faults(part):
         raise fault
     supplied = network_arguments(checkpoint)

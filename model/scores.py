@@ -4,9 +4,9 @@ Log-loss depends on the unit of the offsets, see `Normalisation.log_loss_offset`
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
+from base.step import evaluation
 from ink.sample import Sample
-from model.generation.generators import GenerationNetwork, masked_output
+from model.generation.generators import GenerationNetwork, Output, masked_output
 from model.generation.metrics import SSE
 from model.generation.mixture import Mixture, cross_entropy
 from model.generation.regression import PointEstimate
@@ -37,9 +38,89 @@ UNITS = {
     "sse_jumps": "per point after a pen lift",
 }
 """Units of the scores that `evaluate` returns, by name."""
+SUMMANDS = ("nats", "dequantised", "squared_error", "pen", "end")
+"""The names of what is summed over all points; a network has some of these."""
 
 
-@torch.inference_mode()
+class PointScores(SSE):
+    """The scores that `evaluate` returns; see there for the arguments."""
+
+    sums: ClassVar[tuple[str, ...]] = (*SSE.sums, "_summands", "num_sequences", "num_points")
+
+    def __init__(
+        self,
+        model: GenerationNetwork,
+        canonical: tuple[float, float] | None = None,
+        quantisation_step: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.model, self.quantisation_step, self.seed = model, quantisation_step, seed
+        std = np.array(model.normalisation.std)
+        self.unit = std if canonical is None else np.array(canonical)
+        self.scale = torch.tensor(std / self.unit, dtype=torch.float32)
+        self._step = None
+        if quantisation_step is not None:
+            self._step = torch.tensor(quantisation_step / std)
+
+    def reset(self) -> None:
+        """Forget everything added so far."""
+        super().reset()
+        self._summands = torch.zeros(len(SUMMANDS), dtype=torch.float64)
+        self.num_sequences = self.num_points = 0
+
+    @torch.no_grad()
+    def update(self, output: Output, batch: Batch) -> None:
+        """Add one batch."""
+        super().update(output, batch)
+        self.num_sequences += len(batch)
+        self.num_points += batch.points
+        noise = None
+        if self._step is not None:
+            noise = (_noise(batch, self.seed) * self._step).float().to(batch.inputs.device)
+        values = _point_scores(output.prediction, batch.targets, noise)
+        if self.model.end_of_sequence:
+            logits = output.prediction.sequence_logits
+            values["end"] = cross_entropy(logits, batch.targets[..., 3])
+        for name, nats in values.items():
+            total = nats.masked_fill(~batch.mask, 0.0).cpu().double().sum()
+            self._summands[SUMMANDS.index(name)] += total
+
+    def compute(self) -> dict[str, float]:
+        """Return the scores that the network has, by name; nan for one that the data have not."""
+        sums = dict(zip(SUMMANDS, self._summands.tolist(), strict=True))
+        num_sequences, num_points = self.num_sequences, self.num_points
+        scores: dict[str, float] = {"sequences": num_sequences, "points": num_points}
+        if self.model.has_density:
+            scores |= self._log_losses(sums)
+        else:
+            scores["squared_error"] = sums["squared_error"] / num_sequences
+            scores["squared_error_per_point"] = sums["squared_error"] / num_points
+            scores["pen_cross_entropy"] = sums["pen"] / num_points
+        scores |= super().compute()
+        if self.model.end_of_sequence:
+            scores["end_cross_entropy"] = sums["end"] / num_sequences
+        return scores
+
+    def _log_losses(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Return the log-losses by name, of the sums of `_point_scores` over all points."""
+        num_sequences, num_points = self.num_sequences, self.num_points
+        # The nats by which the scores' unit differs from normalised units.
+        unit_nats = num_points * self.model.normalisation.log_loss_offset(tuple(self.unit))
+        nats, dequantised, bits = sums["nats"] + unit_nats, math.nan, math.nan
+        if self.quantisation_step is not None:
+            dequantised_nats = sums["dequantised"] + unit_nats
+            dequantised = dequantised_nats / num_sequences
+            step_nats = float(np.log(self.unit / self.quantisation_step).sum())  # of a point
+            bits = (step_nats + dequantised_nats / num_points) / math.log(2)
+        return {
+            "log_loss": nats / num_sequences,
+            "log_loss_per_point": nats / num_points,
+            "log_loss_dequantised": dequantised,
+            "bits_per_point": bits,
+        }
+
+
 def evaluate(
     model: GenerationNetwork,
     loader: BaseDataLoader,
@@ -74,43 +155,18 @@ def evaluate(
         UserError: if there is no sequence.
     """
     device = next(model.parameters()).device
-    std = np.array(model.normalisation.std)
-    unit = std if canonical is None else np.array(canonical)
-    scale = torch.tensor(std / unit, dtype=torch.float32, device=device)
-    step = None if quantisation_step is None else torch.tensor(quantisation_step / std)
-    sse, sums, num_sequences, num_points = SSE(), Counter(), 0, 0
-    for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
-        batch = batch.to(device)
+    scores = PointScores(model, canonical, quantisation_step, seed)
+
+    def forward(batch: Batch) -> Output:
         inputs = batch.inputs, batch.text, batch.text_lengths, model.begin(batch)
-        output = masked_output(model, batch.mask, *inputs)
-        sse.update(output, batch, scale)
-        num_sequences += len(batch.lengths)
-        num_points += batch.points
-        noise = None if step is None else (_noise(batch, seed) * step).float().to(device)
-        values = _point_scores(output.prediction, batch.targets, noise)
-        if model.end_of_sequence:
-            logits = output.prediction.sequence_logits
-            values["end"] = cross_entropy(logits, batch.targets[..., 3])
-        for name, nats in values.items():
-            sums[name] += nats.masked_fill(~batch.mask, 0.0).cpu().double().sum().item()
-    if not num_points:
+        return masked_output(model, batch.mask, *inputs)
+
+    bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None)
+    evaluation.evaluate(forward, (batch.to(device) for batch in bar), [scores])
+    if not scores.num_points:
         raise UserError("nothing to evaluate: the split is empty")
-    scores: dict[str, float | int | None] = {"sequences": num_sequences, "points": num_points}
-    unit_nats = num_points * model.normalisation.log_loss_offset(tuple(unit))
-    step_nats = None if step is None else float(np.log(unit / quantisation_step).sum())
-    if model.has_density:
-        scores |= _log_losses(sums, num_sequences, num_points, unit_nats, step_nats)
-    else:
-        scores["squared_error"] = sums["squared_error"] / num_sequences
-        scores["squared_error_per_point"] = sums["squared_error"] / num_points
-        scores["pen_cross_entropy"] = sums["pen"] / num_points
-    scores |= sse.compute()
-    if model.end_of_sequence:
-        scores["end_cross_entropy"] = sums["end"] / num_sequences
-    return {
-        name: None if value is None or not math.isfinite(value) else value
-        for name, value in scores.items()
-    }
+    values = scores.compute().items()
+    return {name: value if math.isfinite(value) else None for name, value in values}
 
 
 def read_split(
@@ -164,33 +220,6 @@ def _point_scores(
         noisy_points = torch.cat((points[..., :2] + noise, points[..., 2:]), -1)
         nats["dequantised"] = -prediction.log_prob(noisy_points)
     return nats
-
-
-def _log_losses(
-    sums: Mapping[str, float],
-    num_sequences: int,
-    num_points: int,
-    unit_nats: float,
-    step_nats: float | None,
-) -> dict[str, float | None]:
-    """Return the log-losses of a split by name.
-
-    Args:
-        sums: sums of `_point_scores` over all points.
-        unit_nats: nats to add to a sum to go from normalised units to the scores' unit.
-        step_nats: nats to add to a point to go on to the quantisation step; None without a step.
-    """
-    nats, dequantised, bits = sums["nats"] + unit_nats, None, None
-    if step_nats is not None:
-        dequantised_nats = sums["dequantised"] + unit_nats
-        dequantised = dequantised_nats / num_sequences
-        bits = (step_nats + dequantised_nats / num_points) / math.log(2)
-    return {
-        "log_loss": nats / num_sequences,
-        "log_loss_per_point": nats / num_points,
-        "log_loss_dequantised": dequantised,
-        "bits_per_point": bits,
-    }
 
 
 def _noise(batch: Batch, seed: int) -> Tensor:

@@ -16,13 +16,13 @@ def main() -> int:
         return experiments.run(sys.argv[1:], scripts=["train"])
     from online_handwriting.commands.train import options
 
-    options.refuse_faults(sys.argv[2:])  # before the slow imports
+    request = options.parsed(sys.argv[2:])  # before the slow imports
     if not opening.has_torch():
         print(f"error: train {program.NEEDS_TORCH}", file=sys.stderr)
         return 2
     from online_handwriting import train
 
-    return train.main(sys.argv[2:])
+    return train.reported(lambda: train.run(request))
 
 
 if __name__ == "__main__":

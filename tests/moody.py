@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation

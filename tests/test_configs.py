@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from base.config.values import Override, read_config
+from base.config.plan import Override, read_config, typed_override
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
-from commands.shared.options import typed_override
 from ink.alphabet import Alphabet
 from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
 from utils.checks import ConfigError

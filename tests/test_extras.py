@@ -67,7 +67,7 @@ def test_a_run_that_is_stopped_in_the_middle_of_its_sequences_ends_as_if_it_was_
     """Each epoch ends within a batch, whose sequences go on with what they were told."""
     assert train.main([*MODULE, "-c", "c.json", "--run-id", "halves", "--epochs", "1"]) == 0
     halfway = load_checkpoint(run("halves") / "checkpoint-epoch1.pth")
-    (state,) = halfway["training"]["stream"]["states"]
+    (state,) = halfway["training"]["run"]["carried"]
     assert state["told"].shape[1:] == (4,) and len(state["told"].unique(dim=0)) > 1
     assert train.main([*MODULE, "-r", str(run("halves")), "--epochs", "2"]) == 0
     whole, halves = (

@@ -14,9 +14,8 @@ import model
 from base.base_data_loader import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
-from base.config.plan import Plan
+from base.config.plan import Plan, parse_override
 from base.config.torch_parts import with_groups
-from commands.shared.options import parse_override
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork
 from model.generation.loss import NegativeLogLikelihood

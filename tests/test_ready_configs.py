@@ -15,14 +15,14 @@ import torch
 
 import train
 from base.base_trainer import BaseTrainer
-from base.config.values import read_config
+from base.config.plan import read_config
 from base.run.checkpoint import load_checkpoint
 from ink.geometry import from_strokes
 from logger.metrics_csv import read_rows
 from model import load
 from model.reader import Reader
 from model.writer import Writer
-from parse_config import choices, config_binder
+from parse_config import config_binder
 from tests import small_sources
 
 pytestmark = pytest.mark.slow
@@ -52,8 +52,9 @@ def smaller(path: Path) -> list[str]:
     options |= {f"arch.args.{name}": 8 for name in SIZES if name in (*arch, "hidden_size")}
     few = {"epochs": 2, "samples": 1, "steps_per_epoch": 2}
     few |= {"truncate": 60} if trainer.get("truncate") is not None else {}
-    cls = choices(BaseTrainer)[config["trainer"]["type"]]
-    if "sample_steps" in config_binder().signature(cls).arguments:
+    registry = config_binder().registry
+    cls = registry.choices(BaseTrainer)[config["trainer"]["type"]]
+    if "sample_steps" in registry.signature(cls).arguments:
         few["sample_steps"] = STEPS
     options |= {f"trainer.args.{name}": value for name, value in few.items()}
     return [word for key, value in options.items() for word in ("-o", f"{key}={json.dumps(value)}")]

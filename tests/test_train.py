@@ -300,7 +300,7 @@ def test_a_run_is_resumed_from_the_newest_checkpoint_whose_state_fits(workplace,
     whole = load_checkpoint(paths[0])
     for path in paths[:2]:
         content = load_checkpoint(path)
-        content["training"]["run_state"]["metric_sums"][0]["_sums"] = torch.zeros(3)
+        content["training"]["run"]["metric_sums"][0]["_sums"] = torch.zeros(3)
         torch.save(content, path)
     assert "epoch2.pth: its training state does not fit" in refused(capsys, "-r", str(paths[0]))
     assert run("-r", str(MODELS / "a")) == 0
@@ -313,13 +313,18 @@ def test_a_run_is_resumed_from_the_newest_checkpoint_whose_state_fits(workplace,
 
 
 def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(workplace, capsys):
+    """Also from a run of another version, which cannot go on."""
     assert run("-c", "config.json", "--run-id", "a") == 0
     other = changed(CONFIG, {"data_loader.args.dataset.args.seed": 9})
     Path("other.json").write_text(json.dumps(other))
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
     paths = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"]
-    save_checkpoint(paths[0], load_checkpoint(paths[0]) | {"licence": RESEARCH})
+    older = load_checkpoint(paths[0]) | {"licence": RESEARCH}
+    older["training"]["format"] -= 1
+    save_checkpoint(paths[0], older)
+    message = "epoch2.pth: contains no training state of this version, and cannot be resumed"
+    assert message in refused(capsys, "-r", str(MODELS / "a"))
     assert run(*words, "--run-id", "b") == 0
     assert same(*paths)
     first, tuned = map(load_checkpoint, paths)
@@ -372,15 +377,15 @@ def test_runs_of_a_sweep_are_called_like_their_values():
 
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, capsys):
     words = ["-c", "config.json", "--sweep", "optimizer.args.lr=0.003,0.01"]
-    step = BaseTrainer._train_step
+    step = BaseTrainer.step
 
-    def interrupted(trainer):
+    def interrupted(trainer, chunks):
         if trainer.progress.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(trainer)
+        return step(trainer, chunks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaseTrainer, "_train_step", interrupted)
+        patch.setattr(BaseTrainer, "step", interrupted)
         assert run(*words) == 128 + signal.SIGINT
     assert [path.name for path in MODELS.iterdir()] == ["lr-0.003"]
     assert run(*words) == 0
@@ -388,7 +393,7 @@ def test_a_sweep_that_was_stopped_goes_on_where_it_was(workplace, monkeypatch, c
         assert run("-c", "config.json", "--lr", lr, "--run-id", lr) == 0
         assert same(*(MODELS / run_id / "checkpoint-epoch2.pth" for run_id in (lr, f"lr-{lr}")))
     capsys.readouterr()
-    monkeypatch.setattr(BaseTrainer, "_train_step", None)
+    monkeypatch.setattr(BaseTrainer, "step", None)
     assert run(*words) == 0
     assert re.findall(r"tiny/lr-(\S+) is finished", capsys.readouterr().out) == ["0.003", "0.01"]
 

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_trainer import BaseTrainer
-from base.data.extras import stacked
+from base.data.samples import stacked
 from base.run.digest import tensors_in
 from base.run.run_state import Sums
-from data_loader.checking import check_texts
-from ink.normalisation import Normalisation
+from base.run.training_parts import TrainingParts, TrainingSettings
+from data_loader.data_loaders import check_texts
 from ink.sample import Sample
 from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from model.generation.generators import Output, masked_output
@@ -36,7 +36,7 @@ class GenerationTrainer(BaseTrainer):
     `valid_log_loss_canonical`: the log-loss of offsets in the canonical unit.
 
     Args:
-        monitor: see `BaseTrainer`, also for the arguments not listed here.
+        monitor: see `TrainingSettings`, also for the arguments not listed here.
         samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
         sample_text: the texts of these lines, in turn; null takes texts of the validation split.
         sample_steps: limit on the steps of a line; null takes the sampler's limit.
@@ -51,15 +51,16 @@ class GenerationTrainer(BaseTrainer):
 
     def __init__(
         self,
-        *supplied: Any,
+        parts: TrainingParts,
+        *,
         monitor: str | None = "min valid_log_loss",
         samples: Annotated[int, Range(0, 64)] = 4,
         sample_text: list[str] | None = None,
         sample_steps: Annotated[int, Range(1, 100_000)] | None = None,
         sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5,
-        **options: Any,
+        **settings: Annotated[Any, TrainingSettings],
     ) -> None:
-        super().__init__(*supplied, monitor=monitor, **options)
+        super().__init__(parts, monitor=monitor, **settings)
         self.samples, self.sample_text = samples, sample_text
         self.sample_steps, self.sample_bias = sample_steps, sample_bias
 
@@ -99,12 +100,11 @@ class GenerationTrainer(BaseTrainer):
     def extra_metrics(self, values: dict[str, float], sums: Sums) -> dict[str, float]:
         """Return the log-loss of a validation in the dataset's reference unit (`Loaded.canonical`),
         if the dataset has one."""
-        canonical = self.header["dataset"]["canonical"]
+        canonical = self.facts.loaded.canonical
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        normalisation = Normalisation.from_dict(self.header["normalisation"])
-        offset, name = normalisation.log_loss_offset(canonical), self.loss.name
+        offset, name = self.facts.normalisation.log_loss_offset(canonical), self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
     def _check_parts(self, batch: Batch, output: Output) -> None:

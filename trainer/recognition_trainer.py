@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
-from data_loader.checking import check_texts
+from base.run.training_parts import TrainingParts, TrainingSettings
+from data_loader.data_loaders import check_texts
 from model.drawing.plots import lines_figure, map_figure, to_pixels, write_png
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss
@@ -29,7 +30,7 @@ class RecognitionTrainer(BaseTrainer):
     error rates over the whole split. The validation loss is computed with full teacher forcing.
 
     Args:
-        monitor: see `BaseTrainer`, also for the arguments not listed here.
+        monitor: see `TrainingSettings`, also for the arguments not listed here.
         teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training, in
             the first and in the last epoch; linear in between. The other inputs are the decoder's
             predictions (scheduled sampling: Bengio et al. 2015).
@@ -44,13 +45,14 @@ class RecognitionTrainer(BaseTrainer):
 
     def __init__(
         self,
-        *supplied: Any,  # what the program supplies to a base, see `base.config`
+        parts: TrainingParts,
+        *,
         monitor: str | None = "min valid_cer",
         teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0),
         samples: Annotated[int, Range(0, 64)] = 4,
-        **options: Any,
+        **settings: Annotated[Any, TrainingSettings],
     ) -> None:
-        super().__init__(*supplied, monitor=monitor, **options)
+        super().__init__(parts, monitor=monitor, **settings)
         self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
 
     @classmethod

@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,7 +56,7 @@ def user_cache() -> Path:
         return Path(os.devnull, "online-handwriting")
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file named by a user, for reading.
 
     Raises:
@@ -324,3 +325,16 @@ def _safe_name(part: str, safe: str) -> str:
     if cut == os.fsencode(part):
         return part
     return f"{cut.decode(errors='ignore')} {hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}"
+
+
+def content_digest(file: Path) -> str:
+    """Return a digest of a file's content; raises an OSError."""
+    with open_file(file) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of_file(file: Path) -> str | None:
+    """Return a digest of a file's content; None if it cannot be read."""
+    with suppress(OSError):
+        return content_digest(file)
+    return None

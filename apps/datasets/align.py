@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from apps.datasets.inner_datasets import dataset_within
-from base.data.extras import stacked
+from base.data.samples import stacked
 from commands.shared import network_options, options
 from commands.shared.scripts import main
 from data_loader import ComposedDataset

@@ -70,7 +70,7 @@ class _HandTrainer(BaseTrainer):
 
     @property
     def lines(self) -> HandLines:
-        return self.train_loader.dataset.loaded
+        return self.facts.loaded
 
     def check(self) -> None:
         super().check()

@@ -49,7 +49,7 @@ MAX_SECOND_DOUBT_OF_NUMBER = 0.4  # the same limit for a word with a digit (meas
 LONG_WORD = 8
 """Length of a word, in characters, beyond which the limits of doubt up to which a word is accepted
 grow with the length (assumed: a web address is doubted at each character)."""
-LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|")
+LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
 BARE_I_READINGS = ("l", "t", "k", "/")

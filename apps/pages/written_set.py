@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from apps.pages.hands import Hand
 from apps.pages.source_text import known_only
-from data_loader.sources.fetching import digest_of_file
 from data_loader.sources.preparing import ShardSource, prepared_in
 from data_loader.sources.shards import Shards
 from ink.alphabet import Alphabet
@@ -24,7 +23,7 @@ from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Line, Sampling, check_lengths
 from model.writer import Writer
 from utils.checks import UserError, listed
-from utils.files import open_file, write_text
+from utils.files import digest_of_file, open_file, write_text
 from utils.licences import UNKNOWN
 
 BLOCK_LINES = 2_000  # which are written again if a process is killed amid them (assumed)

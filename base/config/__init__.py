@@ -1,6 +1,6 @@
 """From the keys of a config to arguments of constructors.
 
-`values` reads the files of a config; `plan` has its bound values; `binder` says which values fit. A
+`plan` reads the files of a config, and has its bound values; `binder` says which values fit. A
 key `args.NAME` sets the keyword-only parameter `NAME` of the block's class, or of a base as long as
 each class before it hands on `**options`. The annotation of `**settings` may name a dataclass, as
 in `Annotated[Any, TrainingSettings]`: then its fields are keys too (`binder.owners`). What stands

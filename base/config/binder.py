@@ -4,10 +4,10 @@ The program supplies a constructor's parameters before `*`; a config may set the
 parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
 of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
 these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
-and `type[...]` of it for one that is made later. `Annotated[dict[str, X], hook]` is for objects
-by name, in which the name of one may stand in the place of a later object; `hook` is applied to
-the signatures of all classes in them. The description of an optimiser may also have `groups`: the
-arguments of some weights, by patterns of their names.
+and `type[...]` of it for one that is made later. `Annotated[dict[str, X], Holder]` is for objects
+by name, in which the name of one may stand in the place of a later object; a class `Holder` holds
+each of them, and its keyword-only arguments stand beside the object's own. The description of an
+optimiser may also have `groups`: the arguments of some weights, by patterns of their names.
 
 Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -111,6 +111,18 @@ def signature_of(cls: type) -> Signature:
         if Parameter.VAR_KEYWORD not in kinds:
             break
     return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
+
+
+def held(signature: Signature, holder: type) -> Signature:
+    """Return the arguments of an object that `holder(object, **options)` holds: those of the
+    object, and the keyword-only ones of `holder`."""
+    of_holder = signature_of(holder).arguments
+
+    def construct(*supplied: Any, **arguments: Any) -> Any:
+        options = {name: arguments.pop(name) for name in of_holder if name in arguments}
+        return holder(signature.construct(*supplied, **arguments), **options)
+
+    return replace(signature, arguments={**signature.arguments, **of_holder}, construct=construct)
 
 
 def parameters_of(cls: type[Any]) -> list[Parameter]:
@@ -267,40 +279,89 @@ def _within(bound: Bound) -> Iterator[Any]:
     yield bound
 
 
-def chosen_class(choice: Choice, name: str) -> type | None:
-    """Return the class `name` of a choice; None if the app that has it is missing."""
-    if not isinstance(choice, str):
-        return choice
-    try:
-        return getattr(import_module(choice), name)
-    except ModuleNotFoundError as error:
-        if choice.startswith(str(error.name)):
-            return None
-        raise
+FROM_PROGRAM = {
+    "BaseDataset": ("origin",),
+    "BaseLoss": ("model",),
+    "BaseMetric": ("model",),
+    "BaseModel": ("normalisation", "alphabet", "extras"),
+    "BaseSampler": (
+        *("seed", "lengths", "batch_size", "bucket", "shuffle", "batch_points", "window"),
+        *("shards", "hands"),
+    ),
+    "BaseTrainer": ("parts",),
+    # torch's schedules take the number of steps of the whole run as `steps`.
+    "LRScheduler": ("optimizer", "steps", "total_steps", "last_epoch"),
+    "Optimizer": ("params",),
+}
+"""By the name of a base class, the arguments that the program supplies to its subclasses."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The classes that a config may name, and their arguments."""
+
+    packages: Sequence[types.ModuleType] = ()
+    """The packages whose exported classes may be named."""
+    apps: Mapping[str, tuple[type, str]] = field(default_factory=dict)
+    """By name, further classes: the base class, and the module, which is imported when a config
+    names the class."""
+    signatures: Mapping[type, Signature] = field(default_factory=dict)
+    """Classes that do not follow the convention, and their arguments."""
+    from_program: Mapping[str, Collection[str]] = field(default_factory=lambda: FROM_PROGRAM)
+
+    def choices(self, base: Annotation) -> dict[str, Choice]:
+        """Return the subclasses of `base` that a config may name, also of the user's modules, by
+        name; {} if it is no class."""
+        if not isinstance(base, type):
+            return {}
+        classes: dict[str, Choice] = {
+            name: module for name, (kind, module) in self.apps.items() if issubclass(kind, base)
+        }
+        # Without functions: their modules would be imported, one of which needs matplotlib.
+        offered = [
+            getattr(package, name)
+            for package in self.packages
+            for name in package.__all__
+            if name[0].isupper()
+        ]
+        for cls in (*offered, *self.signatures, *user_modules.classes()):
+            if not issubclass(cls, base):
+                continue
+            if (other := classes.setdefault(cls.__name__, cls)) is not cls:
+                place = other if isinstance(other, str) else other.__module__
+                problem = f"also has a class {cls.__name__}; rename one of the two"
+                raise UserError(f"{cls.__module__}.py: {place} {problem}")
+        return classes
+
+    def chosen(self, base: Annotation, name: str) -> type | None:
+        """Return the class that a config names; None if the app that has it is missing."""
+        choice = self.choices(base)[name]
+        if not isinstance(choice, str):
+            return choice
+        try:
+            return getattr(import_module(choice), name)
+        except ModuleNotFoundError as error:
+            if choice.startswith(str(error.name)):
+                return None
+            raise
+
+    def signature(self, cls: type) -> Signature:
+        """Return the arguments of a class's constructor."""
+        return self.signatures.get(cls) or signature_of(cls)
 
 
 @dataclass(frozen=True)
 class Binder:
     """Binds plain values to annotations."""
 
-    choices: Callable[[Annotation], Mapping[str, Choice]] = lambda _: {}
-    """Returns, for an annotation, the classes that a config may name, by name; {} if the annotation
-    is not a class."""
-    from_program: Mapping[Annotation, Collection[str]] = field(default_factory=dict)
-    """By base class, the names of the arguments that the program supplies to its subclasses."""
-    signatures: Mapping[type, Signature] = field(default_factory=dict)
-    """The signatures of classes that do not follow the convention."""
-    hook: Callable[[type, Signature], Signature] = lambda cls, signature: signature
-    """Hook applied to the signature of each class before binding; recipes use it to add `like`."""
+    registry: Registry = field(default_factory=Registry)
+    holder: type | None = None
+    """The class that holds the object, if the object has a name."""
     grouped: Collection[type] = ()
     """The base classes whose descriptions may have `groups`."""
     referable: Mapping[str, Any] = field(default_factory=dict)
     """By name, the bound classes of objects whose names may stand in the place of an object, or
     faults."""
-
-    def signature(self, cls: type) -> Signature:
-        """Return the arguments of a class's constructor."""
-        return self.hook(cls, self.signatures.get(cls) or signature_of(cls))
 
     def bind(self, annotation: Annotation, value: Json, key: str) -> Bound:
         """Return the bound value of the plain value at a key; no object is built.
@@ -309,7 +370,7 @@ class Binder:
         |---|---|---|
         | `Any` | any | the value |
         | a union | any | what the first member gives that the value fits |
-        | `Annotated[dict[str, X], hook]` | object of objects | `NamedObjects` |
+        | `Annotated[dict[str, X], Holder]` | object of objects | `NamedObjects` |
         | `dict[str, X]` | object | a dict of bound values |
         | a base class | object with a type | `BoundClass` |
         | `type[X]` of a base class | object with a type | `BoundClass` that is built later |
@@ -338,14 +399,14 @@ class Binder:
     def _bind_mapping(self, annotation: Annotation, value: Config, key: str) -> Bound:
         """Bind an object of JSON: the description of an object, or values by name."""
         origin, members = origin_of(annotation)
-        if origin is Annotated and callable(members[1]):
+        if origin is Annotated and isinstance(members[1], type):
             return self._bind_named_objects(members[0], members[1], value, key)
         if origin is dict:
             return {name: self.bind(members[1], value[name], f"{key}.{name}") for name in value}
         if origin is type:
             bound = self._bind_object(members[0], value, key)
             return replace(bound, is_built_later=True) if isinstance(bound, BoundClass) else bound
-        if self.choices(annotation):
+        if self.registry.choices(annotation):
             return self._bind_object(annotation, value, key)
         return self._misfit(annotation, value, key)
 
@@ -361,7 +422,7 @@ class Binder:
 
     def _bind_plain(self, annotation: Annotation, value: Json, key: str) -> Bound:
         """Bind a value that is neither an object nor a list of JSON."""
-        if isinstance(value, str) and value in self.referable and self.choices(annotation):
+        if isinstance(value, str) and value in self.referable and self.registry.choices(annotation):
             bound_class = self.referable[value]
             if isinstance(bound_class, ConfigFault) or issubclass(bound_class.cls, annotation):
                 return Reference(bound_class)
@@ -386,7 +447,7 @@ class Binder:
         return misfit
 
     def _bind_named_objects(
-        self, annotation: Annotation, hook: Callable[..., Any], value: Config, key: str
+        self, annotation: Annotation, holder: type, value: Config, key: str
     ) -> NamedObjects:
         """Bind an object of objects, or of nulls, by name."""
         bound = NamedObjects()
@@ -396,7 +457,7 @@ class Binder:
             referable |= {
                 other: faults(earlier)[0] for other, earlier in referable.items() if faults(earlier)
             }
-            binder = replace(self, hook=hook, referable=referable)
+            binder = replace(self, holder=holder, referable=referable)
             bound[name] = binder.bind(get_args(annotation)[1], member, f"{key}.{name}")
         return bound
 
@@ -438,7 +499,8 @@ class Binder:
 
     def _bind_class(self, base: type, kind: Json, args: Json, key: str) -> BoundClass | ConfigFault:
         """Bind the arguments of an object of the class `kind`."""
-        classes, from_program = self.choices(base), self.from_program.get(base, ())
+        classes = self.registry.choices(base)
+        from_program = self.registry.from_program.get(base.__name__, ())
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
@@ -446,11 +508,13 @@ class Binder:
                 wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
                 expected = f"{wanted}; that of {own.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
-        cls = chosen_class(classes[kind], kind)
+        cls = self.registry.chosen(base, kind)
         if cls is None:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature = self.signature(cls)
+        signature, inner = self.registry.signature(cls), self
+        if self.holder is not None:
+            signature, inner = held(signature, self.holder), replace(self, holder=None)
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -460,7 +524,9 @@ class Binder:
         arguments = signature.arguments
         required = (name for name in arguments if arguments[name].default is Parameter.empty)
         values = {
-            name: self._bind_argument(signature, name, args.get(name, ABSENT), f"{key}.args.{name}")
+            name: inner._bind_argument(
+                signature, name, args.get(name, ABSENT), f"{key}.args.{name}"
+            )
             for name in dict.fromkeys((*args, *required))
         }
         left_out = {name: arguments[name].default for name in arguments if name not in values}
@@ -482,7 +548,7 @@ class Binder:
     def described(self, annotation: Annotation) -> str:
         """Describe the plain values that fit `annotation`; "" if no plain value fits."""
         origin, members = origin_of(annotation)
-        if origin is Annotated and callable(members[1]):
+        if origin is Annotated and isinstance(members[1], type):
             return self.described(members[0])
         if origin is Annotated:
             return f"{DESCRIPTIONS[members[0]]} {members[1]}"
@@ -500,7 +566,7 @@ class Binder:
             return f"an object, each key a string, each value {self.described(members[1])}"
         if annotation in DESCRIPTIONS:
             return DESCRIPTIONS[annotation]
-        if not self.choices(annotation):
+        if not self.registry.choices(annotation):
             return ""
         names = f", or a name before it: {', '.join(self.referable)}" if self.referable else ""
         return OBJECT_DESCRIPTION + names

@@ -1,23 +1,46 @@
-"""Defines `Plan`: a config whose values are bound to the arguments of constructors."""
+"""Reads the values of a config, and defines `Plan`: the values bound to arguments of constructors.
+
+A file may name another file, its base, and then holds only the differences. The configs that come
+with the project are found by name, such as `conditional`.
+"""
 
 import copy
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from base.config import sources
-from base.config.binder import Annotation, Binder, BoundClass, bound_classes, built, faults
-from base.config.values import Override, merge, set_value
-from utils.checks import ABSENT, ConfigError, ConfigFault, hint, shown
+from base.config.binder import (
+    Annotation,
+    Binder,
+    BoundClass,
+    NamedObjects,
+    Reference,
+    bound_classes,
+    built,
+    faults,
+)
+from utils import strict_json
+from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint, shown
 from utils.files import PLAIN_NAME
+from utils.program import ROOT
 from utils.strict_json import Config, Json, children, differences, nested, without
 
+BASE = "base"
+"""The key of a file's base, a path relative to the file or the name of a config."""
+CONFIGS = ROOT / "configs"
+"""The folder of the configs that come with the project, `NAME.json`."""
+EXAMPLE = "arch.args.hidden_size=64"
+"""An override, for messages."""
 CACHE = "cache"
 """A key that ends in this name sets a folder to write to; the default is beside the data. Only the
 command line may set it, so that an untrusted config cannot choose where the program writes."""
 FOLDERS = ("root", CACHE)
 """The last names of the keys that set folders of data."""
+DATASETS = ("data_loader.args.dataset.", "data_loader.args.sources.")
+"""The beginnings of the keys of datasets."""
 EPOCHS = "trainer.args.epochs"
 """The key of the number of epochs."""
 ADJUSTABLE = {
@@ -28,6 +51,20 @@ ADJUSTABLE = {
 }
 """Keys that may differ when a run is resumed, as no step depends on them. (So may those in
 `FOLDERS`; and `EPOCHS` may grow if the schedule does not depend on it.)"""
+
+
+class Override(NamedTuple):
+    """A value that replaces a value of the config.
+
+    Attributes:
+        option: the command-line option, for messages.
+        key: the dotted key; None for the folder of the main dataset, see `Plan.main_root`.
+        value: the value.
+    """
+
+    option: str
+    key: str | None
+    value: Json
 
 
 @dataclass(frozen=True)
@@ -94,7 +131,7 @@ class Plan:
             is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
             may_grow = key == EPOCHS and new > old
             # When a run begins, a fitted value replaces null in a dataset's arguments.
-            is_fitted = new is None and key.startswith(sources.DATASETS)
+            is_fitted = new is None and key.startswith(DATASETS)
             if is_folder or key in ADJUSTABLE or (may_grow and not epochs_matter_to):
                 overrides.append(Override(self.source, key, new))
             elif not is_fitted:
@@ -153,6 +190,21 @@ class Plan:
                 return override.option
         return ""
 
+    def main_datasets(self) -> Iterator[BoundClass]:
+        """Yield the dataset that is validated on, the first of several, and then each time the
+        dataset that it is made of: its argument `dataset`."""
+        loader = self["data_loader"]
+        if loader is None:
+            return
+        dataset, sources = loader.values.get("dataset"), loader.values.get("sources")
+        if isinstance(sources, NamedObjects) and any(map(_bound_class_at, sources.values())):
+            names = loader.values.get("valid")
+            validated = (sources.get(name) for name in (names if isinstance(names, list) else ()))
+            dataset = next(filter(_bound_class_at, validated), None)
+        while dataset := _bound_class_at(dataset):
+            yield dataset
+            dataset = dataset.values.get("dataset")
+
     def main_root(self) -> str:
         """Return the key of the folder of the main dataset, or of the only dataset from files.
 
@@ -161,9 +213,8 @@ class Plan:
         Raises:
             ConfigFault: if there is no such dataset.
         """
-        main_datasets = sources.main_datasets(self["data_loader"])
         keys = [f"{bound.key}.args.root" for bound in self.bound_classes("root")]
-        main = [f"{bound.key}.args.root" for bound in main_datasets]
+        main = [f"{bound.key}.args.root" for bound in self.main_datasets()]
         if len(candidates := [key for key in main if key in keys] or keys) == 1:
             return candidates[0]
         expected = "--data is not used: the config's dataset is not read from files"
@@ -269,9 +320,142 @@ class Plan:
             raise self.error([fault]) from fault
 
 
+def _bound_class_at(bound: Any) -> BoundClass | None:
+    """Return the bound class at a place, or that whose name stands there; None if there is none."""
+    bound_class = bound.target if isinstance(bound, Reference) else bound
+    return bound_class if isinstance(bound_class, BoundClass) else None
+
+
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and PLAIN_NAME.fullmatch(name) is not None
 
 
 def _without_caches(config: Config) -> Config:
     return without(config, lambda name, _: name == CACHE)
+
+
+# The values of a config.
+
+
+def config_file(path: Path, name: str) -> Path:
+    """Return the file `path`; if it is missing, and `name` is a plain name, that of the project's
+    config of this name.
+
+    Raises:
+        ConfigFault: if there is neither.
+    """
+    if os.path.exists(path) or not PLAIN_NAME.fullmatch(name) or "." in name:
+        return path
+    named = {file.stem: file for file in sorted(CONFIGS.glob("*.json"))}
+    if name not in named:
+        problem = f"no such file, nor a config of the project{hint(name, named)}"
+        raise ConfigFault("", ABSENT, problem)
+    return named[name]
+
+
+def read_config(path: Path) -> tuple[Json, dict[str, str]]:
+    """Return the values of a config, merged from the file at `path` and its base.
+
+    Returns:
+        the values; and, by dotted key, the base that a value is from, "" for the file itself.
+
+    Raises:
+        ConfigError: if a file cannot be read, or is its own base.
+    """
+    try:
+        path = config_file(path, str(path))
+        files = _with_bases(path)
+    except ConfigFault as fault:
+        raise ConfigError(str(path), [fault]) from fault
+    origins: dict[str, str] = {}
+    for file, values in files:
+        origins |= {key: "" if file == path else str(file) for key, _ in nested(values)}
+    config = reduce(merge, (values for _, values in files))
+    return config, {key: origins[key] for key, _ in nested(config)}
+
+
+def _with_bases(path: Path) -> list[tuple[Path, Json]]:
+    """Return a file and its values, and before these its base, whose base is before it."""
+    files = [(path, strict_json.read(path))]
+    while (base := children(files[0][1]).pop(BASE, ABSENT)) is not ABSENT:
+        path, source = files[0][0], str(files[0][0])
+        if not isinstance(base, str):
+            expected = "a config file, relative to this one, or the name of a config"
+            raise ConfigFault(BASE, base, expected, source)
+        file = Path(os.path.normpath(path.parent / base))
+        try:
+            file = config_file(file, base)
+            values = strict_json.read(file)
+        except ConfigFault as fault:
+            raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
+        if file.resolve() in (other.resolve() for other, _ in files):
+            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
+            raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
+        if not isinstance(values, dict):
+            raise ConfigFault(BASE, base, "a file with an object", source)
+        files.insert(0, (file, values))
+    return files
+
+
+def merge(base: Json, values: Json) -> Json:
+    """Return the values of a file and of its base.
+
+    Objects are merged key by key, unless their `type` keys differ; any other value replaces that of
+    the base.
+    """
+    if not isinstance(base, dict) or not isinstance(values, dict):
+        return values
+    if values.get("type", base.get("type")) != base.get("type"):
+        return values
+    return base | {name: merge(base.get(name), value) for name, value in values.items()}
+
+
+def parse_override(text: str) -> Override:
+    """Parse the argument `KEY=VALUE` of an option -o, see `typed_override`.
+
+    Raises:
+        UserError: if the text has no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+    return typed_override("-o", key, value)
+
+
+def typed_override(option: str, key: str, text: str) -> Override:
+    """Return an override with a value as typed, which is JSON, or else a string.
+
+    Raises:
+        ConfigFault: if the text is JSON that is not accepted, such as NaN.
+    """
+    try:
+        return Override(option, key, strict_json.loads(text))
+    except strict_json.NotJSON:
+        return Override(option, key, text)
+    except ConfigFault as fault:
+        raise ConfigFault(key, text, fault.expected) from None
+
+
+def set_value(values: Json, key: str, value: Json) -> None:
+    """Set the value at a dotted key in the values of a config.
+
+    The last name of the key may be new, as for an argument that the config leaves out.
+
+    Raises:
+        ConfigFault: if the config lacks a parent of the key.
+    """
+    *parents, last = key.split(".")
+    holder, parent = values, ""
+    for name in parents:
+        members, parent = children(holder), f"{parent}{name}"
+        if name == "args" and "type" in members:
+            members.setdefault("args", {})
+        if name not in members:
+            raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
+        holder, parent = members[name], f"{parent}."
+    if isinstance(holder, dict):
+        holder[last] = value
+    elif isinstance(holder, list) and last in children(holder):
+        holder[int(last)] = value
+    else:
+        raise ConfigFault(key, ABSENT, f"no such key{hint(last, children(holder))}")

@@ -1,18 +1,18 @@
-"""Defines sequences of samples, each of which is read or made when it is asked for."""
+"""Defines sequences of samples, each of which is read or made when it is asked for, and the extras
+of samples: arrays of fixed shape that networks take."""
 
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NoReturn, overload
 
 import numpy as np
 
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
-from utils.checks import first_line
+from utils.checks import DataError, first_line
 from utils.files import atomic_write, check_regular
 
 
@@ -49,8 +49,8 @@ class Column(np.ndarray):
         return super().__reduce__() if self.path is None else (Column.of, (self.path,))
 
 
-class Store(ABC):
-    """Samples by number; each can be read or made without the others.
+class Store:
+    """Samples by number, in memory. A subclass reads or makes a sample when it is asked for.
 
     A subclass that knows lengths, strings or moments without the samples overrides their methods.
     """
@@ -60,9 +60,12 @@ class Store(ABC):
     folder: Path | None = None
     """The folder of the samples; folders of derived samples are next to it."""
 
-    @abstractmethod
+    def __init__(self, samples: Sequence[Sample] = ()) -> None:
+        self.samples = samples
+
     def sample(self, number: int) -> Sample:
         """Return a sample."""
+        return self.samples[number]
 
     def lengths(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of points of samples, `(samples,)` int."""
@@ -89,22 +92,12 @@ class Store(ABC):
 
     def take(self, numbers: np.ndarray) -> "Samples":
         """Return the samples with these numbers, in the order of the numbers."""
-        return Samples((ShardRange(self, numbers),))
-
-
-class _InMemory(Store):
-    """Samples in memory."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self.samples = samples
-
-    def sample(self, number: int) -> Sample:
-        return self.samples[number]
+        return Samples((SampleRange(self, numbers),))
 
 
 @dataclass(frozen=True, eq=False)
-class ShardRange:
-    """Consecutive samples of `Samples` that are in one store."""
+class SampleRange:
+    """Consecutive samples of `Samples` that are in one store, in memory or in files."""
 
     store: Store
     numbers: np.ndarray
@@ -115,7 +108,7 @@ class ShardRange:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def is_like(self, other: "ShardRange") -> bool:
+    def is_like(self, other: "SampleRange") -> bool:
         """Return whether samples of equal numbers are the same samples."""
         return self.store is other.store and self.suffix == other.suffix
 
@@ -131,7 +124,7 @@ class Samples(Sequence[Sample]):
     Lengths, strings and moments of all samples come from the stores, without making the samples.
     """
 
-    ranges: tuple[ShardRange, ...] = ()
+    ranges: tuple[SampleRange, ...] = ()
 
     @classmethod
     def of(cls, samples: Iterable[Sample]) -> "Samples":
@@ -147,7 +140,7 @@ class Samples(Sequence[Sample]):
             for split, samples in lists.items()
             if not isinstance(samples, Samples)
         }
-        store = _InMemory([*number_of])
+        store = Store([*number_of])
         by_split = {
             split: store.take(np.array(of)) if of else cls() for split, of in numbers.items()
         }
@@ -167,15 +160,15 @@ class Samples(Sequence[Sample]):
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         place = range(len(self))[place]  # may be counted from the end
-        for shard_range in self.ranges:
-            if place < len(shard_range):
-                return shard_range.sample(place)
-            place -= len(shard_range)
+        for sample_range in self.ranges:
+            if place < len(sample_range):
+                return sample_range.sample(place)
+            place -= len(sample_range)
         raise AssertionError("a place within the length is in a range")
 
     def __iter__(self) -> Iterator[Sample]:
-        for shard_range in self.ranges:
-            yield from map(shard_range.sample, range(len(shard_range)))
+        for sample_range in self.ranges:
+            yield from map(sample_range.sample, range(len(sample_range)))
 
     def __add__(self, other: Iterable[Sample]) -> "Samples":
         return Samples((*self.ranges, *Samples.of(other).ranges))
@@ -187,8 +180,8 @@ class Samples(Sequence[Sample]):
         ranges = []
         for run in filter(len, np.split(places, np.flatnonzero(np.diff(range_of)) + 1)):
             number = int(np.searchsorted(starts, run[0], side="right")) - 1
-            shard_range = self.ranges[number]
-            ranges.append(replace(shard_range, numbers=shard_range.numbers[run - starts[number]]))
+            sample_range = self.ranges[number]
+            ranges.append(replace(sample_range, numbers=sample_range.numbers[run - starts[number]]))
         return Samples(tuple(ranges))
 
     def chosen(self, name: str, places: Callable[[], np.ndarray]) -> "Samples":
@@ -198,37 +191,20 @@ class Samples(Sequence[Sample]):
         numbers = self.cached(name, lambda: self.ranges[0].numbers[places()])
         return Samples((replace(self.ranges[0], numbers=numbers),))
 
-    def divided(
-        self, name: str, divide: Callable[[], tuple[Mapping[str, np.ndarray], Any]]
-    ) -> "tuple[dict[str, Samples], Any]":
-        """Return the samples of each split, and notes; both are cached.
-
-        Args:
-            name: a key of all on which the division depends, without the samples.
-            divide: returns the places of each split's samples, and the notes, as values of JSON.
-        """
-        divide = cache(divide)  # It is not called where files have both.
-        splits, notes = self.cached(name, lambda: [[*divide()[0]], divide()[1]])
-        samples = {
-            split: self.chosen(f"{name}-{split}", partial(lambda key: divide()[0][key], split))
-            for split in splits
-        }
-        return samples, notes
-
     def with_suffix(self, suffix: str) -> "Samples":
         """Return the samples with a suffix at the end of their names."""
         return Samples(
             tuple(
-                replace(shard_range, suffix=shard_range.suffix + suffix)
-                for shard_range in self.ranges
+                replace(sample_range, suffix=sample_range.suffix + suffix)
+                for sample_range in self.ranges
             )
         )
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for shard_range in self.ranges:
-            suffix = shard_range.suffix if field == "name" else ""
-            for value in shard_range.store.strings(field, shard_range.numbers):
+        for sample_range in self.ranges:
+            suffix = sample_range.suffix if field == "name" else ""
+            for value in sample_range.store.strings(field, sample_range.numbers):
                 yield value + suffix if suffix else value
 
     @property
@@ -240,71 +216,71 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [shard_range.store.lengths(shard_range.numbers) for shard_range in self.ranges]
+        lengths = [sample_range.store.lengths(sample_range.numbers) for sample_range in self.ranges]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for shard_range in self.ranges:
+        for sample_range in self.ranges:
             shards.append(
-                shard_range.store.shards(shard_range.numbers) + 1 + shards[-1].max(initial=-1)
+                sample_range.store.shards(sample_range.numbers) + 1 + shards[-1].max(initial=-1)
             )
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """The moments of each sample, for `Normalisation.merged`."""
-        for shard_range in self.ranges:
-            yield from shard_range.store.moments(shard_range.numbers)
+        for sample_range in self.ranges:
+            yield from sample_range.store.moments(sample_range.numbers)
 
     @property
     def stores(self) -> list[Store]:
         """The store of each range."""
-        return [shard_range.store for shard_range in self.ranges]
+        return [sample_range.store for sample_range in self.ranges]
 
     @property
     def by_store(self) -> "list[Samples]":
         """The samples of each range, as sequences of their own."""
-        return [Samples((shard_range,)) for shard_range in self.ranges]
+        return [Samples((sample_range,)) for sample_range in self.ranges]
 
     @property
     def in_memory(self) -> "Samples":
         """The samples that are in memory."""
         return Samples(
-            tuple(shard_range for shard_range in self.ranges if shard_range.store.key is None)
+            tuple(sample_range for sample_range in self.ranges if sample_range.store.key is None)
         )
 
     def without(self, others: "Samples") -> "Samples":
         """Return our samples that are not in `others`, deduplicated."""
-        ranges: list[ShardRange] = []
-        for shard_range in self.ranges:
-            alike = filter(shard_range.is_like, (*others.ranges, *ranges))
+        ranges: list[SampleRange] = []
+        for sample_range in self.ranges:
+            alike = filter(sample_range.is_like, (*others.ranges, *ranges))
             seen = [other.numbers for other in alike]
-            first = np.sort(np.unique(shard_range.numbers, return_index=True)[1])
+            first = np.sort(np.unique(sample_range.numbers, return_index=True)[1])
             is_new = ~np.isin(
-                shard_range.numbers[first], np.concatenate(seen or [shard_range.numbers[:0]])
+                sample_range.numbers[first], np.concatenate(seen or [sample_range.numbers[:0]])
             )
-            if is_new.sum() == len(shard_range):
-                ranges.append(shard_range)
+            if is_new.sum() == len(sample_range):
+                ranges.append(sample_range)
             elif is_new.any():
-                ranges.append(replace(shard_range, numbers=shard_range.numbers[first[is_new]]))
+                ranges.append(replace(sample_range, numbers=sample_range.numbers[first[is_new]]))
         return Samples(tuple(ranges))
 
     def places_in(self, others: "Samples") -> np.ndarray:
         """Return the place of each sample in `others`, which has each sample once."""
         stops = np.cumsum([*map(len, others.ranges)]).tolist()
         places = [np.zeros(0, np.int64)]
-        for shard_range in self.ranges:
+        for sample_range in self.ranges:
             same = [
                 (other.numbers, np.arange(stop - len(other), stop))
                 for other, stop in zip(others.ranges, stops, strict=True)
-                if shard_range.is_like(other)
+                if sample_range.is_like(other)
             ]
             numbers, others_places = map(np.concatenate, zip(*same, strict=True))
             order = np.argsort(numbers)
-            ranks = np.searchsorted(numbers, shard_range.numbers, sorter=order)
+            ranks = np.searchsorted(numbers, sample_range.numbers, sorter=order)
             places.append(others_places[order[ranks]])
         return np.concatenate(places)
 
@@ -312,12 +288,12 @@ class Samples(Sequence[Sample]):
     def key(self) -> str | None:
         """A digest of the samples' identities; None if some samples are only in memory."""
         digest = hashlib.sha256()
-        for shard_range in self.ranges:
-            if shard_range.store.key is None:
+        for sample_range in self.ranges:
+            if sample_range.store.key is None:
                 return None
-            numbers = shard_range.numbers.astype("<i8")
+            numbers = sample_range.numbers.astype("<i8")
             digest.update(
-                f"{shard_range.store.key}\0{shard_range.suffix}\0{len(numbers)}\0".encode()
+                f"{sample_range.store.key}\0{sample_range.suffix}\0{len(numbers)}\0".encode()
             )
             digest.update(numbers.tobytes())
         return digest.hexdigest()[:16]
@@ -327,3 +303,41 @@ class Samples(Sequence[Sample]):
         if not self.ranges or self.key is None:
             return make()
         return self.ranges[0].store.cached(f"{name}-{self.key}", make)
+
+
+class ExtraShapes(dict[str, tuple[int, ...]]):
+    """The shapes of extras by name; an extra is an array of fixed shape that a network takes."""
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        super().__init__({name: tuple(shape) for name, shape in shapes.items()})
+
+    def __missing__(self, name: str) -> NoReturn:
+        where = "the samples, or its attribute `extras`,"
+        raise DataError(f"the network takes the extra {name!r}; {where} have {self}")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} of shape {shape}" for name, shape in self.items()) or "no extras"
+
+
+def shapes_of(samples: Iterable[Sample]) -> ExtraShapes:
+    """Return the shapes of the extras of samples, by name.
+
+    Raises:
+        DataError: if the names or shapes of a sample's extras differ from the first sample's.
+    """
+    first, expected = "", ExtraShapes({})
+    for number, sample in enumerate(samples):
+        shapes = ExtraShapes({name: values.shape for name, values in sample.extras.items()})
+        if not number:
+            first, expected = sample.name, shapes
+        elif shapes != expected:
+            raise DataError(f"{sample.name} has {shapes}, but {first}, the first, has {expected}")
+    return expected
+
+
+def stacked(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the extras of samples by name, each `(samples, ...)` float32; see `shapes_of`."""
+    return {
+        name: np.stack([sample.extras[name] for sample in samples])
+        for name in sorted(shapes_of(samples))
+    }

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from base.run.checkpoint_archive import from_archive, make_whole, to_archive
 from base.run.checkpoint_safetensors import (
     SUFFIX,
@@ -57,6 +57,8 @@ from utils.strict_json import Config, without
 
 FORMAT = 3
 """Version of the format of checkpoints; files of another version are refused."""
+TRAINING_FORMAT = 1
+"""Version of the entry `training`, without which no run goes on; networks are used without it."""
 
 Count: TypeAlias = Annotated[int, Range(0, 2**32)]
 

@@ -1,14 +1,34 @@
-"""Holds the progress and the sums of a run."""
+"""Holds all that changes in a run, to be saved and restored as a whole."""
 
+import copy
+import logging
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
+from base.base_data_loader import Chunk, Position, State, moved
 from base.base_metric import BaseMetric, all_reduced, gathered
-from base.run.checkpoint import filled
+from base.config import user_modules
+from base.run.checkpoint import filled, load_state, load_weights, state_of
+from base.run.checkpoint_archive import make_whole
+from base.run.random_state import random_state, set_random_state
+from utils.checks import CheckpointError, UserError, short
+
+log = logging.getLogger(__name__)
+
+STATE_METHODS = ("state_dict", "load_state_dict")
+"""The methods of a part whose state is saved."""
+Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
+"""The shape and the type of a tensor."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +41,6 @@ class Progress:
     """Optimiser steps made in the whole run."""
     epoch_steps: int = 0
     """Optimiser steps of the current epoch."""
-    epoch_pass: int = 0
-    """The pass over the data in which the current epoch began."""
     skipped_in_row: int = 0
     """How many steps in a row, up to the last step, were skipped as not finite."""
     first_loss: float | None = None
@@ -87,24 +105,65 @@ class Sums:
 
 
 class RunState:
-    """Progress and sums of a run; only methods of this class change these.
+    """All that changes in a run, but for its files. The parts change themselves; the rest is
+    changed only by methods of this class.
 
     Args:
+        trained: the parts that each step changes, by name: see `OptimizerStep.stateful`.
         metrics: the metrics of training, whose sums are part of the state.
 
     Attributes:
         progress: how far the run has come.
+        position: the position in the data of the next step: what was prefetched is not counted.
+        carried: for each batch of the next step, the network's state before the batch's chunk; None
+            for the initial state.
         sums: the sums of the current epoch.
         values: the values of the last complete epoch, by name.
+        kept: further parts, by name: loss, trainer, sampler, and those of `BaseTrainer.keep`.
         resumed_from: the checkpoint from which the run was resumed; None for a new run.
     """
 
-    def __init__(self, metrics: Sequence[BaseMetric] = ()) -> None:
-        self.metrics, self.sums, self.progress = metrics, Sums(), Progress()
+    def __init__(self, trained: Mapping[str, Any], metrics: Sequence[BaseMetric] = ()) -> None:
+        self.trained, self.metrics = trained, metrics
+        self.progress, self.position, self.sums = Progress(), Position(), Sums()
+        self.carried: list[State | None] = []
         self.values: dict[str, float] = {}
+        self.kept: dict[str, Any] = {}
         self.resumed_from: Path | None = None
+        self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
+        self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All parts, by name; each has a `state_dict`."""
+        return {**self.trained, **self.kept}
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """The networks, and other parts with parameters or buffers."""
+        return [part for part in self.parts.values() if isinstance(part, nn.Module)]
+
+    def add(self, name: str, part: Any) -> None:
+        """Keep a further part; see `BaseTrainer.keep`."""
+        owner = type(self.kept.get("trainer", part)).__name__
+        if name in self.parts:
+            raise UserError(f"{owner} keeps two parts as {name!r}: each needs a name of its own")
+        if not all(callable(getattr(part, method, None)) for method in STATE_METHODS):
+            problem = f"{owner}.keep({name!r}, ...) takes a part with {' and '.join(STATE_METHODS)}"
+            raise UserError(f"{problem}, not {short(part)}: plain values belong to its own state")
+        if self._layouts:
+            problem = f"{owner}.keep({name!r}, ...) comes after the constructor, so that a resumed"
+            raise UserError(f"{problem} run has no such part: call it in the constructor")
+        if isinstance(part, nn.Module):
+            make_whole(part)
+        self.kept[name] = part
 
     # Changes by a step.
+
+    def move_on(self, position: Position, chunks: Sequence[Chunk | None]) -> None:
+        """Let the next step begin at a position, with the states that its last chunks carry."""
+        self.position = position
+        self.carried = [None if chunk is None else chunk.next_state for chunk in chunks]
 
     def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
         """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
@@ -135,17 +194,15 @@ class RunState:
 
     # Changes by an epoch.
 
-    def end_epoch(self, values: Mapping[str, float], progress: Progress, data_pass: int) -> Sums:
+    def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
         """Complete an epoch; return its sums.
 
         Args:
             values: the values of the epoch, by name.
             progress: the progress from `TrainingSettings.judge`.
-            data_pass: the pass over the data in which the next epoch begins.
         """
         sums, self.sums, self.values = self.sums, Sums(), dict(values)
-        epoch = progress.epoch + 1
-        self.progress = replace(progress, epoch=epoch, epoch_steps=0, epoch_pass=data_pass)
+        self.progress = replace(progress, epoch=progress.epoch + 1, epoch_steps=0)
         for metric in self.metrics:
             metric.reset()
         return sums
@@ -157,27 +214,54 @@ class RunState:
     # Saving and resuming.
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state as tensors and plain values; all processes call this together."""
+        """Return the state as tensors and plain values; all processes call this together.
+
+        Raises:
+            CheckpointError: if a network has other tensors than when it was made, or if the state
+                of a part is no dictionary.
+        """
+        parts = self.part_states()
+        self._check_layouts(parts)
         return {
             "progress": asdict(self.progress),
+            "position": self.position._asdict(),
+            "carried": [state and moved(state, "cpu") for state in self.carried],
             "sums": asdict(self.sums),
             "metric_sums": [metric.state_dict() for metric in all_reduced(self.metrics)],
             "metric_sums_of_ranks": gathered(self.metrics) if distributed.world_size() > 1 else [],
+            "values": self.values,
+            "parts": parts,
+            "random_state": random_state(),
         }
 
-    def load_state_dict(
-        self, saved: Mapping[str, Any], values: Mapping[str, float], source: Path
-    ) -> None:
-        """Resume from a saved state; raise an exception of any kind if the state does not fit.
+    def part_states(self) -> dict[str, Any]:
+        """Return the states of all parts, by name."""
+        return {name: state_of(part) for name, part in self.parts.items()}
 
-        Args:
-            saved: the result of `state_dict`.
-            values: the values of the last complete epoch, by name.
-            source: the file of the checkpoint.
-        """
+    def load_state_dict(self, saved: Mapping[str, Any], source: Path) -> None:
+        """Resume from what `state_dict` returned, read from the file `source`; raise an exception
+        of any kind if the state does not fit."""
         self.progress, self.resumed_from = filled(Progress, saved["progress"]), source
-        self.sums, self.values = filled(Sums, saved["sums"]), dict(values)
+        self.position = Position(*(saved["position"][name] for name in Position._fields))
+        self.carried = list(saved["carried"])
+        self.sums, self.values = filled(Sums, saved["sums"]), dict(saved["values"])
         self._load_metrics(saved)
+        states = saved["parts"]
+        for name, part in self.trained.items():
+            state = states[name]
+            if isinstance(part, nn.Module):
+                load_weights(part, state, source)
+            else:  # A copy, as torch's CyclicLR changes its argument.
+                load_state(part, copy.deepcopy(state) if isinstance(part, LRScheduler) else state)
+        for name, part in self.kept.items():
+            if state := states.get(name):
+                load_state(part, state)
+                continue
+            with suppress(Exception):  # A part that had no state then may need one now.
+                part.load_state_dict(states[name])
+            if part.state_dict():
+                log.warning("%s has no state of the %s: it begins anew", source, name)
+        set_random_state(saved["random_state"])  # last, as the parts above may have drawn numbers
 
     def _load_metrics(self, saved: Mapping[str, Any]) -> None:
         """Restore the metrics of the current epoch: each process gets its own sums.
@@ -190,6 +274,74 @@ class RunState:
         if states:
             for metric, state in zip(self.metrics, states, strict=True):
                 metric.load_state_dict(state)
+
+    # What a resumed run could not take.
+
+    def hold_layouts(self) -> None:
+        """From now on, hold the networks to the names, shapes and types of their tensors, and the
+        optimisers to their groups: those that are made again, for a resumed run or to be used, take
+        no others. Nor is a further part kept."""
+        networks = {name: part for name, part in self.kept.items() if isinstance(part, nn.Module)}
+        networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
+        networks["model"] = self.trained["model"]
+        self._layouts = {name: _layout(part.state_dict()) for name, part in networks.items()}
+        self._group_sizes = _group_sizes(self.parts)
+
+    def check_groups(self) -> None:
+        """Raise a CheckpointError if an optimiser has other groups than when the run began."""
+        for name, sizes in _group_sizes(self.parts).items():
+            if sizes != (initial := self._group_sizes.get(name, sizes)):
+                problem = f"{name}: its groups have {sizes} weights, and had {initial} when the run"
+                problem += " began, so that a resumed run could not take them"
+                remedy = "make all groups in the constructor"
+                if name == "optimizer":
+                    remedy = "name what is trained later in optimizer.groups, with from_step"
+                raise CheckpointError(f"not saved: {problem}: {remedy}")
+
+    def _check_layouts(self, states: Mapping[str, Any]) -> None:
+        """Raise a CheckpointError if a network, by its state, has other tensors than when it was
+        made."""
+        for name, initial in self._layouts.items():
+            present = _layout(states[name])
+            for key in sorted(present.keys() | initial.keys()):
+                if (now := present.get(key)) != (then := initial.get(key)):
+                    problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
+                    remedy = "register a buffer with the shape and type that it keeps"
+                    raise CheckpointError(f"{problem} when the network was made: {remedy}")
+
+
+def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
+    """Return the shape and the type of each tensor in a network's state, by name."""
+    # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return {
+        name: (tuple(tensor.shape), tensor.dtype)
+        for name, tensor in tensors.items()
+        if not tensor.is_nested
+    }
+
+
+def _group_sizes(parts: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the number of weights in each group of each optimiser, by its name."""
+    optimizers = {name: part for name, part in parts.items() if isinstance(part, Optimizer)}
+    return {
+        name: [len(group["params"]) for group in optimizer.param_groups]
+        for name, optimizer in optimizers.items()
+    }
+
+
+def _described(layout: Layout | None) -> str:
+    return "none" if layout is None else f"{layout[0]} of {str(layout[1]).removeprefix('torch.')}"
+
+
+def _loads_otherwise(network: nn.Module) -> bool:
+    """Return whether a user's module in a network has its own way to load its state."""
+    loaders = (
+        getattr(type(module), name)
+        for module in network.modules()
+        for name in ("load_state_dict", "_load_from_state_dict")
+    )
+    return any(user_modules.is_module_from_user(loader.__module__) for loader in loaders)
 
 
 def ratio(numerator: float, denominator: float) -> float:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from base.base_data_loader import BaseDataLoader
+from base.base_dataset import Facts
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
@@ -34,6 +35,7 @@ class TrainingParts:
     valid_loader: BaseDataLoader | None
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
+    facts: Facts  # of the data
     checkpoint_header: Checkpoint  # what no step changes: the given config, alphabet and so on
     resolved_config: Config = field(default_factory=dict)  # with all defaults
     weights_from: Path | None = None  # the checkpoint whose weights the run began with

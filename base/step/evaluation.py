@@ -1,4 +1,4 @@
-"""Computes losses and metrics over batches, and the names by which they are logged."""
+"""Evaluates networks over batches; names the values that are logged."""
 
 import copy
 import math
@@ -8,12 +8,12 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from base import distributed
 from base.base_data_loader import Batch
-from base.base_loss import BaseLoss
-from base.base_metric import BaseMetric, all_reduced, as_floats
+from base.base_loss import BaseLoss, loss_of
+from base.base_metric import BaseMetric, update
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import state_of
 from base.run.digest import digest
@@ -21,16 +21,13 @@ from base.run.random_state import random_state_kept
 from base.run.run_state import Sums
 from utils.checks import ConfigFault, NotFinite
 
-METRIC_WORKS = "one that works for all batches"
-"""The rule for metrics in messages."""
-
 
 @torch.no_grad()
 def evaluate(
-    forward: Callable[[Batch], tuple[Any, Tensor, float]],
-    loss: BaseLoss,
+    forward: Callable[[Batch], Any],
     batches: Iterable[Batch | None],
-    metrics: Sequence[BaseMetric] = (),
+    metrics: Sequence[BaseMetric],
+    loss: BaseLoss | None = None,
 ) -> Sums:
     """Return the sums over some batches and all processes, and add the batches to metrics.
 
@@ -38,21 +35,23 @@ def evaluate(
     they were; see `evaluating` for networks.
 
     Args:
-        forward: returns the output of the evaluated network for a batch, the losses of the
-            sequences, and their sum.
-        loss: the loss that `forward` computes.
+        forward: returns the output of the evaluated network for a batch.
         batches: this process's rows, on the device; None if it has no row.
         metrics: to update.
+        loss: to sum; None: the sum stays 0.
     """
     sums = Sums()
-    with random_state_kept(), states_kept([loss]):
+    with random_state_kept(), states_kept([] if loss is None else [loss]):
         for batch in batches:
             if batch is not None:
-                output, total = None, math.nan
+                total, skipped = math.nan, True
                 with suppress(NotFinite):
-                    output, _, total = forward(batch)
-                sums.add(total, len(batch), batch.points, skipped=output is None)
-                update(metrics if output is not None else (), output, batch)
+                    output = forward(batch)
+                    total = 0.0 if loss is None else loss_of(loss, output, batch)[1]
+                    skipped = False
+                sums.add(total, len(batch), batch.points, skipped)
+                if not skipped:
+                    update(metrics, output, batch)
             distributed.rows_done()
     return sums.all_reduced()
 
@@ -95,23 +94,6 @@ def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
             # `forward` may have put another tensor in its place; setattr would take a parameter
             # that is registered as a buffer for a parameter of the module.
             module._buffers[name] = buffer
-
-
-def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
-    """Add a batch to each metric."""
-    for metric in metrics:
-        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
-            metric.update(output, batch)
-
-
-def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; only the main process gets values over all
-    processes."""
-    values: dict[str, float] = {}
-    for metric in all_reduced(metrics):
-        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
-            values |= as_floats(metric.compute(), metric)
-    return values
 
 
 def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:

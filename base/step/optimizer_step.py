@@ -4,11 +4,10 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -19,7 +18,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from base import distributed
 from base.config.torch_parts import FROM_STEP
-from base.run.checkpoint import load_state, load_weights
 from base.run.checkpoint_archive import make_whole
 from base.run.digest import tensors_in
 from base.run.training_parts import TrainingParts, TrainingSettings
@@ -28,8 +26,6 @@ from utils.checks import ConfigFault
 log = logging.getLogger(__name__)
 
 Tensors: TypeAlias = list[Tensor] | tuple[Tensor, ...]
-State = dict[str, Any]
-"""Tensors and plain values by name, as in torch's states."""
 
 
 @torch.no_grad()
@@ -145,7 +141,7 @@ class OptimizerStep:
 
     @property
     def stateful(self) -> dict[str, Any]:
-        """The parts that a step changes, by name; each has a `state_dict`."""
+        """The parts that a step changes, by name, for `RunState`; each has a `state_dict`."""
         parts: dict[str, Any] = {"model": self.model, "average": self.average}
         parts |= {"optimizer": self.optimizer, "lr_scheduler": self.lr_scheduler}
         return {name: part for name, part in parts.items() if part is not None}
@@ -252,33 +248,3 @@ class OptimizerStep:
     def are_finite(self) -> bool:
         """Return whether all weights are finite."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
-
-    def state_dict(self) -> State:
-        """Return the state that resuming needs in addition to the weights of `evaluated_model`."""
-        evaluated = self.evaluated_model
-        return {
-            "model": None if evaluated is self.model else self.model.state_dict(),
-            "averaged": None if self.average is None else int(self.average.n_averaged),
-            "optimizer": self.optimizer.state_dict(),
-            "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-        }
-
-    def load_state_dict(self, state: State, evaluated: Mapping[str, Tensor], source: Path) -> None:
-        """Restore a state.
-
-        Args:
-            state: the result of `state_dict`; may be damaged.
-            evaluated: the saved weights of `evaluated_model`.
-            source: the file, for messages.
-
-        Raises:
-            Exception: of any kind, if the state does not fit.
-        """
-        load_weights(self.model, state["model"] or evaluated, source)
-        if self.average is not None:
-            load_weights(self.average.module, evaluated, source)
-            self.average.n_averaged.fill_(state["averaged"])
-        load_state(self.optimizer, state["optimizer"])
-        if self.lr_scheduler is not None:
-            # A copy, as torch's CyclicLR changes its argument.
-            self.lr_scheduler.load_state_dict(copy.deepcopy(state["lr_scheduler"]))

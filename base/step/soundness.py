@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from base.base_data_loader import Batch
-from base.data.batch_stream import Chunk
+from base.base_data_loader import Batch, Chunk
 from base.run.digest import tensors_in
 from base.run.random_state import random_state_kept
 from base.run.run_state import RunState, Sums

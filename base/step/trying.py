@@ -87,11 +87,11 @@ def _try_late_steps(optimizer: Optimizer) -> None:
     """Make as many steps as a run may have; raise a ConfigFault if they change what no checkpoint
     has: what the state of before does not bring back."""
     held = {name: digest(value) for name, value in vars(optimizer).items()}
-    before = copy.deepcopy([_weights(optimizer), optimizer.state_dict()])
+    weights, state = copy.deepcopy((_weights(optimizer), optimizer.state_dict()))
     for _ in range(TRIAL_STEPS):
         _step(optimizer)
     try_state("optimizer", optimizer)
-    _put_back(optimizer, *before)
+    _put_back(optimizer, weights, state)
     for name, value in vars(optimizer).items():
         if name not in OWN_NAMES and digest(value) != held.get(name):
             raise unsaved(optimizer, name)

@@ -153,7 +153,7 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
     """
     with random_state_kept():
         trainer = make()
-        trainer.run_checkpoints.hold_layouts()
+        trainer.state.hold_layouts()
         for key, part in parts_of(trainer):
             check_member_names(key, part)
         batch = two_samples(trainer.train_loader).to(trainer.device)
@@ -262,7 +262,7 @@ def is_of_use(trial: Trial) -> None:
 
 def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
-    loss, parts = trial.trainer.loss, trial.trainer.run_checkpoints.all_stateful.values()
+    loss, parts = trial.trainer.loss, trial.trainer.state.parts.values()
     with errors_as_config_fault("loss", loss, "one that returns a value for each sequence"):
         other = with_other_padding(trial.output, trial.batch.mask)
         expected, doubt = trial_of_loss(loss, trial.output, trial.batch, other)
@@ -511,27 +511,27 @@ def makes_steps(trial: Trial) -> None:
 def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
     wanted = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    stream, truncate = trainer.stream, trainer.settings.truncate
-    if not stream.position.chunk:
+    stream, state, truncate = trainer.stream, trainer.state, trainer.settings.truncate
+    if not state.position.chunk:
         steps = truncate and math.ceil(batch.inputs.shape[1] / 2)
-        stream.begin([batch] * trainer.settings.accumulate, steps)
+        stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
     trainer.model.train()
     rate = trainer.optimizer_step.start(trainer.progress.step)
     with errors_as_config_fault("trainer", trainer, wanted), trainer.layers(), torch.enable_grad():
-        sums, norm = trainer.step(stream.chunks())
+        chunks = stream.chunks(state.position, state.carried)
+        sums, norm = trainer.step(chunks)
         sums, norm = sums.all_reduced(), float(norm)
-    stream.advance()
-    trainer.state.count(sums, norm, rate, 0.0)
+    state.move_on(stream.after(state.position), chunks)
+    state.count(sums, norm, rate, 0.0)
     return norm * rate
 
 
 def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
     trainer, network = trial.trainer, trial.trainer.model
-    for name, part in trainer.run_checkpoints.stateful.items():
+    for name, part in trainer.state.kept.items():
         try_state(name if name == "loss" else "trainer", part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
-        seed_all(trainer.seed)  # as each start does
         again = trial.remake()
     try:
         content = reloaded(trainer.run_checkpoints.content())
@@ -542,9 +542,10 @@ def goes_on_as_saved(trial: Trial) -> None:
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
         lost = again.run_checkpoints.restore_exactly(content, Path("its checkpoint"))
     for name, _, value in (name.partition(".") for name in lost):
-        key = name if name in ("loss", "optimizer", "lr_scheduler") else "trainer"
+        key = {"model": "arch", "average": "arch"}.get(name, name)
+        key = key if key in ("arch", "loss", "optimizer", "lr_scheduler") else "trainer"
         expected = f"one whose load_state_dict restores what state_dict returned, also {value}"
-        raise fault(key, again.run_checkpoints.all_stateful[name], expected)
+        raise fault(key, again.state.parts[name], expected)
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
         with trainer.unchanged(), again.unchanged():

@@ -55,7 +55,7 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
             continue
-        if any(value is part for part in trainer.run_checkpoints.all_stateful.values()):
+        if any(value is part for part in trainer.state.parts.values()):
             changed.append(f"{label}.{name}")
             continue
         if isinstance(owner, Optimizer):
@@ -91,7 +91,7 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     attributes: dict[Attribute, tuple[object, Any]] = {}
     kind, step = type(trainer).__name__, trainer.optimizer_step
     attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
-    parts = trainer.run_checkpoints.all_stateful | {"sampler": trainer.sampler}
+    parts = trainer.state.parts | {"sampler": trainer.sampler}
     for name, part in parts.items():
         is_main = name in ("trainer", *IGNORED)
         label = type(part).__name__ if is_main else f"{kind}.{name}"

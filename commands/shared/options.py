@@ -8,23 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.config.values import Override
-from utils import checks, strict_json
-from utils.checks import DEVICES, ConfigFault, UserError, device_name
+from base.config.plan import Override, parse_override
+from utils import checks
+from utils.checks import DEVICES, UserError, device_name
 
-SHORTHANDS = {
-    "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
-    "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
-    "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
-    "--keep": (
-        "data_loader.args.dataset.args.keep",
-        "NAME,NAME",
-        "lines of a hand that are learned from even if they are misread",
-        "a.inkml",
-    ),
-    "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
-}
-EXAMPLE = "arch.args.hidden_size=64"
 NAMES = (
     *("CHECKPOINT", "FILE", "FOLDER", "ID", "NAME|FILE", "PATH", "RECOGNISER", "RUN_FOLDER"),
     "SITE",
@@ -94,22 +81,27 @@ def add_device(parser: Parser) -> None:
     )
 
 
-def add_overrides(parser: Parser, *, trains: bool = False) -> None:
+def _data_override(text: str) -> Override:
+    """Parse the KEY=VALUE of a command's -o, which must not change the architecture."""
+    override = parse_override(text)
+    if override.key.partition(".")[0] == "arch":
+        raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
+    return override
+
+
+def add_overrides(
+    parser: Parser,
+    parse: Callable[[str], Override] = _data_override,
+    example: str = "data_loader.args.batch_size=8",
+) -> None:
     """Add -o and --data, which are collected as `overrides` in the order of the command line.
 
     Args:
         parser: the parser of a script or command.
-        trains: whether to add the `SHORTHANDS`, and to let -o change the architecture.
+        parse: parses the KEY=VALUE of -o.
+        example: a KEY=VALUE, for the help.
     """
     collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
-    for option, (key, metavar, meaning, example) in SHORTHANDS.items() if trains else ():
-        collect(
-            option,
-            type=value(partial(typed_override, option, key)),
-            metavar=metavar,
-            help=f"{meaning}: short for -o {key}={metavar} "
-            f"(default: the config's), e.g. {option} {example}",
-        )
     collect(
         "--data",
         type=value(partial(Override, "--data", None)),
@@ -120,43 +112,8 @@ def add_overrides(parser: Parser, *, trains: bool = False) -> None:
     )
     collect(
         *("-o", "--override"),
-        type=value(parse_override if trains else _data_override),
+        type=value(parse),
         metavar="KEY=VALUE",
         help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
-        "else a string (default: the config's), e.g. -o "
-        + (EXAMPLE if trains else "data_loader.args.batch_size=8"),
+        f"else a string (default: the config's), e.g. -o {example}",
     )
-
-
-def parse_override(text: str) -> Override:
-    """Parse the argument `KEY=VALUE` of an option -o, see `typed_override`.
-
-    Raises:
-        UserError: if the text has no `=`.
-    """
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
-    return typed_override("-o", key, value)
-
-
-def typed_override(option: str, key: str, text: str) -> Override:
-    """Return an override with a value as typed, which is JSON, or else a string.
-
-    Raises:
-        ConfigFault: if the text is JSON that is not accepted, such as NaN.
-    """
-    try:
-        return Override(option, key, strict_json.loads(text))
-    except strict_json.NotJSON:
-        return Override(option, key, text)
-    except ConfigFault as fault:
-        raise ConfigFault(key, text, fault.expected) from None
-
-
-def _data_override(text: str) -> Override:
-    """Parse the KEY=VALUE of a command's -o, which must not change the architecture."""
-    override = parse_override(text)
-    if override.key.partition(".")[0] == "arch":
-        raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
-    return override

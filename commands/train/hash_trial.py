@@ -21,7 +21,7 @@ import torch
 from base import distributed
 from base.config import user_modules
 from base.run import provenance
-from base.run.start import Start
+from commands.train.start import Start
 from utils.checks import first_of
 from utils.program import process_of
 

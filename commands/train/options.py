@@ -3,14 +3,16 @@
 This module does not import torch, so that a fault of the command line is refused at once.
 """
 
-import argparse
 import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from base.config.values import Override, read_config
+from base.config.plan import EXAMPLE, Override, parse_override, read_config, typed_override
 from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
@@ -19,6 +21,18 @@ from utils.checks import UserError
 from utils.files import prepare_output
 from utils.program import PREFIX, typed
 
+SHORTHANDS = {
+    "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
+    "--bs": ("data_loader.args.batch_size", "SIZE", "lines in a batch", "16"),
+    "--epochs": ("trainer.args.epochs", "N", "epochs of the whole run", "20"),
+    "--keep": (
+        "data_loader.args.dataset.args.keep",
+        "NAME,NAME",
+        "lines of a hand that are learned from even if they are misread",
+        "a.inkml",
+    ),
+    "--overfit": ("data_loader.args.overfit", "N", "train and validate on N samples only", "8"),
+}
 TEXT = "Train a network from a JSON config, or resume a run."
 TRAIN = typed("train")
 MODULE = f"-m {PREFIX}train" if PREFIX else "train.py"
@@ -33,25 +47,47 @@ EXAMPLES = f"""examples:
 """
 
 
-def refuse_faults(words: list[str] | None = None) -> None:
-    """End the process with status 2 if the command line `words`, or its own, has faults, or names
-    no file.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command line asks for: the values of its options, by their names."""
+
+    config: str | None
+    resume: str | None
+    run_id: str | None
+    start_or_resume: bool
+    sweeps: Sequence[Sequence[Override]]
+    sweep_random: int | None
+    sweep_seed: int
+    saved: Path
+    prepare: bool
+    workers: int
+    part: tuple[int, int]
+    check: bool
+    overrides: Sequence[Override]
+    device: str
+    modules: Sequence[Path]
+
+
+def parsed(words: list[str] | None = None) -> Request:
+    """Parse the command line `words`, or that of the process; end the process with status 2 if it
+    has faults, or names no file.
 
     Of the processes that torchrun starts, the first alone names the fault.
     """
     setup_logging(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)
     try:
-        arguments = parse(words)
-        if arguments.config:
-            read_config(Path(arguments.config))
-        if arguments.resume:
-            resolve_checkpoint(arguments.resume)
+        request = parse(words)
+        if request.config:
+            read_config(Path(request.config))
+        if request.resume:
+            resolve_checkpoint(request.resume)
+        return request
     except UserError as error:
         logging.getLogger("train").error("%s", error)
         sys.exit(2)
 
 
-def parse(words: list[str] | None = None) -> argparse.Namespace:
+def parse(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process."""
     parser = options.Parser(prog=TRAIN, description=TEXT, epilog=EXAMPLES)
     add = parser.add_argument
@@ -79,11 +115,11 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)
-    options.add_overrides(parser, trains=True)
+    _add_overrides(parser)
     options.add_device(parser)
-    arguments = parser.parse(words)
-    _check(parser, arguments)
-    return arguments
+    request = Request(**vars(parser.parse(words)))
+    _check(parser, request)
+    return request
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -92,6 +128,22 @@ def _part(text: str) -> tuple[int, int]:
     if match is None or int(match[1]) > int(match[2]):
         raise UserError("a part, from 1, and the number of parts, such as 3/16")
     return int(match[1]), int(match[2])
+
+
+def _add_overrides(parser: options.Parser) -> None:
+    """Add the `SHORTHANDS`, --data and -o."""
+    for option, (key, metavar, meaning, example) in SHORTHANDS.items():
+        parser.add_argument(
+            option,
+            dest="overrides",
+            action="append",
+            default=[],
+            type=options.value(partial(typed_override, option, key)),
+            metavar=metavar,
+            help=f"{meaning}: short for -o {key}={metavar} "
+            f"(default: the config's), e.g. {option} {example}",
+        )
+    options.add_overrides(parser, parse_override, EXAMPLE)
 
 
 def _add_sweep(parser: options.Parser) -> None:
@@ -121,24 +173,24 @@ def _sweep_values(text: str) -> list[Override]:
     try:
         return [Override("--sweep", key, value) for value in strict_json.loads(f"[{values}]")]
     except strict_json.NotJSON:
-        return [options.typed_override("--sweep", key, value) for value in values.split(",")]
+        return [typed_override("--sweep", key, value) for value in values.split(",")]
 
 
-def _check(parser: options.Parser, arguments: argparse.Namespace) -> None:
+def _check(parser: options.Parser, request: Request) -> None:
     """Raise a UserError if options contradict each other, or --saved cannot be written."""
-    if not (arguments.config or arguments.resume):
+    if not (request.config or request.resume):
         parser.error("-c CONFIG or -r CHECKPOINT is needed")
-    if arguments.sweeps and not arguments.config:
+    if request.sweeps and not request.config:
         parser.error("--sweep is for -c CONFIG")
-    if arguments.sweep_random and not arguments.sweeps:
+    if request.sweep_random and not request.sweeps:
         parser.error("--sweep-random is for --sweep")
-    if arguments.start_or_resume and not (arguments.config and arguments.run_id):
+    if request.start_or_resume and not (request.config and request.run_id):
         parser.error("--start-or-resume is for -c CONFIG and --run-id ID")
     for name in ("prepare", "check"):
-        if arguments.sweeps and getattr(arguments, name):
+        if request.sweeps and getattr(request, name):
             parser.error(f"--{name} is for one run: without --sweep")
-    if not arguments.prepare and (arguments.workers, arguments.part) != (1, (1, 1)):
+    if not request.prepare and (request.workers, request.part) != (1, (1, 1)):
         parser.error("--workers and --part are for --prepare")
-    if arguments.saved != SAVED:
-        saved = arguments.saved
+    if request.saved != SAVED:
+        saved = request.saved
         prepare_output(saved / "models", "--saved", saved, is_checked_only=True)

@@ -1,49 +1,366 @@
-"""The start of the training that a command line of `train.py` asks for."""
+"""Decides in which run a command line trains, and with which checkpoint; see `resolve_start`.
 
-import argparse
+A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
+refusal of anything else prints the command that begins a new run from the weights.
+
+| command line | run | checkpoint | used of it |
+|---|---|---|---|
+| `-c CONFIG` | new | none | |
+| `-c CONFIG -r CHECKPOINT` (fine-tuned) | new | named | weights |
+| `-r RUN`, or `-r` and its newest checkpoint | the same | the newest | everything |
+| `-r CHECKPOINT` that is no run's newest, or with `--run-id` | new | named | everything |
+| `-r RUN` of a run without a checkpoint | the same | as its `run.json` says | weights |
+| `-c CONFIG --run-id ID --start-or-resume` | that of the id | its newest | everything |
+
+The last is a new or fine-tuned run if the run has no checkpoint. An older checkpoint of a run is
+used instead of one that does not fit, if the command line names the run alone.
+"""
+
 import json
+import logging
 import shlex
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import parse_config
-from base.config import user_modules
-from base.run import start
-from base.run.pretrained import SAVED
-from base.run.run_folder import RunFolder
-from base.run.start import Plans, Request, Start
-from utils.program import typed
-
-PLANS = Plans(
-    of=parse_config.plan_of,
-    from_file=parse_config.plan_from_file,
-    from_checkpoint=parse_config.plan_from_checkpoint,
-    try_constructors=parse_config.try_constructors,
+from base import distributed
+from base.base_dataset import Loaded
+from base.base_model import BaseModel
+from base.config import torch_parts, user_modules
+from base.config.binder import BoundClass, faults, signature_of
+from base.config.plan import Override, Plan
+from base.run import run_folder
+from base.run.checkpoint import (
+    TRAINING_FORMAT,
+    CheckpointFile,
+    check_weights,
+    find_checkpoint,
+    load_weights,
+    network_arguments,
+    newest_checkpoint,
 )
+from base.run.pretrained import SAVED, resolve_checkpoint
+from base.run.run_folder import RunFolder
+from commands.train.options import Request
+from parse_config import plan_from_checkpoint, plan_from_file, plan_of, try_constructors
+from utils import strict_json
+from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
+from utils.program import typed
+from utils.strict_json import Json, children
+
+log = logging.getLogger(__name__)
 
 
-def resolve_start(arguments: argparse.Namespace, locks: ExitStack | None = None) -> Start:
-    """Return the start that a command line asks for; see `base.run.start.resolve_start`."""
-    request = Request(
-        config=arguments.config,
-        resume=arguments.resume,
-        run_id=arguments.run_id,
-        saved=arguments.saved,
-        start_or_resume=arguments.start_or_resume,
-        overrides=arguments.overrides,
-        advice=partial(new_run_advice, arguments),
+@dataclass(frozen=True)
+class Start:
+    """The beginning of a training.
+
+    Attributes:
+        plan: the plan of the run's config.
+        run: the run's folder.
+        checkpoint: the checkpoint to begin with; None for initial weights.
+        is_resumed: whether the whole checkpoint is used, not only its weights.
+        tries_older: whether an older checkpoint is used if the training state does not fit: true if
+            the command line names no checkpoint file.
+        advice: returns the last line of a refusal to resume: the command of a new run, from the
+            weights or, if they do not fit, from its beginning.
+    """
+
+    plan: Plan
+    run: RunFolder
+    checkpoint: CheckpointFile | None = None
+    is_resumed: bool = False
+    tries_older: bool = False
+    advice: Callable[[bool], str] = lambda from_weights: ""
+
+    @property
+    def network_arguments(self) -> dict[str, Any]:
+        """The `network_arguments` of the checkpoint, {} without one; a network that takes no text
+        gets no alphabet.
+
+        Raises:
+            CheckpointError: if the checkpoint lacks the alphabet that the config's network needs.
+        """
+        if self.checkpoint is None or self.plan["arch"] is None:
+            return {}
+        arguments = network_arguments(self.checkpoint.content)
+        if not self.plan["arch"].cls.needs_text:
+            arguments.pop("alphabet", None)
+        elif "alphabet" not in arguments:
+            problem = "it lacks the alphabet that the config's network needs"
+            raise CheckpointError(f"{self.checkpoint.path}: {problem}")
+        return arguments
+
+    def tried(self) -> "Start":
+        """Return this start after a trial of the constructors.
+
+        Raises:
+            ConfigError: if the plan or a constructor has faults; names all of them.
+            CheckpointError: if the weights of the checkpoint do not fit the network.
+        """
+        network = try_constructors(self.plan, self.network_arguments)
+        if network is not None:
+            self.give_weights(network)
+        return self
+
+    def new_weights(self, network: BaseModel) -> list[str]:
+        """Return the names of the weights of a new run's network that the checkpoint lacks, such as
+        those of an adapter. Only a network of another class than the checkpoint's may have any."""
+        if self.checkpoint is None or self.is_resumed:
+            return []
+        content = self.checkpoint.content
+        if children(content["config"].get("arch")).get("type") == type(network).__name__:
+            return []
+        return [name for name in network.state_dict() if name not in content["state_dict"]]
+
+    def give_weights(self, network: BaseModel) -> None:
+        """Load the weights of the checkpoint, if any, into a network, for a new run extended to its
+        alphabet; on the device "meta" they only have to fit. The network keeps its `new_weights`.
+
+        Raises:
+            CheckpointError: if a weight finds no place; names the weights, or the arguments that
+                differ.
+        """
+        if self.checkpoint is None:
+            return
+        path, content = self.checkpoint
+        device, initial = next(network.parameters()).device, network.state_dict()
+        weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
+        alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
+        if alphabet is not None:
+            weights = network.extend_state_dict(weights, len(alphabet))
+        new = self.new_weights(network)
+        weights |= {name: initial[name] for name in new}
+        try:
+            check_weights(network, weights, path)
+        except CheckpointError as error:
+            stored, present = content["config"].get("arch"), self.plan.bound["arch"]
+            if differing := differing_arguments(stored, present):
+                fault = error if new else f"{path}: does not fit the config"
+                raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
+            raise
+        if device.type != "meta":
+            load_weights(network, weights, path)
+
+    def is_finished(self) -> bool:
+        """Return whether a resumed run's trainer has nothing left to do."""
+        if self.checkpoint is None or not self.is_resumed:
+            return False
+        previous = self.checkpoint.content["config"].get("trainer")
+        return self.plan.config["trainer"] == previous and self.run.is_finished()
+
+    def older(self) -> "Start | None":
+        """Return the start from the next older usable checkpoint, or None; see `tries_older`."""
+        if self.checkpoint is None or not self.tries_older:
+            return None
+        path = self.checkpoint.path
+
+        def find() -> CheckpointFile | None:
+            with suppress(CheckpointError):
+                return newest_checkpoint(path.parent, path)
+            return None
+
+        checkpoint = distributed.broadcast_object(find)
+        return checkpoint and replace(self, checkpoint=checkpoint)
+
+    def check_data(self, loaded: Loaded) -> None:
+        """Raise a DataError if a resumed run's data have changed."""
+        if self.checkpoint is None or not self.is_resumed:
+            return
+        path, content = self.checkpoint
+        if changed := loaded.changed_splits(content.get("dataset")):
+            problem = "the data are not those of the run: other lines, texts, ink or another order"
+            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
+
+    def check_changes(self, previous: Plan) -> None:
+        """Raise a UserError if the run cannot go on with the changes from its previous plan."""
+        self.adjusted(previous)
+
+    def adjusted(self, previous: Plan) -> list[Override]:
+        """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
+        bound, fits = self.plan.checked().bound, True
+        schedule, trainer = bound["lr_scheduler"], bound["trainer"]
+        cause = trainer.cls.depends_on_epochs({**trainer.defaults, **trainer.values})
+        if schedule is not None and torch_parts.depends_on_length(schedule):
+            cause = schedule.cls.__name__
+        try:
+            return self.plan.adjusted(previous, cause)
+        except ConfigError as error:
+            try:
+                replace(self, is_resumed=False).tried()
+            except CheckpointError:
+                fits = False
+            raise UserError(f"{error}{self.advice(fits)}") from error
+
+
+def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
+    """Return the start of the training that a command line asks for.
+
+    Args:
+        request: the values of the command line.
+        locks: gets the lock of a run that goes on; with None, no run is locked. The run is locked
+            before the newest checkpoint is searched for: another process could save a newer one.
+
+    Raises:
+        UserError: if the training cannot begin, or another process holds the run.
+    """
+    if request.config:
+        start = new_start(request)
+        if request.start_or_resume:
+            return start_or_resume(request, start, locks)
+        return start.tried()
+    if request.resume is None:
+        raise UserError("a training begins with a config or a checkpoint, and there is neither")
+    place = resolve_checkpoint(request.resume)
+    run = RunFolder.resumed(place, request.run_id)
+    if run is None:
+        return resumed_start(request, place, None).tried()
+    if request.saved not in (SAVED, run.saved):
+        raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
+    _hold(run, locks)
+    if distributed.broadcast_object(run.has_checkpoint):
+        return resumed_start(request, place, run).tried()
+    return restart(request, run).tried()
+
+
+def new_start(request: Request) -> Start:
+    """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
+    plan = plan_from_file(request.config)
+    name = request.resume or suggested_network(plan.with_overrides(request.overrides))
+    checkpoint = _find(resolve_checkpoint(name)) if name else None
+    arch = checkpoint and checkpoint.content["config"].get("arch")
+    plan = plan.with_network(arch).with_overrides(request.overrides)
+    return Start(plan, _new_run(plan, request), checkpoint)
+
+
+def suggested_network(plan: Plan) -> str | None:
+    """Return the pretrained network with which a config begins by default: the argument `network`
+    of a dataset. None if the config has a network of its own."""
+    datasets = [*plan.main_datasets()]
+    if plan["arch"] is not None or faults(datasets):
+        return None
+    names = ({**part.defaults, **part.values}.get("network") for part in datasets)
+    return next(filter(None, names), None)
+
+
+def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> Start:
+    """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
+    if not distributed.broadcast_object(start.run.has_checkpoint):
+        return start.tried()
+    _hold(start.run, locks)
+    checkpoint = _find(start.run.models, needs_state=True)
+    previous = plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
+    previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
+    advice = partial(new_run_advice, request, Path(start.plan.source), start.run.models)
+    resumed = Start(
+        previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
     )
-    return start.resolve_start(request, PLANS, locks)
+    present = replace(resumed.tried(), plan=start.plan)
+    try_constructors(start.plan, resumed.network_arguments)
+    return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
 
 
-def new_run_advice(
-    arguments: argparse.Namespace, config: Path, place: Path | None, from_weights: bool
-) -> str:
+def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start:
+    """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
+    that branches to a new run."""
+    checkpoint = _find(place, needs_state=True)
+    given_config = checkpoint.content["config"]
+    resolved_config = checkpoint.content["training"]["resolved_config"]
+    plan = plan_from_checkpoint(given_config, checkpoint.path, request.overrides)
+    plan = plan.with_previous_defaults(resolved_config)
+    file = checkpoint.path.with_name(run_folder.RESOLVED_CONFIG)
+    file = file if file.exists() else Path("CONFIG")
+    start = Start(
+        plan,
+        run or _new_run(plan, request),
+        checkpoint,
+        is_resumed=True,
+        tries_older=checkpoint.path != place,
+        advice=partial(new_run_advice, request, file, place),
+    )
+    previous = plan_of(given_config, plan.source)
+    start.check_changes(previous.with_previous_defaults(resolved_config))
+    if run is None:
+        log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
+    return start
+
+
+def restart(request: Request, run: RunFolder) -> Start:
+    """Return the start of `run` from its beginning; it was stopped before its first checkpoint."""
+    values, weights_from = distributed.broadcast_object(run.recorded_start)
+    log.warning("%s was stopped before its first checkpoint: starting over", run.models)
+    origin = Path(weights_from) if weights_from else None
+    checkpoint = None if origin is None else _find(origin)
+    plan = plan_of(values, str(run.models / "run.json"))
+    config = run.models / run_folder.RESOLVED_CONFIG
+    advice = partial(new_run_advice, request, config, origin)
+    start = Start(plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
+    start.check_changes(plan)
+    return start
+
+
+def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
+    """Return in words the arguments by which a network that a checkpoint describes, `stored`,
+    differs from that of a config, which may be of a subclass; they explain why weights do not fit.
+    """
+    block, values = children(stored), network.values
+    previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
+    bases = {base.__name__: base for base in network.cls.__mro__}
+    if base := bases.get(str(block.get("type"))):
+        arguments = signature_of(base).arguments
+        defaults = {
+            name: parameter.default
+            for name, parameter in arguments.items()
+            if parameter.default is not parameter.empty
+        }
+        previous = defaults | children(block.get("args"))
+        present = defaults | {name: values[name] for name in arguments if name in values}
+    return [
+        f"{name} is {shown(previous.get(name))} in the file, {shown(value)} in the config"
+        for name, value in present.items()
+        if "type" in block and previous.get(name) != value
+    ]
+
+
+def _new_run(plan: Plan, request: Request) -> RunFolder:
+    """Return the folder of a run; the run must be new unless it may go on."""
+    run = RunFolder(plan.name, request.run_id, request.saved)
+    # All processes get the main process's folder, whose default name is the time.
+    return run if request.start_or_resume else distributed.broadcast_object(run.require_new)
+
+
+def _hold(run: RunFolder, locks: ExitStack | None) -> None:
+    """Lock a run until `locks` is closed; without `locks`, do nothing."""
+    if locks is not None:
+        run.hold()
+        locks.callback(run.release)
+
+
+def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
+    """Return the checkpoint at `place`; with `needs_state` it must have a training state."""
+    checkpoint = distributed.broadcast_object(lambda: find_checkpoint(place))
+    path, content = checkpoint
+    if needs_state:
+        training = children(content.get("training"))
+        if training.get("format") != TRAINING_FORMAT or "resolved_config" not in training:
+            raise CheckpointError(
+                f"{path}: contains no training state of this version, and cannot be resumed; -c "
+                "CONFIG starts a new training from its weights"
+            )
+        training["resolved_config"] = strict_json.plain(training["resolved_config"])
+        user_modules.check(content.get("modules", {}), path)
+        user_modules.warn_of_changes(content.get("modules", {}), path)
+    return checkpoint
+
+
+def new_run_advice(request: Request, config: Path, place: Path | None, from_weights: bool) -> str:
     """Return a line of a message: the command of a new run with the values of a command line.
 
     Args:
-        arguments: the arguments of the command line.
+        request: the values of the command line.
         config: the config of the new run.
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.
@@ -51,11 +368,11 @@ def new_run_advice(
     from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
     words = [*typed("train").split(), "-c", str(config)]
     words += ["-r", str(place)] if from_weights else []
-    is_new = arguments.run_id not in (None, origin and origin.run_id)
-    words += ["--run-id", arguments.run_id] if is_new else []
-    words += ["--saved", str(arguments.saved)] if arguments.saved != SAVED else []
-    words += ["-d", arguments.device] if arguments.device != "auto" else []
-    for option, key, value in arguments.overrides:
+    is_new = request.run_id not in (None, origin and origin.run_id)
+    words += ["--run-id", request.run_id] if is_new else []
+    words += ["--saved", str(request.saved)] if request.saved != SAVED else []
+    words += ["-d", request.device] if request.device != "auto" else []
+    for option, key, value in request.overrides:
         text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
         is_key = option in ("-o", "--sweep")
         words += ["-o", f"{key}={text}"] if is_key else [option, text]

@@ -1,36 +1,37 @@
 """Several trainings by one command, in turn: `train.py --sweep KEY=A,B,C`."""
 
-import argparse
 import itertools
 import json
 import logging
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from base import distributed
 from base.run.run_folder import RunInUse
+from commands.train.options import Request
 from commands.train.start import resolve_start
 from utils.checks import TrainingFailed, UserError, listed
 
 log = logging.getLogger(__name__)
 
 
-def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
+def train_all(request: Request, train: Callable[[Request], int]) -> int:
     """Start or resume each run of a sweep, and return the exit status.
 
     All runs are checked before the first run begins. The sweep goes on after a run fails; it ends
     after a run that a signal stops. A run that another process holds is skipped.
 
     Args:
-        arguments: arguments of the command line.
+        request: the values of the command line.
         train: trains a run, and returns the exit status.
 
     Raises:
         UserError: if configs have faults; names the faults of each such config once.
         TrainingFailed: after the last run; names the runs that failed.
     """
-    all_runs, failed, refused = runs(arguments), [], {}
+    all_runs, failed, refused = runs(request), [], {}
     for run in all_runs:
         try:
             resolve_start(run)
@@ -56,17 +57,17 @@ def train_all(arguments: argparse.Namespace, train: Callable[[argparse.Namespace
     return 0
 
 
-def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
-    """Return the arguments of each run of a sweep; a run's id contains the run's values.
+def runs(request: Request) -> list[Request]:
+    """Return the request of each run of a sweep; a run's id contains the run's values.
 
     Raises:
         UserError: if a key is swept twice, or two runs would share an id.
     """
-    keys = [values[0].key for values in arguments.sweeps]
+    keys = [values[0].key for values in request.sweeps]
     last_names = [key.rpartition(".")[2] for key in keys]
-    by_id: dict[str, argparse.Namespace] = {}
-    for values in itertools.product(*arguments.sweeps):
-        parts = [arguments.run_id] if arguments.run_id else []
+    by_id: dict[str, Request] = {}
+    for values in itertools.product(*request.sweeps):
+        parts = [request.run_id] if request.run_id else []
         for name, (_, key, value) in zip(last_names, values, strict=True):
             text = json.dumps(value, ensure_ascii=False)
             parts.append(f"{name if last_names.count(name) == 1 else key}-{text}")
@@ -74,9 +75,9 @@ def runs(arguments: argparse.Namespace) -> list[argparse.Namespace]:
         if run_id in by_id or len({*keys}) < len(keys):
             raise UserError(f"--sweep: each key once, and each value once; see the run {run_id}")
         changes = {"run_id": run_id, "start_or_resume": True}
-        changes["overrides"] = [*arguments.overrides, *values]
-        by_id[run_id] = argparse.Namespace(**vars(arguments) | changes)
+        changes["overrides"] = [*request.overrides, *values]
+        by_id[run_id] = replace(request, **changes)
     all_runs = list(by_id.values())
-    if (count := arguments.sweep_random or len(all_runs)) < len(all_runs):
-        return random.Random(arguments.sweep_seed).sample(all_runs, count)
+    if (count := request.sweep_random or len(all_runs)) < len(all_runs):
+        return random.Random(request.sweep_seed).sample(all_runs, count)
     return all_runs

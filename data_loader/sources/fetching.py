@@ -6,7 +6,6 @@ and a process with threads cannot be forked safely. The command is
     python -m data_loader.sources.fetching ADDRESS FOLDER MAX_BYTES FILE|SHARD
 """
 
-import hashlib
 import json
 import os
 import re
@@ -21,38 +20,43 @@ import fsspec
 from filelock import FileLock
 from fsspec.implementations.local import LocalFileSystem
 
+from data_loader.sources.shards import COLUMNS, INDEX, SHARD, Shard, Shards, digest_of
 from utils.checks import DataError, first_line
-from utils.files import check_regular, open_file, read_bytes
+from utils.files import check_regular, read_bytes
 from utils.program import process_of
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
-INDEX = "index.json"
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
-COLUMNS = ("points.npy", "samples.npy", "strings.npy")
-"""The files of a shard."""
-SHARD = re.compile(r"\d{5}-\d{3}")
 _NAME = re.compile(rf"{SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
-def digest_of(folder: Path) -> str:
-    """Return a digest of the names and contents of a shard's files; raises an OSError."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.npy")):
-        digest.update(f"{file.name}\0{content_digest(file)}\n".encode())
-    return digest.hexdigest()
+class Fetched(Shards):
+    """The samples of a prepared folder at an address; a shard is fetched when it is needed.
 
+    The files at an address never change.
+    """
 
-def content_digest(file: Path) -> str:
-    """Return a digest of a file's content; raises an OSError."""
-    with open_file(file) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
+        super().__init__(folder)
+        self.address, self.max_bytes = address, max_bytes
 
+    def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
+        return Fetched, (self.address, self.folder, self.max_bytes)
 
-def digest_of_file(file: Path) -> str | None:
-    """Return a digest of a file's content; None if it cannot be read."""
-    with suppress(OSError):
-        return content_digest(file)
-    return None
+    def _file(self, name: str) -> Path:
+        return fetched(self.address, self.folder, self.max_bytes, name)
+
+    def _open(self, name: str) -> Shard:
+        for _ in range(10):
+            with suppress(FileNotFoundError):  # Another process has made room again.
+                shard = super()._open(name)
+                os.utime(shard.folder)
+                # The space of a shard that was removed is free when nobody has it open.
+                self._opened = {
+                    n: opened for n, opened in self._opened.items() if opened.folder.exists()
+                }
+                return shard
+        raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
 def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:

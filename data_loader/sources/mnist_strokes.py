@@ -10,10 +10,9 @@ import numpy as np
 
 from base.data.samples import Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
-from data_loader.sources.derived import make_derived
+from data_loader.sources.preparing import cached
 from data_loader.sources.processes import parsed
-from data_loader.sources.source import DividedDataset, Splits
-from data_loader.sources.splits import hash_fraction
+from data_loader.sources.source import DividedDataset, Splits, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.faults import Fault
 from ink.formats.mnist_strokes import FILE, parse_digits
@@ -122,8 +121,8 @@ class MNISTStrokesDataset(DividedDataset):
             low, high = self.digits_per_line
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
-        read = partial(self._read_lines, by_split)
-        lines, counts = make_derived(self, [*by_split.values()], [*by_split], read)
+        make, parents = partial(self._read_lines, by_split), [*by_split.values()]
+        lines, counts = cached(type(self).__name__, [self], parents, make, depends=[*by_split])
         ends = zip(by_split, counts, np.cumsum(counts).tolist(), strict=True)
         return {split: lines[stop - count : stop] for split, count, stop in ends}, notes
 

@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import ClassVar, final
 
 from base import distributed
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from base.data.samples import Samples
-from data_loader.sources.keys import code_of, fingerprint
-from data_loader.sources.preparing import ShardSource, prepared
+from data_loader.sources.preparing import ShardSource, code_of, fingerprint, prepared
 from data_loader.sources.shards import Shards
 from data_loader.sources.source import DividedDataset
 from ink.formats.faults import Fault, summarise

@@ -7,40 +7,51 @@ lists the files of the folder.
 """
 
 import hashlib
+import inspect
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from base import distributed
-from base.data.preparation import Preparing
-from base.data.samples import Column
-from data_loader.sources.fetching import INDEX
+from base.base_dataset import BaseDataset, Preparing
+from base.base_transform import BaseTransform
+from base.config import user_modules
+from base.data.samples import Column, Samples
 from data_loader.sources.processes import in_processes
-from data_loader.sources.shard_checks import check_records, read_json
-from data_loader.sources.shard_writing import write_shard
 from data_loader.sources.shards import (
     FORMAT_VERSION,
+    INDEX,
     LENGTHS,
     ORDER,
     Shard,
     Shards,
+    check_records,
     is_whole,
     open_shards,
+    read_json,
+    write_shard,
 )
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils import strict_json
 from utils.checks import DataError, first_of, shown
-from utils.files import check_writable, remove_temporary, write_json
+from utils.files import (
+    check_writable,
+    digest_of_file,
+    remove_temporary,
+    user_cache,
+    write_json,
+)
 from utils.locks import locked
 
 IDENTITY = "identity.json"
@@ -282,3 +293,85 @@ def _by_name(names: Sequence[str], faults: Sequence[Fault]) -> tuple[list[int], 
             raise DataError(listed)
         raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
     return sorted(first.values(), key=names.__getitem__), faults
+
+
+# Samples that are made of others.
+
+
+def cached(
+    name: str,
+    makers: Sequence[BaseDataset | BaseTransform],
+    parents: Sequence[Samples],
+    make: Callable[..., Iterable[Parsed]],
+    *,
+    depends: Sequence[object] = (),
+    blocks: Sequence[tuple[Any, ...]] = ((),),
+) -> tuple[Samples, list[Any]]:
+    """Return the samples that `make` makes of others, in the order of making, and their notes. If
+    the others are in prepared folders, a new prepared folder is written next to these.
+
+    Args:
+        name: the name with which the folder begins.
+        makers: what makes the samples; they depend on its options and code.
+        parents: the samples of which they are made.
+        make: makes the samples of a block, bit by bit.
+        depends: further values on which they depend; a `Path` stands for the content of its file.
+        blocks: the arguments of each call of `make`; a call that was completed is not made again.
+    """
+    stores = [store for samples in parents for store in samples.stores]
+    if not stores or not all(store.key and store.folder for store in stores):
+        results = [parsed for block in blocks for parsed in make(*block)]
+        samples = Samples.of([sample for parsed in results for sample in parsed.samples])
+        return samples, [note for parsed in results for note in parsed.notes]
+    contents = [
+        digest_of_file(value) if isinstance(value, Path) else repr(value) for value in depends
+    ]
+    key = {"options": options_key(makers), "depends": contents, "code": code_of(*map(type, makers))}
+    key["parents"] = [samples.key for samples in parents]
+    source = ShardSource(name, key, blocks, lambda block: make(*block), is_sorted=False)
+    shards = prepared(source, [stores[0].folder.parent, user_cache()])
+    return shards.all, shards.notes
+
+
+# All on which prepared samples depend.
+
+
+def fingerprint(files: Iterable[Path], root: Path) -> str:
+    """Return a digest of the files' paths relative to `root`, sizes and times of change."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        status = file.stat()
+        line = f"{os.path.relpath(file, root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+        digest.update(line.encode(errors="backslashreplace"))
+    return digest.hexdigest()
+
+
+def options_key(value: object) -> object:
+    """Return the options of datasets and transforms as values of JSON, without inner datasets."""
+    if isinstance(value, list | tuple):
+        return [options_key(element) for element in value]
+    if not isinstance(value, BaseDataset | BaseTransform):
+        return repr(value)
+    options = {n: options_key(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
+    return [type(value).__name__, options]
+
+
+def code_of(*classes: type) -> str:
+    """Return a digest of the code and tables that make samples, of the files in which classes are
+    defined, and of a user's modules."""
+    parts = [room_code(), repr(sorted(user_modules.digests().items()))]
+    for cls in classes:
+        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
+            parts.append(str(digest_of_file(Path(inspect.getfile(cls)))))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+@cache
+def room_code() -> str:
+    """Return a digest of the code and tables of this room, and of the rooms that it takes."""
+    digest, root = hashlib.sha256(), Path(__file__).parents[2]
+    for kind in ("py", "json", "txt", "npz"):
+        for room in ("data_loader", "ink", "utils"):
+            for file in sorted((root / room).rglob(f"*.{kind}")):
+                digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
+    return digest.hexdigest()

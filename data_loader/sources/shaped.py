@@ -12,7 +12,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.derived import make_derived
+from data_loader.sources.preparing import cached
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import ConfigFault, Range
@@ -65,8 +65,8 @@ class ShapedDataset(BaseDataset):
         """Load the dataset; return its samples shaped, and divided if they are too long."""
         recorded = self.dataset.load(splits)
         used, parents = recorded.used, [*recorded.samples.values()]
-        read = partial(self._read, used)
-        derived, counts = make_derived(self, parents, [*recorded.samples], read)
+        make, splits = partial(self._read, used), [*recorded.samples]
+        derived, counts = cached(type(self).__name__, [self], parents, make, depends=splits)
         samples = recorded.derived(derived, counts)
         report = recorded.report
         if self.shaping:

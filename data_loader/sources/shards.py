@@ -1,20 +1,23 @@
-"""Reads prepared samples: a folder of shards, which are folders of columns, and an index.
+"""Stores prepared samples: a folder of shards, which are folders of columns, and an index.
 
-The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend (`keys`).
-`preparing` and `shard_writing` write it.
+The folder is called `KIND-DIGEST`; the digest covers all on which the samples depend. `preparing`
+says when it is written. A folder may be damaged, or somebody else's: what is read is checked.
 
     index.json             the shards with sizes and digests, the faults, the licence
     order.npy lengths.npy  the samples' places in the shards, in order; the length at each place
     00000.json             the record of a block
-    00000-000/*.npy        the columns of a shard, see `shard_writing`
+    00000-000/*.npy        the columns of a shard: points, strings, samples
     kept/                  cached values that were computed from samples, see `Store.cached`
     identity.json          all on which the samples depend, if the folder has another name
 """
 
+import hashlib
 import json
 import os
+import re
+import shutil
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -23,28 +26,30 @@ from typing import Any
 
 import numpy as np
 
-from base.data.samples import Column, Samples, Store, mapped
-from data_loader.sources.fetching import INDEX, digest_of, fetched
-from data_loader.sources.shard_checks import (
-    check_columns,
-    check_index,
-    check_order,
-    is_examined,
-    json_values,
-    note_examined,
-    read_json,
-)
+from base.data.samples import Column, Samples, Store, mapped, stacked
 from ink.formats.faults import Fault
-from ink.normalisation import Moments
+from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
 from utils.checks import DataError, check_version, first_of
-from utils.files import MAX_BYTES
+from utils.files import MAX_BYTES, content_digest, read_bytes, user_cache, write_text
 
 FORMAT_VERSION = 5
+INDEX, ORDER, LENGTHS, CACHED = "index.json", "order.npy", "lengths.npy", "kept"
+SHARD = re.compile(r"\d{5}-\d{3}")
+"""Matches the name of a shard."""
+POINTS = {"offset": ("i2", "f4"), "end": ("b1",), "missing": ("u1",)}
+SAMPLES = {"stop": ("i8",), "strings": ("i8",), "whole": ("b1",), "moments": ("f8",)}
+"""The fields of the columns of points and of samples, and the types that they may have; `stop` and
+`strings` are the ends of a sample's points and of each of its `STRINGS`."""
 STRINGS = ("text", "name", "writer", "group")
 EXTRA = "extra."  # begins the names of fields of extras
-ORDER, LENGTHS, CACHED = "order.npy", "lengths.npy", "kept"
+COLUMNS = ("points.npy", "samples.npy", "strings.npy")
+"""The files of a shard."""
+EXAMINED = "examined"
+"""Folder in the user's cache that records which copies of prepared folders were examined."""
 MAX_OPEN = 250  # shards, of three files each: processes may have 1,024 open files
+MAX_VALUES = 5_000_000
+"""Limit on the values of a JSON file (assumed: a shard has ten, a fault three)."""
 
 
 class _Rows:
@@ -183,7 +188,7 @@ class Shards(Store):
 
     @property
     def notes(self) -> list[Any]:
-        """The notes about derived samples, see `derived.make_samples`."""
+        """The notes about derived samples, see `preparing.cached`."""
         return self.index["notes"]
 
     def sample(self, number: int) -> Sample:
@@ -231,35 +236,6 @@ def _json_in(column: Column) -> Any:
     if column.dtype.kind != "S" or column.nbytes > MAX_BYTES:
         raise ValueError
     return json_values(column.item())
-
-
-class Fetched(Shards):
-    """The samples of a prepared folder at an address; a shard is fetched when it is needed.
-
-    The files at an address never change.
-    """
-
-    def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
-        super().__init__(folder)
-        self.address, self.max_bytes = address, max_bytes
-
-    def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
-        return Fetched, (self.address, self.folder, self.max_bytes)
-
-    def _file(self, name: str) -> Path:
-        return fetched(self.address, self.folder, self.max_bytes, name)
-
-    def _open(self, name: str) -> Shard:
-        for _ in range(10):
-            with suppress(FileNotFoundError):  # Another process has made room again.
-                shard = super()._open(name)
-                os.utime(shard.folder)
-                # The space of a shard that was removed is free when nobody has it open.
-                self._opened = {
-                    n: opened for n, opened in self._opened.items() if opened.folder.exists()
-                }
-                return shard
-        raise DataError(f"{self.folder}: too many shards are needed; raise shard_cache_gb")
 
 
 def open_shards(folder: Path, *, is_compared: bool = False) -> Shards | None:
@@ -313,3 +289,170 @@ def _have_sizes(folder: Path, sizes: Mapping[str, int]) -> bool:
     with suppress(OSError):
         return all((folder / file).stat().st_size == sizes[file] for file in sizes)
     return False
+
+
+# Writing.
+
+
+def write_shard(folder: Path, name: str, samples: list[Sample]) -> dict[str, Any]:
+    """Write a shard, and return its entry in the record of the block."""
+    columns, temporary = _columns(samples), folder / f".{name}-{os.getpid()}"
+    temporary.mkdir()
+    for column, values in columns.items():
+        Column.write(temporary / f"{column}.npy", values)
+    files = {file.name: file.stat().st_size for file in sorted(temporary.iterdir())}
+    digest = digest_of(temporary)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    temporary.rename(folder / name)
+    offsets, dtype = columns["points"]["offset"], columns["samples"].dtype
+    extras = {name.removeprefix(EXTRA): dtype[name].shape for name in dtype.names if EXTRA in name}
+    counts = {"samples": len(samples), "points": len(offsets), "extras": extras}
+    is_on_grid = bool((offsets == np.rint(offsets)).all())
+    return {"name": name, "files": files, "digest": digest, "on_grid": is_on_grid, **counts}
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    """Return the columns of a shard, each of one dimension: points, strings, and samples. The row
+    of a sample has the ends of its points and of each of its `STRINGS`.
+
+    Offsets are int16 if that loses nothing.
+    """
+    offsets = np.concatenate([sample.ink[:, :2] for sample in samples])
+    fits_int16 = (np.abs(offsets) < 2**15).all() and (offsets == np.rint(offsets)).all()
+    # The name of a file may have bytes that are not valid text: they are escaped.
+    strings = [
+        getattr(sample, key).encode(errors="backslashreplace")
+        for sample in samples
+        for key in STRINGS
+    ]
+    of_points = {
+        "offset": offsets.astype("<i2" if fits_int16 else "<f4"),
+        "end": np.concatenate([sample.ink[:, 2] > 0 for sample in samples]),
+        "missing": np.concatenate([sample.missing_counts for sample in samples]).astype("u1"),
+    }
+    of_samples = {
+        "stop": np.cumsum([len(sample.ink) for sample in samples], dtype="<i8"),
+        "strings": np.cumsum([*map(len, strings)], dtype="<i8").reshape(-1, len(STRINGS)),
+        "whole": np.array([sample.ends for sample in samples]),
+        "moments": np.array([moments_of(sample.ink) for sample in samples], "<f8"),
+        **{f"{EXTRA}{name}": values for name, values in stacked(samples).items()},
+    }
+    return {
+        "points": _side_by_side(of_points),
+        "strings": np.frombuffer(b"".join(strings), "u1"),
+        "samples": _side_by_side(of_samples),
+    }
+
+
+def _side_by_side(fields: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return arrays `(rows, ...)` as the fields of one array `(rows,)`."""
+    dtype = [(name, values.dtype, values.shape[1:]) for name, values in fields.items()]
+    rows = np.empty(len(next(iter(fields.values()))), dtype)
+    for name, values in fields.items():
+        rows[name] = values
+    return rows
+
+
+def digest_of(folder: Path) -> str:
+    """Return a digest of the names and contents of a shard's files; raises an OSError."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.npy")):
+        digest.update(f"{file.name}\0{content_digest(file)}\n".encode())
+    return digest.hexdigest()
+
+
+# Checks.
+
+
+def read_json(path: Path) -> Any:
+    """Return the values of a JSON file; raise an OSError or a ValueError if there are none."""
+    return json_values(read_bytes(path))
+
+
+def json_values(content: bytes) -> Any:
+    """Return the values of a JSON text; raise a ValueError if there are none, or too many."""
+    if content.count(b",") > MAX_VALUES:  # each value but the first follows a comma
+        raise ValueError(f"more than {MAX_VALUES:,} values")
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def check_index(index: Any) -> None:
+    """Raise a ValueError, KeyError or TypeError if an index is not as `preparing` writes it."""
+    shards = index["shards"]
+    check_records(shards)
+    _check(len({shard["name"] for shard in shards}) == len(shards))
+    _check(all(0 < len(fault) <= 3 and _are(str, fault) for fault in index["faults"]))
+    _check(_are(str | None, index["licences"]) and isinstance(index["notes"], list))
+    _check(_are(int, index["files"].values()) and isinstance(index["digest"], str))
+    _check(isinstance(index["quantisation_step"], float | int | None))
+
+
+def check_records(shards: Iterable[Mapping[str, Any]]) -> None:
+    """Raise an error as `check_index` does if a record of a shard is not sound."""
+    for shard in shards:
+        _check(SHARD.fullmatch(shard["name"]) and isinstance(shard["digest"], str))
+        counts = shard["samples"], shard["points"], *shard["files"].values()
+        _check(_are(int, counts) and min(counts) > 0 and {*shard["files"]} == {*COLUMNS})
+        _check(isinstance(shard["on_grid"], bool))
+        _check(all(_are(int, shape) for shape in shard["extras"].values()))
+
+
+def check_columns(points: np.ndarray, strings: np.ndarray, samples: np.ndarray) -> None:
+    """Raise an error as `check_index` does if the columns of a shard do not fit each other."""
+    _check(points.ndim == strings.ndim == samples.ndim == 1 and strings.dtype.str[1:] == "u1")
+    for dtype, kinds in ((points.dtype, POINTS), (samples.dtype, SAMPLES)):
+        _check(all(dtype[name].base.str[1:] in kind for name, kind in kinds.items()))
+    _check_ends(samples["stop"], len(points))
+    _check_ends(samples["strings"].ravel(), len(strings))
+
+
+def _check_ends(ends: np.ndarray, size: int) -> None:
+    """Raise a ValueError unless consecutive parts end within an array of some size, at its end."""
+    _check(len(ends) and ends[0] >= 0 and ends[-1] == size and (np.diff(ends) >= 0).all())
+
+
+def check_order(order: np.ndarray, lengths: np.ndarray, count: int) -> None:
+    """Raise a ValueError unless an order has places below a count, and each place a length."""
+    _check(order.ndim == lengths.ndim == 1 and order.dtype.kind == lengths.dtype.kind == "i")
+    _check(len(lengths) == count and (not count or lengths.min() > 0))
+    _check(not len(order) or 0 <= order.min() <= order.max() < count)
+
+
+def _check(is_sound: object) -> None:
+    if not is_sound:
+        raise ValueError
+
+
+def _are(kind: Any, values: Iterable[Any]) -> bool:
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
+
+
+def is_examined(folder: Path, index: Mapping[str, Any]) -> bool:
+    """Return whether this copy of a prepared folder was noted by `note_examined`."""
+    with suppress(OSError):
+        return read_bytes(_note_of(folder)) == _state(folder, index).encode()
+    return False
+
+
+def note_examined(folder: Path, index: Mapping[str, Any]) -> None:
+    """Note, where that is possible, that the digests of a prepared folder's shards are right."""
+    with suppress(OSError, DataError):
+        _note_of(folder).parent.mkdir(parents=True, exist_ok=True)
+        write_text(_note_of(folder), _state(folder, index))
+
+
+def _note_of(folder: Path) -> Path:
+    return user_cache() / EXAMINED / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:32]
+
+
+def _state(folder: Path, index: Mapping[str, Any]) -> str:
+    """Return a digest of the index, and of the files of shards, that another copy has not."""
+    digest = hashlib.sha256(read_bytes(folder / INDEX))
+    for shard in index["shards"]:
+        for name in COLUMNS:
+            state = (folder / shard["name"] / name).stat()
+            digest.update(f"{state.st_ino} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from base.base_data_loader import padded
 from base.base_model import BaseModel, Conditions
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.measures import NUM_HAND_LINES
 from ink.normalisation import Normalisation

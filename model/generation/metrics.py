@@ -20,6 +20,8 @@ class SSE(BaseMetric):
     names: ClassVar[tuple[str, ...]] = ("sse", "sse_strokes", "sse_jumps")
     sums: ClassVar[tuple[str, ...]] = ("_sums", "_counts")
     heads: ClassVar[tuple[str, ...]] = ("mixture", "regression")
+    scale: Tensor | None = None
+    """Factor on the distances along the axes, `(2,)`; None for 1."""
 
     def __init__(self) -> None:
         self.reset()
@@ -30,15 +32,16 @@ class SSE(BaseMetric):
         self._counts = torch.zeros(2, dtype=torch.float64)
 
     @torch.no_grad()
-    def update(self, output: Output, batch: Batch, scale: Tensor | float = 1.0) -> None:
+    def update(self, output: Output, batch: Batch) -> None:
         """Add one batch.
 
         Args:
             output: its `prediction` has leading dimensions `(batch, time)`.
             batch: `inputs` and `targets` `(batch, time, 3 or 4)`, and the `mask` of real points.
-            scale: factor on the distances along the axes, a number or `(2,)`.
         """
-        difference = (output.prediction.mean - batch.targets[..., :2]) * scale
+        difference = output.prediction.mean - batch.targets[..., :2]
+        if self.scale is not None:
+            difference *= self.scale.to(difference.device)
         squares = difference.double().square().sum(-1)  # (batch, time)
         is_jump = batch.inputs[..., 2] > 0.5
         for kind, mask in enumerate((~is_jump & batch.mask, is_jump & batch.mask)):

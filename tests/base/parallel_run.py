@@ -86,11 +86,11 @@ def stopped(base: type[ChunkTrainer]) -> type[ChunkTrainer]:
     """Return a trainer that gets a signal in the middle of a step, in the last process only."""
 
     class Stopped(base):
-        def _train_step(self):
+        def step(self, chunks):
             last = distributed.rank() == distributed.world_size() - 1
             if self.progress.step == STOPPED_AFTER - 1 and last:
                 os.kill(os.getpid(), signal.SIGINT)
-            return super()._train_step()
+            return super().step(chunks)
 
     return Stopped
 
@@ -140,7 +140,7 @@ def main(saved: Path) -> None:
     results["common"] = distributed.all_gather_object(torch.rand(2).tolist())
 
     path, checkpoint = newest_checkpoint(saved / "models" / "tiny" / "dropout")
-    checkpoint["training"]["run_state"]["metric_sums_of_ranks"][1][0]["sum"] = torch.zeros(2)
+    checkpoint["training"]["run"]["metric_sums_of_ranks"][1][0]["sum"] = torch.zeros(2)
     refusal = ""
     try:
         make(saved, checkpoint=checkpoint, source=path, **options)

@@ -9,8 +9,7 @@ import torch
 from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler
-from base.data.batch_stream import loaded
+from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler, loaded
 from base.run.stop_request import StopRequest
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from utils.checks import ConfigFault

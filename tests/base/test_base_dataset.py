@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Loaded, is_same_ink
-from base.data.extras import stacked
+from base.data.samples import stacked
 from ink.sample import Sample
 from utils.checks import DataError, UserError
 

@@ -7,7 +7,7 @@ import torch
 
 from base.base_data_loader import Batch
 from base.base_model import Conditions
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from model import CTCNetwork, PredictionNetwork
 from tests.moody import NORMALISATION, moody

@@ -125,11 +125,12 @@ def test_run_ends_with_its_last_good_weights_when_too_many_steps_in_a_row_are_sk
     seen = []
 
     class Breaking(ChunkTrainer):
-        def _train_step(self):
-            if self.progress.step == 7:
+        def step(self, chunks):
+            result = super().step(chunks)
+            if self.progress.step == 6:
                 self.train_loader.dataset.broken = tuple(TRAIN)
                 seen.append(weights(self))
-            return super()._train_step()
+            return result
 
     trainer = make(tmp_path, trainer=Breaking, epochs=9, max_skipped=4)
     with pytest.raises(TrainingFailed, match="4 steps in a row") as caught:
@@ -275,7 +276,7 @@ def test_a_validation_leaves_modes_and_buffers_as_they_are(tmp_path):
         model.total, model.last = model.total + inputs[0].sum(), inputs[0]
 
     trainer.model.register_forward_hook(look)
-    networks = trainer._modules()
+    networks = trainer.state.modules
     modes = [module.training for network in networks for module in network.modules()]
     before = copy.deepcopy([network.state_dict() for network in networks])
     assert math.isfinite(trainer.validate()["error"]) and trainer.passes > 0

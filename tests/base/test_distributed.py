@@ -10,7 +10,6 @@ import torch
 from parallel_run import KINDS, STOPPED_AFTER, Stopped
 from tiny_run import ChunkTrainer, go_on, make, trained, weights
 
-from base.data.batch_stream import Position
 from base.run.checkpoint import checkpoints, load_checkpoint
 from tests import forked_script
 from tests.same_run import differences, rows_of
@@ -59,13 +58,13 @@ def assert_same_run(folder: Path, trainer: ChunkTrainer) -> None:
     expected, state = (load_checkpoint(place / names[0]) for place in (trainer.run.models, folder))
     for name, weight in expected["state_dict"].items():
         torch.testing.assert_close(state["state_dict"][name], weight, **WEIGHTS)
-    own, others = (at["training"]["run_state"]["progress"] for at in (expected, state))
+    own, others = (at["training"]["run"]["progress"] for at in (expected, state))
     for name in ("best", "first_loss"):
         first, second = own.pop(name), others.pop(name)
         assert first == second or math.isclose(first, second, rel_tol=VALUES), name
     assert own == others
-    own, others = (at["training"]["stream"] for at in (expected, state))
-    assert all(own[name] == others[name] for name in Position._fields)
+    own, others = (at["training"]["run"]["position"] for at in (expected, state))
+    assert own == others
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +93,7 @@ def test_a_single_process_resumes_the_run_of_two(ran, results, tmp_path):
     assert results["signals"] == [signal.SIGINT, signal.SIGINT]  # only the second one got it
     state = newest(ran, "stopped-here")
     assert state["step"] == STOPPED_AFTER
-    assert state["training"]["stream"]["batch"] > 0
+    assert state["training"]["run"]["position"]["batch"] > 0
     whole = trained(tmp_path, "whole", **KINDS["plain"])
     resumed, _ = go_on(ran, "stopped-here", **KINDS["plain"])
     assert_same_run(resumed.run.models, whole)
@@ -131,7 +130,7 @@ def test_buffers_are_those_of_the_main_process_and_resumed_bit_for_bit(ran, resu
     first, second = results["buffers"]
     assert first == second
     whole, resumed = (newest(ran, run) for run in ("buffers", "buffers-stopped"))
-    assert differences(whole["training"]["parts"], resumed["training"]["parts"]) == []
+    assert differences(whole["training"]["run"]["parts"], resumed["training"]["run"]["parts"]) == []
     assert differences(whole["state_dict"], resumed["state_dict"]) == []
 
 

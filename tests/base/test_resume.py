@@ -27,14 +27,12 @@ from tiny_run import (
 )
 from torch.optim import lr_scheduler
 
-from base.data.batch_stream import Position
 from base.run.checkpoint import (
     checkpoints,
     find_checkpoint,
     load_checkpoint,
     load_weights,
     newest_checkpoint,
-    save_checkpoint,
 )
 from tests.same_run import differences, rows_of
 from utils.checks import CheckpointError
@@ -129,20 +127,6 @@ def test_the_sums_of_a_metric_keep_their_type_when_a_run_is_resumed(tmp_path, mo
     assert rows(again) == expected
 
 
-def test_a_file_with_the_position_in_the_data_among_the_progress_is_resumed(tmp_path):
-    """Older files of the same format are."""
-    whole = trained(tmp_path, "whole", **EVERYTHING)
-    make(tmp_path, trainer=stopped_at(ChunkTrainer, 4), **EVERYTHING).train()
-    path, checkpoint = newest_checkpoint(tmp_path / "models" / "tiny" / "run")
-    stream = checkpoint["training"]["stream"]
-    progress = checkpoint["training"]["run_state"]["progress"]
-    progress |= {name: stream.pop(name) for name in Position._fields}
-    assert progress["chunk"] > 0 and [*stream] == ["states"]
-    save_checkpoint(path, checkpoint)
-    again, _ = go_on(tmp_path, **EVERYTHING)
-    assert differences(last_state(whole), last_state(again)) == []
-
-
 @pytest.mark.parametrize("name", ["checkpoint-epoch2.pth", "checkpoint-epoch2-step7.pth"])
 def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_began(tmp_path, name):
     """Not from a fresh network, nor from the best before it."""
@@ -150,7 +134,7 @@ def test_a_branch_that_is_killed_at_its_first_step_is_resumed_from_where_it_bega
     old = tmp_path / "models" / "tiny" / "old"
 
     class Killed(ChunkTrainer):
-        def _train_step(self):
+        def step(self, chunks):
             raise KeyboardInterrupt
 
     path, checkpoint = find_checkpoint(old / name)

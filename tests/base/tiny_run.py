@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
+from base.base_dataset import Facts, Loaded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Conditions
@@ -27,6 +28,8 @@ from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
 from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.bucket_batch_sampler import BucketBatchSampler
+from ink.alphabet import Alphabet
+from ink.normalisation import Normalisation
 from logger.metrics_csv import read_rows
 from trainer.generation_trainer import GenerationTrainer
 
@@ -253,6 +256,7 @@ def make(
         TinyLoader(VALID, shuffle=False) if valid else None,
         RunFolder("tiny", run, saved),
         torch.device("cpu"),
+        Facts(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([]), {}, Loaded({}, "")),
         {
             "config": {"name": "tiny", "lr": lr},
             "alphabet": None,

@@ -8,6 +8,7 @@ import torch
 from base.base_data_loader import BaseSampler
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
+from base.config.binder import FROM_PROGRAM
 from data_loader import (
     CutLongSteps,
     FillMissing,
@@ -16,7 +17,6 @@ from data_loader import (
     InputNoise,
     Scale,
 )
-from data_loader.data_loaders import SAMPLER_ARGUMENTS
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from ink.sample import Sample
@@ -405,7 +405,7 @@ def test_a_sampler_gets_the_lengths_and_hands_of_the_training_samples_alone():
     alone = loader.keys.sampler
     assert [int(batch.lengths) for batch in batches] == alone.lengths.tolist()
     assert [int(batch.hand) for batch in batches] == alone.hands.tolist()
-    assert {*alone.supplied, "hands", "lengths"} == {*SAMPLER_ARGUMENTS}
+    assert {*alone.supplied, "hands", "lengths"} == {*FROM_PROGRAM["BaseSampler"]}
     chosen = {"seed": 1, "batch_size": 4, "bucket": 7, "shuffle": True}
     assert chosen.items() <= alone.supplied.items()
     assert len(list(made.validation_loader())) < len(made.samples("valid"))

@@ -70,7 +70,7 @@ def counted(**taken) -> tuple[Recipe, Counted, Counted]:
     first = Counted("ann")
     source = Source(first)
     second = Counted("ben", source)
-    sources = {"first": source, "second": Source(second, ancestors=[source])}
+    sources = {"first": source, "second": Source(second)}
     return Recipe(sources=sources, **taken), first, second
 
 
@@ -119,7 +119,7 @@ def test_fitted_arguments_have_keys_with_the_name_of_their_source():
 
 def test_lines_like_those_of_a_source_lie_on_its_grid():
     source = Source(Counted("ann"))
-    line = Source(EmbeddedDataset(**SIGNS), source, [source]).load(["train"]).split("train")[0]
+    line = Source(EmbeddedDataset(**SIGNS), like=source).load(["train"]).split("train")[0]
     assert (line.ink[:, :2] % 1 == 0).all()
 
 

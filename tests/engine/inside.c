@@ -5,10 +5,9 @@
 #pragma GCC visibility push(default)
 
 static hw_status begin(hw_work *work, const hw_point *points, size_t count, Ink *ink, Room *room) {
-    Point origin;
     start(work);
-    TRY(take_ink(work, &work->scratch, points, count, ink, &origin));
-    return make_room(work, &work->scratch, count, room);
+    TRY(take_ink(work, points, count, ink));
+    return make_room(work, count, room);
 }
 
 long inside_features(hw_work *work, const hw_point *points, size_t count, double spacing,

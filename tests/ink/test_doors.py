@@ -11,7 +11,7 @@ import pytest
 import commands.notes
 from apps import notes
 from apps.notes.corrections import Corrections
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from base.run.checkpoint import load_checkpoint
 from data_loader import (
     IAMOnDBDataset,

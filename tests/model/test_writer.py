@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from base.data.extras import ExtraShapes
+from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
 from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling

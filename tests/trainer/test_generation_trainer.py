@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import trainer.generation_trainer as module
+from base.base_dataset import Facts
 from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
 from base.run.run_state import Sums
@@ -76,6 +77,12 @@ def make(
         data.loader("valid"),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
+        Facts(
+            data.normalisation,
+            data.alphabet,
+            model.extras,
+            replace(data.loaded, canonical=canonical),
+        ),
         header,
     )
     return trainer(parts, **options)
@@ -199,7 +206,7 @@ def test_each_chunk_makes_a_step_and_cuts_the_gradient(tmp_path, data, reduction
         model.named_parameters(), trainer.model.parameters(), strict=True
     ):
         torch.testing.assert_close(own, weight, msg=name, rtol=1e-4, atol=1e-6)
-    assert trainer.stream.position.chunk == 3
+    assert trainer.state.position.chunk == 3
 
 
 def fails_to_go_on(output, inputs, goes_on):

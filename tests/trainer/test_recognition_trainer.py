@@ -60,6 +60,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         data.loader("valid", model.features),
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
+        data.facts({}),
         {
             "config": {"name": "x"},
             "normalisation": data.normalisation.to_dict(),
@@ -127,7 +128,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     shares = []
     for _ in range(5):
         shares.append(trainer.epoch_forcing_ratio)
-        trainer.state.end_epoch({}, trainer.progress, data_pass=0)
+        trainer.state.end_epoch({}, trainer.progress)
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
 
 
@@ -151,17 +152,17 @@ def test_a_reader_that_diverges_is_not_saved(tmp_path, data, kind, valid, caplog
     trainer = make(tmp_path, data, kind, epochs=3, samples=1, monitor=monitor)
     if not valid:
         trainer.valid_loader = None
-    train_step = trainer._train_step
+    step = trainer.step
 
-    def ruined():
-        loss = train_step()
-        if trainer.progress.step == 4:
+    def ruined(chunks):
+        result = step(chunks)
+        if trainer.progress.step == 3:
             with torch.no_grad():
                 for weight in trainer.model.parameters():
                     weight.fill_(3e38)
-        return loss
+        return result
 
-    trainer._train_step = ruined
+    trainer.step = ruined
     with pytest.raises(TrainingFailed, match=r"the loss per point went from .* to nan"):
         trainer.train()
     assert [path.name for path in checkpoints(trainer.run.models)] == ["checkpoint-epoch1.pth"]

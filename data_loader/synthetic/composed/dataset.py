@@ -15,7 +15,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.derived import make_derived
+from data_loader.sources.preparing import cached
 from data_loader.synthetic.composed.alignment import Alignment
 from data_loader.synthetic.composed.composing import Bank, Composer
 from data_loader.synthetic.composed.cutting import CutLine, Parts, measured_lines, parts_of
@@ -122,11 +122,12 @@ class ComposedDataset(ExtendedDataset):
         if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
-        derived, (counts, summary) = make_derived(
-            self,
+        derived, (counts, summary) = cached(
+            type(self).__name__,
+            [self],
             [*recorded.samples.values(), digits],
-            [Path(self.alignment), [*recorded.samples], grid],
             partial(self._read, recorded, digits, grid),
+            depends=[Path(self.alignment), [*recorded.samples], grid],
         )
         if self.height is not None:
             recorded = self._levelled(recorded, derived, counts)

@@ -255,14 +255,14 @@ def examined(tmp_path, monkeypatch, hand):
     monkeypatch.setattr(RunFolder, "first_weights", lambda run: path)
     monkeypatch.setattr(exam, "best_primer", lambda *_: 0)
     monkeypatch.setattr(exam, "TRIED_FRACTIONS", (1.0, 0.8))
-    data = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
+    facts = SimpleNamespace(loaded=hand(x_height=100.0, step=20.0).load())
 
     def examine(*rates):
         rates = iter(rates)
         monkeypatch.setattr(exam.Exam, "score", lambda *_: (set(), [], next(rates)))
         trainer = OwnHandTrainer.__new__(OwnHandTrainer)
         trainer.run, trainer.device = run, torch.device("cpu")
-        trainer.train_loader = SimpleNamespace(dataset=data)
+        trainer.facts = facts
         trainer.on_end()
         return run.models / "hand.pth"
 

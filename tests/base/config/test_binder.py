@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from base.config.binder import Binder, built, faults, signature_of
+from base.config.binder import Binder, Registry, built, faults, signature_of
 from utils.checks import Range
 
 
@@ -14,12 +15,15 @@ class Pen:
         self.width = width
 
 
-def binder() -> Binder:
-    return Binder(lambda base: {"Pen": Pen} if base is Pen else {})
+def binder(*classes: type, **from_program: list[str]) -> Binder:
+    exported = {cls.__name__: cls for cls in classes}
+    return Binder(
+        Registry([SimpleNamespace(__all__=[*exported], **exported)], {}, {}, from_program)
+    )
 
 
 def expected(annotation: Any, value: Any) -> list[tuple[str, str]]:
-    bound = binder().bind(annotation, value, "key")
+    bound = binder(Pen).bind(annotation, value, "key")
     return [(fault.key, fault.expected) for fault in faults(bound)]
 
 
@@ -120,12 +124,12 @@ def test_argument_accepts_anything_when_its_annotation_is_unknown():
 
 
 def test_a_dataclass_of_options_is_checked_and_keeps_its_given_values():
-    binder = Binder(lambda base: {"Stool": Stool} if base is Table else {}, {Table: ["place"]})
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
+    bind = binder(Stool, Table=["place"]).bind
+    bound = bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
     stool = built(bound, {"place": "here"})
     assert (stool.place, stool.legs, faults(bound)) == ("here", Legs(legs=4, wood="beech"), [])
     assert bound.defaults == {"wood": "beech"}
-    bound = binder.bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
+    bound = bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
     assert str(*faults(bound)) == "seat.args.legs = 0: a whole number at least 1"
 
 
@@ -134,19 +138,30 @@ class Twin(Pen):
         self.other = other
 
 
-PENS = Annotated[dict[str, Pen | None], lambda cls, signature: signature]
+class Cup:
+    def __init__(self, pen: Pen, *, lid: bool = False) -> None:
+        self.pen, self.lid = pen, lid
+
+
+PENS = Annotated[dict[str, Pen | None], Cup]
 
 
 def bound_pens(second: Any) -> Any:
     first = {"type": "Pen"}
-    binder = Binder(lambda base: {"Pen": Pen, "Twin": Twin} if base is Pen else {})
-    twin = {"type": "Twin", "args": {"other": second}}
-    return binder.bind(PENS, {"first": first, "none": None, "twin": twin}, "pens")
+    twin = {"type": "Twin", "args": {"other": second, "lid": True}}
+    return binder(Pen, Twin).bind(PENS, {"first": first, "none": None, "twin": twin}, "pens")
 
 
 def test_the_name_of_an_earlier_object_stands_for_the_object_itself():
     pens = built(bound_pens("first"))
-    assert pens["twin"].other is pens["first"] and pens["none"] is None
+    assert pens["twin"].pen.other is pens["first"] and pens["none"] is None
+
+
+def test_an_object_with_a_name_is_held_and_has_arguments_of_its_holder():
+    pens = built(bound_pens("first"))
+    assert (pens["twin"].lid, pens["first"].lid) == (True, False)
+    (fault,) = faults(binder(Pen).bind(Pen, {"type": "Pen", "args": {"lid": True}}, "pen"))
+    assert fault.expected.startswith("Pen takes no such argument")
 
 
 @pytest.mark.parametrize("name", ["twin", "none", "third"])

@@ -12,9 +12,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base.run.checkpoint import load_checkpoint, newest_checkpoint
+from base.run.run_state import RunState
 from base.run.training_parts import TrainingSettings
 from base.step.optimizer_step import OptimizerStep
-from parse_config import choices
+from parse_config import config_binder
 from tests.tiny_config import changed
 from utils.checks import CheckpointError
 
@@ -28,7 +29,7 @@ def stopped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     trainer = trained(folder, **OPTIONS)
     path, checkpoint = newest_checkpoint(trainer.run.models)
-    assert checkpoint["training"]["stream"]["chunk"] == 1
+    assert checkpoint["training"]["run"]["position"]["chunk"] == 1
     return path, checkpoint
 
 
@@ -44,19 +45,19 @@ def go_on(folder, checkpoint, **options):
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("stream", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
+        (("position", "chunk"), ..., "does not fit (KeyError: 'chunk')"),
         (
-            ("run_state", "metric_sums", 0, "sum"),
+            ("metric_sums", 0, "sum"),
             torch.zeros(2),
             "does not fit (ValueError: sum of Mea",
         ),
-        (("run_state", "metric_sums", 0), {"other": 1}, "does not fit (KeyError: 'sum')"),
+        (("metric_sums", 0), {"other": 1}, "does not fit (KeyError: 'sum')"),
         (("random_state", "torch"), torch.full((5056,), 255, dtype=torch.uint8), "does not fit"),
         (("random_state", "python", 1, 624), 625, "does not fit"),
         (("random_state", "numpy", 2), 625, "is no valid position in the state"),
-        (("optimizer_step", "averaged"), "x", "does not fit"),
+        (("parts", "average", "n_averaged"), "x", "does not fit"),
         (
-            ("optimizer_step", "model"),
+            ("parts", "model"),
             {"layer": torch.ones(3)},
             "do not fit the config's architecture",
         ),
@@ -65,7 +66,7 @@ def go_on(folder, checkpoint, **options):
 )
 def test_a_state_that_does_not_fit_is_refused_briefly(tmp_path, stopped, keys, value, message):
     with pytest.raises(CheckpointError) as caught:
-        other = changed(stopped[1], {("training", *keys): value})
+        other = changed(stopped[1], {("training", "run", *keys): value})
         go_on(tmp_path, other, epochs=3, steps_per_epoch=4)
     assert message in str(caught.value) and str(caught.value).startswith(str(tmp_path))
     assert message.startswith("do not fit") or str(caught.value).count("\n") == 0
@@ -84,9 +85,10 @@ SCHEDULES = {
     "CosineAnnealingWarmRestarts": {"T_0": 2},
     "OneCycleLR": {"max_lr": 0.1, "total_steps": 9},
 }
+CHOICES = config_binder().registry.choices
 EVERY = [
-    *((name, {}, None) for name in choices(Optimizer)),
-    *(("SGD", {"momentum": 0.9}, name) for name in choices(LRScheduler)),
+    *((name, {}, None) for name in CHOICES(Optimizer)),
+    *(("SGD", {"momentum": 0.9}, name) for name in CHOICES(LRScheduler)),
     ("Adam", {"amsgrad": True}, "OneCycleLR"),
     ("RMSprop", {"centered": True, "momentum": 0.5}, "CyclicLR"),
     ("GravesRMSprop", {}, "CosineAnnealingWarmRestarts"),
@@ -97,10 +99,10 @@ def update_of(optimizer, arguments, schedule):
     torch.manual_seed(4)
     model = TinyModel(dropout=0.0)
     model.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
-    built = choices(Optimizer)[optimizer](model.parameters(), **{"lr": 0.01} | arguments)
+    built = CHOICES(Optimizer)[optimizer](model.parameters(), **{"lr": 0.01} | arguments)
     scheduler = None
     if schedule is not None:
-        scheduler = choices(LRScheduler)[schedule](built, **SCHEDULES[schedule])
+        scheduler = CHOICES(LRScheduler)[schedule](built, **SCHEDULES[schedule])
     settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="fixed")
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
@@ -124,16 +126,16 @@ def steps(update, count):
     ("optimizer", "arguments", "schedule"), EVERY, ids=lambda value: str(value) if value else "-"
 )
 def test_states_of_all_optimisers_and_schedules_are_read_back(optimizer, arguments, schedule):
-    assert SCHEDULES.keys() == choices(LRScheduler).keys()
+    assert SCHEDULES.keys() == CHOICES(LRScheduler).keys()
     for before in (0, 2):
         first = update_of(optimizer, arguments, schedule)
         steps(first, before)
         file = io.BytesIO()
-        torch.save([first.state_dict(), first.model.state_dict()], file)
+        torch.save(RunState(first.stateful).state_dict(), file)
         file.seek(0)
-        state, weights = torch.load(file, weights_only=True)
         second = update_of(optimizer, arguments, schedule)
-        second.load_state_dict(state, weights, "file.pth")
+        state = torch.load(file, weights_only=True)
+        RunState(second.stateful).load_state_dict(state, "file.pth")
         for update in (first, second):
             steps(update, 3)
         for weight, other in zip(first.weights, second.weights, strict=True):

@@ -81,12 +81,12 @@ def test_best_checkpoint_has_a_sound_state(tmp_path):
     """What is monitored may be of the whole epoch, and only its last step the ruin."""
 
     class Ruined(ChunkTrainer):
-        def _train_step(self):
-            loss = super()._train_step()
-            if self.progress.step == 15:
+        def step(self, chunks):
+            result = super().step(chunks)
+            if self.progress.step == 14:
                 with torch.no_grad():
                     next(iter(self.model.parameters())).fill_(math.nan)
-            return loss
+            return result
 
     trainer = make(tmp_path, trainer=Ruined, epochs=3, monitor="min error", valid=False)
     with pytest.raises(TrainingFailed, match="weights are not finite"):
@@ -175,7 +175,7 @@ def test_a_loss_resumes_its_state_or_warns_that_it_begins_anew(tmp_path, monkeyp
     loaded.clear()
     make(tmp_path, checkpoint=checkpoint, source=path)
     assert loaded == [state] and "begins anew" not in caplog.text
-    del checkpoint["training"]["parts"]
+    del checkpoint["training"]["run"]["parts"]["loss"]
     make(tmp_path, checkpoint=checkpoint, source=path)
     assert len(loaded) == 1 and f"{path} has no state of the loss: it begins anew" in caplog.text
 

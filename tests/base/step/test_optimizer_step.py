@@ -47,10 +47,10 @@ def test_moving_average_warms_up_to_its_decay(tmp_path):
     seen = []
 
     class Watching(ChunkTrainer):
-        def _train_step(self):
-            loss = super()._train_step()
+        def step(self, chunks):
+            result = super().step(chunks)
             seen.append(weights(self))
-            return loss
+            return result
 
     trainer = trained(tmp_path, trainer=Watching, ema_decay=0.3, epochs=1)
     expected = seen[0]
@@ -59,7 +59,7 @@ def test_moving_average_warms_up_to_its_decay(tmp_path):
         expected = {n: kept * value + (1 - kept) * later[n] for n, value in expected.items()}
     checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
     assert close(expected, checkpoint["state_dict"])
-    assert same(seen[-1], checkpoint["training"]["optimizer_step"]["model"])
+    assert same(seen[-1], checkpoint["training"]["run"]["parts"]["model"])
     assert not close(seen[-1], checkpoint["state_dict"])
     # Validation is with the average.
     model = TinyModel()
@@ -98,12 +98,12 @@ def test_learning_rates_warm_up_to_those_of_the_schedule(tmp_path):
     seen = []
 
     class Watching(ChunkTrainer):
-        def _train_step(self):
+        def step(self, chunks):
             before = self.model.output.bias.detach().clone()
-            loss = super()._train_step()
+            result = super().step(chunks)
             moved = before - self.model.output.bias.detach()
             seen.append(float((moved / self.model.output.bias.grad).mean()))
-            return loss
+            return result
 
     options = {"optimizer": "SGD", "epochs": 1, "lr": 0.04, "warmup_steps": 4}
     trainer = trained(tmp_path, trainer=Watching, scheduler=halving, **options)
@@ -180,7 +180,7 @@ def test_the_average_of_a_schedule_free_optimiser_is_validated_and_saved(tmp_pat
     y = (0.1 * b + 0.9 * a for a, b in zip(x, z, strict=True))
     checkpoint = load_checkpoint(trainer.run.models / "checkpoint-epoch1.pth")
     assert close(averages, checkpoint["state_dict"])
-    trained_weights = checkpoint["training"]["optimizer_step"]["model"]
+    trained_weights = checkpoint["training"]["run"]["parts"]["model"]
     assert close(dict(zip(names, (weight.float() for weight in y), strict=True)), trained_weights)
     assert not close(trained_weights, averages) and same(trained_weights, weights(trainer))
     model = TinyModel()

@@ -22,7 +22,7 @@ def test_fault_of_the_command_line_ends_the_process_with_status_2(
 ):
     monkeypatch.setattr("sys.argv", ["train.py", *words])
     with pytest.raises(SystemExit) as end:
-        train_options.refuse_faults()
+        train_options.parsed()
     assert end.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -36,7 +36,7 @@ def test_a_refused_training_leaves_no_folder(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setattr("sys.argv", ["train.py", *words[:-1], str(tmp_path / "file" / "new")])
     with pytest.raises(SystemExit):
-        train_options.refuse_faults()
+        train_options.parsed()
     assert "--saved" in capsys.readouterr().err
 
 
@@ -44,5 +44,5 @@ def test_other_processes_of_torchrun_exit_without_a_message(monkeypatch, capsys)
     monkeypatch.setattr("sys.argv", ["train.py", "-r", "mistyped"])
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(SystemExit):
-        train_options.refuse_faults()
+        train_options.parsed()
     assert capsys.readouterr().err == ""

@@ -14,9 +14,8 @@ import train
 from base.config import torch_parts
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run.run_folder import RunFolder
-from base.run.start import differing_arguments
 from commands.train import options as train_options
-from commands.train.start import resolve_start
+from commands.train.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of
 from tests.tiny_config import CONFIG, changed
 from trainer import GenerationTrainer, RecognitionTrainer

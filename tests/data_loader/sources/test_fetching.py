@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from data_loader import InkMLDataset
 from data_loader.sources import fetching
 from data_loader.sources.fetching import fetched

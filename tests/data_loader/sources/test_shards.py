@@ -10,13 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import Loaded
-from base.data.preparation import Preparing
+from base.base_dataset import Loaded, Preparing
 from base.data.samples import Samples
 from data_loader import InkMLDataset
-from data_loader.sources import preparing, shard_checks, shards
-from data_loader.sources.derived import make_samples
-from data_loader.sources.preparing import ShardSource, prepared
+from data_loader.sources import preparing, shards
+from data_loader.sources.preparing import ShardSource, cached, prepared
 from data_loader.sources.shards import open_shards
 from ink.formats.faults import Fault
 from ink.formats.parsed import Parsed
@@ -239,7 +237,7 @@ def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_chang
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        samples, notes = make_samples("lines", [parent], {"n": key}, [block], read)
+        samples, notes = cached("lines", [], [parent], read, depends=[key], blocks=[(block,)])
         assert [sample.name for sample in samples] == ["b", "a"] and notes == ["two", [1, 1]]
         assert len(read.blocks) == count
 
@@ -347,18 +345,18 @@ def test_digests_are_compared_once_after_a_folder_was_copied(tmp_path, monkeypat
 
 
 def test_an_index_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_checks, "MAX_VALUES", 3)
+    monkeypatch.setattr(shards, "MAX_VALUES", 3)
     (tmp_path / "index.json").write_text("[1, 2, 3, 4]")
-    assert shard_checks.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
+    assert shards.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
     (tmp_path / "index.json").write_text("[1, 2, 3, 4, []")
     with pytest.raises(ValueError, match="more than 3 values"):
-        shard_checks.read_json(tmp_path / "index.json")
+        shards.read_json(tmp_path / "index.json")
 
 
 @pytest.mark.parametrize("text", [b"[1, 2, 3, 4, 5]", b"[" * 100_000])
 def test_a_cached_value_that_cannot_be_parsed_is_computed_anew(tmp_path, monkeypatch, text):
     samples = make(tmp_path)
-    monkeypatch.setattr(shard_checks, "MAX_VALUES", 3)
+    monkeypatch.setattr(shards, "MAX_VALUES", 3)
     assert samples.cached("x", lambda: [7]) == [7]
     (file,) = tmp_path.rglob("x.npy")
     np.save(file, np.array(text))

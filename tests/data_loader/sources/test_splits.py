@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from base.data.samples import Samples
-from data_loader.sources.splits import FRACTIONS, choose_subset, divide, hash_fraction, named_split
+from data_loader.sources.source import FRACTIONS, choose_subset, divide, hash_fraction, named_split
 from ink.sample import Sample
 
 NO_INK = np.zeros((0, 3))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from base.data.preparation import Preparing
+from base.base_dataset import Preparing
 from data_loader import UnipenDataset
 from ink.formats.unipen.collection import untokenised
 from ink.reading import read_ink

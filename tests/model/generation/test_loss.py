@@ -47,20 +47,21 @@ def test_sample_of_a_regression_head_is_its_mean_with_drawn_ends(ends):
     assert ((points[:, 2:].mean(0) - chances).abs() < error).all()
 
 
-def sse_of(scale=1.0, updates=1):
+def sse_of(scale=None, updates=1):
     means = torch.tensor([[[1.0, 0], [0, 2], [9, 9]], [[0, 0], [3, 0], [0.5, 0]]])
     inputs = torch.zeros(2, 3, 3)
     inputs[0, 1, 2] = inputs[1, 2, 2] = 1.0  # the pen was lifted
     points = batch(targets=torch.zeros(2, 3, 3), inputs=inputs, lengths=[2, 3])
     metric = SSE()
+    metric.scale = scale
     for _ in range(updates):
-        metric.update(Output(PointEstimate(torch.zeros(2, 3), means), {}), points, scale)
+        metric.update(Output(PointEstimate(torch.zeros(2, 3), means), {}), points)
     return metric
 
 
 @pytest.mark.parametrize(
     ("scale", "strokes", "jumps"),
-    [(1.0, [1, 0, 9], [4, 0.25]), (torch.tensor([2.0, 1.0]), [4, 0, 36], [4, 1])],
+    [(None, [1, 0, 9], [4, 0.25]), (torch.tensor([2.0, 1.0]), [4, 0, 36], [4, 1])],
 )
 @pytest.mark.parametrize("updates", [1, 2])
 def test_sse_is_a_mean_of_squared_distances_by_kind_of_point(scale, strokes, jumps, updates):

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_dataset import SPLITS, BaseDataset, Loaded, load_checked
 from base.data.samples import Store
-from data_loader.checking import load_checked
 from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.recipe import Source
 from ink.sample import Sample

@@ -6,14 +6,15 @@ import torch
 from tiny_run import TinyLoader, make, rows, sequence, trained
 
 from base import distributed
-from base.data.batch_stream import BatchStream
+from base.base_data_loader import BatchStream
+from base.run.run_state import RunState
 from utils.checks import ConfigFault
 
 
 def test_an_epoch_of_a_given_number_of_steps_continues_where_the_last_epoch_ended(tmp_path):
     trainer = trained(tmp_path, steps_per_epoch=3, epochs=4)
     assert [row["step"] for row in rows(trainer)] == ["3", "6", "9", "12"]
-    assert trainer.stream.position == (2, 2, 0)
+    assert trainer.state.position == (2, 2, 0)
     loader = trainer.train_loader
     order = [batch for n in range(3) for batch in loader.keys.batches(n)]
     assert len(trainer.model.calls) == 12
@@ -37,12 +38,11 @@ def stream(**options):
 
 def played(batches, steps):
     """Make steps; return of each its pass, batch and chunk, and which samples its parts have."""
-    result = []
+    result, run = [], RunState({})
     for _ in range(steps):
-        start = batches.position
-        parts = [chunk and chunk.batch.index.tolist() for chunk in batches.chunks()]
-        result.append((start, parts))
-        batches.advance()
+        chunks = batches.chunks(run.position, run.carried)
+        result.append((run.position, [chunk and chunk.batch.index.tolist() for chunk in chunks]))
+        run.move_on(batches.after(run.position), chunks)
     return result
 
 
@@ -64,27 +64,28 @@ def test_chunks_of_a_step_come_in_order_until_each_batch_of_it_is_done():
 
 
 def test_a_state_is_detached_and_carried_to_the_next_chunk_only():
-    batches = stream(truncate=4, batch_size=13)
-    (chunk,) = batches.chunks()
+    batches, run = stream(truncate=4, batch_size=13), RunState({})
+    (chunk,) = batches.chunks(run.position, run.carried)
     on = batches._group[0].lengths > 4
     assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
     chunk.carry(state)
-    batches.advance()
-    (chunk,) = batches.chunks()
+    run.move_on(batches.after(run.position), [chunk])
+    (chunk,) = batches.chunks(run.position, run.carried)
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
     chunk.carry({"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
-    batches.advance()
-    assert batches.carried == [None]
+    run.move_on(batches.after(run.position), [chunk])
+    assert run.carried == [None]
 
 
 def test_state_is_carried_only_when_the_step_is_over():
-    batches = stream(truncate=4, accumulate=2, batch_size=6)
-    second = batches.chunks()[1]
+    batches, run = stream(truncate=4, accumulate=2, batch_size=6), RunState({})
+    chunks = batches.chunks(run.position, run.carried)
+    second = chunks[1]
     second.carry({"hidden": torch.arange(6.0)})
-    assert batches.carried == []
-    batches.advance()
-    states = [chunk.state for chunk in batches.chunks()]
+    assert run.carried == []
+    run.move_on(batches.after(run.position), chunks)
+    states = [chunk.state for chunk in batches.chunks(run.position, run.carried)]
     assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
