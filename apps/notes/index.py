@@ -191,7 +191,8 @@ class Index:
         return Summary(**json.loads(_checked(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
-        """Add or replace the pages of a file, and return their summary."""
+        """Add or replace the pages of a file, and return their summary. If other corrections were
+        recorded by another process or thread meanwhile, the file counts as changed."""
         words = [word for page in pages for row in page.rows for word in row.words]
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
         left_out = dict(few_kinds(*(page.left_out for page in pages)))
@@ -208,6 +209,8 @@ class Index:
         summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
+            noted = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
+            state = state if noted == self._noted else ""
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
             insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
@@ -252,6 +255,7 @@ class Index:
         select = "SELECT name, ink, digest FROM corrections"
         noted = dict(map(_checked, self._database.execute(select)))
         current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        self._noted = {*current}
         with self._database:
             for name in noted.keys() ^ current.keys():
                 having = "SELECT page FROM inks WHERE instr(words, ?)"

@@ -190,6 +190,15 @@ def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_aga
     assert len([*index.hits(Query.of("rem"), files)]) == 1
 
 
+def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index):
+    correction = Correction({"ab12ab12ab12ab12": 9}, "res", "rem")
+    Index(tmp_path / "index" / "a.sqlite").record_corrections([correction])
+    files = files_of(index, page_of(spelt("rem")))
+    assert index.current(files) == set() and len([*index.hits(Query.of("rem"), files)]) == 1
+    index.record_corrections([correction])
+    assert index.current(files_of(index, page_of(spelt("res")))) == {"0"}
+
+
 def test_unsure_words_are_listed_with_their_addresses(index):
     words = [PageWord(text, (0, 0, 1, 1), sure) for text, sure in (("rem", 0.9), ("est", 0.4))]
     files = files_of(index, page_of(spelt("rem"), PageRow((*words,))))
