@@ -8,6 +8,7 @@ composed character where there is one. `x̂`, or an emoji of several parts, stay
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -33,6 +34,12 @@ SHOWN = 10
 def nfc(text: str) -> str:
     """Return a text in Unicode's normal form C, which may change its length."""
     return unicodedata.normalize("NFC", text)
+
+
+def unmarked(letter: str) -> str:
+    """Return a letter without its marks and bars, such as `l` for `ł`; others as they are."""
+    plain = unicodedata.name(letter, "").split(" WITH ")[0] if letter.isalpha() else ""
+    return unicodedata.lookup(plain) if plain else letter
 
 
 def with_few_marks(text: str) -> str:
@@ -138,6 +145,13 @@ class Alphabet:
     def decode(self, indices: Iterable[int]) -> str:
         """Return the text whose characters have the numbers `indices`."""
         return "".join(self.characters[number] for number in indices)
+
+    @cached_property
+    def unmarked(self) -> np.ndarray:
+        """The number of each character without its marks, or its own where the alphabet lacks that,
+        `(characters,)` int64."""
+        plain = (c if unmarked(c) not in self else unmarked(c) for c in self.characters)
+        return self.encode("".join(plain))
 
     def __len__(self) -> int:
         return len(self.characters)

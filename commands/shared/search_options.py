@@ -1,8 +1,10 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
+import math
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 
 import model
@@ -17,6 +19,9 @@ LANGUAGE_WEIGHT = 0.7
 WORDS_WEIGHT = 0.5
 """Default of --language-weight without a FILE (measured, notebook: reader, the language model of
 words)."""
+MARK_COST = 0.7
+"""Nats for which a letter without its mark is read as one with it, where languages are named
+(measured, notebook: reader, accents)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model
 LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)
@@ -28,7 +33,8 @@ def add_options(parser: Parser) -> None:
     beam = f"hypotheses kept by beam search (default: {BEAM} with a language model, else greedy)"
     add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
     kinds = "use a language model: of characters, from the lines of a text FILE; or, without FILE, "
-    kinds += "of the frequent words of European languages, from wordfreq (default: none)"
+    kinds += "of the frequent words of European languages, from wordfreq, or of those that are "
+    kinds += "named by their codes, such as fr,en (default: none)"
     add("--language-model", nargs="?", const=GENERAL, metavar="FILE", help=kinds)
     words = "text file of names and terms to expect, for --language-model without a FILE"
     add("--words", metavar="FILE", help=words)
@@ -43,8 +49,8 @@ class SearchOptions:
 
     Attributes:
         beam: number of hypotheses that are kept.
-        language_model: text file from which a language model of characters is built, or `GENERAL`
-            for the word language model.
+        language_model: text file from which a language model of characters is built; or `GENERAL`,
+            or codes of languages such as "fr,en", for the word language model.
         language_weight: weight of the language model's log-probabilities.
         words: text file of names and terms that the word language model expects.
     """
@@ -55,9 +61,21 @@ class SearchOptions:
     words: str | None
 
     @property
+    def languages(self) -> list[str]:
+        """The codes of the languages of the word language model; none without it."""
+        if not self.language_model:
+            return []
+        from data_loader.synthetic.texts.language import WEIGHTS
+
+        codes = self.language_model.split(",")
+        named = codes if WEIGHTS.keys() >= {*codes} else []
+        return [*WEIGHTS] if self.language_model == GENERAL else named
+
+    @property
     def files(self) -> list[str]:
         """The text files from which the language model is built."""
-        return [file for file in (self.language_model, self.words) if file not in (None, GENERAL)]
+        characters = None if self.languages else self.language_model
+        return [file for file in (characters, self.words) if file]
 
     def search(self, reader: "model.Reader") -> "model.Search":
         """Return the search of a network, with a language model if the options ask for it.
@@ -67,14 +85,15 @@ class SearchOptions:
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        build, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
-        if self.language_model == GENERAL:
-            build, weight = _word_model, WORDS_WEIGHT
+        build, weight, cost = model.CharacterLanguageModel, LANGUAGE_WEIGHT, math.inf
+        if languages := self.languages:
+            build, weight = partial(_word_model, languages), WORDS_WEIGHT
+            cost = math.inf if self.language_model == GENERAL else MARK_COST
         if self.language_weight is not None:
             weight = self.language_weight
         alphabet = reader.alphabet
         texts = [line for file in self.files for line in _known_lines(file, alphabet)]
-        return model.Search(self.beam or BEAM, build(texts, alphabet), weight)
+        return model.Search(self.beam or BEAM, build(texts, alphabet), weight, cost)
 
 
 def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
@@ -89,11 +108,13 @@ def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
     return [*filter(None, texts)]
 
 
-def _word_model(listed: list[str], alphabet: Alphabet) -> "model.WordLanguageModel":
-    """Return the word language model; it expects the words of the lines `listed`."""
+def _word_model(
+    languages: list[str], listed: list[str], alphabet: Alphabet
+) -> "model.WordLanguageModel":
+    """Return the word language model; it also expects the words of the lines `listed`."""
     from data_loader.synthetic.texts import language
 
-    counts = language.word_counts()
+    counts = language.word_counts(languages)
     for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):
         counts[word] = counts.get(word, 0.0) + LISTED_COUNT
     texts = [text for text in language.texts() if not alphabet.unknown(text)]
@@ -112,15 +133,15 @@ def options_of(arguments: argparse.Namespace) -> SearchOptions:
         language_weight=arguments.language_weight,
         words=arguments.words,
     )
-    if chosen.words and chosen.language_model not in (None, GENERAL):
-        raise UserError("--words is for --language-model without a FILE")
-    if chosen.words:
+    if chosen.words and not chosen.language_model:
         chosen = replace(chosen, language_model=GENERAL)
+    if chosen.words and not chosen.languages:
+        raise UserError("--words is for --language-model without a FILE")
     if chosen.language_weight is not None and not chosen.language_model:
         raise UserError("--language-weight is for --language-model, which is not given")
     for file in chosen.files:
         read_lines(file)
-    if chosen.language_model == GENERAL and not find_spec("wordfreq"):
+    if chosen.languages and not find_spec("wordfreq"):
         advice = "python -m pip install wordfreq, or name a text: --language-model FILE"
         raise UserError(f"the language model of words needs wordfreq: {advice}")
     return chosen

@@ -3,6 +3,7 @@
 Shapes: S frames, C characters of the alphabet. Class C is the blank of CTC.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,11 +26,24 @@ class Search:
         width: number of hypotheses in the beam; 1 is greedy decoding.
         language_model: a language model with the recogniser's alphabet, or None.
         language_weight: factor on the language model's log-probabilities.
+        mark_cost: nats that a letter with a mark is at most less likely than the letter without;
+            infinite: marks must be seen. The language model's alphabet tells which letters these
+            are.
     """
 
     width: int = 1
     language_model: CharacterLanguageModel | WordLanguageModel | None = None
     language_weight: float = 0.0
+    mark_cost: float = math.inf
+
+    def with_marks(self, log_probs: np.ndarray, cost: float) -> np.ndarray:
+        """Return log-probabilities `(..., C + 1)` in which a letter with a mark is at most `cost`
+        nats less likely than the letter without; the same if marks must be seen."""
+        if self.language_model is None or math.isinf(self.mark_cost):
+            return log_probs
+        plain = log_probs[..., self.language_model.alphabet.unmarked] - cost
+        marked = np.maximum(log_probs[..., :-1], plain)
+        return np.concatenate([marked, log_probs[..., -1:]], axis=-1)
 
 
 GREEDY = Search()
@@ -47,7 +61,8 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
 
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters. A prefix
     of a text scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over
-    the paths in the beam. After the last frame p_lm includes the end of the line.
+    the paths in the beam. After the last frame p_lm includes the end of the line. A letter without
+    its mark is read as one with it at the search's `mark_cost`, once a letter.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.
@@ -55,20 +70,22 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
             follows the likeliest prefix, greedy decoding the likeliest path.
     """
     blank = log_probs.shape[1] - 1
+    staying = search.with_marks(log_probs, 0.0)
+    log_probs = search.with_marks(log_probs, search.mark_cost)
     likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
     # For each prefix the log-probabilities of its paths that end in a blank, and of its paths that
     # end in its last character; and the score of the language model.
     prefixes: list[tuple[int, ...]] = [()]
     last = np.array([blank])  # the last character of each prefix
     in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
-    for frame, is_likely in zip(log_probs, likely, strict=True):
+    for frame, stays, is_likely in zip(log_probs, staying, likely, strict=True):
         check_time()
         characters = is_likely.nonzero()[0]
         total = np.logaddexp(in_blank, in_character)
         # Each prefix extended by each character. Equal characters need a blank in between.
         repeats = last[:, None] == characters
         extended = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
-        in_blank, in_character = total + frame[blank], in_character + frame[last]
+        in_blank, in_character = total + frame[blank], in_character + stays[last]
         if not len(characters):
             continue
         # An extended prefix that equals a prefix in the beam is merged with that prefix.

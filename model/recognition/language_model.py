@@ -150,7 +150,7 @@ class WordLanguageModel:
     def __init__(
         self, texts: Iterable[str], words: Mapping[str, float], alphabet: Alphabet
     ) -> None:
-        characters = alphabet.characters
+        self.alphabet, characters = alphabet, alphabet.characters
         kinds = [*map(_kind, characters)]
         # A kind's first character in the alphabet stands for the kind.
         self._kind_of = np.array([*map(kinds.index, kinds), len(kinds)])  # (C+1,)

@@ -80,7 +80,10 @@ def read_words(
         for number, text, line, frames in lines_read:
             check_time()
             if text.strip():
-                lines[number] = [*words_of(model, inks[number], text, line[:frames])]
+                # What the language brought back is as likely as the letter that was seen.
+                codes, seen = model.alphabet.encode(text), line[:frames].copy()
+                seen[:, codes] = search.with_marks(seen, 0.0)[:, codes]
+                lines[number] = [*words_of(model, inks[number], text, seen)]
     return lines
 
 

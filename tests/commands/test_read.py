@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from commands.shared import search_options
+from data_loader.synthetic.texts import language
 from experiments import parser_of
 from ink.formats.inkml.lines import write_inkml
 from model import load
@@ -113,7 +114,8 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
 def frequencies(tmp_path, monkeypatch):
     """A package in the place of wordfreq, which knows a few English words."""
     words = {"the": 0.05, "cat": 1e-4, "don't": 1e-3, "naïve": 1e-5, "1984": 1e-5, "rare": 1e-9}
-    code = f"def get_frequency_dict(code, _): return {words} if code == 'en' else {{}}"
+    languages = {"en": words, "fr": {"le": 0.03, "naïve": 1e-4}}
+    code = f"def get_frequency_dict(code, _): return {languages}.get(code, {{}})"
     (tmp_path / "wordfreq.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "wordfreq", raising=False)
@@ -138,6 +140,20 @@ def test_words_are_likelier_when_they_are_frequent_or_listed(checkpoints, freque
     for name in ("a Vaux", "a Hall", "O Cat"):  # words are divided at apostrophes
         assert log_prob(listed, name) > log_prob(general, name) + 1
     assert log_prob(listed, "the don") == pytest.approx(log_prob(general, "the don"), abs=0.5)
+
+
+def test_words_are_those_of_the_languages_that_are_named(frequencies):
+    counts = [
+        language.word_counts(options_of("--language-model", *named).languages)
+        for named in ([], ["en"], ["fr,en"])
+    ]
+    both, english, chosen = counts
+    assert (
+        both.keys() == chosen.keys() == english.keys() | {"le"} and both == language.word_counts()
+    )
+    total = sum(language.WEIGHTS.values())  # of which each language has its share
+    assert english["the"] == pytest.approx(0.05 * total * language.NUM_WORDS)
+    assert chosen["le"] == pytest.approx(0.03 * total * language.NUM_WORDS * 0.1 / 0.5)
 
 
 def test_a_missing_package_of_words_is_named(monkeypatch):

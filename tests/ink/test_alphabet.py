@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ink.alphabet import Alphabet, describe
+from ink.alphabet import Alphabet, describe, unmarked
 from utils.checks import DataError, UserError
 
 NORMAL_FORMS = ["caf\u00e9", "cafe\u0301"]
@@ -69,3 +69,8 @@ def test_a_character_is_described_by_its_code_point_and_by_its_name_if_invisible
     character, description
 ):
     assert describe(character) == description
+
+
+def test_a_letter_loses_its_marks_and_bars_and_other_characters_stay():
+    assert "".join(map(unmarked, "éłøŐçßæı…\u2019x")) == "eloOcßæı…\u2019x"
+    assert [*Alphabet("aeéłâ").unmarked] == [0, 1, 1, 3, 0]  # the alphabet lacks l

@@ -45,6 +45,11 @@ MARKS: Mapping[str, Sequence[Shape]] = {
 }
 """Variants of each mark; a mark above a letter stands on its origin, a mark below a letter hangs
 from its origin. The polylines of marks and of `SHAPES` are this project's own, upright."""
+HASTY_MARKS: Mapping[str, Sequence[Shape]] = MARKS | {
+    combining(name): variants for name, variants in TABLES["hasty marks"].items()
+}
+"""Variants of each mark as people make it in haste: ticks, bars, waves, arcs, dots in one stroke.
+They only fit languages in which no two marks of a letter become alike."""
 SHAPES: Mapping[str, Sequence[Shape]] = TABLES["shapes"]
 """Variants of each character without a base letter; tall letters are two x-heights high."""
 WRITTEN_MARKS: Mapping[str, str] = {
@@ -66,6 +71,13 @@ OGONEK = combining("ogonek")
 COMMA_BELOW = combining("comma below")
 MARKS_BELOW = {combining("cedilla"), COMMA_BELOW, OGONEK}
 """The marks that stand below a letter."""
+
+HASTY_SIZES = (0.45, 1.15)
+"""Bounds on the size of a mark made in haste, as a factor."""
+HASTY_PLACE = (0.16, 0.1)
+"""Standard deviations of its place along x and y, in x-heights."""
+HASTY_JOINS = 0.12
+"""Fraction of the marks made in haste that the pen reaches without a lift."""
 
 GetPiece = Callable[[str], Piece | None]
 """Returns a copy of an ASCII character in the hand, or None if there is no such character."""
@@ -110,15 +122,30 @@ class MarkPen:
         mean_step: the mean length of a step within a stroke.
         generator: generator for the variation from copy to copy; for the hand's habits,
             `habit_generator` yields the same numbers in each pen of the hand.
+        hasty: whether marks are small, inexact, of other shapes, and differ from copy to copy.
     """
 
     def __init__(
-        self, slant: float, width: float, mean_step: float, generator: np.random.Generator
+        self,
+        slant: float,
+        width: float,
+        mean_step: float,
+        generator: np.random.Generator,
+        hasty: bool = False,
     ) -> None:
-        self.mean_step, self.generator = mean_step, generator
+        self.mean_step, self.generator, self.hasty = mean_step, generator, hasty
         self.width_factor = float(np.clip(width, 0.7, 1.4)) ** 0.5
         seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]
-        self.habit_generator = np.random.default_rng(seed)
+        self.habit_generator = generator if hasty else np.random.default_rng(seed)
+
+    def draw_mark(self, mark: str, widening: float = 1.0) -> np.ndarray:
+        """Return the path of a mark; see `draw_shape`."""
+        if not self.hasty:
+            return self.draw_shape(MARKS[mark], widening)
+        path = self.draw_shape(HASTY_MARKS[mark], widening)
+        size = self.generator.uniform(*HASTY_SIZES)
+        x, y = self.generator.normal(0, HASTY_PLACE)
+        return moved(path * (size, size, 1), x, y)
 
     def random_deviation(self, deviation: float) -> float:
         """Return the hand's habitual normal deviate plus a new one, both of std `deviation`."""
@@ -175,7 +202,7 @@ class MarkPen:
         top = y.min()
         upper = x[y < 0.5 * top]
         narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0
-        drawn = self.draw_shape(MARKS[mark], narrowing * self.width_factor)
+        drawn = self.draw_mark(mark, narrowing * self.width_factor)
         middle = _middle(upper) + self.random_deviation(PLACE_DEVIATION)
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
@@ -186,7 +213,7 @@ class MarkPen:
     def mark_below(self, letter: np.ndarray, mark: str) -> np.ndarray:
         """Return the path of a mark below a letter."""
         x, y, _ = letter.T
-        drawn = self.draw_shape(MARKS[mark])
+        drawn = self.draw_mark(mark)
         low = y > 0.4 * y.min()
         if not low.any():
             raise UnusablePiece  # Only the top of the letter is there.
@@ -209,7 +236,7 @@ class MarkPen:
     def mark_beside(self, letter: np.ndarray, mark: str) -> np.ndarray:
         """Return the path of a mark at the upper right of a letter."""
         x, y, _ = letter.T
-        drawn = self.draw_shape(MARKS[mark])
+        drawn = self.draw_mark(mark)
         right = x[y < 0.7 * y.min()].max() - drawn[:, 0].min()
         right += self.habitual_value(0.06, 0.22)
         return moved(drawn, right, y.min() + self.random_deviation(PLACE_DEVIATION))
@@ -268,13 +295,17 @@ class AccentPen(MarkPen):
     Args:
         hand: the hand whose proportions, slant and speed the characters get.
         get_piece: see `GetPiece`.
-        generator: see `MarkPen`.
+        generator, hasty: see `MarkPen`.
     """
 
     def __init__(
-        self, hand: RecordedHand, get_piece: GetPiece, generator: np.random.Generator
+        self,
+        hand: RecordedHand,
+        get_piece: GetPiece,
+        generator: np.random.Generator,
+        hasty: bool = False,
     ) -> None:
-        super().__init__(hand.slant, hand.width, hand.mean_step, generator)
+        super().__init__(hand.slant, hand.width, hand.mean_step, generator, hasty)
         self.hand, self.get_piece = hand, get_piece
 
     def upright_piece(self, character: str) -> Piece:
@@ -303,7 +334,12 @@ class AccentPen(MarkPen):
         plain, mark = base_and_mark(character)
         piece = self.upright_letter(plain, dotted=plain not in "ij" or mark == OGONEK)
         drawn = self.mark_on(piece.path, character)
-        return piece if drawn is None else piece._replace(path=np.concatenate([piece.path, drawn]))
+        if drawn is None:
+            return piece
+        path = np.concatenate([piece.path, drawn])
+        if self.hasty and self.generator.random() < HASTY_JOINS:
+            path[len(piece.path) - 1, 2] = 0
+        return piece._replace(path=path)
 
     def ligature(self, character: str) -> Piece:
         """Return a ligature of `LIGATURES`: its two letters, which overlap a little."""
@@ -392,13 +428,18 @@ def without_dot(path: np.ndarray) -> np.ndarray:
 
 
 def accented(
-    character: str, get_piece: GetPiece, hand: RecordedHand, generator: np.random.Generator
+    character: str,
+    get_piece: GetPiece,
+    hand: RecordedHand,
+    generator: np.random.Generator,
+    hasty: bool = False,
 ) -> Piece | None:
     """Return a character of `NON_ASCII` in a hand.
 
     Args:
         get_piece: see `GetPiece`; the pieces are in the hand's proportions and slant.
         generator: generator for the variation from copy to copy.
+        hasty: see `MarkPen`.
 
     Returns:
         the character; None if it is not in `NON_ASCII`, or if a piece of `get_piece` is missing or
@@ -406,7 +447,7 @@ def accented(
     """
     if character not in NON_ASCII:
         return None
-    pen = AccentPen(hand, get_piece, generator)
+    pen = AccentPen(hand, get_piece, generator, hasty)
     if character in ASCII_LOOKALIKES and pen.habit_generator.random() < 0.5:
         piece = get_piece(ASCII_LOOKALIKES[character])
         if piece is not None:

@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_loader.pen_paths import at_left_edge, at_speed, moved, touching_shift
+from data_loader.pen_paths import (
+    at_left_edge,
+    at_speed,
+    from_strokes,
+    moved,
+    to_strokes,
+    touching_shift,
+)
 from data_loader.synthetic.composed.accents import NON_ASCII, accented
 from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS, Piece
 from data_loader.synthetic.composed.recorded_hands import MAX_PIECE_LENGTH, Place, RecordedHand
@@ -47,6 +54,11 @@ MAX_DIGIT_OVERLAP = 0.1
 """Largest overlap of two characters of which at least one is a digit, in x-heights (assumed)."""
 MIN_PIECE_GAP = 0.06
 """Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
+
+MARK_BOTTOM = -0.9
+"""Height above which the whole of a dot or an accent lies, in x-heights (assumed)."""
+MAX_MARK = 0.9
+"""Largest width and height of a dot or an accent, in x-heights (assumed)."""
 
 DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
 """Draws a character that nobody wrote, see `drawn_characters.Drawer`."""
@@ -90,10 +102,26 @@ class _Step(NamedTuple):
 
 
 class Composer:
-    """Writes in one hand; a character that the hand never wrote always has the same source."""
+    """Writes in one hand; a character that the hand never wrote always has the same source.
 
-    def __init__(self, bank: Bank, name: str, generator: np.random.Generator) -> None:
+    Args:
+        bank: the hands.
+        name: the name of the hand.
+        generator: generator for all choices.
+        hasty: whether accents are made in haste, see `accents.accented`.
+        late: whether dots and accents come after their words.
+    """
+
+    def __init__(
+        self,
+        bank: Bank,
+        name: str,
+        generator: np.random.Generator,
+        hasty: bool = False,
+        late: bool = False,
+    ) -> None:
         self.bank, self.name, self.generator = bank, name, generator
+        self.hasty, self.late = hasty, late
         self.hand = bank.hands[name]
         self._sources: dict[str, Callable[[], Piece | None]] = {}
 
@@ -111,6 +139,8 @@ class Composer:
             if pieces is None:
                 return None
             path = self._word_path(pieces)
+            if self.late:
+                path = marks_last(path)
             shift = right + (gap if paths else 0.0) - path[:, 0].min()
             paths.append(moved(path, shift))
             right = float(paths[-1][:, 0].max())
@@ -192,7 +222,7 @@ class Composer:
 
         def make() -> Piece | None:
             for get_piece in [letter_of_hand] * 3 + [borrower.borrowed] * 6:
-                piece = accented(character, get_piece, self.hand, self.generator)
+                piece = accented(character, get_piece, self.hand, self.generator, self.hasty)
                 if piece is not None:
                     return piece
                 borrower._sources.clear()  # The next try borrows from other hands.
@@ -248,6 +278,16 @@ def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     x = x * width_factor - hand.slant * y
     path = at_left_edge(np.column_stack([x, y, lift]))
     return piece._replace(path=at_speed(path, hand.mean_step / lender.mean_step))
+
+
+def marks_last(path: np.ndarray) -> np.ndarray:
+    """Return the path of a word whose dots and accents come after the other strokes."""
+    strokes = to_strokes(path)
+    is_mark = [
+        stroke[:, 1].max() < MARK_BOTTOM and np.ptp(stroke, axis=0).max() < MAX_MARK
+        for stroke in strokes
+    ]
+    return from_strokes([strokes[n] for n in np.argsort(is_mark, kind="stable")])
 
 
 def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:

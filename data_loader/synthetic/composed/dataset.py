@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,13 @@ from data_loader.synthetic.composed.drawn_characters import Drawer
 from data_loader.synthetic.composed.recorded_hands import check_hands, recorded_hands
 from data_loader.synthetic.texts import corpus
 from data_loader.synthetic.texts.corpus import Draws
-from data_loader.synthetic.texts.european import european
+from data_loader.synthetic.texts.european import (
+    ALL_LANGUAGES,
+    VOCABULARY,
+    Languages,
+    european,
+    marked_sentence,
+)
 from data_loader.synthetic.texts.everyday import everyday, random_characters
 from ink.alphabet import nfc
 from ink.formats.parsed import Parsed
@@ -62,6 +68,11 @@ class ComposedDataset(ExtendedDataset):
         strings: fraction of the new lines that have random characters instead of words, so that
             characters of each class stand next to characters of all others.
         plain: fraction of the new lines that are sentences; the rest are texts of `everyday`.
+        marked: fraction of the new lines that are sentences with accents on random letters, which
+            teach to read accents and not words.
+        languages: the languages of `european` and `marked`, such as ["French"]; None has all.
+        hasty: fraction of the new lines with accents as people make them in haste: small, in other
+            places and shapes, joined to the letter, or all after the word.
         digits: a dataset of single digits, whose training split supplies more digits.
         forms: two bounds from 0 to 1. Each hand has a number from 0 to 1 that depends on its name
             alone; only hands with a number within the bounds are cut. So datasets with [0, 0.7] and
@@ -79,8 +90,8 @@ class ComposedDataset(ExtendedDataset):
         seed: seed of the choice of texts, hands and pieces.
 
     Raises:
-        ConfigFault: if `european`, `strings` and `plain` add up to more than 1, or the first bound
-            of `forms` is not below the second.
+        ConfigFault: if `european`, `strings`, `plain` and `marked` add up to more than 1, the first
+            bound of `forms` is not below the second, or a language is unknown.
     """
 
     alignment: str
@@ -89,6 +100,9 @@ class ComposedDataset(ExtendedDataset):
     european: Fraction = 0.15
     strings: Fraction = 0.15
     plain: Fraction = 0.1
+    marked: Fraction = 0.0
+    languages: list[str] | None = None
+    hasty: Fraction = 0.0
     digits: BaseDataset | None = None
     forms: tuple[Fraction, Fraction] = (0.0, 1.0)
     height: Annotated[float, Range(1e-3, 1e6)] | None = None
@@ -98,9 +112,13 @@ class ComposedDataset(ExtendedDataset):
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.european + self.strings + self.plain > 1:
-            names = f"european ({self.european:g}), strings ({self.strings:g}) and plain"
+        if self.european + self.strings + self.marked + self.plain > 1:
+            names = f"european ({self.european:g}), strings ({self.strings:g}), "
+            names += f"marked ({self.marked:g}) and plain"
             raise ConfigFault("plain", self.plain, f"fractions of at most 1 together: {names}")
+        if unknown := {*(self.languages or ())} - {*VOCABULARY}:
+            expected = f"one of {', '.join(VOCABULARY)}"
+            raise ConfigFault("languages", min(unknown), expected)
         if self.forms[0] >= self.forms[1]:
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
@@ -241,17 +259,25 @@ class ComposedDataset(ExtendedDataset):
         """Return the text and the path, in x-heights, of a new line in the hand `name`."""
         for _ in range(MAX_TEXTS):
             text = self._text(Draws(generator))
-            if (path := Composer(bank, name, generator).write(text)) is not None:
+            is_hasty = self.hasty > 0 and generator.random() < self.hasty
+            is_late = is_hasty and generator.random() < 0.5
+            composer = Composer(bank, name, generator, is_hasty, is_late)
+            if (path := composer.write(text)) is not None:
                 return text, path
         raise DataError(
             f"none of {MAX_TEXTS} texts, such as {text!r}, could be written in the hand of {name}: "
             "each text has characters that nobody wrote and that cannot be drawn"
         )
 
+    @cached_property
+    def _languages(self) -> Languages:
+        return ALL_LANGUAGES if self.languages is None else Languages(self.languages)
+
     def _text(self, draws: Draws) -> str:
         number = draws.number()
         for fraction, make in (
-            (self.european, european),
+            (self.european, lambda draws: european(draws, self._languages)),
+            (self.marked, lambda draws: marked_sentence(draws, self._languages)),
             (self.strings, random_characters),
             (self.plain, lambda draws: corpus.running_text(draws, 0, 10, 45, 0.0)),
         ):

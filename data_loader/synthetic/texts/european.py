@@ -4,8 +4,11 @@ The texts are words and short phrases from a small vocabulary for each language.
 letters are neighbours, and have no grammar. All texts are in NFC.
 """
 
-from collections.abc import Mapping
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection
 
+from data_loader.synthetic.texts import corpus
 from data_loader.synthetic.texts.templates import Draws, fill, read_lists, split_of
 from ink.alphabet import nfc
 
@@ -37,29 +40,63 @@ def title(text: str, language: str) -> str:
     return text if text[0] == "ß" else upper(text[0], language) + text[1:]
 
 
-def _words_with() -> dict[str, list[tuple[str, str]]]:
-    words_with: dict[str, list[tuple[str, str]]] = {letter: [] for letter in ACCENTED_LETTERS}
-    for language, vocabulary in VOCABULARY.items():
-        for word in vocabulary:
-            for letter in words_with.keys() & {*word, *upper(word, language)}:
-                words_with[letter].append((word, language))
-    return words_with
+class Languages:
+    """The words of some languages, by the letters beyond ASCII that they have.
+
+    Args:
+        names: keys of `VOCABULARY`.
+
+    Attributes:
+        letters, common: those of `ACCENTED_LETTERS` and of `COMMON` that the words have.
+        words_with: for each letter, (word, language) pairs whose word has it, as it stands or in
+            capitals.
+        marked: for each language, the letters that have a mark in it, by the letter below.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        words_with: dict[str, list[tuple[str, str]]] = {letter: [] for letter in ACCENTED_LETTERS}
+        for language, vocabulary in VOCABULARY.items():
+            for word in vocabulary if language in names else ():
+                for letter in words_with.keys() & {*word, *upper(word, language)}:
+                    words_with[letter].append((word, language))
+        self.words_with = {letter: words for letter, words in words_with.items() if words}
+        self.letters = "".join(self.words_with)
+        self.common = "".join(filter(self.words_with.get, COMMON))
+        self.marked = {name: defaultdict(list) for name in sorted(names)}
+        for letter, words in self.words_with.items():
+            base, *marks = unicodedata.normalize("NFD", letter)
+            for language in {language for _, language in words} if marks else ():
+                self.marked[language][base].append(letter)
 
 
-WORDS_WITH: Mapping[str, list[tuple[str, str]]] = _words_with()
-"""For each letter, (word, language) pairs whose word has it, as it stands or in capitals."""
+ALL_LANGUAGES = Languages(VOCABULARY)
+
+MARKED_SHARE = 0.2
+"""Fraction of the letters that get a mark in `marked_sentence`, of those that can (assumed: twice
+as many as in Czech, so that marks follow each other)."""
 
 
-def european(draws: Draws) -> str:
+def marked_sentence(draws: Draws, languages: Languages) -> str:
+    """Return an English text of 10 to 45 characters with marks of one language on random letters:
+    who reads them knows marks, and not words. It belongs to the training split (see `split_of`)."""
+    marked = languages.marked[draws.pick([*languages.marked])]
+    text = corpus.running_text(draws, 0, 10, 45, 0.0)
+    return "".join(
+        draws.pick(marked[letter]) if letter in marked and draws.chance(MARKED_SHARE) else letter
+        for letter in text
+    )
+
+
+def european(draws: Draws, languages: Languages = ALL_LANGUAGES) -> str:
     """Return a text of a few words in one language, of 3 to 40 characters and in NFC.
 
-    First a letter is drawn: with the probability 0.25 from `COMMON`, otherwise from
-    `ACCENTED_LETTERS`, so that no letter is rare. The text is built around a word with this letter.
-    The text belongs to the training split (see `split_of`).
+    First a letter is drawn: with the probability 0.25 from `COMMON`, otherwise from all letters of
+    the languages, so that no letter is rare. The text is built around a word with this letter. The
+    text belongs to the training split (see `split_of`).
     """
     while True:
-        letter = draws.pick(COMMON if draws.chance(0.25) else ACCENTED_LETTERS)
-        word, language = draws.pick(WORDS_WITH[letter])
+        letter = draws.pick(languages.common if draws.chance(0.25) else languages.letters)
+        word, language = draws.pick(languages.words_with[letter])
         if letter in (titled := title(word, language)) and draws.chance(0.6):
             word = titled
         phrase = draws.pick(PHRASES).replace("{word}", "{drawn}", 1)

@@ -1,6 +1,8 @@
 """Data for a language model of European languages: word frequencies from the package wordfreq
 (data: CC BY-SA 4.0), and texts, from which the model learns the signs between words."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from data_loader.synthetic.texts import corpus
@@ -23,12 +25,15 @@ NUM_LINES = 1500
 texts (assumed)."""
 
 
-def word_counts() -> dict[str, float]:
-    """Return the count of each word, in small letters; wordfreq must be installed."""
+def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
+    """Return the count of each word of `languages`, codes of `WEIGHTS`, in small letters; fewer
+    languages have more words each. wordfreq must be installed."""
     from wordfreq import get_frequency_dict
 
     counts: dict[str, float] = {}
-    for language, weight in WEIGHTS.items():
+    more = sum(WEIGHTS.values()) / sum(map(WEIGHTS.get, languages))
+    for language in languages:
+        weight = WEIGHTS[language] * more
         # The small lists have all words with at least one occurrence in a million words.
         size = "small" if weight * NUM_WORDS <= 1e6 else "large"
         for token, frequency in get_frequency_dict(language, size).items():

@@ -10,7 +10,7 @@ import torch
 from ink.alphabet import Alphabet
 from model.recognition import beam
 from model.recognition.decoding import GREEDY, Search, attention_texts, ctc_beam, ctc_texts
-from model.recognition.language_model import CharacterLanguageModel
+from model.recognition.language_model import CharacterLanguageModel, WordLanguageModel
 from utils.checks import NotFinite
 
 LANGUAGE = CharacterLanguageModel(["ab", "abba", "aab", "b"], Alphabet("abc"), order=3)
@@ -89,6 +89,42 @@ def test_pruned_characters_are_not_followed(monkeypatch, pruning, expected):
     log_probs = np.log([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
     scores = scores_of(ctc_beam(log_probs, Search(16)))
     assert {text: math.exp(score) for text, score in scores.items()} == pytest.approx(expected)
+
+
+FRENCH = Alphabet("eënol ")
+WORDS = WordLanguageModel(["noël", "noël nnn"], {"noël": 900.0, "nnn": 100.0}, FRENCH)
+
+
+def seen(text, frames=3):
+    """Return the log-probabilities of a text that is seen for some frames a letter without doubt,
+    but for the first frame of each, which is CTC's blank."""
+    probs = np.full((len(text) * (frames + 1), len(FRENCH) + 1), 1e-9)
+    for place, code in enumerate(FRENCH.encode(text)):
+        start = place * (frames + 1)
+        probs[start, -1] = probs[start + 1 : start + frames + 1, code] = 1.0
+    return np.log(probs / probs.sum(1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "weight", "expected"),
+    [
+        ("noel", 0.5, "noël"),  # as often as the letter is seen, its mark is paid once
+        ("noel", 0.0, "noel"),
+        ("noën", 0.5, "noën"),  # no mark is taken away: that is no cheaper than another letter
+        ("nol", 0.5, "nol"),
+    ],
+)
+def test_a_language_brings_back_the_mark_of_a_letter_and_nothing_else(text, weight, expected):
+    search = Search(16, WORDS, weight, mark_cost=0.7)
+    assert FRENCH.decode(ctc_beam(seen(text), search)[0].indices) == expected
+
+
+def test_a_letter_without_its_mark_is_read_as_one_with_it_at_its_cost():
+    plain, marked = FRENCH.encode("eë").tolist()
+    scores = scores_of(ctc_beam(seen("e"), Search(9, WORDS, mark_cost=2.0)))
+    assert scores[(plain,)] - scores[(marked,)] == pytest.approx(2.0, abs=1e-4)
+    unmarked = scores_of(ctc_beam(seen("e"), Search(9, WORDS)))
+    assert unmarked[(plain,)] == pytest.approx(scores[(plain,)]) and (marked,) not in unmarked
 
 
 @pytest.mark.parametrize("search", [GREEDY, Search(2)])

@@ -23,8 +23,8 @@ def upright(piece):
     return to_strokes(slanted(piece.path, -HAND.slant))
 
 
-def make(character, seed=0, get_piece=ascii_piece):
-    return accented(character, get_piece, HAND, np.random.default_rng(seed))
+def make(character, seed=0, get_piece=ascii_piece, hasty=False):
+    return accented(character, get_piece, HAND, np.random.default_rng(seed), hasty)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,16 @@ BARE = from_strokes([STEM])
 )
 def test_no_accented_letter_or_sign_is_drawn_without_a_usable_base_letter(character, base):
     assert make(character, get_piece=lambda _: base) is None
+
+
+def test_marks_made_in_haste_are_smaller_differ_and_are_joined_now_and_then():
+    letter = upright(ascii_piece("e"))
+
+    def marks(hasty):
+        made = [upright(make("ê", seed, hasty=hasty)) for seed in range(60)]
+        return [np.concatenate(strokes[len(letter) :]) for strokes in made if len(strokes) > 1]
+
+    neat, hasty = marks(False), marks(True)
+    assert len(neat) == 60 and 60 * 0.7 < len(hasty) < 60
+    sizes = [np.array([np.ptp(mark[:, 0]) for mark in drawn]) for drawn in (neat, hasty)]
+    assert np.median(sizes[1]) < 0.9 * np.median(sizes[0]) and sizes[1].std() > 2 * sizes[0].std()

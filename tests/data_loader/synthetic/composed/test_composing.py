@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from data_loader.pen_paths import from_strokes, mean_step, to_ink
+from data_loader.pen_paths import from_strokes, mean_step, to_ink, to_strokes
 from data_loader.synthetic.composed.composing import (
     BORROWED_COST,
     CUT_COST,
@@ -16,6 +16,7 @@ from data_loader.synthetic.composed.composing import (
     Bank,
     Composer,
     adapted,
+    marks_last,
 )
 from data_loader.synthetic.composed.cutting import Piece
 from ink import measures
@@ -107,3 +108,12 @@ def test_sign_that_no_hand_has_looks_alike_within_a_text(bank):
         np.testing.assert_allclose(own, own[0, 0], atol=1e-6)
         steps.append(round(float(own[0, 0]), 6))
     assert len(set(steps)) == 6
+
+
+def test_dots_and_accents_of_a_late_word_come_after_its_other_strokes():
+    strokes = [[(0, 0), (0, -1)], [(0.1, -1.4), (0.1, -1.3)], [(1, 0), (1, -1.9)]]
+    strokes += [[(1.5, -1.3), (1.9, -1.1)], [(2, -0.2), (2, 0.3)]]
+    late = to_strokes(marks_last(from_strokes([*map(np.array, strokes)])))
+    assert [stroke.tolist() for stroke in late] == [
+        [[*map(float, point)] for point in strokes[n]] for n in (0, 2, 4, 1, 3)
+    ]

@@ -244,6 +244,8 @@ def test_fractions_and_bounds_that_do_not_fit_are_refused(table):
         composed(table, european=0.8, strings=0.15, plain=0.1)
     with pytest.raises(ConfigFault, match=r"forms = .*0\.5.*: two bounds, such as \[0\.0, 0\.7\]"):
         composed(table, forms=(0.5, 0.5))
+    with pytest.raises(ConfigFault, match='languages = "Elvish": one of French, German'):
+        composed(table, languages=["French", "Elvish"])
 
 
 def test_lines_of_a_writer_are_a_hand_and_without_writers_those_of_a_form(table):
