@@ -10,7 +10,7 @@ import resource
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
@@ -177,8 +177,12 @@ def run(arguments: argparse.Namespace) -> None:
         report_search(viewer, ["the", "the"])
         print("words of the notes")
         report_search(viewer, texts)
-        print("all of these words in succession")
-        report_search(viewer, [" ".join(texts)])
+        pairs = [*pairwise(texts)]
+        print("two words of the notes, and in succession")
+        report_search(viewer, [f"{first} {second}" for first, second in pairs])
+        report_search(viewer, [f'"{first} {second}"' for first, second in pairs])
+        print("all of these words, and in succession")
+        report_search(viewer, [" ".join(texts), f'"{" ".join(texts)}"'])
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 

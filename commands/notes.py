@@ -33,7 +33,11 @@ from utils.files import open_file, prepare_output, safe_path
 SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
 MAX_KINDS = 12  # kinds of items that a message lists (assumed)
 MAX_PLACES = 20  # places of one kind that a message lists (assumed)
-UNREAD, COVERED = "not read, may be text", "covered by later ink, not read"
+PLACES = {
+    "unread": "not read, may be text",
+    "covered": "covered by later ink, not read",
+    "crossed_out": "crossed out, not read",
+}  # titles of the places that a message lists
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
 FORMAT = ".pdf"  # default of --format
@@ -50,8 +54,11 @@ def add_options(parser: Parser) -> None:
     path += "or a folder of such files; pages that were read before are not read again"
     parser.add_argument("path", type=Path, metavar="PATH", help=path)
     either = parser.add_mutually_exclusive_group()
-    search = "print where these words probably stand side by side: file, page:row:word, confidence "
-    search += 'from 0 to 1, and row; * at either end stands for more letters ("Vaux*")'
+    search = (
+        "print where these words probably stand on a page: file, page:row:word, confidence from "
+    )
+    search += '0 to 1, and row; "old garden" in succession, Vaux* with more letters, and without '
+    search += "-word; in:folder, after:2026-01 and before:2026-03 choose notes"
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
@@ -255,8 +262,8 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     _check_format(arguments, suffix)
-    if arguments.search is not None and not arguments.search.replace("*", " ").split():
-        raise UserError("--search: no words")
+    if arguments.search is not None and not notes.Query.of(arguments.search).terms:
+        raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
     for address in (*(address for address, _ in arguments.correct), *arguments.undo):
@@ -329,7 +336,7 @@ class _Reading:
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
-        self._places: dict[str, list[str]] = {UNREAD: [], COVERED: []}
+        self._places: dict[str, list[str]] = {title: [] for title in PLACES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -350,8 +357,8 @@ class _Reading:
                 log.warning("left out: %s: %s", printable(name), fault)
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
-            for title, places in ((UNREAD, summary.unread), (COVERED, summary.covered)):
-                for page, (left, top, right, bottom) in places:
+            for kind, title in PLACES.items():
+                for page, (left, top, right, bottom) in getattr(summary, kind):
                     place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
                     self._places[title].append(f"{printable(name)} {page}: {place}")
             yield note

@@ -18,6 +18,7 @@ _HOMES = {
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",
+    "Query": "searching",
     "TextForm": "exporting",
     "Vault": "vault",
     "in_form": "ink_form",

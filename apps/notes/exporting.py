@@ -6,7 +6,9 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import groupby, pairwise, starmap
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -296,8 +298,7 @@ def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
         ]
         rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
-    places = {"unread": text.unread, "covered": text.covered}
-    return {**size, "rows": rows, "left_out": text.left_out, **places}
+    return {**size, "rows": rows, "left_out": text.left_out, **text.places}
 
 
 # Pages
@@ -360,6 +361,14 @@ def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
 def note_times(path: Path) -> tuple[float, float]:
     """Return the times of the notes in a file, see `ink.formats.times`."""
     return guard.call(formats.times, path)
+
+
+def note_date(path: Path) -> str:
+    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
+    time = 0.0
+    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
+        time, _ = note_times(path)
+    return date.fromtimestamp(time).isoformat()
 
 
 def relative_address(path: Path, folder: Path) -> str:

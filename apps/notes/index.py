@@ -1,15 +1,14 @@
 """Indexes the rows of many pages in a file of SQLite, and finds the rows of a query.
 
-For each pair of successive symbols, the index has the rows whose frames allow the pair, and its
-cost (see `searching.pair_costs`). The frames of the rows in which a query's pairs cost least are
-searched.
+The texts of the pages are a table of FTS5. For each pair of successive symbols, the index also has
+the rows whose frames allow the pair, and its cost (see `searching.pair_costs`). The frames of the
+rows in which a phrase's pairs cost least are searched.
 """
 
 import hashlib
 import json
 import os
 import pickle
-import re
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
@@ -17,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import count, pairwise
+from itertools import count, islice, pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,17 +24,22 @@ import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
 from apps.notes.doubtful import UnsureWord, UnsureWords
-from apps.notes.page_text import MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
+from apps.notes.page_text import MIN_SURE_CONFIDENCE, PLACES, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
     BATCH,
     Hit,
+    Phrase,
     Query,
     SearchedRow,
-    near,
+    Term,
+    hit_at,
+    nearest,
     normalised_text,
     pair_costs,
-    places_of,
+    places_on_page,
+    similar,
+    spotted_places,
 )
 from ink.formats.page_checks import few_kinds
 from ink.ink_page import InkPage, ink_bytes
@@ -47,6 +51,12 @@ notes)."""
 BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
 the block and its cost, of four bits, have two bytes together."""
+MAX_CHOSEN = 256
+"""Most rows of pages with the other terms that are all searched (assumed)."""
+MAX_SPELLINGS = 200
+"""Most spellings of terms that come first because they are near each other (assumed)."""
+MAX_APART = 10
+"""Most words between terms that are near each other (assumed)."""
 MIN_STEP = 32
 """Number of rows of the first step of a search (assumed: more than the ten hits on a screen)."""
 ABSENT_PLACE = 1 << 62
@@ -59,9 +69,11 @@ CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, state TEXT, pages BLOB, summary TEXT, digest BLOB
 );
 CREATE TABLE IF NOT EXISTS pages (
-    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, inks TEXT, digest BLOB
+    id INTEGER PRIMARY KEY, name BLOB UNIQUE, first INTEGER, count INTEGER, digest BLOB
 );
-CREATE TABLE IF NOT EXISTS texts (row INTEGER PRIMARY KEY, text TEXT);
+CREATE TABLE IF NOT EXISTS inks (page INTEGER PRIMARY KEY, words TEXT, digest BLOB);
+CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(text, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab(texts, row);
 CREATE TABLE IF NOT EXISTS rows (
     id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT,
     digest BLOB
@@ -92,7 +104,7 @@ class IndexedPage(NamedTuple):
         inks: digest of each handwritten word, see `corrections.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
-        unread, covered: see `PageText`, in millimetres.
+        places: the boxes in `PageText` by their names, in millimetres.
     """
 
     name: bytes
@@ -102,8 +114,7 @@ class IndexedPage(NamedTuple):
     inks: Sequence[str]
     left_out: Mapping[str, int]
     pdfs: Sequence[str]
-    unread: Sequence[Box]
-    covered: Sequence[Box]
+    places: Mapping[str, Sequence[Box]]
 
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
@@ -119,11 +130,11 @@ class IndexedPage(NamedTuple):
         ]
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
         pdfs = [str(page.background)] if page.background else []
-        unread, covered = (
-            [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
-            for boxes in (text.unread, text.covered)
-        )
-        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, unread, covered)
+        places = {
+            kind: [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
+            for kind, boxes in text.places.items()
+        }
+        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, places)
 
 
 class Index:
@@ -149,11 +160,12 @@ class Index:
             empty.executescript(_SCHEMA)
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
+        with self._database:  # An error says that the texts, which have no digests, are damaged.
+            self._database.execute("INSERT INTO texts (texts) VALUES ('integrity-check')")
         self._version: tuple[int, int] | None = None  # of the tables in the next attributes
         self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
         self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
-        self._texts = ""  # of all rows, a line each; where each begins, and its row:
-        self._text_starts, self._text_rows = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._words: list[str] = []  # of all pages
         self._searched: tuple[tuple, _Places] | None = None  # the files of the last search
         self._unsure = UnsureWords()
         self.record_corrections(self._corrections)
@@ -179,21 +191,26 @@ class Index:
         return Summary(**json.loads(_checked(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
-        """Add or replace the pages of a file, and return their summary."""
+        """Add or replace the pages of a file, and return their summary. If other corrections were
+        recorded by another process or thread meanwhile, the file counts as changed."""
         words = [word for page in pages for row in page.rows for word in row.words]
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
         left_out = dict(few_kinds(*(page.left_out for page in pages)))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
-        unread, covered = (
-            [(number, box) for number, page in enumerate(pages, 1) for box in getattr(page, name)]
-            for name in ("unread", "covered")
-        )
+        places = {
+            name: [
+                (number, box) for number, page in enumerate(pages, 1) for box in page.places[name]
+            ]
+            for name in PLACES
+        }
         slow = [number for number, page in enumerate(pages, 1) if SLOW in page.left_out]
         counts = len(pages), len(words), unsure
-        summary = Summary(*counts, left_out, pdfs, look, unread, covered, slow)
+        summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
+            noted = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
+            state = state if noted == self._noted else ""
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
             insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
@@ -210,17 +227,19 @@ class Index:
                 continue
             (last,) = execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
             for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
-                text = normalised_text(word for word, _ in row.words)
-                execute("INSERT INTO texts VALUES (?, ?)", (number, text))
                 values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
                 insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
                 execute(insert, _with_digest(number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << 4 | cost)
-            values = page.name, last + 1, len(page.rows), " ".join(page.inks)
-            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?, ?)"
+            values = page.name, last + 1, len(page.rows)
+            insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
             numbers.append(execute(insert, _with_digest(*values)).lastrowid)
+            inks = _with_digest(numbers[-1], " ".join(page.inks))
+            execute("INSERT INTO inks VALUES (?, ?, ?)", inks)
+            text = normalised_text(word for row in page.rows for word, _ in row.words)
+            execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (numbers[-1], text))
         for key, places in sorted(entries.items()):
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
             row = execute(select, key).fetchone()
@@ -236,9 +255,10 @@ class Index:
         select = "SELECT name, ink, digest FROM corrections"
         noted = dict(map(_checked, self._database.execute(select)))
         current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        self._noted = {*current}
         with self._database:
             for name in noted.keys() ^ current.keys():
-                having = "SELECT id FROM pages WHERE instr(inks, ?)"
+                having = "SELECT page FROM inks WHERE instr(words, ?)"
                 ink = (noted | current)[name]
                 for (page,) in self._database.execute(having, (ink,)).fetchall():
                     self._mark_changed(np.array(page, "<i8").tobytes())
@@ -256,40 +276,132 @@ class Index:
             self._database.execute(insert, _with_digest(path, "", *values))
 
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, and similar places, see `near`, in the order
-        of the files."""
+        """Return the hits of a query in files by name, and similar places, in the order of the
+        files, see `hits`."""
         order = {name: number for number, name in enumerate(files)}
         hits = sorted(self.hits(query, files), key=lambda hit: (order[hit.name], *hit[1:4]))
         return [h for h in hits if not h.is_similar], [h for h in hits if h.is_similar]
 
     def hits(self, query: Query, files: Mapping[str, Path]) -> Iterator[Hit]:
-        """Yield the hits of a query in files by name, and at last similar places, see `near`.
+        """Yield the hits of a query in files by name, and at last similar places.
 
-        The first steps search the rows whose text has the query, in the order of the files; the
-        next ones the likely rows, from the likeliest. So the first hits take little time. Files
-        that the index does not have are left out.
+        A query of a term has each of its places; one of several terms has a place on each page with
+        all of them. First come the places in the texts, in the order of the files, those with terms
+        near each other before others; then those where the ink of a term may say it, from the
+        likeliest; then those of similar terms, see `similar`. They are found step by step, so the
+        first hits take little time. Files that the index does not have are left out.
         """
-        places = self._places(files)
-        exact = places.in_order(self._exact(query))
-        similar: list[Hit] = []
-        for step in _steps(exact):
-            yield from self._hits_of(query, step, places, similar)
-        for step in _steps(self._likely(query, places, exact)):
-            yield from self._hits_of(query, step, places, similar)
-        yield from similar
+        places, listed = self._places(files), set[int]()  # pages, or rows of a single term
+        for near in (True, False)[len(query.terms) < 2 :] if query.terms else ():
+            for page in self._pages(places, query.terms, query.excluded, near=near):
+                yield from self._hits_on_page(query.terms, page, places, listed)
+        for number in range(len(query.terms)):
+            yield from self._spotted(query, number, places, listed)
+        for number, term in enumerate(query.terms):
+            for phrase in similar(term[0], self._vocabulary()):
+                terms = (*query.terms[:number], (phrase,), *query.terms[number + 1 :])
+                for page in self._pages(places, terms, query.excluded):
+                    yield from self._hits_on_page(terms, page, places, listed, is_similar=True)
 
-    def _hits_of(
-        self, query: Query, numbers: np.ndarray, places: "_Places", similar: list[Hit]
+    def _hits_on_page(
+        self,
+        terms: Sequence[Term],
+        page: int,
+        places: "_Places",
+        listed: set[int],
+        *,
+        is_similar: bool = False,
     ) -> Iterator[Hit]:
-        """Yield the hits in rows, and append the similar places to `similar`."""
-        rows = [self._row(number) for number in numbers.tolist()]
-        for number, row, found in zip(numbers, rows, places_of(query, rows), strict=True):
-            word = None if found else near(query, row)
-            for address in places.of(number):
-                for hit_word, confidence in found:
-                    yield Hit(*address, hit_word + 1, confidence, row.marked)
-                if word is not None:
-                    similar.append(Hit(*address, word + 1, 0.0, row.marked, is_similar=True))
+        """Yield the hits of terms in the text of a page that are not `listed`, and list them."""
+        first, count = self._rows_of[page - 1]
+        rows = [self._row(number) for number in range(first, first + count)]
+        of_terms = [
+            sorted({place for phrase in term for place in places_on_page(phrase, rows)})
+            for term in terms
+        ]
+        if not all(of_terms):
+            return
+        if len(terms) > 1:
+            found = [] if page in listed else [nearest(of_terms)]
+            listed.add(page)
+        else:
+            rest = listed if is_similar else ()
+            found = [place for place in of_terms[0] if first + place[0] not in rest]
+            listed |= {first + row for row, _, _ in found}
+        for row, last, place in found:
+            for address in places.of(first + row):
+                yield hit_at(address, rows[row : last + 1], place, is_similar=is_similar)
+
+    def _spotted(
+        self, query: Query, number: int, places: "_Places", listed: set[int]
+    ) -> Iterator[Hit]:
+        """Yield the hits where the ink of a row may say a term, which the row's text lacks, and the
+        text of the page has the others; list them, unless they are `listed`."""
+        others = (*query.terms[:number], *query.terms[number + 1 :])
+        excluded = {page for term in query.excluded for page in self._pages(places, (term,))}
+        for phrase in query.terms[number]:
+            if others:
+                pages = sorted({*self._pages(places, others)} - listed - excluded)
+                chosen = np.array([n for page in pages for n in self._numbers(page)], int)
+                rows = self._likely(phrase, places, (), chosen)
+            else:
+                left_out = (n for page in excluded for n in self._numbers(page))
+                rows = self._likely(phrase, places, [*listed, *left_out])
+            for step in _steps(rows):
+                searched = [self._row(row) for row in step.tolist()]
+                found = zip(step.tolist(), searched, spotted_places(phrase, searched), strict=True)
+                for row, read, place in found:
+                    key = places.page_of(row) if others else row
+                    if place and key not in listed:
+                        listed.add(key)
+                        yield from (hit_at(each, [read], place) for each in places.of(row))
+
+    def _numbers(self, page: int) -> range:
+        """Return the numbers of a page's rows."""
+        first, count = self._rows_of[page - 1]
+        return range(first, first + count)
+
+    def _pages(
+        self,
+        places: "_Places",
+        terms: Sequence[Term],
+        excluded: Sequence[Term] = (),
+        *,
+        near: bool = False,
+    ) -> list[int]:
+        """Return the pages whose text has all terms and none that is excluded, in the order of the
+        files; `near`: only those with some spelling of the terms near each other."""
+        wanted = [[each for phrase in term for each in self._matches(phrase)] for term in terms]
+        if not all(wanted):
+            return []
+        if near:
+            joined = islice(product(*wanted), MAX_SPELLINGS)
+            wanted = [[f"NEAR({' '.join(each)}, {MAX_APART})" for each in joined]]
+        match = " AND ".join(f"({' OR '.join(each)})" for each in wanted)
+        for term in excluded:
+            if unwanted := [each for phrase in term for each in self._matches(phrase)]:
+                match = f"({match}) NOT ({' OR '.join(unwanted)})"
+        select = "SELECT rowid FROM texts WHERE texts MATCH ?"
+        found = [page for (page,) in self._database.execute(select, (match,))]
+        return places.pages_in_order(found)
+
+    def _matches(self, phrase: Phrase) -> list[str]:
+        """Return expressions of FTS5 that together match the pages with a phrase."""
+        words = phrase.words
+        firsts = [*words[:1]]
+        if phrase.is_open[0]:
+            first, is_part = words[0], len(words) == 1 and phrase.is_open[1]
+            known = self._vocabulary()
+            firsts = [w for w in known if (first in w if is_part else w.endswith(first))]
+        star = "*" * phrase.is_open[1]
+        return [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
+
+    def _vocabulary(self) -> list[str]:
+        """Return all words of the pages."""
+        if not self._words:
+            select = "SELECT term FROM vocabulary"
+            self._words = [word for (word,) in self._database.execute(select)]
+        return self._words
 
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that the index has, without those marked as changed."""
@@ -346,35 +458,35 @@ class Index:
         return self._searched[1]
 
     def _read_tables(self) -> None:
-        """Read the pages and texts that are new, and the pages of all files."""
+        """Read the pages that are new, and the pages of all files."""
         execute = self._database.execute
-        select = "SELECT id, name, first, count, inks, digest FROM pages WHERE id > ? ORDER BY id"
+        select = "SELECT id, name, first, count, digest FROM pages WHERE id > ? ORDER BY id"
         for page, *row in execute(select, (len(self._rows_of),)).fetchall():
             self._rows_of += [(0, 0)] * (page - len(self._rows_of))
-            _, first, num_rows, _ = _checked(row)
+            _, first, num_rows = _checked(row)
             self._rows_of[page - 1] = first, num_rows
-        select = "SELECT row, text FROM texts WHERE row > ? ORDER BY row"
-        last = self._text_rows[-1] if len(self._text_rows) else 0
-        new = execute(select, (int(last),)).fetchall()
-        lengths = [0, *(len(text) + 1 for _, text in new)]
-        starts = len(self._texts) + np.cumsum(lengths)[:-1]
-        self._texts += "".join(f"{text}\n" for _, text in new)
-        self._text_starts = np.append(self._text_starts, starts)
-        self._text_rows = np.append(self._text_rows, [row for row, _ in new]).astype(np.int64)
+        self._words = []
         select = "SELECT path, state, pages, summary, digest FROM files"
         rows = map(_checked, execute(select).fetchall())
         self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
 
-    def _exact(self, query: Query) -> np.ndarray:
-        """Return the rows whose text has the query."""
-        found = re.finditer(re.escape(query.bounded), self._texts)
-        starts = np.array([match.start() for match in found], np.int64)
-        return np.unique(self._text_rows[np.searchsorted(self._text_starts, starts, "right") - 1])
+    def _likely(
+        self,
+        phrase: Phrase,
+        places: "_Places",
+        left_out: Sequence[int],
+        chosen: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the rows of places in which the pairs of a phrase cost least; first that with the
+        least cost.
 
-    def _likely(self, query: Query, places: "_Places", exact: np.ndarray) -> np.ndarray:
-        """Return the rows of places, but `exact`, in which the pairs of a query cost least; first
-        that with the least cost."""
-        pairs = Counter(_pair(*pair) for pair in pairwise(query.symbols))
+        Args:
+            left_out: rows that are left out.
+            chosen: the rows among which they are; None for all.
+        """
+        if chosen is not None and len(chosen) <= MAX_CHOSEN:
+            return chosen
+        pairs = Counter(_pair(*pair) for pair in pairwise(phrase.symbols))
         saved = np.zeros(len(places.ranks), np.int32)
         for pair, times in pairs.items():
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
@@ -383,7 +495,9 @@ class Index:
                 numbers = (block << BLOCK_BITS) + (rows >> 4)
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
         saved[places.ranks == ABSENT_PLACE] = 0
-        saved[exact] = 0
+        saved[[*left_out]] = 0
+        if chosen is not None:
+            saved[np.setdiff1d(np.arange(len(saved)), chosen)] = 0
         best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
         best = best[np.argsort(-saved[best], kind="stable")]
         return best[saved[best] > 0]
@@ -471,6 +585,17 @@ class _Places:
         ranks = self.ranks[numbers]
         order = np.argsort(ranks, kind="stable")
         return numbers[order][ranks[order] != ABSENT_PLACE]
+
+    def pages_in_order(self, pages: Iterable[int]) -> list[int]:
+        """Return the pages with rows that stand in the files, in the order of their places."""
+        numbers = np.array([*pages], np.int64)
+        start, stop = self._slices(numbers)
+        numbers, start = numbers[start < stop], start[start < stop]
+        return numbers[np.argsort(self._order[start], kind="stable")].tolist()
+
+    def page_of(self, row: int) -> int:
+        """Return the page of a row."""
+        return int(self._page_of[row])
 
     def of(self, row: int) -> Iterator[tuple[str, int, int]]:
         """Yield the name of the file, the page and the number of the row at each of its places."""

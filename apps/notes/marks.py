@@ -18,6 +18,7 @@ MIN_LINE_CROSSINGS = 3  # with letters, of a straight line of `MIN_LINE_LENGTH`
 MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
 MIN_SCRIBBLE_WIDTH = 2.7  # of other strokes that have `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
+MAX_GROUP_GAP = 0.3  # between the places of strokes that together cross a word out
 MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
 MAX_CROSSED_STROKES = 40  # last strokes at a stroke's height that it may cross (assumed)
@@ -85,8 +86,11 @@ def _sampled(stroke: np.ndarray) -> np.ndarray:
     return np.concatenate([stroke[:-1:every], stroke[-1:]])
 
 
-def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[list[int]]:
-    """Return groups of successive strokes that together cross out the ink below them.
+def crossing_groups(
+    strokes: Sequence[np.ndarray], edges: np.ndarray
+) -> list[tuple[list[int], set[int]]]:
+    """Return groups of successive strokes that together cross out the ink below them, each with the
+    strokes that it crosses. The strokes of a group lie above each other.
 
     Args:
         strokes: `(n, 2)` each.
@@ -96,9 +100,7 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
     crossings = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
-        is_next = groups and groups[-1][-1] == number - 1
-        is_beside = np.abs(edges[4, number] - edges[4, number - 1]) < MAX_CROSSED_DEPTH
-        last = groups[-1] if is_next and is_beside else []
+        last = groups[-1] if groups and _goes_on(groups[-1], number, edges) else []
         counts = crossings.get(number, {})
         count = sum(crossed for other, crossed in counts.items() if other not in last)
         if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
@@ -110,7 +112,29 @@ def crossing_groups(strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[li
         # Letters behind the crossed-out word cross nothing that is before the group.
         while min(crossings.get(group[-1], group)) >= group[0]:
             group.pop()
-    return [group for group in groups if _crosses_out(group, strokes, crossings)]
+    found = []
+    for group in groups:
+        crossed = {other for number in group for other in crossings.get(number, ())} - {*group}
+        is_letter = len(crossed) == 1 and _is_upright(strokes[min(crossed)])
+        if not is_letter and _crosses_out(group, strokes, crossings):
+            found.append((group, crossed))
+    return found
+
+
+def _is_upright(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is higher than wide: what crosses it alone may be a letter's bar."""
+    width, height = np.ptp(stroke, axis=0)
+    return bool(height > width)
+
+
+def _goes_on(group: Sequence[int], number: int, edges: np.ndarray) -> bool:
+    """Return whether a stroke follows a group's strokes, at their height and their places: bars of
+    several letters have gaps between them."""
+    left, _, right, _, middle = edges
+    if group[-1] != number - 1 or np.abs(middle[number] - middle[number - 1]) >= MAX_CROSSED_DEPTH:
+        return False
+    gap = max(left[number] - right[group].max(), left[group].min() - right[number])
+    return bool(gap < MAX_GROUP_GAP)
 
 
 def _crosses_out(

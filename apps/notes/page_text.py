@@ -23,6 +23,9 @@ MAX_SECONDS = 60.0
 SLOW = "on a page that takes too long to read"
 """Kind of the strokes of a page that takes longer."""
 
+PLACES = ("unread", "covered", "crossed_out")
+"""Names of the boxes of a page's ink that is in no row and may be missed."""
+
 BULLET = "-"
 NUMBER = "1."
 HEADING = "#"
@@ -127,6 +130,7 @@ class PageText:
         kinds: kind of each stroke that is in no row, by the stroke's number on the page.
         unread: boxes of ink that may be text and was not read.
         covered: boxes of ink that later strokes cover.
+        crossed_out: boxes of ink that is crossed out, and of what crosses it out.
     """
 
     rows: tuple[PageRow, ...]
@@ -134,6 +138,17 @@ class PageText:
     kinds: Mapping[int, str] = field(default_factory=dict)
     unread: tuple[Box, ...] = ()
     covered: tuple[Box, ...] = ()
+    crossed_out: tuple[Box, ...] = ()
+
+    @property
+    def places(self) -> dict[str, tuple[Box, ...]]:
+        """The boxes by their names in `PLACES`."""
+        return {name: getattr(self, name) for name in PLACES}
+
+    @property
+    def left_places(self) -> tuple[Box, ...]:
+        """Boxes of ink that may be missed in the text: not read, or crossed out."""
+        return self.unread + self.crossed_out
 
     @property
     def text(self) -> str:
@@ -156,7 +171,7 @@ class PageText:
             others = (row[name] for name in ("ink", "mark", "turn"))
             rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
         kinds = {int(number): kind for number, kind in values["kinds"].items()}
-        places = (tuple(map(tuple, values[name])) for name in ("unread", "covered"))
+        places = (tuple(map(tuple, values[name])) for name in PLACES)
         return cls(tuple(rows), values["left_out"], kinds, *places)
 
 
@@ -169,8 +184,8 @@ class Summary:
         left_out: number of items that are in no row, by kind of item.
         pdfs: the PDFs that pages annotate.
         digest: digest of all content that exported files have.
-        unread, covered: pages and boxes, in millimetres, of ink that may be text and was not read,
-            and of ink that later strokes cover.
+        unread, covered, crossed_out: pages and boxes, in millimetres, of ink that may be text and
+            was not read, of ink that later strokes cover, and of ink that is crossed out.
         slow: numbers of the pages whose ink was not read, as that takes more than `MAX_SECONDS`.
     """
 
@@ -182,6 +197,7 @@ class Summary:
     digest: str = ""
     unread: Sequence[tuple[int, Box]] = ()
     covered: Sequence[tuple[int, Box]] = ()
+    crossed_out: Sequence[tuple[int, Box]] = ()
     slow: Sequence[int] = ()
 
     @property

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate, chain
 from typing import TypeAlias
 
@@ -23,11 +24,13 @@ from apps.notes.page_text import (
     PageWord,
     box_of,
 )
+from apps.notes.rows import CROSSED_OUT
 from apps.notes.searching import likely_frames
 from apps.notes.sizes import size_classes
+from apps.notes.stroke_order import likely_order
 from apps.notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure, quarter_turns
 from ink.drawing.covering import COVERED, unseen
-from ink.geometry import from_strokes, turned_back
+from ink.geometry import from_strokes, to_points, turned_back, x_height
 from ink.ink_page import LINE_PITCH, InkPage, TypedText
 from model.recognition.beam import GREEDY, Search
 from model.recognition.ink_words import InkWord, WordReader
@@ -58,6 +61,8 @@ MAX_SHORT_ROW = 3
 """Least mean confidence of a row of letters, and of a row of digits, that is no drawing, if it has
 at most `MAX_SHORT_ROW` characters. The bound falls with the square of the length of longer rows
 (measured, notebook: notes, scribbles)."""
+MAX_DIGIT_HEIGHT = 2.5
+"""Height of a digit in x-heights of the text; rings are mostly higher (assumed)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
 """The number at the start of an item of a list, and a text behind it without a blank."""
 
@@ -74,14 +79,15 @@ def read_page(page: InkPage, reader: WordReader, search: Search = GREEDY) -> Pag
             return _read_page(page, reader, search)
     except OutOfTime:
         kinds = dict.fromkeys(range(len(page.strokes)), SLOW)
-        rows, unread = tuple(_with_typed([], page.typed)), _boxes(page, kinds, (SLOW,))
+        rows, unread = tuple(_with_typed([], page.typed)), _boxes(page, kinds, (SLOW,), [*kinds])
         return PageText(rows, {SLOW: len(kinds)}, kinds, unread)
 
 
 def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
-    pen_numbers = [number for number in range(len(page.strokes)) if number not in kinds]
+    order = likely_order([stroke.points for stroke in page.strokes])
+    pen_numbers = [number for number in order if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
     turns = _read_turns(strokes, reader)
     page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
@@ -92,7 +98,9 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     sureness = _sureness(read)
     judged = _judged(inks, sureness, reader, search)
     is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    of_rows = zip(page_rows, inks, read, sureness, map(is_text, judged), strict=True)
+    are_large = [*map(partial(_is_large, max(inks, key=len, default=None)), inks)]
+    are_sure = [is_text(row, is_large=large) for row, large in zip(judged, are_large, strict=True)]
+    of_rows = zip(page_rows, inks, read, sureness, are_sure, strict=True)
     for row, ink, ink_words, words_sure, is_sure in of_rows:
         is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
         if not (ink_words and is_written):
@@ -110,15 +118,18 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
     rows = tuple(_with_typed(with_numbers(rows), page.typed))
-    places = _boxes(page, kinds, (UNREAD, LABEL)), _boxes(page, kinds, (COVERED,))
-    return PageText(rows, dict(Counter(kinds.values())), kinds, *places)
+    chosen_kinds = (UNREAD, LABEL), (COVERED,), (CROSSED_OUT,)
+    places = (_boxes(page, kinds, chosen, order) for chosen in chosen_kinds)
+    return PageText(rows, dict(Counter(kinds.values())), dict(sorted(kinds.items())), *places)
 
 
-def _boxes(page: InkPage, kinds: Mapping[int, str], chosen: Collection[str]) -> tuple[Box, ...]:
-    """Return a box for each succession of strokes of some kinds."""
-    numbers = np.array([n for n, kind in sorted(kinds.items()) if kind in chosen], int)
-    pieces = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
-    points = ([page.strokes[number].points for number in piece] for piece in pieces if len(piece))
+def _boxes(
+    page: InkPage, kinds: Mapping[int, str], chosen: Collection[str], order: Sequence[int]
+) -> tuple[Box, ...]:
+    """Return a box for each succession, in an order of all strokes, of strokes of some kinds."""
+    places = np.flatnonzero([kinds.get(number) in chosen for number in order])
+    pieces = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    points = ([page.strokes[order[n]].points for n in piece] for piece in pieces if len(piece))
     return tuple(box_of(np.concatenate(drawn)) for drawn in points)
 
 
@@ -129,13 +140,22 @@ def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
     return float(lengths @ sure / max(lengths.sum(), 1))
 
 
-def is_text(words: ReadRow) -> bool:
+def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     """Return whether the words of a row, each with its confidence, are text and no drawing.
-    Drawings are mostly read as few letters."""
+    Drawings are mostly read as few letters; a row `is_large` if digits are not that high."""
     text = "".join(word for word, _ in words)
-    limit = MIN_NUMBER_CONFIDENCE if text.isdigit() else MIN_SHORT_CONFIDENCE
+    is_number = text.isdigit() and not is_large
+    limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
+
+
+def _is_large(longest: np.ndarray, ink: np.ndarray) -> bool:
+    """Return whether a row of ink is higher than digits beside a page's longest row, or is that row
+    and a single stroke."""
+    if ink is longest:
+        return np.count_nonzero(ink[:, 2]) == 1
+    return bool(np.ptp(to_points(ink)[:, 1]) > MAX_DIGIT_HEIGHT * x_height(longest))
 
 
 def _judged(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
 from apps.notes.doubtful import UnsureWord
-from apps.notes.exporting import TextForm, save
+from apps.notes.exporting import TextForm, note_date, save
 from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageText
 from apps.notes.searching import Hit, Query
@@ -29,9 +29,9 @@ from ink.ink_page import InkPage, ink_bytes
 from utils.checks import DataError, UserError, first_of, printable
 from utils.files import read_bytes, user_cache, write_json
 
-VERSION = 6
+VERSION = 7
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
@@ -104,19 +104,21 @@ class Library:
             pass
 
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, see `notes.search`, and places with words
-        that differ from the query by a letter."""
+        """Return the hits of a query, see `Query.of`, in files by name, and places with words that
+        differ from the query by a letter or two."""
+        wanted = Query.of(query)
+        files = {n: path for n, path in files.items() if wanted.has(n, partial(note_date, path))}
 
         def look(index: Index) -> tuple[list[Hit], list[Hit]]:
             for name, path in files.items():
                 self.note(name, path)  # A new index lacks the note.
-            return index.search(Query.of(query), files)
+            return index.search(wanted, files)
 
         return self._indexed(look)
 
-    def first_hits(self, query: str, files: Mapping[str, Path], count: int) -> list[Hit]:
+    def first_hits(self, query: Query, files: Mapping[str, Path], count: int) -> list[Hit]:
         """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
-        return self._indexed(lambda index: [*islice(index.hits(Query.of(query), files), count)])
+        return self._indexed(lambda index: [*islice(index.hits(query, files), count)])
 
     def unsure(self, path: Path) -> list[tuple[int, int, int]]:
         """Return the addresses of the unsure words of a file that was read."""

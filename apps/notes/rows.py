@@ -34,6 +34,9 @@ MIN_RINGED_FRACTION = 0.3  # ratio of the widths of the ink in a ring and the ri
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
+MIN_CROSSED_FRACTION = 0.5  # of the ink of a word below strokes that cross it out
+MIN_ROW_FRACTION = 0.8  # the same of more than a word (assumed)
+MAX_WORD_WIDTH = 15.0  # (assumed: ten letters)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, notebook: notes, rows of pages).
@@ -73,9 +76,6 @@ MAX_MARK_ABOVE = 1.4  # from a row's middle up to its marks (measured on testset
 MAX_MARK_BELOW = 0.6  # from a row's middle down to its marks (measured on testset_v)
 OFF_ROW_COST = 4.0  # cost of each x-height beyond these two limits (measured on testset_v)
 MAX_STRAY_ROWS = 4  # number of the nearest rows to which a stray mark may belong (assumed)
-MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
-MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
-HEIGHT_COST = 6.0  # of a move up or down, relative to a move ahead (measured)
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
@@ -95,52 +95,15 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
 
 def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     """Return what `find_rows` returns, for the block of all strokes of a page."""
-    if _is_unordered(page):
-        order = _likely_order(page)
-        in_order = [page.page_strokes[number] for number in order]
-        rows, kinds = _rows_in_order(Block(in_order, page.numbers))
-        kinds = {int(order[index]): kind for index, kind in kinds.items()}
-        from_left = [sorted(order[row].tolist(), key=page.x.__getitem__) for row in rows]
-        return from_left, dict(sorted(kinds.items()))
-    return _rows_in_order(page)
-
-
-def _is_unordered(page: "Block") -> bool:
-    """Return whether most moves between strokes are far, as if they were in no order of writing."""
-    gap_x = np.maximum(page.left[1:] - page.right[:-1], page.left[:-1] - page.right[1:])
-    gap_y = np.maximum(page.top[1:] - page.bottom[:-1], page.top[:-1] - page.bottom[1:])
-    far = np.maximum(gap_x, gap_y) > MAX_MOVE_OF_WRITING
-    return np.count_nonzero(far) > MAX_FAR_MOVES * len(page.strokes)
-
-
-def _likely_order(page: "Block") -> np.ndarray:
-    """Return the strokes' indices in a likely order of writing: after each stroke comes the next
-    stroke at its height or, if there is none, the uppermost stroke that remains."""
-    order, is_left = [], np.ones(len(page.strokes), bool)
-    while is_left.any():
-        check_time()
-        costs = np.full(len(is_left), np.inf)
-        if order:
-            ahead = page.left - page.left[order[-1]]
-            costs = np.where(ahead > 0, page.left - page.right[order[-1]], np.inf)
-            costs = np.maximum(costs, 0.0) + HEIGHT_COST * np.abs(page.y - page.y[order[-1]])
-        costs[~is_left] = np.inf
-        if costs.min() > MAX_RUN_ADVANCE:
-            costs = np.where(is_left, page.left + page.top, np.inf)
-        order.append(int(costs.argmin()))
-        is_left[order[-1]] = False
-    return np.array(order)
-
-
-def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
-    """Return the rows of a page with strokes in the order of writing, and other strokes' kinds."""
     kinds = _drawings(page)
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
     edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
     crossing = crossing_groups(page.strokes, edges)
     widths = page.right - page.left
-    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds, *chain(*crossing)}
-    lines = crossing + [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
+    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds}
+    lines, hit = [[*each] for each in zip(*crossing, strict=True)] or ([], [])
+    wide -= {*chain(*lines)}
+    lines += [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
     left_out = {*kinds, *chain(*lines)}
     rows = _all_rows(page, left_out)
     owners = _owners(len(page.strokes), [block.numbers[row] for block, row in rows])
@@ -149,7 +112,11 @@ def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
         crossed = [number for number in covered if number < group[-1]]
         if depth >= MIN_UNDERLINE_DEPTH:
             kinds |= dict.fromkeys(group, UNDERLINE if covered else DRAWING)
-        elif index < len(crossing) and crossed and depth > -MIN_UNDERLINE_DEPTH:
+        elif (
+            index < len(crossing)
+            and depth > -MIN_UNDERLINE_DEPTH
+            and _are_crossed(page, crossed, hit[index])
+        ):
             kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(page, left_out & {*kinds})
@@ -159,6 +126,17 @@ def _rows_in_order(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
         if len(prose):
             ordered.append(_reading_order(block, prose))
     return ordered, dict(sorted(kinds.items()))
+
+
+def _are_crossed(page: "Block", below: Sequence[int], hit: set[int]) -> bool:
+    """Return whether strokes below a line are crossed out, by those that the line hits; if they are
+    longer than a word, it must hit nearly all of their ink."""
+    if not below:
+        return False
+    width = page.right[below].max() - page.left[below].min()
+    least = MIN_ROW_FRACTION if width > MAX_WORD_WIDTH else MIN_CROSSED_FRACTION
+    ink_hit = page.weight[[*hit.intersection(below)]].sum()
+    return bool(ink_hit >= least * page.weight[below].sum())
 
 
 class Block:

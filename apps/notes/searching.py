@@ -8,16 +8,21 @@ row's cheapest path may be a hit.
 R: rows, S: frames, Q: states of a query, N: symbols of all frames.
 """
 
+import re
+import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
 
 from apps.notes.confidence import probability_of
-from apps.notes.page_text import Frame, Note, PageRow, PageWord, normalised_word
+from apps.notes.page_text import Frame, Note, PageRow, PageWord
+from utils.checks import UserError
 
 MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
@@ -43,9 +48,15 @@ PAIR_UNIT = 0.5
 """Unit of the costs of pairs, in nats."""
 ABSENT_PAIR = 15
 """Cost of a pair that was left out, in units (7.5 nats, so that every cost has four bits)."""
-MIN_NEAR_LETTERS = 4
-"""Least number of letters and digits of a query for which words that differ by a letter are
+MIN_NEAR_LETTERS = (4, 7)
+"""Least number of letters of a word for which words that differ by one letter, and by two, are
 searched (assumed)."""
+MAX_SIMILAR = 30
+"""Most words that differ by letters, which are searched (assumed)."""
+MAX_TERMS = 50
+"""Most words and phrases of a query (assumed)."""
+MAX_BETWEEN = 2
+"""Most words between two terms in a row that are marked together (assumed)."""
 BATCH = 512
 """Rows that are searched at a time (assumed: 30 MB)."""
 CTC_BLANK = "_"
@@ -56,9 +67,10 @@ SEPARATOR = " "
 
 class Hit(NamedTuple):
     """A place with the words of a query, and the probability that the words stand there. All
-    numbers count from 1; `word_number` is where the query's first word stands in the row; `text`
-    is the row as it was read, with `(?)` after unsure words. A place `is_similar` if its words
-    differ from the query by a letter: it is no hit."""
+    numbers count from 1; `word_number` is where the first word stands in the row, `num_words` how
+    many words from there on are the query's; `text` is what was read of the row, or of the rows
+    with the words, with `(?)` after unsure words. A place `is_similar` if its words differ from
+    the query by a letter or two: it is no hit."""
 
     name: str
     page_number: int
@@ -67,21 +79,21 @@ class Hit(NamedTuple):
     confidence: float
     text: str
     is_similar: bool = False
+    num_words: int = 1
 
 
-class Query(NamedTuple):
-    """Successive words of a row, as `normalised_word` returns them. If the left or right end of the
-    query `is_open`, its first or last word may have more letters there."""
+class Phrase(NamedTuple):
+    """Successive words, as `tokens` returns them. If the left or right end of the phrase `is_open`,
+    its first or last word may have more letters there."""
 
     words: tuple[str, ...]
     is_open: tuple[bool, bool] = (False, False)
 
     @classmethod
-    def of(cls, text: str) -> "Query":
-        """Return the query that a person typed; `*` at either end opens it."""
+    def of(cls, text: str) -> "Phrase":
+        """Return the phrase that a person typed; `*` at either end opens it."""
         text = text.strip()
-        is_open = text.startswith("*"), text.endswith("*")
-        return cls(tuple(map(normalised_word, text.split())), is_open)
+        return cls(tokens(text), (text.startswith("*"), text.endswith("*")))
 
     @property
     def bounded(self) -> str:
@@ -91,11 +103,82 @@ class Query(NamedTuple):
 
     @property
     def num_letters(self) -> int:
-        return sum(map(str.isalnum, "".join(self.words)))
+        return sum(map(len, self.words))
 
     @property
     def symbols(self) -> list[str]:
         return [*map(_symbol, self.bounded)]
+
+
+Term: TypeAlias = tuple[Phrase, ...]
+"""A word or a phrase of a query, in its spellings."""
+
+
+class Query(NamedTuple):
+    """What is searched for: terms that a page has all, terms that it has not, and which notes are
+    searched: those in a folder, and those from a date, `after`, to the day before another one, as
+    far as the dates `YYYY-MM-DD` are given."""
+
+    terms: tuple[Term, ...]
+    excluded: tuple[Term, ...] = ()
+    folder: str = ""
+    after: str = ""
+    before: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> "Query":
+        """Return the query that a person typed: `word "a phrase" -word in:folder before:2026-03`;
+        `after:` is the date of the first notes.
+
+        Raises:
+            UserError: if there are more than `MAX_TERMS` terms.
+        """
+        terms: dict[bool, list[Term]] = {True: [], False: []}
+        limits = {}
+        for minus, key, *quoted in _PARTS.findall(text):
+            value = "".join(quoted)
+            if key:
+                limits[key.lower().replace("in", "folder")] = value
+            elif term := _term(value):
+                terms[not minus].append(term)
+        wanted, excluded = (tuple(dict.fromkeys(terms[kind])) for kind in (True, False))
+        if len(wanted) + len(excluded) > MAX_TERMS:
+            raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
+        return cls(wanted, excluded, **limits)
+
+    def has(self, name: str, date: Callable[[], str]) -> bool:
+        """Return whether the note of a name, and with a date, is searched."""
+        folder = self.folder.strip("/").casefold()
+        if folder and f"/{folder}/" not in f"/{name.casefold()}":
+            return False
+        day = date() if self.after or self.before else ""
+        return day >= self.after and (not self.before or day < self.before)
+
+
+def _term(text: str) -> Term:
+    """Return the spellings of a word or a phrase: as it is typed; with two letters for each umlaut;
+    and with an umlaut for two letters. It is empty without letters and digits."""
+    spellings = text, _UMLAUT.sub(lambda found: _UMLAUTS[found[0].lower()], text)
+    spellings += (re.sub("([aou])e", r"\1", text, flags=re.IGNORECASE),)
+    return tuple(dict.fromkeys(filter(lambda phrase: phrase.words, map(Phrase.of, spellings))))
+
+
+_PARTS = re.compile(r'(?<!\S)(-?)(?:(in|before|after):)?(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
+_UMLAUT = re.compile("[äöü]", re.IGNORECASE)
+_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+
+
+@lru_cache(1 << 16)  # as words repeat
+def tokens(text: str) -> tuple[str, ...]:
+    """Return the runs of letters and digits of a text, in lower case and without accents."""
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return tuple(_TOKEN.findall("".join(c for c in apart if not unicodedata.combining(c))))
+
+
+_TOKEN = re.compile(r"[^\W_]+")
 
 
 class SearchedRow(NamedTuple):
@@ -132,73 +215,131 @@ class SearchedRow(NamedTuple):
         return PageRow(tuple(PageWord(text, (), sure) for text, sure in self.words)).marked
 
 
-Place = tuple[int, float]
-"""Index of the word where a query's first word stands, and the probability that it stands there."""
+Place = tuple[int, int, float]
+"""Indices of the word where a phrase begins and of the word behind it, and the probability that it
+stands there."""
+
+
+PlaceOnPage: TypeAlias = tuple[int, int, Place]
+"""Index of a row of a page, that of the last row of a place, and the place in the row."""
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
-    """Yield the hits of a query: its words in succession in a row, in upper or lower case.
+    """Yield the hits of a phrase, words in succession, in upper or lower case.
 
-    In a row whose text has the query, each place of it is a hit; in any other row, the likeliest
-    place is a hit if its probability is at least `MIN_HIT_CONFIDENCE`, and each of its words is
-    likely by itself. `Library.search` finds the same hits by an index.
+    Each place where the text of a page has the phrase is a hit, also across the ends of rows. In a
+    row without such a place the likeliest one is a hit if its probability is at least
+    `MIN_HIT_CONFIDENCE`, and each of its words is likely by itself. `Library.search` finds the same
+    hits, and more, by an index.
     """
-    wanted = Query.of(query)
+    wanted = Phrase.of(query)
     for page_number, (_, text) in enumerate(note.pages, 1):
-        places = places_of(wanted, [*map(SearchedRow.of, text.rows)])
-        for row_number, (row, row_places) in enumerate(zip(text.rows, places, strict=True), 1):
-            for word, confidence in row_places:
-                numbers = page_number, row_number, word + 1
-                yield Hit(note.name, *numbers, confidence, row.marked)
+        rows = [*map(SearchedRow.of, text.rows)]
+        places = [*places_on_page(wanted, rows)]
+        rest = [n for n in range(len(rows)) if not any(n == row for row, _, _ in places)]
+        spotted = spotted_places(wanted, [rows[n] for n in rest])
+        places += [(n, n, p) for n, p in zip(rest, spotted, strict=True) if p]
+        for row, last, place in sorted(places):
+            yield hit_at((note.name, page_number, row + 1), rows[row : last + 1], place)
 
 
-def places_of(query: Query, rows: Sequence[SearchedRow]) -> list[list[Place]]:
-    """Return the places of a query in each row, see `search`."""
-    places = [[*_exact(query, row.words)] for row in rows]
-    rest = [index for index, row_places in enumerate(places) if not row_places]
-    rest.sort(key=lambda index: len(rows[index].sizes))  # for little padding
-    for start in range(0, len(rest), BATCH):
-        batch = rest[start : start + BATCH]
-        spotted = _spotted(query, [rows[index] for index in batch])
-        for index, place in zip(batch, spotted, strict=True):
-            if place[1] >= MIN_HIT_CONFIDENCE:
-                places[index] = [place]
+def hit_at(
+    address: tuple[str, int, int],
+    rows: Sequence[SearchedRow],
+    place: Place,
+    *,
+    is_similar: bool = False,
+) -> Hit:
+    """Return the hit at a place of the first of `rows`, whose name, page and number are `address`;
+    the others have the rest of its words."""
+    first, stop, confidence = place
+    text = " ".join(row.marked for row in rows)
+    num_words = min(stop, len(rows[0].words)) - first
+    return Hit(*address, first + 1, confidence, text, is_similar, max(num_words, 1))
+
+
+def places_on_page(phrase: Phrase, rows: Sequence[SearchedRow]) -> Iterator[PlaceOnPage]:
+    """Yield the places of a phrase in the text of a page's rows, also across their ends."""
+    words = [word for row in rows for word in row.words]
+    begins = [*accumulate((len(row.words) for row in rows), initial=0)]
+    for first, stop, confidence in _exact(phrase, words):
+        row, last = (bisect_right(begins, word) - 1 for word in (first, stop - 1))
+        yield row, last, (first - begins[row], stop - begins[row], confidence)
+
+
+def nearest(of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
+    """Return the first of the places of several terms, one of each, that are nearest to each other,
+    with the last row of them all."""
+
+    def chosen(start: PlaceOnPage) -> list[PlaceOnPage]:
+        row, _, (word, _, _) = start
+        far = [
+            min(each, key=lambda p: (abs(p[0] - row), abs(p[2][0] - word))) for each in of_terms[1:]
+        ]
+        return sorted([start, *far])
+
+    def distance(places: list[PlaceOnPage]) -> tuple[int, int]:
+        first, last = places[0], places[-1]
+        return last[1] - first[0], last[2][0] - first[2][0]
+
+    first, *others = min(map(chosen, of_terms[0]), key=distance)
+    row, _, (word, stop, _) = first
+    last, confidence = max(p[1] for p in (first, *others)), min(p[2][2] for p in (first, *others))
+    if last == row and others[-1][2][1] - stop <= MAX_BETWEEN * len(others):
+        stop = others[-1][2][1]
+    return row, last, (word, stop, confidence)
+
+
+def spotted_places(phrase: Phrase, rows: Sequence[SearchedRow]) -> list[Place | None]:
+    """Return the likeliest place of a phrase in each row by its frames; None if it is unlikely."""
+    places: list[Place | None] = [None] * len(rows)
+    order = sorted(range(len(rows)), key=lambda index: len(rows[index].sizes))  # little padding
+    for start in range(0, len(order) if phrase.words else 0, BATCH):
+        batch = order[start : start + BATCH]
+        spotted = _spotted(phrase, [rows[index] for index in batch])
+        for index, (word, confidence) in zip(batch, spotted, strict=True):
+            if confidence >= MIN_HIT_CONFIDENCE:
+                places[index] = word, word + len(phrase.words), confidence
     return places
 
 
-def near(query: Query, row: SearchedRow) -> int | None:
-    """Return the index of the first of a row's words that differ from the query by a letter; None
-    if there are no such words."""
-    if query.num_letters < MIN_NEAR_LETTERS or any(query.is_open):
-        return None
-    wanted, read = " ".join(query.words), [normalised_word(word) for word, _ in row.words]
-    for start in range(len(read) - len(query.words) + 1):
-        words = " ".join(read[start : start + len(query.words)])
-        if Levenshtein.distance(words, wanted, score_cutoff=1) == 1:
-            return start
-    return None
+def similar(phrase: Phrase, vocabulary: Sequence[str]) -> list[Phrase]:
+    """Return phrases that differ from a phrase in a word by as few letters as that word allows,
+    where two letters in the wrong order are one; the nearest first."""
+    near = []
+    for place, word in enumerate(phrase.words if not any(phrase.is_open) else ()):
+        if allowed := sum(len(word) >= least for least in MIN_NEAR_LETTERS):
+            others = process.extract(
+                word, vocabulary, scorer=OSA.distance, score_cutoff=allowed, limit=MAX_SIMILAR
+            )
+            for other, distance, _ in others:
+                words = (*phrase.words[:place], other, *phrase.words[place + 1 :])
+                near += [(distance, Phrase(words))] if distance else []
+    return [each for _, each in sorted(near)[:MAX_SIMILAR]]
 
 
-def _exact(query: Query, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
-    """Yield the places where the words that were read are the query's words."""
-    starts = [*accumulate((len(_with_blank(word)) for word, _ in words), initial=1)]
+def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
+    """Yield the places where the words that were read are the phrase's words."""
+    if not phrase.words:
+        return
+    starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
     text = normalised_text(word for word, _ in words)
-    position = text.find(query.bounded)
+    position = text.find(phrase.bounded)
     while position >= 0:
-        begin = position + (not query.is_open[0])
+        begin = position + (not phrase.is_open[0])
         first = bisect_right(starts, begin) - 1
-        stop = bisect_left(starts, begin + len(" ".join(query.words)))
-        yield first, min(confidence for _, confidence in words[first:stop])
-        position = text.find(query.bounded, position + 1)
+        stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
+        yield first, stop, min(confidence for _, confidence in words[first:stop])
+        position = text.find(phrase.bounded, position + 1)
 
 
 def normalised_text(words: Iterable[str]) -> str:
-    """Return the text that has `Query.bounded` at each place where the words are the query's."""
-    return "".join([" ", *map(_with_blank, words)])
+    """Return the text that has `Phrase.bounded` at each place where the words are the phrase's."""
+    return "".join([" ", *map(_with_blanks, words)])
 
 
-def _with_blank(word: str) -> str:
-    return f"{normalised_word(word)} ".lstrip()
+def _with_blanks(word: str) -> str:
+    return "".join(f"{token} " for token in tokens(word))
 
 
 def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Frame, ...]:
@@ -253,20 +394,20 @@ def _typed(text: str) -> list[Frame]:
 
 
 def _symbol(character: str) -> str:
-    return character.lower()[:1] if character.isalnum() else SEPARATOR
+    return tokens(character)[0][:1] if tokens(character) else SEPARATOR
 
 
-def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
+def _spotted(query: Phrase, rows: Sequence[SearchedRow]) -> list[tuple[int, float]]:
     """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
     the query is unlikely."""
-    places: list[Place] = [(0, 0.0)] * len(rows)
+    places: list[tuple[int, float]] = [(0, 0.0)] * len(rows)
     # A path takes a frame for each symbol; the row has a separator at either end.
     num_symbols = len(query.symbols)
     left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
     for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
         if not left:
             break
-        part, frames = Query((word,), query.is_open), _stacked([rows[n] for n in left])
+        part, frames = Phrase((word,), query.is_open), _stacked([rows[n] for n in left])
         logits = _logits(part, _cheapest(part, frames)[0])
         left = [left[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
     if not left:
@@ -281,7 +422,7 @@ def _spotted(query: Query, rows: Sequence[SearchedRow]) -> list[Place]:
     return places
 
 
-def _logits(query: Query, costs: np.ndarray) -> np.ndarray:
+def _logits(query: Phrase, costs: np.ndarray) -> np.ndarray:
     return LOGIT_OFFSET - LOGIT_PER_NAT * costs + LOGIT_PER_CHARACTER * query.num_letters
 
 
@@ -307,7 +448,7 @@ def _stacked(rows: Sequence[SearchedRow]) -> _Stacked:
     return _Stacked(codes, costs, np.repeat(numbers, sizes), np.repeat(from_right, sizes), counts)
 
 
-def _cheapest(query: Query, frames: _Stacked) -> tuple[np.ndarray, np.ndarray]:
+def _cheapest(query: Phrase, frames: _Stacked) -> tuple[np.ndarray, np.ndarray]:
     """Return the cost of the cheapest path in each row, `(R,)`, and the frame where it begins,
     counted from the right, `(R,)`."""
     # The states and frames run from right to left, so that a path ends where the query begins.

@@ -17,7 +17,6 @@ from rapidfuzz.distance import Levenshtein
 from apps.notes.drawings import drawings_of
 from apps.notes.exporting import TextForm, escaped, markdown_blocks, note_times, relative_address
 from apps.notes.page_text import Box, Note, PageText
-from apps.notes.searching import MIN_NEAR_LETTERS
 from ink.formats.svg.drawing import to_picture
 from ink.ink_page import InkPage
 from utils.checks import UserError
@@ -25,6 +24,8 @@ from utils.files import XML_FORBIDDEN, read_bytes, safe_path, write_text
 
 ATTACHMENTS = "attachments"
 """Folder of the pictures of pages in a vault."""
+MIN_NEAR_LETTERS = 4
+"""Least number of letters of a name for which one that differs by a letter is linked (assumed)."""
 
 _UNSAFE = re.compile(
     r'[\0-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\#^\[\]%]|^\.|[. ]$'

@@ -3,10 +3,8 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,7 +14,7 @@ from zlib import crc32
 
 from apps.notes.corrections import longest, word_inks
 from apps.notes.doubtful import UnsureWord
-from apps.notes.exporting import TextForm, note_times, save, text_parts
+from apps.notes.exporting import TextForm, note_date, save, text_parts
 from apps.notes.page_text import Note, PageRow, PageText, Summary, normalised_word
 from apps.notes.page_view import page_values, thumbnail_values
 from apps.notes.reading_cache import MIN_POINTS, Library
@@ -146,7 +144,7 @@ class Viewer:
             note, state = self._notes.get(name), file_state(path)
             if note is None or note.state != state or not (note.fault or name in current):
                 old = note.summary if note else Summary()
-                changed.append((name, ViewedNote(path, state, _date(path), old)))
+                changed.append((name, ViewedNote(path, state, note_date(path), old)))
         changed.sort(key=lambda item: item[1].date, reverse=True)
         notes, shown = {n: note for n, note in self._notes.items() if n in files}, time.monotonic()
         is_new = bool(changed) or len(notes) < len(self._notes)
@@ -214,24 +212,30 @@ class Viewer:
 
     def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
         """Return the first `count` hits of a query, and whether there are more."""
-        if not any(map(str.isalnum, query)):
+        wanted = Query.of(query)
+        if not wanted.terms:
             return {"hits": [], "more": False}
         with self._lock:
-            notes = self._chosen(chosen)
+            notes = {
+                name: note
+                for name, note in self._chosen(chosen).items()
+                if wanted.has(name, lambda day=note.date: day)
+            }
             files = {name: note.path for name, note in notes.items()}
-            hits = self._library.first_hits(query, files, count + 1)
-        of_words = {"numWords": len(Query.of(query).words)}
-        listed = [hit._asdict() | of_words | {"date": notes[hit.name].date} for hit in hits]
+            hits = self._library.first_hits(wanted, files, count + 1)
+        listed = [
+            hit._asdict() | {"numWords": hit.num_words, "date": notes[hit.name].date}
+            for hit in hits
+        ]
         return {"hits": listed[:count], "more": len(hits) > count}
 
     def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
         """Return the first `count` places where text may be that was not read."""
         places = (
-            {"name": name, "page_number": page, "place": place, "date": note.date}
+            {"name": name, "page_number": page, "place": place, "text": text, "date": note.date}
             for name, note in [*self._notes.items()]
             if chosen.has(name, note)
-            for page in dict.fromkeys(page for page, _ in note.summary.unread)
-            for place in range(sum(number == page for number, _ in note.summary.unread))
+            for page, place, text in _left_places(note.summary)
         )
         listed = [*islice(places, count + 1)]
         return {"hits": listed[:count], "more": len(listed) > count}
@@ -246,7 +250,7 @@ class Viewer:
         """
         note = self._note(name)
         page, text = self._page(note, number)
-        clip = text.unread[place] if place is not None else None
+        clip = text.left_places[place] if place is not None else None
         clip = text.rows[row - 1].box if row is not None else clip
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
@@ -440,13 +444,14 @@ class Viewer:
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
 
 
+def _left_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
+    """Yield the page, the number in `PageText.left_places` and what is to be said of each place."""
+    titles = [(page, "may be text") for page, _ in summary.unread]
+    titles += [(page, "crossed out") for page, _ in summary.crossed_out]
+    for page in sorted({page for page, _ in titles}):
+        of_page = [title for number, title in titles if number == page]
+        yield from ((page, place, title) for place, title in enumerate(of_page))
+
+
 def _message(error: Exception) -> str:
     return str(error) if isinstance(error, UserError | OSError) else described(error)
-
-
-def _date(path: Path) -> str:
-    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
-    time = 0.0
-    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
-        time, _ = note_times(path)
-    return date.fromtimestamp(time).isoformat()

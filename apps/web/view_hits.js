@@ -15,7 +15,7 @@ function hitLink(hit, version) {
   const isPlace = hit.place !== undefined;
   const sure = isPlace ? "" : hit.is_similar ? "perhaps" : `${Math.round(100 * hit.confidence)} %`;
   return clipLink(hit, version, {},
-    create("span", {className: "text"}, isPlace ? "may be text" : hit.text),
+    create("span", {className: "text"}, hit.text),
     create("small", {}, `page ${hit.page_number}${sure && ` · ${sure}`}`));
 }
 
@@ -28,7 +28,7 @@ function sections(hits, version) {
     groups.get(key).push(hit);
   }
   return [...groups].map(([name, list]) => create("section", {className: "note"},
-    create("h2", {}, name, create("small", {}, name === "Perhaps" ? "a letter differs"
+    create("h2", {}, name, create("small", {}, name === "Perhaps" ? "a letter or two differ"
       : day(list[0].date))), ...list.map((hit) => hitLink(hit, version))));
 }
 

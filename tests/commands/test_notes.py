@@ -264,16 +264,20 @@ def test_a_page_that_takes_too_long_is_named_and_a_note_of_such_pages_is_refused
         library.note("a.xopp", tmp_path / "a.xopp")
 
 
-def test_places_of_covered_ink_are_printed(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("covered", "covered by later ink, not read"), ("crossed_out", "crossed out, not read")],
+)
+def test_places_of_ink_that_is_left_out_are_printed(kind, title, tmp_path, capsys):
     xopp(tmp_path / "a.xopp", read_ink(LINES)[:1])
-    text = PageText((), covered=((72.0, 144.0, 144.0, 216.0),))
+    text = PageText((), **{kind: ((72.0, 144.0, 144.0, 216.0),)})
     library = Library(lambda page: text, "reader", tmp_path / "kept")
     reading = _Reading(library, {"a.xopp": tmp_path / "a.xopp"}, None, is_single=True)
     assert len([*reading]) == 1
     reading.report()
     place = "\n  a.xopp 1: 25 to 51 mm from the left, 51 to 76 mm from the top\n"
     printed = capsys.readouterr().err
-    assert "covered by later ink" in printed and place in printed
+    assert title in printed and place in printed
 
 
 def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
@@ -303,6 +307,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
         (("a.inkml", "--search", " "), "--search: no words"),
         (("a.inkml", "--search", "* * *"), "--search: no words"),
+        (("a.inkml", "--search", "in:home -rem"), "--search: no words to find"),
         ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
         (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
         ((".", "--output", "a.md", "--format", "vault"), "of notes and --output FOLDER"),

@@ -12,6 +12,7 @@ from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from apps.notes.searching import Query, likely_frames, search
 from tests.apps.notes.pages import written_page
+from utils.checks import UserError
 
 LETTERS = [" ", *"abcdeilmnorstu"]
 WORDS = ["melior", "meliora", "nautilus", "rem", "rei", "est", "salus", "domus", "ordinat", "a"]
@@ -58,7 +59,7 @@ def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query):
     rows = [[drawn_row(rng) for _ in range(8)] for _ in range(6)]
     files = files_of(index, *(page_of(*page) for page in rows))
     notes = [Note(str(n), [((), PageText((*page,)))]) for n, page in enumerate(rows)]
-    hits, near = index.search(Query.of(query), files)
+    hits, near = index.search(Query.of(f'"{query}"'), files)
     assert hits == [hit for note in notes for hit in search(query, note)]
     assert not {hit[:3] for hit in hits} & {hit[:3] for hit in near}
 
@@ -86,7 +87,7 @@ def test_words_as_they_were_read_are_hits_beyond_the_limit_of_searched_rows(inde
 )
 def test_words_a_letter_off_are_near_and_parts_with_a_star_are_hits(index, query, hits, near):
     rows = spelt("old", "Vauxhal"), spelt("Vauxhaul", "Rd"), spelt("it", "is", "in")
-    both = index.search(Query.of(query), files_of(index, page_of(*rows)))
+    both = index.search(Query.of(f'"{query}"'), files_of(index, page_of(*rows)))
     places = ([f"{hit.page_number}:{hit.row_number}" for hit in kind] for kind in both)
     assert [*places] == [hits, near]
 
@@ -97,9 +98,9 @@ def test_a_phrase_with_another_word_is_no_hit(index):
     words = tuple(replace(word, text="") for word in row.words)  # only the frames have them
     files = files_of(index, page_of(PageRow(words)))
     said = [word.text for word in row.words]
-    assert index.search(Query.of(" ".join(said)), files)[0]
+    assert index.search(Query.of(f'"{" ".join(said)}"'), files)[0]
     other = " ".join([*said[:2], "nautilus", *said[3:]])
-    assert said[2] != "nautilus" and not index.search(Query.of(other), files)[0]
+    assert said[2] != "nautilus" and not index.search(Query.of(f'"{other}"'), files)[0]
 
 
 def test_the_summary_has_the_pages_and_places_in_millimetres_that_were_not_read(index, tmp_path):
@@ -147,6 +148,17 @@ def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, i
     assert Index(path).summary(files["0"], "1") is None
 
 
+def test_an_index_whose_texts_are_overwritten_is_made_anew(tmp_path, index):
+    """FTS5 finds nothing in them, and says nothing."""
+    path = tmp_path / "index" / "a.sqlite"
+    files = files_of(index, *(page_of(spelt("rem", str(n))) for n in range(90)))
+    assert Index(path).summary(files["0"], "1")
+    overwritten = "substr(block, 1, 20) || zeroblob(16) || substr(block, 37)"
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE texts_data SET block = {overwritten} WHERE length(block) > 40")
+    assert Index(path).summary(files["0"], "1") is None
+
+
 def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monkeypatch):
     monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
@@ -155,7 +167,7 @@ def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monk
     monkeypatch.setattr(index, "_row", lambda number: rows.append(number) or read(number))
     hits = index.hits(Query.of("rem"), backwards)
     assert [next(hits).name, next(hits).name] == ["8", "7"]
-    assert len(rows) == 2
+    assert len(rows) == 4  # of two pages
     assert [hit.name for hit in hits] == ["6", "5", "4", "3", "2", "1", "0"]
     lacking = {"x": files["0"].with_name("x")} | files
     assert len([*index.hits(Query.of("est"), lacking)]) == 9  # what is not in the index is left out
@@ -178,7 +190,88 @@ def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_aga
     assert len([*index.hits(Query.of("rem"), files)]) == 1
 
 
+def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index):
+    correction = Correction({"ab12ab12ab12ab12": 9}, "res", "rem")
+    Index(tmp_path / "index" / "a.sqlite").record_corrections([correction])
+    files = files_of(index, page_of(spelt("rem")))
+    assert index.current(files) == set() and len([*index.hits(Query.of("rem"), files)]) == 1
+    index.record_corrections([correction])
+    assert index.current(files_of(index, page_of(spelt("res")))) == {"0"}
+
+
 def test_unsure_words_are_listed_with_their_addresses(index):
     words = [PageWord(text, (0, 0, 1, 1), sure) for text, sure in (("rem", 0.9), ("est", 0.4))]
     files = files_of(index, page_of(spelt("rem"), PageRow((*words,))))
     assert index.unsure(files["0"]) == [(1, 2, 2)]
+
+
+QUERIES = {
+    "several words, near ones first": ("garden tree", ["2:1:1", "1:1:2", "3:1:1"]),
+    "a phrase across the ends of rows": ('"green garden"', ["1:1:1", "3:1:15"]),
+    "a phrase": ('"tree garden"', ["2:1:1"]),
+    "a phrase with another word between": ('"green house"', []),
+    "words that are excluded": ("garden -house", ["1:1:2", "2:1:2"]),
+    "a phrase that is excluded": ('garden -"green garden"', ["2:1:2"]),
+    "accents that are missing": ("zazolc", ["4:1:1"]),
+    "an umlaut as two letters": ("Groesse", ["4:1:2"]),
+    "two letters as an umlaut": ("Müller", ["4:1:3"]),
+    "a word that no page has": ("garden nautilus", []),
+    "an excluded word alone": ("-garden", []),
+}
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_a_query_may_have_several_words_phrases_and_words_to_leave_out(index, kind):
+    query, places = QUERIES[kind]
+    pages = [
+        page_of(spelt("green", "garden"), spelt("and", "an", "old", *"abcdefghijk"), spelt("tree")),
+        page_of(spelt("tree", "garden")),
+        page_of(spelt("tree", *"abcdefghijklm", "green"), spelt("garden"), spelt("house")),
+        page_of(spelt("zażółć", "Größe", "Mueller")),
+    ]
+    index.add(path := Path("/notes/0"), "1", pages)
+    hits = [hit for hit in index.hits(Query.of(query), {"0": path}) if not hit.is_similar]
+    kept = [f"{hit.page_number}:{hit.row_number}:{hit.word_number}" for hit in hits]
+    assert sorted(kept) == sorted(places)
+    if "near" in kind:
+        assert kept == places
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [("televisoin", "television"), ("protests", "protest"), ("vuaxhall", "Vauxhall")],
+)
+def test_words_with_missing_or_transposed_letters_are_near(index, query, read):
+    hits, near = index.search(Query.of(query), files_of(index, page_of(spelt("the", read))))
+    assert hits == [] and [hit.word_number for hit in near] == [2]
+    hits, near = index.search(Query.of(f"the {query}"), {"0": Path("/notes/0")})
+    assert hits == [] and [hit.text for hit in near] == [f"the {read}"]
+
+
+def test_a_word_that_only_its_ink_says_is_found_on_a_page_with_the_others(index):
+    row = drawn_row(np.random.default_rng(0))
+    said = row.words[2].text
+    silent = PageRow(tuple(replace(word, text="") for word in row.words))
+    files = files_of(index, page_of(silent, spelt("house")), page_of(silent, spelt("tree")))
+    hits, _ = index.search(Query.of(f"house {said}"), files)
+    assert [(hit.name, hit.row_number) for hit in hits] == [("0", 1)]
+    assert index.search(Query.of(f"{said} -house"), files)[0][0].name == "1"
+
+
+def test_a_query_of_very_many_words_is_refused_and_repeated_ones_count_once():
+    assert Query.of("tree " * 20_000).terms == Query.of("tree").terms
+    with pytest.raises(UserError, match="at most 50 different words"):
+        Query.of(" ".join(map(str, range(51))))
+
+
+def test_a_query_names_a_folder_and_dates():
+    query = Query.of('tree in:"My Garden" after:2026-01 before:2026-03')
+    assert query.terms == Query.of("tree").terms
+    for name, day, is_searched in (
+        ("my garden/a", "2026-02-28", True),
+        ("old/My Garden/a", "2026-01-01", True),
+        ("garden/a", "2026-02-28", False),
+        ("my garden/a", "2026-03-01", False),
+        ("my garden/a", "2025-12-31", False),
+    ):
+        assert query.has(name, lambda day=day: day) == is_searched

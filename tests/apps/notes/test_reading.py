@@ -8,13 +8,14 @@ import pytest
 
 from apps.notes.confidence import confidences, language_of
 from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
-from apps.notes.reading import is_text, read_page, with_numbers
+from apps.notes.reading import _is_large, is_text, read_page, with_numbers
+from apps.notes.rows import CROSSED_OUT
 from ink.alphabet import Alphabet
-from ink.geometry import to_points
+from ink.geometry import from_strokes, to_points
 from ink.ink_page import InkPage, PageStroke, TypedText
 from model.recognition.decoding import Search
 from model.recognition.ink_words import InkWord
-from tests.apps.notes.test_rows import page, row, turned
+from tests.apps.notes.test_rows import letter, page, row, turned
 
 
 class Words:
@@ -226,6 +227,32 @@ def test_a_german_word_is_surer_on_a_german_page():
     pages = "we have them on the market, Garten", "wir haben etwas auf dem Markt, Garten"
     english, german = ([(word, 0.9) for word in page.split()] for page in pages)
     assert confidences(german)[-1] > confidences(english)[-1]
+
+
+def test_crossed_out_words_have_places():
+    line = np.linspace((36, 30), (100, 30), 20)
+    strokes = [*row(0), *row(35), line, *row(70)]
+    crossed = [p for p in row(35) if 36 < p[:, 0].mean() < 100]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),), 1.0), Words())
+    assert text.left_out == {CROSSED_OUT: len(crossed) + 1}
+    assert box_of(np.concatenate([*crossed, line])) in _united(text.crossed_out)
+    assert text.left_places == text.crossed_out
+
+
+def _united(boxes):
+    """All boxes, and the box around them."""
+    corners = np.array(boxes).reshape(-1, 2)
+    return [*boxes, box_of(corners)]
+
+
+def test_a_single_digit_that_is_larger_than_the_text_may_be_a_ring():
+    assert is_text([("0", 0.5)]) and not is_text([("0", 0.5)], is_large=True)
+    assert is_text([("0", 0.7)], is_large=True)
+    text = from_strokes(row(0))
+    for size, is_large in ((1.5, False), (3.0, True)):
+        assert _is_large(text, from_strokes([size * letter(0, 0)])) == is_large
+    ring = from_strokes([letter(0, 0)])
+    assert _is_large(ring, ring) and not _is_large(text, text)
 
 
 WHITEOUT = np.column_stack([np.linspace(-5, 500, 200), 40 * (-1.0) ** np.arange(200)])

@@ -79,17 +79,6 @@ def test_rows_are_read_from_top_to_bottom_when_they_were_written_in_another_orde
     assert [[order[number] for number in each] for each in read] == ROWS
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_rows_of_a_page_without_an_order_of_writing_are_read_from_the_left(seed):
-    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
-    order = np.random.default_rng(seed).permutation(len(parts))
-    read = rows_of([parts[number] for number in order])
-    assert [sorted(order[each].tolist()) for each in read] == rows
-    for each in read:
-        middles = [parts[n][:, 0].min() + parts[n][:, 0].max() for n in order[each]]
-        assert middles == sorted(middles)
-
-
 @pytest.mark.parametrize("degrees", [0, 15])
 def test_columns_are_read_from_left_to_right(degrees):
     height = [0, 35, 70, 105, 140]

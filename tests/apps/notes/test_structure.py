@@ -56,9 +56,39 @@ def test_a_word_may_be_crossed_out_in_several_ways(way):
     assert [{*each.strokes} for each in rows] == [{*range(len(WORD))} - word]
 
 
+@pytest.mark.parametrize(
+    ("num_words", "part", "is_crossed"), [(5, 1.0, True), (5, 0.6, False), (2, 0.6, True)]
+)
+def test_more_than_a_word_goes_only_if_nearly_all_of_it_is_crossed(num_words, part, is_crossed):
+    """A line through the first part of a row, which goes on above the letters."""
+    words = row(0, (4,) * num_words)
+    width = max(stroke.max() for stroke in words) / X_HEIGHT
+    above = [(part * width + 0.2, -1.4), (width + 0.1, -1.4)] if part < 1 else []
+    strokes = [*words, line((-0.1, -0.5), (part * width, -0.5), *above)]
+    rows, kinds = structure_of(strokes)
+    assert {*kinds.values()} == ({CROSSED_OUT} if is_crossed else set())
+    assert len(rows) == (not is_crossed)
+
+
 def test_a_bar_above_letters_crosses_nothing_out():
     strokes = [*WORD, line((4, -1.7), (7, -1.7))]
     assert structure_of(strokes)[1] == {}
+
+
+BARS = {
+    "of the letters of a row": [line((x, -1.1), (x + 1.4, -1.2)) for x in (1.2, 5.2, 9.2)],
+    "of a capital": [
+        line((-0.7, -2), (-1.3, 0), (-0.7, -2), (-0.1, 0)),
+        line((-2.4, -0.7), (-0.05, -0.7)),
+    ],
+}
+
+
+@pytest.mark.parametrize("bars", BARS)
+def test_bars_of_letters_that_are_drawn_late_cross_nothing_out(bars):
+    strokes = [*WORD, *BARS[bars]]
+    rows, kinds = structure_of(strokes)
+    assert kinds == {} and [{*each.strokes} for each in rows] == [{*range(len(strokes))}]
 
 
 ITEMS = {

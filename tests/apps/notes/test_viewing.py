@@ -51,6 +51,20 @@ def test_a_folder_that_becomes_unreadable_is_named_and_new_notes_are_found(
     assert not viewer.state()["numFaults"]
 
 
+def test_crossed_out_ink_is_listed_and_shown_with_what_was_not_read(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.xopp").write_bytes(xopp())
+    boxes = {"unread": ((1.0, 1.0, 2.0, 2.0),), "crossed_out": ((3.0, 3.0, 9.0, 9.0),)}
+    library = Library(lambda page: PageText((), **boxes), "reader", tmp_path / "library")
+    viewer = Viewer(tmp_path / "notes", lambda: library)
+    viewer.scan()
+    hits = viewer.unread(Chosen(), 10)["hits"]
+    texts = ["may be text", "crossed out"]
+    assert [(hit["place"], hit["text"]) for hit in hits][:2] == [*enumerate(texts)]
+    shown = [viewer.page("a.xopp", 1, place=place) for place in (0, 1)]
+    assert [page["clip"] for page in shown] == shown[0]["unread"]
+
+
 def test_a_folder_that_is_not_looked_at_yet_is_no_fault(viewer):
     assert viewer.state()["isLooking"] and not viewer.state()["problem"]
     viewer.scan()
