@@ -311,7 +311,7 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     monkeypatch.setattr("apps.notes.viewing.open_in_program", opened.append)
     opened.clear()
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     name, address = "2024/note 1.xopp", f"http://127.0.0.1:{server.server_port}/?{server.token}"
     page.goto(f"{address}#by=name")
     page.wait_for_selector("[aria-pressed=true] >> text=By name")
