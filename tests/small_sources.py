@@ -181,9 +181,10 @@ def composed(root: Path, args: dict[str, Any]) -> dict[str, Any]:
         every = np.ones(len(sample.text), dtype=bool)
         counts = evenly(len(sample.ink), sample.text)
         lines[sample.name] = AlignedLine(counts, every, every, 0)
-    Alignment(lines).save(Path("alignment.npz"))
+    alignment = f"alignment-{min(lines).replace('/', '-')}.npz"  # a config may compose of several
+    Alignment(lines).save(Path(alignment))
     lifts = {"lifts": None} if args.get("lifts") else {}
-    return {"size": 6, "long": 2, "forms": [0.0, 1.0], "alignment": "alignment.npz"} | lifts
+    return {"size": 6, "long": 2, "forms": [0.0, 1.0], "alignment": alignment} | lifts
 
 
 def hand_conditions(root: Path, args: dict[str, Any]) -> dict[str, Any]:
