@@ -140,6 +140,10 @@ class LetterStrokes:
         owners = (int(np.bincount(indices).argmax()) for indices in self.indices)
         return [number for number, owner in enumerate(owners) if owner == index]
 
+    def is_alone(self, number: int, index: int) -> bool:
+        """Return whether a stroke is hardly more than a character: it joins it to no other."""
+        return bool(np.mean(self.indices[number] == index) > MIN_ALONE)
+
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
         numbers = [*numbers]
@@ -368,6 +372,8 @@ def with_points(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     for index in letters.indices_of("v"):
         for number in letters.numbers_of(index):
             stroke = letters.strokes[number]
+            if not letters.is_alone(number, index):
+                continue
             height = np.ptp(stroke[:, 1])
             rise = (stroke[:, 1].max() - stroke[:, 1]) / max(height, TREMBLE * x_height)
             has_high_ends = min(rise[0], rise[-1]) >= 1.0 - MAX_END_DEPTH
@@ -394,7 +400,7 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
         if not any(counts) or _has_crossing_strokes(letters, index):
             continue
         number = int(np.argmax(counts))
-        is_alone = counts[number] > MIN_ALONE * len(letters.indices[number])
+        is_alone = letters.is_alone(number, index)
         if is_alone and is_crossed(letters, index):
             continue
         part = slice(None) if is_alone else late_part(letters.indices[number], index)
@@ -646,7 +652,8 @@ def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
             top = int(stroke[:, 1].argmin())
             too_low = stroke[:top, 1] > stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
             is_flag = stroke[:top, 0].max(initial=-np.inf) <= stroke[top, 0] + TREMBLE * x_height
-            if too_low.any() and is_flag and top < len(stroke) - 1:
+            is_one = letters.is_alone(number, index) and top < len(stroke) - 1
+            if is_one and is_flag and too_low.any():
                 first = int(np.flatnonzero(too_low)[-1]) + 1
                 letters.strokes[number] = stroke[first:]
                 letters.indices[number] = letters.indices[number][first:]

@@ -232,6 +232,7 @@ def test_figures_stand_apart(text, numbers, gap):
 
 @pytest.mark.parametrize(("text", "is_pointed"), [("v", True), ("u", False), ("nv", False)])
 def test_a_round_v_that_stands_alone_is_pointed(text, is_pointed):
+    """See also `test_joined_letters_keep_their_shape`."""
     angles = np.linspace(np.pi, 0.0, 21)
     round_v = np.stack((0.5 * np.cos(angles), np.sin(angles) - 1.0), 1)
     if text == "nv":  # Joined from the baseline.
@@ -240,6 +241,28 @@ def test_a_round_v_that_stands_alone_is_pointed(text, is_pointed):
     low = stroke[(stroke[:, 1] > -0.25) & (stroke[:, 0] > -1.0)]
     assert (np.ptp(low[:, 0]) < 0.45) == is_pointed
     np.testing.assert_array_equal(stroke[:, 1], round_v[:, 1])
+
+
+def test_joined_letters_keep_their_shape():
+    """Most of the stroke of "ver" is its v, and of "11" its second 1."""
+    angles = np.linspace(np.pi, 0.0, 21)
+    round_v = np.stack((0.5 * np.cos(angles), np.sin(angles) - 1.0), 1)
+    rest = [(1.0, -0.2), (1.3, 0.0), (1.6, -1.0)]
+    ver = LetterStrokes("ver", [np.concatenate([round_v, rest])], [np.array([0] * 16 + [1] * 8)])
+    (stroke,) = with_points(ver, 1.0).strokes
+    np.testing.assert_array_equal(stroke, ver.strokes[0])
+    ones = [
+        (-0.3, -1.2),
+        (0.0, -1.9),
+        (0.0, 0.0),
+        (0.4, -1.2),
+        (0.6, -2.0),
+        (0.6, -1.0),
+        (0.6, 0.0),
+    ]
+    eleven = LetterStrokes("11", [np.array(ones)], [np.array([0] * 3 + [1] * 4)])
+    (stroke,) = with_short_flags(eleven, 1.0).strokes
+    np.testing.assert_array_equal(stroke, ones)
 
 
 RISING, FALLING = [(0.0, 0.0), (0.8, -1.0)], [(0.0, -1.0), (0.2, -0.75), (0.8, 0.0)]
