@@ -86,7 +86,10 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
     removed, strokes, indices = [], [], []
-    for stroke, each in letters.pairs():
+    for number, (stroke, each) in enumerate(letters.pairs()):
+        if letters.is_alone(number, index):
+            removed.append(stroke)
+            continue
         if index not in each:
             strokes.append(stroke)
             indices.append(each)

@@ -181,6 +181,12 @@ def test_a_sign_is_cut_out_of_a_joined_word():
     assert sharp_s[:, 1].min() < -1.2  # It is tall.
 
 
+def test_nothing_is_left_of_a_stand_in_at_whose_start_the_window_is_late():
+    zero = [(0.5, -1.8), (0.0, -1.0), (0.5, 0.0), (1.0, -1.0), (0.9, -1.5), (0.5, -1.8)]
+    word = signed("1€", [[(-1.0, -1.8), (-1.0, 0.0)], zero], [[0, 0], [0, 1, 1, 1, 1, 1]])
+    assert len(word.strokes) == 4
+
+
 def test_a_sign_that_was_not_written_is_drawn_behind_the_ink_before_it():
     """A network forgets the sign behind a number more often than another."""
     stem = [(0.0, -1.8), (0.0, 0.0)]
