@@ -23,8 +23,7 @@ OWNERS = {"BaseTrainer", "BaseDataset"}
 """The base classes whose methods need the attributes that they set."""
 METHODS, PROPERTIES = (FunctionType, classmethod, staticmethod), (property, cached_property)
 CLOSENESS = 0.88
-"""Minimum similarity, from 0 to 1, of a misspelt name to a name of a base (assumed: `on_epochs` and
-`on_epoch` have 0.94, `evaluate` and `validate` 0.75)."""
+"""Least similarity of a misspelt name (assumed: `on_epochs` to `on_epoch` has 0.94)."""
 
 
 def check_member_names(key: str, part: Any) -> None:
