@@ -188,7 +188,7 @@ class Preparing:
     data that they prepare."""
 
     workers: int = 1
-    """How data are prepared before a training: the number of processes that parse side by side."""
+    """The number of processes that parse side by side."""
     part: int = 1
     """The number of the part, from 1 to `parts`."""
     parts: int = 1

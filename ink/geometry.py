@@ -247,6 +247,14 @@ def at_bezier(segments: np.ndarray, t: np.ndarray | float) -> np.ndarray:
     return rest**3 * start + 3 * t * rest**2 * leave + 3 * t**2 * rest * arrive + t**3 * end
 
 
+def smooth_path(points: Sequence[np.ndarray] | np.ndarray, num_steps: int) -> np.ndarray:
+    """Return the smooth curve through points, see `bezier`, with `num_steps` steps from each point
+    to the next."""
+    segments = bezier(np.asarray(points))
+    curves = at_bezier(segments[:, None], np.linspace(0, 1, num_steps + 1)[1:, None])
+    return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
+
+
 def _control(
     before: np.ndarray, point: np.ndarray, after: np.ndarray, d1: np.ndarray, d2: np.ndarray
 ) -> np.ndarray:

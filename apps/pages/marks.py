@@ -45,9 +45,7 @@ MIN_OWN_HEIGHT = 0.5  # of a letter's own strokes, in heights of its part of a j
 MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the letter (as `LAGS`)
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
-MIN_CLEARANCE = (
-    0.19  # least x-heights from a mark above or beside a letter to other ink (as `LAGS`)
-)
+MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
 SHIFTS = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)

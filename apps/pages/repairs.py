@@ -22,7 +22,7 @@ from apps.pages.hand_shape import HandShape
 from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
 from ink import geometry
-from ink.geometry import at_bezier, bezier
+from ink.geometry import smooth_path
 from ink.measures import at_steps, segments_cross
 from model.generation.line import Line
 
@@ -414,7 +414,8 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
         else:
             side = min(CROSS_SIDE * x_height, (right - left) / 2)
             corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
-            _replace_part(letters, number, part, smooth(corners) @ np.linalg.inv(slant), index)
+            path = smooth_path(corners, 2 * NUM_POINTS) @ np.linalg.inv(slant)
+            _replace_part(letters, number, part, path, index)
         ends = (x + goes_right * half, top), (x - goes_right * half, bottom)
         added.append((number, index, np.linspace(*ends, 2 * NUM_POINTS) @ np.linalg.inv(slant)))
     return letters.with_added(added)
@@ -425,13 +426,6 @@ def late_part(indices: np.ndarray, index: int) -> slice:
     points = np.flatnonzero(indices == index)
     late = round(PEN_LAG * len(points))
     return slice(points[0] + late * (points[0] > 0), min(points[-1] + 1 + late, len(indices)))
-
-
-def smooth(points: Sequence[np.ndarray]) -> np.ndarray:
-    """Return a smooth path through points, with `2 * NUM_POINTS` steps from each to the next."""
-    segments = bezier(np.array(points))
-    curves = at_bezier(segments[:, None], np.linspace(0, 1, 2 * NUM_POINTS + 1)[1:, None])
-    return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
 
 
 def _replace_part(

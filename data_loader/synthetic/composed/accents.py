@@ -27,7 +27,7 @@ from data_loader.pen_paths import (
 from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS, Piece
 from data_loader.synthetic.composed.recorded_hands import RecordedHand
 from data_loader.synthetic.texts.european import ACCENTED_LETTERS, SIGNS
-from ink.geometry import at_bezier, at_equal_steps, bezier, path_along
+from ink.geometry import at_equal_steps, path_along, smooth_path
 
 Shape = Sequence[Sequence[tuple[float, float]]]
 """Strokes in the order of writing: the points of smooth curves; a single point is a dot."""
@@ -179,7 +179,7 @@ class MarkPen:
             extent = self.generator.uniform(*DOT_EXTENTS, size=2)
             extent[0] *= self.generator.choice((-1, 1))
             points = points + np.outer((-0.5, 0.5), extent)
-        curve = _smooth_curve(points)
+        curve = smooth_path(points, 11)
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
         # A turn by a radian takes as long as 0.06 x-heights of path.
         time = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
@@ -400,13 +400,6 @@ class AccentPen(MarkPen):
         if character in SOURCE_SIGNS:
             return self.from_sign(character)
         return self.marked_letter(character)
-
-
-def _smooth_curve(points: np.ndarray) -> np.ndarray:
-    """Return dense points of the smooth curve through `points`."""
-    segments = bezier(points)
-    curves = at_bezier(segments[:, None], np.linspace(0, 1, 12)[1:, None])  # (segments, 11, 2)
-    return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
 
 
 def _middle(x: np.ndarray) -> float:
