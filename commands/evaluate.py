@@ -141,8 +141,6 @@ def score_user_metrics(
 ) -> dict[str, float]:
     """Print and return the values of the training's validation that `scores` lacks; nothing unless
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
-    import torch
-
     from base.config import user_modules
     from base.run.checkpoint import load_checkpoint
     from base.run.run_folder import RunFolder
@@ -160,7 +158,7 @@ def score_user_metrics(
         model=network.model,
         loss=config.build("loss", model=network.model),
         metrics=config.build("metrics", model=network.model),
-        optimizer=torch.optim.SGD(network.model.parameters()),
+        optimizer=None,
         lr_scheduler=None,
         train_loader=loader,
         valid_loader=loader,

@@ -29,7 +29,7 @@ class TrainingParts:
     model: BaseModel  # on `device`
     loss: BaseLoss
     metrics: Sequence[BaseMetric]  # for training and validation
-    optimizer: Optimizer  # of the network's weights
+    optimizer: Optimizer | None  # of the network's weights; None: they are only evaluated
     lr_scheduler: LRScheduler | None  # of `optimizer`
     train_loader: BaseDataLoader
     valid_loader: BaseDataLoader | None
