@@ -7,7 +7,6 @@ bases, overrides, the binding of values to constructors, and the comparison with
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +66,8 @@ APP_CLASSES = {
 }
 """By name, the classes of apps that a config may name: the base class, and the module, which is
 imported when a config names the class."""
+SETTINGS = "settings"
+"""The parameter of trainers that takes `TrainingSettings`."""
 TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
 """Stands for the normalisation of unknown data in the trial of a network."""
 TRIAL_ALPHABET = Alphabet([" "])
@@ -108,21 +109,16 @@ def plan_from_checkpoint(
 
 
 def settings_of(plan: Plan) -> TrainingSettings:
-    """Return the settings that all trainers have, with defaults."""
-    args = plan["trainer"].defaults | plan["trainer"].values
-    names = args.keys() & {field.name for field in fields(TrainingSettings)}
-    return TrainingSettings(**{name: args[name] for name in names})
+    """Return the settings of the trainer, with defaults.
 
-
-def resolved_config(plan: Plan) -> Config:
-    """Return the resolved config of a plan, with all settings of its trainer.
-
-    `train.new_trainer` compares these settings with those that the trainer has.
+    Raises:
+        ConfigFault: if the trainer's constructor takes none.
     """
-    config, settings = plan.resolved_config, vars(settings_of(plan))
-    for name, value in settings.items():
-        config["trainer"]["args"].setdefault(name, value)
-    return config
+    trainer = plan["trainer"]
+    if SETTINGS not in trainer.signature.settings:
+        expected = f"one whose constructor takes `{SETTINGS}: TrainingSettings` after *"
+        raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
+    return trainer.signature.keywords(trainer.values)[SETTINGS]
 
 
 def try_constructors(

@@ -39,7 +39,7 @@ from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
-from parse_config import grouped_weights, resolved_config, settings_of
+from parse_config import grouped_weights, settings_of
 from utils.checks import (
     CheckpointError,
     ConfigFault,
@@ -255,7 +255,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         device=device,
         facts=facts,
         checkpoint_header=checkpoint_header(start, data, model, device),
-        resolved_config=resolved_config(plan),
+        resolved_config=plan.resolved_config,
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
@@ -264,7 +264,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     for name, value in vars(settings).items():
         if (passed := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
-            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
+            remedy = "make it the default in settings of its own"
+            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: {remedy}")
     return trainer
 
 

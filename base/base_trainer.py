@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +74,8 @@ class BaseTrainer(ABC):
     """Whether steps use slower layers made only of torch operations. A penalty on a gradient needs
     these: compiled layers cannot be differentiated twice (`create_graph=True`)."""
 
-    def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
-        self.settings = TrainingSettings(**settings)
+    def __init__(self, parts: TrainingParts, *, settings: TrainingSettings) -> None:
+        self.settings = settings
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
         self.sampler = parts.train_loader.keys.sampler

@@ -1,6 +1,7 @@
 """Faults of a config come together, each with its key, its value and what is accepted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from base.config import user_modules
 from base.config.plan import Plan, parse_override
 from base.config.torch_parts import with_groups
 from model import SynthesisNetwork
-from model.generation.generators import GenerationNetwork
+from model.generation.generators import GenerationNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
     TRIAL_ALPHABET,
@@ -292,19 +293,30 @@ def test_arguments_in_a_config_change_those_of_the_network_of_a_checkpoint(tmp_p
 
 
 class Forgetful(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, *, sizes: tuple = (), bound=None, **options):
-        super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
+    def __init__(
+        self,
+        normalisation,
+        alphabet,
+        *,
+        sizes: tuple = (),
+        bound=None,
+        settings: SynthesisSettings,
+    ):
+        settings = replace(settings, clip_lstm_gradient=bound and bound + 1)
+        super().__init__(normalisation, alphabet, settings=settings)
 
 
 class Vast(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, **options):
+    def __init__(self, normalisation, alphabet, *, settings: SynthesisSettings):
         raise SystemError("error return without exception set")
 
 
 class Stretched(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, *, stretch: float = 0.1, **options):
-        fixed = {"stretch": stretch / 2, "end_of_sequence": True, "dropout": 0.3}
-        super().__init__(normalisation, alphabet, **fixed, **options)
+    def __init__(
+        self, normalisation, alphabet, *, stretch: float = 0.1, settings: SynthesisSettings
+    ):
+        settings = replace(settings, stretch=stretch / 2, dropout=0.3)
+        super().__init__(normalisation, alphabet, settings=settings)
 
 
 class Unfinished(GenerationNetwork):
@@ -403,13 +415,13 @@ def test_own_classes_that_cannot_be_made_are_faults(monkeypatch, cls, args, mess
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
-def test_the_defaults_of_an_own_constructor_are_resolved_but_not_those_it_may_replace(monkeypatch):
+def test_an_argument_of_an_own_constructor_stands_before_a_setting_of_the_same_name(monkeypatch):
     monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
     config = parsed(changed("arch", {"type": "Stretched", "args": {"hidden_size": 5}}))
-    assert config.resolved_config["arch"]["args"] == {"hidden_size": 5, "stretch": 0.1}
+    arguments = config.resolved_config["arch"]["args"]
+    assert arguments.items() >= {"hidden_size": 5, "stretch": 0.1, "dropout": 0.0}.items()
     assert parsed(config.resolved_config).resolved_config == config.resolved_config
-    both = {"type": "Stretched", "args": {"dropout": 0.5}}
-    assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
+    assert try_constructors(config).stretch == 0.05
 
 
 class Sampling(BaseSampler):

@@ -1,13 +1,14 @@
 """Binds plain values, as from JSON, to the annotated parameters of constructors.
 
 The program supplies a constructor's parameters before `*`; a config may set the keyword-only
-parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
-of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
-these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
-and `type[...]` of it for one that is made later. `Annotated[dict[str, X], Holder]` is for objects
-by name, in which the name of one may stand in the place of a later object; a class `Holder` holds
-each of them, and its keyword-only arguments stand beside the object's own. The description of an
-optimiser may also have `groups`: the arguments of some weights, by patterns of their names.
+parameters, and the fields of one whose annotation is a frozen dataclass. An object is described as
+`{"type": NAME, "args": {...}}`. Annotations say which values of "args" fit: `int`, `float`, `bool`,
+`str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of these; `Annotated[int, Range(low,
+high)]` for bounds; a base class for an object within the object, and `type[...]` of it for one that
+is made later. `Annotated[dict[str, X], Holder]` is for objects by name, in which the name of one
+may stand in the place of a later object; a class `Holder` holds each of them, and its keyword-only
+arguments stand beside the object's own. The description of an optimiser may also have `groups`: the
+arguments of some weights, by patterns of their names.
 
 Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -49,6 +50,8 @@ Choice: TypeAlias = type | str
 imported when a config names the class."""
 
 UNIONS = (typing.Union, types.UnionType)
+BEFORE_STAR = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+UNNAMED = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 DESCRIPTIONS = {
     int: "a whole number",
@@ -80,37 +83,63 @@ class Signature:
     """The arguments that a config may set, by name."""
     construct: Callable[..., Any]
     """The class, or a function that makes an object of it."""
-    handed_on: frozenset[str] = frozenset()
-    """The names of arguments of bases, to which a user's class may hand other values than their
-    defaults."""
+    settings: Mapping[str, type[Any]] = field(default_factory=dict)
+    """The parameters of the constructor whose fields are arguments, and their dataclasses."""
+    fault: str = ""
+    """The class that is expected instead, if a config cannot name this one."""
+
+    def keywords(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the constructor for the values of arguments."""
+        keywords = dict(values)
+        for name, settings in self.settings.items():
+            shared = parameters_of(settings) if name not in values else []
+            names = [each.name for each in shared if each.name in keywords]
+            keywords[name] = settings(**{each: keywords.pop(each) for each in names})
+        return keywords
 
 
 @cache
 def signature_of(cls: type) -> Signature:
-    """Read the constructor of a class, and those that get its `**options` or `*supplied`.
+    """Read the constructor of a class.
 
-    A base's keywords are arguments as long as each class before it hands on `**options`; what the
-    program supplies, as long as each hands on `*supplied`.
+    The program supplies the parameters before `*`. A parameter after `*` is an argument; if its
+    annotation is a frozen dataclass, the fields are arguments in its place.
     """
-    from_program: list[str] = []
-    arguments: dict[str, Parameter] = {}
-    handed_on: set[str] = set()
-    passes_supplied, is_users = True, False
-    for owner in owners(cls):
-        parameters = parameters_of(owner)
-        kinds = {parameter.kind for parameter in parameters}
-        for parameter in parameters:
-            if parameter.kind is Parameter.KEYWORD_ONLY:
-                if is_users and parameter.name not in arguments:
-                    handed_on.add(parameter.name)
-                arguments.setdefault(parameter.name, parameter)
-            elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
-                from_program.append(parameter.name)
-        passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
-        is_users = is_users or user_modules.is_any_from_user(owner)
-        if Parameter.VAR_KEYWORD not in kinds:
-            break
-    return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
+    parameters = parameters_of(cls)
+    named = {each.name: each for each in parameters if each.kind is Parameter.KEYWORD_ONLY}
+    settings = {name: each.annotation for name, each in named.items() if _is_settings(each)}
+    arguments = {name: each for name, each in named.items() if name not in settings}
+    for shared in settings.values():
+        arguments |= {each.name: each for each in parameters_of(shared)} | arguments
+    from_program = [each.name for each in parameters if each.kind in BEFORE_STAR]
+    is_open = any(each.kind in UNNAMED for each in parameters)
+    # A constructor of torch or of Python, which takes no arguments, also has such parameters.
+    is_users = user_modules.is_module_from_user(getattr(cls.__init__, "__module__", "torch"))
+    fault = _named_arguments(cls) if is_open and is_users else ""
+    return Signature(cls, tuple(from_program), arguments, cls, settings, fault)
+
+
+def _is_settings(parameter: Parameter) -> bool:
+    """Return whether a parameter takes a frozen dataclass."""
+    kind = parameter.annotation
+    return isinstance(kind, type) and is_dataclass(kind) and kind.__dataclass_params__.frozen
+
+
+def _named_arguments(cls: type) -> str:
+    """Return in words how a class is written whose constructor hands on `**options`."""
+    for base in cls.__mro__[1:]:
+        if is_dataclass(base):
+            return (
+                "a dataclass: write @dataclass(kw_only=True, eq=False) above the class, and its "
+                "arguments as fields, such as `size: int = 8`, in the place of __init__"
+            )
+        for name, settings in signature_of(base).settings.items():
+            parameter = f"{name}: {settings.__name__}"
+            return (
+                f"one that names its arguments: write `{parameter}` (of {settings.__module__}) "
+                f"after * in the place of **options, and super().__init__(..., {name}={name})"
+            )
+    return "one whose constructor names its arguments, without * and ** before a name"
 
 
 def held(signature: Signature, holder: type) -> Signature:
@@ -141,18 +170,6 @@ def parameters_of(cls: type[Any]) -> list[Parameter]:
         else each
         for each in parameters
     ]
-
-
-def owners(cls: type) -> list[type[Any]]:
-    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and
-    dataclasses that annotate `**options`, as in `Annotated[Any, Settings]`."""
-    classes = []
-    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
-        classes.append(owner)
-        for annotation in getattr(vars(owner)["__init__"], "__annotations__", {}).values():
-            if get_origin(annotation) is Annotated:
-                classes += filter(is_dataclass, get_args(annotation))
-    return classes
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,7 @@ class BoundClass:
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            return signature.construct(*map(supplied.get, names), **values)
+            return signature.construct(*map(supplied.get, names), **signature.keywords(values))
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -513,6 +530,8 @@ class Binder:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
         signature, inner = self.registry.signature(cls), self
+        if signature.fault:
+            return ConfigFault(f"{key}.type", kind, signature.fault)
         if self.holder is not None:
             signature, inner = held(signature, self.holder), replace(self, holder=None)
         if not {*from_program} >= {*signature.from_program}:

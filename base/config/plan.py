@@ -225,10 +225,7 @@ class Plan:
 
     @property
     def complete(self) -> Config:
-        """The config with the plain defaults of its classes and of their bases.
-
-        A default of a base is left out if a user's class may hand another value to the base.
-        """
+        """The config with the plain defaults of its classes."""
         config = copy.deepcopy(self.config)
         for bound_class in self.bound_classes():
             block = config
@@ -236,8 +233,7 @@ class Plan:
                 block = children(block)[name]
             args = block.setdefault("args", {})
             for name, default in bound_class.defaults.items():
-                if name not in bound_class.signature.handed_on:
-                    args.setdefault(name, default)
+                args.setdefault(name, default)
         return config
 
     @property
