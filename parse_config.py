@@ -57,7 +57,7 @@ BLOCKS = {
     "trainer": BaseTrainer,
 }
 """The blocks of a config."""
-PACKAGES = (data_loader, model, trainer)
+CLASS_PACKAGES = (data_loader, model, trainer)
 """The framework's packages whose classes a config may name."""
 APP_CLASSES = {
     "HandDataset": (BaseDataset, f"{PREFIX}apps.hand.dataset"),
@@ -66,12 +66,19 @@ APP_CLASSES = {
 }
 """By name, the classes of apps that a config may name: the base class, and the module, which is
 imported when a config names the class."""
-SETTINGS = "settings"
+TRAINER_SETTINGS = "settings"
 """The parameter of trainers that takes `TrainingSettings`."""
-TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
-"""Stands for the normalisation of unknown data in the trial of a network."""
-TRIAL_ALPHABET = Alphabet([" "])
-"""Stands for the alphabet of unknown data in the trial of a network."""
+TRIAL_ARGUMENTS = {
+    "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
+    "alphabet": Alphabet([" "]),
+    "steps": None,
+    "total_steps": TRIAL_STEPS,
+    "last_epoch": -1,
+    "origin": None,
+}
+"""What the program supplies in the trial of constructors, by name, while the data are unknown."""
+SUPPLIED_AS = {"arch": "model", "optimizer": "optimizer"}
+"""By key, the arguments by which the program supplies objects to the constructors of others."""
 
 
 def plan_of(config: Json, source: str, overrides: Iterable[Override] = ()) -> Plan:
@@ -115,16 +122,16 @@ def settings_of(plan: Plan) -> TrainingSettings:
         ConfigFault: if the trainer's constructor takes none.
     """
     trainer = plan["trainer"]
-    if SETTINGS not in trainer.signature.settings:
-        expected = f"one whose constructor takes `{SETTINGS}: TrainingSettings` after *"
+    if TRAINER_SETTINGS not in trainer.signature.settings:
+        expected = f"one whose constructor takes `{TRAINER_SETTINGS}: TrainingSettings` after *"
         raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
-    return trainer.signature.keywords(trainer.values)[SETTINGS]
+    return trainer.signature.keywords(trainer.values)[TRAINER_SETTINGS]
 
 
 def try_constructors(
     plan: Plan, network_arguments: Mapping[str, Any] = NOTHING
 ) -> BaseModel | None:
-    """Build all objects of a config but the trainer once, and throw them away.
+    """Build each object of a config but the trainer once, and throw them away.
 
     A network of the project is on the device "meta", where weights take neither time nor memory.
     Optimiser and schedule make steps with small weights. The trainer needs the data.
@@ -140,32 +147,8 @@ def try_constructors(
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
     """
-    supplied = {
-        "normalisation": TRIAL_NORMALISATION,
-        "alphabet": TRIAL_ALPHABET,
-        **network_arguments,
-    }
-    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
-    objects, refused = {}, {}
-    for bound_class in plan.bound_classes():
-        if faults(bound_class) or not {*bound_class.signature.from_program} <= supplied.keys():
-            continue
-        if not references(bound_class) <= objects.keys():  # An object in its arguments has faults.
-            continue
-        supplied["params"] = _trial_weights(bound_class, objects.get("arch"))
-        try:
-            built = _tried(bound_class, supplied, objects)
-            if isinstance(built, Optimizer):
-                torch_parts.check_groups(built)  # A schedule would fail without a learning rate.
-                torch_parts.check_options(built, bound_class)
-            objects[bound_class.key] = built
-        except ConfigFault as fault:  # repeated if it is a fault of an inner object
-            refused[fault.key] = fault
-        else:
-            supplied[{"arch": "model"}.get(bound_class.key, bound_class.key)] = objects[
-                bound_class.key
-            ]
-    all_faults = [*plan.faults, *refused.values()]
+    objects, refused = _trial_objects(plan, {**TRIAL_ARGUMENTS, **network_arguments})
+    all_faults = [*plan.faults, *refused]
     try:
         all_faults += _together(objects, plan)
         if not all_faults:
@@ -175,6 +158,39 @@ def try_constructors(
     if all_faults:
         raise plan.error(all_faults)
     return objects.get("arch")
+
+
+def _trial_objects(
+    plan: Plan, supplied: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[ConfigFault]]:
+    """Build the objects of a config, inner ones first, as far as the program has their arguments.
+
+    Args:
+        plan: the config, which may have faults.
+        supplied: what the program supplies, by name.
+
+    Returns:
+        the objects by key, and the faults of constructors.
+    """
+    objects: dict[str, Any] = {}
+    refused: dict[str, ConfigFault] = {}
+    for bound_class in plan.bound_classes():
+        of_objects = {name: objects[key] for key, name in SUPPLIED_AS.items() if key in objects}
+        weights = _trial_weights(bound_class, objects.get("arch"))
+        arguments = {**supplied, **of_objects, "params": weights}
+        lacks_argument = {*bound_class.signature.from_program} - arguments.keys()
+        lacks_object = references(bound_class) - objects.keys()  # whose constructor has faults
+        if faults(bound_class) or lacks_argument or lacks_object:
+            continue
+        try:
+            built = _tried(bound_class, arguments, objects)
+            if isinstance(built, Optimizer):
+                torch_parts.check_groups(built)  # A schedule would fail without a learning rate.
+                torch_parts.check_options(built, bound_class)
+            objects[bound_class.key] = built
+        except ConfigFault as fault:  # repeated if it is a fault of an inner object
+            refused[fault.key] = fault
+    return objects, [*refused.values()]
 
 
 def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
@@ -229,9 +245,10 @@ def grouped_weights(plan: Plan, network: BaseModel) -> list[Any]:
     Raises:
         ConfigError: with all faults of the groups.
     """
-    weights, optimizer = dict(network.named_parameters()), plan.checked()["optimizer"]
-    if found := [*torch_parts.group_faults(optimizer.groups, [*weights])]:
-        raise plan.error(found)
+    weights = dict(network.named_parameters())
+    optimizer = plan.checked()["optimizer"]
+    if misfits := [*torch_parts.group_faults(optimizer.groups, [*weights])]:
+        raise plan.error(misfits)
     names = torch_parts.divided(optimizer.groups, weights)
     return torch_parts.with_groups(optimizer, [[*map(weights.get, each)] for each in names])
 
@@ -269,5 +286,5 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
 
 def config_binder() -> Binder:
     """Return a `Binder` for the objects that a config describes."""
-    registry = Registry(PACKAGES, APP_CLASSES, torch_parts.SIGNATURES)
+    registry = Registry(CLASS_PACKAGES, APP_CLASSES, torch_parts.SIGNATURES)
     return Binder(registry, grouped=(Optimizer,))

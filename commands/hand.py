@@ -12,7 +12,7 @@ from commands.shared.options import Parser
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
-SENTENCE = "This is what the network writes in that hand"  # default of --text
+SAMPLE_SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
 def add_options(parser: Parser) -> None:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
     original = networks.writer(weights)
-    new_texts = arguments.text or [SENTENCE]
+    new_texts = arguments.text or [SAMPLE_SENTENCE]
     new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
     origin = InitialNetwork(learned.path, learned.device, is_resumed=True)

@@ -25,12 +25,12 @@ from model.opening import has_torch
 from utils.checks import CheckpointError, UserError, short
 from utils.program import NEEDS_TORCH, typed
 
-NUM_LINES = 5  # default of --num-samples for a network without a text
+NUM_UNPROMPTED_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
-SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
+LINE_SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
 
-SETTINGS = (
+LINE_SETTINGS = (
     *("style", "bias", "pen_sharpness", "lines_per_hand", "extras", "inkml", "show"),
     *writing_options.PRIMER_KEYS,
 )
@@ -52,13 +52,13 @@ def add_options(parser: Parser) -> None:
     writing_options.add_lines(
         parser,
         samples="number of lines of each text (default: 1), of a network that takes no text "
-        f"(default: {NUM_LINES}, or 1 if --output is a file), or of each of several networks, on "
-        f"one sheet (default: {NUM_COMPARED})",
+        f"(default: {NUM_UNPROMPTED_LINES}, or 1 if --output is a file), or of each of several "
+        f"networks, on one sheet (default: {NUM_COMPARED})",
         steps="default: enough for the text, or 700 without a text",
     )
     seed = "seed of the first line of each text, incremented for each further line of the text"
     network_options.add_seed(parser, seed)
-    network_options.add_output(parser, SUFFIXES)
+    network_options.add_output(parser, LINE_SUFFIXES)
     writing_options.add_style(parser, "each line in another hand")
     writing_options.add_shared(parser, "--primer")
     keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
@@ -148,7 +148,7 @@ def check(chosen: Lines, *, several: bool) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, SETTINGS)
+    values = writing_options.values_of(arguments, LINE_SETTINGS)
     primer = writing_options.primer_of(arguments, values)
     # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
     style = values.get("style")
@@ -213,10 +213,11 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
 
     texts, output = chosen.texts_for(writer), chosen.output
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
-    if texts and (message := letter_warning(writer.path, "".join(texts))):
+    message = letter_warning(writer.path, "".join(texts)) if texts else None
+    if message:
         print(message)
     output.make()
-    samples = chosen.num_samples or (NUM_LINES if not (texts or output.file) else 1)
+    samples = chosen.num_samples or (NUM_UNPROMPTED_LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)
     names = [f"-{name}" for name in file_names(texts)] if texts else [""]
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
@@ -253,12 +254,14 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     if named := [name for name, is_given in refused.items() if is_given]:
         raise UserError(f"{named[0]} {NEEDS_TORCH}")
     writer = networks.writer(names[0], of_texts=True)
-    style = None if chosen.hand in (None, OWN) else str(chosen.hand)
+    style = None
     if chosen.hand == USUAL:
         style = USUAL_STYLES.get(writer.name)
-    elif style is not None and (style := Path(style).stem) not in writer.biases:
-        styles = ", ".join(writer.biases)
-        raise UserError(f"{writer.name} has the styles {styles}; the style {style} {NEEDS_TORCH}")
+    elif chosen.hand not in (None, OWN):
+        style = Path(str(chosen.hand)).stem
+        if style not in writer.biases:
+            present = f"{writer.name} has the styles {', '.join(writer.biases)}"
+            raise UserError(f"{present}; the style {style} {NEEDS_TORCH}")
     texts = chosen.text or [PANGRAM]
     texts = writing_options.without_unknown(writer.alphabet, texts, chosen.skip_unknown)
     chosen.output.make()

@@ -21,8 +21,7 @@ from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
-    TRIAL_ALPHABET,
-    TRIAL_NORMALISATION,
+    TRIAL_ARGUMENTS,
     grouped_weights,
     plan_from_checkpoint,
     plan_from_file,
@@ -66,9 +65,9 @@ def only_fault(config: Any, *overrides: str) -> str:
 
 def test_a_sound_config_builds_the_objects_that_it_names():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    units = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}
+    units = {name: TRIAL_ARGUMENTS[name] for name in ("normalisation", "alphabet")}
     network = config.build("arch", **units)
-    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ALPHABET
+    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ARGUMENTS["alphabet"]
     loader = config.build("data_loader")
     names = [type(step).__name__ for step in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -556,7 +555,7 @@ GROUPS = [
 def test_weights_are_grouped_by_the_first_pattern_that_matches_their_names():
     small = {"hidden_size": 4, "num_windows": 2}
     config = parsed(tiny_config.changed(CONFIG, {"arch.args": small, "optimizer.groups": GROUPS}))
-    network = config.build("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
+    network = config.build("arch", **TRIAL_ARGUMENTS)
     optimizer = config.build("optimizer", params=grouped_weights(config, network))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, biases, first = (

@@ -200,7 +200,7 @@ class BoundClass:
 
         Args:
             supplied: the arguments that the program passes, by name.
-            objects: the objects whose names stand in the place of an object, by key.
+            objects: objects that are built already, by key.
 
         Raises:
             ConfigFault: if a constructor refuses an argument, or fails.
@@ -255,16 +255,19 @@ def built(
 ) -> Any:
     """Return a bound value with objects in the place of bound classes, see `BoundClass.build`."""
     if isinstance(bound, BoundClass):
-        return bound if bound.is_built_later else bound.build(supplied, objects)
+        if bound.is_built_later:
+            return bound
+        return objects[bound.key] if bound.key in objects else bound.build(supplied, objects)
     if isinstance(bound, Reference):
         return objects[bound.target.key]
     if isinstance(bound, NamedObjects):
         objects = {**objects}
-        for bound_class in filter(None, bound.values()):
-            objects[bound_class.key] = bound_class.build(supplied, objects)
-        return {
-            name: bound_class and objects[bound_class.key] for name, bound_class in bound.items()
-        }
+        named = {}
+        for name, bound_class in bound.items():
+            named[name] = built(bound_class, supplied, objects)
+            if bound_class is not None:
+                objects[bound_class.key] = named[name]
+        return named
     if isinstance(bound, list | tuple):
         return type(bound)(built(element, supplied, objects) for element in bound)
     if isinstance(bound, dict):
@@ -457,9 +460,10 @@ class Binder:
         misfit = ConfigFault(key, value, self.described(union))
         for member in get_args(union):
             bound = self.bind(member, value, key)
-            if not (found := faults(bound)):
+            bound_faults = faults(bound)
+            if not bound_faults:
                 return bound
-            if found[0].key != key:  # the fault is within a list or an object
+            if bound_faults[0].key != key:  # the fault is within a list or an object
                 misfit = bound
         return misfit
 
@@ -521,9 +525,10 @@ class Binder:
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
-            for own in (own for own in user_modules.classes() if own.__name__ == kind):
-                wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
-                expected = f"{wanted}; that of {own.__module__}.py does not"
+            for cls in user_modules.classes():
+                if cls.__name__ == kind:
+                    wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
+                    expected = f"{wanted}; that of {cls.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
         cls = self.registry.chosen(base, kind)
         if cls is None:

@@ -180,8 +180,8 @@ class Plan:
 
     def bound_classes(self, argument: str | None = None) -> list[BoundClass]:
         """Return all bound classes, inner ones first; with an `argument`, those that accept it."""
-        found = bound_classes(self.bound)
-        return [bound for bound in found if argument in (None, *bound.signature.arguments)]
+        classes = bound_classes(self.bound)
+        return [bound for bound in classes if argument in (None, *bound.signature.arguments)]
 
     def option_of(self, key: str) -> str:
         """Return the option that last set a key or its parent; "" if no option did."""
@@ -277,10 +277,11 @@ class Plan:
             raise self.error(self.faults)
         return self
 
-    def error(self, found: Sequence[ConfigFault]) -> ConfigError:
+    def error(self, all_faults: Sequence[ConfigFault]) -> ConfigError:
         """Return the error of faults of the config; it names each fault's option or file."""
-        located, present = [], {key for key, _ in nested(self.config)}
-        for fault in found:
+        located = []
+        present = {key for key, _ in nested(self.config)}
+        for fault in all_faults:
             remedy = ""
             if fault.value is ABSENT and fault.key.endswith(".root"):  # as of an exported network
                 remedy = "; --data names the folder"
@@ -385,7 +386,8 @@ def _with_bases(path: Path) -> list[tuple[Path, Json]]:
         except ConfigFault as fault:
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
         if file.resolve() in (other.resolve() for other, _ in files):
-            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
+            derived = [str(other) for other, _ in reversed(files)]
+            circle = " -> ".join([*derived, str(file)])
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         if not isinstance(values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
@@ -412,9 +414,9 @@ def parse_override(text: str) -> Override:
     Raises:
         UserError: if the text has no `=`.
     """
-    key, equals, value = text.partition("=")
-    if not equals:
+    if "=" not in text:
         raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+    key, _, value = text.partition("=")
     return typed_override("-o", key, value)
 
 

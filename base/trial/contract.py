@@ -283,7 +283,8 @@ def loss_of_sequences(trial: Trial) -> None:
 
 def metrics_add_up(trial: Trial) -> None:
     """Metrics are made of their sums, and the trainer's extra metrics have names of their own."""
-    trainer, batch, output = trial.trainer, trial.batch, trial.output
+    trainer = trial.trainer
+    batch, output = trial.batch, trial.output
     values: dict[str, float] = {}
     batches, outputs = trial.regrouped if any(map(_is_own, trainer.valid_metrics)) else ([], [])
     held = partial(trial.held, outputs=outputs, batch=[*map(vars, batches)])
@@ -308,7 +309,8 @@ def metrics_add_up(trial: Trial) -> None:
 
 def learns_from_targets(trial: Trial) -> None:
     """A loss of a trainer with `losses` depends on what a batch has beside the network's inputs."""
-    batch, pairs, loss = trial.batch, trial.pairs, trial.trainer.loss
+    batch, pairs = trial.batch, trial.pairs
+    loss = trial.trainer.loss
     other = batch.map(lambda values: values.roll(1, 0).flip([1][: values.ndim - 1]))
     # A network that sees features may be trained to predict these.
     inputs = other.inputs if batch.targets is None else batch.inputs
@@ -432,7 +434,8 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
-    model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
+    model, loss = trial.trainer.model.train(), trial.trainer.loss
+    layers = trial.trainer.layers()
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
@@ -466,9 +469,10 @@ def uses_its_state(trial: Trial) -> None:
 
 def makes_steps(trial: Trial) -> None:
     """Steps change weights, which stay finite, and nothing of a batch."""
-    trainer, own = trial.trainer, {id(weight) for weight in trial.trainer.optimizer_step.weights}
+    trainer = trial.trainer
+    trained = {id(weight) for weight in trainer.optimizer_step.weights}
     named = trainer.model.named_parameters()
-    weights = {name: each for name, each in named if each.requires_grad and id(each) in own}
+    weights = {name: each for name, each in named if each.requires_grad and id(each) in trained}
     before = {name: each.clone() for name, each in weights.items()}
     to_blame = trial.blamed("trainer", "optimizer", "trainer")
     idle, changes = [*weights], list[float]()
@@ -477,8 +481,10 @@ def makes_steps(trial: Trial) -> None:
     for batch in (*batches, trial.pairs):
         if len(changes) < len(batches) or 0 < len(idle) == len(weights):
             changes.append(make_step(trainer, batch))
-        idle = [name for name in idle if (each := weights[name].grad) is None or not each.any()]
-    sums, count = trainer.state.sums, trainer.settings.accumulate * len(batches) * len(trial.batch)
+        gradients = {name: weights[name].grad for name in idle}
+        idle = [name for name, each in gradients.items() if each is None or not each.any()]
+    sums = trainer.state.sums
+    count = trainer.settings.accumulate * len(batches) * len(trial.batch)
     if sums.sequences < count and not sums.skipped and trainer.settings.truncate is None:
         problem = f"returns Sums of {sums.sequences:g} of {count} sequences: pass on all chunks"
         log.warning("%s.step %s", type(trainer).__name__, problem)
@@ -511,7 +517,8 @@ def makes_steps(trial: Trial) -> None:
 def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
     wanted = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    stream, state, truncate = trainer.stream, trainer.state, trainer.settings.truncate
+    stream, state = trainer.stream, trainer.state
+    truncate = trainer.settings.truncate
     if not state.position.chunk:
         steps = truncate and math.ceil(batch.inputs.shape[1] / 2)
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)

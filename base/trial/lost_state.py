@@ -46,10 +46,13 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
     """
-    present, copied, copies = states(trainer), states(again), _attributes(again)
-    has_lost, changed = False, []
+    present, copied = states(trainer), states(again)
+    copies = _attributes(again)
+    has_lost = False
+    changed = []
     for key, (owner, value) in _attributes(trainer).items():
-        (label, name), state, was = key, present[key], saved.get(key)
+        label, name = key
+        state, was = present[key], saved.get(key)
         is_fixed, is_constant = _has(state, was), state == was == initial.get(key)
         if state == copied.get(key) or is_constant or (is_fixed and _has(state, copied.get(key))):
             continue
@@ -60,7 +63,8 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             continue
         if isinstance(owner, Optimizer):
             raise unsaved(owner, name)
-        remedy, has_lost = "save it by state_dict and load_state_dict", True
+        has_lost = True
+        remedy = "save it by state_dict and load_state_dict"
         if isinstance(owner, nn.Module):
             remedy = "save it as a tensor in a buffer (register_buffer)"
         elif isinstance(value, nn.Module | Optimizer):

@@ -17,7 +17,7 @@ from utils.files import prepare_output
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
-MAX_SHOWN = 50  # lines in a picture (assumed)
+MAX_PICTURED_LINES = 50  # lines in a picture (assumed)
 
 
 def add_network(
