@@ -207,12 +207,6 @@ class BaseTrainer(ABC):
                 expected = f"a metric for the network's head {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
-    @classmethod
-    def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
-        """Return the name of an argument by which steps depend on the number of epochs, so that a
-        run cannot go on for more; "" if there is none. `args` are those of the constructor."""
-        return ""
-
     @property
     def resume_argument(self) -> str:
         """The run's folder and the user's modules as arguments of a command line."""

@@ -1,9 +1,8 @@
 """Trains networks that read: the recognition networks."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -40,6 +39,12 @@ class RecognitionTrainingSettings(TrainingSettings):
     teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0)
     samples: Annotated[int, Range(0, 64)] = 4
 
+    @property
+    def depends_on_epochs(self) -> str:
+        """The name of the ratio, if it changes with the epochs."""
+        first, last = self.teacher_forcing_ratio
+        return "teacher_forcing_ratio" if first != last else ""
+
 
 class RecognitionTrainer(BaseTrainer):
     """Trains a recogniser, and draws lines and their readings after each epoch.
@@ -61,12 +66,6 @@ class RecognitionTrainer(BaseTrainer):
         super().__init__(parts, settings=settings)
         self.teacher_forcing_ratio = settings.teacher_forcing_ratio
         self.samples = settings.samples
-
-    @classmethod
-    def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
-        """Return the argument's name, teacher_forcing_ratio, if the ratio changes with epochs."""
-        first, last = args.get("teacher_forcing_ratio", (1.0, 1.0))
-        return "teacher_forcing_ratio" if first != last else ""
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.

@@ -104,6 +104,12 @@ class TrainingSettings:
     keep_normalisation: bool = False  # used before the trainer, where the data are prepared
 
     @property
+    def depends_on_epochs(self) -> str:
+        """The name of a setting by which steps depend on the number of epochs, so that a run cannot
+        go on for more; "" if there is none."""
+        return ""
+
+    @property
     def monitored(self) -> tuple[str, str]:
         """The direction, "min" or "max", and the name of the monitored value; or "" and ""."""
         mode, _, name = (self.monitor or "").partition(" ")

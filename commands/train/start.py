@@ -45,7 +45,13 @@ from base.run.checkpoint import (
 from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
 from commands.train.options import Request
-from parse_config import plan_from_checkpoint, plan_from_file, plan_of, try_constructors
+from parse_config import (
+    plan_from_checkpoint,
+    plan_from_file,
+    plan_of,
+    settings_of,
+    try_constructors,
+)
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.program import typed
@@ -175,15 +181,15 @@ class Start:
             problem = "the data are not those of the run: other lines, texts, ink or another order"
             raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
 
-    def check_changes(self, previous: Plan) -> None:
-        """Raise a UserError if the run cannot go on with the changes from its previous plan."""
-        self.adjusted(previous)
-
     def adjusted(self, previous: Plan) -> list[Override]:
-        """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
-        bound, fits = self.plan.checked().bound, True
-        schedule, trainer = bound["lr_scheduler"], bound["trainer"]
-        cause = trainer.cls.depends_on_epochs({**trainer.defaults, **trainer.values})
+        """Return `Plan.adjusted`: the values that differ from the run's previous plan.
+
+        Raises:
+            UserError: if the run cannot go on with them; the message ends with the `advice`.
+        """
+        fits = True
+        schedule = self.plan.checked().bound["lr_scheduler"]
+        cause = settings_of(self.plan).depends_on_epochs
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
@@ -282,7 +288,7 @@ def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start
         advice=partial(new_run_advice, request, file, place),
     )
     previous = plan_of(given_config, plan.source)
-    start.check_changes(previous.with_previous_defaults(resolved_config))
+    start.adjusted(previous.with_previous_defaults(resolved_config))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
@@ -298,7 +304,7 @@ def restart(request: Request, run: RunFolder) -> Start:
     config = run.models / run_folder.RESOLVED_CONFIG
     advice = partial(new_run_advice, request, config, origin)
     start = Start(plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
-    start.check_changes(plan)
+    start.adjusted(plan)
     return start
 
 
