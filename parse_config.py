@@ -7,6 +7,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -174,13 +175,13 @@ def _trial_objects(
     """
     objects: dict[str, Any] = {}
     refused: dict[str, ConfigFault] = {}
-    for bound_class in plan.bound_classes():
+    for bound_class in filterfalse(faults, plan.bound_classes()):
         of_objects = {name: objects[key] for key, name in SUPPLIED_AS.items() if key in objects}
         weights = _trial_weights(bound_class, objects.get("arch"))
         arguments = {**supplied, **of_objects, "params": weights}
         lacks_argument = {*bound_class.signature.from_program} - arguments.keys()
         lacks_object = references(bound_class) - objects.keys()  # whose constructor has faults
-        if faults(bound_class) or lacks_argument or lacks_object:
+        if lacks_argument or lacks_object:
             continue
         try:
             built = _tried(bound_class, arguments, objects)

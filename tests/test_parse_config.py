@@ -1,7 +1,7 @@
 """Faults of a config come together, each with its key, its value and what is accepted."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -310,11 +310,15 @@ class Vast(SynthesisNetwork):
         raise SystemError("error return without exception set")
 
 
+@dataclass(frozen=True, kw_only=True)
+class StretchedSettings(SynthesisSettings):
+    stretch: float = 0.1
+    shrink: float = 2.0
+
+
 class Stretched(SynthesisNetwork):
-    def __init__(
-        self, normalisation, alphabet, *, stretch: float = 0.1, settings: SynthesisSettings
-    ):
-        settings = replace(settings, stretch=stretch / 2, dropout=0.3)
+    def __init__(self, normalisation, alphabet, *, settings: StretchedSettings):
+        settings = replace(settings, stretch=settings.stretch / settings.shrink)
         super().__init__(normalisation, alphabet, settings=settings)
 
 
@@ -414,11 +418,12 @@ def test_own_classes_that_cannot_be_made_are_faults(monkeypatch, cls, args, mess
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
-def test_an_argument_of_an_own_constructor_stands_before_a_setting_of_the_same_name(monkeypatch):
+def test_the_defaults_of_settings_of_ones_own_are_resolved(monkeypatch):
     monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
     config = parsed(changed("arch", {"type": "Stretched", "args": {"hidden_size": 5}}))
     arguments = config.resolved_config["arch"]["args"]
-    assert arguments.items() >= {"hidden_size": 5, "stretch": 0.1, "dropout": 0.0}.items()
+    expected = {"hidden_size": 5, "stretch": 0.1, "shrink": 2.0, "num_layers": 3}
+    assert arguments.items() >= expected.items()
     assert parsed(config.resolved_config).resolved_config == config.resolved_config
     assert try_constructors(config).stretch == 0.05
 

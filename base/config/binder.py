@@ -89,12 +89,11 @@ class Signature:
     """The class that is expected instead, if a config cannot name this one."""
 
     def keywords(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the keyword arguments of the constructor for the values of arguments."""
+        """Return the keyword arguments of the constructor for the values of arguments, by name."""
         keywords = dict(values)
         for name, settings in self.settings.items():
-            shared = parameters_of(settings) if name not in values else []
-            names = [each.name for each in shared if each.name in keywords]
-            keywords[name] = settings(**{each: keywords.pop(each) for each in names})
+            fields = [each.name for each in parameters_of(settings)]
+            keywords[name] = settings(**{key: keywords.pop(key) for key in fields if key in values})
         return keywords
 
 
@@ -108,15 +107,18 @@ def signature_of(cls: type) -> Signature:
     parameters = parameters_of(cls)
     named = {each.name: each for each in parameters if each.kind is Parameter.KEYWORD_ONLY}
     settings = {name: each.annotation for name, each in named.items() if _is_settings(each)}
-    arguments = {name: each for name, each in named.items() if name not in settings}
-    for shared in settings.values():
-        arguments |= {each.name: each for each in parameters_of(shared)} | arguments
-    from_program = [each.name for each in parameters if each.kind in BEFORE_STAR]
-    is_open = any(each.kind in UNNAMED for each in parameters)
+    fields = {each.name: each for kind in settings.values() for each in parameters_of(kind)}
+    others = {name: each for name, each in named.items() if name not in settings}
+    from_program = tuple(each.name for each in parameters if each.kind in BEFORE_STAR)
+    fault = ""
     # A constructor of torch or of Python, which takes no arguments, also has such parameters.
     is_users = user_modules.is_module_from_user(getattr(cls.__init__, "__module__", "torch"))
-    fault = _named_arguments(cls) if is_open and is_users else ""
-    return Signature(cls, tuple(from_program), arguments, cls, settings, fault)
+    if is_users and any(each.kind in UNNAMED for each in parameters):
+        fault = _named_arguments(cls)
+    elif repeated := sorted(fields.keys() & others.keys()):
+        fault = f"one with a single {repeated[0]}: it is a field of its settings and an argument, "
+        fault += "and a subclass of the settings may have another default"
+    return Signature(cls, from_program, {**fields, **others}, cls, settings, fault)
 
 
 def _is_settings(parameter: Parameter) -> bool:
@@ -133,11 +135,12 @@ def _named_arguments(cls: type) -> str:
                 "a dataclass: write @dataclass(kw_only=True, eq=False) above the class, and its "
                 "arguments as fields, such as `size: int = 8`, in the place of __init__"
             )
-        for name, settings in signature_of(base).settings.items():
-            parameter = f"{name}: {settings.__name__}"
+        if settings := signature_of(base).settings:
+            (name, kind), *_ = settings.items()
             return (
-                f"one that names its arguments: write `{parameter}` (of {settings.__module__}) "
-                f"after * in the place of **options, and super().__init__(..., {name}={name})"
+                f"one that names its arguments: write `{name}: {kind.__name__}` (of "
+                f"{kind.__module__}) after * in the place of **options, and "
+                f"super().__init__(..., {name}={name})"
             )
     return "one whose constructor names its arguments, without * and ** before a name"
 

@@ -110,6 +110,10 @@ class Stool(Table):
         self.seat = seat
 
 
+class Double(Table):
+    def __init__(self, place: str, *, wood: str = "pine", settings: Legs) -> None: ...
+
+
 class OpenTable(Table):
     def __init__(self, *supplied: Any, **options: Any) -> None: ...
 
@@ -146,13 +150,16 @@ def test_the_arguments_are_those_after_the_star_and_the_fields_of_settings(
 @pytest.mark.parametrize(
     ("cls", "advice"),
     [
+        (Double, "one with a single wood: it is a field of its settings and an argument, and a"),
         (Open, "one whose constructor names its arguments, without * and ** before a name"),
         (OpenTable, f"write `settings: Legs` (of {__name__}) after * in the place of **options, "),
         (OpenShelf, "a dataclass: write @dataclass(kw_only=True, eq=False) above the class, and "),
     ],
 )
-def test_a_constructor_that_hands_on_arguments_is_refused_with_what_to_write(cls, advice):
-    (fault,) = faults(binder(cls).bind(cls, {"type": cls.__name__}, "seat"))
+def test_a_constructor_whose_signature_leaves_open_what_it_takes_is_refused(cls, advice):
+    (fault,) = faults(
+        binder(cls, **{cls.__name__: ["place"]}).bind(cls, {"type": cls.__name__}, "seat")
+    )
     assert fault.key == "seat.type" and advice in fault.expected
 
 
