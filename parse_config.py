@@ -82,9 +82,21 @@ SUPPLIED_AS = {"arch": "model", "optimizer": "optimizer"}
 """By key, the arguments by which the program supplies objects to the constructors of others."""
 
 
-def plan_of(config: Json, source: str, overrides: Iterable[Override] = ()) -> Plan:
-    """Return the plan of a config's values; `source` names their file or checkpoint in messages."""
-    return Plan(config, source, BLOCKS, config_binder()).with_overrides(overrides)
+def plan_of(
+    config: Json,
+    source: str,
+    overrides: Iterable[Override] = (),
+    bases: Mapping[str, str] = NOTHING,
+) -> Plan:
+    """Return the plan of a config's values.
+
+    Args:
+        config: the values.
+        source: their file or checkpoint, for messages.
+        overrides: values that replace some of these.
+        bases: by dotted key, the base file that a value is from, if it is from one.
+    """
+    return Plan(config, source, BLOCKS, config_binder(), bases).with_overrides(overrides)
 
 
 def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan:
@@ -94,7 +106,7 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
         ConfigError: if a file cannot be read.
     """
     config, bases = read_config(Path(path))
-    return Plan(config, str(path), BLOCKS, config_binder(), bases).with_overrides(overrides)
+    return plan_of(config, str(path), overrides, bases)
 
 
 def plan_from_checkpoint(
@@ -105,9 +117,11 @@ def plan_from_checkpoint(
     The config may be untrusted. If it, not an override, sets a folder of data outside of `data/`,
     these data are cached in the user's folder for caches.
     """
-    plan, caches = plan_of(config, f"checkpoint {path}", overrides), []
+    plan = plan_of(config, f"checkpoint {path}", overrides)
+    caches = []
     for bound_class in plan.bound_classes(CACHE):
-        root, key = bound_class.values.get("root"), f"{bound_class.key}.args"
+        root = bound_class.values.get("root")
+        key = f"{bound_class.key}.args"
         if isinstance(root, str) and not bound_class.values.get(CACHE):
             is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
             if not is_in_data and not plan.option_of(f"{key}.root"):
@@ -196,7 +210,8 @@ def _trial_objects(
 
 def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
     """Return a small weight for each group of weights that an optimiser has in a network."""
-    groups, names = optimizer.groups, [[""]] * (1 + len(optimizer.groups))
+    groups = optimizer.groups
+    names = [[""]] * (1 + len(optimizer.groups))
     if groups and network is not None:
         names = torch_parts.divided(groups, dict(network.named_parameters()))
     weights = [[torch.nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
@@ -221,7 +236,9 @@ def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
         objects: the objects by key, as far as they could be built.
         plan: the plan of the objects.
     """
-    network, loss, trainer = objects.get("arch"), objects.get("loss"), plan["trainer"]
+    network = objects.get("arch")
+    loss = objects.get("loss")
+    trainer = plan["trainer"]
     if network is not None:
         named = network.named_parameters()
         if lazy := [name for name, weight in named if nn.parameter.is_lazy(weight)]:
@@ -261,7 +278,8 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Pl
         UserError: if the config has faults, such as a dataset of a module that is not loaded.
     """
     user_modules.check(network.record.get("modules", {}), network.path)
-    config, run_config = network.record["config"], network.path.with_name("config.json")
+    config = network.record["config"]
+    run_config = network.path.with_name("config.json")
     # The run's config names the folder of the data, which the file of a hand lacks.
     if network.path.name == HAND_FILE and run_config.exists():
         config = config | {"data_loader": strict_json.read(run_config)["data_loader"]}
@@ -275,7 +293,8 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         UserError: if the config has faults, or if there is no such split.
         DataError: if the data are missing or broken, or do not fit the network.
     """
-    plan, model = config_of(network, overrides), network.model
+    plan = config_of(network, overrides)
+    model = network.model
     return plan.build("data_loader", origin=None).load(
         split,
         seed=settings_of(plan).seed,

@@ -42,7 +42,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, target = Networks.of(arguments), target_of(arguments)
+    networks = Networks.of(arguments)
+    target = target_of(arguments)
     network = networks.load(arguments.resume)
     from base.run.checkpoint import file_content, load_checkpoint, to_share
 

@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
         [*map(line_ink, write_words(one_hand, texts, seeds))]
         for one_hand in (replace(hand, writer=original, calibration=None), hand)
     )
-    rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
+    rows = []
+    to_x_heights = np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):
         rows.append((f"the person: {sample.text}", sample.ink * to_x_heights))
         rows.append(("the network before it learned the hand", old))

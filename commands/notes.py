@@ -114,7 +114,8 @@ def add_options(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
 
-    chosen, path = search_options.options_of(arguments), arguments.path
+    chosen = search_options.options_of(arguments)
+    path = arguments.path
     check(arguments)
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
@@ -139,7 +140,8 @@ def run(arguments: argparse.Namespace) -> None:
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
+        before = states
+        states = {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             uses_all = arguments.lines or (arguments.output and arguments.output.file)
@@ -210,7 +212,8 @@ def _use(
     files: Mapping[str, Path],
 ) -> None:
     """Carry out the options on notes that are read; `files` are those of all notes."""
-    output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
+    output = arguments.output
+    form = notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
         _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
@@ -223,7 +226,8 @@ def _use(
             output.make()
             _save(library, read_notes, output.file, form)
     elif output:
-        folder, read_notes = output.folder, map(in_form, reading)
+        folder = output.folder
+        read_notes = map(in_form, reading)
         if arguments.format == VAULT:
             save = partial(_save_in_vault, library, notes.Vault.of(folder, files))
         else:
@@ -446,7 +450,8 @@ def _remove_former(library: "notes.Library", note: "notes.Note", file: Path, fol
 
 def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.Note") -> None:
     """Save a note in a vault; print its file, and those that were edited by hand."""
-    file, form = vault.files[note.name], f"{note.path} {vault.digest}"
+    file = vault.files[note.name]
+    form = f"{note.path} {vault.digest}"
     try:
         save = partial(vault.save, note)
         _, is_new = library.save_changed([note], file, form, save, vault.folder)

@@ -179,7 +179,8 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 def run(arguments: argparse.Namespace) -> None:
     networks = Networks(arguments.device, arguments.modules, arguments.verbose)
     path = arguments.output.named("page.svg")
-    rewrite, is_text_given = arguments.rewrite, (arguments.file or arguments.text) is not None
+    rewrite = arguments.rewrite
+    is_text_given = (arguments.file or arguments.text) is not None
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)

@@ -223,7 +223,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
         stems = [output.file.with_suffix("")]
-    texts, all_seeds = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
+    texts = texts and [text for text in texts for _ in seeds]
+    all_seeds = [*seeds] * len(names)
     if hand:
         lines = hand.write_texts(texts, all_seeds)
     else:
@@ -273,7 +274,8 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     ]
     if chosen.output.file:
         stems = [chosen.output.file.with_suffix("")]
-    texts, all_seeds = [text for text in texts for _ in seeds], [*seeds] * len(texts)
+    all_seeds = [*seeds] * len(texts)
+    texts = [text for text in texts for _ in seeds]
     options = {"style": style, "bias": chosen.bias, "progress": True}
     lines = writer.write_lines(texts, all_seeds, **options)
     save(writer, chosen, None, stems, lines)
@@ -303,7 +305,8 @@ def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand":
     from model.loading import load_reader
     from model.writer import default_proofreader
 
-    reader, sampling = None, chosen.sampling(writer)
+    reader = None
+    sampling = chosen.sampling(writer)
     if not writer.takes_hand:
         reader = load_reader(default_proofreader(writer), str(writer.device))
     shared = {"bias": chosen.bias, "progress": True}
@@ -320,7 +323,8 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     if message := letter_warning(writer.path, "".join(texts.characters)):
         print(message)
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
-    count, folder = chosen.num_samples or 1, chosen.output.folder
+    count = chosen.num_samples or 1
+    folder = chosen.output.folder
     hands = hand, chosen.lines_per_hand
     written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
     shards = written_set.write(folder)
@@ -366,7 +370,8 @@ def save(
     None if the engine wrote the lines."""
     from tqdm import tqdm
 
-    file, messages = chosen.output.file, []
+    file = chosen.output.file
+    messages = []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
     jobs = zip(stems, lines, strict=True)
@@ -393,7 +398,7 @@ def save(
     print("\n".join(messages))
     if len(lines) > 1:
         shown, picture = (
-            lines[: network_options.MAX_SHOWN],
+            lines[: network_options.MAX_PICTURED_LINES],
             chosen.output.named(f"{writer.name}.png"),
         )
         draw(picture, shown)

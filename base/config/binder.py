@@ -208,7 +208,8 @@ class BoundClass:
         Raises:
             ConfigFault: if a constructor refuses an argument, or fails.
         """
-        signature, values = self.signature, built(self.values, supplied, objects)
+        signature = self.signature
+        values = built(self.values, supplied, objects)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
@@ -435,7 +436,8 @@ class Binder:
 
     def _bind_list(self, annotation: Annotation, value: list[Json], key: str) -> Bound:
         """Bind a list of JSON, each element to its own annotation."""
-        (origin, members), size = origin_of(annotation), _size(annotation)
+        origin, members = origin_of(annotation)
+        size = _size(annotation)
         if origin not in SEQUENCES or size not in (None, len(value)):
             return self._misfit(annotation, value, key)
         kinds = repeat(members[0]) if size is None else members
@@ -537,11 +539,13 @@ class Binder:
         if cls is None:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature, inner = self.registry.signature(cls), self
+        signature = self.registry.signature(cls)
+        inner = self
         if signature.fault:
             return ConfigFault(f"{key}.type", kind, signature.fault)
         if self.holder is not None:
-            signature, inner = held(signature, self.holder), replace(self, holder=None)
+            signature = held(signature, self.holder)
+            inner = replace(self, holder=None)
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -603,7 +607,8 @@ def plain_values(
     arguments: Mapping[str, Parameter], values: Mapping[str, object]
 ) -> dict[str, Json]:
     """Return by name the values of arguments that JSON can hold and that fit their annotations."""
-    plain, binder = {}, Binder()
+    plain = {}
+    binder = Binder()
     for name, value in values.items():
         with suppress(ConfigFault):
             plain[name] = strict_json.plain(value)

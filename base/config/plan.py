@@ -375,7 +375,8 @@ def _with_bases(path: Path) -> list[tuple[Path, Json]]:
     """Return a file and its values, and before these its base, whose base is before it."""
     files = [(path, strict_json.read(path))]
     while (base := children(files[0][1]).pop(BASE, ABSENT)) is not ABSENT:
-        path, source = files[0][0], str(files[0][0])
+        path = files[0][0]
+        source = str(files[0][0])
         if not isinstance(base, str):
             expected = "a config file, relative to this one, or the name of a config"
             raise ConfigFault(BASE, base, expected, source)
@@ -443,14 +444,17 @@ def set_value(values: Json, key: str, value: Json) -> None:
         ConfigFault: if the config lacks a parent of the key.
     """
     *parents, last = key.split(".")
-    holder, parent = values, ""
+    holder = values
+    parent = ""
     for name in parents:
-        members, parent = children(holder), f"{parent}{name}"
+        members = children(holder)
+        parent = f"{parent}{name}"
         if name == "args" and "type" in members:
             members.setdefault("args", {})
         if name not in members:
             raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
-        holder, parent = members[name], f"{parent}."
+        holder = members[name]
+        parent = f"{parent}."
     if isinstance(holder, dict):
         holder[last] = value
     elif isinstance(holder, list) and last in children(holder):

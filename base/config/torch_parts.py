@@ -54,7 +54,8 @@ TORCH_RANGES = {
 
 def _signature(cls: type[Optimizer] | type[LRScheduler]) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
-    arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
+    arguments = {}
+    derived = DERIVED_ARGUMENTS.get(cls.__name__, {})
     for parameter in parameters_of(cls):
         name, annotation = parameter.name, parameter.annotation
         if name in TORCH_RANGES:

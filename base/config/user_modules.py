@@ -77,7 +77,8 @@ def load_module(path: str | Path) -> None:
 
 def _moved_imports(content: bytes) -> str:
     """Return the new names of what a Python file imports from a former place, for a message."""
-    former, moved = children(strict_json.read(MOVED_IMPORTS)), dict[str, str]()
+    former = children(strict_json.read(MOVED_IMPORTS))
+    moved = dict[str, str]()
     for node in ast.walk(ast.parse(content)):
         names = []
         if isinstance(node, ast.Import):

@@ -46,10 +46,11 @@ HOOKS += ("draw", "on_start", "on_epoch", "on_end")
 """Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
-NUM_REPEATS, NUM_LOSSES = 4, 16
-"""Numbers of repetitions with new random numbers after which a network, or the loss of two
-sequences, with equal values counts as deterministic (assumed: with teacher forcing of 0.9 a network
-does so once in a hundred times, with dropout of 0.1 a loss once in thirty times)."""
+NUM_REPEATS = 4
+"""Repetitions with new random numbers after which a network with equal outputs counts as
+deterministic (assumed: with teacher forcing of 0.9 it does so once in a hundred times)."""
+NUM_LOSSES = 16
+"""The same for the loss of two sequences (assumed: with dropout of 0.1 once in thirty times)."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,8 @@ def takes_batches(trial: Trial) -> None:
 
 def is_of_use(trial: Trial) -> None:
     """The network can be used as its trainer uses it, and has a place for each character."""
-    trainer, wanted = trial.trainer, f"a network that can {trial.trainer.use.split()[0]}"
+    trainer = trial.trainer
+    wanted = f"a network that can {trial.trainer.use.split()[0]}"
     hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
     with trainer.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
         trainer.dry_run(trial.batch, trial.output)
@@ -336,7 +338,8 @@ def keeps_lines_apart(trial: Trial) -> None:
         problem = "changes in evaluation: the output for a line depends on the batches before"
         log.warning("%s.%s %s", type(trial.trainer.model).__name__, changed[0], problem)
     # With the longest line twice, the padding is as before.
-    row, expected = int(trial.batch.lengths.argmax()), "one whose output for a line does not depend"
+    row = int(trial.batch.lengths.argmax())
+    expected = "one whose output for a line does not depend"
     both = map(tensors_in, (trial.output, trial.output_for(trial.doubled(row))))
     for first, second in zip(*both, strict=False) if not trial.drawing else ():
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
@@ -349,7 +352,8 @@ def keeps_lines_apart(trial: Trial) -> None:
 
 def changed_buffers(trial: Trial) -> list[str]:
     """Return the buffers that an evaluation changes, if a second output for a batch is another."""
-    trainer, outputs = trial.trainer, list[Any]()
+    trainer = trial.trainer
+    outputs = list[Any]()
     with random_state_kept(), trainer.evaluating() as model, trainer.autocast():
         before = {name: digest(buffer) for name, buffer in model.named_buffers()}
         for _ in range(2):
@@ -390,7 +394,8 @@ def with_padding(batch: Batch, *names: str) -> Batch:
 
 def compare_outputs(trial: Trial) -> None:
     """Warn of an output for each step of a line that changes with padding behind the line."""
-    row, model = int(trial.batch.lengths.argmax()), trial.trainer.model
+    row = int(trial.batch.lengths.argmax())
+    model = trial.trainer.model
     batch, output = (each[row] for each in trial.regrouped)  # without padding
     with suppress(ConfigFault), errors_as_config_fault("arch", model, "one that takes padding"):
         padded = trial.output_for(with_padding(batch, "inputs", "targets"), nullcontext())
@@ -410,7 +415,8 @@ def outside_state(output: Any) -> list[Tensor]:
 
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     """Refuse `losses` of the pairs, or a divisor, that change with more padding behind them."""
-    loss, key = trial.trainer.loss, "loss"
+    loss = trial.trainer.loss
+    key = "loss"
     padded = with_padding(trial.pairs, "inputs", "targets", "text")
     try:
         padded_losses = trial.losses(model, padded)
@@ -457,7 +463,8 @@ def uses_its_state(trial: Trial) -> None:
     trainer, batch = trial.trainer, trial.batch
     if trainer.settings.truncate is None:
         return
-    chunk, wanted = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2)), "forward_batch takes a"
+    chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
+    wanted = "forward_batch takes a"
     faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
     with faults, trainer.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
@@ -475,7 +482,8 @@ def makes_steps(trial: Trial) -> None:
     weights = {name: each for name, each in named if each.requires_grad and id(each) in trained}
     before = {name: each.clone() for name, each in weights.items()}
     to_blame = trial.blamed("trainer", "optimizer", "trainer")
-    idle, changes = [*weights], list[float]()
+    idle = [*weights]
+    changes = list[float]()
     # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
     batches = [trial.batch] * (3 if trainer.settings.truncate is None else 2)
     for batch in (*batches, trial.pairs):
@@ -562,7 +570,8 @@ def goes_on_as_saved(trial: Trial) -> None:
         expected = "a network whose state_dict holds all that its output depends on; made again and"
         cause = "given its saved weights, it has other outputs, as with layers in a plain list"
         raise fault("arch", network, f"{expected} {cause}")
-    saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
+    saved = states(trainer)
+    before = [weight.clone() for weight in trainer.optimizer_step.weights]
     for each in (trainer, again):
         with random_state_kept():
             make_step(each, trial.doubled(0))  # another batch, to see state of the first one

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 OWNERS = {"BaseTrainer", "BaseDataset"}
 """The base classes whose methods need the attributes that they set."""
-METHODS, PROPERTIES = (FunctionType, classmethod, staticmethod), (property, cached_property)
+METHODS = (FunctionType, classmethod, staticmethod)
+PROPERTIES = (property, cached_property)
 CLOSENESS = 0.88
 """Least similarity of a misspelt name (assumed: `on_epochs` to `on_epoch` has 0.94)."""
 
@@ -54,7 +55,8 @@ def check_member_names(key: str, part: Any) -> None:
 
 def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
     """Return whether a user's value, or a layer, of a name hides what a base has or sets."""
-    member, is_function = vars(base).get(name), isinstance(value, FunctionType)
+    member = vars(base).get(name)
+    is_function = isinstance(value, FunctionType)
     if isinstance(member, METHODS):
         is_method = callable(value) or isinstance(value, METHODS + PROPERTIES)
         return is_layer or not is_method or hasattr(member, "__final__")  # A layer is found last.

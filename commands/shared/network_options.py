@@ -125,7 +125,8 @@ class Output:
     """
 
     def __init__(self, path: str, suffixes: Sequence[str] = ()) -> None:
-        self.path, is_folder = Path(path), os.path.isdir(path)
+        self.path = Path(path)
+        is_folder = os.path.isdir(path)
         suffix = self.path.suffix.lower()
         self.file = self.path if suffix in suffixes and not is_folder else None
         self.folder = self.path.parent if self.file else self.path

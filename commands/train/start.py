@@ -133,7 +133,8 @@ class Start:
         if self.checkpoint is None:
             return
         path, content = self.checkpoint
-        device, initial = next(network.parameters()).device, network.state_dict()
+        device = next(network.parameters()).device
+        initial = network.state_dict()
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
         alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
         if alphabet is not None:
@@ -143,7 +144,8 @@ class Start:
         try:
             check_weights(network, weights, path)
         except CheckpointError as error:
-            stored, present = content["config"].get("arch"), self.plan.bound["arch"]
+            stored = content["config"].get("arch")
+            present = self.plan.bound["arch"]
             if differing := differing_arguments(stored, present):
                 fault = error if new else f"{path}: does not fit the config"
                 raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
@@ -312,7 +314,8 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config, which may be of a subclass; they explain why weights do not fit.
     """
-    block, values = children(stored), network.values
+    block = children(stored)
+    values = network.values
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     bases = {base.__name__: base for base in network.cls.__mro__}
     if base := bases.get(str(block.get("type"))):
@@ -371,7 +374,8 @@ def new_run_advice(request: Request, config: Path, place: Path | None, from_weig
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.
     """
-    from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
+    from_weights = from_weights and place is not None
+    origin = place and RunFolder.of(place)
     words = [*typed("train").split(), "-c", str(config)]
     words += ["-r", str(place)] if from_weights else []
     is_new = request.run_id not in (None, origin and origin.run_id)
