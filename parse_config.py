@@ -137,7 +137,7 @@ def settings_of(plan: Plan) -> TrainingSettings:
         ConfigFault: if the trainer's constructor takes none.
     """
     trainer = plan["trainer"]
-    if TRAINER_SETTINGS not in trainer.signature.settings:
+    if not issubclass(trainer.signature.settings.get(TRAINER_SETTINGS, object), TrainingSettings):
         expected = f"one whose constructor takes `{TRAINER_SETTINGS}: TrainingSettings` after *"
         raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
     return trainer.signature.keywords(trainer.values)[TRAINER_SETTINGS]

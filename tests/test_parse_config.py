@@ -29,6 +29,7 @@ from parse_config import (
     try_constructors,
 )
 from tests import tiny_config
+from trainer import GenerationTrainer
 from utils.checks import ConfigError, UserError
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
@@ -352,6 +353,10 @@ class Diving(torch.optim.SGD):
         self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
 
 
+class Settingless(GenerationTrainer):
+    def __init__(self, parts): ...
+
+
 class Paced(torch.optim.SGD):
     def __init__(self, params, *, lr: float = 1.0, pace: float = 1.0):
         self.pace = pace
@@ -391,6 +396,7 @@ class Unsaved(Stuck):
         ("lr_scheduler", Baseless, "a class that inherits from LRScheduler (of torch.optim."),
         ("loss", Pinned, "ended in AttributeError: 'SynthesisNetwork' object has no"),
         ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
+        ("trainer", Settingless, "one whose constructor takes `settings: TrainingSettings` after"),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
         ("lr_scheduler", Diverging, "one whose rates are plain numbers >= 0, not [-0.0"),

@@ -98,7 +98,7 @@ class Signature:
 
 
 @cache
-def signature_of(cls: type) -> Signature:
+def signature_of(cls: type[Any]) -> Signature:
     """Read the constructor of a class.
 
     The program supplies the parameters before `*`. A parameter after `*` is an argument; if its
@@ -123,8 +123,8 @@ def signature_of(cls: type) -> Signature:
 
 def _is_settings(parameter: Parameter) -> bool:
     """Return whether a parameter takes a frozen dataclass."""
-    kind = parameter.annotation
-    return isinstance(kind, type) and is_dataclass(kind) and kind.__dataclass_params__.frozen
+    options = getattr(parameter.annotation, "__dataclass_params__", None)  # of the decorator
+    return isinstance(parameter.annotation, type) and options is not None and options.frozen
 
 
 def _named_arguments(cls: type) -> str:
@@ -530,10 +530,10 @@ class Binder:
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
-            for cls in user_modules.classes():
-                if cls.__name__ == kind:
+            for user_class in user_modules.classes():
+                if user_class.__name__ == kind:
                     wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
-                    expected = f"{wanted}; that of {cls.__module__}.py does not"
+                    expected = f"{wanted}; that of {user_class.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
         cls = self.registry.chosen(base, kind)
         if cls is None:
