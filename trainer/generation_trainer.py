@@ -66,8 +66,10 @@ class GenerationTrainer(BaseTrainer):
 
     def __init__(self, parts: TrainingParts, *, settings: GenerationTrainingSettings) -> None:
         super().__init__(parts, settings=settings)
-        self.samples, self.sample_text = settings.samples, settings.sample_text
-        self.sample_steps, self.sample_bias = settings.sample_steps, settings.sample_bias
+        self.samples = settings.samples
+        self.sample_text = settings.sample_text
+        self.sample_steps = settings.sample_steps
+        self.sample_bias = settings.sample_bias
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.

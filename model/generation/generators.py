@@ -121,11 +121,14 @@ class GenerationNetwork(BaseModel):
 
     def __init__(self, normalisation: Normalisation, *, settings: GenerationSettings) -> None:
         super().__init__()
-        self.head, self.stretch = settings.head, settings.stretch
         self.end_of_sequence = settings.end_of_sequence
+        self.head = settings.head
+        self.stretch = settings.stretch
         self.input_size = INPUT_SIZE + settings.end_of_sequence
-        self.normalisation, self.num_mixtures = normalisation, settings.num_mixtures
-        self.min_scale, self.max_correlation = settings.min_scale, settings.max_correlation
+        self.normalisation = normalisation
+        self.num_mixtures = settings.num_mixtures
+        self.min_scale = settings.min_scale
+        self.max_correlation = settings.max_correlation
         self.clip_output_gradient = settings.clip_output_gradient
         min_scales = [settings.min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(min_scales), persistent=False)
@@ -254,7 +257,9 @@ class _RecurrentNetwork(GenerationNetwork):
         settings: RecurrentSettings,
     ) -> None:
         super().__init__(normalisation, settings=settings)
-        cell, hidden_size, num_layers = settings.cell, settings.hidden_size, settings.num_layers
+        cell = settings.cell
+        hidden_size = settings.hidden_size
+        num_layers = settings.num_layers
         seen_size = self.input_size
         if window is None:
             layers: list[nn.Module] = [RecurrentLayer(cell, seen_size, hidden_size)]
@@ -263,11 +268,13 @@ class _RecurrentNetwork(GenerationNetwork):
             seen_size += layers[0].vocab_size
         upper = range(num_layers - 1)
         layers += [RecurrentLayer(cell, seen_size + hidden_size, hidden_size) for _ in upper]
-        self.layers, self.dropout = nn.ModuleList(layers), Dropout(settings.dropout)
+        self.layers = nn.ModuleList(layers)
+        self.dropout = Dropout(settings.dropout)
         self.clip_lstm_gradient = settings.clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
         self.hand_encoder = self.hand_gates = None
-        if (hand_size := settings.hand_size) is not None:
+        hand_size = settings.hand_size
+        if hand_size is not None:
             if cell == "GRU":
                 raise ConfigFault("hand_size", hand_size, "null: GRU cells take no hand")
             self.hand_encoder = HandEncoder(hand_size, settings.hand_noise, settings.untold)
@@ -381,7 +388,8 @@ class SynthesisNetwork(_RecurrentNetwork):
             "advance": settings.window_advance,
         }
         super().__init__(normalisation, window, settings=settings)
-        self.alphabet, self.longest = alphabet, settings.longest
+        self.alphabet = alphabet
+        self.longest = settings.longest
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

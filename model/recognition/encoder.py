@@ -325,7 +325,8 @@ class RecurrentEncoder(RecognitionNetwork):
         self, normalisation: Normalisation, alphabet: Alphabet, *, settings: EncoderSettings
     ) -> None:
         super().__init__(normalisation, alphabet, settings=settings)
-        time_reductions, limit = settings.time_reductions, settings.num_layers - 1
+        time_reductions = settings.time_reductions
+        limit = settings.num_layers - 1
         if time_reductions > limit:
             expected = f"at most {limit}, as frames are not merged after the highest layer"
             raise ConfigFault("time_reductions", time_reductions, expected)

@@ -76,7 +76,8 @@ class AttentionNetwork(RecurrentEncoder):
         self, normalisation: Normalisation, alphabet: Alphabet, *, settings: AttentionSettings
     ) -> None:
         super().__init__(normalisation, alphabet, settings=settings)
-        embedding_size, attention_size = settings.embedding_size, settings.attention_size
+        embedding_size = settings.embedding_size
+        attention_size = settings.attention_size
         decoder_size = settings.decoder_size
         self.end = len(alphabet)  # class of a text's end, C; class C + 1 is a text's beginning
         self.embedding = nn.Embedding(self.end + 2, embedding_size)
