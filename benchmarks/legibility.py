@@ -28,10 +28,9 @@ from data_loader.synthetic.texts.corpus import CARRIERS, held_out
 from data_loader.synthetic.texts.everyday import held_out_everyday
 from model.drawing.plots import sheet_figure, write_png
 from model.generation.line import Primer, Sampling
-from model.reader import Reader
+from model.loading import Reader, Writer, sampling_of
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
-from model.writer import Writer, sampling_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json
 

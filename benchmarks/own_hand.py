@@ -39,10 +39,8 @@ from ink.reading import read_ink
 from ink.sample import Sample
 from model import load
 from model.generation.line import Primer, Sampling
-from model.loading import HAND_FILE
-from model.reader import Reader
+from model.loading import HAND_FILE, Reader, Writer
 from model.recognition.error_rates import rates
-from model.writer import Writer
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"

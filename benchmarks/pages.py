@@ -41,7 +41,7 @@ from ink.geometry import from_strokes, strokes, turned_back, x_height
 from ink.ink_page import InkPage, PageStroke, page_around
 from ink.measures import baseline_of, gaps
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel

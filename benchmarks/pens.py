@@ -18,7 +18,7 @@ from data_loader.pen_paths import at_speed, to_ink, to_path
 from ink.formats.iam_ondb import PERIOD
 from ink.geometry import from_strokes, strokes, x_height
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.encoder import Search
 from model.recognition.error_rates import rates
 

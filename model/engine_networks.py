@@ -16,7 +16,7 @@ from weakref import finalize
 import numpy as np
 from tqdm import tqdm
 
-from base.run.pretrained import INSTEAD, pretrained, resolve_name, shipped, warn_of_other_network
+from base.run.pretrained import resolve_flat_file
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes
 from model.generation.line import Line
@@ -305,33 +305,18 @@ def _line_of(ink: Ink) -> tuple[np.ndarray, bool]:
     return from_strokes(strokes).astype(np.float32), bool(ink.is_whole)
 
 
-def resolve(path: str | Path) -> Path:
-    """Return the flat file `path`, or that of the pretrained network of this name or file, or of
-    the network `INSTEAD` of it.
+def load(
+    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
+) -> EngineReader | EngineWriter:
+    """Load a network for use; see `resolve_flat_file` and, for PyTorch, `loading.load`.
 
     Raises:
-        CheckpointError: if there is none.
+        UserError: if there is no such file or name, or the file is no flat file of such a network,
+            or if there are `modules` or a device, which need PyTorch.
     """
-    path = Path(path)
-    is_shipped = path.resolve() in pretrained().values()
-    if is_shipped or not path.exists():
-        files, name = shipped("pretrained/*.bin"), path.stem if is_shipped else str(path)
-        if name not in files and INSTEAD.get(name) in files:
-            warn_of_other_network(name, NEEDS_TORCH)
-            name = INSTEAD[name]
-        path = resolve_name(name, files, f"network for use without PyTorch ({NEEDS_TORCH})")
-    if path.suffix != ".bin":
-        raise CheckpointError(f"{path}: a checkpoint {NEEDS_TORCH}")
-    return path
-
-
-def load(path: str | Path) -> EngineReader | EngineWriter:
-    """Load a network for use, see `resolve`.
-
-    Raises:
-        UserError: if there is no such file or name, or the file is no flat file of such a network.
-    """
-    path = resolve(path)
+    if modules or device not in ("auto", "cpu"):
+        raise UserError(f"{path}: a module or a device {NEEDS_TORCH}")
+    path = resolve_flat_file(path)
     content, handle = read_bytes(path, MAX_BYTES), c_void_p()
     with Call() as call:
         title, size = str(path).encode(errors="replace"), c_size_t(len(content))
@@ -343,3 +328,17 @@ def load(path: str | Path) -> EngineReader | EngineWriter:
         library().hw_close(handle)
         raise CheckpointError(f"{path}: a network that reads or writes is needed, not a {role}")
     return roles[role](*opened)
+
+
+def checked_reader(network: EngineReader | EngineWriter) -> EngineReader:
+    """Return `network` if it reads; or raise a UserError."""
+    if isinstance(network, EngineReader):
+        return network
+    raise UserError(f"{network}: a network that reads is needed")
+
+
+def checked_writer(network: EngineReader | EngineWriter, *, of_texts: bool) -> EngineWriter:
+    """Return `network` if it writes, always texts; or raise a UserError."""
+    if isinstance(network, EngineWriter):
+        return network
+    raise UserError(f"{network}: a network that writes is needed")

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from base.run.pretrained import pretrained
-from model.reader import Reader
-from model.trained_network import TrainedNetwork
-from model.writer import Writer
+from model.loading import Reader, TrainedNetwork, Writer
 from utils.checks import visible
 from utils.licences import OPEN, UNKNOWN
 

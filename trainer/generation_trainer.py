@@ -23,7 +23,8 @@ from model.drawing.plots import lines_figure, to_pixels, window_figure, write_pn
 from model.generation.generators import Output, masked_output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import PERIOD, sample
+from model.generation.sampling import sample
+from model.generation.stepping import PERIOD
 from utils.checks import ConfigFault, Range
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from utils.checks import UserError
@@ -28,6 +29,11 @@ SCRIPTS = {"train": "train.py"}
 
 NEEDS_TORCH = "needs PyTorch: pip install 'online-handwriting[train]'"
 """The end of a message about what is missing without PyTorch."""
+
+
+def has_torch() -> bool:
+    """Return whether PyTorch is installed."""
+    return find_spec("torch") is not None
 
 
 @contextmanager

@@ -24,11 +24,9 @@ from data_loader.synthetic.composed.cutting import measured_lines
 from data_loader.synthetic.composed.recorded_hands import check_hands, recorded_hands, verify_pieces
 from ink.alphabet import nfc
 from model.generation import window_alignment as by_window
-from model.reader import Reader
+from model.loading import Reader, TrainedNetwork, Writer
 from model.recognition import ctc_alignment as by_ctc
 from model.recognition.error_rates import error_counts, read_in_place
-from model.trained_network import TrainedNetwork
-from model.writer import Writer
 from parse_config import plan_from_file
 from utils.checks import UserError
 from utils.files import prepare_output

@@ -28,7 +28,7 @@ from ink.formats.stroke_arrays import NAMES, TEXTS
 from ink.sample import Sample
 from model import Reader
 from model.generation.line import Primer, Sampling
-from model.writer import default_proofreader
+from model.loading import default_proofreader
 from parse_config import plan_from_file
 from utils.files import atomic_write, prepare_output, write_text
 

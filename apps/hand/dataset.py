@@ -33,9 +33,7 @@ from ink.geometry import x_height
 from ink.resampling import mean_step
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
-from model.loading import load
-from model.reader import Reader
-from model.writer import Writer, default_proofreader
+from model.loading import Reader, Writer, default_proofreader, load
 from utils.checks import DataError, OtherVersion, Range, UserError, check_version, first_of
 from utils.files import atomic_write
 from utils.program import typed

@@ -20,10 +20,8 @@ from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic.texts import corpus
 from model.generation.line import Primer, Sampling
-from model.loading import HAND_FILE, load
-from model.reader import Reader
+from model.loading import HAND_FILE, Reader, Writer, load
 from model.recognition.error_rates import error_rate, is_read, rates
-from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ABSENT, NOTHING, ConfigFault

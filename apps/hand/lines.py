@@ -15,7 +15,7 @@ from ink.alphabet import Alphabet, describe
 from ink.measures import too_wide
 from ink.reading import read_ink
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import DataError, first_of
 from utils.program import typed

@@ -25,9 +25,8 @@ from ink.alphabet import nfc
 from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
-from model.reader import Reader
+from model.loading import Reader, Writer
 from model.recognition.error_rates import error_counts, read_in_place
-from model.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from apps.pages.source_text import known_lines, parse_text
 from apps.pages.text_lines import Passage, write_passages
 from ink.drawing.layers import PlacedWord
 from model.drawing.page import DPI, Page, save_pages
-from model.writer import Writer
+from model.loading import Writer
 from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")

@@ -39,10 +39,10 @@ from ink.reading import read_ink
 from ink.resampling import match_device
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.line import Sampling
+from model.loading import TrainedNetwork
 from model.loading import load as load_network
 from model.recognition.hand_descriptor import PARTS, HandDescriptor
 from model.recognition.ink_features import SPACING
-from model.trained_network import TrainedNetwork
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.licences import UNKNOWN

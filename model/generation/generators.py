@@ -21,17 +21,14 @@ from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.measures import NUM_HAND_LINES
 from ink.normalisation import Normalisation
-from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.sampling import Stepper, WritingState
-from model.layers.cells import clip_gradient
+from model.generation.stepping import CompiledStepper, Stepper, WritingState
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, clip_gradient
 from utils.checks import ConfigFault, Range
 
 INPUT_SIZE = 3

@@ -30,7 +30,9 @@ class HandEncoder(nn.Module):
     """Computes hand vectors.
 
     In training, a line's vector is computed from a random number of its hand's lines, or is zeros.
-    Noise is added to the vectors, so that a vector between two hands stands for a hand too.
+    Noise is added to the vectors, so that a vector between two hands stands for a hand too. A call
+    in training also stores the batch's hands in the buffer `hands`. Vectors do not depend on it: it
+    is for `draw`, in a network in use.
 
     Args:
         size: numbers of the vector, V.
@@ -38,7 +40,8 @@ class HandEncoder(nn.Module):
         untold: fraction of the lines whose vector is zeros in training.
 
     Attributes:
-        hands: descriptors of hands of the last batches, `(NUM_HANDS, D)`; initially random.
+        hands: descriptors of hands of the last batches, `(NUM_HANDS, D)`, a buffer; initially
+            random.
     """
 
     def __init__(self, size: int, noise: float, untold: float) -> None:

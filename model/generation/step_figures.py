@@ -12,7 +12,7 @@ from ink.normalisation import Normalisation
 from model.drawing.plots import density_figure, weights_figure, window_figure
 from model.generation.line import PEN_SHARPNESS, Line
 from model.generation.mixture import Mixture
-from model.writer import Writer
+from model.loading import Writer
 from utils.checks import UserError
 
 MAX_COLUMNS = 1600

@@ -22,10 +22,9 @@ from base.base_data_loader import features_of, padded
 from base.base_model import BaseModel
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, state_dtype
 from model.layers.dropout import Dropout
 from model.layers.kernels import bidirectional, library
-from model.layers.recurrent import RecurrentLayer
+from model.layers.recurrent import RecurrentLayer, compute_dtype, state_dtype
 from model.recognition.decoding import GREEDY, Search, ctc_texts
 from model.recognition.ink_features import SPACING, STRIDE, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range

@@ -18,8 +18,8 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, reorder_gates, state_dtype
 from model.layers.kernels import decoder, library
+from model.layers.recurrent import compute_dtype, reorder_gates, state_dtype
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
 from model.recognition.ink_features import SPACING

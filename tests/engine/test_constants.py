@@ -8,7 +8,7 @@ from apps.notes import neat, word_shapes
 from apps.pages import hands, page_options, proofreading, repairs, word_cutting
 from apps.web import flat_file
 from ink import delayed_strokes, measures
-from model.generation import hand_encoder, mixture, sampling, stopping
+from model.generation import hand_encoder, mixture, sampling, stepping
 from model.recognition import beam, encoder, hand_descriptor, ink_features, ink_words
 from tests.engine.conftest import ROOT
 
@@ -75,11 +75,11 @@ HOMES = {
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
     },
     "drawing": {
-        "PERIOD": sampling.PERIOD,
+        "PERIOD": stepping.PERIOD,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
-        "REST": stopping.MAX_REST_OFFSET,
-        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
+        "REST": sampling.MAX_REST_OFFSET,
+        "LONGEST_FINISH": sampling.MAX_FINISH_STEPS,
     },
     "repairs": {
         "SHARE": repairs.MIN_POINT_FRACTION,

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model.loading import load
+from model.loading import TrainedNetwork, load
 from model.model_card import MARK, model_card
-from model.trained_network import TrainedNetwork
 from tests.commands.networks import save
 from tests.model.builders import LETTERS
 from utils.licences import OPEN, RESEARCH

@@ -9,7 +9,7 @@ from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
 from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling
-from model.writer import sampling_of
+from model.loading import sampling_of
 from tests.commands.networks import save
 from tests.model.builders import NORMALISATION, PRIMER
 from utils.checks import UserError

@@ -171,7 +171,7 @@ class TorchSteps:
             self.positions = torch.arange(1, places + 1, device=loop.cells.device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Compute gates, cell state and hidden state of step `t`, see `cells.lstm_cell`."""
+        """Compute gates, cell state and hidden state of step `t`, see `recurrent.lstm_cell`."""
         loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
         gates[:, : 3 * size].sigmoid_()
         gates[:, 3 * size :].tanh_()

@@ -8,7 +8,7 @@ import pytest
 from commands.shared import network_options
 from data_loader.synthetic.composed.alignment import Alignment
 from ink.alphabet import Alphabet
-from model.reader import Reader
+from model.loading import Reader
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import config_of, save
 

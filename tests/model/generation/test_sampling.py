@@ -9,8 +9,8 @@ import torch
 
 from model import PredictionNetwork, sample
 from model.generation.line import Sampling
-from model.generation.sampling import BLOCK, PERIOD, _begin
-from model.generation.stopping import Stopping
+from model.generation.sampling import BLOCK, Stopping, _begin
+from model.generation.stepping import PERIOD
 from model.layers.kernels import library
 from tests.model.builders import PRIMER, generator, needs_compiler, num_threads, over
 from utils.checks import DataError, UserError

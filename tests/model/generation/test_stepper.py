@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.compiled_stepper import CompiledStepper
 from model.generation.line import Sampling
-from model.generation.sampling import PERIOD, Stepper, WritingState
+from model.generation.stepping import PERIOD, CompiledStepper, Stepper, WritingState
 from model.layers.recurrent import RecurrentLayer
 from tests.model.builders import NORMALISATION, generator, needs_compiler, num_threads
 

@@ -14,11 +14,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.layers import window
-from model.layers.cells import compute_dtype
+from model.layers import recurrent
 from model.layers.kernels import cuda, library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, compute_dtype
 from tests.model.builders import values_and_gradients
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -133,7 +131,7 @@ def test_chunks_compute_the_same_as_the_loop_of_the_layers(loops, monkeypatch, b
 def test_chunks_in_bfloat16_are_near_those_in_float32(loops, monkeypatch):
     exact = without_graphs(monkeypatch, "cpu", 40, None, torch.float32, cells=16)
     monkeypatch.setattr(
-        window, "torch_products", lambda inputs: nullcontext(inputs.to(compute_dtype(inputs)))
+        recurrent, "torch_products", lambda inputs: nullcontext(inputs.to(compute_dtype(inputs)))
     )
     results = run_layers("cpu", 40, None, torch.float32, cells=16, autocast=True)
     assert [value.dtype for value in results[:2]] == [torch.bfloat16] * 2

@@ -1,14 +1,18 @@
-"""Steps the project's networks on a CPU by the compiled loop of `layers/kernels/sampling.c`.
+"""Makes the steps of writing: each draws a point of every line, which is the next step's input.
 
-The stepper works on copies of the weights, packed once, and on buffers in the layout that C reads.
+`Stepper` calls a network's `forward`. `CompiledStepper` does the same on a CPU for the project's
+networks, by the loop of `layers/kernels/sampling.c`. It works on copies of the weights, packed
+once, and on buffers in the layout that C reads: a layer's joint has in its columns the layer's
+hidden state, the hidden state of the layer below (if any), the window (if any), the point, and a
+zero if the number of columns would be odd.
 
-A layer's joint has in its columns the layer's hidden state, the hidden state of the layer below (if
-any), the window (if any), the point, and a zero if the number of columns would be odd.
-
-Shapes: B lines, T steps, U characters of a text, H cells of a layer, J columns of a joint.
+Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a point, H cells of a
+layer, J columns of a joint.
 """
 
 import ctypes
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -16,43 +20,103 @@ from torch.nn import functional
 
 from base.base_model import BaseModel
 from model.generation.hand_encoder import line_by_line
+from model.generation.line import Sampling
 from model.generation.mixture import PEN_PIVOT, stretched_output
-from model.generation.sampling import PERIOD, Stepper, WritingState
-from model.layers.cells import reorder_gates, sequence_biases
 from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, reorder_gates, sequence_biases
+
+PERIOD = 16
+"""Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
+waste 8 steps a line on average). The value affects lines with a bias: their pens are checked for
+rest per call."""
 
 
-def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
+@dataclass
+class WritingState:
+    """The lines that a stepper works on.
 
-    `sizes`: number of values of a point and of a window. Rows of an LSTM: input, forget and output
-    gate, candidate. Rows of a GRU: reset gate, update gate, candidate from inputs, and from hidden.
+    Attributes:
+        point: the next input, `(B, I)`, normalised.
+        state: the network's state before the next step: tensors by name, `(B, ...)` each.
+        bias: sharpening of the mixture, `(B,)`.
+        text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
+            a network without a window.
+        sampling: options of all lines. `sampling.bias` is the bias at the first step only.
     """
-    size = layer.hidden_size
-    if isinstance(layer, WindowedLayer):
-        incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
-        hidden, bias = layer.weight_hidden, layer.bias
-        candidate = getattr(layer, "bias_candidate", None)
-    else:
-        module = layer.layer
-        point, window, below = module.weight_ih_l0.tensor_split((sizes[0], sum(sizes)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), module.weight_hh_l0
-        if layer.cell == "LSTM":
-            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
-            bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
-        else:
-            both_gates, candidate = module.bias_hh_l0.split((2 * size, size))
-            bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
-    if layer.cell == "GRU":
-        both_gates, recurrent = hidden.split((2 * size, size))
-        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))
-        incoming = functional.pad(incoming, (0, 0, 0, size))
-        bias = torch.cat((bias, candidate))
-    weight = torch.cat((hidden, incoming), 1)
-    return functional.pad(weight, (0, weight.shape[1] % 2)), bias
+
+    point: Tensor
+    state: dict[str, Tensor]
+    bias: Tensor
+    text: Tensor | None = None
+    text_lengths: Tensor | None = None
+    sampling: Sampling = Sampling()
+
+    def stretch(self, network: BaseModel) -> tuple[float, float]:
+        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
+        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
+        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
+
+    def __getitem__(self, rows: Tensor) -> Self:
+        """Return the lines of some rows."""
+        state = {name: value[rows] for name, value in self.state.items()}
+        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
+        if self.text is None:
+            return lines
+        return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
+
+
+class Stepper:
+    """Advances lines by a network's `forward`, called once for each step.
+
+    `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
+    be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
+    does the work of `run` in C.
+
+    Args:
+        network: a `GenerationNetwork`, used with its present weights.
+        lines: the lines before their first step.
+        matmul_dtype: dtype of the matrix products: the weights' dtype, or bfloat16. All else has
+            the weights' dtype.
+    """
+
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
+        self.network, self.lines, self.bfloat16 = network, lines, matmul_dtype == torch.bfloat16
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the next points of all lines, `(T, B, I)`, and phi `(T, B, U + 1)` or None.
+
+        The next call may overwrite the returned tensors.
+
+        Args:
+            uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
+                `PERIOD` steps.
+        """
+        points, phis = [], []
+        # The context encloses all steps, so that autocast rounds the weights only once.
+        with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
+            for random_numbers in zip(uniform, normal, strict=True):
+                lines = self.lines
+                inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
+                output = self.network(*inputs)
+                prediction, factors = output.prediction[:, -1], lines.stretch(self.network)
+                prediction = prediction.stretched(factors, self.network.normalisation)
+                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
+                points.append(prediction.sample(*random_numbers))
+                if output.attention is not None:
+                    phis.append(output.attention[:, -1])
+                # A fourth number of the next input is 0: the sequence continues.
+                point = functional.pad(points[-1][:, :3], (0, lines.point.shape[1] - 3))
+                self.lines = replace(lines, point=point, state=output.state)
+        return torch.stack(points), torch.stack(phis) if phis else None
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, ascending indices of the present lines."""
+        self.lines = self.lines[rows]
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Set the bias of each of the present lines, `(B,)`."""
+        self.lines = replace(self.lines, bias=bias.clone())
 
 
 class CompiledStepper(Stepper):
@@ -168,3 +232,33 @@ class CompiledStepper(Stepper):
     def sharpen(self, bias: Tensor) -> None:
         """Set the bias of each line, see `Stepper`."""
         self.bias.copy_(bias)
+
+
+def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
+
+    `sizes`: number of values of a point and of a window. Rows of an LSTM: input, forget and output
+    gate, candidate. Rows of a GRU: reset gate, update gate, candidate from inputs, and from hidden.
+    """
+    size = layer.hidden_size
+    if isinstance(layer, WindowedLayer):
+        incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
+        hidden, bias = layer.weight_hidden, layer.bias
+        candidate = getattr(layer, "bias_candidate", None)
+    else:
+        module = layer.layer
+        point, window, below = module.weight_ih_l0.tensor_split((sizes[0], sum(sizes)), 1)
+        incoming, hidden = torch.cat((below, window, point), 1), module.weight_hh_l0
+        if layer.cell == "LSTM":
+            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
+            bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
+        else:
+            both_gates, candidate = module.bias_hh_l0.split((2 * size, size))
+            bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
+    if layer.cell == "GRU":
+        both_gates, recurrent = hidden.split((2 * size, size))
+        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))
+        incoming = functional.pad(incoming, (0, 0, 0, size))
+        bias = torch.cat((bias, candidate))
+    weight = torch.cat((hidden, incoming), 1)
+    return functional.pad(weight, (0, weight.shape[1] % 2)), bias
