@@ -44,7 +44,8 @@ def unmarked(letter: str) -> str:
 
 def with_few_marks(text: str) -> str:
     """Return a text without the combining characters that follow `MAX_MARKS` others."""
-    kept, count = [], 0
+    kept = []
+    count = 0
     for character in text:
         count = count + 1 if unicodedata.category(character).startswith("M") else 0
         if count <= MAX_MARKS:

@@ -187,13 +187,16 @@ def page_around(
         layers: name of each layer, from the lowest; none for one layer without a name.
         attributes: other attributes of the `InkPage`.
     """
-    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
+    strokes = tuple(strokes)
+    typed = tuple(typed)
+    images = tuple(images)
     boxes = [() if sheet is None else sheet, *(image.box for image in images)]
     boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
     corners = np.concatenate(boxes).reshape(-1, 2)
     points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
-    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    corner = points.min(axis=0)
+    size = np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
     left, top = corner - margin
 

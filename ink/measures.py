@@ -214,7 +214,8 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     if not height or length > MAX_RING_INK * height:
         return 0.0
     points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
-    distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
+    distances = np.hypot(*(points[:, None] - points).T)
+    along = path_along(points)
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)
     x, y = points[start : end + 1].T
@@ -223,9 +224,12 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return whether segments `first` `(n, 2, 2)` cross segments `second` `(m, 2, 2)`, `(n, m)`."""
-    first_start, first_run = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
-    second_start, second_run = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
-    offset, determinant = second_start - first_start, _cross(first_run, second_run)
+    first_start = first[:, None, 0]
+    first_run = (first[:, 1] - first[:, 0])[:, None]
+    second_start = second[None, :, 0]
+    second_run = (second[:, 1] - second[:, 0])[None]
+    offset = second_start - first_start
+    determinant = _cross(first_run, second_run)
     with np.errstate(divide="ignore", invalid="ignore"):
         in_first = _cross(offset, second_run) / determinant
         in_second = _cross(offset, first_run) / determinant

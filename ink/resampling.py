@@ -36,7 +36,8 @@ def resampled(
             count = max(1, round(values[-1] / step))
             new_strokes[number] = at_equal_steps(new_strokes[number], values, count)
     result = from_strokes(new_strokes)
-    result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
+    result[0, :2] = ink[0, :2]
+    result[-1, 2] = ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
 
 

@@ -194,7 +194,8 @@ class EngineReader(EngineNetwork):
             return np.ctypeslib.as_array(frames.log_probs, shape).astype(np.float64)
 
         with Call() as call:
-            where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
+            where = c_void_p(points.ctypes.data)
+            count = c_size_t(len(points))
             return call.result("hw_compute_frames", Frames, copied, self.handle, where, count)
 
     def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
@@ -317,9 +318,11 @@ def load(
     if modules or device not in ("auto", "cpu"):
         raise UserError(f"{path}: a module or a device {NEEDS_TORCH}")
     path = resolve_flat_file(path)
-    content, handle = read_bytes(path, MAX_BYTES), c_void_p()
+    content = read_bytes(path, MAX_BYTES)
+    handle = c_void_p()
     with Call() as call:
-        title, size = str(path).encode(errors="replace"), c_size_t(len(content))
+        title = str(path).encode(errors="replace")
+        size = c_size_t(len(content))
         call("hw_open", title, content, size, byref(handle))
     opened = path, handle, content.partition(b"\n")[0]
     roles = {"reader": EngineReader, "writer": EngineWriter}

@@ -191,7 +191,8 @@ class Writer(TrainedNetwork):
         longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
         if texts is not None and len(texts) != len(seeds):
             raise UserError(f"{len(seeds)} seeds need as many texts")
-        model, lines = self.model, dict[int, Line]()
+        model = self.model
+        lines = dict[int, Line]()
         parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
         # A row of extras for each line, as batches change the order of the lines.
         tensors = model.make_conditions(len(seeds), sampling.extras).extras

@@ -27,7 +27,8 @@ def model_card(network: TrainedNetwork, file: str) -> str:
         task, use = "that reads", "print(network.read(ink))"
     elif isinstance(network, Writer):
         text = '"Hello"' if network.model.needs_text else ""
-        task, use = "that writes", f'network.write({text}).save("line.svg")'
+        task = "that writes"
+        use = f'network.write({text}).save("line.svg")'
     metrics = network.record.get("metrics", {})
     parts = [
         f"---\n{MARK}\n{_front_matter(network, metrics)}---",
@@ -83,7 +84,8 @@ def _measured(metrics: Mapping[str, float]) -> list[str]:
 def _shipped_sections(path: Path) -> list[str]:
     """Return what the card of the shipped networks says of the network in a file, and of its data;
     [] for another network."""
-    shipped, card = {file: name for name, file in pretrained().items()}, path.with_name(CARD)
+    shipped = {file: name for name, file in pretrained().items()}
+    card = path.with_name(CARD)
     if path not in shipped or not card.exists():
         return []
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))  # without its links

@@ -55,7 +55,9 @@ class PointScores(SSE):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.quantisation_step, self.seed = model, quantisation_step, seed
+        self.model = model
+        self.quantisation_step = quantisation_step
+        self.seed = seed
         std = np.array(model.normalisation.std)
         self.unit = std if canonical is None else np.array(canonical)
         self.scale = torch.tensor(std / self.unit, dtype=torch.float32)
@@ -107,7 +109,9 @@ class PointScores(SSE):
         num_sequences, num_points = self.num_sequences, self.num_points
         # The nats by which the scores' unit differs from normalised units.
         unit_nats = num_points * self.model.normalisation.log_loss_offset(tuple(self.unit))
-        nats, dequantised, bits = sums["nats"] + unit_nats, math.nan, math.nan
+        nats = sums["nats"] + unit_nats
+        dequantised = math.nan
+        bits = math.nan
         if self.quantisation_step is not None:
             dequantised_nats = sums["dequantised"] + unit_nats
             dequantised = dequantised_nats / num_sequences
@@ -226,6 +230,7 @@ def _noise(batch: Batch, seed: int) -> Tensor:
     """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
     noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
     for row, index in enumerate(batch.index.tolist()):
-        generator, length = np.random.default_rng([seed, index]), int(batch.lengths[row])
+        generator = np.random.default_rng([seed, index])
+        length = int(batch.lengths[row])
         noise[row, :length] = torch.from_numpy(generator.random((length, 2)) - 0.5)
     return noise

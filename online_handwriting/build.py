@@ -99,7 +99,8 @@ def prefixed(source: bytes) -> bytes:
     lines = source.splitlines(keepends=True)
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
     for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        line, start = lines[node.lineno - 1], node.col_offset
+        line = lines[node.lineno - 1]
+        start = node.col_offset
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             if str(node.module).partition(".")[0] in names:
                 end = start + len("from ")

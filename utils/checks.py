@@ -82,7 +82,10 @@ class ConfigFault(UserError):
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
         super().__init__(key, value, expected, source)
-        self.key, self.value, self.expected, self.source = key, value, expected, source
+        self.key = key
+        self.value = value
+        self.expected = expected
+        self.source = source
 
     def of(self, source: str, hint: str = "") -> "ConfigFault":
         """Return the fault with `hint` at its end, and with `source` unless it has a source."""

@@ -87,7 +87,8 @@ class Signals:
         self._receive = receive
 
     def __enter__(self) -> None:
-        self._end, self._previous = 0.0, {}
+        self._end = 0.0
+        self._previous = {}
         with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:

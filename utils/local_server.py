@@ -70,7 +70,8 @@ class LocalPage(SimpleHTTPRequestHandler):
     def is_local(self) -> bool:
         """Whether the request names this host; that of a hostile page may name another one (DNS
         rebinding)."""
-        port, host = self.server.server_port, self.headers.get("Host", "")
+        port = self.server.server_port
+        host = self.headers.get("Host", "")
         host = host if ":" in host else f"{host}:80"
         return host in (f"127.0.0.1:{port}", f"localhost:{port}")
 

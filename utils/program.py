@@ -74,7 +74,8 @@ def open_in_program(path: Path) -> None:
     if sys.platform == "win32":
         return os.startfile(path)
     opener = "open" if sys.platform == "darwin" else "xdg-open"
-    words, none = [opener, os.path.abspath(path)], subprocess.DEVNULL
+    words = [opener, os.path.abspath(path)]
+    none = subprocess.DEVNULL
     try:
         process = subprocess.Popen(
             words, stdin=none, stdout=none, stderr=none, start_new_session=True

@@ -134,7 +134,8 @@ def _without(value: Json, unwanted: Callable[[str, Json], bool]) -> Json:
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
     """Describe a syntax error; explain comments and final commas, which JSON does not have."""
-    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    before = error.doc[: error.pos].rstrip()
+    after = error.doc[error.pos :].lstrip()
     if after.startswith(("//", "/*", "#")):
         return "JSON has no comments"
     if before.endswith(",") and after[:1] in ("}", "]"):

@@ -28,7 +28,8 @@ def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
             a blank that no font has becomes a usual one. See `with_few_marks`.
         font: the preferred font.
     """
-    drawn, fonts = "", [font]
+    drawn = ""
+    fonts = [font]
     for character in with_few_marks(text):
         name = font if character == "\n" else _font_of(character, font)
         missing = " " if character.isspace() else f"U+{ord(character):04X}"
@@ -75,7 +76,9 @@ class Glyph(NamedTuple):
 
 def glyphs(text: str) -> list[Glyph]:
     """Return the glyphs of a line of text, in `FONT` where it has them."""
-    pieces, placed, left = _pieces(text), [], 0.0
+    pieces = _pieces(text)
+    placed = []
+    left = 0.0
     for piece in pieces:
         placed += [glyph._replace(x=left + glyph.x) for glyph in _glyphs(piece)]
         left += _advance(piece) if len(pieces) > 1 else 0.0

@@ -201,7 +201,8 @@ def members(
                 for member in tar:
                     # Otherwise tarfile keeps all members in memory.
                     tar.members = []  # type: ignore[attr-defined]  # which typeshed lacks
-                    start, end = end, member.offset_data + member.size
+                    start = end
+                    end = member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
                     # Before tarfile reads on. A skipped member takes no memory, but counts a

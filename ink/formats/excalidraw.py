@@ -115,7 +115,8 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
     files, state = (
         item if isinstance(item := values.get(name), dict) else {} for name in ("files", "appState")
     )
-    paper, sheet = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff")), None
+    paper = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff"))
+    sheet = None
     layers: dict[str, int] = {}
     strokes: list[PageStroke] = []
     ruling: list[PageStroke] = []
@@ -129,7 +130,8 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif name == PAPER and kind == "rectangle":
-            sheet, paper = _box(element), hex_colour(str(element.get("backgroundColor", "")))
+            sheet = _box(element)
+            paper = hex_colour(str(element.get("backgroundColor", "")))
         elif name == RULING and kind == "line":
             ruling.append(_parse_stroke(element, 0))
         elif kind == "text":
@@ -171,7 +173,8 @@ def _decompressed(text: bytes) -> bytes:
         if code in (0, 1):  # A new character of 8 or 16 bits follows.
             end = position + 8 * (code + 1)
             phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
-            code, position = len(phrases) - 1, end
+            code = len(phrases) - 1
+            position = end
         if not code < len(phrases) + bool(last):
             break
         phrase = phrases[code] if code < len(phrases) else last + last[0]
@@ -195,7 +198,9 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         points = turned_back(points - middle, -angle) + middle
     opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
     line_width = _number(element, "strokeWidth")
-    tool, widths, pressed = "shape", None, None
+    tool = "shape"
+    widths = None
+    pressed = None
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
         pressures = _rows(element, "pressures", 1)[:, 0]
@@ -206,7 +211,8 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         points = points[is_new]
         pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
-        line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
+        line_width = float(widths.mean())
+        widths = widths if np.ptp(widths) else None
     dash = DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
@@ -245,7 +251,8 @@ def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
 def to_excalidraw(page: InkPage) -> str:
     """Return a page as a drawing; the same page gives the same text."""
     scale = POINT * page.millimetres / POINTS_PER_PIXEL
-    elements, files = [*_paper(page, scale)], dict[str, Any]()
+    elements = [*_paper(page, scale)]
+    files = dict[str, Any]()
     for layer in page.by_layer():
         for image in layer.images:
             key = sha256(image.content).hexdigest()[:40]
@@ -296,7 +303,8 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
 
 
 def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:
-    is_pen, widths = stroke.tool != "shape", stroke.widths
+    is_pen = stroke.tool != "shape"
+    widths = stroke.widths
     repeats = POINT_REPEATS if is_pen or len(stroke.points) == 1 else 1
     points = scale * np.repeat(stroke.points, repeats, axis=0)
     if widths is not None:
@@ -322,7 +330,8 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
 
 def _pen(width: float, count: int, widths: np.ndarray | None, scale: float) -> dict[str, Any]:
     """Return the width of a freehand pen and its pressures, at which it draws lines of `widths`."""
-    pressures, full = np.full(count, MEAN_PRESSURE), freehand_widths(1.0, np.array([0.5, 1.0]))
+    pressures = np.full(count, MEAN_PRESSURE)
+    full = freehand_widths(1.0, np.array([0.5, 1.0]))
     stroke_width = width / full[0]
     if widths is not None and len(widths) == count and widths.max() > 0:
         stroke_width = scale * widths.max() / full[1]

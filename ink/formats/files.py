@@ -68,8 +68,10 @@ def files_below(
         OSError: if a folder cannot be read; with `has_unreadable`, if `root` cannot.
     """
     files: list[Path] = []
-    folders, links = [os.fspath(root)], list[str]()
-    above, entered = Path(root).resolve().parents, set[tuple[int, int]]()
+    folders = [os.fspath(root)]
+    links = list[str]()
+    above = Path(root).resolve().parents
+    entered = set[tuple[int, int]]()
     is_linked = False
     while folders or links:  # `os.walk` calls itself for each folder in a folder.
         is_linked |= not folders  # Folders are entered at their own place, if they have one.

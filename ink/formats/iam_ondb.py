@@ -39,7 +39,8 @@ def parse(path: Path) -> Parsed:
 
     The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    line, text = _line("", read_file(path)), ""
+    line = _line("", read_file(path))
+    text = ""
     match = LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
@@ -75,7 +76,8 @@ def parse_database(
 
     for name, line in lines.items():
         form, _, number = name.removesuffix(".xml").rpartition("-")
-        file, line_numbers = f"{form}.txt", sorted(numbers[form])
+        file = f"{form}.txt"
+        line_numbers = sorted(numbers[form])
         with parsed.attempt(Path(name).stem):
             if file not in texts_by_file:
                 raise text_faults.get(file, Fault("no transcription of the form"))

@@ -52,7 +52,8 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
             the end, if no page has content.
     """
-    left_out, is_empty = Counter[str](), True
+    left_out = Counter[str]()
+    is_empty = True
     for number, page in enumerate(pages, 1):
         _check_limit(number, MAX_PAGES, "pages")
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")

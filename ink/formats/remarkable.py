@@ -79,7 +79,8 @@ def parse(path: Path) -> Iterator[InkPage]:
     if path.suffix != ".content":
         yield _page(read_file(path))
         return
-    pdf, pages = path.with_suffix(".pdf"), dict[str, InkPage]()
+    pdf = path.with_suffix(".pdf")
+    pages = dict[str, InkPage]()
     for name, number in _listed(json_values(read_file(path))):
         if name not in pages:  # A document may name a page many times.
             file = path.with_suffix("") / f"{name}.rm"
@@ -105,7 +106,9 @@ def times(path: Path) -> tuple[float, float]:
 
 
 def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | None:
-    names, uuid, entered = list[str](), path.stem, set[str]()
+    names = list[str]()
+    uuid = path.stem
+    entered = set[str]()
     # In hostile files, folders may contain each other.
     while _NAME.fullmatch(uuid) and uuid not in entered and len(names) < MAX_FOLDERS:
         entered.add(uuid)
@@ -204,7 +207,8 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
     Raises:
         Fault: if the content is broken.
     """
-    stream, strokes = BytesIO(content[OLD_HEADER_BYTES:]), list[PageStroke]()
+    stream = BytesIO(content[OLD_HEADER_BYTES:])
+    strokes = list[PageStroke]()
     try:
         (num_layers,) = COUNT.unpack(stream.read(COUNT.size))
         for layer in range(num_layers):
@@ -215,7 +219,8 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
                 strokes.append(_page_stroke(points, looks, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
-    sheet, names = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), [""] * num_layers
+    sheet = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT)
+    names = [""] * num_layers
     return page_around(strokes, sheet=sheet, unit=72 / DPI, layers=names)
 
 
@@ -227,7 +232,9 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
     # The file has only the number of deleted characters, but the library makes a list of them.
     if sum(item.deleted_length + len(str(item.value)) for item in items) > 2 * MAX_TYPED:
         raise Fault("too long a typed text")
-    typed, anchors, y = [], dict(TEXT_END_ANCHORS), text.pos_y + FIRST_LINE_OFFSET
+    typed = []
+    anchors = dict(TEXT_END_ANCHORS)
+    y = text.pos_y + FIRST_LINE_OFFSET
     for paragraph in TextDocument.from_scene_item(text).contents:
         y += LINE_PITCHES.get(int(paragraph.style.value), LINE_PITCH)
         if str(paragraph).strip():

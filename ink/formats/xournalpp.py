@@ -105,7 +105,8 @@ def _pdf(background: Element, path: Path) -> Path | None:
         return None
     if background.get("domain") == "attach":
         return path.with_name(f"{path.name}.{Path(name).name}")
-    named, beside_note = path.parent / name, path.parent / name.replace("\\", "/").split("/")[-1]
+    named = path.parent / name
+    beside_note = path.parent / name.replace("\\", "/").split("/")[-1]
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
@@ -215,7 +216,8 @@ def _ruling(
     """Return the printed lines of a paper of a size, as Xournal++ draws them; none if the style is
     unknown. A row of dots is a dashed line."""
     settings = dict(part.partition("=")[::2] for part in config.split(","))
-    (width, height), colour = size, "#bdbdbd" if is_light else "#434343"
+    width, height = size
+    colour = "#bdbdbd" if is_light else "#434343"
     if not 0 < max(size) <= MAX_RULED or style not in RASTERS:
         return ()
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
@@ -226,9 +228,15 @@ def _ruling(
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
     if style == "graph":
         xs, ys = xs[xs >= margin], ys[ys >= margin]
-        left, top, right, bottom = 0.0, 0.0, width, height
+        left = 0.0
+        top = 0.0
+        right = width
+        bottom = height
         if margin and len(xs) and len(ys):  # A margin ends at lines.
-            left, top, right, bottom = xs[0], ys[0], xs[-1], ys[-1]
+            left = xs[0]
+            top = ys[0]
+            right = xs[-1]
+            bottom = ys[-1]
         lines = [((left, y), (right, y)) for y in ys] + [((x, top), (x, bottom)) for x in xs]
     else:
         colour = "#40a0ff" if is_light else colour

@@ -135,7 +135,8 @@ def note_files(folder: Path) -> dict[str, Path]:
     Raises:
         OSError: if the folder cannot be read.
     """
-    notes, files = files_below(folder, formats.NOTES, has_unreadable=True), dict[str, Path]()
+    notes = files_below(folder, formats.NOTES, has_unreadable=True)
+    files = dict[str, Path]()
     documents = [file for file in notes if file.suffix == ".content"]
     title_of: dict[Path, str | None] = {document: document.stem for document in documents}
     with suppress(Fault):

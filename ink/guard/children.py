@@ -191,7 +191,8 @@ class _Watched(RawIOBase):
         """Read some bytes; raise a TimeoutError if none come, also in the middle of an answer."""
         worked = _processor_time(self._process.pid)
         while not self._poll.poll(1000 * self._seconds):
-            before, worked = worked, _processor_time(self._process.pid)
+            before = worked
+            worked = _processor_time(self._process.pid)
             if worked == before:
                 raise TimeoutError
         return self._process.stdout.readinto(buffer)

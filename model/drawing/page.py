@@ -171,7 +171,8 @@ def page_of_line(ink: np.ndarray) -> Page:
     Raises:
         DataError: if the ink is not valid.
     """
-    scale, margin = X_HEIGHT / x_height(ink), 2 * X_HEIGHT
+    scale = X_HEIGHT / x_height(ink)
+    margin = 2 * X_HEIGHT
     left, top, right, bottom = (scale * side for side in bounds(ink))
     shift = margin - left, margin - top
     moved = tuple(scale * stroke + shift for stroke in strokes(ink))

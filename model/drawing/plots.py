@@ -216,7 +216,9 @@ def lines_figure(
     scale = min(X_HEIGHT / letter, MAX_WIDTH / max(float(np.median(widths)), letter))
     scales = np.minimum(scale, 1.5 * MAX_WIDTH / np.maximum(sizes.max(axis=1), letter))
     width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
-    canvas, y, gap = Canvas(), MARGIN, max(1.5 * letter * scale, 0.12)
+    canvas = Canvas()
+    y = MARGIN
+    gap = max(1.5 * letter * scale, 0.12)
     for ink, text, primer_points, ink_scale in zip(inks, texts, primers, scales, strict=True):
         shades = (np.arange(len(ink)) >= primer_points).astype(int)
         # All lines have the same width of the pen.
@@ -245,10 +247,13 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     scales = np.minimum(SHEET_X_HEIGHT / letter, limits)
     # A line is about four times as wide as high, so there are four times as many rows as columns.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
-    canvas, left, bottom = Canvas(), MARGIN, 0.0
+    canvas = Canvas()
+    left = MARGIN
+    bottom = 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
         if number % rows == 0:
-            left, y = MARGIN + number // rows * (MAX_CELL[0] + MARGIN), MARGIN
+            left = MARGIN + number // rows * (MAX_CELL[0] + MARGIN)
+            y = MARGIN
         top = y
         y += canvas.caption(texts[number], left, y, MAX_CELL[0]) + CAPTION_GAP / 2
         y += canvas.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
@@ -289,7 +294,8 @@ def grid_figure(
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + COLUMN_GAP
     first_left = MARGIN + 0.8
     width = max(first_left + pitch * len(columns) - COLUMN_GAP, MIN_WIDTH)
-    canvas, y = Canvas(), MARGIN + CAPTION_GAP
+    canvas = Canvas()
+    y = MARGIN + CAPTION_GAP
     for number, column in enumerate(columns):
         canvas.caption(column, first_left + number * pitch, y)
     y += LINE_HEIGHT + CAPTION_GAP
@@ -299,7 +305,8 @@ def grid_figure(
         y = row_baseline
         for number, ink in enumerate(row):
             if len(ink):
-                left, ink_top = first_left + number * pitch, row_baseline + top(ink)
+                left = first_left + number * pitch
+                ink_top = row_baseline + top(ink)
                 y = max(y, ink_top + canvas.ink(ink, left, ink_top, scale(ink), letter))
         y += COLUMN_GAP / 2
     return canvas.figure(width + MARGIN, y - COLUMN_GAP / 2 + MARGIN)
@@ -348,11 +355,15 @@ def map_figure(
             in the map with its position in the ink.
     """
     rows, steps = values.shape
-    points, letter, (ink_width, ink_height) = to_points(ink), x_height(ink), extents([ink])[0]
+    points = to_points(ink)
+    letter = x_height(ink)
+    ink_width, ink_height = extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
     scale = min(width / max(ink_width, ink_height, letter), 3 * X_HEIGHT / letter)
-    canvas, left, top = Canvas(), MARGIN + 0.2, MARGIN + 0.35
+    canvas = Canvas()
+    left = MARGIN + 0.2
+    top = MARGIN + 0.35
     axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
     axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
     size = min(7.5, 0.72 * 72 * height / rows)
@@ -363,7 +374,8 @@ def map_figure(
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-    y, ink_left = top + height + 0.35, left + (width - ink_width * scale) / 2
+    y = top + height + 0.35
+    ink_left = left + (width - ink_width * scale) / 2
     for move in moves:
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
         canvas.hairline((left + move / steps * width, top + height), (x, y - 0.05))
@@ -394,7 +406,8 @@ def density_figure(
     scale = min(MAX_WIDTH / (right - left), 3 * X_HEIGHT / letter, MAX_WIDTH / (bottom - top))
     map_width, map_height = (right - left) * scale, (bottom - top) * scale
     width = max(map_width, MIN_WIDTH)
-    canvas, y = Canvas(), MARGIN
+    canvas = Canvas()
+    y = MARGIN
     y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
     # The grid has a margin around the ink. Half of this margin is left above and below the ink.
     y += (box[1] - top) * scale / 2
@@ -422,7 +435,8 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     steps, components = weights.shape
     width = min(max(MIN_WIDTH, steps / 40), MAX_WIDTH)
     height = max(0.08 * components, 0.5)
-    canvas, left = Canvas(), MARGIN + 0.3
+    canvas = Canvas()
+    left = MARGIN + 0.3
     y = MARGIN + canvas.caption(caption, left, MARGIN, width) + 0.1
     axes = canvas.map((left, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])

@@ -111,7 +111,9 @@ class GenerationNetwork(BaseModel):
         stretch: Annotated[float, Range(-0.2, 0.2)] = 0.0,
     ) -> None:
         super().__init__()
-        self.end_of_sequence, self.head, self.stretch = end_of_sequence, head, stretch
+        self.end_of_sequence = end_of_sequence
+        self.head = head
+        self.stretch = stretch
         self.input_size = INPUT_SIZE + end_of_sequence
         self.normalisation, self.num_mixtures = normalisation, num_mixtures
         self.min_scale, self.max_correlation = min_scale, max_correlation
@@ -186,7 +188,8 @@ class GenerationNetwork(BaseModel):
     def output_over(self, line: Line) -> Output:
         """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
         network sees the line as a whole, even if the line was written in parts."""
-        device, codes = self.output.weight.device, (None, None)
+        device = self.output.weight.device
+        codes = (None, None)
         inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
         if line.text is not None:
             codes = padded([self.alphabet.encode(line.text)], device)
@@ -241,7 +244,8 @@ class _RecurrentNetwork(GenerationNetwork):
             seen_size += layers[0].vocab_size
         upper = range(num_layers - 1)
         layers += [RecurrentLayer(cell, seen_size + hidden_size, hidden_size) for _ in upper]
-        self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
+        self.layers = nn.ModuleList(layers)
+        self.dropout = Dropout(dropout)
         self.clip_lstm_gradient = clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
         self.hand_encoder = self.hand_gates = None
@@ -257,7 +261,8 @@ class _RecurrentNetwork(GenerationNetwork):
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`, that is, if the
         network and all modules in it are of classes in `COMPILED`."""
-        modules, device = {type(module) for module in self.modules()}, self.output.weight.device
+        modules = {type(module) for module in self.modules()}
+        device = self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
@@ -272,7 +277,8 @@ class _RecurrentNetwork(GenerationNetwork):
             for name, size in layer.state_sizes.items()
         }
         if self.hand_encoder is not None:
-            extras, encode = (conditions or self.make_conditions(batch)).extras, self.hand_encoder
+            extras = (conditions or self.make_conditions(batch)).extras
+            encode = self.hand_encoder
             lines = extras["hand"]
             vectors = encode(lines) if self.training else line_by_line(encode, lines)
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
@@ -289,7 +295,9 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         gradient_bound = self.clip_lstm_gradient
-        hiddens, last_state, attention = [], dict(state), None
+        hiddens = []
+        last_state = dict(state)
+        attention = None
         hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}

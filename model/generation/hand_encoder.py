@@ -46,7 +46,9 @@ class HandEncoder(nn.Module):
 
     def __init__(self, size: int, noise: float, untold: float) -> None:
         super().__init__()
-        self.size, self.noise, self.untold = size, noise, untold
+        self.size = size
+        self.noise = noise
+        self.untold = untold
         self.layers = nn.Sequential(
             nn.Linear(DESCRIPTOR, HIDDEN_SIZE), nn.Tanh(), nn.Linear(HIDDEN_SIZE, size), nn.Tanh()
         )
@@ -117,5 +119,6 @@ def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.nda
         ValueError: if the descriptor's shape is not `(D,)`.
     """
     lines = np.zeros((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)
-    lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
+    lines[0, :-1] = weight * descriptor.reshape(DESCRIPTOR)
+    lines[0, -1] = weight
     return lines

@@ -132,7 +132,8 @@ class Stopping:
         primed_phi: Tensor | None = None,
     ) -> None:
         self.texts, self.end_of_sequence = texts, end_of_sequence
-        device, self.num_steps = point.device, 0
+        device = point.device
+        self.num_steps = 0
         self.limits = torch.tensor(limits, device=device)
         still = torch.from_numpy(normalisation.apply(np.zeros((1, 3), np.float32)))
         self.still = still[0, :2].to(point)  # the offset of a pen that rests
@@ -166,7 +167,8 @@ class Stopping:
             phi: `(T, rows, U + 1)`; None without texts.
         """
         pen_up = torch.cat((self.pen_up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
-        steps, peaks = _Steps(rows, self.num_steps, points, pen_up, self.limits[rows]), None
+        steps = _Steps(rows, self.num_steps, points, pen_up, self.limits[rows])
+        peaks = None
         if phi is not None:
             peaks = self._record(self.primer_steps + steps.start, rows, phi)  # (T, rows)
             self._find_end_of_text(steps, peaks)
@@ -174,7 +176,8 @@ class Stopping:
             self._find_end_of_delayed_strokes(steps)
         if self.end_of_sequence:
             self._find_end_of_sequence(steps, peaks)
-        self.num_steps, self.pen_up[rows] = steps.stop, pen_up[-1]
+        self.num_steps = steps.stop
+        self.pen_up[rows] = pen_up[-1]
         return (self.stopped_at[rows] > steps.stop) & (steps.limits > steps.stop)
 
     def _find_end_of_text(self, steps: _Steps, peaks: Tensor) -> None:
@@ -338,7 +341,8 @@ def sample(
         return []
     # Without a primer, a line begins with a point of zeros.
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
-    start, has_text = check_ink(start[:, :3]), model.needs_text
+    start = check_ink(start[:, :3])
+    has_text = model.needs_text
     # The network sees the primer's text and the new text as one text.
     whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
     limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
@@ -452,17 +456,22 @@ def _cut_at_ends(
         biases: the bias of each point but the first, `(B, points - 1)`.
         conditions: the extras and seeds of the lines.
     """
-    lines, texts, all_peaks = [], stopping.texts, None
+    lines = []
+    texts = stopping.texts
+    all_peaks = None
     extras = {name: value.float().numpy(force=True) for name, value in conditions.extras.items()}
     if texts is not None:
         all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
     for row, (steps, ended) in enumerate(stopping.ends()):
-        ink, text, peaks = np.concatenate((start, offsets[row, :steps])), None, None
+        ink = np.concatenate((start, offsets[row, :steps]))
+        text = None
+        peaks = None
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         if texts is not None:
             surplus = stopping.surplus(row, ink, all_peaks[row]) if ended else 0
             ink = ink[: max(len(ink) - surplus, len(start))]
-            text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
+            text = texts[row]
+            peaks = all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
         row_extras = {name: value[row] for name, value in extras.items()}
         seed = conditions.seeds[row]
@@ -496,7 +505,10 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
-    num_lines, text, lengths, phi = len(conditions.seeds), None, None, None
+    num_lines = len(conditions.seeds)
+    text = None
+    lengths = None
+    phi = None
     state = model.initial_state(num_lines, conditions)
     if texts is not None:
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)

@@ -46,7 +46,8 @@ def step_figures(
         UserError: see `check_pictures`.
     """
     check_pictures(writer, kinds)
-    figures, output = {}, writer.model.output_over(line)
+    figures = {}
+    output = writer.model.output_over(line)
     if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
@@ -83,10 +84,14 @@ def density_map(
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
     margin = 1.5 * x_height(ink)
     left, top, right, bottom = bounds(ink)
-    left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
+    left = left - margin
+    top = top - margin
+    right = right + margin
+    bottom = bottom + margin
     cell = max((right - left) / MAX_COLUMNS, (bottom - top) / 4 / MAX_COLUMNS)
     rows, columns = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)
-    grid, grid_size = np.zeros((rows, columns)), np.array([[columns], [rows]])
+    grid = np.zeros((rows, columns))
+    grid_size = np.array([[columns], [rows]])
     corner = np.array([left, top])
     log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
     weights = mixture.weights.double().cpu().numpy()  # (steps, M)

@@ -81,7 +81,9 @@ class Stepper:
     """
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
-        self.network, self.lines, self.bfloat16 = network, lines, matmul_dtype == torch.bfloat16
+        self.network = network
+        self.lines = lines
+        self.bfloat16 = matmul_dtype == torch.bfloat16
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the next points of all lines, `(T, B, I)`, and phi `(T, B, U + 1)` or None.
@@ -99,7 +101,8 @@ class Stepper:
                 lines = self.lines
                 inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
                 output = self.network(*inputs)
-                prediction, factors = output.prediction[:, -1], lines.stretch(self.network)
+                prediction = output.prediction[:, -1]
+                factors = lines.stretch(self.network)
                 prediction = prediction.stretched(factors, self.network.normalisation)
                 prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
                 points.append(prediction.sample(*random_numbers))
@@ -130,7 +133,9 @@ class CompiledStepper(Stepper):
         self.library = library.kernels(matmul_dtype == torch.bfloat16)
         factors = lines.stretch(network)
         output = stretched_output(network.output, factors, network.normalisation)
-        self.output_size, self.vocab_size, self.num_windows = len(output.bias), 0, 0
+        self.output_size = len(output.bias)
+        self.vocab_size = 0
+        self.num_windows = 0
 
         def packed(weight: Tensor, groups: int = 1) -> Tensor:
             return library.pack(weight.to(matmul_dtype).t(), groups)
@@ -177,7 +182,9 @@ class CompiledStepper(Stepper):
             joint[0, :, point_column : point_column + self.input_size] = lines.point
         # A GRU's hidden states take the place of cell states.
         cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
-        self.cells, self.kappas, self.text = torch.stack(cells).float(), None, None
+        self.cells = torch.stack(cells).float()
+        self.kappas = None
+        self.text = None
         if self.num_windows:
             stop = self.hidden_size + self.vocab_size
             self.joints[0][0, :, self.hidden_size : stop] = state["0.window"]
@@ -186,9 +193,11 @@ class CompiledStepper(Stepper):
 
     def _allocate(self) -> None:
         """Allocate the buffers that a step overwrites, for the present number of lines."""
-        batch, lanes = len(self.bias), self.library.lanes()
+        batch = len(self.bias)
+        lanes = self.library.lanes()
         width = round_up(len(self.joints) * self.hidden_size, 2)
-        self.points, self.phis = torch.empty(PERIOD, batch, self.input_size), None
+        self.points = torch.empty(PERIOD, batch, self.input_size)
+        self.phis = None
         states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
         if self.text is not None:
             num_positions = self.text.shape[1] + 1
@@ -211,8 +220,11 @@ class CompiledStepper(Stepper):
         Raises:
             IndexError: if a text has indices beyond the alphabet.
         """
-        steps, uniform, normal = len(uniform), uniform.contiguous(), normal.contiguous()
-        self.writing.steps, self.writing.parity = steps, self.parity
+        steps = len(uniform)
+        uniform = uniform.contiguous()
+        normal = normal.contiguous()
+        self.writing.steps = steps
+        self.writing.parity = self.parity
         self.writing.uniform, self.writing.normal = address(uniform), address(normal)
         self.writing.threads = torch.get_num_threads()
         library.raise_failure(self.library.write_lines(ctypes.byref(self.writing)))
@@ -222,7 +234,8 @@ class CompiledStepper(Stepper):
     def select(self, rows: Tensor) -> None:
         """Go on with the lines of `rows` only, see `Stepper`."""
         self.joints = [joint[:, rows] for joint in self.joints]
-        self.cells, self.bias = self.cells[:, rows], self.bias[rows]
+        self.cells = self.cells[:, rows]
+        self.bias = self.bias[rows]
         self.gate_biases = [bias[rows] for bias in self.gate_biases]
         if self.text is not None:
             self.text, self.text_lengths = self.text[rows], self.text_lengths[rows]
@@ -248,7 +261,8 @@ def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tup
     else:
         module = layer.layer
         point, window, below = module.weight_ih_l0.tensor_split((sizes[0], sum(sizes)), 1)
-        incoming, hidden = torch.cat((below, window, point), 1), module.weight_hh_l0
+        incoming = torch.cat((below, window, point), 1)
+        hidden = module.weight_hh_l0
         if layer.cell == "LSTM":
             incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
             bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)

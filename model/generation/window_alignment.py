@@ -50,7 +50,8 @@ def align(
         inputs = points.to(weight), *padded(codes, weight.device), state
         attention = masked_output(model, mask.to(weight.device), *inputs).attention
         for row, phi in zip(rows, attention.cpu().double().numpy(), strict=True):
-            num_steps, num_characters = len(inks[row]) - 1, len(texts[row])
+            num_steps = len(inks[row]) - 1
+            num_characters = len(texts[row])
             counts[row] = _num_points(phi[:num_steps, : num_characters + 1])
     return counts
 

@@ -122,7 +122,8 @@ def run_lstm(
         hidden, cell: states before the first step, `(B, H)` each.
         bound: bound to which the gradient of the gates is clamped at every step, or None.
     """
-    hiddens, hidden = [], hidden.to(projected)
+    hiddens = []
+    hidden = hidden.to(projected)
     for inputs in projected:
         gates = clip_gradient(torch.addmm(inputs, hidden, weight.t()), bound)
         hidden, cell = lstm_cell(gates, cell)
@@ -175,7 +176,8 @@ class RecurrentLayer(nn.Module):
         Returns:
             hidden states `(T, B, H)`, and the state after step T.
         """
-        dtype, layer = compute_dtype(inputs), self.layer
+        dtype = compute_dtype(inputs)
+        layer = self.layer
         is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
         is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
         if is_plain and not is_compiled:
@@ -186,7 +188,8 @@ class RecurrentLayer(nn.Module):
         hidden, cell = state["hidden"], state["cell"]
         if is_compiled:
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
-            weights, states = (weight_input, weight_hidden, biases), (hidden, cell)
+            weights = (weight_input, weight_hidden, biases)
+            states = (hidden, cell)
             hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states)
         else:
             weight_hidden = weight_hidden.to(dtype)
@@ -354,7 +357,9 @@ class WindowedLayer(nn.Module):
         """
         positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
         outputs = []
-        hidden, window, kappa = state["hidden"], state["window"], state["kappa"]
+        hidden = state["hidden"]
+        window = state["window"]
+        kappa = state["kappa"]
         cell = state.get("cell")
         for inputs in projected:
             inputs = inputs + functional.linear(window.to(inputs), self.weight_window)

@@ -32,7 +32,8 @@ class Framed(Protocol):
 
 def rows_of_frames(seen: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
     """Return the row of `ink` at the middle of each frame, `(S,)`; see `rows_of_features`."""
-    rows, step = rows_of_features(ink, seen.spacing), seen.points_per_frame
+    rows = rows_of_features(ink, seen.spacing)
+    step = seen.points_per_frame
     middles = np.arange(frames) * step + (step - STRIDE) // 2
     return rows[np.minimum(middles, len(rows) - 1)]
 

@@ -75,7 +75,8 @@ class BidirectionalLayer(nn.Module):
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
         `(S, B, input_size)` of `lengths` `(B,)`. Padding is arbitrary, that of
         inputs finite where gradients are computed."""
-        dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
+        dtype = compute_dtype(inputs)
+        rnns = (self.forward_rnn, self.backward_rnn)
         is_lstm = self.forward_rnn.cell == "LSTM"
         if is_lstm and library.available(inputs.device, dtype):
             return bidirectional.run(dtype, inputs, lengths, [rnn.layer for rnn in rnns])
@@ -238,7 +239,9 @@ class RecognitionNetwork(Recogniser):
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
         super().__init__(normalisation, alphabet)
-        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
+        self.mask_ratio = mask_ratio
+        self.spacing = spacing
+        self.parts = parts
         self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
         self.dropout = Dropout(dropout)
 
@@ -263,7 +266,8 @@ class RecognitionNetwork(Recogniser):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).transpose(1, 2), (points + STRIDE - 1) // STRIDE
+        frames = self.dropout(frames).transpose(1, 2)
+        lengths = (points + STRIDE - 1) // STRIDE
         hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
         return without_padding(hidden, lengths), lengths
 
@@ -313,7 +317,8 @@ class RecurrentEncoder(RecognitionNetwork):
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         self.points_per_frame = STRIDE * 2**time_reductions
-        size, layers = self.convolution.out_channels, []
+        size = self.convolution.out_channels
+        layers = []
         for number in range(num_layers):
             layers.append(BidirectionalLayer(cell, size, hidden_size))
             size = 2 * hidden_size * (2 if number < self.time_reductions else 1)

@@ -64,7 +64,8 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     """Return the features of the lines of `paths`, whose x-heights are `heights`, `(lines,)`."""
     with_parts = paths.at_equal_steps(parts * paths.counts)
     counts = paths.counts + 1
-    starts, ends = np.cumsum(counts) - counts, np.cumsum(counts) - 1
+    starts = np.cumsum(counts) - counts
+    ends = np.cumsum(counts) - 1
     # Of each stroke every point between parts; strokes before it end with one point more.
     stroke = np.repeat(np.arange(len(counts)), counts)
     points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke]
@@ -78,7 +79,8 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     direction = features[:, 0:2]
     # A step may have no length: a stroke may turn back between two points.
     np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
-    (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
+    x, y = direction[:-1].T
+    next_x, next_y = direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
     inner = np.ones(len(points), dtype=bool)
     inner[starts] = inner[ends] = False
@@ -208,7 +210,8 @@ class _Paths:
         if undelays:
             order = _undelayed_order(inks, heights, points, stops - sizes, strokes_of_lines)
             if order is not None:
-                starts, sizes = (stops - sizes)[order], sizes[order]
+                starts = (stops - sizes)[order]
+                sizes = sizes[order]
                 stops = np.cumsum(sizes)
                 points = points[np.repeat(starts - (stops - sizes), sizes) + np.arange(len(points))]
         along = np.zeros(len(points))
@@ -283,7 +286,8 @@ def _undelayed_order(
         starts: the first point of each stroke, `(strokes,)`.
         counts: the number of strokes of each line, `(lines,)`.
     """
-    order, last = np.arange(len(starts)), np.cumsum(counts)
+    order = np.arange(len(starts))
+    last = np.cumsum(counts)
     right = np.split(np.maximum.reduceat(points[:, 0], starts), last[:-1])
     late = [k for k, of_line in enumerate(right) if are_late(of_line, heights[k]).any()]
     for number in late:

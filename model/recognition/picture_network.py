@@ -61,7 +61,9 @@ class PictureNetwork(encoder.Recogniser):
         dropout: DropRatio = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
-        self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
+        self.convolutions = nn.ModuleList()
+        channels = 1
+        rows = ROWS
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
@@ -71,7 +73,8 @@ class PictureNetwork(encoder.Recogniser):
             if size == channels:
                 nn.init.zeros_(norm.weight)
             self.convolutions.append(nn.Sequential(convolution, norm))
-            channels, rows = size, rows // pool[0]
+            channels = size
+            rows = rows // pool[0]
         self.project = nn.Linear(channels * rows, hidden_size)
         self.norm = nn.LayerNorm(hidden_size)
         sizes = [hidden_size, *[2 * hidden_size] * (num_layers - 1)]

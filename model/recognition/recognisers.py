@@ -130,7 +130,9 @@ class AttentionNetwork(RecurrentEncoder):
         Returns:
             log-probabilities `(B, C + 1)`, the state after this step, and the attention `(B, S)`.
         """
-        frames, keys, cumulative = state["frames"], state["keys"], state["cumulative_attention"]
+        frames = state["frames"]
+        keys = state["keys"]
+        cumulative = state["cumulative_attention"]
         dtype = cumulative.dtype
         inputs = torch.cat((self.embedding(tokens), state["context"]), -1)
         hidden, cell = self.decoder(self.dropout(inputs), (state["hidden"], state["cell"]))
@@ -157,11 +159,14 @@ class AttentionNetwork(RecurrentEncoder):
         1 - `teacher_forcing_ratio`, by the likeliest character of the previous step.
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-        dtype, frames = compute_dtype(state["frames"]), state["frames"]
+        dtype = compute_dtype(state["frames"])
+        frames = state["frames"]
         # A subclass may have another step, which the kernel does not compute.
         if type(self).step is AttentionNetwork.step and library.available(frames.device, dtype):
             return self._compiled(dtype, decoder_inputs.t(), state, teacher_forcing_ratio)
-        outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
+        outputs = []
+        attentions = []
+        tokens = decoder_inputs[:, 0]
         for position in range(decoder_inputs.shape[1]):
             if position:
                 tokens = decoder_inputs[:, position]
@@ -178,7 +183,8 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return what `_teacher_forced` returns, by the compiled decoder, for `tokens`
         `(U + 1, B)`; all random numbers are drawn at once."""
-        cell, encoded = self.decoder, state["frames"]
+        cell = self.decoder
+        encoded = state["frames"]
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.training:
             sizes = cell.input_size, cell.hidden_size + self.encoded_size

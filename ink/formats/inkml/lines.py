@@ -62,7 +62,8 @@ def parse(
         root, unfinished, cut = cut_tree(text, "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
-    forms, groups = formats(root), [*_annotated(root)]
+    forms = formats(root)
+    groups = [*_annotated(root)]
     text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
     if level == "annotated":
         is_divided = len({*groups, *root.findall("traceGroup")}) > 1
@@ -82,7 +83,8 @@ def parse(
     parsed = Parsed()
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
+            traces = [*_traces(group, trace_by_id)]
+            text = _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms)
             parsed.samples.append(sample.renamed(name))
@@ -155,7 +157,8 @@ def _ink(
             parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
         times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
-    ink, missing_counts = join_strokes(parts), None
+    ink = join_strokes(parts)
+    missing_counts = None
     known = [time for time in times if time is not None]
     if len(known) == len(times) and (ink[:-1, 2] == 0).any():
         clock = np.concatenate(known)

@@ -69,7 +69,8 @@ def parse(path: Path) -> list[InkPage]:
         traces[-1][-1].append(_scaled(channels, trace_formats[element], unit))
     if traces and all(trace_formats[trace].has_clock for _, trace, _ in traces):
         traces.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])  # the order of writing
-    strokes, names = [], {0: ""}
+    strokes = []
+    names = {0: ""}
     for brush, trace, parts in traces:
         layer = LAYER.fullmatch(layers.get(trace, ""))
         number = int(layer[1]) - 1 if layer else 0
@@ -90,7 +91,8 @@ def _annotated(root: Element, kind: str) -> dict[Element, str]:
     """Return the annotation of a kind of the nearest group or view around each trace that has
     one."""
     traces = {element_id(trace): trace for trace in root.iter("trace") if element_id(trace)}
-    texts, stack = {}, [(root, "")]
+    texts = {}
+    stack = [(root, "")]
     while stack:
         element, text = stack.pop()
         text = next((a.text or "" for a in element.findall(f"annotation[@type='{kind}']")), text)
@@ -193,13 +195,16 @@ class _PageInk:
         self._page = page
         self._brushes: dict[tuple[str, ...], str] = {}  # names, by the lines of their properties
         self._contexts = {"": "page"}  # names, by further channels
-        self._times, time, last_point = [], 0.0, None
+        self._times = []
+        time = 0.0
+        last_point = None
         for stroke in page.strokes:
             points = page.millimetres * stroke.points
             if last_point is not None:
                 time += LIFT_TIME + float(np.linalg.norm(points[0] - last_point)) / AIR_SPEED
             self._times.append(time + PERIOD * np.arange(len(points)))
-            time, last_point = self._times[-1][-1], points[-1]
+            time = self._times[-1][-1]
+            last_point = points[-1]
 
     def head(self) -> Iterator[str]:
         """Yield the definitions of brushes and contexts."""
@@ -247,7 +252,8 @@ class _PageInk:
 
     def _references(self, number: int) -> tuple[str, str]:
         """Return the names of a stroke's brush and context."""
-        stroke, scale = self._page.strokes[number], self._page.millimetres
+        stroke = self._page.strokes[number]
+        scale = self._page.millimetres
         width = scale * stroke.width if stroke.width else PEN_WIDTH
         properties = [
             f'name="width" value="{shortest_decimal(round(width, 4))}" units="mm"',
@@ -262,7 +268,8 @@ class _PageInk:
         return brush, self._contexts.setdefault(more, f"page{more}")
 
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:
-        stroke, scale = self._page.strokes[number], self._page.millimetres
+        stroke = self._page.strokes[number]
+        scale = self._page.millimetres
         columns = [scale * stroke.points, 1000 * self._times[number]]
         if stroke.pressures is not None:
             columns.append(stroke.pressures)

@@ -186,7 +186,8 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
         if match is None:
             detail = f"{place}: {point[position : position + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
-        position, word = match.end(), match[2]
+        position = match.end()
+        word = match[2]
         is_first = len(row) not in states
         previous_prefix, previous, speed, acceleration = states.get(len(row), _State())
         prefix = match[1] or previous_prefix

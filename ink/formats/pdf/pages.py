@@ -159,7 +159,8 @@ class _Document:
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
         self._file.write(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
-        numbers, notes = list[int](), list[tuple[int, PdfNote]]()
+        numbers = list[int]()
+        notes = list[tuple[int, PdfNote]]()
         for index, page in enumerate(pages):
             numbers.append(self._page(page))
             if page.note and not (notes and notes[-1][1] is page.note):
@@ -182,7 +183,8 @@ class _Document:
         self._put(f"<<{info}>>", number=_INFO)
         ways = self._put_ways(notes, numbers) if len(notes) > 1 else ""
         self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R{ways}>>", number=_CATALOG)
-        start, size = self._file.tell(), len(self._starts) + 1
+        start = self._file.tell()
+        size = len(self._starts) + 1
         table = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
         self._file.write(
             f"xref\n0 {size}\n0000000000 65535 f \n{table}"
@@ -196,7 +198,8 @@ class _Document:
         """Write an object, and return its number; `number` 0 gives it the next free number. The
         value of a stream is a dictionary; unless the stream is packed, it is compressed."""
         if not number:
-            number, self._next = self._next, self._next + 1
+            number = self._next
+            self._next = self._next + 1
         self._starts[number] = self._file.tell()
         content = value.encode()
         if stream:
@@ -210,7 +213,8 @@ class _Document:
     def _put_ways(self, notes: Sequence[tuple[int, PdfNote]], pages: Sequence[int]) -> str:
         """Write the outline of notes, each with the index of its first page, and return the
         catalog's entries for the outline and the labels of pages."""
-        entries, open_folders = list[tuple[int, str, int]](), list[str]()
+        entries = list[tuple[int, str, int]]()
+        open_folders = list[str]()
         for index, note in notes:
             *folders, title = note.name.split("/")
             pairs = zip(open_folders, folders, strict=False)
@@ -228,8 +232,10 @@ class _Document:
         Args:
             entries: the depth of each entry, from 0, its title, and the number of its page.
         """
-        root, self._next = self._next, self._next + len(entries) + 1
-        children, ancestors = defaultdict[int, list[int]](list), [root]
+        root = self._next
+        self._next = self._next + len(entries) + 1
+        children = defaultdict[int, list[int]](list)
+        ancestors = [root]
         for number, (depth, _, _) in enumerate(entries, root + 1):
             del ancestors[depth + 1 :]
             children[ancestors[-1]].append(number)
@@ -250,7 +256,8 @@ class _Document:
         return self._put(f"<</Type/Outlines{relatives[root]}>>", number=root)
 
     def _page(self, pdf_page: PdfPage) -> int:
-        page, scale = pdf_page.page, UNITS * pdf_page.page.millimetres
+        page = pdf_page.page
+        scale = UNITS * pdf_page.page.millimetres
         width, height = (f"{POINT * page.millimetres * s:.3f}" for s in (page.width, page.height))
         # Units are counted from the top left corner, y downwards; ends and corners are round.
         unit = POINT / UNITS
@@ -309,7 +316,8 @@ class _Document:
                     value = f"{head}/BitsPerComponent 8/Filter/DCTDecode>>"
                     return self._put(value, content, is_packed=True)
                 if is_opaque and not image.info.get("interlace"):
-                    colours, bits = len(image.getbands()), content[_PNG_DEPTH]
+                    colours = len(image.getbands())
+                    bits = content[_PNG_DEPTH]
                     value = (
                         f"{head}/BitsPerComponent {bits}/Filter/FlateDecode/DecodeParms<<"
                         f"/Predictor 15/Colors {colours}/BitsPerComponent {bits}"
@@ -338,7 +346,8 @@ class _Document:
                 if glyph.name not in self._glyphs:
                     self._glyphs[glyph.name] = self._put_glyph(glyph.name)
                 if form := self._glyphs[glyph.name]:
-                    x, y = left + size * glyph.x, baseline - size * glyph.y
+                    x = left + size * glyph.x
+                    y = baseline - size * glyph.y
                     place = (
                         f"{size / OUTLINE_EM:.6g} 0 0 {-size / OUTLINE_EM:.6g} {x:.1f} {y:.1f} cm"
                     )
@@ -385,13 +394,15 @@ class _Document:
         top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
         middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
         centres = turned_back(np.array(middles), -angle)[:, 1]
-        height, middle = bottom - top or UNITS, (centres[0] + centres[-1]) / 2
+        height = bottom - top or UNITS
+        middle = (centres[0] + centres[-1]) / 2
         baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
         size = TEXT_SIZE * height
         shortest = MIN_BLANK * size
         edges = [(points[:, 0].min(), points[:, 0].max()) for points in upright]
         for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
-            baseline, stop = float(baselines[number]), None
+            baseline = float(baselines[number])
+            stop = None
             rise = round((baseline - centres[number]) / height * RISES)
             if number + 1 < len(words):
                 stop = edges[number + 1][0]
@@ -413,7 +424,8 @@ class _Document:
         at a baseline, all turned by quarter turns."""
         left, right, baseline, turn = at
         cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]
-        x, y = cosine * left - sine * baseline, sine * left + cosine * baseline
+        x = cosine * left - sine * baseline
+        y = sine * left + cosine * baseline
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
         yield f"{percent:.2f} Tz {cosine} {sine} {sine} {-cosine} {x:.0f} {y:.0f} Tm"
@@ -425,7 +437,8 @@ class _Document:
     def _put_fonts(self) -> Iterator[int]:
         """Write the fonts, and yield their numbers. Fonts of the same characters share all but the
         glyph's box, whose middle is `rise` above the baseline, in parts of its height."""
-        shared, characters = [], [*self._codes]
+        shared = []
+        characters = [*self._codes]
         for start in range(0, len(characters), MAX_CODES):
             chunk = characters[start : start + MAX_CODES]
             widths = self._put(f"[{f'{EM * GLYPH_WIDTH:g} ' * len(chunk)}]")
@@ -499,7 +512,8 @@ def _colour(colour: str) -> str:
 
 def _png_data(content: bytes) -> bytes:
     """Return the packed pixels of a PNG."""
-    parts, position = [], 8
+    parts = []
+    position = 8
     while position + 8 <= len(content):
         length = int.from_bytes(content[position : position + 4], "big")
         if content[position + 4 : position + 8] == b"IDAT":

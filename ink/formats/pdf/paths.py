@@ -52,7 +52,8 @@ def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]
     if stroke.widths is None or not is_move.any():
         yield look, path_commands(segments if is_figure else _merged(segments))
         return
-    step, between = WIDTH_STEP * width, stroke.widths[:-1][is_move]
+    step = WIDTH_STEP * width
+    between = stroke.widths[:-1][is_move]
     widths = np.maximum(np.round(scale * between / step) * step, step)
     starts = np.flatnonzero(np.diff(widths, prepend=-1))
     for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
@@ -61,7 +62,8 @@ def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]
 
 def straight(points: np.ndarray) -> np.ndarray:
     """Return the straight lines between points `(n, 2)` as Bézier segments `(n - 1, 4, 2)`."""
-    start, end = points[:-1, None], points[1:, None]
+    start = points[:-1, None]
+    end = points[1:, None]
     return start + (end - start) * np.linspace(0, 1, 4)[:, None]
 
 
@@ -69,11 +71,13 @@ def _merged(segments: np.ndarray) -> np.ndarray:
     """Return Bézier segments `(segments, 4, 2)`, two neighbours merged if a single segment is close
     to both: the segment that de Casteljau's algorithm divides into them."""
     while len(segments) > 1:
-        first, second = segments[:-1], segments[1:]
+        first = segments[:-1]
+        second = segments[1:]
         lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
         part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
         start, end = first[:, 0], second[:, 3]
-        leave, arrive = (first[:, 1] - start) / part, (second[:, 2] - end) / (1 - part)
+        leave = (first[:, 1] - start) / part
+        arrive = (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)
         errors = (
             at_bezier(whole, part) - first[:, 3],
@@ -97,8 +101,10 @@ def _merged(segments: np.ndarray) -> np.ndarray:
 def path_commands(segments: np.ndarray) -> str:
     """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
     begins at the end of the previous segment. A segment that is nearly straight becomes a line."""
-    start, chord = segments[:, :1], segments[:, 3:] - segments[:, :1]
-    controls, length = segments[:, 1:3] - start, np.linalg.norm(chord, axis=2)
+    start = segments[:, :1]
+    chord = segments[:, 3:] - segments[:, :1]
+    controls = segments[:, 1:3] - start
+    length = np.linalg.norm(chord, axis=2)
     off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])
     lines = (off <= FLAT * length).all(axis=1)
     rounded = np.round(segments).astype(int).tolist()

@@ -43,7 +43,8 @@ def joined_paths(paths: Iterable[tuple[Look, str]]) -> Iterator[tuple[Look, str]
 def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
     """Yield the elements of `joined_paths`."""
     for look, data in joined_paths(paths):
-        part, style = ("stroke" if look.width else "fill"), ""
+        part = "stroke" if look.width else "fill"
+        style = ""
         if look.width:
             dash = f' stroke-dasharray="{" ".join(map(str, look.dash))}"' if look.dash else ""
             style = f' stroke-width="{look.width:g}"{dash}'

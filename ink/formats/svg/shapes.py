@@ -84,7 +84,8 @@ def shapes(root: Element) -> Iterator[Shape]:
             layer = layer if layer.endswith("ruling") else element.get(_LAYER_NAME, layer)
             stack += ((child, matrix, style, layer) for child in reversed(element))
             continue
-        linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
+        linear = np.array(matrix[:4]).reshape(2, 2)
+        offset = matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
         yield Shape(element, curves, style, matrix, layer)
 

@@ -224,7 +224,8 @@ def _rows(sample: Sample, has_words: bool) -> list[Sample]:
 
     If `has_words`, the document also has the words as samples of their own.
     """
-    words, starts = sample.text.split(), row_starts(sample.ink)
+    words = sample.text.split()
+    starts = row_starts(sample.ink)
     if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # A word may be underlined.
         return [sample]
     if has_words:

@@ -175,7 +175,11 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
     components: list[np.ndarray] = []
     faults: dict[int, Fault] = {}
     rates: list[float] = []
-    columns, writer, down, has_lifts, rate = ["X", "Y"], "", False, False, 0.0
+    columns = ["X", "Y"]
+    writer = ""
+    down = False
+    has_lifts = False
+    rate = 0.0
     per_inch: dict[str, float] = {}
     for block in blocks:
         keyword, body = block.keyword, block.body
@@ -188,7 +192,8 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             try:
                 points = _points(block, columns)
             except Fault as fault:
-                points, faults[len(components)] = np.empty((0, 3)), fault.within("")
+                points = np.empty((0, 3))
+                faults[len(components)] = fault.within("")
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
             with np.errstate(over="ignore", invalid="ignore"):  # `join_strokes` refuses the point.
                 components.append(points * (ratio, 1, 1 if down else 0))  # no ink after PEN_UP

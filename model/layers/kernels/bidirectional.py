@@ -30,8 +30,11 @@ class _Lines(torch.autograd.Function):
     def forward(
         ctx, dtype: torch.dtype, lengths: Tensor, keeps: bool, inputs: Tensor, *weights: Tensor
     ) -> Tensor:
-        (batch, frames, num_inputs), size = inputs.shape, weights[1].shape[1]
-        weights_input, weights_hidden, biases = weights[0::3], weights[1::3], weights[2::3]
+        batch, frames, num_inputs = inputs.shape
+        size = weights[1].shape[1]
+        weights_input = weights[0::3]
+        weights_hidden = weights[1::3]
+        biases = weights[2::3]
         weights_input, weights_hidden = (
             [weight.to(dtype) for weight in part] for part in (weights_input, weights_hidden)
         )
@@ -66,7 +69,8 @@ class _Lines(torch.autograd.Function):
         fields = dict(d_hiddens=d_hiddens.contiguous(), d_gates=d_gates, gates=gates, cells=cells)
         fields |= dict(hidden_weights_backward=packed, **ctx.fields)
         _call("bidirectional_backward", gates.dtype, **fields)
-        d_inputs, d_gates = None, d_gates.view(batch * frames, 8 * size)
+        d_inputs = None
+        d_gates = d_gates.view(batch * frames, 8 * size)
         d_forwards, d_backwards = d_gates.split(4 * size, 1)
         if ctx.needs_input_grad[3]:
             d_inputs = torch.addmm(d_forwards @ weights[0], d_backwards, weights[1])
@@ -104,6 +108,7 @@ def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn
         (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         for layer in layers
     ]
-    keeps, sequences = torch.is_grad_enabled(), inputs.transpose(0, 1)
+    keeps = torch.is_grad_enabled()
+    sequences = inputs.transpose(0, 1)
     hiddens = _Lines.apply(dtype, lengths.contiguous(), keeps, sequences, *chain(*weights))
     return hiddens.transpose(0, 1)

@@ -63,7 +63,8 @@ def _is_private(path: Path) -> bool:
     """Return whether only the user can write to `path` and replace the folders above `path`."""
     if os.name == "nt":
         return True
-    status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
+    status = path.stat()
+    parents = [parent.stat() for parent in path.resolve().parents]
     is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
     # Others can rename files in a folder that they can write to, unless its sticky bit is set.
     is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
@@ -191,7 +192,8 @@ def _loaded_or_compiled(
     folder: Path, included: Sequence[Path], options: Sequence[str], place: Path
 ) -> ctypes.CDLL | None:
     """Return the library of the C files of a folder, kept in `place`; see `build`."""
-    sources, headers = sorted(folder.glob("*.c")), [*sorted(folder.glob("*.h")), *included]
+    sources = sorted(folder.glob("*.c"))
+    headers = [*sorted(folder.glob("*.h")), *included]
     for compiler in _compilers():
         contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
         contents += [_run([*compiler, "--version"]).stdout, _processor()]

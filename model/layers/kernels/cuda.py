@@ -50,7 +50,8 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
         _streams[device] = torch.cuda.Stream(device)
-    stream, current = _streams[device], torch.cuda.current_stream(device)
+    stream = _streams[device]
+    current = torch.cuda.current_stream(device)
     graph = torch.cuda.CUDAGraph()
     stream.wait_stream(current)
     try:
@@ -183,17 +184,20 @@ def _forward(
         return tensor
 
     joint = for_all_steps(loop.joint, 1)
-    recurrent, results = [loop.joint, loop.cells], [(loop.joint[1:], joint[1:])]
+    recurrent = [loop.joint, loop.cells]
+    results = [(loop.joint[1:], joint[1:])]
     gates = cells = exponentials = kappas = phis = None
     if window is not None:
         recurrent.append(loop.kappas)
         phis = projected.new_empty(steps, *window.one_hot.shape[:2], dtype=loop.phis.dtype)
         results.append((loop.phis[..., : phis.shape[2]], phis))
     if saves:
-        gates, cells = for_all_steps(loop.gates), for_all_steps(loop.cells, 1)
+        gates = for_all_steps(loop.gates)
+        cells = for_all_steps(loop.cells, 1)
         results += [(loop.gates, gates), (loop.cells[1:], cells[1:])]
         if window is not None:
-            exponentials, kappas = for_all_steps(loop.exponentials), for_all_steps(loop.kappas, 1)
+            exponentials = for_all_steps(loop.exponentials)
+            kappas = for_all_steps(loop.kappas, 1)
             results += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
     for start in range(0, steps, CHUNK):
         count = min(CHUNK, steps - start)
@@ -205,7 +209,8 @@ def _forward(
         for buffer, target in results:
             target[start : start + count].copy_(buffer[:count])
     size = hidden.shape[1]
-    hiddens, last_cell = joint[1:, :, :size], loop.cells[count].clone()
+    hiddens = joint[1:, :, :size]
+    last_cell = loop.cells[count].clone()
     saved = (joint, gates, cells, exponentials, kappas)
     if window is None:
         return (hiddens, None, last_cell, None, None), saved
@@ -225,10 +230,12 @@ def _backward(
     `(B, J)`, cell state and kappa before the first step. Call `Loop.load` first."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
-    d_gates, d_parameters = torch.empty_like(gates), None
+    d_gates = torch.empty_like(gates)
+    d_parameters = None
     loop.d_joint[CHUNK].zero_()
     loop.d_cells[CHUNK].copy_(d_cell)
-    recurrent, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_gates)]
+    recurrent = [loop.d_joint, loop.d_cells]
+    results = [(loop.d_gates, d_gates)]
     sources = [(loop.gates, gates), (loop.cells[1:], cells[1:]), (loop.d_hiddens, d_hiddens)]
     if kappas is not None:
         loop.d_kappas[CHUNK].copy_(d_kappa)
@@ -290,8 +297,10 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         weight, one_hot, window_weight, window_bias, *saved = ctx.saved_tensors
         refuse_second_derivative("RecurrentLayer" if one_hot is None else "WindowedLayer")
-        loop, joint = ctx.loop, saved[0]
-        size, columns = loop.sizes.cells, weight.shape[1]
+        loop = ctx.loop
+        joint = saved[0]
+        size = loop.sizes.cells
+        columns = weight.shape[1]
         window = None
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, None, None)

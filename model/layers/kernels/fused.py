@@ -242,12 +242,15 @@ class FusedSteps:
         )
 
     def lstm(self, t: int) -> None:
-        loop, hidden = self.loop, self.loop.hiddens[t + 1]
+        loop = self.loop
+        hidden = self.loop.hiddens[t + 1]
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
         _lstm[self.blocks](*states, hidden, hidden.stride(0), *self.cells, CELLS=CELLS)
 
     def window(self, t: int) -> None:
-        loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
+        loop = self.loop
+        sizes = self.loop.sizes
+        window = self.loop.windows[t + 1]
         blocks = (sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))
         parameters = loop.products, loop.products.stride(0), loop.window_bias
         states = loop.exponentials[t], loop.kappas[t], loop.kappas[t + 1], loop.phis[t]
@@ -258,7 +261,8 @@ class FusedSteps:
         """Do nothing: these kernels compute the factors at each step."""
 
     def window_backward(self, t: int) -> None:
-        loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
+        loop = self.loop
+        d_joint = self.loop.d_joint_windows[t + 1]
         states = loop.exponentials[t], loop.kappas[t + 1], loop.one_hot
         gradients = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
         results = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
@@ -266,7 +270,8 @@ class FusedSteps:
         _window_backward[blocks](*states, *gradients, *results, *self.text, **self.constants)
 
     def lstm_backward(self, t: int) -> None:
-        loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
+        loop = self.loop
+        d_joint = self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product = loop.d_product if windowed else loop.d_hiddens
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]

@@ -172,7 +172,9 @@ class TorchSteps:
 
     def lstm(self, t: int) -> None:
         """Compute gates, cell state and hidden state of step `t`, see `recurrent.lstm_cell`."""
-        loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
+        loop = self.loop
+        size = self.loop.sizes.cells
+        gates = self.loop.gates[t]
         gates[:, : 3 * size].sigmoid_()
         gates[:, 3 * size :].tanh_()
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
@@ -183,7 +185,8 @@ class TorchSteps:
 
     def window(self, t: int) -> None:
         """Move the window; `products` has the window's parameters before bias and exponential."""
-        loop, next_kappa = self.loop, self.loop.kappas[t + 1]
+        loop = self.loop
+        next_kappa = self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
         products = loop.products[:, : exponentials.shape[1]]
         torch.add(products, loop.window_bias, out=exponentials).exp_()
@@ -214,7 +217,8 @@ class TorchSteps:
 
     def window_backward(self, t: int) -> None:
         """Compute the gradients of the window's parameters and of kappa before step `t`."""
-        loop, components = self.loop, self.loop.sizes.components
+        loop = self.loop
+        components = self.loop.sizes.components
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
         torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
@@ -228,8 +232,11 @@ class TorchSteps:
 
     def lstm_backward(self, t: int) -> None:
         """Compute the gradients of the gates, clamped, and of the cell state before step `t`."""
-        loop, size = self.loop, self.loop.sizes.cells
-        gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
+        loop = self.loop
+        size = self.loop.sizes.cells
+        gates = loop.gates[t]
+        d_gates = loop.d_gates[t]
+        d_cell = loop.d_cells[t]
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
         self.d_hidden.copy_(loop.d_joint_hiddens[t + 1]).add_(loop.d_hiddens[t])
         if loop.sizes.places:
