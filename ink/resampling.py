@@ -53,9 +53,10 @@ def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     """
     result = levelled(ink)[0]
     result[:, :2] *= np.median([x_height(other) for other in others]) / x_height(result)
-    steps = [step for other in others if (step := mean_step(other)) > 0]
-    if steps and (step := mean_step(result)) > 0:
-        period = min(max(float(np.median(steps)) / step, 0.01), 100.0)
+    other_steps = [step for step in map(mean_step, others) if step > 0]
+    step = mean_step(result)
+    if other_steps and step > 0:
+        period = min(max(float(np.median(other_steps)) / step, 0.01), 100.0)
         result, _ = resampled(result, period, np.arange(1.0, len(result) + 1))
     return result.astype(np.float32)
 

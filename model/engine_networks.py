@@ -94,7 +94,8 @@ class Call:
     """A work handle of the engine, for a `with` block."""
 
     def __enter__(self) -> "Call":
-        self._handle, self._c = c_void_p(), library()
+        self._handle = c_void_p()
+        self._c = library()
         if self._c.hw_begin(None, byref(self._handle)):
             raise MemoryError("not enough memory for the engine")
         return self

@@ -22,9 +22,11 @@ MARK = "# Written by `export`, which replaces this file while it has this line."
 
 def model_card(network: TrainedNetwork, file: str) -> str:
     """Return the card of a network that is exported to a file of the name `file`."""
-    task, use = "for", "print(network.model)"
+    task = "for"
+    use = "print(network.model)"
     if isinstance(network, Reader):
-        task, use = "that reads", "print(network.read(ink))"
+        task = "that reads"
+        use = "print(network.read(ink))"
     elif isinstance(network, Writer):
         text = '"Hello"' if network.model.needs_text else ""
         task = "that writes"

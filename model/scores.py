@@ -201,13 +201,13 @@ def read_split(
         searches["language_model"] = search
     inks = [sample.ink for sample in samples]
     texts_by_search = read_each_way(model, inks, searches, progress=True)
-    return {
-        name: [
+    readings = {}
+    for name, texts in texts_by_search.items():
+        readings[name] = [
             Transcription(sample.name, sample.ink, sample.text, text)
             for sample, text in zip(samples, texts, strict=True)
         ]
-        for name, texts in texts_by_search.items()
-    }
+    return readings
 
 
 def _point_scores(

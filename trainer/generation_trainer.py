@@ -62,8 +62,10 @@ class GenerationTrainer(BaseTrainer):
         **settings: Annotated[Any, TrainingSettings],
     ) -> None:
         super().__init__(parts, monitor=monitor, **settings)
-        self.samples, self.sample_text = samples, sample_text
-        self.sample_steps, self.sample_bias = sample_steps, sample_bias
+        self.samples = samples
+        self.sample_text = sample_text
+        self.sample_steps = sample_steps
+        self.sample_bias = sample_bias
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.
@@ -145,7 +147,8 @@ class GenerationTrainer(BaseTrainer):
         if is_continued and not self._writes_alike(batch, whole) and not problem:
             problem = "forgets earlier points, or keeps a state of its own"
         if problem and are_alike(whole, again, batch.mask):  # else it draws random numbers
-            name, caller = type(model).__name__, type(self).__name__
+            name = type(model).__name__
+            caller = type(self).__name__
             log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
 
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:

@@ -53,7 +53,8 @@ class RecognitionTrainer(BaseTrainer):
         **settings: Annotated[Any, TrainingSettings],
     ) -> None:
         super().__init__(parts, monitor=monitor, **settings)
-        self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
+        self.teacher_forcing_ratio = teacher_forcing_ratio
+        self.samples = samples
 
     @classmethod
     def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:

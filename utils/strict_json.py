@@ -112,7 +112,8 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
 def differences(old: Json, new: Json) -> dict[str, tuple[Any, Any]]:
     """Return by key the old and the new value of each difference, down to single values in objects
     and lists; `ABSENT` stands for a value that a config lacks."""
-    olds, news = dict(nested(old)), dict(nested(new))
+    olds = dict(nested(old))
+    news = dict(nested(new))
     pairs = {key: (olds.get(key, ABSENT), news.get(key, ABSENT)) for key in {**news, **olds}}
     return {
         key: pair
@@ -150,7 +151,8 @@ def _check(value: Json, key_size: int = 0, depth: int = MAX_DEPTH) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         key, shown = (str(value), ABSENT) if depth == MAX_DEPTH else ("", value)
         raise ConfigFault(key, shown, "no finite number")
-    if isinstance(value, str) and (match := FORBIDDEN.search(value)):
+    match = FORBIDDEN.search(value) if isinstance(value, str) else None
+    if match:
         raise ConfigFault("", ABSENT, f"a string holds {match[0]!a}, which is no character")
     if not isinstance(value, dict | list):
         return

@@ -101,10 +101,12 @@ class _Looks:
     def _radii(self) -> np.ndarray:
         """Half of the width of each line, `(strokes,)`."""
         default = PEN_WIDTH / self.page.millimetres
-        widths = [
-            default if stroke.width is None else np.mean(stroke.width if w is None else w)
-            for stroke, w in ((stroke, stroke.widths) for stroke in self.page.strokes)
-        ]
+        widths = []
+        for stroke in self.page.strokes:
+            if stroke.width is None:
+                widths.append(default)
+            else:
+                widths.append(np.mean(stroke.width if stroke.widths is None else stroke.widths))
         return np.array(widths) / 2
 
     @cached_property

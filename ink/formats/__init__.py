@@ -214,7 +214,8 @@ def times(path: Path) -> tuple[float, float]:
         format_ = _notes_format(path, read_head(path))
         made, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
     with suppress(ValueError, OverflowError):  # no date
-        if not _is_known(made) and (match := _DATED_NAME.match(path.name)):
+        match = None if _is_known(made) else _DATED_NAME.match(path.name)
+        if match:
             day, hour, minute = match.groups(default="00")
             made = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
     changed = changed if _is_known(changed) else path.stat().st_mtime

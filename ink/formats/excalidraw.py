@@ -43,7 +43,8 @@ DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
 """Dashes and gaps in pixels of each kind of line of two pixels."""
 LAYER = "layer"
 """Name of the layer among an element's own values."""
-PAPER, RULING = "paper", "ruling"
+PAPER = "paper"
+RULING = "ruling"
 """Layers of the rectangle that is the paper, and of its printed lines."""
 MEAN_PRESSURE = 0.5
 """Pressure of a pen that tells none."""
@@ -94,14 +95,16 @@ def times(path: Path) -> tuple[float, float]:
     """Return when a drawing was made, which no file says, and last changed, in seconds since 1970;
     0 if unknown."""
     _, elements = _values(path)
-    changes = (time for e in elements if isinstance(time := e.get("updated"), int | float))
-    return 0.0, max(changes, default=0.0) / 1000
+    changes = [element.get("updated") for element in elements]
+    milliseconds = [time for time in changes if isinstance(time, int | float)]
+    return 0.0, max(milliseconds, default=0.0) / 1000
 
 
 def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     """Return the values of a drawing, and its elements."""
     content = read_file(path, MAX_BYTES)
-    if path.name.endswith(".md") and (blocks := _DRAWING.findall(content)):
+    blocks = _DRAWING.findall(content) if path.name.endswith(".md") else []
+    if blocks:
         is_compressed, content = blocks[-1]  # Those above it are the note's own.
         content = _decompressed(content) if is_compressed else content
     values = json_values(content)
@@ -111,10 +114,14 @@ def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     return children(values), [children(element) for element in elements]
 
 
+def _object(values: dict[str, Json], name: str) -> dict[str, Json]:
+    """Return an object of a drawing by its name; {} if it is missing or no object."""
+    value = values.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
-    files, state = (
-        item if isinstance(item := values.get(name), dict) else {} for name in ("files", "appState")
-    )
+    files, state = (_object(values, name) for name in ("files", "appState"))
     paper = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff"))
     sheet = None
     layers: dict[str, int] = {}
@@ -163,10 +170,13 @@ def _decompressed(text: bytes) -> bytes:
     digits = [_BASE64.find(chr(byte)) for byte in text]
     bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
     position = 0
-    phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
+    phrases = ["", "", ""]  # The first three codes are no phrases.
+    parts: list[str] = []
+    last = ""
     while position < len(bits):
         end = position + len(phrases).bit_length()
-        code, position = int(bits[position:end][::-1], 2), end  # The lowest bit comes first.
+        code = int(bits[position:end][::-1], 2)  # The lowest bit comes first.
+        position = end
         if code == _END:
             units = "".join(parts).encode("utf-16", "surrogatepass")
             return units.decode("utf-16", "replace").encode()
@@ -193,7 +203,8 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
     if kind in _FIGURES:
         points = (_FIGURES[kind] + 1) * (width / 2, height / 2)
     points = points + np.array([x, y])
-    if len(points) and (angle := _number(element, "angle")):
+    angle = _number(element, "angle")
+    if angle and len(points):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
     opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)

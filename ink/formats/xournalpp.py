@@ -101,7 +101,8 @@ def _member(archive: Path, name: str) -> Iterator[bytes]:
 def _pdf(background: Element, path: Path) -> Path | None:
     """Return the PDF that a background names, or a PDF of the same name next to the note; None if
     the background names no PDF."""
-    if background.get("type") != "pdf" or not (name := background.get("filename")):
+    name = background.get("filename")
+    if background.get("type") != "pdf" or not name:
         return None
     if background.get("domain") == "attach":
         return path.with_name(f"{path.name}.{Path(name).name}")
@@ -196,8 +197,10 @@ def _background(
         left_out["background image"] += 1
     elif kind == "pdf" and (pdf is None or not isfile(pdf)):
         left_out["missing background PDF"] += 1
-    elif kind == "pdf" and (number := re.match(r"\d{1,9}", element.get("pageno", ""))):
-        return {"background": pdf, "background_page": max(int(number[0]) - 1, 0)}
+    elif kind == "pdf":
+        number = re.match(r"\d{1,9}", element.get("pageno", ""))
+        if number:
+            return {"background": pdf, "background_page": max(int(number[0]) - 1, 0)}
     if kind != "solid":
         return {}
     colour = element.get("color", "white")

@@ -183,7 +183,8 @@ class _Watched(RawIOBase):
     it sends nothing and takes no processor time. One that works has a limit of its own."""
 
     def __init__(self, process: subprocess.Popen, seconds: float) -> None:
-        self._process, self._seconds = process, seconds
+        self._process = process
+        self._seconds = seconds
         self._poll = select.poll()
         self._poll.register(process.stdout, select.POLLIN)
 

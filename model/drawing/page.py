@@ -143,16 +143,11 @@ class Page:
         [...]}, ...]}`. Lengths are in millimetres, positions rounded to 0.001 mm. The period is the
         time from one point to the next in seconds.
         """
-        rows = [
-            {
-                "strokes": row.strokes,
-                "text": row.text,
-                "pen": vars(row.pen),
-                "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
-                "period": PERIOD,
-            }
-            for row in self.rows
-        ]
+        rows = []
+        for row in self.rows:
+            doubts = [f"{word.text}: {word.doubt}" for word in row.words if word.doubt]
+            entry = {"strokes": row.strokes, "text": row.text, "pen": vars(row.pen)}
+            rows.append(entry | {"doubts": doubts, "period": PERIOD})
         values = {"format": "page of handwriting", "version": 1, **vars(self), "rows": rows}
         text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
         return text + "\n"

@@ -402,7 +402,8 @@ def density_figure(
         caption: the text above the ink.
     """
     left, top, right, bottom = extent
-    letter, box = x_height(ink), bounds(ink)
+    letter = x_height(ink)
+    box = bounds(ink)
     scale = min(MAX_WIDTH / (right - left), 3 * X_HEIGHT / letter, MAX_WIDTH / (bottom - top))
     map_width, map_height = (right - left) * scale, (bottom - top) * scale
     width = max(map_width, MIN_WIDTH)

@@ -115,8 +115,10 @@ class GenerationNetwork(BaseModel):
         self.head = head
         self.stretch = stretch
         self.input_size = INPUT_SIZE + end_of_sequence
-        self.normalisation, self.num_mixtures = normalisation, num_mixtures
-        self.min_scale, self.max_correlation = min_scale, max_correlation
+        self.normalisation = normalisation
+        self.num_mixtures = num_mixtures
+        self.min_scale = min_scale
+        self.max_correlation = max_correlation
         self.clip_output_gradient = clip_output_gradient
         min_scales = [min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(min_scales), persistent=False)
@@ -356,7 +358,8 @@ class SynthesisNetwork(_RecurrentNetwork):
     ) -> None:
         window = dict(vocab_size=len(alphabet), components=num_windows, advance=window_advance)
         super().__init__(normalisation, window, **options)
-        self.alphabet, self.longest = alphabet, longest
+        self.alphabet = alphabet
+        self.longest = longest
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

@@ -137,7 +137,8 @@ class Mixture(NextPoint):
         raw = limited(raw)
         sequence_logits = None
         if end_of_sequence:
-            raw, sequence_logits = raw[..., :-1], -raw[..., -1]
+            sequence_logits = -raw[..., -1]
+            raw = raw[..., :-1]
         parameters = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
         log_min_scale = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
         return cls(

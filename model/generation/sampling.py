@@ -131,7 +131,8 @@ class Stopping:
         end_of_sequence: bool = False,
         primed_phi: Tensor | None = None,
     ) -> None:
-        self.texts, self.end_of_sequence = texts, end_of_sequence
+        self.texts = texts
+        self.end_of_sequence = end_of_sequence
         device = point.device
         self.num_steps = 0
         self.limits = torch.tensor(limits, device=device)
@@ -552,10 +553,11 @@ def _with_window_after(
 def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
     """Return the first row of each of the D distinct lines, and the index of each line among the
     distinct lines. Lines with the same text and state begin alike."""
-    arrays = [value.double().numpy(force=True) for value in state.values()]
-    states = [[row.tobytes() for row in array] for array in arrays]
-    firsts: dict[tuple, int] = {}
-    keys = [*zip(texts, *states, strict=True)]
+    keys: list[tuple[str | bytes, ...]] = [(text,) for text in texts]
+    for value in state.values():
+        rows = value.double().numpy(force=True)
+        keys = [(*key, row.tobytes()) for key, row in zip(keys, rows, strict=True)]
+    firsts: dict[tuple[str | bytes, ...], int] = {}
     for row, key in enumerate(keys):
         firsts.setdefault(key, row)
     places = {key: place for place, key in enumerate(firsts)}

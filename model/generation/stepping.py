@@ -128,8 +128,10 @@ class CompiledStepper(Stepper):
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
         lowest = network.layers[0]
-        self.input_size, self.hidden_size = network.input_size, lowest.hidden_size
-        self.matmul_dtype, self.parity = matmul_dtype, 0  # the half of the joints to read next
+        self.input_size = network.input_size
+        self.hidden_size = lowest.hidden_size
+        self.matmul_dtype = matmul_dtype
+        self.parity = 0  # the half of the joints to read next
         self.library = library.kernels(matmul_dtype == torch.bfloat16)
         factors = lines.stretch(network)
         output = stretched_output(network.output, factors, network.normalisation)
@@ -144,7 +146,8 @@ class CompiledStepper(Stepper):
         output_bias = output.bias.float().clone()
         self.fixed = dict(output_weights=packed(output.weight), output_bias=output_bias)
         if isinstance(lowest, WindowedLayer):
-            self.vocab_size, self.num_windows = lowest.vocab_size, lowest.components
+            self.vocab_size = lowest.vocab_size
+            self.num_windows = lowest.components
             self.fixed["window_weights"] = packed(lowest.window.weight)
             self.fixed["window_bias"] = lowest.window.bias.float().clone()
         gates = [_gates(layer, (self.input_size, self.vocab_size)) for layer in network.layers]
@@ -189,7 +192,8 @@ class CompiledStepper(Stepper):
             stop = self.hidden_size + self.vocab_size
             self.joints[0][0, :, self.hidden_size : stop] = state["0.window"]
             self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
-            self.text, self.text_lengths = lines.text.contiguous(), lines.text_lengths.contiguous()
+            self.text = lines.text.contiguous()
+            self.text_lengths = lines.text_lengths.contiguous()
 
     def _allocate(self) -> None:
         """Allocate the buffers that a step overwrites, for the present number of lines."""
@@ -225,7 +229,8 @@ class CompiledStepper(Stepper):
         normal = normal.contiguous()
         self.writing.steps = steps
         self.writing.parity = self.parity
-        self.writing.uniform, self.writing.normal = address(uniform), address(normal)
+        self.writing.uniform = address(uniform)
+        self.writing.normal = address(normal)
         self.writing.threads = torch.get_num_threads()
         library.raise_failure(self.library.write_lines(ctypes.byref(self.writing)))
         self.parity = (self.parity + steps) % 2
@@ -238,7 +243,8 @@ class CompiledStepper(Stepper):
         self.bias = self.bias[rows]
         self.gate_biases = [bias[rows] for bias in self.gate_biases]
         if self.text is not None:
-            self.text, self.text_lengths = self.text[rows], self.text_lengths[rows]
+            self.text = self.text[rows]
+            self.text_lengths = self.text_lengths[rows]
             self.kappas = self.kappas[rows]
         self._allocate()
 
@@ -256,7 +262,8 @@ def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tup
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):
         incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
-        hidden, bias = layer.weight_hidden, layer.bias
+        hidden = layer.weight_hidden
+        bias = layer.bias
         candidate = getattr(layer, "bias_candidate", None)
     else:
         module = layer.layer

@@ -251,8 +251,10 @@ class WindowedLayer(nn.Module):
         advance: float,
     ) -> None:
         super().__init__()
-        self.cell, self.hidden_size = cell, hidden_size
-        self.vocab_size, self.components = vocab_size, components
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.vocab_size = vocab_size
+        self.components = components
         rows = (4 if cell == "LSTM" else 3) * hidden_size
         span = 1.0 / math.sqrt(hidden_size)
         self.weight_input = nn.Parameter(torch.empty(rows, input_size).uniform_(-span, span))
@@ -322,15 +324,15 @@ class WindowedLayer(nn.Module):
         else:
             precise_dtype = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)
-            state = {name: value.to(precise_dtype) for name, value in state.items()}
+            precise = {name: value.to(precise_dtype) for name, value in state.items()}
             with torch_products(inputs) as inputs:
                 # One matrix product for all steps.
                 projected = functional.linear(inputs, self.weight_input, self.bias)  # (T, B, G)
                 if gate_offsets is not None:
                     projected = projected + gate_offsets.to(projected)
-                results = self._replay(projected, one_hot, state, bound)
+                results = self._replay(projected, one_hot, precise, bound)
                 if results is None:
-                    return self._loop(projected, one_hot, state, bound)
+                    return self._loop(projected, one_hot, precise, bound)
         hiddens, windows, cell, kappa, phis = results
         # Copies, so that the state does not keep the large tensor of all steps alive.
         last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}
@@ -374,7 +376,8 @@ class WindowedLayer(nn.Module):
             phi = gaussian_window(alpha, beta, kappa, positions)  # eq. 46
             window = torch.bmm(phi[:, None], one_hot)[:, 0]  # eq. 47
             outputs.append((hidden, window, phi.detach()))
-        last = {"hidden": hidden, "cell": cell, "window": window, "kappa": kappa}
-        last = {name: last[name] for name in self.state_sizes}
+        last = {"hidden": hidden, "window": window, "kappa": kappa}
+        if self.cell == "LSTM":
+            last["cell"] = cell
         hiddens, windows, phis = map(torch.stack, zip(*outputs, strict=True))
         return hiddens, windows, phis, last

@@ -87,7 +87,8 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         # Each prefix extended by each character. Equal characters need a blank in between.
         repeats = last[:, None] == characters
         extended = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
-        in_blank, in_character = total + frame[blank], in_character + stays[last]
+        in_blank = total + frame[blank]
+        in_character = in_character + stays[last]
         if not len(characters):
             continue
         # An extended prefix that equals a prefix in the beam is merged with that prefix.

@@ -121,7 +121,8 @@ class Recogniser(BaseModel):
 
     def __init__(self, normalisation: Normalisation, alphabet: Alphabet) -> None:
         super().__init__()
-        self.normalisation, self.alphabet = normalisation, alphabet
+        self.normalisation = normalisation
+        self.alphabet = alphabet
 
     def label_layer(self, size: int) -> nn.Linear:
         """Return a new output layer over frames of `size` numbers; its last class is the blank."""

@@ -123,8 +123,8 @@ def read_with_doubts(
         codes = []
         without_spelling = set()
         for line, number in enumerate(numbers):
-            texts = [hypotheses[line]] if spellings is None else spellings[number]
-            texts = [text for text in texts if text and not alphabet.unknown(text)]
+            offered = [hypotheses[line]] if spellings is None else spellings[number]
+            texts = [text for text in offered if text and not alphabet.unknown(text)]
             if not texts:
                 without_spelling.add(line)
             for text in texts or [""]:

@@ -63,14 +63,15 @@ def parse(
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
     forms = formats(root)
-    groups = [*_annotated(root)]
-    text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
+    annotated = [*_annotated(root)]
+    text = _annotation(root, TRUTHS)
+    writer = _annotation(root, WRITERS)
     if level == "annotated":
-        is_divided = len({*groups, *root.findall("traceGroup")}) > 1
-        level = "group" if groups and is_divided and not text else "file"
+        is_divided = len({*annotated, *root.findall("traceGroup")}) > 1
+        level = "group" if annotated and is_divided and not text else "file"
     if cut and level == "file":
         raise cut
-    groups = [group for group in groups if group not in unfinished]
+    groups = [group for group in annotated if group not in unfinished]
     if level == "file":
         top_groups = root.findall("traceGroup")
         if not text and len(top_groups) == 1:
@@ -146,10 +147,11 @@ def _ink(
     """Return the ink `(points, 3)` of traces, and the counts of points that are missing before each
     point (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.
-    traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
-    first_unit = next((forms[trace].unit for trace in traces), None)
-    parts, times = [], []
-    for number, trace in enumerate(traces, 1):
+    drawn = [trace for trace in traces if trace in forms and is_drawn(trace)]
+    first_unit = next((forms[trace].unit for trace in drawn), None)
+    parts = []
+    times = []
+    for number, trace in enumerate(drawn, 1):
         form = forms[trace]
         channels = channels_of(trace, form, f"trace {number}")
         points = np.stack([channels["X"], channels["Y"]], axis=1)
@@ -159,12 +161,12 @@ def _ink(
     stops = np.cumsum([len(part) for part in parts])
     ink = join_strokes(parts)
     missing_counts = None
-    known = [time for time in times if time is not None]
-    if len(known) == len(times) and (ink[:-1, 2] == 0).any():
-        clock = np.concatenate(known)
+    timed = [time for time in times if time is not None]
+    if len(timed) == len(times) and (ink[:-1, 2] == 0).any():
+        clock = np.concatenate(timed)
         period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
         missing_counts = count_missing(clock, ink[:, 2], period) if period > 0 else None
-    for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
+    for trace, start, stop in zip(drawn, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:
             ink[start - 1, 2] = 0

@@ -133,8 +133,9 @@ def _stroke(
 ) -> PageStroke:
     """Return a stroke of parts, drawn with a brush: an element whose children are the brush's
     properties."""
-    names = set.intersection(*(set(part) for part in parts))
-    channels = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    channels = {}
+    for name in set.intersection(*(set(part) for part in parts)):
+        channels[name] = np.concatenate([part[name] for part in parts])
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
     width = to_float(values["width"]) * _scale(units["width"], unit) if "width" in values else None
@@ -149,7 +150,8 @@ def _stroke(
     is_marker = operation == "maskPen" or opacity < MIN_PEN_OPACITY or (is_bright and is_wide)
     tool = "shape" if is_shape else "pen"
     tool = "highlighter" if is_marker and operation != "copyPen" else tool
-    pressures, widths = channels.get("F"), channels.get("W")
+    pressures = channels.get("F")
+    widths = channels.get("W")
     if widths is None and width and pressures is not None and pressures.any():
         widths = width * pressures / pressures.mean()  # as wide as it is pressed (assumed)
     if widths is not None and not np.ptp(widths):

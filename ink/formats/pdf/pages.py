@@ -339,7 +339,8 @@ class _Document:
         from ink.drawing.fonts import glyphs  # slow to import
 
         yield f"/{self._state('Normal', 1.0)} gs {_colour(text.colour)} rg"
-        left, size = scale * text.x, scale * text.size
+        left = scale * text.x
+        size = scale * text.size
         for number, line in enumerate(text.text.splitlines()):
             baseline = scale * text.y + (0.9 + LINE_PITCH * number) * size
             for glyph in glyphs(line.expandtabs()):
@@ -373,12 +374,15 @@ class _Document:
     def _text(self, rows: Sequence[Sequence[WordInk]], scale: float) -> Iterator[str]:
         """Yield the commands that write rows of invisible text. A row that is too short to show its
         angle has that of the others."""
-        rows = [[word for word in row if word.text] for row in rows]
-        rows = [row for row in rows if row]
-        angles = [baseline_angle(from_strokes([word.upright for word in row])) for row in rows]
+        written = []
+        angles = []
+        for row in rows:
+            if words := [word for word in row if word.text]:
+                written.append(words)
+                angles.append(baseline_angle(from_strokes([word.upright for word in words])))
         typical = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
-        for row, angle in zip(rows, angles, strict=True):
-            yield from self._row(row, typical if isnan(angle) else angle, scale)
+        for words, angle in zip(written, angles, strict=True):
+            yield from self._row(words, typical if isnan(angle) else angle, scale)
 
     def _row(self, words: Sequence[WordInk], angle: float, scale: float) -> Iterator[str]:
         """Yield the commands that write a row. A word is as wide as its ink, but ends before the

@@ -75,7 +75,8 @@ def _merged(segments: np.ndarray) -> np.ndarray:
         second = segments[1:]
         lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
         part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
-        start, end = first[:, 0], second[:, 3]
+        start = first[:, 0]
+        end = second[:, 3]
         leave = (first[:, 1] - start) / part
         arrive = (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)

@@ -124,7 +124,8 @@ def path_curves(data: str) -> list[np.ndarray]:
             *controls, end = points
             controls = controls or [(position + end) / 2]  # a straight line
             if len(controls) == 1:  # A quadratic curve is raised to a cubic curve.
-                controls = [(anchor + 2 * controls[0]) / 3 for anchor in (position, end)]
+                (control,) = controls
+                controls = [(position + 2 * control) / 3, (end + 2 * control) / 3]
             parts[-1].append([position, *controls, end])
         position = points[-1] if points else position
     curves = [np.array(part, np.complex128) for part in parts if part]
@@ -198,8 +199,12 @@ def _path_data(element: Element) -> str:
         return element.get("d", "")
     from fontTools.svgLib.path import PathBuilder  # slow to import
 
-    lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
-    figure = Element(element.tag, dict(element.items()) | lengths)
+    attributes = dict(element.items())
+    for name, value in element.items():
+        length = pixels(value)
+        if math.isfinite(length):
+            attributes[name] = str(length)
+    figure = Element(element.tag, attributes)
     figure.attrib.pop("transform", None)
     builder = PathBuilder()
     with suppress(TypeError, ValueError):  # if a length is missing or in per cent

@@ -105,7 +105,10 @@ def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN) -> Collect
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = loops.members(path, _ANY_NAME, "reading UNIPEN", max_bytes)
-    contents = {name: content for path, content in packed if (name := _in_collection(path))}
+    contents = {}
+    for member, content in packed:
+        if name := _in_collection(member):
+            contents[name] = content
     if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 

@@ -128,7 +128,8 @@ def _compile(
     for optional in OPTIONAL_FLAGS:
         result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
         # Some compilers accept -fopenmp but lack the library of OpenMP.
-        if result.returncode == 0 and (library := _load(temporary)) is not None:
+        library = _load(temporary) if result.returncode == 0 else None
+        if library is not None:
             temporary.chmod(0o600)
             checksum = _checksum(temporary.read_bytes())
             temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))

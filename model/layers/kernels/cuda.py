@@ -285,7 +285,8 @@ class _Recurrence(torch.autograd.Function):
             window = Window(window_weight, window_bias, one_hot, first_window, kappa)
         with _plain_mode(projected.device):
             results, saved = _forward(loop, projected, weight, hidden, cell, window, saves=True)
-        ctx.loop, ctx.bound = loop, bound
+        ctx.loop = loop
+        ctx.bound = bound
         ctx.save_for_backward(weight, one_hot, window_weight, window_bias, *saved)
         if window is not None:
             ctx.mark_non_differentiable(results[4])

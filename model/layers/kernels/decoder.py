@@ -61,7 +61,8 @@ class _Decoding(torch.autograd.Function):
     @staticmethod
     def forward(ctx, dtype, tokens, lengths, masks, encoded, keys, *weights):
         weights = Weights(*weights)
-        (steps, batch), (_, frames, context) = tokens.shape, encoded.shape
+        (steps, batch) = tokens.shape
+        (_, frames, context) = encoded.shape
         classes, _ = weights.characters.shape
         embedding = weights.embeddings.shape[1]
         attention, size = weights.query.shape
@@ -74,7 +75,8 @@ class _Decoding(torch.autograd.Function):
         sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
         sizes |= dict(attention=attention, embedding=embedding, classes=classes)
         sizes |= dict(width=weight.shape[1])
-        encoded, keys = encoded.to(dtype).contiguous(), keys.to(dtype).contiguous()
+        encoded = encoded.to(dtype).contiguous()
+        keys = keys.to(dtype).contiguous()
         inputs = dict(tokens=tokens, lengths=lengths, encoded=encoded, keys=keys)
         inputs |= dict(input_mask=masks[0], output_mask=masks[1])
         filters = dict(

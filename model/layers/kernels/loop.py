@@ -92,9 +92,11 @@ class Loop:
         self.d_cells = torch.zeros_like(self.cells)
         self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
         # The bounds on the gates' gradient are buffers, since a loss scaler changes the bounds.
-        self.lower, self.upper = zeros(), zeros()
+        self.lower = zeros()
+        self.upper = zeros()
         # Views, made once.
-        self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
+        self.hiddens = self.joint[..., :size]
+        self.d_joint_hiddens = self.d_joint[..., :size]
         if places:
             end = size + vocab_size
             self.windows = self.joint[..., size:end]
@@ -136,7 +138,8 @@ class Loop:
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
         """Replace `forward` and `backward` by their results of `record`, see `cuda.record`."""
-        self.forward, self.backward = record(self._forward), record(self._backward)
+        self.forward = record(self._forward)
+        self.backward = record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
         """Copy the numbers that are the same at all steps into the buffers."""
@@ -159,12 +162,14 @@ class TorchSteps:
         self.loop = loop
         batch, _, vocab_size, components, places = loop.sizes
         zeros = loop.cells.new_zeros
-        self.scratch, self.d_hidden = zeros(loop.cells.shape[1:]), zeros(loop.cells.shape[1:])
+        self.scratch = zeros(loop.cells.shape[1:])
+        self.d_hidden = zeros(loop.cells.shape[1:])
         self.slopes = torch.zeros_like(loop.gates[0])
         self.unity = zeros(()).fill_(1.0)
         if places:
             self.gaussians = zeros(batch, components, places)
-            self.new_window, self.d_window = zeros(batch, vocab_size), zeros(batch, vocab_size)
+            self.new_window = zeros(batch, vocab_size)
+            self.d_window = zeros(batch, vocab_size)
             self.d_phi = zeros(batch, places)
             self.d_components = zeros(batch, 3 * components)
             self.factors = zeros(CHUNK, batch, 3 * components, places)

@@ -78,7 +78,8 @@ class _Recurrence(torch.autograd.Function):
         joint[:-1, :, start:end] = inputs
         cells = torch.empty(steps + 1, batch, size)
         kappas = torch.empty(steps + 1, *kappa.shape)
-        cells[0], kappas[0] = cell, kappa
+        cells[0] = cell
+        kappas[0] = kappa
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
         exponentials = torch.empty(steps, batch, 3 * components)
         phis = torch.empty(steps, batch, places)
