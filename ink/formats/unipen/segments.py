@@ -231,10 +231,10 @@ def _columns(block: Block) -> list[str]:
 def _points_per_inch(keyword: str, body: str) -> dict[str, float]:
     """Return the resolution that a block declares, by the axis; {} for other blocks."""
     match = _RESOLUTION.fullmatch(keyword)
-    resolution = _number(body) or 0.0
-    if match is None or not resolution > 0:
+    if match is None:
         return {}
-    return {match[1]: resolution * (25.4 if match[2] == "MM" else 1.0)}
+    resolution = _number(body) or 0.0
+    return {match[1]: resolution * (25.4 if match[2] == "MM" else 1.0)} if resolution > 0 else {}
 
 
 def _number(body: str) -> float | None:
