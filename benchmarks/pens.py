@@ -15,7 +15,7 @@ from commands.shared.options import Parser
 from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.pen_paths import at_speed, to_ink, to_path
-from ink.formats.iam_ondb import PERIOD
+from ink.formats.iam_ondb import IAM_PERIOD
 from ink.geometry import from_strokes, strokes, x_height
 from ink.sample import Sample
 from model.loading import Reader
@@ -98,7 +98,7 @@ def texts_and_words(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sampl
 
 def recorded_at(rate: float) -> Change:
     """Return the change that resamples ink at `rate` points a second."""
-    return lambda ink: to_ink(at_speed(to_path(ink), 1 / (PERIOD * rate)))
+    return lambda ink: to_ink(at_speed(to_path(ink), 1 / (IAM_PERIOD * rate)))
 
 
 def on_grid(step: float) -> Change:

@@ -43,7 +43,7 @@ from data_loader.data_loaders import Data
 from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library
-from model.layers.kernels.build import SWITCH
+from model.layers.kernels.build import KERNELS_SWITCH
 from parse_config import plan_from_file
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -122,7 +122,7 @@ def kernels_for(path: str) -> Iterator[None]:
         yield
         return
     no_kernels = mock.patch.object(library, "kernels", lambda bfloat16: None)
-    with no_kernels, mock.patch.dict(os.environ, {SWITCH: "0"}):
+    with no_kernels, mock.patch.dict(os.environ, {KERNELS_SWITCH: "0"}):
         yield
 
 

@@ -25,7 +25,7 @@ from ink.geometry import strokes
 from ink.measures import levelled
 from ink.sample import Sample
 from model import load
-from model.drawing.page import X_HEIGHT, Page, page_of_line
+from model.drawing.page import LINE_X_HEIGHT, Page, page_of_line
 from model.generation.line import Sampling
 from model.recognition.error_rates import rates
 from utils.checks import UserError
@@ -85,9 +85,9 @@ def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
 def row_of(arguments: argparse.Namespace, sample: Sample, path: Path) -> dict[str, Any]:
     """Return the strokes of a row, and the path of its picture: level, black on white."""
     page = page_of_line(levelled(sample.ink)[0])
-    pen = Pen(arguments.pen * X_HEIGHT, "#000000")
+    pen = Pen(arguments.pen * LINE_X_HEIGHT, "#000000")
     pictured = Page(page.width, page.height, (Row(page.rows[0].strokes, pen=pen),))
-    pictured.save(path, dpi=round(arguments.height / X_HEIGHT * 25.4))
+    pictured.save(path, dpi=round(arguments.height / LINE_X_HEIGHT * 25.4))
     points = [stroke.tolist() for stroke in strokes(sample.ink)]
     return {"strokes": points, "picture": str(path)}
 

@@ -111,13 +111,13 @@ def texts_beside(
     Raises:
         UserError: if one of them would replace another file.
     """
-    from model.model_card import CARD, MARK, model_card
+    from model.model_card import CARD_NAME, MARK, model_card
 
     texts = {}
     if ink:
         texts[target.with_suffix(".json")] = read_bytes(ink).decode()
     if target.suffix == SAFETENSORS:
-        card = CARD if target.stem == "model" else f"{target.stem}.md"
+        card = CARD_NAME if target.stem == "model" else f"{target.stem}.md"
         texts[target.with_name(card)] = model_card(network, target.name)
     for path, text in texts.items():
         prepare_output(path, "FILE", is_checked_only=True)

@@ -31,7 +31,7 @@ from ink.ink_page import InkPage
 from model import Sampling, load, step_figures
 from model.drawing.plots import (
     CAPTION,
-    FRAME,
+    FRAME_COLOUR,
     GREY,
     INCH,
     LIGHT_INK,
@@ -245,7 +245,7 @@ def tour_drawing() -> Figure:
         style = {"arrowstyle": "->", "color": LIGHT_INK, "linewidth": 1.4}
         axes.annotate("", *ends, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
     for (x, y), (_, _, name, what) in zip(middles, WAY, strict=True):
-        box(axes, (x - half[0], y - half[1], 2 * half[0], 2 * half[1]), "white", FRAME)
+        box(axes, (x - half[0], y - half[1], 2 * half[0], 2 * half[1]), "white", FRAME_COLOUR)
         axes.text(x, y - 1.6, name, size=8.2, color=INK_COLOUR, ha="center", va="center")
         axes.text(x, y + 1.1, what, size=7.4, color=GREY, ha="center", va="center")
     return figure

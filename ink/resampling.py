@@ -8,7 +8,7 @@ from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_he
 from ink.measures import levelled
 from utils.checks import DataError
 
-MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
+MAX_RESAMPLED_POINTS = 1_000_000  # of a resampled sample (assumed)
 
 
 def resampled(
@@ -29,8 +29,8 @@ def resampled(
     else:
         edges = np.cumsum([len(stroke) for stroke in new_strokes[:-1]], dtype=np.int64)
         parameters = [times - times[0] for times in np.split(clock, edges)]
-    if sum(values[-1] for values in parameters) / step > MAX_POINTS:
-        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
+    if sum(values[-1] for values in parameters) / step > MAX_RESAMPLED_POINTS:
+        raise DataError(f"resampling makes more than {MAX_RESAMPLED_POINTS:,} points of one sample")
     for number, values in enumerate(parameters):
         if len(values) > 1:
             count = max(1, round(values[-1] / step))

@@ -31,12 +31,12 @@ from utils.files import read_bytes
 from utils.program import NEEDS_TORCH, ROOT
 from utils.time_limit import check_time
 
-FOLDER = ROOT / "engine"
-LIBRARY = FOLDER / "libhandwriting.so"
+ENGINE_FOLDER = ROOT / "engine"
+ENGINE_LIBRARY = ENGINE_FOLDER / "libhandwriting.so"
 """The library of a wheel that was built where there is a compiler."""
-MAX_BYTES = 100_000_000
+MAX_FLAT_FILE_BYTES = 100_000_000
 """Most bytes of a flat file (assumed: 20 times those of the largest)."""
-POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("pen_up", "<i4")])
+POINT_DTYPE = np.dtype([("x", "<f4"), ("y", "<f4"), ("pen_up", "<i4")])
 """`hw_point`."""
 
 
@@ -81,11 +81,11 @@ def library() -> ctypes.CDLL:
     Raises:
         UserError: if there is no compiler.
     """
-    if LIBRARY.exists():
-        return ctypes.CDLL(str(LIBRARY))
+    if ENGINE_LIBRARY.exists():
+        return ctypes.CDLL(str(ENGINE_LIBRARY))
     kernels = ROOT / "model" / "layers" / "kernels"
     included = sorted([*kernels.glob("*.c"), *kernels.glob("*.h")])
-    if (engine := build(FOLDER, ("-fno-openmp", "-lm"), included)) is None:
+    if (engine := build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)) is None:
         raise UserError(f"reading and writing needs a C compiler such as gcc, or {NEEDS_TORCH}")
     return engine
 
@@ -185,7 +185,7 @@ class EngineReader(EngineNetwork):
 
     def frames(self, ink: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of a line of ink, `(frames, classes)`, the blank last."""
-        points = np.zeros(len(ink), POINT)
+        points = np.zeros(len(ink), POINT_DTYPE)
         positions = np.cumsum(np.asarray(ink, np.float64)[:, :2], 0)
         points["x"], points["y"] = (positions - positions[0]).T
         points["pen_up"] = ink[:, 2] > 0.5
@@ -300,8 +300,8 @@ class EngineWriter(EngineNetwork):
 
 def _line_of(ink: Ink) -> tuple[np.ndarray, bool]:
     """Return ink as offsets in x-heights, `(points, 3)` float32, and whether the text is whole."""
-    content = ctypes.string_at(ink.points, ink.num_points * POINT.itemsize)
-    points = np.frombuffer(content, POINT)
+    content = ctypes.string_at(ink.points, ink.num_points * POINT_DTYPE.itemsize)
+    points = np.frombuffer(content, POINT_DTYPE)
     positions = np.stack([points["x"], points["y"]], 1)
     strokes = np.split(positions, np.flatnonzero(points["pen_up"][:-1]) + 1)
     return from_strokes(strokes).astype(np.float32), bool(ink.is_whole)
@@ -319,7 +319,7 @@ def load(
     if modules or device not in ("auto", "cpu"):
         raise UserError(f"{path}: a module or a device {NEEDS_TORCH}")
     path = resolve_flat_file(path)
-    content = read_bytes(path, MAX_BYTES)
+    content = read_bytes(path, MAX_FLAT_FILE_BYTES)
     handle = c_void_p()
     with Call() as call:
         title = str(path).encode(errors="replace")

@@ -47,7 +47,7 @@ from utils.checks import (
     short,
 )
 from utils.files import PLAIN_NAME
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
@@ -83,7 +83,7 @@ class TrainedNetwork:
         return f"{type(self).__name__}({self})"
 
     def __str__(self) -> str:
-        licence = f" ({self.licence})" if self.licence == RESEARCH else ""
+        licence = f" ({self.licence})" if self.licence == RESEARCH_ONLY else ""
         return f"{type(self.model).__name__} of {self.path} on {self.device}{licence}"
 
     @property

@@ -10,7 +10,7 @@ from model.loading import Reader, TrainedNetwork, Writer
 from utils.checks import visible
 from utils.licences import OPEN, UNKNOWN
 
-CARD = "README.md"
+CARD_NAME = "README.md"
 """Name of a card beside a network, where hubs look for it."""
 HUB_LICENCES = {OPEN: "cc-by-4.0", None: "unknown"}
 """Hubs' names of licences; another licence is "other"."""
@@ -87,7 +87,7 @@ def _shipped_sections(path: Path) -> list[str]:
     """Return what the card of the shipped networks says of the network in a file, and of its data;
     [] for another network."""
     shipped = {file: name for name, file in pretrained().items()}
-    card = path.with_name(CARD)
+    card = path.with_name(CARD_NAME)
     if path not in shipped or not card.exists():
         return []
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))  # without its links

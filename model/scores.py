@@ -24,7 +24,7 @@ from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
 
-UNITS = {
+SCORE_UNITS = {
     "log_loss": "nats per sequence",
     "log_loss_per_point": "nats per point",
     "log_loss_dequantised": "nats per sequence",
@@ -148,12 +148,12 @@ def evaluate(
         seed: seed of the dequantisation noise; the noise also depends on a sequence's index.
 
     Returns:
-        by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
-        the network has. `log_loss` is the paper's eq. 26. For the dequantised scores, uniform noise
-        of one step is added to each target offset, not to the inputs; without a step both are None.
-        A regression head has no density, and so `squared_error` in the place of log-losses: the
-        loss `SquaredError` at `pen_weight` 1, always in normalised units. A score that is not
-        finite, or that no point has, is None.
+        by name: `sequences`; `points`, the number of scored offsets; and the scores of
+        `SCORE_UNITS` that the network has. `log_loss` is the paper's eq. 26. For the dequantised
+        scores, uniform noise of one step is added to each target offset, not to the inputs; without
+        a step both are None. A regression head has no density, and so `squared_error` in the place
+        of log-losses: the loss `SquaredError` at `pen_weight` 1, always in normalised units. A
+        score that is not finite, or that no point has, is None.
 
     Raises:
         UserError: if there is no sequence.

@@ -24,7 +24,7 @@ from model.generation.generators import Output, masked_output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
 from model.generation.sampling import sample
-from model.generation.stepping import PERIOD
+from model.generation.stepping import STEPS_PER_CALL
 from utils.checks import ConfigFault, Range
 
 log = logging.getLogger(__name__)
@@ -160,15 +160,16 @@ class GenerationTrainer(BaseTrainer):
         if model.needs_text:
             text = (batch.text, batch.text_lengths)
             texts = 2 * self._texts()[0]
+        sampling = Sampling(max_steps=STEPS_PER_CALL + 1)
         for count in (2, 1) if self.samples else ():
-            sample(model, range(count), texts and texts[:count], Sampling(max_steps=PERIOD + 1))
+            sample(model, range(count), texts and texts[:count], sampling)
         state = model.begin(batch)
         name = type(model).__name__
         is_alike = True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
-        for step, points in enumerate(batch.inputs[:, :PERIOD].split(1, 1)):
+        for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
             output = model(points, *text, state)
             model(points, *text, state)  # This second call changes any state inside the network.
             state = output.state

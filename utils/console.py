@@ -12,8 +12,8 @@ from typing import Any
 
 from utils.checks import first_line, lacks_memory
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
-SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+SIGNALS = tuple(getattr(signal, name) for name in _SIGNAL_NAMES if hasattr(signal, name))
 """Signals by which a terminal or a scheduler ends a process."""
 REPEATED_SECONDS = 1.0
 """Seconds after the first signal in which further signals are repetitions (assumed: a launcher such

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from utils.checks import UserError
 
-MAX_BYTES = 1 << 28
+MAX_READ_BYTES = 1 << 28
 """Maximum bytes of a file that is read whole (assumed: far more than any text or index has)."""
 
 MAX_TEXT_BYTES = 1 << 26
@@ -71,7 +71,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     _target(path)
 
 
-def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_READ_BYTES) -> bytes:
     """Return the content of a regular file; raise an OSError if it cannot be read, or has more than
     `max_bytes`."""
     with open_file(path) as file:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder of the rooms."""
 OPENING_SECONDS = 2.0
 """Seconds in which a system says that it cannot open a file (assumed)."""
-SCRIPTS = {"train": "train.py"}
+COMMAND_SCRIPTS = {"train": "train.py"}
 """The scripts of a checkout by command; `experiments.py` has all other commands."""
 
 
@@ -62,7 +62,7 @@ def typed(command: str = "") -> str:
     before all commands but `train`."""
     if PREFIX:
         return f"online-handwriting {command}".rstrip()
-    return f"python {SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
+    return f"python {COMMAND_SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
 
 
 def open_in_program(path: Path) -> None:
@@ -91,8 +91,8 @@ def started(command: str) -> list[str]:
     """Return the words that start a command of this installation, in any folder."""
     if PREFIX:
         return [sys.executable, "-P", "-m", PACKAGE, command]
-    script = ROOT / SCRIPTS.get(command, "experiments.py")
-    return [sys.executable, str(script), *(() if command in SCRIPTS else [command])]
+    script = ROOT / COMMAND_SCRIPTS.get(command, "experiments.py")
+    return [sys.executable, str(script), *(() if command in COMMAND_SCRIPTS else [command])]
 
 
 def process_of(module: str, *words: str) -> tuple[list[str], dict[str, str]]:

@@ -24,7 +24,7 @@ from data_loader.synthetic.texts import corpus
 from data_loader.synthetic.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
 from data_loader.synthetic.texts.templates import Draws
 from ink.alphabet import Alphabet
-from ink.formats.stroke_arrays import NAMES, TEXTS
+from ink.formats.stroke_arrays import ARRAY_FILES, TEXTS
 from ink.sample import Sample
 from model import Reader
 from model.generation.line import Primer, Sampling
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(default_proofreader(writer))
     second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
-    prepare_output(arguments.output / NAMES[-1], "--output")
+    prepare_output(arguments.output / ARRAY_FILES[-1], "--output")
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
@@ -130,7 +130,7 @@ def save_lines(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
     arrays = np.empty(len(lines), dtype=object)
     for number, (ink, _) in enumerate(lines):
         arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])
-    atomic_write(folder / NAMES[-1], lambda file: np.save(file, arrays))
+    atomic_write(folder / ARRAY_FILES[-1], lambda file: np.save(file, arrays))
     write_text(folder / TEXTS, "".join(f"{text}\n" for _, text in lines))
 
 

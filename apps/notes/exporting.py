@@ -351,7 +351,7 @@ def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
         write_pages(content, drawn(), path.stem)
         content.seek(0)
         if any(background for background, _ in backgrounds):
-            limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
+            limits = guard.USUAL_LIMITS.times(len(backgrounds) / PAGES_PER_LIMIT)
             arguments = content.read(), backgrounds
             file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:

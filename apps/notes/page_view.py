@@ -9,7 +9,7 @@ import numpy as np
 from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.page_text import Box, PageText
 from ink.alphabet import with_few_marks
-from ink.formats.pdf.paths import UNITS, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, stroke_paths
 from ink.formats.svg.drawing import joined_paths
 from ink.ink_page import InkPage
 
@@ -24,10 +24,10 @@ def page_values(
 ) -> dict[str, Any]:
     """Return a page and its text; with `clip`, a box on the page, only the ink in it and near it.
 
-    Lengths are in units of which a millimetre has `UNITS`. `ink` identifies the ink of a word for a
-    correction; a typed word has none.
+    Lengths are in units of which a millimetre has `UNITS_PER_MM`. `ink` identifies the ink of a
+    word for a correction; a typed word has none.
     """
-    scale = UNITS * page.millimetres
+    scale = UNITS_PER_MM * page.millimetres
     strokes = [*page.ruling, *sorted(page.strokes, key=lambda s: s.tool != "highlighter")]
     if clip:
         margin = CLIP_MARGIN * (clip[3] - clip[1])

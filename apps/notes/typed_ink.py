@@ -134,7 +134,7 @@ class _Line:
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
         """Yield the typed texts; successive words of the same colour and layer share a text."""
-        from ink.drawing.fonts import FONT
+        from ink.drawing.fonts import MATPLOTLIB_FONT
 
         starts = {id(part[0]) for part in self.parts}
         last: TypedText | None = None
@@ -149,7 +149,7 @@ class _Line:
             if last:
                 yield last
             left, top, *_ = place.box
-            last = TypedText(word.text, left, top, self.size, colour, stroke.layer, FONT)
+            last = TypedText(word.text, left, top, self.size, colour, stroke.layer, MATPLOTLIB_FONT)
         yield last
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ from model.generation.line import Sampling
 from model.loading import TrainedNetwork
 from model.loading import load as load_network
 from model.recognition.hand_descriptor import PARTS, HandDescriptor
-from model.recognition.ink_features import SPACING
+from model.recognition.ink_features import FEATURE_SPACING
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.licences import UNKNOWN
@@ -116,7 +116,7 @@ def save_descriptor(path: str | Path) -> None:
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
     linear = {"projection.weight": projection.T, "projection.bias": -mean @ projection}
-    features = {"spacing": SPACING, "parts": PARTS}
+    features = {"spacing": FEATURE_SPACING, "parts": PARTS}
     header = {"role": "descriptor", "name": "descriptor", "features": features}
     _write(path, header, layers | linear, matrices="float16")
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ink.geometry import at_equal_steps, path_along
-from ink.ink_page import PEN_WIDTH, InkPage
+from ink.ink_page import DEFAULT_PEN_WIDTH, InkPage
 
 COVERED = "covered ink"
 PAPER_COLOUR = "ink in the colour of the paper"
@@ -26,7 +26,7 @@ PART_LENGTH = (
     0.5  # length of the parts of a covering line, in half widths, unless its points are fewer
 )
 MAX_PARTS = 1_000  # of a covering line, and sides of an area (assumed)
-CHUNK = 500_000  # places and parts that are compared at once (assumed: 30 MB)
+MAX_COMPARED = 500_000  # places and parts that are compared at once (assumed: 30 MB)
 MAX_PAIRS = 200_000_000  # places and parts of a page that are compared (assumed: some seconds)
 
 Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -100,7 +100,7 @@ class _Looks:
     @cached_property
     def _radii(self) -> np.ndarray:
         """Half of the width of each line, `(strokes,)`."""
-        default = PEN_WIDTH / self.page.millimetres
+        default = DEFAULT_PEN_WIDTH / self.page.millimetres
         widths = []
         for stroke in self.page.strokes:
             if stroke.width is None:
@@ -190,7 +190,7 @@ def _in_chunks(measure: Measure, places: np.ndarray, path: np.ndarray) -> np.nda
     path = path if len(path) > 1 else np.repeat(path, 2, axis=0)
     x, y = path[:-1].T
     step = np.diff(path, axis=0).T
-    parts = np.array_split(places, 1 + len(places) * len(path) // CHUNK)
+    parts = np.array_split(places, 1 + len(places) * len(path) // MAX_COMPARED)
     away = ((part[:, :1] - x, part[:, 1:] - y) for part in parts)
     return np.concatenate([measure(*offset, *step) for offset in away])
 

@@ -11,9 +11,10 @@ import numpy as np
 from ink.geometry import bezier
 
 INK_COLOUR = "#1b2a4e"  # colour of ink (assumed, by eye)
-PEN_WIDTH = 0.12
+LINE_PEN_WIDTH = 0.12
 """Default width of the pen's line in x-heights (assumed, by eye)."""
-PERIOD = 0.018  # seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)
+POINT_PERIOD = 0.018
+"""Seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)."""
 DECIMALS = 3  # of positions in millimetres: 0.001 mm, a tenth of a plotter's step
 DOT_LENGTH = 0.2
 """Length in millimetres of the stroke that is drawn for a dot, because plotting programs such as
@@ -59,7 +60,7 @@ class Row:
 
     Attributes:
         strokes: positions `(n, 2)` float64 with n >= 1, in the order of writing; a stroke of one
-            point is a dot. The time from one point to the next is `PERIOD`.
+            point is a dot. The time from one point to the next is `POINT_PERIOD`.
         text: the text of the row.
         pen: the pen that writes the row.
         words: the words that the strokes belong to, in order; empty if unknown.

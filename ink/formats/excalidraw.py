@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from ink.formats.checks import MAX_OFFSET
+from ink.formats.checks import MAX_JUMP
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
-from ink.formats.page_checks import MAX_BYTES, image_in
+from ink.formats.page_checks import MAX_NOTE_BYTES, image_in
 from ink.geometry import turned_back
 from ink.ink_page import (
+    DEFAULT_PEN_WIDTH,
     LINE_PITCH,
-    PEN_WIDTH,
-    POINT,
     POINTS_PER_PIXEL,
+    PT_PER_MM,
     InkPage,
     PageImage,
     PageStroke,
@@ -39,7 +39,7 @@ from utils.checks import short
 from utils.files import XML_FORBIDDEN
 from utils.strict_json import Json, children
 
-DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
+LINE_DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
 """Dashes and gaps in pixels of each kind of line of two pixels."""
 LAYER = "layer"
 """Name of the layer among an element's own values."""
@@ -102,7 +102,7 @@ def times(path: Path) -> tuple[float, float]:
 
 def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     """Return the values of a drawing, and its elements."""
-    content = read_file(path, MAX_BYTES)
+    content = read_file(path, MAX_NOTE_BYTES)
     blocks = _DRAWING.findall(content) if path.name.endswith(".md") else []
     if blocks:
         is_compressed, content = blocks[-1]  # Those above it are the note's own.
@@ -224,7 +224,7 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         widths = freehand_widths(line_width, pressures)
         line_width = float(widths.mean())
         widths = widths if np.ptp(widths) else None
-    dash = DASHES.get(str(element.get("strokeStyle")), ())
+    dash = LINE_DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
     fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
@@ -254,14 +254,14 @@ def _rows(element: dict[str, Json], name: str, width: int) -> np.ndarray:
 
 def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
     value = element.get(name, default)
-    if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
+    if not isinstance(value, int | float) or abs(value) > MAX_JUMP:
         raise Fault(f"a value of {name} that is not a number, or too large", short(value))
     return float(value)
 
 
 def to_excalidraw(page: InkPage) -> str:
     """Return a page as a drawing; the same page gives the same text."""
-    scale = POINT * page.millimetres / POINTS_PER_PIXEL
+    scale = PT_PER_MM * page.millimetres / POINTS_PER_PIXEL
     elements = [*_paper(page, scale)]
     files = dict[str, Any]()
     for layer in page.by_layer():
@@ -320,7 +320,7 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
     points = scale * np.repeat(stroke.points, repeats, axis=0)
     if widths is not None:
         widths = np.repeat(widths, repeats)
-    width = 96 / 25.4 * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = 96 / 25.4 * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
         opacity = min(opacity, MAX_MARKER_OPACITY)

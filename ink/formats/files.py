@@ -11,14 +11,15 @@ from utils.checks import printable
 from utils.files import open_file
 
 MEBIBYTE = 1 << 20
-MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
+MAX_INK_BYTES = 16 * MEBIBYTE
+"""Limit on the bytes of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)."""
 
 _HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
 
 logger = logging.getLogger(__name__)
 
 
-def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
+def read_file(file: Path, max_bytes: int = MAX_INK_BYTES, remedy: str = "") -> bytes:
     """Return the content of a file; `remedy` ends the message if it is too large.
 
     Raises:

@@ -27,9 +27,9 @@ from ink.formats.files import read_head
 from ink.formats.page_checks import image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import (
-    FONT,
-    PEN_WIDTH,
-    POINT,
+    DEFAULT_FONT,
+    DEFAULT_PEN_WIDTH,
+    PT_PER_MM,
     InkPage,
     PageImage,
     PageLayer,
@@ -42,7 +42,7 @@ from utils.files import atomic_write
 RULING = "ruling"
 """Name of the layer of a ruling that Xournal++ has not."""
 # As Xournal++ and Xournal draw them, in points.
-DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
+DASH_STYLES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
 CAPS = ("round", "butt", "square")
 """Names of the ends of lines."""
 LEAST_WIDTH = 0.01  # of the line around a filled area that has none, as no line is narrower
@@ -128,7 +128,7 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
             case "text":
                 x, y, size = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
-                font = item.get("font") or FONT
+                font = item.get("font") or DEFAULT_FONT
                 typed.append(TypedText(item.text or "", x, y, size, colour, layer, font))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
@@ -184,7 +184,7 @@ def _parse_stroke(item: Element, layer: int) -> PageStroke:
 
 def _dash(style: str) -> tuple[float, ...]:
     numbers = style.removeprefix("cust: ").split() if style.startswith("cust: ") else ()
-    return DASHES.get(style) or tuple(map(to_float, numbers))
+    return DASH_STYLES.get(style) or tuple(map(to_float, numbers))
 
 
 def _background(
@@ -271,7 +271,7 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
     yield '<xournal creator="online-handwriting" fileversion="4">'
     pdf: Path | None = None
     for page in pages:
-        scale = POINT * page.millimetres
+        scale = PT_PER_MM * page.millimetres
         yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
         if page.background is None:
             style, _, config = page.style.partition(" ")
@@ -317,7 +317,7 @@ def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
     colour is a stroke of its own below the line."""
     points = stroke.points if len(stroke.points) > 1 else np.repeat(stroke.points, 2, axis=0)
     content = " ".join(map(decimal, (scale * points).ravel().tolist()))
-    width = POINT * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = PT_PER_MM * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     alpha = f"{round(255 * stroke.opacity):02x}"
     fill = f' fill="{round(255 * stroke.fill_opacity)}"' if stroke.fill else ""
     if fill and (stroke.fill != stroke.colour or not width):
@@ -332,7 +332,7 @@ def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
     tool = "pen" if stroke.tool == "shape" else stroke.tool
     look = f'tool="{tool}" color="{stroke.colour}{alpha}" width="{" ".join(map(decimal, widths))}"'
     lengths = tuple(round(scale * length, DECIMALS) for length in stroke.dash)
-    names = {dash: name for name, dash in DASHES.items()}
+    names = {dash: name for name, dash in DASH_STYLES.items()}
     style = names.get(lengths) or f"cust: {' '.join(map(decimal, lengths))}"
     look += fill + (f' style="{style}"' if lengths else "")
     yield f'<stroke {look} capStyle="{stroke.cap}">{content}</stroke>'

@@ -40,13 +40,13 @@ from ink.alphabet import nfc
 from ink.geometry import check_ink, to_points, x_height
 from ink.normalisation import Normalisation
 from model.generation.line import Line, Primer, Sampling
-from model.generation.stepping import PERIOD, Stepper, WritingState
+from model.generation.stepping import STEPS_PER_CALL, Stepper, WritingState
 from model.layers.kernels import library
 from utils.checks import UserError
 
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD` (assumed). The
-value determines which line a seed gives."""
+"""Steps for which a line's random numbers are drawn at once, a multiple of `STEPS_PER_CALL`
+(assumed). The value determines which line a seed gives."""
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 MIN_STEPS = 100
@@ -377,17 +377,17 @@ def _draw(
     normalised, and their biases, `(T, B)`.
 
     The bias of a line, `(B,)` before the first step, is halved each time that its pen rests through
-    the `PERIOD` steps of a call: under a sharpened density the pen might rest forever.
+    the `STEPS_PER_CALL` steps of a call: under a sharpened density the pen might rest forever.
     """
     active = torch.arange(len(seeds), device=bias.device)  # the lines that go on
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     points, biases = [], []
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
-        for step in range(0, max_steps, PERIOD):
+        for step in range(0, max_steps, STEPS_PER_CALL):
             if step % BLOCK == 0:
                 uniform, normal = _random_numbers(generators, active)
-            count = min(PERIOD, max_steps - step)
+            count = min(STEPS_PER_CALL, max_steps - step)
             steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
             # The points of lines that have ended are zeros.

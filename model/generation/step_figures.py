@@ -15,7 +15,7 @@ from model.generation.mixture import Mixture
 from model.loading import Writer
 from utils.checks import UserError
 
-MAX_COLUMNS = 1600
+MAX_MAP_COLUMNS = 1600
 """Most cells in a row of the grid of `density_map` (assumed)."""
 
 
@@ -88,7 +88,7 @@ def density_map(
     top = top - margin
     right = right + margin
     bottom = bottom + margin
-    cell = max((right - left) / MAX_COLUMNS, (bottom - top) / 4 / MAX_COLUMNS)
+    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / 4 / MAX_MAP_COLUMNS)
     rows, columns = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)
     grid = np.zeros((rows, columns))
     grid_size = np.array([[columns], [rows]])

@@ -26,7 +26,7 @@ from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up
 from model.layers.recurrent import RecurrentLayer, WindowedLayer, reorder_gates, sequence_biases
 
-PERIOD = 16
+STEPS_PER_CALL = 16
 """Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
 waste 8 steps a line on average). The value affects lines with a bias: their pens are checked for
 rest per call."""
@@ -92,7 +92,7 @@ class Stepper:
 
         Args:
             uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
-                `PERIOD` steps.
+                `STEPS_PER_CALL` steps.
         """
         points, phis = [], []
         # The context encloses all steps, so that autocast rounds the weights only once.
@@ -200,12 +200,12 @@ class CompiledStepper(Stepper):
         batch = len(self.bias)
         lanes = self.library.lanes()
         width = round_up(len(self.joints) * self.hidden_size, 2)
-        self.points = torch.empty(PERIOD, batch, self.input_size)
+        self.points = torch.empty(STEPS_PER_CALL, batch, self.input_size)
         self.phis = None
         states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
         if self.text is not None:
             num_positions = self.text.shape[1] + 1
-            self.phis = torch.empty(PERIOD, batch, num_positions)
+            self.phis = torch.empty(STEPS_PER_CALL, batch, num_positions)
             states |= dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
             states |= dict(phis=self.phis, places=num_positions)
         scratch = dict(

@@ -26,13 +26,13 @@ from model.layers.dropout import Dropout
 from model.layers.kernels import bidirectional, library
 from model.layers.recurrent import RecurrentLayer, compute_dtype, state_dtype
 from model.recognition.decoding import GREEDY, Search, ctc_texts
-from model.recognition.ink_features import SPACING, STRIDE, StrokeFeatures, num_features
+from model.recognition.ink_features import FEATURE_SPACING, STRIDE, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range
 
 Size = Annotated[int, Range(1, 8192)]
 DropRatio = Annotated[float, Range(0.0, 0.95)]
 
-# The numbers of points below hold at the default `SPACING`.
+# The numbers of points below hold at the default `FEATURE_SPACING`.
 KERNEL = 5
 """Width of the convolution in points (assumed: about half a character)."""
 MASK_LENGTH = 10
@@ -236,7 +236,7 @@ class RecognitionNetwork(Recogniser):
         channels: Size = 64,
         dropout: DropRatio = 0.3,
         mask_ratio: DropRatio = 0.0,
-        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
+        spacing: Annotated[float, Range(0.02, 2.0)] = FEATURE_SPACING,
         parts: Annotated[int, Range(1, 16)] = 1,
     ) -> None:
         super().__init__(normalisation, alphabet)
@@ -275,7 +275,7 @@ class RecognitionNetwork(Recogniser):
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return `features` `(B, points, F)` with about `mask_ratio` of the points set to zero."""
         batch, points, _ = features.shape
-        mean_length = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        mean_length = max(1, round(MASK_LENGTH * FEATURE_SPACING / self.spacing))
         # Without overlaps the stretches would cover `mask_ratio` of the points.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / mean_length
         lengths = torch.randint(1, 2 * mean_length, (batch, points), device=features.device)

@@ -12,16 +12,16 @@ import numpy as np
 from ink.delayed_strokes import are_late, undelayed_order
 from ink.geometry import to_points, x_heights
 
-SPACING = 0.35
+FEATURE_SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
 character, and 22 as recorded). Features of `parts` show details smaller than this distance."""
 STRIDE = 2
-"""Points per frame of a network. At the default `SPACING` lines of IAM-OnDB have 9 points per
-character, hardly ever below 6 (measured): enough frames for each character, and for the blank
+"""Points per frame of a network. At the default `FEATURE_SPACING` lines of IAM-OnDB have 9 points
+per character, hardly ever below 6 (measured): enough frames for each character, and for the blank
 between repeated characters."""
 NUM_FEATURES = 10
 """Number of features per point without `parts`, see `StrokeFeatures`."""
-MAX_POINTS = 20_000
+MAX_FEATURE_POINTS = 20_000
 """Maximum number of points of a sample, not counting up to two of each stroke; longer ink is
 resampled at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
@@ -37,7 +37,7 @@ def num_features(parts: int) -> int:
 
 def stroke_features(
     ink: np.ndarray,
-    spacing: float = SPACING,
+    spacing: float = FEATURE_SPACING,
     parts: int = 1,
     height: float | None = None,
     *,
@@ -141,7 +141,7 @@ class StrokeFeatures:
         parts: number of parts between two points, at least 1.
     """
 
-    spacing: float = SPACING
+    spacing: float = FEATURE_SPACING
     parts: int = 1
 
     def __call__(
@@ -167,7 +167,7 @@ class StrokeFeatures:
         return _features(paths, np.array(heights), self.parts)
 
 
-def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
+def rows_of_features(ink: np.ndarray, spacing: float = FEATURE_SPACING) -> np.ndarray:
     """Return the row of `ink` at each point of `stroke_features` without `undelays`, `(points,)`
     float64. A point between the rows 2 and 3 of the ink has a row such as 2.5."""
     paths = _Paths.of([ink], np.array(x_heights([ink])), spacing, undelays=False)
@@ -198,7 +198,7 @@ class _Paths:
         cls, inks: Sequence[np.ndarray], heights: np.ndarray, spacing: float, undelays: bool
     ) -> "_Paths":
         """Return the paths of lines of the x-heights `heights`, `(lines,)`; a step is at most
-        `spacing` x-heights long, unless `MAX_POINTS` applies. For `undelays` see
+        `spacing` x-heights long, unless `MAX_FEATURE_POINTS` applies. For `undelays` see
         `stroke_features`."""
         line_ends = np.cumsum([*map(len, inks)])
         points = np.concatenate([*map(to_points, inks)])
@@ -222,7 +222,7 @@ class _Paths:
             lengths[start : stop - 1].cumsum(out=along[start + 1 : stop])
         whole = along[stops - 1]
         by_line = np.split(whole, np.cumsum(strokes_of_lines)[:-1])
-        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_POINTS
+        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_FEATURE_POINTS
         lines = np.repeat(np.arange(len(inks)), strokes_of_lines)
         counts = np.ceil(whole / np.maximum(spacing * heights, longest)[lines]).astype(np.int64)
         return cls(points, along, stops - sizes, stops - 1, counts, lines)

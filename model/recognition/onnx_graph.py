@@ -26,7 +26,7 @@ from utils.files import read_bytes
 
 OPSET = 17
 """Version of ONNX's operators (assumed: runtimes since 2022 have it)."""
-MAX_BYTES = 1 << 31
+MAX_GRAPH_BYTES = 1 << 31
 """Maximum bytes of a graph (from its format)."""
 MAX_DIFFERENCE = 1e-3
 """Maximum difference in nats of a graph's log-probabilities (measured: 5e-5)."""
@@ -94,7 +94,7 @@ def is_graph(path: Path) -> bool:
     from google.protobuf.message import DecodeError  # onnx needs it
 
     try:
-        graph = onnx.load_from_string(read_bytes(path, MAX_BYTES))
+        graph = onnx.load_from_string(read_bytes(path, MAX_GRAPH_BYTES))
     except (OSError, DecodeError):
         return False
     return {entry.key for entry in graph.metadata_props} >= {*_AXES, "alphabet"}

@@ -22,7 +22,7 @@ from model.layers.kernels import decoder, library
 from model.layers.recurrent import compute_dtype, reorder_gates, state_dtype
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
-from model.recognition.ink_features import SPACING
+from model.recognition.ink_features import FEATURE_SPACING
 from utils.checks import Range
 
 
@@ -90,8 +90,8 @@ class AttentionNetwork(RecurrentEncoder):
     def decode(
         self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
     ) -> list[str]:
-        # At `SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
-        points = self.points_per_frame * lengths * (self.spacing / SPACING)
+        # At `FEATURE_SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
+        points = self.points_per_frame * lengths * (self.spacing / FEATURE_SPACING)
         texts = attention_texts(
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),

@@ -14,7 +14,7 @@ from tests.engine.conftest import ROOT
 
 HOMES = {
     "features": {
-        "MAX_POINTS": ink_features.MAX_POINTS,
+        "MAX_POINTS": ink_features.MAX_FEATURE_POINTS,
         "DETAIL": ink_features._DETAIL,
         "FAR": ink_features._FAR,
         "LATE": delayed_strokes.MIN_LATE_DISTANCE,
@@ -24,7 +24,7 @@ HOMES = {
         "BEFORE": delayed_strokes.MIN_DISTANCE_BEFORE,
     },
     "ink": {
-        "FLAT": measures.MAX_FLAT_HEIGHT,
+        "FLAT": measures.MAX_FLAT_SEGMENT_HEIGHT,
         "LEAST_WIDTH": measures.MIN_BASELINE_WIDTH,
         "MAX_SLANT": measures.MAX_SLANT,
         "TALL": word_cutting.MIN_TALL_RATIO,
@@ -75,7 +75,7 @@ HOMES = {
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
     },
     "drawing": {
-        "PERIOD": stepping.PERIOD,
+        "PERIOD": stepping.STEPS_PER_CALL,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
         "REST": sampling.MAX_REST_OFFSET,

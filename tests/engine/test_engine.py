@@ -29,7 +29,7 @@ from model.generation.hand_encoder import hand_extra
 from model.generation.line import Sampling
 from model.recognition.encoder import GREEDY
 from model.recognition.hand_descriptor import HandDescriptor
-from model.recognition.ink_features import SPACING, stroke_features
+from model.recognition.ink_features import FEATURE_SPACING, stroke_features
 from tests.apps.web.conftest import needs_node, node
 from tests.commands.networks import save
 from tests.engine.conftest import ROOT, needs_compiler, open_networks
@@ -153,9 +153,10 @@ def reordered_inks():
 def test_features_are_those_of_python(work, parts):
     values = np.zeros(1_000_000, np.float32)
     for ink in reordered_inks():
-        arguments = (c_double(SPACING), ctypes.c_int64(parts), values.ctypes.data_as(c_void_p))
+        target = values.ctypes.data_as(c_void_p)
+        arguments = (c_double(FEATURE_SPACING), ctypes.c_int64(parts), target)
         count = work.c.inside_features(work.handle, *place(to_points(strokes(ink))), *arguments)
-        expected = np.asarray(stroke_features(ink, SPACING, parts))
+        expected = np.asarray(stroke_features(ink, FEATURE_SPACING, parts))
         np.testing.assert_allclose(values[:count], expected.ravel(), atol=1e-5)
 
 

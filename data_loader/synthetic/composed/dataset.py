@@ -35,7 +35,7 @@ from ink.alphabet import nfc
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
-from utils.licences import RESEARCH
+from utils.licences import RESEARCH_ONLY
 
 MIN_LINES = 3
 """Least number of lines of a hand (assumed)."""
@@ -124,7 +124,7 @@ class ComposedDataset(ExtendedDataset):
 
     def licences(self) -> set[str | None]:
         # The shipped table "iam_ondb" is derived from IAM-OnDB.
-        return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
+        return super().licences() | ({RESEARCH_ONLY} if self.alignment == "iam_ondb" else set())
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset, compose new lines, and scale recorded lines to `height`.

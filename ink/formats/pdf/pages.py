@@ -20,9 +20,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ink.drawing.layers import Row
-from ink.formats.pdf.paths import UNITS, Look, path_commands, straight, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, straight, stroke_paths
 from ink.geometry import from_strokes, turned_back
-from ink.ink_page import LINE_PITCH, POINT, InkPage, PageImage, TypedText, image_kind
+from ink.ink_page import LINE_PITCH, PT_PER_MM, InkPage, PageImage, TypedText, image_kind
 from ink.measures import baseline_angle
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
@@ -44,7 +44,7 @@ MAX_REACH = 1.25
 the row (measured, notebook: notes, text of PDFs)."""
 OUTLIERS = 0.005
 """Fraction of a row's points that may lie above its text, and as many below (assumed)."""
-MAX_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
+MAX_UNPACKED_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
 _PNG_DEPTH = 24  # position in a PNG of the number of bits of a colour
 GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
@@ -53,8 +53,8 @@ RISES = 16
 """Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
 (measured, notebook: notes, text of PDFs)."""
 MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
-LINK_SIZE = 5 * POINT  # side of the frame that links to a note's file (assumed, by eye)
-LINK_GAP = 3 * POINT  # from the frame to the edges of the page (assumed, by eye)
+LINK_SIZE = 5 * PT_PER_MM  # side of the frame that links to a note's file (assumed, by eye)
+LINK_GAP = 3 * PT_PER_MM  # from the frame to the edges of the page (assumed, by eye)
 # The numbers of the objects that every file has.
 _CATALOG = 1
 _PAGES = 2
@@ -257,10 +257,11 @@ class _Document:
 
     def _page(self, pdf_page: PdfPage) -> int:
         page = pdf_page.page
-        scale = UNITS * pdf_page.page.millimetres
-        width, height = (f"{POINT * page.millimetres * s:.3f}" for s in (page.width, page.height))
+        scale = UNITS_PER_MM * pdf_page.page.millimetres
+        points = PT_PER_MM * page.millimetres
+        width, height = (f"{points * side:.3f}" for side in (page.width, page.height))
         # Units are counted from the top left corner, y downwards; ends and corners are round.
-        unit = POINT / UNITS
+        unit = PT_PER_MM / UNITS_PER_MM
         lines = [f"{unit:.8f} 0 0 {-unit:.8f} 0 {height} cm 1 J 1 j"]
         if page.paper != "#ffffff" and page.background is None:
             sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
@@ -324,8 +325,8 @@ class _Document:
                         f"/Columns {image.width}>>>>"
                     )
                     return self._put(value, _png_data(content), is_packed=True)
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(f"more than {MAX_PIXELS:,} pixels")
+                if image.width * image.height > MAX_UNPACKED_PIXELS:
+                    raise ValueError(f"more than {MAX_UNPACKED_PIXELS:,} pixels")
                 pixels = image.convert("RGBA")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"an image of a page is broken ({error})") from None
@@ -398,7 +399,7 @@ class _Document:
         top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
         middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
         centres = turned_back(np.array(middles), -angle)[:, 1]
-        height = bottom - top or UNITS
+        height = bottom - top or UNITS_PER_MM
         middle = (centres[0] + centres[-1]) / 2
         baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
         size = TEXT_SIZE * height
@@ -489,7 +490,9 @@ def _link(page: PdfPage) -> str:
     which is not printed."""
     if not (page.note and page.note.address):
         return ""
-    right, top = (POINT * page.page.millimetres * s for s in (page.page.width, page.page.height))
+    points = PT_PER_MM * page.page.millimetres
+    right = points * page.page.width
+    top = points * page.page.height
     corners = (right - LINK_GAP - LINK_SIZE, top - LINK_GAP - LINK_SIZE)
     rect = " ".join(f"{x:.2f}" for x in (*corners, right - LINK_GAP, top - LINK_GAP))
     target = f"/A<</S/URI/URI<{page.note.address.encode('ascii').hex()}>>>"

@@ -7,12 +7,12 @@ import numpy as np
 
 from ink.drawing.layers import DECIMALS, curves
 from ink.geometry import at_bezier
-from ink.ink_page import PEN_WIDTH, PageStroke
+from ink.ink_page import DEFAULT_PEN_WIDTH, PageStroke
 
-UNITS = 50  # of the drawing, per millimetre
-FLAT = 0.04 * UNITS
+UNITS_PER_MM = 50  # of the drawing, per millimetre
+FLAT = 0.04 * UNITS_PER_MM
 """Largest distance, in units, of a curve's controls from a line that replaces it (by eye)."""
-MERGED = 0.05 * UNITS
+MERGED = 0.05 * UNITS_PER_MM
 """Largest distance, in units, of two curves from the curve that replaces them (assumed, by eye: an
 eighth of the width of a pen's line)."""
 MIN_FIGURE_STEP = 10.0
@@ -33,15 +33,15 @@ class Look(NamedTuple):
 
 def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]:
     """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
-    points = scale / UNITS * stroke.points
+    points = scale / UNITS_PER_MM * stroke.points
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     is_figure = stroke.tool == "shape" or steps.min(initial=np.inf) > MIN_FIGURE_STEP
     is_figure &= bool(steps.any())
-    segments = UNITS * (straight(points) if is_figure else curves(points))
+    segments = UNITS_PER_MM * (straight(points) if is_figure else curves(points))
     blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
     if stroke.fill is not None:
         yield Look("Normal", stroke.fill_opacity, stroke.fill), path_commands(segments)
-    width = UNITS * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = UNITS_PER_MM * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     dash = tuple(round(scale * length) for length in stroke.dash)
     if not width:
         return

@@ -16,7 +16,7 @@ import numpy as np
 from ink.formats.archives import unpacked
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.files import read_file
-from ink.formats.page_checks import MAX_BYTES, image_in
+from ink.formats.page_checks import MAX_NOTE_BYTES, image_in
 from ink.formats.svg.shapes import Shape, flattened, pixels, shapes
 from ink.formats.xml import xml_tree
 from ink.ink_page import (
@@ -44,7 +44,7 @@ _WRITE_PEN = "-pen"
 
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the page of a file, or the pages of a document of Write (Stylus Labs)."""
-    root = xml_tree(unpacked(read_file(path, MAX_BYTES), MAX_BYTES), "svg")
+    root = xml_tree(unpacked(read_file(path, MAX_NOTE_BYTES), MAX_NOTE_BYTES), "svg")
     is_write = root.get("id") == _WRITE_DOCUMENT
     for page in root.findall("svg") if is_write else [root]:
         yield _page(page)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ink.formats.archives import (
     MAX_UNPACKED,
-    PLAIN,
+    PLAIN_LOOPS,
     Loops,
     attempted,
     is_archive,
@@ -54,7 +54,7 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) and segments.sniff(unpacked(head, MAX_HEAD))
 
 
-def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
+def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     """Return the samples of a collection."""
     return parse_collection(path, None, loops=loops)
 
@@ -89,7 +89,7 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN) -> Collection:
+def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN_LOOPS) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
 
     The archive is not extracted, but read into memory, unless it has more than `max_bytes`.
@@ -138,7 +138,7 @@ def parse_collection(
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN,
+    loops: Loops = PLAIN_LOOPS,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 

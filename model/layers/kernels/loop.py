@@ -6,9 +6,9 @@ can capture the functions as graphs. `TorchSteps` computes the element-wise part
 operations of torch; the four Triton kernels of `fused` can replace these operations.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
-rounded up to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
-window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of ALIGNED.
-`d_` before a name means the gradient.
+rounded up to a multiple of PLACES_BLOCK), A characters of the alphabet, H cells, K components of
+the window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of
+ALIGNED. `d_` before a name means the gradient.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from torch import Tensor
 
 from model.layers.kernels.library import round_up
 
-CHUNK = 32
+CHUNK_STEPS = 32
 """Number of steps of a graph, S: more would waste steps at the end of sequences, fewer would need
 more replays (measured, notebook: speed, CUDA graphs)."""
-PLACES = 16
+PLACES_BLOCK = 16
 """Positions are padded to a multiple of this number, so that few graphs suffice (assumed)."""
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this number of elements, in bfloat16 the 16 bytes
@@ -64,7 +64,7 @@ class Loop:
     Attributes:
         forward, backward: functions that compute a chunk; `capture` replaces both by graphs.
 
-    Index `t` of a buffer is step `t` of the chunk. In buffers of states, which have CHUNK + 1
+    Index `t` of a buffer is step `t` of the chunk. In buffers of states, which have CHUNK_STEPS + 1
     entries, index `t` is the state before step `t`.
     """
 
@@ -84,13 +84,13 @@ class Loop:
 
         width = round_up(size + vocab_size, ALIGNED)
         self.weight = zeros(4 * size, width, dtype=dtype)
-        self.joint = zeros(CHUNK + 1, batch, width, dtype=dtype)
-        self.gates = zeros(CHUNK, batch, 4 * size, dtype=dtype)
-        self.cells = zeros(CHUNK + 1, batch, size)
+        self.joint = zeros(CHUNK_STEPS + 1, batch, width, dtype=dtype)
+        self.gates = zeros(CHUNK_STEPS, batch, 4 * size, dtype=dtype)
+        self.cells = zeros(CHUNK_STEPS + 1, batch, size)
         self.d_joint = torch.zeros_like(self.joint)
         self.d_gates = torch.zeros_like(self.gates)
         self.d_cells = torch.zeros_like(self.cells)
-        self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
+        self.d_hiddens = zeros(CHUNK_STEPS, batch, size, dtype=dtype)
         # The bounds on the gates' gradient are buffers, since a loss scaler changes the bounds.
         self.lower = zeros()
         self.upper = zeros()
@@ -106,11 +106,11 @@ class Loop:
             self.window_bias = zeros(3 * components)
             self.one_hot = zeros(batch, places, vocab_size)
             self.products = zeros(batch, parameters, dtype=dtype)
-            self.exponentials = zeros(CHUNK, batch, 3 * components)
-            self.kappas = zeros(CHUNK + 1, batch, components)
-            self.phis = zeros(CHUNK, batch, places)
-            self.d_windows = zeros(CHUNK, batch, vocab_size, dtype=dtype)
-            self.d_parameters = zeros(CHUNK, batch, parameters, dtype=dtype)
+            self.exponentials = zeros(CHUNK_STEPS, batch, 3 * components)
+            self.kappas = zeros(CHUNK_STEPS + 1, batch, components)
+            self.phis = zeros(CHUNK_STEPS, batch, places)
+            self.d_windows = zeros(CHUNK_STEPS, batch, vocab_size, dtype=dtype)
+            self.d_parameters = zeros(CHUNK_STEPS, batch, parameters, dtype=dtype)
             self.d_kappas = torch.zeros_like(self.kappas)
             self.d_product = zeros(batch, size, dtype=dtype)
         self.steps = steps(self)
@@ -119,7 +119,7 @@ class Loop:
 
     def _forward(self) -> None:
         """Compute the paper's eqs 7-11 and 46-53; at first `gates` contains the inputs' part."""
-        for t in range(CHUNK):
+        for t in range(CHUNK_STEPS):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)
             if self.sizes.places:
@@ -129,7 +129,7 @@ class Loop:
     def _backward(self) -> None:
         """Compute the paper's eqs 56-60."""
         self.steps.begin_backward()
-        for t in reversed(range(CHUNK)):
+        for t in reversed(range(CHUNK_STEPS)):
             if self.sizes.places:
                 self.steps.window_backward(t)
                 torch.mm(self.d_parameters[t], self.to_window, out=self.d_product)
@@ -172,7 +172,7 @@ class TorchSteps:
             self.d_window = zeros(batch, vocab_size)
             self.d_phi = zeros(batch, places)
             self.d_components = zeros(batch, 3 * components)
-            self.factors = zeros(CHUNK, batch, 3 * components, places)
+            self.factors = zeros(CHUNK_STEPS, batch, 3 * components, places)
             self.positions = torch.arange(1, places + 1, device=loop.cells.device).to(loop.cells)
 
     def lstm(self, t: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ink import formats, guard
 from ink.drawing.layers import Row
 from ink.formats import read_pages, remarkable
-from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
+from ink.formats.page_checks import MAX_FAULT_KINDS, OTHER_KINDS
 from ink.guard import note_files
 from model.drawing.page import Page
 from tests.damage import damaged
@@ -378,7 +378,7 @@ def test_each_line_of_a_file_of_lines_is_a_row_of_a_page(tmp_path, content, size
 def test_items_that_are_left_out_are_of_few_kinds(tmp_path):
     items = "".join(f"<kind{number}/>" for number in range(80))
     (page,) = pages_of(tmp_path, "a.xopp", xopp(STROKE.format("1 2 3 4") + items * 2))
-    assert len(page.left_out) == MAX_KINDS + 1 and page.left_out[OTHER_KINDS] == 60
+    assert len(page.left_out) == MAX_FAULT_KINDS + 1 and page.left_out[OTHER_KINDS] == 60
     assert page.left_out["kind7"] == 2 and sum(page.left_out.values()) == 160
 
 

@@ -11,8 +11,8 @@ from ink.delayed_strokes import undelayed_order
 from ink.geometry import DOT_INK, at_equal_steps, from_strokes, path_along, strokes, x_height
 from model.recognition import ink_features
 from model.recognition.ink_features import (
+    FEATURE_SPACING,
     NUM_FEATURES,
-    SPACING,
     StrokeFeatures,
     num_features,
     rows_of_features,
@@ -45,7 +45,7 @@ def test_features_hardly_depend_on_sampling_rate_and_speed():
     assert np.median(difference) < 0.01 and difference.mean() < 0.03
 
 
-@pytest.mark.parametrize("spacing", [SPACING, 0.1])
+@pytest.mark.parametrize("spacing", [FEATURE_SPACING, 0.1])
 def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
     ink = wave(800)
     features = stroke_features(ink, spacing, undelays=False)
