@@ -111,11 +111,11 @@ class Call:
             raise UserError(message(self._handle).decode())
 
     def result(
-        self, name: str, kind: type[ctypes.Structure], convert: Callable[[Any], Any], *given: Any
+        self, name: str, kind: type[ctypes.Structure], convert: Callable[[Any], Any], *inputs: Any
     ) -> Any:
         """Call a function whose last argument is a result; return it, converted."""
         pointer = POINTER(kind)()
-        self(name, *given, byref(pointer))
+        self(name, *inputs, byref(pointer))
         try:
             return convert(pointer.contents)
         finally:
@@ -279,14 +279,15 @@ class EngineWriter(EngineNetwork):
             UserError: if the text or the style does not fit.
         """
         name = None if style is None else style.encode()
-        chosen = Style(name, None, seed, -1.0 if bias is None else bias)
-        usual = self._info.bias if style is None else self.biases.get(style, self._info.bias)
+        # -1 is HW_USUAL_BIAS, the usual bias of the style.
+        engine_style = Style(name, None, seed, -1.0 if bias is None else bias)
         with Call() as call:
-            given = self.handle, text.encode(), byref(chosen), None, None, None
-            ink, is_whole = call.result("hw_write_line", Ink, _line_of, *given)
-        used = usual if bias is None else bias
-        description = f"{f'{style} · ' if style else ''}bias {used:g} · seed {seed}"
-        biases = np.full(max(len(ink) - 1, 0), used, np.float32)
+            inputs = self.handle, text.encode(), byref(engine_style), None, None, None
+            ink, is_whole = call.result("hw_write_line", Ink, _line_of, *inputs)
+        if bias is None:
+            bias = self._info.bias if style is None else self.biases.get(style, self._info.bias)
+        description = f"{f'{style} · ' if style else ''}bias {bias:g} · seed {seed}"
+        biases = np.full(max(len(ink) - 1, 0), bias, np.float32)
         return Line(ink, 0, None, text, is_whole, biases, text, description)
 
     def write_lines(

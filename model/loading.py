@@ -164,11 +164,11 @@ class Writer(TrainedNetwork):
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
             lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
+        except (UserError, OSError):
+            raise
         except Exception as error:
-            if isinstance(error, UserError | OSError) or not user_modules.is_any_from_user(
-                self.model
-            ):
-                raise
+            if not user_modules.is_any_from_user(self.model):
+                raise  # A fault of the project is not the user's: its traceback is needed.
             items = sampling.extras.items()
             extras = ", ".join(f"{name} = {short(value)}" for name, value in items)
             problem = f"its {type(self.model).__name__}, with {extras or 'no extras'}, cannot write"
@@ -201,20 +201,20 @@ class Writer(TrainedNetwork):
         def sampling_of_rows(rows: Sequence[int]) -> Sampling:
             return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
 
+        # One bar: that of the steps if there is a single batch, else that of the batches.
         shows_batches = progress and len(seeds) > BATCH_SIZE
-        sampled = partial(sample, model, primer=primer, progress=progress and not shows_batches)
+        write_batch = partial(sample, model, primer=primer, progress=progress and not shows_batches)
         lengths = [len(first) for first, *_ in parts]
         for batch in by_length(lengths, "writing", progress=shows_batches):
             rows = sorted(batch)
             firsts = None if texts is None else [parts[row][0] for row in rows]
             batch_seeds = [seeds[row] for row in rows]
-            batch_lines = sampled(batch_seeds, firsts, sampling_of_rows(rows))
+            batch_lines = write_batch(batch_seeds, firsts, sampling_of_rows(rows))
             lines |= zip(rows, batch_lines, strict=True)
         write_rest = partial(write_other_parts, model, primer=primer, progress=progress)
-        for row in range(len(seeds)):
+        for row, seed in enumerate(seeds):
             if len(parts[row]) > 1:
-                settings = seeds[row], sampling_of_rows([row])
-                lines[row] = write_rest(lines[row], parts[row], *settings)
+                lines[row] = write_rest(lines[row], parts[row], seed, sampling_of_rows([row]))
         return [lines[row] for row in range(len(seeds))]
 
     @property

@@ -151,8 +151,8 @@ class BuildPy(build_py):
         return [module for module in modules if module[1] != "build"]
 
     def get_source_files(self) -> list[str]:
-        own = (f"{HERE.name}/build.py", "Makefile")
-        return [*super().get_source_files(), *own, *packed_files()]
+        tools = (f"{HERE.name}/build.py", "Makefile")
+        return [*super().get_source_files(), *tools, *packed_files()]
 
 
 class Wheel(bdist_wheel):

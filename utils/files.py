@@ -268,11 +268,11 @@ def _tidy(folder: str) -> None:
 
 def _is_of_an_ended_process(name: str) -> bool:
     """Return whether a temporary name is of `_replacing` in a process that is certainly gone."""
-    made = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
-    if made is None or os.name != "posix":  # On Windows `os.kill` would end the process.
+    match = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
+    if match is None or os.name != "posix":  # On Windows `os.kill` would end the process.
         return False
     try:
-        os.kill(int(made[1]), 0)
+        os.kill(int(match[1]), 0)
     except ProcessLookupError:
         return True
     except OSError:  # another user's process

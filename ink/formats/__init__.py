@@ -208,18 +208,18 @@ def times(path: Path) -> tuple[float, float]:
     The times are the notes' own, as far as the file's format has them, and the date with which the
     file's name begins; else those of the file, which does not say when it was made.
     """
-    made = changed = 0.0
+    created = changed = 0.0
     # Whatever is wrong with the times, the notes may be sound.
     with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
         format_ = _notes_format(path, read_head(path))
-        made, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
+        created, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
     with suppress(ValueError, OverflowError):  # no date
-        match = None if _is_known(made) else _DATED_NAME.match(path.name)
+        match = None if _is_known(created) else _DATED_NAME.match(path.name)
         if match:
             day, hour, minute = match.groups(default="00")
-            made = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
+            created = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
     changed = changed if _is_known(changed) else path.stat().st_mtime
-    return made if _is_known(made) else changed, changed
+    return created if _is_known(created) else changed, changed
 
 
 def _is_known(time: float) -> bool:

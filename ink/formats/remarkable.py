@@ -101,8 +101,8 @@ def titles(paths: Iterable[Path]) -> Iterator[str | None]:
 def times(path: Path) -> tuple[float, float]:
     """Return when a document was made and last changed, in seconds since 1970; 0 if unknown."""
     values = children(json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA)))
-    made, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
-    return made / 1000, changed / 1000
+    created, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
+    return created / 1000, changed / 1000
 
 
 def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | None:
@@ -216,8 +216,8 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
             for _ in range(*COUNT.unpack(stream.read(COUNT.size))):
                 tool, colour, *_, num_points = stroke_head.unpack(stream.read(stroke_head.size))
                 values = np.frombuffer(stream.read(24 * num_points), "<f4").reshape(num_points, 6)
-                points, looks = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
-                strokes.append(_page_stroke(points, looks, tool, PALETTE[colour], layer))
+                points, pen_values = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
+                strokes.append(_page_stroke(points, pen_values, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
     sheet = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT)
@@ -284,15 +284,15 @@ def _stroke(line: Any, shift: np.ndarray, layer: int) -> PageStroke:
     colour = PALETTE[line.color]
     if line.color_rgba:
         colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
-    looks = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
-    return _page_stroke(points + shift, looks, line.tool, colour, layer)
+    pen_values = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
+    return _page_stroke(points + shift, pen_values, line.tool, colour, layer)
 
 
 def _page_stroke(
-    points: np.ndarray, looks: np.ndarray, tool: int, colour: str, layer: int
+    points: np.ndarray, pen_values: np.ndarray, tool: int, colour: str, layer: int
 ) -> PageStroke:
-    """Return a stroke; `looks` are the width and the pressure at each point, `(points, 2)`."""
-    widths, pressures = looks.T
+    """Return a stroke; `pen_values` are the width and the pressure at each point, `(points, 2)`."""
+    widths, pressures = pen_values.T
     name = "highlighter" if tool in HIGHLIGHTERS else "pen"
     if tool in ERASERS:
         name = "eraser"

@@ -178,8 +178,9 @@ class _Document:
         self._put(resources, number=_RESOURCES)
         info = f"/Title{_string(title)}" if title else ""
         if times := [note.times for _, note in notes if note.times]:
-            made, changed = (min(made for made, _ in times), max(changed for _, changed in times))
-            info += f"/CreationDate{_date(made)}/ModDate{_date(changed)}"
+            created = min(created for created, _ in times)
+            changed = max(changed for _, changed in times)
+            info += f"/CreationDate{_date(created)}/ModDate{_date(changed)}"
         self._put(f"<<{info}>>", number=_INFO)
         ways = self._put_ways(notes, numbers) if len(notes) > 1 else ""
         self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R{ways}>>", number=_CATALOG)

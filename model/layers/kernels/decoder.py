@@ -96,19 +96,19 @@ class _Decoding(torch.autograd.Function):
         contexts = encoded.new_empty(steps, batch, context)
         packed = _packed(weights, weight)
         _call("decode", dtype, **sizes, **inputs, **filters, **packed, **states, contexts=contexts)
-        kept = inputs | filters | states
+        saved = inputs | filters | states
         ctx.sizes = sizes
-        ctx.names = list(kept)
-        ctx.save_for_backward(weight, weights.query, weights.embeddings, *kept.values())
+        ctx.names = list(saved)
+        ctx.save_for_backward(weight, weights.query, weights.embeddings, *saved.values())
         ctx.mark_non_differentiable(states["attentions"])
         return states["joint"][1:, :, :size], contexts, states["attentions"]
 
     @staticmethod
     def backward(ctx, d_hiddens, d_output_contexts, _):
         library.refuse_second_derivative("AttentionNetwork")
-        weight, query, embeddings, *kept = ctx.saved_tensors
+        weight, query, embeddings, *saved = ctx.saved_tensors
         sizes = ctx.sizes
-        tensors = dict(zip(ctx.names, kept, strict=True))
+        tensors = dict(zip(ctx.names, saved, strict=True))
         steps, batch, frames, size, context, attention, *_ = sizes.values()
         joint = tensors["joint"]
         gates = tensors["gates"]

@@ -87,7 +87,7 @@ def structure(
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
         setattr(result, field, value)
-    result.kept = values, arrays
+    result.references = values, arrays
     return result
 
 
