@@ -399,11 +399,10 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     if lacking := {*part.signature.from_program} - supplied.keys():
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
-    # The weights are checked before memory is allocated: a small config can describe gigabytes.
-    # What a user's network consists of may depend on numbers, which "meta" lacks, as in torch's
-    # `orthogonal`.
-    is_own = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_own else torch.device("meta"):
+    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
+    # layers of a user's network may depend on numbers, which the device "meta" lacks.
+    is_from_user = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_from_user else torch.device("meta"):
         empty_network = part.build(supplied)
     check_weights(empty_network, checkpoint["state_dict"], path)
     return part.build(supplied)

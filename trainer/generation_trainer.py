@@ -128,8 +128,12 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points; compare the outputs for whole lines with those for their beginnings
-        and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
+        """Write a few points, and compare the outputs for whole lines with the outputs for their
+        beginnings and step by step.
+
+        Raises:
+            ConfigFault: if the network lacks a part that writing needs.
+        """
         model = self.evaluated_model
         problem = ""
         for key, value in output.state.items():
@@ -152,8 +156,8 @@ class GenerationTrainer(BaseTrainer):
             log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
 
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:
-        """Write a few points of two lines and of one, if any are drawn; return whether the outputs
-        step by step are those for whole lines, `whole`."""
+        """Write a few points of two lines and of one line, if lines are drawn; return whether the
+        outputs step by step equal `whole`, the outputs for whole lines."""
         model = self.evaluated_model
         text = (None, None)
         texts = None
@@ -201,8 +205,8 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return a text for each of the lines to draw, and the lines' extras. Both are those of the
-        first samples with a text; if `sample_text` gives the texts, there are no extras."""
+        """Return a text for each of the lines to draw, and the lines' extras: of the first samples
+        with a text; or `sample_text`, without extras."""
         texts = self.sample_text
         lines = []
         if texts is None:

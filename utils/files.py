@@ -251,9 +251,9 @@ def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -
 
     Args:
         folder: the folder.
-        is_held: whether this process has a lock of the folder, so that all of them are left over;
-            else only those are removed that `atomic_write` made in a process of this machine that
-            has ended.
+        is_held: whether this process has a lock of the folder, so that all temporary files are left
+            over. Else only files of `atomic_write` are removed whose process, on this machine, has
+            ended.
     """
     for path in Path(folder).glob(TEMPORARY):
         if is_held or _is_of_an_ended_process(path.name):
@@ -262,7 +262,7 @@ def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -
 
 @functools.cache  # once a process, as many files may be written in a folder of many
 def _tidy(folder: str) -> None:
-    with suppress(OSError):  # It is the next file's to say that nothing can be written here.
+    with suppress(OSError):  # Writing the next file says so if nothing can be written here.
         remove_temporary(folder)
 
 

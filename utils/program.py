@@ -18,7 +18,7 @@ from utils.checks import UserError
 PACKAGE = "online_handwriting"
 """The name of the package, which has the rooms of a checkout, too."""
 PREFIX = __package__.removesuffix("utils")
-"""What stands before a room in the name of a module: nothing, or "online_handwriting."."""
+"""The prefix of a room in the name of a module: "", or "online_handwriting."."""
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the rooms."""
 OPENING_SECONDS = 2.0

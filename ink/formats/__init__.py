@@ -209,7 +209,7 @@ def times(path: Path) -> tuple[float, float]:
     file's name begins; else those of the file, which does not say when it was made.
     """
     created = changed = 0.0
-    # Whatever is wrong with the times, the notes may be sound.
+    # Notes with broken times may still be sound.
     with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
         format_ = _notes_format(path, read_head(path))
         created, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)

@@ -105,7 +105,7 @@ def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     content = read_file(path, MAX_NOTE_BYTES)
     blocks = _DRAWING.findall(content) if path.name.endswith(".md") else []
     if blocks:
-        is_compressed, content = blocks[-1]  # Those above it are the note's own.
+        is_compressed, content = blocks[-1]  # Blocks above it belong to the note's text.
         content = _decompressed(content) if is_compressed else content
     values = json_values(content)
     elements = values.get("elements") if isinstance(values, dict) else None

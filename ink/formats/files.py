@@ -58,9 +58,10 @@ def files_below(
     root: Path, pattern: re.Pattern[str], *, has_unreadable: bool = False
 ) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
-    With `has_unreadable`, folders below it that cannot be read and links to missing files are among
-    them, for a reader that names each as it names a file that cannot be read; and links to folders
-    are followed, unless the folder was entered elsewhere or has `root` in it.
+
+    With `has_unreadable`, folders that cannot be read and links to missing files are returned too,
+    so that the caller can name each as it names a file that cannot be read. Links to folders are
+    then followed, unless the folder was entered elsewhere or has `root` in it.
 
     Hidden files and folders, folders called `cache`, other links to folders, and folders whose
     paths are too long for the system are skipped.
@@ -75,11 +76,12 @@ def files_below(
     entered = set[tuple[int, int]]()
     is_linked = False
     while folders or links:  # `os.walk` calls itself for each folder in a folder.
-        is_linked |= not folders  # Folders are entered at their own place, if they have one.
+        # Links come last, so that a folder is entered at its real path if it has one below `root`.
+        is_linked |= not folders
         folder = (folders or links).pop()
         try:
             entries = [*os.scandir(folder)]
-            # Whoever may list a folder, but not enter it, finds no files.
+            # A folder that may be listed, but not entered, fails here.
             status = os.stat(f"{folder}/.")
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
@@ -100,7 +102,7 @@ def files_below(
                 folders += [entry.path] if entry.name != "cache" else []
             elif has_unreadable and os.path.isdir(entry.path):
                 links += [entry.path] if entry.name != "cache" else []
-            # Unlike those of `entry`, these functions take links that lead to themselves.
+            # Unlike the methods of `entry`, these functions take links that lead to themselves.
             elif pattern.fullmatch(entry.name) and (
                 os.path.isfile(entry.path) or (has_unreadable and not os.path.exists(entry.path))
             ):

@@ -23,10 +23,9 @@ MAX_PAGES = 2_000
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
 MAX_NOTE_POINTS = 1_000_000
-"""Limit on the positions of a page, with those of its ruling (assumed: those of twenty dense
-pages)."""
+"""Limit on the positions of a page with its ruling (assumed: as many as on twenty dense pages)."""
 MAX_RULING = 10_000
-"""Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
+"""Limit on the lines of a page's ruling (assumed: twice as many as the narrowest one has)."""
 MAX_IMAGES = 1_000
 """Limit on the images of a page (assumed)."""
 MAX_IMAGE_PIXELS = 200_000_000

@@ -112,7 +112,7 @@ class Child:
     def forget(self) -> None:
         """Leave the process to the parent of this fork."""
         self._close()
-        # It counts as ended here: this process cannot wait for it, and `Popen` would warn of it.
+        # `Popen` warns of a process that nobody has waited for, and a fork cannot wait for it.
         self._process.returncode = 0
 
     def _close(self) -> None:
@@ -173,7 +173,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _working_folder() -> str | None:
-    with suppress(OSError):  # It was removed.
+    with suppress(OSError):  # The folder was removed.
         return os.getcwd()
     return None
 

@@ -106,7 +106,7 @@ class HandEncoder(nn.Module):
 def line_by_line(module: nn.Module, lines: Tensor) -> Tensor:
     """Return a module's results for lines, each computed by itself, so that on a CPU no line
     depends on the others, bit for bit. Equal lines are computed once."""
-    if lines.device.type != "cpu":  # There products depend on the number of rows anyway.
+    if lines.device.type != "cpu":  # On a GPU products depend on the number of rows anyway.
         return module(lines)
     distinct, places = lines.unique(dim=0, return_inverse=True)
     return torch.cat([module(line) for line in distinct.split(1)])[places]

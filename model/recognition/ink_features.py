@@ -66,7 +66,8 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     counts = paths.counts + 1
     starts = np.cumsum(counts) - counts
     ends = np.cumsum(counts) - 1
-    # Of each stroke every point between parts; strokes before it end with one point more.
+    # A stroke of n steps has `parts` n + 1 points in `with_parts`; every `parts`-th is taken. Each
+    # stroke before it adds a last point, which is no part of a step.
     stroke = np.repeat(np.arange(len(counts)), counts)
     points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke]
     points /= heights[paths.lines[stroke], None]

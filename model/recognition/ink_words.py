@@ -45,7 +45,7 @@ class InkWord:
 
 
 class WordReader(Protocol):
-    """What reads words: a `Reader`, or the engine."""
+    """A network that reads words: a `Reader`, or one of the engine."""
 
     @property
     def alphabet(self) -> Alphabet: ...

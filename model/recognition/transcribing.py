@@ -80,7 +80,7 @@ def read_words(
         for number, text, line, frames in lines_read:
             check_time()
             if text.strip():
-                # What the language brought back is as likely as the letter that was seen.
+                # A mark that the language model adds to a letter is as likely as the bare letter.
                 codes = model.alphabet.encode(text)
                 seen = line[:frames].copy()
                 seen[:, codes] = search.with_marks(seen, 0.0)[:, codes]

@@ -156,10 +156,11 @@ def _weight_gradients(
     weight: Tensor,
     num_embeddings: int,
 ) -> Weights:
-    """Return the gradients of the weights; those of the outputs are not the decoder's."""
-    size, context, attention, embedding = map(
-        sizes.get, ("size", "context", "attention", "embedding")
-    )
+    """Return the gradients of the decoder's weights; None for the weights of the outputs."""
+    size = sizes["size"]
+    context = sizes["context"]
+    attention = sizes["attention"]
+    embedding = sizes["embedding"]
     joint = tensors["joint"]
     d_gates = results["d_gates"].flatten(0, 1)
     depth = size + context
