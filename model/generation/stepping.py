@@ -11,6 +11,7 @@ layer, J columns of a joint.
 """
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -128,61 +129,75 @@ class CompiledStepper(Stepper):
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
         lowest = network.layers[0]
+        has_window = isinstance(lowest, WindowedLayer)
+        self.library = library.kernels(matmul_dtype == torch.bfloat16)
+        self.matmul_dtype = matmul_dtype
+        self.parity = 0  # the half of the joints that the next step reads
         self.input_size = network.input_size
         self.hidden_size = lowest.hidden_size
-        self.matmul_dtype = matmul_dtype
-        self.parity = 0  # the half of the joints to read next
-        self.library = library.kernels(matmul_dtype == torch.bfloat16)
-        factors = lines.stretch(network)
-        output = stretched_output(network.output, factors, network.normalisation)
-        self.output_size = len(output.bias)
-        self.vocab_size = 0
-        self.num_windows = 0
-
-        def packed(weight: Tensor, groups: int = 1) -> Tensor:
-            return library.pack(weight.to(matmul_dtype).t(), groups)
-
-        # All weights are copied, as the network may be trained while lines are written.
-        output_bias = output.bias.float().clone()
-        self.fixed = dict(output_weights=packed(output.weight), output_bias=output_bias)
-        if isinstance(lowest, WindowedLayer):
-            self.vocab_size = lowest.vocab_size
-            self.num_windows = lowest.components
-            self.fixed["window_weights"] = packed(lowest.window.weight)
-            self.fixed["window_bias"] = lowest.window.bias.float().clone()
+        self.output_size = len(network.output.bias)
+        self.vocab_size = lowest.vocab_size if has_window else 0
+        self.num_windows = lowest.components if has_window else 0
         gates = [_gates(layer, (self.input_size, self.vocab_size)) for layer in network.layers]
         self.widths = [weight.shape[1] for weight, _ in gates]
-        weights = [packed(weight, groups=4) for weight, _ in gates]
-        self.fixed |= dict(weights=weights, widths=torch.tensor(self.widths), layers=len(gates))
-        self.fixed |= dict(size=self.hidden_size, vocab_size=self.vocab_size)
-        self.fixed |= dict(lstm=int(lowest.cell == "LSTM"), ends=int(network.end_of_sequence))
-        log_min_scales = tuple(network.min_scales.log().tolist())
-        self.fixed |= dict(mixtures=self.output_size // 6, log_min_scales=log_min_scales)
-        self.fixed |= dict(components=self.num_windows, max_correlation=network.max_correlation)
-        self.fixed["pen"] = PEN_PIVOT, lines.sampling.pen_sharpness
+        # All weights are copied, as the network may be trained while lines are written.
+        self.fixed = self._packed(network, lines, [weight for weight, _ in gates])
         self._copy_state(lines)
         hand_gates = network.hand_gate_inputs(None)
         if "hand" in lines.state:
             rows = line_by_line(network.hand_gates, lines.state["hand"])
             hand_gates = rows.chunk(len(gates), 1)
-        self.gate_biases = []  # copies with a row for each line
+        self.gate_biases = []  # with a row for each line
         for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
             rows = sequence_biases(bias, layer_hand_gates, len(self.bias)).float()
             self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
         self._allocate()
 
+    def _packed(
+        self, network: BaseModel, lines: WritingState, gates: Sequence[Tensor]
+    ) -> dict[str, object]:
+        """Return the fields of `Writing` in sampling.c that stay as they are: the packed weights,
+        with `gates` as the gates' weights, sizes and options."""
+
+        def packed(weight: Tensor, groups: int = 1) -> Tensor:
+            return library.pack(weight.to(self.matmul_dtype).t(), groups)
+
+        factors = lines.stretch(network)
+        output = stretched_output(network.output, factors, network.normalisation)
+        fields: dict[str, object] = dict(
+            weights=[packed(weight, groups=4) for weight in gates],
+            widths=torch.tensor(self.widths),
+            output_weights=packed(output.weight),
+            output_bias=output.bias.float().clone(),
+            layers=len(gates),
+            size=self.hidden_size,
+            vocab_size=self.vocab_size,
+            components=self.num_windows,
+            mixtures=self.output_size // 6,
+            lstm=int(network.layers[0].cell == "LSTM"),
+            ends=int(network.end_of_sequence),
+            log_min_scales=tuple(network.min_scales.log().tolist()),
+            max_correlation=network.max_correlation,
+            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
+        )
+        if self.num_windows:
+            window = network.layers[0].window
+            fields["window_weights"] = packed(window.weight)
+            fields["window_bias"] = window.bias.float().clone()
+        return fields
+
     def _copy_state(self, lines: WritingState) -> None:
         """Copy the state of lines into the buffers that a step overwrites."""
         state = lines.state
         self.bias = lines.bias.to(torch.float32, copy=True)
-        # The padding is zero, as matrix products include it.
-        self.joints = [
-            torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype) for width in self.widths
-        ]
-        for number, joint in enumerate(self.joints):
+        self.joints = []
+        for number, width in enumerate(self.widths):
+            # The padding is zero, as matrix products include it.
+            joint = torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype)
             joint[0, :, : self.hidden_size] = state[f"{number}.hidden"]
             point_column = self.hidden_size * (2 if number else 1) + self.vocab_size
             joint[0, :, point_column : point_column + self.input_size] = lines.point
+            self.joints.append(joint)
         # A GRU's hidden states take the place of cell states.
         cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
         self.cells = torch.stack(cells).float()
@@ -256,8 +271,12 @@ class CompiledStepper(Stepper):
 def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
 
-    `sizes`: number of values of a point and of a window. Rows of an LSTM: input, forget and output
-    gate, candidate. Rows of a GRU: reset gate, update gate, candidate from inputs, and from hidden.
+    The rows are in the order of `lstm_cell`. A GRU has reset gate, update gate, and the candidate
+    twice, from the inputs and from the hidden state, as the reset gate multiplies the latter alone.
+
+    Args:
+        layer: the layer.
+        sizes: number of values of a point and of a window.
     """
     size = layer.hidden_size
     if isinstance(layer, WindowedLayer):
@@ -278,8 +297,8 @@ def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tup
             bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
     if layer.cell == "GRU":
         both_gates, recurrent = hidden.split((2 * size, size))
-        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))
-        incoming = functional.pad(incoming, (0, 0, 0, size))
-        bias = torch.cat((bias, candidate))
-    weight = torch.cat((hidden, incoming), 1)
+        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))  # (4 H, H)
+        incoming = functional.pad(incoming, (0, 0, 0, size))  # (4 H, J - H)
+        bias = torch.cat((bias, candidate))  # (4 H,)
+    weight = torch.cat((hidden, incoming), 1)  # (4 H, J)
     return functional.pad(weight, (0, weight.shape[1] % 2)), bias
