@@ -20,12 +20,12 @@ from commands.shared.options import Parser, number
 from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset
 from data_loader.synthetic.texts.corpus import held_out
-from ink.drawing.layers import Pen, Row
+from ink.drawing.layers import LINE_X_HEIGHT, Pen, Row
 from ink.geometry import strokes
 from ink.measures import levelled
 from ink.sample import Sample
 from model import load
-from model.drawing.page import LINE_X_HEIGHT, Page, page_of_line
+from model.drawing.page import Page, page_of_line
 from model.generation.line import Sampling
 from model.recognition.error_rates import rates
 from utils.checks import UserError

@@ -13,24 +13,22 @@ import numpy as np
 from ink.drawing.layers import (
     DECIMALS,
     DOT_PEN,
-    LINE_PEN_WIDTH,
     POINT_PERIOD,
     RULING_PEN,
     Layer,
-    Pen,
     Row,
+    pen_layer,
+    row_of_line,
 )
 from ink.formats.excalidraw import to_excalidraw
 from ink.formats.inkml.pages import page_to_inkml
 from ink.formats.pdf.pages import PdfPage, words_of, write_pdf
 from ink.formats.svg.rows import to_svg
 from ink.formats.xournalpp import write_xopp
-from ink.geometry import bounds, strokes, x_height
 from ink.ink_page import PT_PER_MM, InkPage, PageStroke
 from utils.checks import UserError, short
 from utils.files import write_text
 
-LINE_X_HEIGHT = 3.0  # x-height in millimetres of a line alone on a page (assumed, by eye)
 SLACK = 0.01  # distance in millimetres by which ink may leave the page, for rounding (assumed)
 INK_KINDS = (".xopp", ".excalidraw")
 """The suffixes of the formats that note programs edit."""
@@ -93,8 +91,7 @@ class Page:
             layers.append(Layer("1 ruling", pen, [printed], printed=True))
         rows = [row for row in self.rows if row.strokes]
         for pen in dict.fromkeys(row.pen for row in rows):
-            label = f"{len(layers) + 1} pen {pen.width:g} mm {pen.colour}"
-            layers.append(Layer(label, pen, [row for row in rows if row.pen == pen]))
+            layers.append(pen_layer(len(layers) + 1, [row for row in rows if row.pen == pen]))
         return layers
 
     def to_svg(self, title: str = "", *, description: str = "") -> str:
@@ -170,18 +167,9 @@ class Page:
 
 
 def page_of_line(ink: np.ndarray) -> Page:
-    """Return a line of ink `(points, 3)` as a page of its own, with margins of two x-heights.
-
-    Raises:
-        DataError: if the ink is not valid.
-    """
-    scale = LINE_X_HEIGHT / x_height(ink)
-    margin = 2 * LINE_X_HEIGHT
-    left, top, right, bottom = (scale * side for side in bounds(ink))
-    shift = margin - left, margin - top
-    moved = tuple(scale * stroke + shift for stroke in strokes(ink))
-    size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Page(*size, (Row(moved, pen=Pen(LINE_PEN_WIDTH * LINE_X_HEIGHT)),))
+    """Return a line of ink `(points, 3)` as a page of its own; see `row_of_line`."""
+    row, size = row_of_line(ink)
+    return Page(*size, (row,))
 
 
 def save_pages(

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ink.drawing.layers import LINE_PEN_WIDTH, Pen, Row
+from ink.drawing.layers import LINE_PEN_WIDTH, LINE_X_HEIGHT, Pen, Row
 from ink.geometry import bezier, bounds
-from model.drawing.page import LINE_X_HEIGHT, Page, page_of_line
+from model.drawing.page import Page, page_of_line
 from tests.utils.builders import wave
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
