@@ -129,7 +129,8 @@ class People(Composer):
     def mark(self, letter: np.ndarray, name: str) -> np.ndarray:
         """Return the path of a mark on a letter."""
         x, y, _ = letter.T
-        top, middle = y.min(), float(np.quantile(x, (0.1, 0.9)).mean())
+        top = y.min()
+        middle = float(np.quantile(x, (0.1, 0.9)).mean())
         is_tall = top < CAPITAL_TOP
         mark = self.shape(name, is_tall)
         if name == "bar":
@@ -160,7 +161,8 @@ class People(Composer):
             return bar
         if name == "bar":
             bar = self.ink("-", uniform(0.6, 0.9) if is_tall else uniform(1.4, 1.8))
-            cosine, sine = np.cos(angle := uniform(-0.9, -0.5)), np.sin(angle)
+            cosine = np.cos(angle := uniform(-0.9, -0.5))
+            sine = np.sin(angle)
             bar[:, :2] = bar[:, :2] @ [[cosine, sine], [-sine, cosine]]
             return bar
         source, bounds, mirrored = INK[name]
@@ -238,7 +240,8 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     networks = network_options.Networks.of(arguments)
     for checkpoint in arguments.resume:
-        reader, pairs = networks.reader(checkpoint), {}
+        reader = networks.reader(checkpoint)
+        pairs = {}
         for language in dict.fromkeys(language for language, _ in written):
             code = CODES[language] if arguments.named else chosen.language_model
             search = replace(chosen, language_model=code).search(reader)

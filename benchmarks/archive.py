@@ -36,12 +36,16 @@ from ink.formats.files import file_state
 from ink.ink_page import InkPage, PageStroke
 from model.drawing.page import save_ink_pages
 
-WIDTH, MARGINS = 150, (12, 10, 62, 12)
+WIDTH = 150
+MARGINS = (12, 10, 62, 12)
 """Width of the paper and its margins in millimetres; a drawing is in the lower margin."""
 SIZE = 2.6  # x-height in millimetres
 ROW_HEIGHT = 10.3  # millimetres, of rows of this size
 LENGTHS = 20, 32  # characters of a row
-WORDS_OF_A_ROW, ROWS_OF_A_PAGE, PAGES_OF_A_NOTE = 6, 10, 10  # of the archive
+# of the archive
+WORDS_OF_A_ROW = 6
+ROWS_OF_A_PAGE = 10
+PAGES_OF_A_NOTE = 10
 NUM_ROWS = 20_000  # different rows of the archive
 NUM_QUERIES = 20  # words that are searched, drawn from the notes
 FIRST_HITS, FIRST_KINDS = 10, 20
@@ -52,9 +56,11 @@ def written_notes(
     count: int, num_rows: int = 10, num_styles: int = 6, seed: int = 0
 ) -> Iterator[InkPage]:
     """Yield notes of a page each: invented sentences in the hands of styles, and a drawing."""
-    generator, height = np.random.default_rng(seed), num_rows * ROW_HEIGHT
+    generator = np.random.default_rng(seed)
+    height = num_rows * ROW_HEIGHT
     paper = Paper.of((WIDTH, MARGINS[0] + height + MARGINS[2]), margins=MARGINS)
-    draws, each = Draws(generator), -(-count // num_styles)
+    draws = Draws(generator)
+    each = -(-count // num_styles)
     for style in STYLES[:num_styles]:
         lines = [running_text(draws, 0, *LENGTHS, 0.05) for _ in range(num_rows * each)]
         options = PageOptions(paper=paper, style=style, proofread=False, seed=seed, size=SIZE)
@@ -67,7 +73,8 @@ def written_notes(
 def _drawing(generator: np.random.Generator, y: float) -> Iterator[PageStroke]:
     """Yield the strokes of boxes, rings and arrows side by side, at a height of the page."""
     for number in range(4):
-        centre, size = np.array([30.0 + 30 * number, y]), generator.uniform(8, 13)
+        centre = np.array([30.0 + 30 * number, y])
+        size = generator.uniform(8, 13)
         angles = np.linspace(0, 2 * np.pi, generator.choice([4, 5, 40]) + 1)
         yield PageStroke(centre + size * np.column_stack([np.cos(angles), np.sin(angles)]))
         edge, tip = (centre + np.array([x, 0.0]) for x in (size, size + 8))
@@ -85,7 +92,10 @@ def write_archive(folder: Path, pages: Iterable[InkPage]) -> None:
 
 def read_copies(pages: list[InkPage], count: int, reader: "model.Reader") -> list[PageWord]:
     """Return the words of `count` pages: those given, and copies that lack one row in ten."""
-    generator, words, texts, begin = np.random.default_rng(1), [], [], process_time()
+    generator = np.random.default_rng(1)
+    words = []
+    texts = []
+    begin = process_time()
     for number in range(count):
         page = pages[number % len(pages)]
         if number >= len(pages):
@@ -103,7 +113,8 @@ def read_copies(pages: list[InkPage], count: int, reader: "model.Reader") -> lis
 
 def archive_pages(words: list[PageWord], count: int) -> Iterator[IndexedPage]:
     """Yield pages of rows of words that were read."""
-    generator, empty = np.random.default_rng(2), InkPage(1.0, 1.0, ())
+    generator = np.random.default_rng(2)
+    empty = InkPage(1.0, 1.0, ())
     texts = [
         PageText(tuple(
             PageRow(tuple(words[n] for n in generator.integers(len(words), size=WORDS_OF_A_ROW)))

@@ -205,13 +205,15 @@ def chart_pages(strings: Iterable[tuple[Cell, WrittenWord]]) -> Iterator[tuple[P
     for cell, word in strings:
         if rows[-1] and (x + word.width) * X_HEIGHT > WIDTH - 2.5 * MARGIN:
             rows.append([])
-        x = x + GAP if rows[-1] else 0.0
+        x += GAP if rows[-1] else 0.0
         rows[-1].append((cell, word, x))
         x += word.width
     per_page = int((HEIGHT - 2 * MARGIN) / (PITCH * X_HEIGHT)) + 1
     remaining = iter(rows)
     while page_rows := [*islice(remaining, per_page)]:
-        placed, rules, cells = [], [], []
+        placed = []
+        rules = []
+        cells = []
         for row_number, row in enumerate(page_rows, 1):
             baseline = row_baseline(row_number)
             strokes = []
@@ -278,7 +280,8 @@ def read(path: Path) -> dict:
 def draw(arguments: argparse.Namespace) -> None:
     """Draw the charts of hands, and save their key."""
     arguments.output.make()
-    folder, key = arguments.output.folder, {}
+    folder = arguments.output.folder
+    key = {}
     for name in arguments.hands or styles():
         hand = hand_named(name)
         # Each hand has strings of its own, so that a reader does not learn them.

@@ -163,7 +163,8 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
         DataError: see `hand_features`.
     """
     level, _ = levelled(ink)
-    lean, origin = median_lean(level), np.array([0.0, baseline(level)])
+    lean = median_lean(level)
+    origin = np.array([0.0, baseline(level)])
     height = median_x_height(level)
     if math.isnan(height):
         height = x_height(level)
@@ -180,7 +181,8 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
     half = min(round(3 * SMOOTHING / PATH_STEP * FINE_FACTOR), len(path) - 1)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) * PATH_STEP / FINE_FACTOR / SMOOTHING) ** 2)
     # The path is extended at both ends by its reflection at the end point.
-    head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
+    head = 2 * path[0] - path[half:0:-1]
+    tail = 2 * path[-1] - path[-2 : -half - 2 : -1]
     extended = np.concatenate([head, path, tail])
     smooth = [np.convolve(extended[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)

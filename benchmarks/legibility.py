@@ -173,12 +173,14 @@ def run(arguments: argparse.Namespace) -> None:
     reader = networks.reader(arguments.reader)
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
     output.make()
-    sharpness, extras = values.get("pen_sharpness"), values.get("extras", {})
+    sharpness = values.get("pen_sharpness")
+    extras = values.get("extras", {})
     sampling = sampling_of(writer, None, sharpness, arguments.steps, extras)
     primer = None
     if style:  # without a bias nothing is measured before each of the biases
         hand = hand_of(writer, style, sampling, bias=0.0, of_page=True)
-        sampling, primer = replace(sampling, extras=hand.sampling.extras), hand.primer
+        sampling = replace(sampling, extras=hand.sampling.extras)
+        primer = hand.primer
     first_seeds = range(arguments.seed, arguments.seed + len(texts))
     seeds = [seed + n * SAMPLE_SEED_STRIDE for n in range(samples) for seed in first_seeds]
     texts, kinds = texts * samples, kinds * samples
@@ -297,7 +299,8 @@ def readings(
 
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
-    add, either = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
+    add = parser.add_argument
+    either = parser.add_mutually_exclusive_group().add_argument
     network_options.add_network(parser, of_style=True)
     judge = f"recogniser that judges (default: {JUDGE.name} beside this script)"
     add("--reader", metavar="CHECKPOINT", default=JUDGE, help=judge)

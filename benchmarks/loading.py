@@ -102,7 +102,8 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
     for rows in batches:
         batch = loader.dataset[[(0, int(index)) for index in rows[rank::ranks]]]
         if start is None:
-            start, cpu = time.perf_counter() - began, time.process_time()
+            start = time.perf_counter() - began
+            cpu = time.process_time()
         if batch is not None:
             points += batch.points
             padded += batch.inputs.shape[0] * batch.inputs.shape[1]
@@ -141,7 +142,8 @@ def parse(folder: Path, lines: int) -> None:
     for number in range(lines):
         ink = line(number)
         write_inkml(source / f"{number:06}.inkml", ink.ink, ink.text)
-    dataset, seconds = ManyBlocks(root=str(source)), []
+    dataset = ManyBlocks(root=str(source))
+    seconds = []
     for workers in (1, 2):
         shutil.rmtree(source / "cache", ignore_errors=True)
         began = time.perf_counter()

@@ -126,7 +126,8 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, other_lines = divided(hand, arguments.lines)
-        run, network = learn(name, lines, arguments), load(arguments.network, "cpu")
+        run = learn(name, lines, arguments)
+        network = load(arguments.network, "cpu")
         if isinstance(network, Reader):
             inks, texts = zip(*other_lines[:NUM_LINES], strict=True)
             results = {"before": error_rate(inks, texts, arguments.network)}
@@ -144,9 +145,11 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     A network that takes hand vectors writes with the vector of the `learned` lines ("told"); others
     write without a primer ("alone") and with a primer ("primed").
     """
-    after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
+    after = load(run.models / HAND_FILE, "cpu")
+    space = hand_likeness.load()
     (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
-    texts, result = held_out(NUM_LINES), {}
+    texts = held_out(NUM_LINES)
+    result = {}
     for network, stage in ((before, "before"), (after, "now")):
         if network.takes_hand:
             sampling = Sampling(BIAS, extras=extras_of_lines(learned))

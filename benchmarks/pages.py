@@ -177,7 +177,9 @@ def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: f
     the distance of two rows by `distance` times the mean factor of the two rows."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-        scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
+        scales = sizes(len(page.rows), generator)
+        moved = list(page.strokes)
+        y = 0.0
         baselines = [baseline_of(page.row(number)) for number in range(len(page.rows))]
         for number, row in enumerate(page.rows):
             if number:
@@ -223,7 +225,9 @@ def with_drawing(shapes: Sequence[Sample]) -> Change:
     """Return the change that adds a drawing of large `shapes` at the right of the text."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-        height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
+        height = x_height(from_strokes(page.strokes))
+        drawn = []
+        y = 0.0
         for number in generator.integers(len(shapes), size=NUM_SHAPES):
             size = height * generator.uniform(*SHAPE_HEIGHTS)
             drawn += scaled_to(strokes(shapes[number].ink), size, np.array([0.0, y + size]))
@@ -239,8 +243,10 @@ def listed(digits: Sequence[Sample]) -> Change:
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         rows = []
         for number, text in enumerate(page.texts):
-            row, digit = page.row(number), digits[generator.integers(len(digits))]
-            size, left = DIGIT_HEIGHT * x_height(from_strokes(row)), upper_left(row)[0]
+            row = page.row(number)
+            digit = digits[generator.integers(len(digits))]
+            size = DIGIT_HEIGHT * x_height(from_strokes(row))
+            left = upper_left(row)[0]
             shape = scaled_to(strokes(digit.ink), size, np.array([left, baseline_of(row)]))
             width = np.ptp(np.concatenate(shape)[:, 0]) + size
             moved = [stroke - np.array([width, 0.0]) for stroke in shape]
@@ -264,7 +270,8 @@ def upper_left(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 def tabled(page: NotesPage, _: np.random.Generator) -> NotesPage:
     """Return a table whose cells are the first words of each row, written row by row."""
-    gap, rows = COLUMN_GAP * x_height(from_strokes(page.strokes)), []
+    gap = COLUMN_GAP * x_height(from_strokes(page.strokes))
+    rows = []
     for number, text in enumerate(page.texts):
         row = page.row(number)
         words = words_of(row, text)[:NUM_COLUMNS]
@@ -319,7 +326,8 @@ def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -
                 shift = right + 1.5 * height - min(stroke[:, 0].min() for stroke in word)
                 word = [stroke + np.array([shift, 0]) for stroke in word]
                 all_strokes += word
-            points, baseline = np.concatenate(word), baseline_of(word)
+            points = np.concatenate(word)
+            baseline = baseline_of(word)
             x = np.linspace(points[:, 0].min() - height, points[:, 0].max() + height, 40)
             wave = np.cumsum(generator.normal(0, 0.02 * height, len(x)))
             all_strokes.append(np.column_stack([x, baseline - above * height + wave]))
@@ -335,7 +343,8 @@ def measure_pages(
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        detected_rows, true_rows = [{*row} for row in rows], [{*row} for row in page.rows]
+        detected_rows = [{*row} for row in rows]
+        true_rows = [{*row} for row in page.rows]
         for row in true_rows:
             best_match = max(detected_rows, key=lambda other: len(other & row), default=set())
             if max(true_rows, key=lambda other: len(other & best_match)) is row:
@@ -433,7 +442,9 @@ def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[s
     pages = [IndexedPage.of(page, text) for text in typed]
     with TemporaryDirectory() as folder:
         files = {str(n): Path(folder, str(n)) for n in range(-(-num_pages // PAGES_OF_A_NOTE))}
-        index, begin, numbers = Index(Path(folder, "index")), process_time(), count()
+        index = Index(Path(folder, "index"))
+        begin = process_time()
+        numbers = count()
         for path in files.values():
             added = [(n, pages[n % len(pages)]) for n in islice(numbers, PAGES_OF_A_NOTE)]
             index.add(path, "", [page._replace(name=b"%d" % n) for n, page in added])
@@ -470,10 +481,13 @@ def report_words(
 def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
     """Print how many rows of pages of three sizes are read at most `MAX_WORSE` worse than alone,
     on how many pages all are but one, and the character error rates of rows alone and on pages."""
-    num_right, num_whole, pairs = 0, 0, defaultdict(list)
+    num_right = 0
+    num_whole = 0
+    pairs = defaultdict(list)
     for number, page in enumerate(pages):
         page = of_three_sizes(page, np.random.default_rng(number))
-        text, found = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader), {}
+        text = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader)
+        found = {}
         for row in text.rows:
             shared = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
             found.setdefault(int(np.argmax(shared)), []).append((row.box[0], row.text))
@@ -485,7 +499,8 @@ def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
             for texts in (alone, on_page)
         ]
         right = int((np.subtract(*errors[::-1]) <= MAX_WORSE).sum())
-        num_right, num_whole = num_right + right, num_whole + (right >= len(alone) - 1)
+        num_right += right
+        num_whole += right >= len(alone) - 1
         pairs["alone"] += zip(page.texts, alone, strict=True)
         pairs["on pages"] += zip(page.texts, on_page, strict=True)
     rows = f"{num_right} of {len(pages) * NUM_SIZED_ROWS} rows"
@@ -511,7 +526,10 @@ def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
     """Print how many PDFs of pages have all words in the order of the rows, how many words in these
     lost a blank, and the mean size of a PDF. Hyphens do not count, as some programs join words that
     are divided at the end of a row."""
-    num_right, num_changed, num_words, num_bytes = Counter(), Counter(), 0, 0
+    num_right = Counter()
+    num_changed = Counter()
+    num_words = 0
+    num_bytes = 0
     for page in pages:
         ink = page_around(map(PageStroke, page.strokes))
         text = read_page(ink, reader)
@@ -534,7 +552,8 @@ def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the table of pages, and how many single lines are detected as a single row."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
-    read, only = cached_reading(reader), arguments.only
+    read = cached_reading(reader)
+    only = arguments.only
     pages = [*forms(arguments.data).values()]
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")

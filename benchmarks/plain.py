@@ -30,7 +30,9 @@ class Generator(reference.Network):
 
     def forward(self, inputs: Tensor, text: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Return the outputs (B, T, 6 M + 1) of inputs (B, T, 3), text (B, U) and lengths (B,)."""
-        seen, hiddens = inputs.transpose(0, 1), []  # (T, B, 3)
+        # (T, B, 3)
+        seen = inputs.transpose(0, 1)
+        hiddens = []
         if self.alphabet_size is not None:
             hidden, windows = self.windowed(seen, text, lengths)
             seen = torch.cat((seen, windows), -1)
@@ -55,7 +57,7 @@ class Generator(reference.Network):
     def moved(self, hidden: Tensor, kappa: Tensor, text: Tensor, positions: Tensor):
         """Return window (B, A), kappa (B, K) and phi (B, U + 1) after a step of the window."""
         alpha, beta, advance = precise(self.window(hidden)).exp().unsqueeze(2).chunk(3, 1)
-        kappa = kappa + advance[:, :, 0]
+        kappa += advance[:, :, 0]
         phi = (alpha * torch.exp(-beta * (kappa.unsqueeze(2) - positions) ** 2)).sum(1)
         return precise(torch.bmm(phi.unsqueeze(1), text).squeeze(1)), kappa, phi
 
@@ -76,7 +78,8 @@ class Generator(reference.Network):
         text = reference.one_hot(text, lengths, self.alphabet_size).to(start)
         positions = torch.arange(1, text.shape[1] + 1, device=start.device)
         states, window, kappa = self.start(batch)
-        point, points = start.expand(batch, 3), []
+        point = start.expand(batch, 3)
+        points = []
         is_ended = torch.zeros(batch, dtype=torch.bool, device=start.device)
         uniform = torch.rand(steps, batch, 2, device=start.device)
         normal = torch.randn(steps, batch, 2, device=start.device)
@@ -99,7 +102,8 @@ class Generator(reference.Network):
         chosen = reached.sum(-1, keepdim=True).clamp(max=log_weights.shape[-1] - 1)
         each = chosen.unsqueeze(1).expand(-1, 2, 1)
         mean, scale = means.gather(2, each)[..., 0], scales.gather(2, each)[..., 0]  # (B, 2)
-        rho, x = rho.gather(1, chosen), normal[:, :1]
+        rho = rho.gather(1, chosen)
+        x = normal[:, :1]
         offset = mean + scale * torch.cat((x, rho * x + (1 - rho**2).sqrt() * normal[:, 1:]), 1)
         return torch.cat((offset, (uniform[:, 1:] < end_logit[:, None].sigmoid()).float()), 1)
 
@@ -159,12 +163,16 @@ class Recogniser(nn.Module):
         ctc_weight: float = 0.5,
     ) -> None:
         super().__init__()
-        self.reductions, self.mask_ratio, self.end = reductions, mask_ratio, alphabet_size
+        self.reductions = reductions
+        self.mask_ratio = mask_ratio
+        self.end = alphabet_size
         self.smoothing, self.ctc_weight = smoothing, ctc_weight
-        self.convolution, self.dropout = nn.Conv1d(features, channels, 5, 2, 2), nn.Dropout(dropout)
+        self.convolution = nn.Conv1d(features, channels, 5, 2, 2)
+        self.dropout = nn.Dropout(dropout)
         sizes = [2 * hidden * (2 if number < reductions else 1) for number in range(layers)]
         self.layers = nn.ModuleList(Bidirectional(size, hidden) for size in (channels, *sizes[:-1]))
-        self.labels, self.decoder = nn.Linear(sizes[-1], alphabet_size + 1), None
+        self.labels = nn.Linear(sizes[-1], alphabet_size + 1)
+        self.decoder = None
         if decoder is not None:
             self.embedding = nn.Embedding(alphabet_size + 2, embedding)
             self.decoder = nn.LSTMCell(embedding + sizes[-1], decoder)
@@ -177,14 +185,16 @@ class Recogniser(nn.Module):
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return encodings (B, S, D) and numbers of frames (B,) of features (B, T, F) of lines."""
         if self.training and self.mask_ratio:
-            (batch, steps), device = features.shape[:2], features.device
+            batch, steps = features.shape[:2]
+            device = features.device
             begins = torch.rand(batch, steps, device=device) < self.mask_ratio / 10
             position = torch.arange(steps, device=device)
             ends = position + torch.randint(1, 20, (batch, steps), device=device)
             ends = torch.where(begins, ends, 0).cummax(1).values
             features = features.masked_fill((position < ends)[..., None], 0.0)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).permute(2, 0, 1), -(-points // 2)
+        frames = self.dropout(frames).permute(2, 0, 1)
+        lengths = -(-points // 2)
         frames = inside(frames, lengths)
         for number, layer in enumerate(self.layers):
             frames = self.dropout(layer(frames, lengths))
@@ -218,16 +228,18 @@ class Recogniser(nn.Module):
         batch, frames, _ = encoded.shape
         is_padding = torch.arange(frames, device=encoded.device) >= lengths[:, None]
         embedded = self.embedding(functional.pad(text, (1, 0), value=self.end + 1))
-        keys, cumulative = self.keys(encoded), precise(encoded.new_zeros(batch, frames))
+        keys = self.keys(encoded)
+        cumulative = precise(encoded.new_zeros(batch, frames))
         context = encoded.new_zeros(batch, encoded.shape[2])
-        state, outputs = None, []
+        state = None
+        outputs = []
         for inputs in embedded.unbind(1):
             state = self.decoder(self.dropout(torch.cat((inputs, context), 1)), state)
             location = self.places(cumulative[:, None]).transpose(1, 2)
             energy = self.energy(torch.tanh(keys + location + self.query(state[0])[:, None]))
             attention = precise(energy[..., 0]).masked_fill(is_padding, -torch.inf).softmax(-1)
             context = torch.bmm(attention[:, None].to(encoded), encoded)[:, 0]
-            cumulative = cumulative + attention
+            cumulative += attention
             outputs.append(torch.cat((state[0], context), 1))
         return self.characters(self.dropout(torch.stack(outputs, 1)))
 

@@ -139,7 +139,9 @@ def products_of(path: str, device: torch.device) -> torch.autocast:
 def plain_paths(device: torch.device) -> list[str]:
     """Return those of `PLAIN` that the device can run: on a processor without AVX-512 oneDNN has no
     `nn.LSTM` in bfloat16."""
-    layer, inputs, paths = nn.LSTM(1, 1).to(device), torch.zeros(1, 1, 1, device=device), []
+    layer = nn.LSTM(1, 1).to(device)
+    inputs = torch.zeros(1, 1, 1, device=device)
+    paths = []
     for path in PLAIN:
         with suppress(RuntimeError), products_of(path, device):
             layer(inputs)
@@ -156,7 +158,8 @@ def synchronise(device: torch.device) -> None:
 def operations_of(compute: Callable[[], object]) -> int:
     """Return the multiplications and additions of the matrix products of `compute`."""
     # Without oneDNN torch computes an `nn.LSTM` by products, which can be counted.
-    counter, no_onednn = FlopCounterMode(display=False), torch.backends.mkldnn.flags(enabled=False)
+    counter = FlopCounterMode(display=False)
+    no_onednn = torch.backends.mkldnn.flags(enabled=False)
     with no_onednn, torch.no_grad(), counter:
         compute()
     return counter.get_total_flops()
@@ -173,14 +176,17 @@ class Trainee:
     """
 
     def __init__(self, network: BaseModel, loss: BaseLoss, device: torch.device, path: str) -> None:
-        self.path, self.device, self.loss = path, device, loss
+        self.path = path
+        self.device = device
+        self.loss = loss
         network = plain.network_of(network) if path in PLAIN else copy.deepcopy(network)
         self.model = network.to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss of each line in nats."""
-        texts, generates = (batch.text, batch.text_lengths), batch.targets is not None
+        texts = (batch.text, batch.text_lengths)
+        generates = batch.targets is not None
         with products_of(self.path, self.device):
             if self.path in PLAIN and generates:
                 points = batch.inputs[..., :3], batch.targets[..., :3], batch.mask
@@ -223,7 +229,8 @@ def network_of(plan: Plan, data: Data) -> BaseModel:
 def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     """Return the task of training a ready config."""
     plan, data = prepared(name, arguments)
-    network, loss = network_of(plan, data), plan.build("loss")
+    network = network_of(plan, data)
+    loss = plan.build("loss")
     loader = data.training_loader(network.features)
     paths = (*arguments.paths, *plain_paths(device))
     trainees = {path: Trainee(network, loss, device, path) for path in paths}
@@ -265,7 +272,8 @@ def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespa
             with products_of(path, device):
                 points = plain_network.write(steps, torch.zeros(3, device=device), codes, lengths)
             return bool(points[1].any())
-        sampling, seeds = Sampling(bias=0.0, max_steps=steps), range(seed, seed + num_lines)
+        sampling = Sampling(bias=0.0, max_steps=steps)
+        seeds = range(seed, seed + num_lines)
         lines = sample(network, seeds, texts, sampling, precision=precision_of(path))
         return {len(line.ink) - 1 for line in lines} != {steps}
 
@@ -365,9 +373,11 @@ def run(arguments: Namespace) -> None:
     print(f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads")
     if device.type == "cpu" and library.kernels(False) is None:
         print("no C compiler found: compiled paths run without compiled kernels")
-    rows, limit = [], product_limit(device, arguments.clock)
+    rows = []
+    limit = product_limit(device, arguments.clock)
     for measure in arguments.only:
-        kind, settings = training, (measure,)
+        kind = training
+        settings = (measure,)
         for other, table in ((writing, WRITING), (reading, READING)):
             kind, settings = (other, table[measure]) if measure in table else (kind, settings)
         task = kind(*settings, device, arguments)
@@ -387,7 +397,8 @@ def run(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
-    add, positive = parser.add_argument, number(int, 1)
+    add = parser.add_argument
+    positive = number(int, 1)
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds after the warm-up (default: 5)")
     add("--only", nargs="+", choices=MEASURES, default=MEASURES, help="measures (default: all)")

@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
 def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     """Return the samples to read: written ones, and those of IAM-OnDB where it is."""
     count = arguments.rows
-    texts, writer = held_out(count), load("open_writer", "cpu")
+    texts = held_out(count)
+    writer = load("open_writer", "cpu")
     lines = writer.write_lines(texts, range(count), Sampling(bias=0.75))
     samples = [Sample(line.ink, text) for line, text in zip(lines, texts, strict=True)]
     chosen = {"written": samples}

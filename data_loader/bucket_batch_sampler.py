@@ -49,8 +49,11 @@ class BucketBatchSampler(BaseSampler):
         window: int | None = None,
         shards: np.ndarray | None = None,
     ) -> None:
-        self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
-        self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
+        self.seed = seed
+        self.lengths = np.array(lengths, dtype=np.int64)
+        self.batch_size = batch_size
+        self.bucket = bucket
+        self.shuffle = shuffle
         self.window = window
         self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
         self.formed = None if batch_points is None else self._formed(batch_points)
@@ -58,7 +61,8 @@ class BucketBatchSampler(BaseSampler):
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
-        count, size = len(self.lengths), self.batch_size
+        count = len(self.lengths)
+        size = self.batch_size
         if self.formed is not None:
             shards = self.shards[[batch[0] for batch in self.formed]]
             order = self._order(shards, generator) if self.shuffle else range(len(shards))
@@ -89,7 +93,8 @@ class BucketBatchSampler(BaseSampler):
         """
         if self.window is None:
             return generator.permutation(len(shards))
-        drawn, order = generator.permutation(np.unique(shards)), []
+        drawn = generator.permutation(np.unique(shards))
+        order = []
         for n in range(0, len(drawn), self.window):
             within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
             turns = generator.permutation(shards[within])
@@ -102,7 +107,9 @@ class BucketBatchSampler(BaseSampler):
     def _formed(self, batch_points: int) -> list[np.ndarray]:
         """Return batches of samples in order of length, of at most `batch_points` points with the
         padding; with a window, a batch has samples of one shard only."""
-        order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
+        order = np.lexsort((self.lengths, self.shards))
+        starts = [0]
+        start = 0
         lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
         for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
             if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):

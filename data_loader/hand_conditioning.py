@@ -58,7 +58,8 @@ class ToldHandsDataset(ExtendedDataset):
         """
         loaded = self.dataset.load(splits)
         used = loaded.used
-        descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
+        descriptors = digest_of_file(Path(self.descriptors))
+        code = code_of(type(self))
         options = [used.key, descriptors, self.joined, self.seed, code]
         name = f"hands-of-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
         table = cache(self._table)  # not read if all that is computed from it is cached
@@ -111,7 +112,8 @@ class ToldHandsDataset(ExtendedDataset):
         numbers = samples.places_in(store.samples)
         if split != "train" or self.joined == 1:
             return numbers
-        rows, lines = self._table()[0], defaultdict(list)
+        rows = self._table()[0]
+        lines = defaultdict(list)
         for line in store.samples:
             if line.name in rows:
                 lines[line.hand].append((line.ink, line.text))
@@ -126,7 +128,8 @@ class ToldHandsDataset(ExtendedDataset):
         `(lines, size)` float32."""
         try:
             arrays = guard.call(read_arrays, Path(self.descriptors))
-            names, values = arrays["names"].tolist(), arrays["values"].astype(np.float32)
+            names = arrays["names"].tolist()
+            values = arrays["values"].astype(np.float32)
             return dict(zip(names, range(len(values)), strict=True)), values
         except (Fault, ValueError, TypeError, KeyError) as error:
             remedy = "apps/datasets/describe.py makes a file of descriptors"

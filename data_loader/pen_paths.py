@@ -59,7 +59,8 @@ def slanted(path: np.ndarray, slant: float) -> np.ndarray:
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
     """Return paths side by side as one path; `gap` is a number, or the gap after each path."""
-    placed, next_left = [], 0.0
+    placed = []
+    next_left = 0.0
     for path, gap_after in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         placed.append(moved(path, next_left - path[:, 0].min()))
         next_left = placed[-1][:, 0].max() + gap_after

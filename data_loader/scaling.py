@@ -39,6 +39,7 @@ def on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
     """Return ink with its points rounded to multiples of `grid`, or unchanged if `grid` is None."""
     if grid is None:
         return ink
-    nodes, ink = np.rint(to_points(ink) / grid), ink.copy()
+    nodes = np.rint(to_points(ink) / grid)
+    ink = ink.copy()
     ink[:, :2] = np.diff(nodes, axis=0, prepend=nodes[:1]) * grid
     return ink

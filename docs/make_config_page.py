@@ -30,7 +30,9 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each argument of `cls` that a config may set."""
-    binder, descriptions, table = config_binder(), meanings(cls), []
+    binder = config_binder()
+    descriptions = meanings(cls)
+    table = []
     for name, argument in binder.registry.signature(cls).arguments.items():
         default = "required"
         if argument.default is not argument.empty:

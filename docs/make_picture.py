@@ -71,7 +71,8 @@ TOP_HEIGHT = 122.0
 def picture_parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
     """Return, for each part's caption, the part's box and its pixels; a box is
     `(left, top, width, height)` in millimetres."""
-    left, right_width = LEFT_WIDTH + 2 * GAP, WIDTH - LEFT_WIDTH - 3 * GAP
+    left = LEFT_WIDTH + 2 * GAP
+    right_width = WIDTH - LEFT_WIDTH - 3 * GAP
     page_box = GAP, GAP, LEFT_WIDTH, HEIGHT - 2 * GAP
     hands_box = left, GAP, right_width, TOP_HEIGHT
     window_box = left, TOP_HEIGHT + 2 * GAP, right_width, HEIGHT - TOP_HEIGHT - 3 * GAP
@@ -146,7 +147,8 @@ def sheet_picture(name: str, paper: Paper) -> Figure:
 
 def styles_picture(network: str, names: Sequence[str]) -> Figure:
     """Return a picture of a sentence that a network writes in each of its styles."""
-    writer, lines = load(network), []
+    writer = load(network)
+    lines = []
     for name in names:
         hand = hand_of(writer, style_file(name), bias=Sampling.bias)
         lines += hand.write_texts([SENTENCE], [0])
@@ -177,7 +179,8 @@ def neat_picture() -> Figure:
 
 def with_moved_words(page: InkPage, text: notes.PageText) -> InkPage:
     """Return a page whose words are moved, turned and scaled by chance."""
-    draws, moved = np.random.default_rng(1), [*page.strokes]
+    draws = np.random.default_rng(1)
+    moved = [*page.strokes]
     for word in (word for row in text.rows for word in row.words):
         left, top, right, bottom = bounds_of(page, word.strokes)
         middle = np.array([(left + right) / 2, (top + bottom) / 2])
@@ -226,8 +229,13 @@ WAY = (
 
 def tour_drawing() -> Figure:
     """Return the drawing of the rooms, and of the way of a batch through them."""
-    lane, first, column, half = 8.6, 27.0, 7.0, (6.7, 3.4)  # in tenths of an inch
-    width, height = first + WAY[-1][0] * column + half[0] + 1.6, len(ROOMS) * lane + 5.5
+    # in tenths of an inch
+    lane = 8.6
+    first = 27.0
+    column = 7.0
+    half = (6.7, 3.4)
+    width = first + WAY[-1][0] * column + half[0] + 1.6
+    height = len(ROOMS) * lane + 5.5
     figure = Figure((width / 10, height / 10), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")

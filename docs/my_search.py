@@ -16,8 +16,10 @@ from online_handwriting import train
 
 
 def objective(trial):
-    rate, run = trial.suggest_float("lr", 1e-4, 1e-2, log=True), f"trial-{trial.number}"
-    log, ended = Path("saved/models/conditional") / run / "metrics.csv", threading.Event()
+    rate = trial.suggest_float("lr", 1e-4, 1e-2, log=True)
+    run = f"trial-{trial.number}"
+    log = Path("saved/models/conditional") / run / "metrics.csv"
+    ended = threading.Event()
 
     def losses():
         rows = [*csv.DictReader(log.open())] if log.exists() else []

@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> None:
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
     if told := dataset_within(dataset, ToldHandsDataset):
-        dataset, output = told.dataset, output or Path(told.descriptors)
+        dataset = told.dataset
+        output = output or Path(told.descriptors)
     elif output is None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     prepare_output(output, "--output")

@@ -129,7 +129,9 @@ class HandDataset(BaseDataset):
             UserError: if the network neither writes texts nor reads; or, without an `origin`, if
                 the config lacks `x_height` or `step`.
         """
-        samples, height, step = read_recorded(self.root, self.seed), self.x_height, self.step
+        samples = read_recorded(self.root, self.seed)
+        height = self.x_height
+        step = self.step
         if self.origin is None:
             if height is None or step is None:
                 raise UserError(
@@ -289,7 +291,8 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     steps = [mean for mean in map(mean_step, level_inks) if mean > 0]
     # Ink is smoothed at twice the density, so that corners keep their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
-    to_double_density, to_density = ResampleTime(period=period), ResampleTime()
+    to_double_density = ResampleTime(period=period)
+    to_density = ResampleTime()
     smooth = Smooth()
     return [_transformed(ink, to_double_density, smooth, to_density) for ink in level_inks]
 

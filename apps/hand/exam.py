@@ -134,12 +134,14 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
         # The last epoch, whose learning rate is low, writes better than the epoch with the lowest
         # loss on the few held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
-        learned, seed = load(last, str(self.device)), self.lines.seed
+        learned = load(last, str(self.device))
+        seed = self.lines.seed
         folder = last.parent
         lines = [(line.ink, line.text) for line in self.lines.recorded]
         extras = self.lines.hand_extras
         # Weights of new characters, which only the learned network has, stay.
-        vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
+        vocab_size = len(writer.model.alphabet)
+        new = checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         with stage(EXAMINING, 2) as bar:
             primer = lines[best_primer(learned, reader, lines, seed, extras)]
@@ -176,7 +178,10 @@ def legible_fraction(
         old, new: weights before and after the training.
     """
     read_before, _, cer_before = exam.score(original)
-    best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
+    best = 1.0
+    best_cer = 0.0
+    best_rank = (2, 0.0)
+    min_fraction = 0.0
     for fraction in TRIED_FRACTIONS:
         if fraction < min_fraction:
             break
@@ -187,7 +192,9 @@ def legible_fraction(
         # Legible networks come first, ranked by lost letters; then illegible ones, by error rate.
         rank = (0, num_lost_letters) if is_legible else (1, cer)
         if rank < best_rank:
-            best, best_cer, best_rank = fraction, cer, rank
+            best = fraction
+            best_cer = cer
+            best_rank = rank
         lost_report = f"; no longer read, record more lines with: {' '.join(lost)}" if lost else ""
         log.info(
             "with %.0f %% of what was learned %.1f %% of the characters are misread, "
@@ -260,7 +267,9 @@ class Exam:
         carriers = corpus.CARRIERS.items()
         self.texts_of_characters = {c: text for c, text in carriers if not alphabet.unknown(text)}
         self.texts = sample_texts(NUM_EXAM_LINES, alphabet, seed + 1)
-        self.primer, self.reader, self.extras = primer, reader, extras
+        self.primer = primer
+        self.reader = reader
+        self.extras = extras
 
     def score(
         self, network: Writer, read_before: Collection[str] = ()
@@ -276,10 +285,12 @@ class Exam:
             the characters that are read with the first seed; the characters of `read_before` that
             are read with no seed; and the character error rate of all texts with the first seed.
         """
-        primer, sampling = None, replace(SAMPLING, extras=self.extras)
+        primer = None
+        sampling = replace(SAMPLING, extras=self.extras)
         if not self.extras:
             stretch = calibrated(network, self.primer, SAMPLING).stretch
-            primer, sampling = self.primer, replace(SAMPLING, stretch=stretch)
+            primer = self.primer
+            sampling = replace(SAMPLING, stretch=stretch)
 
         def write_and_read(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
             lines = network.write_lines(texts, seeds, sampling, primer=primer)

@@ -88,7 +88,8 @@ def practice_lines(
 def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
     """Return texts for training: sentences and everyday texts in turn; every fifth text is a string
     of any characters. Characters outside the alphabet are left out."""
-    draws, texts = corpus.Draws(np.random.default_rng(seed)), []
+    draws = corpus.Draws(np.random.default_rng(seed))
+    texts = []
     while len(texts) < count:
         kind = len(texts) % 5
         if kind == 4:
@@ -117,7 +118,8 @@ def write_lent_lines(
     The lines continue the primers in turn. Misread lines are left out. Every second line is
     returned together with its primer.
     """
-    texts, pairs = sample_texts(count, alphabet, seed), []
+    texts = sample_texts(count, alphabet, seed)
+    pairs = []
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         primer_texts = texts[number :: len(primers)]
         seeds = range(seed, seed + count)[number :: len(primers)]
@@ -142,7 +144,8 @@ def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[C
     unknown = writer.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
     inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
-    counts, hypotheses = align(writer.model, inks, texts), reader.read_lines(inks)
+    counts = align(writer.model, inks, texts)
+    hypotheses = reader.read_lines(inks)
     cuts = []
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         is_legible = read_in_place(text, hypothesis)
@@ -172,7 +175,8 @@ def compose_lines(
     hand = RecordedHand(list(own_cuts))
     scale = np.array([hand.height, hand.height, 1.0])
     hands = {"own": hand} | ({"lent": RecordedHand(list(lent_cuts))} if lent_cuts else {})
-    bank, lines = Bank(hands, Drawer(), scarce=1), []
+    bank = Bank(hands, Drawer(), scarce=1)
+    lines = []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:
         for start in range(0, len(texts), BATCH_SIZE):

@@ -128,7 +128,8 @@ def _write(
     matrices: Literal["float16", "int8"] = "int8",
 ) -> None:
     """Write a flat file; `matrices` is the type of all matrices that are not `PRECISE`."""
-    tensors, payload = [], b""
+    tensors = []
+    payload = b""
     for name, value in weights.items():
         kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
         rows = value.numpy(force=True)
@@ -216,7 +217,8 @@ def _usual_lines(writer: Writer, style: Path | None) -> list[np.ndarray]:
 def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of its lines."""
-    model, defaults = writer.model, Sampling()
+    model = writer.model
+    defaults = Sampling()
     measured = [(ink, x_height(ink)) for ink in lines]
     return {
         "bias": defaults.bias,

@@ -54,7 +54,7 @@ class OtherDevice(BaseTransform):
                 if len(stroke) > 2:
                     steps = max(1, round((len(stroke) - 1) / period))
                     stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), steps)
-                stroke = stroke + jitter * generator.standard_normal(stroke.shape)
+                stroke += jitter * generator.standard_normal(stroke.shape)
                 stroke = self._with_hooks(stroke, height, generator)
                 new_strokes.append(np.rint(stroke / grid) * grid)
         new_ink = from_strokes(new_strokes)
@@ -138,7 +138,8 @@ class Pen(BaseTransform):
 
     def arguments(self, generator: Generator) -> dict[str, float]:
         pen = math.exp(generator.uniform(*np.log(self.widths)))
-        blur, zoom = generator.uniform(1, self.blur), generator.uniform(self.zoom, 1)
+        blur = generator.uniform(1, self.blur)
+        zoom = generator.uniform(self.zoom, 1)
         return {"pen": pen, "blur": blur, "zoom": zoom}
 
 

@@ -133,7 +133,9 @@ class MarkPen:
         generator: np.random.Generator,
         hasty: bool = False,
     ) -> None:
-        self.mean_step, self.generator, self.hasty = mean_step, generator, hasty
+        self.mean_step = mean_step
+        self.generator = generator
+        self.hasty = hasty
         self.width_factor = float(np.clip(width, 0.7, 1.4)) ** 0.5
         seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]
         self.habit_generator = generator if hasty else np.random.default_rng(seed)
@@ -178,7 +180,7 @@ class MarkPen:
         if len(points) == 1:
             extent = self.generator.uniform(*DOT_EXTENTS, size=2)
             extent[0] *= self.generator.choice((-1, 1))
-            points = points + np.outer((-0.5, 0.5), extent)
+            points += np.outer((-0.5, 0.5), extent)
         curve = smooth_path(points, 11)
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
         # A turn by a radian takes as long as 0.06 x-heights of path.
@@ -247,7 +249,8 @@ class MarkPen:
         top = float(y.min())
         if character in "øØ":
             left, right = np.quantile(x, (0.08, 0.92))
-            middle, half = (left + right) / 2, min(right - left, -top) / 2 + 0.15
+            middle = (left + right) / 2
+            half = min(right - left, -top) / 2 + 0.15
             upper_end = (middle + half, top - 0.12)
             lower_end = (middle - half, max(y.max(), 0.0) + 0.12)
             if self.habit_generator.random() < 0.3:
@@ -376,7 +379,8 @@ class AccentPen(MarkPen):
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.habitual_value(0.9, 1.3) - path[:, 1].min())
             if parts:
-                right, left = parts[-1][:, 0].max(), path[:, 0].min()
+                right = parts[-1][:, 0].max()
+                left = path[:, 0].min()
                 path = moved(path, right - left + self.habitual_value(0.25, 0.5))
             parts.append(path)
         return Piece(character, np.concatenate(parts))

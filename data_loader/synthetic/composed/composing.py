@@ -81,7 +81,9 @@ class Bank:
     def __init__(
         self, hands: Mapping[str, RecordedHand], draw_glyph: DrawGlyph, scarce: int = 60
     ) -> None:
-        self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
+        self.hands = dict(hands)
+        self.draw_glyph = draw_glyph
+        self.scarce = scarce
         self.names = list(self.hands)
         measures = np.stack([hand.measures for hand in self.hands.values()])
         self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
@@ -120,7 +122,9 @@ class Composer:
         hasty: bool = False,
         late: bool = False,
     ) -> None:
-        self.bank, self.name, self.generator = bank, name, generator
+        self.bank = bank
+        self.name = name
+        self.generator = generator
         self.hasty, self.late = hasty, late
         self.hand = bank.hands[name]
         self._sources: dict[str, Callable[[], Piece | None]] = {}
@@ -200,7 +204,8 @@ class Composer:
     def _glyph_source(self, character: str) -> Callable[[], Piece | None]:
         """Return a function that returns a lender's copy of a character, or draws the character."""
         bank = self.bank
-        number, counts = bank.names.index(self.name), bank.num_copies.get(character, {})
+        number = bank.names.index(self.name)
+        counts = bank.num_copies.get(character, {})
         lenders = [lender for lender in counts if lender != number]
         if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
             distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
@@ -273,7 +278,7 @@ def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     if not X_HIGH_LETTERS.issuperset(piece.text):
         height_factor = float(np.clip(hand.tall_height / lender.tall_height, 0.75, 1.35))
     width_factor = float(np.clip(hand.width / lender.width, 0.75, 1.35))
-    x = x + lender.slant * y  # Make the piece upright.
+    x += lender.slant * y  # Make the piece upright.
     y = y * height_factor
     x = x * width_factor - hand.slant * y
     path = at_left_edge(np.column_stack([x, y, lift]))

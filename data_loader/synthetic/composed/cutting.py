@@ -159,12 +159,14 @@ def measured(
         hand_height: the x-height of the line's hand in the unit of `ink`, None if unknown; a line
             with fewer than `MIN_SMALL_LETTERS` takes this x-height and counts as level.
     """
-    path, is_visible = to_path(ink), np.array([character != " " for character in text])
+    path = to_path(ink)
+    is_visible = np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     boxes = _boxes(path, owner, text, aligned.read, X_HIGH_LETTERS)
     if len(boxes) >= MIN_SMALL_LETTERS:
         left, top, right, bottom = boxes.T
-        middles, heights = (left + right) / 2, bottom - top
+        middles = (left + right) / 2
+        heights = bottom - top
         height = float(np.median(heights))
         rise, base = theil_sen(middles, bottom)
     else:
@@ -173,8 +175,11 @@ def measured(
             return None
         if not LINE_HEIGHTS[0] <= np.ptp(path[:, 1]) / hand_height <= LINE_HEIGHTS[1]:
             return None
-        middles, heights, height = np.empty(0), np.empty(0), hand_height
-        rise, base = 0.0, float(np.median(bottoms))
+        middles = np.empty(0)
+        heights = np.empty(0)
+        height = hand_height
+        rise = 0.0
+        base = float(np.median(bottoms))
     if height <= 0:
         return None
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
@@ -246,7 +251,8 @@ def _stroke_owners(
 
     `owner` is the character in the window at each point; `is_visible` is False for blanks.
     """
-    owner, stops = owner.copy(), np.flatnonzero(path[:, 2]) + 1
+    owner = owner.copy()
+    stops = np.flatnonzero(path[:, 2]) + 1
     strokes = [slice(*ends) for ends in pairwise([0, *stops.tolist()])]
     typical = float(np.median(np.bincount(owner, minlength=len(text))[is_visible]))
     for stroke in strokes:
@@ -275,7 +281,8 @@ def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke:
     earlier_owners = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    nearest, least_distance = -1, np.inf
+    nearest = -1
+    least_distance = np.inf
     for earlier in range(max(0, current - 15), current):
         if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
             distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
@@ -326,11 +333,13 @@ def _nearer_word_character(
     The window is on a blank at all points of the stroke, as for 2.8 % of the strokes of IAM-OnDB
     (measured): often the window has left a word before the word's last `t` is crossed.
     """
-    rows, x = np.flatnonzero(is_visible[owner]), path[:, 0]
+    rows = np.flatnonzero(is_visible[owner])
+    x = path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
     if not len(before) or not len(after):
         return int(owner[before[-1] if len(before) else after[0]])
-    left, right = int(owner[before].max()), int(owner[after[0]])
+    left = int(owner[before].max())
+    right = int(owner[after[0]])
     middle = (x[stroke].min() + x[stroke].max()) / 2
     distance_left = middle - x[before[owner[before] == left]].max()
     distance_right = x[after[owner[after] == right]].min() - middle
@@ -346,9 +355,11 @@ def measured_lines(
     sample is left out if it has no alignment, if more than `MAX_MISREAD` of its characters were
     misread, or if its line cannot be measured.
     """
-    lines, heights = [], defaultdict(list)
+    lines = []
+    heights = defaultdict(list)
     for sample in samples:
-        text, ink = nfc(sample.text), sample.ink
+        text = nfc(sample.text)
+        ink = sample.ink
         aligned = alignment.find(sample.name, len(ink), text)
         if aligned is None or aligned.errors > MAX_MISREAD * len(text):
             continue
@@ -383,7 +394,8 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
     target_length = len(line.text) / math.ceil(len(line.text) / max_length)
     spans: list[tuple[int, int]] = []  # the first and last character of each part
     for word in re.finditer(r"\S+", line.text):
-        first, last = word.start(), word.end() - 1
+        first = word.start()
+        last = word.end() - 1
         part_first, part_last = spans[-1] if spans else (first, last)
         can_grow = spans and last - part_first < max_length
         if can_grow and part_last - part_first + 1 < target_length:
@@ -398,7 +410,9 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
         if len(rows) < 2:  # Nearly all ink of the part was assigned to other words.
             continue
         part = line.part(rows, first, last)
-        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.missing_counts[rows]
+        name = f"{sample.name}/{number}"
+        ink = to_ink(part.path)
+        gaps = sample.missing_counts[rows]
         part_sample = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
         parts.append((part_sample, part))
     return parts

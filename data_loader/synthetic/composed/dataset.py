@@ -133,7 +133,8 @@ class ComposedDataset(ExtendedDataset):
             DataError: if the alignment or the digits cannot be read, the alignment fits no line,
                 the dataset names no writers or forms, or no hand is within the bounds.
         """
-        recorded, has_train = self.dataset.load(splits), "train" in splits
+        recorded = self.dataset.load(splits)
+        has_train = "train" in splits
         if self.height is None and not has_train:
             return recorded
         digits = Samples()
@@ -160,9 +161,12 @@ class ComposedDataset(ExtendedDataset):
         The last value notes the number of parts of each sample, and a summary of the new lines.
         """
         samples = [*(recorded.split("train") if self.height is None else recorded.used)]
-        lines, summary, counts = self._measured(samples), "", []
+        lines = self._measured(samples)
+        summary = ""
+        counts = []
         for sample in samples if self.height is not None else ():
-            scale, parts = (self.height, self.height, 1), lines.get(sample, ())
+            scale = (self.height, self.height, 1)
+            parts = lines.get(sample, ())
             counts.append(len(parts))
             yield Parsed([replace(part, ink=to_ink(line.path * scale)) for part, line in parts])
         if "train" in recorded.samples:
@@ -186,7 +190,8 @@ class ComposedDataset(ExtendedDataset):
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
         """Return the pieces of lines longer than `pieces`, named such as "piece-0/a01-000u-01"."""
-        scale, pieces = (self.height, self.height, 1), []
+        scale = (self.height, self.height, 1)
+        pieces = []
         for sample, line in lines:
             parts = parts_of(sample, line, self.pieces)
             for number, (part, cut) in enumerate(parts if len(parts) > 1 else ()):
@@ -208,7 +213,8 @@ class ComposedDataset(ExtendedDataset):
 
         `counts` has the number of parts of each recorded sample; `derived` begins with the parts.
         """
-        report, has_none = recorded.report, np.array(counts) == 0
+        report = recorded.report
+        has_none = np.array(counts) == 0
         if has_none.any():
             lost = (
                 f"{np.count_nonzero(has_none[of.places_in(recorded.used)]):,} of {split}"

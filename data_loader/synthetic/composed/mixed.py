@@ -100,7 +100,9 @@ class MixedDataset(ExtendedDataset):
 
     def _read(self, recorded: Samples, added: Samples, grid: float | None) -> Iterator[Parsed]:
         """Yield the new lines, and a summary of them."""
-        count, summary, generator = 0, "", np.random.default_rng(self.seed)
+        count = 0
+        summary = ""
+        generator = np.random.default_rng(self.seed)
         if self.added:
             typical = typical_height(self.dataset, recorded)
             factor = typical / typical_height(self.added, added)
@@ -142,14 +144,16 @@ class MixedDataset(ExtendedDataset):
             # The measured x-height of a dash or a dot is far too small or large.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
-            gap, blank = generator.uniform(*WORD_GAPS), " "
+            gap = generator.uniform(*WORD_GAPS)
+            blank = " "
             is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 line = _piece(line, generator) or line
             other = scaled(added[added_number], factor * height / typical, grid)
             left, right = (other, line) if added_first else (line, other)
             if is_tight and _may_touch(left.text, right.text):
-                gap, blank = generator.uniform(*LETTER_GAPS), ""
+                gap = generator.uniform(*LETTER_GAPS)
+                blank = ""
             ink = on_grid(inks_side_by_side(left.ink, right.ink, height, height * gap), grid)
             text = f"{left.text}{blank}{right.text}" if left.text and right.text else ""
             missing = np.concatenate([left.missing_counts, right.missing_counts])

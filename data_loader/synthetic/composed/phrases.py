@@ -71,7 +71,8 @@ class PhrasesDataset(ExtendedDataset):
         words = {split: _longer(samples) for split, samples in loaded.samples.items()}
         if "train" not in splits:
             return replace(loaded, samples=words)
-        train, words_alone = loaded.split("train"), replace(loaded, samples=words)
+        train = loaded.split("train")
+        words_alone = replace(loaded, samples=words)
         return self._extended(words_alone, partial(self._read, train), [train])
 
     def _read(self, samples: Samples) -> Iterator[Parsed]:
@@ -114,7 +115,8 @@ def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:
     """Return the hand of each writer, without samples longer than `MAX_WORD_LENGTH`."""
     hands: dict[str, Hand] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        hand, text = hands[sample.hand], sample.text
+        hand = hands[sample.hand]
+        text = sample.text
         if len(text) <= MAX_WORD_LENGTH:
             hand[_kind_of(text)].append(sample)
     return hands
@@ -165,7 +167,8 @@ def _character_line(
         height: median height of the writer's characters of this kind.
         is_damaged: whether a character is damaged.
     """
-    samples, signs = hand[kind], hand["signs"]
+    samples = hand[kind]
+    signs = hand["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*NUM_CHARACTERS)):
         choices = signs if signs and generator.random() < 0.2 else samples

@@ -227,9 +227,12 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     are moved to it, and the top of a comma is moved within `COMMA_TOPS`. `piece` is a piece of one
     character, and `tall_height` the height of the hand's capitals.
     """
-    character, y = piece.text, piece.path[:, 1]
+    character = piece.text
+    y = piece.path[:, 1]
     top, bottom = y.min(), y.max()
-    factor, height, shift = 1.0, max(bottom - top, 1e-9), 0.0
+    factor = 1.0
+    height = max(bottom - top, 1e-9)
+    shift = 0.0
     if character in STANDING_CAPITALS or character.isdigit():
         lowest, highest = CAPITAL_HEIGHTS[0] * tall_height, CAPITAL_HEIGHTS[1] * tall_height
         factor = np.clip(height, lowest, highest) / height

@@ -52,7 +52,8 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     eligible = np.flatnonzero((fractions >= low) & (fractions <= high))
     damage = generator.choice(["cut", "drop", "shift"]) if len(eligible) else "cut"
     number = int(lengths.argmax() if damage == "cut" else generator.choice(eligible))
-    stroke, replacement = strokes[number], []
+    stroke = strokes[number]
+    replacement = []
     if damage == "cut":  # The stroke loses its beginning, middle or end, so that a loop opens.
         points = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
         count = round(NUM_STEPS * generator.uniform(*CUT_FRACTIONS))

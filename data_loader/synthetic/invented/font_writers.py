@@ -141,14 +141,15 @@ def text_path(
     normal = normal.clip(-2.5, 2.5) * writer.variation
     # Neighbouring letters have similar shifts in y.
     normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
-    width_factors, height_factors = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
+    width_factors = writer.aspect * (1 + 0.08 * normal[0])
+    height_factors = 1 + 0.06 * normal[1]
     advance = widths * width_factors + writer.letter_space + 0.5 * normal[7]
     blank = np.array([character == " " for character in text])
     advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
 
     x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
-    y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
+    y += (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
     from_middle_x = (x - 0.5 * widths[owner]) / X_HEIGHT
     from_middle_y = y / X_HEIGHT + 0.5
@@ -323,7 +324,8 @@ class EmbeddedDataset(BaseDataset):
 
     def _line(self, split: str, n: int) -> Sample:
         """Return line n of a split."""
-        split_number, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
+        split_number = SPLITS.index(split)
+        bounds = (self.min_characters, self.max_characters)
         generator = np.random.default_rng([self.seed, split_number, LINE_STREAM, n])
         draws = corpus.Draws(generator)
         num_writers = self.writers if split == "train" else max(1, self.writers // 4)
@@ -332,7 +334,8 @@ class EmbeddedDataset(BaseDataset):
             text = corpus.sign(draws)
         else:
             text = corpus.running_text(draws, split_number, *bounds, self.symbols)
-        writer, glyphs = self.invent(split_number, writer_number), None
+        writer = self.invent(split_number, writer_number)
+        glyphs = None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
             text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)

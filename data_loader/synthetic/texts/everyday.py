@@ -71,8 +71,9 @@ def random_characters(draws: Draws) -> str:
     if draws.chance(0.3):
         text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
         if draws.chance(0.3):
-            sign, is_last = draws.pick(string.punctuation), draws.chance(0.5)
-            text = text + sign if is_last else sign + text
+            sign = draws.pick(string.punctuation)
+            is_last = draws.chance(0.5)
+            text += sign if is_last else sign + text
         return text
     # Half of the texts have only 2 or 3 characters.
     length = draws.between(2, 3) if draws.chance(0.5) else draws.between(4, 14)

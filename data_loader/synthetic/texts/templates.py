@@ -125,7 +125,8 @@ def fill(template: str, fields: Fields, draws: Draws) -> str:
         KeyError: if a name or a form does not exist.
     """
     # parts[0] is the text outside of fields; each further part is the text of an open field.
-    values, parts = {**fields}, [""]
+    values = {**fields}
+    parts = [""]
     for token in BRACES.split(template):
         if token == "{":
             parts.append("")

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 import apps.notes
 import model
-from apps.notes.server import MAX_BYTES, ViewServer
+from apps.notes.server import MAX_CORRECTION_BYTES, ViewServer
 from apps.notes.viewing import Change, Chosen, Viewer
 from benchmarks.archive import write_archive, written_notes
 from utils.checks import UserError
@@ -441,7 +441,7 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
     for wrong in ({}, {"kind": 1, "count": 1}, {"kind": "a", "count": "1"}, {"name": 1}):
         assert ask(server, "POST", "/api/confirm", json.dumps(wrong)) == 400, wrong
     assert ask(server, "POST", "/api/open", '{"name": 1}') == 400
-    assert ask(server, "POST", path, b" " * (MAX_BYTES + 1)) == 413
+    assert ask(server, "POST", path, b" " * (MAX_CORRECTION_BYTES + 1)) == 413
     assert ask(server, "POST", path, b"{}", Content_Length="9" * 5000) == 413
     assert "Okapi" not in stored(viewer)
     assert ask(server, "POST", path, body) == 200
