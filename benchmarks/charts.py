@@ -205,7 +205,7 @@ def chart_pages(strings: Iterable[tuple[Cell, WrittenWord]]) -> Iterator[tuple[P
     for cell, word in strings:
         if rows[-1] and (x + word.width) * X_HEIGHT > WIDTH - 2.5 * MARGIN:
             rows.append([])
-        x += GAP if rows[-1] else 0.0
+        x = x + GAP if rows[-1] else 0.0
         rows[-1].append((cell, word, x))
         x += word.width
     per_page = int((HEIGHT - 2 * MARGIN) / (PITCH * X_HEIGHT)) + 1

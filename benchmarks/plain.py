@@ -57,7 +57,7 @@ class Generator(reference.Network):
     def moved(self, hidden: Tensor, kappa: Tensor, text: Tensor, positions: Tensor):
         """Return window (B, A), kappa (B, K) and phi (B, U + 1) after a step of the window."""
         alpha, beta, advance = precise(self.window(hidden)).exp().unsqueeze(2).chunk(3, 1)
-        kappa += advance[:, :, 0]
+        kappa = kappa + advance[:, :, 0]
         phi = (alpha * torch.exp(-beta * (kappa.unsqueeze(2) - positions) ** 2)).sum(1)
         return precise(torch.bmm(phi.unsqueeze(1), text).squeeze(1)), kappa, phi
 
@@ -239,7 +239,7 @@ class Recogniser(nn.Module):
             energy = self.energy(torch.tanh(keys + location + self.query(state[0])[:, None]))
             attention = precise(energy[..., 0]).masked_fill(is_padding, -torch.inf).softmax(-1)
             context = torch.bmm(attention[:, None].to(encoded), encoded)[:, 0]
-            cumulative += attention
+            cumulative = cumulative + attention
             outputs.append(torch.cat((state[0], context), 1))
         return self.characters(self.dropout(torch.stack(outputs, 1)))
 

@@ -79,7 +79,7 @@ class Network(nn.Module):
             if number == 0 and window is not None:
                 parameters = self.window(states[0][0]).exp()
                 alpha, beta, advance = parameters.unsqueeze(2).chunk(3, 1)  # (B, K, 1) each
-                kappa += advance[:, :, 0]
+                kappa = kappa + advance[:, :, 0]
                 positions = torch.arange(1, text.shape[1] + 1, device=kappa.device)
                 gaussians = alpha * torch.exp(-beta * (kappa.unsqueeze(2) - positions) ** 2)
                 phi = gaussians.sum(1)
@@ -158,7 +158,7 @@ class Network(nn.Module):
             normal_y = rho[chosen] * normal_x + torch.sqrt(1 - rho[chosen] ** 2) * normal_y
             offset = mean + scale * torch.stack((normal_x, normal_y))
             # The bias does not change a logit of -1.5.
-            end_logit += pen_sharpness * bias * (end_logit + 1.5)
+            end_logit = end_logit + pen_sharpness * bias * (end_logit + 1.5)
             end_of_stroke = (uniform[t, 1] < torch.sigmoid(end_logit)).to(offset)
             point = torch.cat((offset, end_of_stroke[None]))[None]
             points.append(point[0])

@@ -74,13 +74,14 @@ class BucketBatchSampler(BaseSampler):
         jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
         lengths = self.lengths[order] * jitter
         batches = []
-        for n in range(0, count, self.bucket * size):
-            stretch = order[n : n + self.bucket * size]
-            stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
-            new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
-            if self.window is not None:
-                new = [new[m] for m in generator.permutation(len(new))]
-            batches += new
+        for start in range(0, count, self.bucket * size):
+            stop = start + self.bucket * size
+            bucket = order[start:stop][np.argsort(lengths[start:stop], kind="stable")]
+            bucket_batches = [bucket[n : n + size] for n in range(0, len(bucket), size)]
+            if self.window is None:
+                batches += bucket_batches
+            else:  # Batches stay in their bucket, and so near the shards that are open.
+                batches += [bucket_batches[n] for n in generator.permutation(len(bucket_batches))]
         if self.window is not None:
             return batches
         return [batches[n] for n in generator.permutation(len(batches))]
@@ -96,10 +97,10 @@ class BucketBatchSampler(BaseSampler):
         drawn = generator.permutation(np.unique(shards))
         order = []
         for n in range(0, len(drawn), self.window):
-            within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
-            turns = generator.permutation(shards[within])
-            mixed = np.empty_like(within)
-            by_shard = within[np.argsort(shards[within], kind="stable")]
+            samples = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
+            turns = generator.permutation(shards[samples])  # the shard of each next sample
+            by_shard = samples[np.argsort(shards[samples], kind="stable")]
+            mixed = np.empty_like(samples)
             mixed[np.argsort(turns, kind="stable")] = by_shard
             order.append(mixed)
         return np.concatenate(order)
@@ -108,12 +109,14 @@ class BucketBatchSampler(BaseSampler):
         """Return batches of samples in order of length, of at most `batch_points` points with the
         padding; with a window, a batch has samples of one shard only."""
         order = np.lexsort((self.lengths, self.shards))
+        lengths = self.lengths[order].tolist()
+        shards = self.shards[order].tolist()
         starts = [0]
-        start = 0
-        lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
-        for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
-            if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
-                starts.append(start := n)
+        for n in range(1, len(order)):
+            # Lengths rise within a shard, so that the last sequence is the longest of its batch.
+            num_points = (n + 1 - starts[-1]) * lengths[n]
+            if shards[n] != shards[n - 1] or num_points > batch_points:
+                starts.append(n)
         return np.split(order, starts[1:])
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from apps.datasets.inner_datasets import dataset_within
 from commands.shared import options
 from commands.shared.scripts import main
 from data_loader import ToldHandsDataset
-from data_loader.synthetic.composed.dataset import COMPOSED, PIECE
+from data_loader.synthetic.composed.dataset import COMPOSED_PREFIX, PIECE_PREFIX
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import plan_from_file
 from utils.checks import UserError
@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     prepare_output(output, "--output")
     used = dataset.load().used
-    recorded = [sample for sample in used if not sample.name.startswith((COMPOSED, PIECE))]
+    recorded = [
+        sample for sample in used if not sample.name.startswith((COMPOSED_PREFIX, PIECE_PREFIX))
+    ]
     inks = [sample.ink for sample in recorded]
     values = HandDescriptor.load().describe(inks, progress=True)
     names = np.array([sample.name for sample in recorded])

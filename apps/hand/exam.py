@@ -29,8 +29,8 @@ from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ABSENT, NOTHING, ConfigFault
 from utils.program import typed
 
-SAMPLING = Sampling(bias=0.75)
-"""How the lines of the exam are written."""
+EXAM_SAMPLING = Sampling(bias=0.75)
+"""Sampling of the lines of the exam (assumed)."""
 NUM_SEEDS = 3
 """Largest number of seeds with which a character is written until it is read (assumed)."""
 NUM_EXAM_LINES = 20
@@ -131,8 +131,8 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        # The last epoch, whose learning rate is low, writes better than the epoch with the lowest
-        # loss on the few held-out lines.
+        # After the last epoch, whose learning rate is low, the network writes better than after the
+        # epoch with the lowest loss on the few held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
         learned = load(last, str(self.device))
         seed = self.lines.seed
@@ -180,7 +180,7 @@ def legible_fraction(
     read_before, _, cer_before = exam.score(original)
     best = 1.0
     best_cer = 0.0
-    best_rank = (2, 0.0)
+    best_rank = (2, 0.0)  # worse than any, see below
     min_fraction = 0.0
     for fraction in TRIED_FRACTIONS:
         if fraction < min_fraction:
@@ -231,7 +231,7 @@ def best_primer(
         return min(nearest, key=cer.get)
     candidates = sorted(nearest, key=cer.get)[:NUM_PRIMERS_TRIED]
     texts = sample_texts(TEXTS_PER_PRIMER, network.model.alphabet, seed + 2)
-    sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
+    sampling = replace(EXAM_SAMPLING, stretch=network.model.stretch_at(EXAM_SAMPLING.bias))
 
     def total_cer(k: int) -> float:
         written = network.write_lines(texts, range(TEXTS_PER_PRIMER), sampling, primer=lines[k])
@@ -286,11 +286,11 @@ class Exam:
             are read with no seed; and the character error rate of all texts with the first seed.
         """
         primer = None
-        sampling = replace(SAMPLING, extras=self.extras)
+        sampling = replace(EXAM_SAMPLING, extras=self.extras)
         if not self.extras:
-            stretch = calibrated(network, self.primer, SAMPLING).stretch
+            stretch = calibrated(network, self.primer, EXAM_SAMPLING).stretch
             primer = self.primer
-            sampling = replace(SAMPLING, stretch=stretch)
+            sampling = replace(EXAM_SAMPLING, stretch=stretch)
 
         def write_and_read(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
             lines = network.write_lines(texts, seeds, sampling, primer=primer)
@@ -305,8 +305,8 @@ class Exam:
         for seed in range(1, NUM_SEEDS):
             if lost:
                 retries = write_and_read([character_texts[c] for c in lost], [seed] * len(lost))
-                read = self._legible(lost, retries)
-                lost = [character for character in lost if character not in read]
+                legible_now = self._legible(lost, retries)
+                lost = [character for character in lost if character not in legible_now]
         return legible, lost, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:

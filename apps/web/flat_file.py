@@ -30,7 +30,7 @@ from apps.pages.hands import calibrated, extras_of_style, load_primer, usual_bia
 from apps.pages.page_options import PrimerFile
 from apps.pages.styles import network_of, styles
 from apps.pages.transliteration import replacements
-from apps.web.page_networks import FORMAT, missing
+from apps.web.page_networks import FLAT_FILE_FORMAT, missing
 from base import distributed
 from base.run.pretrained import weights_file
 from ink.geometry import x_height
@@ -49,9 +49,9 @@ from utils.licences import UNKNOWN
 from utils.locks import locked
 from utils.strict_json import Config
 
-TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
+TENSOR_TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 MAX_INT8 = 127
-PRECISE = (
+FLOAT16_ENDINGS = (
     "output.weight",
     "window.weight",
     "weight_input",
@@ -127,15 +127,21 @@ def _write(
     weights: Mapping[str, torch.Tensor],
     matrices: Literal["float16", "int8"] = "int8",
 ) -> None:
-    """Write a flat file; `matrices` is the type of all matrices that are not `PRECISE`."""
+    """Write a flat file; `matrices` is the type of all matrices that are not `FLOAT16_ENDINGS`."""
     tensors = []
     payload = b""
     for name, value in weights.items():
-        kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
+        kind = (
+            "float16"
+            if name.endswith(FLOAT16_ENDINGS)
+            else "float32"
+            if value.ndim == 1
+            else matrices
+        )
         rows = value.numpy(force=True)
-        payload += _scaled(rows) if kind == "int8" else rows.astype(TYPES[kind]).tobytes()
+        payload += _scaled(rows) if kind == "int8" else rows.astype(TENSOR_TYPES[kind]).tobytes()
         tensors.append([name, kind, *rows.shape])
-    header = {"format": FORMAT, **header, "tensors": tensors}
+    header = {"format": FLAT_FILE_FORMAT, **header, "tensors": tensors}
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
@@ -203,8 +209,8 @@ def vector_of(writer: Writer, file: Path) -> list[float]:
 def _scaled(weights: np.ndarray) -> bytes:
     """Return a tensor as bytes: a scale for each index of the first dimension, then the numbers."""
     rows = weights.reshape(len(weights), -1)
-    scales = (np.abs(rows).max(1) / MAX_INT8).astype(TYPES["float32"])
-    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
+    scales = (np.abs(rows).max(1) / MAX_INT8).astype(TENSOR_TYPES["float32"])
+    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TENSOR_TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 

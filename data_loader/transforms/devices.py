@@ -15,6 +15,10 @@ from utils.checks import Fraction, Range
 
 MAX_INNER_GAP = 0.5
 """Width in x-heights below which a gap between strokes counts as within a word (assumed)."""
+HOOK_DEVIATION = 0.12
+"""Standard deviation in x and in y of the point of a hook, in x-heights (assumed)."""
+MIN_SKIPPED_STROKE = 12
+"""Number of points from which on a stroke may lack some within it (assumed)."""
 
 
 @dataclass(kw_only=True)
@@ -54,7 +58,7 @@ class OtherDevice(BaseTransform):
                 if len(stroke) > 2:
                     steps = max(1, round((len(stroke) - 1) / period))
                     stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), steps)
-                stroke += jitter * generator.standard_normal(stroke.shape)
+                stroke = stroke + jitter * generator.standard_normal(stroke.shape)
                 stroke = self._with_hooks(stroke, height, generator)
                 new_strokes.append(np.rint(stroke / grid) * grid)
         new_ink = from_strokes(new_strokes)
@@ -62,14 +66,15 @@ class OtherDevice(BaseTransform):
 
     def _with_skip(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
         """Return the whole stroke or, at random, the two strokes around a few missing points."""
-        if len(stroke) < 12 or generator.random() >= self.skips:
+        if len(stroke) < MIN_SKIPPED_STROKE or generator.random() >= self.skips:
             return [stroke]
         start = int(generator.integers(4, len(stroke) - 7))
-        return [stroke[:start], stroke[start + int(generator.integers(1, 4)) :]]
+        num_missing = int(generator.integers(1, 4))
+        return [stroke[:start], stroke[start + num_missing :]]
 
     def _with_hooks(self, stroke: np.ndarray, height: float, generator: Generator) -> np.ndarray:
         """Return a stroke with one more point, a hook, at each end at which the pen slips."""
-        offsets = generator.normal(0, 0.12 * height, (2, 2))  # assumed
+        offsets = generator.normal(0, HOOK_DEVIATION * height, (2, 2))
         slips_at_start, slips_at_end = generator.random(2) < self.hooks
         pieces = [stroke]
         if slips_at_start:
@@ -105,18 +110,19 @@ class DelayMarks(BaseTransform):
         is_mark = are_marks(ink, height)
         if not is_mark.any() or is_mark.all():
             return ink, missing
+        numbers = np.arange(len(new_strokes))
         if generator.random() < self.moved:
             std = height * self.distance
             for number in np.flatnonzero(is_mark):
                 new_strokes[number] = new_strokes[number] + generator.normal(0, (std, std / 2))
             is_present = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
-            new_strokes = [new_strokes[number] for number in np.flatnonzero(is_present)]
-            is_mark = is_mark[is_present]
-        if generator.random() < self.at_once:
-            new_strokes = undelayed(from_strokes(new_strokes), height, late=0)
-        elif generator.random() < self.last:
-            new_strokes = [new_strokes[number] for number in np.argsort(is_mark, kind="stable")]
-        new_ink = from_strokes(new_strokes)
+            numbers = numbers[is_present]
+        is_at_once = generator.random() < self.at_once
+        if not is_at_once and generator.random() < self.last:
+            numbers = numbers[np.argsort(is_mark[numbers], kind="stable")]
+        new_ink = from_strokes([new_strokes[number] for number in numbers])
+        if is_at_once:
+            new_ink = from_strokes(undelayed(new_ink, height, late=0))
         return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
 

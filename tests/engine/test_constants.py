@@ -39,7 +39,7 @@ HOMES = {
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "decoding": {"PRUNING": beam.PRUNING},
-    "flat_file": {"FORMAT": flat_file.FORMAT},
+    "flat_file": {"FORMAT": flat_file.FLAT_FILE_FORMAT},
     "neat": {
         **{
             name: getattr(word_shapes, name)

@@ -74,9 +74,9 @@ MARKS_BELOW = {combining("cedilla"), COMMA_BELOW, OGONEK}
 
 HASTY_SIZES = (0.45, 1.15)
 """Bounds on the size of a mark made in haste, as a factor."""
-HASTY_PLACE = (0.16, 0.1)
+HASTY_PLACE_DEVIATIONS = (0.16, 0.1)
 """Standard deviations of its place along x and y, in x-heights."""
-HASTY_JOINS = 0.12
+HASTY_JOINED_FRACTION = 0.12
 """Fraction of the marks made in haste that the pen reaches without a lift."""
 
 GetPiece = Callable[[str], Piece | None]
@@ -146,7 +146,7 @@ class MarkPen:
             return self.draw_shape(MARKS[mark], widening)
         path = self.draw_shape(HASTY_MARKS[mark], widening)
         size = self.generator.uniform(*HASTY_SIZES)
-        x, y = self.generator.normal(0, HASTY_PLACE)
+        x, y = self.generator.normal(0, HASTY_PLACE_DEVIATIONS)
         return moved(path * (size, size, 1), x, y)
 
     def random_deviation(self, deviation: float) -> float:
@@ -180,7 +180,7 @@ class MarkPen:
         if len(points) == 1:
             extent = self.generator.uniform(*DOT_EXTENTS, size=2)
             extent[0] *= self.generator.choice((-1, 1))
-            points += np.outer((-0.5, 0.5), extent)
+            points = points + np.outer((-0.5, 0.5), extent)
         curve = smooth_path(points, 11)
         turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
         # A turn by a radian takes as long as 0.06 x-heights of path.
@@ -309,11 +309,13 @@ class AccentPen(MarkPen):
         hasty: bool = False,
     ) -> None:
         super().__init__(hand.slant, hand.width, hand.mean_step, generator, hasty)
-        self.hand, self.get_piece = hand, get_piece
+        self.hand = hand
+        self.get_piece = get_piece
 
     def upright_piece(self, character: str) -> Piece:
         """Return a copy of an ASCII character, made upright."""
-        if (piece := self.get_piece(character)) is None:
+        piece = self.get_piece(character)
+        if piece is None:
             raise UnusablePiece
         return piece._replace(path=slanted(piece.path, -self.hand.slant))
 
@@ -323,12 +325,9 @@ class AccentPen(MarkPen):
         if not dotted:
             piece = piece._replace(path=without_dot(piece.path))
         y = piece.path[:, 1]
-        highest = (
-            MIN_TALL_HEIGHT
-            if character in X_HIGH_LETTERS | set("gy")
-            else 1.5 * self.hand.tall_height
-        )
-        if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
+        is_small = character in X_HIGH_LETTERS | set("gy")
+        max_height = MIN_TALL_HEIGHT if is_small else 1.5 * self.hand.tall_height
+        if not (0.6 <= -y.min() <= max_height and -0.2 < y.max() < 2.0):
             raise UnusablePiece  # The letter lacks a stroke, or has a stroke of its neighbour.
         return piece
 
@@ -340,8 +339,8 @@ class AccentPen(MarkPen):
         if drawn is None:
             return piece
         path = np.concatenate([piece.path, drawn])
-        if self.hasty and self.generator.random() < HASTY_JOINS:
-            path[len(piece.path) - 1, 2] = 0
+        if self.hasty and self.generator.random() < HASTY_JOINED_FRACTION:
+            path[len(piece.path) - 1, 2] = 0  # no lift between letter and mark
         return piece._replace(path=path)
 
     def ligature(self, character: str) -> Piece:
@@ -356,7 +355,8 @@ class AccentPen(MarkPen):
         path = self.upright_letter("E").path
         x, y, _ = path.T
         top = float(y.min())
-        left_of_top, left_of_bar = (x[y < fraction * top].min() for fraction in (0.7, 0.4))
+        left_of_top = x[y < 0.7 * top].min()
+        left_of_bar = x[y < 0.4 * top].min()
         run = self.habitual_value(0.45, 0.65) * -top
         leg = self.straight_stroke((left_of_top + 0.05, top), (left_of_top - run, 0.0))
         bar_y = 0.4 * top
@@ -369,7 +369,8 @@ class AccentPen(MarkPen):
         count = 3 if character == "…" else 1
         pieces = [self.upright_piece(SOURCE_SIGNS[character]) for _ in range(count)]
         parts: list[np.ndarray] = []
-        for path in (piece.path for piece in pieces):
+        for piece in pieces:
+            path = piece.path
             if SOURCE_SIGNS[character] == ".":
                 deviation = self.random_deviation(PLACE_DEVIATION / 2)
                 target_y = (-0.5 if character == "·" else 0.0) + deviation

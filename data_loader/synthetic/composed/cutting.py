@@ -22,14 +22,14 @@ X_HIGH_LETTERS = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters with a stroke that may be delayed until a later character has been begun."""
-MAX_MISREAD = 0.25
+MAX_MISREAD_FRACTION = 0.25
 """Largest fraction of a line's characters that a recogniser may misread. In IAM-OnDB only 0.5 % of
 the training lines exceed even 13 %, but more of the lines new to the recogniser do (measured)."""
 MIN_TREND_LETTERS = 12
-"""Least number of small letters for a trend of the x-height along a line (assumed)."""
+"""Minimum number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
 """Largest ratio of the x-height at a point to the line's x-height, or the reverse (assumed)."""
-MAX_WIDTH = 3.5
+MAX_PIECE_WIDTH = 3.5
 """Largest width of a character, in x-heights: wider ink has a neighbour's stroke (assumed)."""
 MAX_SIGN_SIZES = {".": 0.45, ",": 1.2}
 """Largest width and height of a sign, in x-heights. 18 % of the full stops cut out of IAM-OnDB are
@@ -41,25 +41,26 @@ SMALL_STANDING = X_HIGH_LETTERS | frozenset("bdhiklt")
 STANDING = SMALL_STANDING | STANDING_CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 MIN_SMALL_LETTERS = 4
-"""Least number of small letters from which the x-height of a line is measured (assumed)."""
+"""Minimum number of small letters from which the x-height of a line is measured (assumed)."""
 LINE_HEIGHTS = (0.7, 4.5)
 """Bounds on the height of a line that takes its hand's x-height, in x-heights (assumed)."""
 MIN_STRETCH = 0.35
-"""Least points of a stroke, as a fraction of a typical character's points, that a character owns if
-it owns any: the window may move on some points before or after the pen (assumed, by eye)."""
+"""Minimum number of points of a stroke that belong to a character if any do, as a fraction of a
+typical character's points: the window may move on some points before or after the pen (assumed, by
+eye)."""
 WINDOW_LEAD = 0.3
 """How far the window is ahead of the pen where a stroke runs on into the next character, as a
 fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
 reads 33, 48, 57 and 54 % for 0, 0.15, 0.3 and 0.45)."""
 MIN_DISTANCE_GAIN = 0.15
-"""Least x-heights by which a stroke that completes an earlier character is nearer to this character
-than to the character in the window (assumed)."""
-MIN_RETURN = 0.9
+"""Minimum x-heights by which a stroke that completes an earlier character is nearer to
+this character than to the character in the window (assumed)."""
+MIN_PEN_RETURN = 0.9
 """X-heights. A stroke further than this left of the ink's right edge does not begin the character
 in the window: the window never goes back when the pen does (assumed)."""
 MAX_DELAYED_DISTANCE = 0.9
 """Largest distance in x of a delayed stroke from its character, in x-heights (assumed)."""
-MAX_FLAT_HEIGHT = 0.5
+MAX_DOT_OR_BAR_HEIGHT = 0.5
 """X-heights. A stroke lower than this, and further than this above the baseline, is a dot or a bar,
 which may lie anywhere to the right of its character (assumed)."""
 MAX_DELAYED_ADVANCE = 0.3
@@ -67,6 +68,12 @@ MAX_DELAYED_ADVANCE = 0.3
 earlier ink. With this bound and `MAX_DELAYED_DISTANCE`, 8 of 587 delayed strokes and 6 of 6,665
 other strokes go to a wrong letter, without both bounds 64 and 126 (measured on 150 lines of stroke
 fonts whose delayed strokes follow their words)."""
+MAX_CHARACTERS_BACK = 15
+"""Number of characters before the one in the window to which a delayed stroke may belong
+(assumed)."""
+UNCLEAR_DISTANCE = 3.0
+"""Largest distance in x of an unclear stroke from a boundary that it makes unclear, in x-heights
+(assumed)."""
 # Boundaries between two characters.
 NONE = 0  # no clear boundary
 CUT = 1  # a point within a stroke
@@ -185,14 +192,16 @@ def measured(
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
     path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
     owner = _stroke_owners(path, owner, text, is_visible)
-    usable = np.pad(aligned.read | ~is_visible, 1, constant_values=True)
-    read = usable[:-2] & usable[1:-1] & usable[2:] & is_visible
-    for k in np.flatnonzero(read).tolist():
+    # A character is usable if it and its neighbours were read right; blanks count as read.
+    was_read = np.pad(aligned.read | ~is_visible, 1, constant_values=True)
+    is_usable = was_read[:-2] & was_read[1:-1] & was_read[2:] & is_visible
+    for k in np.flatnonzero(is_usable).tolist():
         points = path[owner == k]
-        wide, high, _ = np.ptp(points, axis=0) if len(points) else (np.inf, np.inf, 0)
-        read[k] = wide <= MAX_WIDTH and max(wide, high) <= MAX_SIGN_SIZES.get(text[k], np.inf)
+        width, height_of_ink = np.ptp(points[:, :2], axis=0) if len(points) else (np.inf, np.inf)
+        max_size = MAX_SIGN_SIZES.get(text[k], np.inf)
+        is_usable[k] = width <= MAX_PIECE_WIDTH and max(width, height_of_ink) <= max_size
     boundaries = _boundaries(path, owner, text)
-    return CutLine(text, path, owner, boundaries, read, aligned.fits, height)
+    return CutLine(text, path, owner, boundaries, is_usable, aligned.fits, height)
 
 
 def _boxes(
@@ -265,6 +274,7 @@ def _stroke_owners(
             owning = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
         # Points of other characters go to the next owning character: the window leads the pen.
         owners[:] = owning[np.minimum(np.searchsorted(owning, owners), len(owning) - 1)]
+        # For the same reason the first points of a character go to the one before it.
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)
             owners[cut + 1 : stop] = owners[cut]
@@ -283,7 +293,7 @@ def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke:
     middle = (x[stroke].min() + x[stroke].max()) / 2
     nearest = -1
     least_distance = np.inf
-    for earlier in range(max(0, current - 15), current):
+    for earlier in range(max(0, current - MAX_CHARACTERS_BACK), current):
         if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
             distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
             if distance < least_distance:
@@ -291,9 +301,11 @@ def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke:
     other_ink = owner == current
     other_ink[stroke] = False
     right_edge = x[: stroke.start].max()
-    if middle < right_edge - MIN_RETURN and not other_ink[: stroke.start].any():
+    if middle < right_edge - MIN_PEN_RETURN and not other_ink[: stroke.start].any():
         return nearest if least_distance < MAX_DELAYED_DISTANCE else -1
-    is_flat = np.ptp(y[stroke]) < MAX_FLAT_HEIGHT and y[stroke].mean() < -MAX_FLAT_HEIGHT
+    is_flat = (
+        np.ptp(y[stroke]) < MAX_DOT_OR_BAR_HEIGHT and y[stroke].mean() < -MAX_DOT_OR_BAR_HEIGHT
+    )
     is_far = middle > right_edge + MAX_DELAYED_ADVANCE or least_distance >= MAX_DELAYED_DISTANCE
     if is_far and not is_flat:
         return current
@@ -314,7 +326,7 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
             continue
         start = following[0]
         # No unclear stroke may lie near the boundary.
-        if (np.abs(unclear - path[start, 0]) < 3).any():
+        if (np.abs(unclear - path[start, 0]) < UNCLEAR_DISTANCE).any():
             continue
         if path[start - 1, 2]:
             boundaries[k] = LIFT if current[0] < start else NONE
@@ -328,7 +340,8 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
 def _nearer_word_character(
     path: np.ndarray, owner: np.ndarray, is_visible: np.ndarray, stroke: slice
 ) -> int:
-    """Return which character is nearer to a stroke: the last before it or the first after it.
+    """Return the index of the character that is nearer to a stroke: the last before or the first
+    after it.
 
     The window is on a blank at all points of the stroke, as for 2.8 % of the strokes of IAM-OnDB
     (measured): often the window has left a word before the word's last `t` is crossed.
@@ -352,8 +365,8 @@ def measured_lines(
     """Yield each sample with its measured line.
 
     A line with fewer than `MIN_SMALL_LETTERS` takes the x-height of its hand's other lines. A
-    sample is left out if it has no alignment, if more than `MAX_MISREAD` of its characters were
-    misread, or if its line cannot be measured.
+    sample is left out if it has no alignment, if more than `MAX_MISREAD_FRACTION` of its characters
+    were misread, or if its line cannot be measured.
     """
     lines = []
     heights = defaultdict(list)
@@ -361,14 +374,16 @@ def measured_lines(
         text = nfc(sample.text)
         ink = sample.ink
         aligned = alignment.find(sample.name, len(ink), text)
-        if aligned is None or aligned.errors > MAX_MISREAD * len(text):
+        if aligned is None or aligned.errors > MAX_MISREAD_FRACTION * len(text):
             continue
-        if line := measured(ink, text, aligned):
+        line = measured(ink, text, aligned)
+        if line is not None:
             heights[sample.hand].append(line.height)
         lines.append((sample, text, aligned, line))
     hand_heights = {hand: float(np.median(values)) for hand, values in heights.items() if hand}
     for sample, text, aligned, line in lines:
-        line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
+        if line is None:
+            line = measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:
             yield sample, line
 

@@ -14,7 +14,7 @@ from data_loader.pen_paths import at_left_edge, at_speed, mean_step, slanted, to
 from data_loader.synthetic.composed.cutting import Piece
 from data_loader.synthetic.composed.recorded_hands import RecordedHand
 from data_loader.synthetic.invented.font_writers import FontWriter, deform, digitise, text_path
-from data_loader.synthetic.invented.stroke_fonts import CHARACTERS, X_HEIGHT
+from data_loader.synthetic.invented.stroke_fonts import FONT_CHARACTERS, FONT_X_HEIGHT
 from ink.sample import Sample
 
 UPRIGHT_FONTS = ["print", "joined"]
@@ -47,7 +47,7 @@ class Drawer:
 
         `habit_seed` determines the style of all copies, `generator` the variation between copies.
         """
-        if character not in CHARACTERS:
+        if character not in FONT_CHARACTERS:
             return None
         habit_generator = np.random.default_rng([habit_seed, ord(character)])
         if character in self._digits and habit_generator.random() < 0.7:
@@ -90,4 +90,4 @@ def _font_path(
     )
     path = deform(text_path(character, writer, generator), writer, generator)
     # The speed law sets the mean step only roughly; `at_speed` thins the dense points later.
-    return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)
+    return digitise(path, writer.speed, rate=300.0) / (FONT_X_HEIGHT, FONT_X_HEIGHT, 1)

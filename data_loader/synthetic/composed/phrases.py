@@ -26,7 +26,7 @@ LINE_LENGTHS = (10, 45)
 NUM_CHARACTERS = (2, 8)
 """Bounds on the number of characters after the first character of a line (assumed: as in codes)."""
 MIN_SAMPLES = 5
-"""Least number of words, or of characters of a kind, that a line's writer has (assumed)."""
+"""Minimum number of words, or of characters of a kind, that a line's writer has (assumed)."""
 MAX_WORD_LENGTH = 20
 """Largest number of characters of a sample that is used as a word (assumed)."""
 X_HEIGHT_FRACTION = 0.6
@@ -78,17 +78,16 @@ class PhrasesDataset(ExtendedDataset):
     def _read(self, samples: Samples) -> Iterator[Parsed]:
         """Yield new lines composed of `samples`, and a summary of the lines."""
         hands = _hands(samples)
-        counts = {
-            (writer, kind): len(hand_samples)
-            for writer, hand in hands.items()
-            for kind, hand_samples in hand.items()
-            if kind != "signs" and len(hand_samples) >= MIN_SAMPLES
-        }
-        word_counts = {key: count for key, count in counts.items() if key[1] == "words"}
-        character_counts = {key: count for key, count in counts.items() if key[1] != "words"}
-        heights = {
-            (writer, kind): _median_height(hands[writer][kind]) for writer, kind in character_counts
-        }
+        word_counts, character_counts, heights = {}, {}, {}  # by writer and kind
+        for writer, hand in hands.items():
+            for kind, hand_samples in hand.items():
+                if kind == "signs" or len(hand_samples) < MIN_SAMPLES:
+                    continue
+                if kind == "words":
+                    word_counts[writer, kind] = len(hand_samples)
+                else:
+                    character_counts[writer, kind] = len(hand_samples)
+                    heights[writer, kind] = _median_height(hand_samples)
         bar = distributed.bar(range(self.size), "setting lines", unit=" lines", leave=False)
         for number in bar:
             generator = np.random.default_rng([self.seed, number])
@@ -133,7 +132,11 @@ def _random_writer(
     counts: dict[tuple[str, str], int], parts: str, generator: np.random.Generator
 ) -> tuple[str, str]:
     """Return a random writer and kind, with a probability proportional to the square root of their
-    count; raise a DataError, which names `parts`, if `counts` is empty."""
+    count.
+
+    Raises:
+        DataError: if `counts` is empty; it names `parts`.
+    """
     if not counts:
         raise DataError(f"no writer has {MIN_SAMPLES} {parts}, the least number for a line")
     weights = np.sqrt(list(counts.values()))
@@ -186,10 +189,10 @@ def _on_baseline(path: np.ndarray, character: str, height: float) -> np.ndarray:
     height of a capital or a digit."""
     top, bottom = path[:, 1].min(), path[:, 1].max()
     baseline = bottom
-    if character in "gjpqy,;":
+    if character in "gjpqy,;":  # Its tail is below the baseline (fraction assumed).
         baseline = bottom - 0.4 * (bottom - top)
-    elif character in "-=~+*<>":
+    elif character in "-=~+*<>":  # Its middle is at half the x-height.
         baseline = (top + bottom) / 2 + X_HEIGHT_FRACTION / 2 * height
-    elif character in "'\"^`":
+    elif character in "'\"^`":  # Its top is that of capitals.
         baseline = top + height
     return moved(path, 0.0, -baseline)

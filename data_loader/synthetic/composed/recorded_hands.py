@@ -31,7 +31,7 @@ DESCENDING_CAPITALS = frozenset("JQY")
 """Capitals that may reach below the baseline, and so are missing from `STANDING_CAPITALS`."""
 TALL_LETTERS = STANDING_CAPITALS | frozenset("bdhkl")
 """Capitals, and small letters as high as capitals."""
-MAX_OFFSET = 0.12
+MAX_BASELINE_OFFSET = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
 Characters at a larger distance are moved to this distance: in IAM-OnDB's lines with few small
 letters, such as numbers, a third of the digits are more than 0.4 x-heights off (measured)."""
@@ -111,20 +111,20 @@ class RecordedHand:
     def gaps(self) -> np.ndarray:
         """The gaps between characters that a lift separates, sorted: how far the second character
         can be moved to the left until it touches the first."""
-        pairs = [(line.points_of(k), line.points_of(k + 1)) for line, k in self._pairs_with_lift()]
-        gaps = [-touching_shift(left, right) for left, right in pairs]
-        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
+        gaps = []
+        for line, k in self._pairs_with_lift():
+            gaps.append(-touching_shift(line.points_of(k), line.points_of(k + 1)))
+        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))  # assumed
 
     @cached_property
     def sign_gaps(self) -> np.ndarray:
         """The gaps from edge to edge between a sign and its neighbour in a word, sorted; they are
         twice as wide as the gaps between letters (measured in IAM-OnDB)."""
-        gaps = [
-            _gap_between(line.points_of(k), line.points_of(k + 1))
-            for line, k in self._pairs_with_lift()
-            if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum()
-        ]
-        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
+        gaps = []
+        for line, k in self._pairs_with_lift():
+            if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum():
+                gaps.append(_gap_between(line.points_of(k), line.points_of(k + 1)))
+        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))  # assumed
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
@@ -136,7 +136,7 @@ class RecordedHand:
                 right = line.path[line.owner > blank.start()]
                 if len(left) and len(right):
                     gaps.append(_gap_between(left, right))
-        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
+        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))  # assumed
 
     def _pairs_with_lift(self) -> Iterator[tuple[CutLine, int]]:
         """Yield line and index of each character that a lift separates from the next in a word."""
@@ -186,12 +186,11 @@ class RecordedHand:
     ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
         """Yield trials of single characters, at most `MAX_TRIALS` of each, as (line, index of the
         character, ink, text). Ink and text are a word of the hand, with the character behind it."""
-        words = [
-            Place(line, word.start(), word.end() - 1, False, False)
-            for line in self.lines
-            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
-            if line.is_usable[word.start() : word.end()].all()
-        ]
+        words = []
+        for line in self.lines:
+            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text):
+                if line.is_usable[word.start() : word.end()].all():
+                    words.append(Place(line, word.start(), word.end() - 1, False, False))
         num_trials = Counter()
         for number in generator.permutation(len(self.lines) if words else 0).tolist():
             line = self.lines[number]
@@ -241,7 +240,7 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
     if character in STANDING_CAPITALS or character.isdigit() or character == ".":
-        shift = _shift_to_baseline(bottom * factor, MAX_OFFSET)
+        shift = _shift_to_baseline(bottom * factor, MAX_BASELINE_OFFSET)
     elif character in SMALL_STANDING:
         shift = _shift_to_baseline(bottom * factor, MAX_SMALL_OFFSET)
     elif character == ",":
@@ -261,7 +260,8 @@ def _places(line: CutLine) -> Iterator[Place]:
         for last in range(first, min(first + MAX_PIECE_LENGTH, len(line.text))):
             if not line.is_usable[last]:
                 break
-            if (edges := line.edges(first, last)) is None:
+            edges = line.edges(first, last)
+            if edges is None:
                 continue
             cut_before, cut_after = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]

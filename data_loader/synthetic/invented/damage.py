@@ -34,7 +34,8 @@ def with_damage(
     all characters. Text and paths are unchanged if no letter or digit can be damaged."""
     paths = list(paths)
     for k in generator.permutation(len(text)).tolist():
-        if text[k].isalnum() and (path := damaged(paths[k], generator)) is not None:
+        path = damaged(paths[k], generator) if text[k].isalnum() else None
+        if path is not None:
             paths[k] = path
             return text[:k] + WRONG + text[k + 1 :], paths
     return text, paths

@@ -11,10 +11,10 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from data_loader.pen_paths import from_strokes, to_ink, to_path, to_strokes
 from data_loader.synthetic.invented.damage import with_damage
 from data_loader.synthetic.invented.stroke_fonts import (
-    CHARACTERS,
+    FONT_CHARACTERS,
+    FONT_X_HEIGHT,
     FONTS,
     OTHER_SHAPES,
-    X_HEIGHT,
     Glyph,
     glyph,
     resample,
@@ -30,9 +30,11 @@ GRID_SPACING = 1 / 64
 machines differ by far less (about 1e-10), and float32 adds offsets on the grid without error."""
 
 DIGIT_IMAGE_SIZE = 28
-"""Side of an image of a digit, in pixels; the digit fills the middle 20 pixels, as in MNIST."""
+"""Side of an image of a digit, in pixels (MNIST)."""
+DIGIT_SIZE = 20
+"""Longer side of the digit in the middle of its image, in pixels (MNIST)."""
 
-# A part of each seed, so that lines and writers have different random numbers.
+# Parts of each seed, so that lines and writers have different random numbers.
 LINE_STREAM = 0
 WRITER_STREAM = 1
 
@@ -149,10 +151,10 @@ def text_path(
     left = np.cumsum(advance) - advance + 0.3 * normal[2]
 
     x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
-    y += (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
+    y = y + (writer.ascender - 1) * np.minimum(y + FONT_X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
-    from_middle_x = (x - 0.5 * widths[owner]) / X_HEIGHT
-    from_middle_y = y / X_HEIGHT + 0.5
+    from_middle_x = (x - 0.5 * widths[owner]) / FONT_X_HEIGHT
+    from_middle_y = y / FONT_X_HEIGHT + 0.5
     slant = writer.slant * leans + 0.05 * normal[4]
     x = left[owner] + width_factors[owner] * x - slant[owner] * y
     x += (0.6 * normal[5])[owner] * (from_middle_y * from_middle_y)
@@ -174,7 +176,7 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
     """
     steps = np.diff(path[:, :2], axis=0, prepend=path[:1, :2])
     length_so_far = np.cumsum(np.abs(steps).sum(1))
-    periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
+    periods = FONT_X_HEIGHT * (1 + 4 * generator.random((2, 3)))
     phases = 2 * np.pi * generator.random((2, 3))
     amplitudes = generator.standard_normal((2, 3))
     shift = np.zeros_like(path)
@@ -182,7 +184,7 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
         for n in range(3):
             sine = np.sin(length_so_far * (2 * np.pi / periods[axis, n]) + phases[axis, n])
             shift[:, axis] += writer.wobble * amplitudes[axis, n] * sine
-    wavelength = X_HEIGHT * (10 + 15 * generator.random())
+    wavelength = FONT_X_HEIGHT * (10 + 15 * generator.random())
     phase = 2 * np.pi * generator.random()
     drift = writer.drift + 0.005 * generator.standard_normal()
     x = path[:, 0]
@@ -205,7 +207,7 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     """
     x, y, lift = path.T
     step_x, step_y = np.diff(x), np.diff(y)
-    step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
+    step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9  # never 0, see below
     step_x /= step
     step_y /= step
     # Turn at each point between two steps: the angle's sine, or 2 - sine beyond a right angle.
@@ -213,7 +215,7 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     cosine = step_x[:-1] * step_x[1:] + step_y[:-1] * step_y[1:]
     turn = np.where(cosine > 0, sine, 2 - sine)
     curvature = np.zeros_like(x)  # per x-height
-    curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
+    curvature[1:-1] = turn * (2 * FONT_X_HEIGHT) / (step[:-1] + step[1:])
 
     ends = np.flatnonzero(lift)
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -225,12 +227,12 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
     length = np.concatenate([[0.0], np.cumsum(step)])
-    distance_to_end = np.minimum(length - np.repeat(length[starts], counts),
-                                 np.repeat(length[ends], counts) - length)  # fmt: skip
-    distance = distance_to_end / (END_LENGTH * X_HEIGHT)
+    from_start = length - np.repeat(length[starts], counts)
+    to_end = np.repeat(length[ends], counts) - length
+    distance = np.minimum(from_start, to_end) / (END_LENGTH * FONT_X_HEIGHT)
     slowness *= 1 + END_SLOWNESS / (1 + distance * distance)
 
-    duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
+    duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)  # by the mean slowness
     time = np.concatenate([[0.0], np.cumsum(duration)])
     strokes = []
     for start, end in zip(time[starts], time[ends], strict=True):
@@ -315,7 +317,10 @@ class EmbeddedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return lines named such as "train-000017", by writers such as "train-writer-017"."""
         sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
-        lines = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
+        lines = []
+        for split in SPLITS:
+            if split in splits:
+                lines += [(split, n) for n in range(sizes[split])]
         samples: dict[str, list[Sample]] = {split: [] for split, _ in lines}
         for split, n in distributed.bar(lines, "writing lines", unit="line", leave=False, delay=1):
             samples[split].append(self._line(split, n))
@@ -353,7 +358,9 @@ class EmbeddedDataset(BaseDataset):
     def characters(self) -> str:
         """All printable ASCII, or the characters of plain sentences if `symbols` and `signs` are 0;
         and `WRONG` if `damaged` is not 0."""
-        characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        characters = (
+            "".join(FONT_CHARACTERS) if self.symbols or self.signs else corpus.PLAIN_CHARACTERS
+        )
         return characters + WRONG if self.damaged else characters
 
 
@@ -366,10 +373,11 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
     strokes = to_strokes(to_path(write(str(digit), writer, generator, rate=75.0)))
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = 20 / (high - low).max()
+    scale = DIGIT_SIZE / (high - low).max()
     pixels = []
     for stroke in strokes:
         stroke = (stroke - (low + high) / 2) * scale + DIGIT_IMAGE_SIZE / 2
+        # A quarter of a pixel from point to point, so that no pixel is left out.
         grid = np.rint(resample(stroke, 0.25) if len(stroke) > 1 else stroke)
         has_moved = (np.diff(grid, axis=0) != 0).any(axis=1)
         pixels.append(grid[np.concatenate([[True], has_moved])])

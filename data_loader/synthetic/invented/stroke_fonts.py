@@ -17,12 +17,12 @@ import numpy as np
 from data_loader.pen_paths import from_strokes, moved
 from ink.geometry import at_equal_steps, path_along
 
-CHARACTERS = [chr(code) for code in range(32, 127)]
+FONT_CHARACTERS = [chr(code) for code in range(32, 127)]
 FONT_BASELINE = 9.0
 """y of the baseline, in font units."""
-X_HEIGHT = 14.0
+FONT_X_HEIGHT = 14.0
 """Height of a plain small letter, in font units."""
-SPACING = 0.6
+LETTER_SPACING = 0.6
 """Distance between the points of a glyph, in font units (assumed: a fifth of the pen's step)."""
 SIGN_LEAN = 0.4
 """Fraction of a hand's slant with which signs are slanted (assumed: with the whole slant a
@@ -87,7 +87,7 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     # Each pass adds a variance of half a squared step.
     for _ in range(round(2 * (radius / 0.25) ** 2)):
         dense[1:-1] = (dense[:-2] + 2 * dense[1:-1] + dense[2:]) / 4
-    return resample(dense, SPACING)
+    return resample(dense, LETTER_SPACING)
 
 
 @cache
