@@ -35,13 +35,13 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import Range
 
-POINTS = 300  # of a line, on average
-BLOCK = 10_000  # lines that are made together
-SMALL = 1000  # lines of the processes that others are compared with
+LINE_POINTS = 300  # of a line, on average
+BLOCK_LINES = 10_000  # lines that are made together
+SMALL_LINES = 1000  # lines of the processes that others are compared with
 
 
 @dataclass(kw_only=True, eq=False)
-class Made(DividedDataset):
+class RandomWalks(DividedDataset):
     """Lines that are random walks with random texts, by 3,000 persons.
 
     Args:
@@ -55,11 +55,11 @@ class Made(DividedDataset):
     lines: Annotated[int, Range(100)] = 1000
 
     def prepare(self, how: Preparing) -> Shards | None:
-        everything = range(self.lines)
-        blocks = [everything[n : n + BLOCK] for n in everything[::BLOCK]]
-        making = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
+        numbers = range(self.lines)
+        blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
+        source = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
         self._path.mkdir(parents=True, exist_ok=True)
-        return prepared(making, [self._path], how)
+        return prepared(source, [self._path], how)
 
     def read(self, numbers: range) -> Iterator[Parsed]:
         yield Parsed([line(number) for number in numbers])
@@ -75,7 +75,7 @@ class ManyBlocks(InkMLDataset):
 def line(number: int) -> Sample:
     """Return a made line."""
     rng = np.random.default_rng(number)
-    ink = np.zeros((int(rng.integers(POINTS // 2, POINTS * 3 // 2)), 3), np.float32)
+    ink = np.zeros((int(rng.integers(LINE_POINTS // 2, LINE_POINTS * 3 // 2)), 3), np.float32)
     ink[1:, :2] = rng.integers(-20, 30, (len(ink) - 1, 2))
     ink[::25, 2] = ink[-1, 2] = 1
     text = "".join(rng.choice([*"etaoin shrdlu"], 30))
@@ -89,9 +89,9 @@ def pss() -> float:
 
 
 def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, int]) -> None:
-    """Print what a start and a pass over the data cost, when standard input has a line."""
+    """Print the costs of a start and of a pass over the data, when standard input has a line."""
     began = time.perf_counter()
-    settings = HandwritingDataLoader(dataset=Made(root=folder, lines=lines), **options)
+    settings = HandwritingDataLoader(dataset=RandomWalks(root=folder, lines=lines), **options)
     data = settings.load(seed=1)
     sums = data.loaded.fingerprints, data.loaded.ink_sums
     loader = data.training_loader()
@@ -116,7 +116,7 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
 
 
 def of_processes(folder: Path, lines: int, ranks: int, options: str) -> list[dict[str, float]]:
-    """Return what is `measured` in processes that run at the same time."""
+    """Return the costs that processes measure, which run at the same time; see `measured`."""
     processes = []
     for rank in range(ranks):
         words = ["--one", str(lines), str(rank), str(ranks), options]
@@ -136,12 +136,12 @@ def of_processes(folder: Path, lines: int, ranks: int, options: str) -> list[dic
 
 
 def parse(folder: Path, lines: int) -> None:
-    """Print how long one process and two take to parse files of 20 lines, in 32 blocks."""
+    """Print the seconds in which one process and two parse files of a line each, in 32 blocks."""
     source = folder / "inkml"
     source.mkdir(parents=True, exist_ok=True)
     for number in range(lines):
-        ink = line(number)
-        write_inkml(source / f"{number:06}.inkml", ink.ink, ink.text)
+        sample = line(number)
+        write_inkml(source / f"{number:06}.inkml", sample.ink, sample.text)
     dataset = ManyBlocks(root=str(source))
     seconds = []
     for workers in (1, 2):
@@ -167,18 +167,19 @@ def main() -> None:
         return measured(arguments.folder, int(lines), int(rank), int(ranks), json.loads(options))
     if arguments.parse:
         return parse(arguments.folder, arguments.parse)
-    small = []
+    small = ()
     print(
         f"{'points':>12}{'first':>8}{'start':>8}{'points/s':>11}{'padding':>9}{'MB':>7}{'two':>7}"
     )
-    for lines in (SMALL, *(int(points / POINTS) for points in arguments.points)):
-        runs = [of_processes(arguments.folder, lines, n, arguments.options) for n in (1, 1, 2)]
-        memory = [sum(one["pss"] for one in run) for run in runs[1:]]
+    for lines in (SMALL_LINES, *(int(points / LINE_POINTS) for points in arguments.points)):
+        (first,) = of_processes(arguments.folder, lines, 1, arguments.options)
+        (later,) = of_processes(arguments.folder, lines, 1, arguments.options)
+        both = of_processes(arguments.folder, lines, 2, arguments.options)
+        memory = later["pss"], sum(result["pss"] for result in both)
         small = small or memory
-        (first,), (then,), _ = runs
         print(
-            f"{lines * POINTS:>12,}{first['start']:>7.2f}s{then['start']:>7.2f}s"
-            f"{then['speed']:>11,.0f}{then['padding']:>9.1%}"
+            f"{lines * LINE_POINTS:>12,}{first['start']:>7.2f}s{later['start']:>7.2f}s"
+            f"{later['speed']:>11,.0f}{later['padding']:>9.1%}"
             f"{memory[0] - small[0]:>7.1f}{memory[1] - small[1]:>7.1f}",
             flush=True,
         )

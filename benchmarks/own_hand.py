@@ -64,8 +64,11 @@ def recorded_hands(root: str) -> dict[str, HandForms]:
     """Return the lines of each person of `PERSONS_FILE`, by the person's first form."""
     samples = IAMOnDBDataset(root=root, subset=None, strict=False).load(["valid"]).split("valid")
     forms = lines_by(samples, attrgetter("group"))
-    rows = PERSONS_FILE.read_text().splitlines()
-    return {row[:8]: [forms[form] for form in row.split()] for row in rows}
+    hands = {}
+    for row in PERSONS_FILE.read_text().splitlines():
+        names = row.split()
+        hands[names[0]] = [forms[name] for name in names]
+    return hands
 
 
 def invented_hands() -> dict[str, HandForms]:
@@ -160,8 +163,8 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
             alone = partial(network.write_lines, sampling=sampling)
             ways = {"alone": alone, "primed": hand.write_texts}
         for way, write_texts in ways.items():
-            lines = write_texts(texts, range(NUM_LINES))
-            inks = [line.written for line in lines]
+            inks = [line.written for line in write_texts(texts, range(NUM_LINES))]
+            # A line that ended at once has no features.
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{stage} {way}"] = {"places": coordinates, "errors": error_rate(inks, texts)}
     return result
@@ -175,7 +178,8 @@ def run(arguments: Namespace) -> None:
     results = [measure_hand(name, hands[name], arguments) for name in chosen]
     print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
     if "now" in results[0]:
-        before, now = (np.mean([hand[stage] for hand in results]) for stage in ("before", "now"))
+        before = np.mean([hand["before"] for hand in results])
+        now = np.mean([hand["now"] for hand in results])
         print(f"misread characters of {NUM_LINES} other lines: {before:.1%} before, {now:.1%} now")
     else:
         print_table(arguments, hands, results)

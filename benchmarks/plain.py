@@ -30,8 +30,7 @@ class Generator(reference.Network):
 
     def forward(self, inputs: Tensor, text: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Return the outputs (B, T, 6 M + 1) of inputs (B, T, 3), text (B, U) and lengths (B,)."""
-        # (T, B, 3)
-        seen = inputs.transpose(0, 1)
+        seen = inputs.transpose(0, 1)  # (T, B, 3)
         hiddens = []
         if self.alphabet_size is not None:
             hidden, windows = self.windowed(seen, text, lengths)
@@ -100,12 +99,15 @@ class Generator(reference.Network):
         end_logit, log_weights, means, scales, rho = self.mixture(outputs)
         reached = log_weights.exp().cumsum(-1) <= uniform[:, :1]
         chosen = reached.sum(-1, keepdim=True).clamp(max=log_weights.shape[-1] - 1)
-        each = chosen.unsqueeze(1).expand(-1, 2, 1)
-        mean, scale = means.gather(2, each)[..., 0], scales.gather(2, each)[..., 0]  # (B, 2)
+        chosen_xy = chosen.unsqueeze(1).expand(-1, 2, 1)
+        mean = means.gather(2, chosen_xy)[..., 0]  # (B, 2)
+        scale = scales.gather(2, chosen_xy)[..., 0]  # (B, 2)
         rho = rho.gather(1, chosen)
         x = normal[:, :1]
-        offset = mean + scale * torch.cat((x, rho * x + (1 - rho**2).sqrt() * normal[:, 1:]), 1)
-        return torch.cat((offset, (uniform[:, 1:] < end_logit[:, None].sigmoid()).float()), 1)
+        y = rho * x + (1 - rho**2).sqrt() * normal[:, 1:]
+        offset = mean + scale * torch.cat((x, y), 1)
+        is_end = uniform[:, 1:] < end_logit[:, None].sigmoid()
+        return torch.cat((offset, is_end.float()), 1)
 
 
 class Bidirectional(nn.Module):
@@ -113,7 +115,8 @@ class Bidirectional(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.forwards, self.backwards = nn.LSTM(inputs, hidden), nn.LSTM(inputs, hidden)
+        self.forwards = nn.LSTM(inputs, hidden)
+        self.backwards = nn.LSTM(inputs, hidden)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states (S, B, 2 H) of inputs (S, B, any); padding is arbitrary."""
@@ -166,7 +169,8 @@ class Recogniser(nn.Module):
         self.reductions = reductions
         self.mask_ratio = mask_ratio
         self.end = alphabet_size
-        self.smoothing, self.ctc_weight = smoothing, ctc_weight
+        self.smoothing = smoothing
+        self.ctc_weight = ctc_weight
         self.convolution = nn.Conv1d(features, channels, 5, 2, 2)
         self.dropout = nn.Dropout(dropout)
         sizes = [2 * hidden * (2 if number < reductions else 1) for number in range(layers)]
@@ -187,6 +191,7 @@ class Recogniser(nn.Module):
         if self.training and self.mask_ratio:
             batch, steps = features.shape[:2]
             device = features.device
+            # Stretches of 1 to 19 points, 10 on average, so a tenth of the ratio begins each.
             begins = torch.rand(batch, steps, device=device) < self.mask_ratio / 10
             position = torch.arange(steps, device=device)
             ends = position + torch.randint(1, 20, (batch, steps), device=device)
@@ -249,8 +254,8 @@ class Recogniser(nn.Module):
         encoded, lengths = self.encode(features, points)
         texts = []
         for labels, length in zip(self.labels(encoded).argmax(-1), lengths.tolist(), strict=True):
-            kept = torch.unique_consecutive(labels[:length])
-            texts.append(kept[kept != self.end].tolist())
+            unrepeated = torch.unique_consecutive(labels[:length])
+            texts.append(unrepeated[unrepeated != self.end].tolist())
         return texts
 
 
@@ -272,7 +277,8 @@ def network_of(original: nn.Module) -> nn.Module:
         return reference.reference_of(original, Generator)
     renamed = {"forward_rnn.layer": "forwards", "backward_rnn.layer": "backwards"}
     for old, new in renamed.items():
-        weights = {name.replace(old, new): value for name, value in weights.items()}
+        for name in [name for name in weights if old in name]:
+            weights[name.replace(old, new)] = weights.pop(name)
     options = {}
     if "decoder.weight_hh" in weights:
         options = {

@@ -117,7 +117,7 @@ class Lines(BaseDataset):
 
 @contextmanager
 def kernels_for(path: str) -> Iterator[None]:
-    """A context in which the compiled kernels are off if the path says so."""
+    """Switch the compiled kernels off within a context, if the path says so."""
     if not path.endswith("uncompiled"):
         yield
         return
@@ -240,10 +240,11 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
         return islice(loader, arguments.batches)
 
     def speed(path: str, turn: int) -> float:
-        made = list(batches(turn))
-        points = sum(batch.points for batch in made)
+        prepared_batches = list(batches(turn))
+        points = sum(batch.points for batch in prepared_batches)
         start = arguments.clock()
-        trainees[path].train(made if path in PLAIN else batches(turn))
+        # Ours makes its batches while the clock runs.
+        trainees[path].train(prepared_batches if path in PLAIN else batches(turn))
         return points / (arguments.clock() - start)
 
     # The backward pass has twice the products of the forward pass.
@@ -350,12 +351,17 @@ def row(
     path: str,
     speeds: Sequence[float],
     plains: Sequence[Sequence[float]],
-    share: float,
+    limit_fraction: float,
 ) -> str:
-    """Return a row of the table: the medians of a path's speeds and of the plain ones in all
-    rounds, the ratio to the plain path that is faster, the lowest and the highest ratio of a round,
-    and the `share` of the limit at a point a second times the path's speed. A plain path that the
-    device cannot run has no speeds, and its column is "none"."""
+    """Return a row of the table.
+
+    The row has the medians of a path's speeds and of the plain ones in all rounds, the ratio to the
+    plain path that is faster, the lowest and the highest ratio of a round, and the fraction of the
+    limit. A plain path that the device cannot run has no speeds, and its column is "none".
+
+    Args:
+        limit_fraction: the fraction of the limit at a speed of one point a second.
+    """
     medians = [statistics.median(values) if values else 0.0 for values in plains]
     faster = plains[medians.index(max(medians))]
     ratios = [ours / theirs for ours, theirs in zip(speeds, faster, strict=True)]
@@ -363,7 +369,7 @@ def row(
     shown = (f"{value:,.0f}" if value else "none" for value in (speed, *medians))
     cells = [f"`{measure}`", path, *shown]
     cells.append(f"{speed / max(medians):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    return f"| {' | '.join([*cells, f'{share * speed:.0%}'])} |"
+    return f"| {' | '.join([*cells, f'{limit_fraction * speed:.0%}'])} |"
 
 
 def run(arguments: Namespace) -> None:
@@ -376,11 +382,12 @@ def run(arguments: Namespace) -> None:
     rows = []
     limit = product_limit(device, arguments.clock)
     for measure in arguments.only:
-        kind = training
-        settings = (measure,)
-        for other, table in ((writing, WRITING), (reading, READING)):
-            kind, settings = (other, table[measure]) if measure in table else (kind, settings)
-        task = kind(*settings, device, arguments)
+        if measure in WRITING:
+            task = writing(*WRITING[measure], device, arguments)
+        elif measure in READING:
+            task = reading(*READING[measure], device, arguments)
+        else:
+            task = training(measure, device, arguments)
         paths = (*arguments.paths, *plain_paths(device))
         speeds = measure_in_turn(task.speed, paths, arguments.rounds, measure)
         limit = max(limit, product_limit(device, arguments.clock))
