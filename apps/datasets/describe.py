@@ -23,9 +23,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Describe the lines, and save the table."""
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
-    if told := dataset_within(dataset, ToldHandsDataset):
-        dataset = told.dataset
-        output = output or Path(told.descriptors)
+    conditioned = dataset_within(dataset, ToldHandsDataset)
+    if conditioned:
+        dataset = conditioned.dataset
+        output = output or Path(conditioned.descriptors)
     elif output is None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     prepare_output(output, "--output")

@@ -40,9 +40,9 @@ TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 of the original and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot
 models", 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
-"""If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
-multiple of the fraction (with half of the learned change little of the hand is left: measured,
-notebook: hands, learning a hand)."""
+"""Smallest fraction that is tried after a legible one with lost letters, as a multiple of that one
+(measured, notebook: hands, learning a hand: with half of the learned change little of the hand is
+left)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
 MAX_CER_INCREASE = 0.01

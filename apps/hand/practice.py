@@ -86,8 +86,10 @@ def practice_lines(
 
 
 def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
-    """Return texts for training: sentences and everyday texts in turn; every fifth text is a string
-    of any characters. Characters outside the alphabet are left out."""
+    """Return texts for training, without characters outside the alphabet.
+
+    Sentences and everyday texts come in turn; every fifth text is a string of any characters.
+    """
     draws = corpus.Draws(np.random.default_rng(seed))
     texts = []
     while len(texts) < count:

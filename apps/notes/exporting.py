@@ -71,8 +71,10 @@ class TextForm:
 
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
-    """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
-    have a file for each page, any other format has one file. Only one page is in memory at a time.
+    """Save notes in the format of the path's suffix, and return the files.
+
+    InkML and Excalidraw have a file for each page, any other format has one file. Only one page is
+    in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
@@ -119,8 +121,11 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 
 def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
-    and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
+    """Yield the text of notes, with a line for each row or paragraph.
+
+    An empty line is between pages, and between paragraphs. Items of lists begin with their mark,
+    and cells of a table have `|` between.
+    """
     gap = ""
     block_gap = "\n\n" if form.is_prose else "\n"
     for note in notes:
@@ -231,9 +236,11 @@ def _markdown_table(rows: list[list[str]]) -> str:
 def _paragraphs(
     rows: Sequence[PageRow], width: float, pictures: Pictures = ()
 ) -> Iterator[list[list[PageRow]]]:
-    """Yield the lines of each paragraph, each as its rows. A paragraph ends before a wide gap, a
-    picture, a row higher up, or an indented row, and behind a short row, unless a short row
-    follows: these are lines. `width` is that of the page."""
+    """Yield the lines of each paragraph, each as its rows; `width` is that of the page.
+
+    A paragraph ends before a wide gap, a picture, a row higher up, or an indented row. It also ends
+    behind a short row, unless another short row follows: such rows are lines.
+    """
     heights = np.array([(row.box[1] + row.box[3]) / 2 for row in rows])
     steps = np.diff(heights)
     pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0

@@ -152,6 +152,7 @@ class Index:
             self.renew(error)
 
     def _open(self, path: Path) -> None:
+        """Open or make the index; an error says that it is damaged, locked or of another schema."""
         path.parent.mkdir(parents=True, exist_ok=True)
         for end in ("", "-journal", "-wal", "-shm"):
             check_regular(path.with_name(path.name + end))
@@ -352,8 +353,11 @@ class Index:
     def _spotted(
         self, query: Query, number: int, places: "_Places", listed: set[int]
     ) -> Iterator[Hit]:
-        """Yield the hits where the ink of a row may say a term that the row's text lacks, on pages
-        whose text has the other terms; leave out hits that are `listed`, and list the others."""
+        """Yield the hits where the ink of a row may say a term that the row's text lacks.
+
+        The text of the row's page has the other terms. Hits that are `listed` are left out; the
+        others are listed.
+        """
         others = (*query.terms[:number], *query.terms[number + 1 :])
         excluded = {page for term in query.excluded for page in self._pages(places, (term,))}
         for phrase in query.terms[number]:
@@ -387,8 +391,11 @@ class Index:
         *,
         near: bool = False,
     ) -> list[int]:
-        """Return the pages whose text has all terms and none that is excluded, in the order of the
-        files; `near`: only those with some spelling of the terms near each other."""
+        """Return the pages whose text has all terms and none that is excluded.
+
+        The pages are in the order of the files. With `near`, some spelling of the terms stands near
+        each other on each of them.
+        """
         wanted = [self._expressions(term) for term in terms]
         if not all(wanted):
             return []
@@ -581,7 +588,7 @@ class Index:
 
 
 class _Places:
-    """Where rows stand in files by name: a place is a page of a file, in the order of the files.
+    """The places of rows in files by name; a place is a page of a file, in the order of the files.
 
     Attributes:
         ranks: for each row, the number of the first place that has it, or `ABSENT_PLACE`.

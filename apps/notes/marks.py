@@ -61,8 +61,10 @@ def is_level_line(stroke: np.ndarray) -> bool:
 
 
 def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
-    """Return for each stroke the earlier strokes at its height that it crosses, with the number of
-    crossings, which is 1 for straight strokes. Strokes that cross none are left out.
+    """Return for each stroke the earlier strokes that it crosses, with the number of crossings.
+
+    Strokes at other heights do not count. Two straight strokes have one crossing. A stroke that
+    crosses none is left out.
 
     Args:
         strokes: `(n, 2)` each.

@@ -152,8 +152,12 @@ def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> boo
 
 
 def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
-    """Return by how much a row may become wider: it ends no further to the right than the rows that
-    are above or below most of it. `span` and `others` are left and right edges of rows."""
+    """Return the room for a row to become wider, up to the right edge of rows above or below it.
+
+    Args:
+        span: left and right edge of the row.
+        others: edges of all rows; those count that are above or below most of the row.
+    """
     left, right = span
     ends = []
     for other_left, other_right in others:

@@ -146,8 +146,8 @@ class PageText:
         return {name: getattr(self, name) for name in BOX_NAMES}
 
     @property
-    def left_places(self) -> tuple[Box, ...]:
-        """Boxes of ink that may be missed in the text: not read, or crossed out."""
+    def missed_boxes(self) -> tuple[Box, ...]:
+        """Boxes of ink that a reader of the text may miss: not read, or crossed out."""
         return self.unread + self.crossed_out
 
     @property
@@ -209,9 +209,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class Note:
-    """The name of a file of notes, and its pages, each with its text. A note of a `Library` reads
-    its file `path` whenever its pages are iterated over, so that only one page is in memory at a
-    time."""
+    """The name of a file of notes, and its pages, each with its text.
+
+    A note of a `Library` reads its file `path` whenever its pages are iterated over, so that only
+    one page is in memory at a time.
+    """
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]

@@ -62,7 +62,7 @@ def page_values(
         "paper": page.paper,
         "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
         "rows": rows,
-        "unread": [_scaled(box, scale) for box in text.left_places],
+        "unread": [_scaled(box, scale) for box in text.missed_boxes],
         "clip": clip and _scaled(clip, scale),
         "background": page.background and page.background.name,
     } | _placed(page, scale)

@@ -86,6 +86,7 @@ def read_page(page: InkPage, reader: WordReader, search: Search = GREEDY) -> Pag
 
 
 def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
+    """Return what `read_page` returns, without a limit on the time."""
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     order = likely_order([stroke.points for stroke in page.strokes])

@@ -169,9 +169,12 @@ class Library:
         return self.save_changed(notes, path, form, lambda: save(notes, path, form), folder)
 
     def remove_former(self, note: Note, path: Path, folder: Path) -> list[Path]:
-        """Remove the files that a folder of outputs has of a note under another name: of the note
-        itself, or of a file that is gone and had its pages. Files that somebody changed stay.
-        Return the removed files. `path` is the note's file there now."""
+        """Remove the files that a folder of outputs has of a note under another name, and return
+        them.
+
+        These are files of the note itself, or of a file that is gone and had its pages. Files that
+        somebody changed stay. `path` is the present file of the note in the folder.
+        """
         if note.path is None:
             return []
         gone = self._indexed(lambda index: index.moved_to(note.path))

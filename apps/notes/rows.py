@@ -221,9 +221,11 @@ def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
 
 
 def _drawings(page: Block) -> dict[int, str]:
-    """Return the kinds of the strokes that draw something: arrows, rings around words, tall strokes
-    that are no letters, and strokes that touch a tall stroke and were written just before or after
-    a stroke of the drawing."""
+    """Return the kinds of the strokes of drawings.
+
+    These are arrows, rings around words, tall strokes that are no letters, and strokes that touch a
+    tall stroke and were written just before or after a stroke of the drawing.
+    """
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
         check_time()

@@ -140,8 +140,9 @@ class Query(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Query":
-        """Return the query that a person typed: `word "a phrase" -word in:folder before:2026-03`;
-        `after:` is the date of the first notes.
+        """Return the query that a person typed, such as `word "a phrase" -word in:folder`.
+
+        `after:2026-03` gives the date of the first notes, `before:` the date after the last ones.
 
         Raises:
             UserError: if there are more than `MAX_TERMS` terms.
@@ -171,8 +172,11 @@ class Query(NamedTuple):
 
 
 def _term(text: str) -> Term:
-    """Return the spellings of a word or a phrase: as it is typed; with two letters for each umlaut;
-    and with an umlaut for two letters. It is empty without letters and digits."""
+    """Return the spellings of a word or a phrase; none if it has no letters and digits.
+
+    These are the text, the text with two letters for each umlaut, and with an umlaut for two
+    letters.
+    """
     with_two_letters = _UMLAUT.sub(lambda match: _UMLAUTS[match[0].lower()], text)
     # Searches ignore accents, so that "a" stands for an umlaut.
     with_umlauts = re.sub("([aou])e", r"\1", text, flags=re.IGNORECASE)
@@ -409,8 +413,10 @@ def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Fra
 
 
 def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
-    """Return the pairs of successive symbols that the frames of a row allow, each with its cost in
-    `PAIR_UNIT`, rounded down, below `ABSENT_PAIR`. A word without frames gets frames of its text.
+    """Return the pairs of successive symbols that the frames of a row allow, with their costs.
+
+    Costs are in `PAIR_UNIT`, rounded down, and below `ABSENT_PAIR`. A word without frames gets
+    frames of its text.
 
     The costs of a query's pairs together are at most twice the cost of the query's path, as two
     pairs share each symbol.
@@ -477,8 +483,15 @@ def _logits(query: Phrase, costs: np.ndarray) -> np.ndarray:
 
 
 class _Stacked(NamedTuple):
-    """The symbols of several rows: code points, costs in nats, rows, and frames, counted from the
-    right end of the row, `(N,)` each; and the number of frames of each row, `(R,)`."""
+    """The symbols of several rows.
+
+    Attributes:
+        codes: code point of each symbol, `(N,)`.
+        costs: cost of each symbol in nats, `(N,)`.
+        rows: index of each symbol's row, `(N,)`.
+        frames: number of each symbol's frame, from 1 at the right end of its row, `(N,)`.
+        counts: number of frames of each row, `(R,)`.
+    """
 
     codes: np.ndarray
     costs: np.ndarray
@@ -488,6 +501,7 @@ class _Stacked(NamedTuple):
 
 
 def _stacked(rows: Sequence[SearchedRow]) -> _Stacked:
+    """Return the symbols of rows in one piece, so that numpy searches all rows at once."""
     codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
     costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
     sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)

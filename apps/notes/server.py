@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from apps.notes.viewing import Change, Chosen, Viewer
+from apps.notes.viewing import Change, NoteFilter, Viewer
 from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
@@ -126,7 +126,7 @@ def _looked_up(viewer: Viewer, name: str, values: Mapping[str, str]) -> dict[str
     Raises:
         KeyError, ValueError: if the request is wrong.
     """
-    chosen = Chosen(**{f.name: values.get(f.name, "") for f in fields(Chosen)})
+    chosen = NoteFilter(**{f.name: values.get(f.name, "") for f in fields(NoteFilter)})
     count = min(int(values.get("count", 10)), MAX_HITS)
     if name in ("state", "notes"):
         return getattr(viewer, name)()
@@ -160,9 +160,9 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
         return viewer.correct([_change(**change) for change in changes])
     if action == "open":
         return viewer.open(_checked(values["name"], str))
-    limits = (_checked(values.get(f.name, ""), str) for f in fields(Chosen))
+    limits = (_checked(values.get(f.name, ""), str) for f in fields(NoteFilter))
     kind, count = _checked(values["kind"], str), _checked(values["count"], int)
-    return viewer.confirm(kind, count, Chosen(*limits))
+    return viewer.confirm(kind, count, NoteFilter(*limits))
 
 
 def _change(

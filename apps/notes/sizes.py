@@ -20,8 +20,9 @@ LINE_BREAK = (1.2, 3.0)  # up or down together with back
 
 
 def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the class of each stroke by the size of the writing around it, `(strokes,)`: 0 if the
-    page has one size; classes rise with their sizes.
+    """Return the class of each stroke by the size of the writing around it, `(strokes,)`.
+
+    Classes rise with their sizes, from 0. A page of one size has only the class 0.
 
     Far moves of the pen divide the strokes into pieces; pieces of similar sizes are a class. A
     piece of few letters gets the class of the piece before or behind it, if the pen did not move

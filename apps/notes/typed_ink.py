@@ -201,6 +201,8 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
 
 
 def _doubt_colour(colour: str) -> str:
+    """Return the colour of unsure words among words of a colour, see `DOUBT_COLOURS`."""
+
     def distance(other: str) -> int:
         pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
         return sum(abs(a - b) for a, b in pairs)

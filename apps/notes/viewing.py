@@ -75,9 +75,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Which notes are looked at: those in a subfolder, from a date to another one, as
-    `YYYY-MM-DD`; an empty text is no limit."""
+class NoteFilter:
+    """Limits on the notes that a viewer shows; an empty text is no limit.
+
+    Attributes:
+        folder: a subfolder.
+        since, until: dates `YYYY-MM-DD` of the first and the last notes.
+    """
 
     folder: str = ""
     since: str = ""
@@ -176,7 +180,7 @@ class Viewer:
         self._left = 0
         if is_new:
             self._show(notes)
-            self.search("a", Chosen(), 1)  # so that the next search finds the index in memory
+            self.search("a", NoteFilter(), 1)  # so that the next search finds the index in memory
 
     def _read(self, name: str, note: ViewedNote) -> ViewedNote:
         """Read a note, and return it with its summary, or else with the fault that prevents it."""
@@ -187,6 +191,7 @@ class Viewer:
             return replace(note, fault=_message(error).removeprefix(f"{note.path}: "))
 
     def _show(self, notes: Mapping[str, ViewedNote]) -> None:
+        """Let the answers have these notes; forget the answered words of notes that were read."""
         by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
         with self._lock:
             read = {n for n, note in by_date if self._notes.get(n) is not note}
@@ -228,7 +233,7 @@ class Viewer:
             ]
         }
 
-    def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
+    def search(self, query: str, chosen: NoteFilter, count: int) -> dict[str, Any]:
         """Return the first `count` hits of a query, and whether there are more."""
         parsed = Query.of(query)
         if not parsed.terms:
@@ -245,11 +250,11 @@ class Viewer:
         ]
         return {"hits": listed[:count], "more": len(hits) > count}
 
-    def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
+    def unread(self, chosen: NoteFilter, count: int) -> dict[str, Any]:
         """Return the first `count` places where text may be that was not read."""
         places = []
         for name, note in self._chosen(chosen).items():
-            for page, place, text in _left_places(note.summary):
+            for page, place, text in _missed_places(note.summary):
                 hit = {"name": name, "page_number": page, "place": place, "text": text}
                 places.append(hit | {"date": note.date})
             if len(places) > count:
@@ -266,7 +271,7 @@ class Viewer:
         """
         note = self._note(name)
         page, text = self._page(note, number)
-        clip = text.left_places[place] if place is not None else None
+        clip = text.missed_boxes[place] if place is not None else None
         clip = text.rows[row - 1].box if row is not None else clip
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
@@ -309,21 +314,21 @@ class Viewer:
         open_in_program(path)
         return {}
 
-    def _chosen(self, chosen: Chosen) -> dict[str, ViewedNote]:
+    def _chosen(self, chosen: NoteFilter) -> dict[str, ViewedNote]:
         notes = [*self._notes.items()]  # Another thread may add notes.
         return {name: note for name, note in notes if chosen.has(name, note)}
 
-    def _kinds(self, chosen: Chosen, count: int, kind: str = "") -> list[list[UnsureWord]]:
+    def _kinds(self, chosen: NoteFilter, count: int, kind: str = "") -> list[list[UnsureWord]]:
         """Return the doubtful words of the first kinds, see `Index.doubtful`, without answered
         ones."""
         with self._lock:
             files = {name: note.path for name, note in self._chosen(chosen).items()}
             return self._library.doubtful(files, count, self._answered, kind)
 
-    def _words_of_kind(self, chosen: Chosen, kind: str) -> list[UnsureWord]:
+    def _words_of_kind(self, chosen: NoteFilter, kind: str) -> list[UnsureWord]:
         return [*chain(*self._kinds(chosen, 1, kind))]
 
-    def kinds(self, chosen: Chosen, count: int, kind: str = "") -> dict[str, Any]:
+    def kinds(self, chosen: NoteFilter, count: int, kind: str = "") -> dict[str, Any]:
         """Return the first `count` kinds of doubtful words, those first of which the most are
         expected to be wrong, with some of their words; with `kind` all words of this kind."""
         kinds = self._kinds(chosen, count + 1, kind)
@@ -340,12 +345,16 @@ class Viewer:
         ]
         return {"kinds": listed, "more": len(kinds) > count}
 
-    def confirm(self, kind: str, count: int, chosen: Chosen) -> dict[str, Any]:
-        """Confirm that the first doubtful words of a kind, `MAX_CONFIRMED_WORDS` at most, were read
-        right, and return the answer of `correct`; `count` is the number of words that was shown.
+    def confirm(self, kind: str, count: int, chosen: NoteFilter) -> dict[str, Any]:
+        """Confirm that the first `MAX_CONFIRMED_WORDS` doubtful words of a kind were read right.
+
+        Return the answer of `correct`.
+
+        Args:
+            count: the number of words that was shown.
 
         Raises:
-            UserError: if there are more words, or see `correct`.
+            UserError: if there are more words than `count`, or see `correct`.
         """
         words = self._words_of_kind(chosen, kind)[:MAX_CONFIRMED_WORDS]
         if len(words) > count:
@@ -363,7 +372,12 @@ class Viewer:
         return self.correct(changes)
 
     def doubtful(
-        self, name: str, address: tuple[int, int, int], step: int, chosen: Chosen, kind: str = ""
+        self,
+        name: str,
+        address: tuple[int, int, int],
+        step: int,
+        chosen: NoteFilter,
+        kind: str = "",
     ) -> dict[str, Any]:
         """Return the next unsure word behind an address (`step` 1), or before it (-1); with `kind`,
         the next word of this kind."""
@@ -442,6 +456,7 @@ class Viewer:
         return self._notes[name]
 
     def _page(self, note: ViewedNote, number: int) -> tuple[InkPage, PageText]:
+        """Return a page of a note, by its number from 1, and its text."""
         part, index = divmod(number - 1, PART_PAGES)
         with self._parsing:
             pages = self._ink_pages(note.path, file_state(note.path), part)
@@ -473,13 +488,13 @@ def _corrected_texts(
     return texts
 
 
-def _left_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
-    """Yield the page, the number in `PageText.left_places`, and a title of each left place."""
+def _missed_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
+    """Yield the page, the index in `PageText.missed_boxes`, and a title of each missed place."""
     titles = [(page, "may be text") for page, _ in summary.unread]
     titles += [(page, "crossed out") for page, _ in summary.crossed_out]
     for page in sorted({page for page, _ in titles}):
-        of_page = [title for number, title in titles if number == page]
-        yield from ((page, place, title) for place, title in enumerate(of_page))
+        page_titles = [title for number, title in titles if number == page]
+        yield from ((page, index, title) for index, title in enumerate(page_titles))
 
 
 def _message(error: Exception) -> str:

@@ -163,6 +163,7 @@ class RowShape:
         return np.concatenate([turns.down for turns in self._turns])
 
     def _shape(self, number: int, usual_lean: float) -> WordShape:
+        """Return the shape of a unit; without downstrokes it has the usual lean."""
         # Each measure begins with that of the row, and moves towards that of the unit.
         unit = self.x_height
         x = self.middles[number]
@@ -250,8 +251,11 @@ def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
 
 
 def _slope(lines: Sequence[np.ndarray], default: float, unit: float) -> float:
-    """Return the slope of parallel lines of ends, by the Theil-Sen estimator: the median slope
-    between two distant ends of a line; `default` if there are fewer than three such pairs."""
+    """Return the slope of parallel lines of ends, by the Theil-Sen estimator.
+
+    This is the median slope between two distant ends of a line. With fewer than three such pairs it
+    is `default`.
+    """
     slopes = [np.empty(0)]
     for line in lines:
         ends = line[:: -(-len(line) // MAX_ENDS) or 1]

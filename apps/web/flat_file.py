@@ -77,7 +77,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         UserError: if the engine cannot compute the network.
         OSError: if the file cannot be written.
     """
-    check_known(network)
+    check_computable(network)
     model = network.model
     header = {
         "name": network.path.parent.name if style else network.name,  # the run, of a learned hand
@@ -94,24 +94,27 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         samples = {name: read_ink(file)[0] for name, file in files.items()}
         if network.takes_hand:
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
-            lines_of = {name: [(sample.ink, sample.text)] for name, sample in samples.items()}
-            header["biases"] = {name: usual_bias(of, Sampling()) for name, of in lines_of.items()}
+            header["biases"] = {}
+            for name, sample in samples.items():
+                header["biases"][name] = usual_bias([(sample.ink, sample.text)], Sampling())
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
         elif files:
-            header["styles"] = {
-                name: _primer(match_device(sample.ink, lines), sample.text)
-                for name, sample in samples.items()
-            }
+            header["styles"] = {}
+            for name, sample in samples.items():
+                ink = match_device(sample.ink, lines)
+                header["styles"][name] = _primer(ink, sample.text)
     else:
         header |= {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
     _write(path, header, model.state_dict())
 
 
 def save_descriptor(path: str | Path) -> None:
-    """Write the flat file of the network that describes hands, atomically. The network has a
-    reader's lowest layers, named as in a reader, and a linear layer, `projection`, from the moments
-    of their outputs to the descriptor."""
+    """Write the flat file of the network that describes hands, atomically.
+
+    The network has a reader's lowest layers, named as in a reader, and a linear layer,
+    `projection`, from the moments of their outputs to the descriptor.
+    """
     weights = HandDescriptor.load().state_dict()
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
@@ -131,13 +134,9 @@ def _write(
     tensors = []
     payload = b""
     for name, value in weights.items():
-        kind = (
-            "float16"
-            if name.endswith(FLOAT16_ENDINGS)
-            else "float32"
-            if value.ndim == 1
-            else matrices
-        )
+        kind = "float32" if value.ndim == 1 else matrices
+        if name.endswith(FLOAT16_ENDINGS):
+            kind = "float16"
         rows = value.numpy(force=True)
         payload += _scaled(rows) if kind == "int8" else rows.astype(TENSOR_TYPES[kind]).tobytes()
         tensors.append([name, kind, *rows.shape])
@@ -146,15 +145,15 @@ def _write(
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def check_known(network: TrainedNetwork) -> None:
+def check_computable(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine cannot compute a network."""
     model = network.model
     is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
     if type(model) is SynthesisNetwork:
-        is_known = model.end_of_sequence and model.has_density
+        is_computable = model.end_of_sequence and model.has_density
     else:
-        is_known = type(model) is CTCNetwork and not model.time_reductions
-    if not (is_lstm and is_known):
+        is_computable = type(model) is CTCNetwork and not model.time_reductions
+    if not (is_lstm and is_computable):
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: only "
             "a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "

@@ -38,8 +38,8 @@ def is_usable(path: Path) -> bool:
 
 
 def missing(paths: Sequence[Path]) -> list[Path]:
-    """Return the flat files that are missing, older than a style or older than their source, which
-    is the pretrained network (or the descriptor) of the same name."""
+    """Return the flat files that are missing, older than a style, or older than the pretrained
+    network (or the descriptor) of the same name."""
 
     def is_new(path: Path) -> bool:
         files = [*styles().values()]

@@ -22,7 +22,8 @@ SITE_LIST = "site.txt"
 
 
 def has_research_networks() -> bool:
-    """Return whether those of `NETWORKS` are installed; else warn of those in their place."""
+    """Return whether the networks of `NETWORKS` are installed; else warn of the open networks in
+    their place."""
     networks = (installed_network(name) for name in ("writer", "reader"))
     return all(file and file.stem in ("writer", "reader") for file in networks)
 
@@ -67,8 +68,9 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     site["LICENSE"] = PAGE_FOLDER.parents[1] / "LICENSE"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as beside:
-            new, old = Path(beside, "new"), Path(beside, "old")
+        # Beside the target, so that a rename moves the whole site into its place.
+        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as temporary:
+            new, old = Path(temporary, "new"), Path(temporary, "old")
             for name, path in site.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, new / name)
@@ -98,5 +100,5 @@ def check_replaceable(folder: Path) -> None:
         names = sorted({*names} - {*ours})
         if not names:
             return
-    found = f"has other files, such as {names[0]}" if names else "is no folder"
-    raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")
+    fault = f"has other files, such as {names[0]}" if names else "is no folder"
+    raise UserError(f"--output {folder}: it {fault}; name a new folder, or one with a site alone")

@@ -137,6 +137,7 @@ class Smooth(BaseTransform):
         ink[1:, :2] = np.diff(points, axis=0)
 
     def _smoothed(self, stroke: np.ndarray) -> np.ndarray:
+        """Return a stroke `(n, 2)` with each point replaced by the value of its polynomial."""
         window = min(self.window, len(stroke) - 1 + len(stroke) % 2)
         if window <= self.order + 1:
             return stroke

@@ -225,7 +225,7 @@ class Composer:
                 return self._random_copy(letter, self.hand)
             return borrower.borrowed(letter)
 
-        def make() -> Piece | None:
+        def make() -> Piece | None:  # an accented letter, or None
             # Copies differ, so that another one may be usable (number of tries assumed).
             for get_piece in [letter_of_hand] * 3 + [borrower.borrowed] * 6:
                 piece = accented(character, get_piece, self.hand, self.generator, self.hasty)

@@ -216,8 +216,10 @@ def _boxes(
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of the line through points: the median slope of distant pairs, and
-    the median intercept (Theil 1950; Sen 1968)."""
+    """Return slope and intercept of the line through points (Theil 1950; Sen 1968).
+
+    They are the median slope of distant pairs, and the median intercept.
+    """
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
     is_distant = np.abs(run) > 0.25 * np.ptp(x)
@@ -285,8 +287,11 @@ def _stroke_owners(
 
 
 def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the index of the character to which a stroke belongs: the character that `owner` has
-    for the whole stroke, or an earlier character that the stroke completes; -1 if unclear."""
+    """Return the index of the character to which a stroke belongs; -1 if unclear.
+
+    This is the character that `owner` has for the whole stroke, or an earlier character that the
+    stroke completes.
+    """
     current = int(owner[stroke.start])
     earlier_owners = owner[: stroke.start]
     x, y, _ = path.T

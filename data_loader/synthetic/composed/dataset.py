@@ -279,6 +279,7 @@ class ComposedDataset(ExtendedDataset):
         return ALL_LANGUAGES if self.languages is None else Languages(self.languages)
 
     def _text(self, draws: Draws) -> str:
+        """Return a random text of a kind, by the fractions of the kinds."""
         number = draws.number()
         kinds = (
             (self.european, lambda draws: european(draws, self._languages)),

@@ -63,6 +63,7 @@ class Drawer:
         habit_generator: np.random.Generator,
         generator: np.random.Generator,
     ) -> np.ndarray:
+        """Return the path of a recorded digit in the height and slant of a hand."""
         writers = self._digits[character]
         inks = writers[sorted(writers)[int(habit_generator.integers(len(writers)))]]
         path = to_path(inks[int(generator.integers(len(inks)))])
@@ -80,6 +81,7 @@ def _font_path(
     habit_generator: np.random.Generator,
     generator: np.random.Generator,
 ) -> np.ndarray:
+    """Return the path of a character by an invented writer who is adapted to a hand."""
     writer = replace(
         FontWriter.invent(habit_generator, UPRIGHT_FONTS, shapes=0.4),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),

@@ -266,6 +266,7 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return None
     order = np.argsort(lefts)
+    # From the rightmost ink so far to each next stroke.
     gaps = lefts[order][1:] - np.maximum.accumulate(rights[order])[:-1]
     widest = np.argsort(-gaps)
     between_words, within_words = np.split(widest, [len(lengths) - 1])

@@ -122,6 +122,7 @@ def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:
 
 
 def _kind_of(text: str) -> str:
+    """Return the kind of a sample with this text, see `Hand`."""
     if len(text) > 1:
         return "words"
     kinds = {"digits": str.isdigit, "capitals": str.isupper, "letters": str.islower}

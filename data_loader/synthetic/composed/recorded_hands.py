@@ -184,8 +184,11 @@ class RecordedHand:
     def trials(
         self, generator: np.random.Generator
     ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
-        """Yield trials of single characters, at most `MAX_TRIALS` of each, as (line, index of the
-        character, ink, text). Ink and text are a word of the hand, with the character behind it."""
+        """Yield trials of single characters: the line, the index of the character, ink and text.
+
+        Ink and text are a word of the hand, with the character behind it. A character has at most
+        `MAX_TRIALS` trials.
+        """
         words = []
         for line in self.lines:
             for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text):

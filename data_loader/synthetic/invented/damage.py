@@ -30,8 +30,10 @@ MIN_LENGTH_RATIO = 1.5
 def with_damage(
     text: str, paths: Sequence[np.ndarray], generator: np.random.Generator
 ) -> tuple[str, list[np.ndarray]]:
-    """Damage a random letter or digit; return the text with `WRONG` in its place, and the paths of
-    all characters. Text and paths are unchanged if no letter or digit can be damaged."""
+    """Damage a random letter or digit, if one can be damaged.
+
+    Return the text with `WRONG` in its place, and the paths of all characters.
+    """
     paths = list(paths)
     for k in generator.permutation(len(text)).tolist():
         path = damaged(paths[k], generator) if text[k].isalnum() else None

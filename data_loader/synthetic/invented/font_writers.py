@@ -90,8 +90,11 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer with one of `fonts`. For each group of `OTHER_SHAPES`, the writer makes one
-        of its shapes with the probability `shapes`. All numbers are assumed, and checked by eye."""
+        """Draw a writer with one of `fonts`.
+
+        For each group of `OTHER_SHAPES`, the writer makes one of its shapes with the probability
+        `shapes`. All numbers are assumed, and checked by eye.
+        """
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
         normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()

@@ -86,8 +86,10 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
 
 
 def held_out(count: int) -> list[str]:
-    """Return `count` distinct plain lines of the test split, of 20 to 40 characters. The lines are
-    the same in every call, and a longer list begins with the lines of a shorter list."""
+    """Return `count` distinct plain lines of the test split, of 20 to 40 characters.
+
+    The lines are the same in every call, and a longer list begins with the lines of a shorter list.
+    """
     lines: dict[str, None] = {}
     for number in itertools.count():
         if len(lines) == count:

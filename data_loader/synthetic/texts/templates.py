@@ -139,6 +139,7 @@ def fill(template: str, fields: Fields, draws: Draws) -> str:
 
 
 def _value(field: str, fields: dict, draws: Draws) -> str:
+    """Return the text of a field without its braces, see `fill`; an assignment changes `fields`."""
     if not field.strip():
         return field
     if field.startswith("#"):

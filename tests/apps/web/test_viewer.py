@@ -18,7 +18,7 @@ from pypdf import PdfReader
 import apps.notes
 import model
 from apps.notes.server import MAX_CORRECTION_BYTES, ViewServer
-from apps.notes.viewing import Change, Chosen, Viewer
+from apps.notes.viewing import Change, NoteFilter, Viewer
 from benchmarks.archive import write_archive, written_notes
 from utils.checks import UserError
 
@@ -348,7 +348,7 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     page.wait_for_selector("#found >> text=Nothing was found.")
     assert page.input_value("[name=q]") == "zzzz"
     page.click("#doubtful")
-    first = viewer.kinds(Chosen(), 1)["kinds"][0]
+    first = viewer.kinds(NoteFilter(), 1)["kinds"][0]
     page.wait_for_selector(".kind")
     assert page.input_value("[name=q]") == ""
     assert page.get_attribute(".kind", "data-kind") == first["kind"]
@@ -472,7 +472,7 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
     for viewer in (one, other):
         viewer.scan()
         assert [w["text"] for w in [*words_of(viewer, name).values()][:3]] == ["Gnu", "Kudu", "Yak"]
-        assert [hit["word_number"] for hit in viewer.search("kudu", Chosen(), 10)["hits"]] == [
+        assert [hit["word_number"] for hit in viewer.search("kudu", NoteFilter(), 10)["hits"]] == [
             second[0][2]
         ]
     correct(one, third, "Zebu")
