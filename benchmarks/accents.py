@@ -79,7 +79,10 @@ that mirror it."""
 
 
 class People(Composer):
-    """Writes in one hand, with accents made of its own ink."""
+    """Writes in one hand, with accents made of the hand's ink.
+
+    The sizes and gaps of marks, in x-heights, are assumed.
+    """
 
     def borrowed(self, character: str) -> Piece | None:
         """Return a copy of a character; an accented letter gets a mark of recorded ink."""

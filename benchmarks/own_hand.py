@@ -49,13 +49,13 @@ PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
 """File of forms of testset_v; a row has one person's forms (by recording times). Most persons
 have about sixty lines, the last six about thirty. The recipe was chosen on the first five."""
 NUM_INVENTED = 20
-"""Number of invented writers, all new to the classifier."""
+"""Number of invented writers, all new to the classifier (assumed)."""
 NUM_ENROLLED = 20
-"""Number of lines with which a hand is enrolled."""
+"""Number of lines with which a hand is enrolled (assumed)."""
 NUM_LINES = 20
-"""Number of lines of each hand that are written or read."""
+"""Number of lines of each hand that are written or read (assumed)."""
 BIAS = 0.75
-"""Bias of the written lines."""
+"""Bias of the written lines (assumed)."""
 HandForms = list[list[Primer]]
 """The lines of each form of a hand."""
 

@@ -73,7 +73,7 @@ PAGES_OF_A_NOTE = 10
 """Pages of each note of the index (assumed)."""
 MAX_COMPARED_PAGES = 1_000
 """Most pages on which an index is compared with the search of every row (assumed)."""
-_LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
+_LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")  # of IAM-OnDB, a01-000u-01.xml
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 

@@ -271,8 +271,9 @@ def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespa
         """Write the lines of a call; return whether a line ended before the limit."""
         if path in PLAIN:
             with products_of(path, device):
-                points = plain_network.write(steps, torch.zeros(3, device=device), codes, lengths)
-            return bool(points[1].any())
+                start = torch.zeros(3, device=device)
+                _, are_ended = plain_network.write(steps, start, codes, lengths)
+            return bool(are_ended.any())
         sampling = Sampling(bias=0.0, max_steps=steps)
         seeds = range(seed, seed + num_lines)
         lines = sample(network, seeds, texts, sampling, precision=precision_of(path))

@@ -169,6 +169,7 @@ def longest(ink: Ink) -> str:
 
 def stroke_digest(points: np.ndarray) -> str:
     """Return a digest of a stroke `(n, 2)`, the same wherever the stroke lies on a page."""
+    # The shape is relative to a power of two of the size, so that rounding does not depend on it.
     offsets = points - points[0]
     # Odd factors, so that no round number lies between two steps, where a move would decide.
     extent = 1.2345 * float(np.abs(offsets).max()) or 1.0

@@ -402,6 +402,7 @@ class Index:
         if near:
             combinations = islice(product(*wanted), MAX_NEAR_SPELLINGS)
             wanted = [[f"NEAR({' '.join(phrases)}, {MAX_APART})" for phrases in combinations]]
+        # An expression of FTS5, such as (("a") AND ("b" OR "c"*)) NOT ("d").
         match = " AND ".join(f"({' OR '.join(alternatives)})" for alternatives in wanted)
         for term in excluded:
             unwanted = self._expressions(term)
@@ -610,7 +611,7 @@ class _Places:
         pages = np.concatenate([np.empty(0, np.int64), *pages_of.values()])
         self._files = np.repeat(np.arange(len(lengths)), lengths)
         self._page_numbers = np.concatenate([[], *(np.arange(n) + 1 for n in lengths)]).astype(int)
-        self._order = np.argsort(pages, kind="stable")
+        self._order = np.argsort(pages, kind="stable")  # of the places, by their pages
         self._pages = pages[self._order]
         if not self._firsts[pages].all():
             raise LookupError("a page that is not in the index")
@@ -619,14 +620,15 @@ class _Places:
         rows = np.arange(counts.sum()) + np.repeat(
             self._firsts - np.cumsum(counts) + counts, counts
         )
-        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)
+        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)  # of each row
         self._page_of[rows] = np.repeat(np.arange(len(rows_of)), counts)
         start, stop = self._slices(self._page_of)
+        is_present = start < stop
         self.ranks = np.full(len(start), ABSENT_PLACE)
-        self.ranks[start < stop] = self._order[start[start < stop]]
+        self.ranks[is_present] = self._order[start[is_present]]
 
     def _slices(self, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return where the places of pages begin and end in `_order`."""
+        """Return the indices in `_order` where the places of each page begin and end."""
         return np.searchsorted(self._pages, pages), np.searchsorted(self._pages, pages, "right")
 
     def in_order(self, rows: Iterable[int]) -> np.ndarray:

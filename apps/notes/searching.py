@@ -185,11 +185,13 @@ def _term(text: str) -> Term:
 
 
 _PARTS = re.compile(r'(?<!\S)(-?)(?:(in|before|after):)?(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+"""Matches a part of a query: a minus, a key, and a phrase in quotation marks or a word."""
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
 _UMLAUT = re.compile("[äöü]", re.IGNORECASE)
 _LETTERS = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
+"""ASCII letters for letters that Unicode does not decompose."""
 
 
 @lru_cache(1 << 16)  # as words repeat

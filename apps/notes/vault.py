@@ -34,11 +34,12 @@ _UNSAFE = re.compile(
     re.IGNORECASE,
 )
 """The characters, ends and whole names of files that some system, Obsidian or Joplin refuses."""
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # as YAML has it
 _UNSEALED = b'digest: "0000000000000000"'
+"""The line of a digest while the digest itself is computed."""
 _SEAL = re.compile(rb'digest: "[0-9a-f]{16}"')
-_TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")
-_MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")
+_TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")  # a name with a letter
+_MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")  # in Markdown, which escapes # and _
 # Of two brackets, one may be read as a parenthesis (measured, notebook: notes, tags and links), and
 # there may be a blank between them.
 _OPENING = r"(?:\\\[ ?\\\[|\( ?\\\[|\\\[ ?\()"

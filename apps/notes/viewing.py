@@ -471,7 +471,8 @@ class Viewer:
 
     def _parsed(self, path: Path, _: str, part: int) -> list[InkPage]:
         """Return a part of a file's pages; the file's state is a key of the cache."""
-        # A generator that is not read to its end ends the child of the guard; most are.
+        # A generator that is not read to its end ends the guard's child process; most notes have
+        # one part alone.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
 

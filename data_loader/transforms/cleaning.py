@@ -75,6 +75,7 @@ def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray
     steps = np.hypot(*np.diff(points, axis=0).T) / (missing[1:] + 1.0)
     if not (steps >= jump).any():
         return is_glitch
+    # The pen is fast before the first and after the last point, so that no glitch is there.
     padded = np.pad(steps, 1, constant_values=np.inf)
     for count in range(1, MAX_GLITCH_POINTS + 1):
         shorter = np.minimum(steps[:-count], steps[count:])
@@ -98,6 +99,7 @@ def _distance(point: np.ndarray, line: np.ndarray) -> float:
     if not len(segments):
         return float(np.hypot(*(line[0] - point)))
     square = np.maximum((segments**2).sum(axis=1), 1e-12)
+    # The place of the nearest point on each segment, from 0 at its start to 1 at its end.
     along = np.clip(-(start * segments).sum(axis=1) / square, 0, 1)
     return float(np.hypot(*(start + along[:, None] * segments).T).min())
 

@@ -15,6 +15,8 @@ from utils.checks import Fraction, Range
 
 MAX_INNER_GAP = 0.5
 """Width in x-heights below which a gap between strokes counts as within a word (assumed)."""
+MIN_GRID_RATIO = 0.01
+"""Smallest spacing of the grid, as a fraction of the largest (assumed)."""
 HOOK_DEVIATION = 0.12
 """Standard deviation in x and in y of the point of a hook, in x-heights (assumed)."""
 MIN_SKIPPED_STROKE = 12
@@ -51,7 +53,7 @@ class OtherDevice(BaseTransform):
         height = x_height(ink)
         period = math.exp(generator.uniform(0, math.log(self.slower)))
         jitter = height * self.jitter * generator.uniform()
-        grid = height * self.grid * math.exp(generator.uniform(math.log(0.01), 0))
+        grid = height * self.grid * math.exp(generator.uniform(math.log(MIN_GRID_RATIO), 0))
         new_strokes = []
         for recorded in strokes(ink):
             for stroke in self._with_skip(recorded, generator):
@@ -68,7 +70,7 @@ class OtherDevice(BaseTransform):
         """Return the whole stroke or, at random, the two strokes around a few missing points."""
         if len(stroke) < MIN_SKIPPED_STROKE or generator.random() >= self.skips:
             return [stroke]
-        start = int(generator.integers(4, len(stroke) - 7))
+        start = int(generator.integers(4, len(stroke) - 7))  # 4 points or more stay on either side
         num_missing = int(generator.integers(1, 4))
         return [stroke[:start], stroke[start + num_missing :]]
 

@@ -85,6 +85,9 @@ GetPiece = Callable[[str], Piece | None]
 NON_ASCII = frozenset(ACCENTED_LETTERS + SIGNS)
 """The characters that `AccentPen` makes."""
 
+CORNER_DEVIATION = 0.04
+"""Standard deviation of the corners of a shape, as a fraction of its diagonal, or of an x-height if
+the diagonal is longer."""
 SIZE_DEVIATION = 0.1
 """Standard deviation of the logarithm of a shape's size, between hands, and again within a hand."""
 ANGLE_DEVIATION = 0.07
@@ -97,6 +100,8 @@ of the dots of `i` in IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 t
 MAX_EXTRA_STEPS = 2.0
 """A stroke has up to this many more steps than its length / mean step: the pen is slow at the ends
 (measured in IAM-OnDB: strokes as long as 1 to 4 mean steps have 4 steps, as long as 6 have 8)."""
+INNER_QUANTILES = (0.08, 0.92)
+"""Quantiles of a letter's x between which its middle is measured."""
 MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
@@ -136,8 +141,9 @@ class MarkPen:
         self.mean_step = mean_step
         self.generator = generator
         self.hasty = hasty
+        # Marks vary less in width than letters do.
         self.width_factor = float(np.clip(width, 0.7, 1.4)) ** 0.5
-        seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]
+        seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]  # of the hand
         self.habit_generator = generator if hasty else np.random.default_rng(seed)
 
     def draw_mark(self, mark: str, widening: float = 1.0) -> np.ndarray:
@@ -163,9 +169,12 @@ class MarkPen:
         """Draw the variant that the hand uses, `widening` times as wide; return its path."""
         shape = variants[int(self.habit_generator.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
-        deviation = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
-        angle, size = self.random_deviation(ANGLE_DEVIATION), self.random_deviation(SIZE_DEVIATION)
-        scale = np.exp([size + self.random_deviation(SIZE_DEVIATION / 2), size]) * (widening, 1.0)
+        diagonal = float(np.hypot(*np.ptp(corners, axis=0)))
+        deviation = CORNER_DEVIATION * min(diagonal, 1.0)
+        angle = self.random_deviation(ANGLE_DEVIATION)
+        log_height = self.random_deviation(SIZE_DEVIATION)
+        log_width = log_height + self.random_deviation(SIZE_DEVIATION / 2)
+        scale = np.exp([log_width, log_height]) * (widening, 1.0)
         cosine, sine = np.cos(angle), np.sin(angle)
         rotation = np.array([[cosine, -sine], [sine, cosine]])
         strokes = []
@@ -191,7 +200,7 @@ class MarkPen:
         fraction = time / time[-1]
         slow_ends = fraction + 0.6 * np.sin(2 * np.pi * fraction) / (2 * np.pi)
         samples = at_equal_steps(curve, slow_ends, num_steps)
-        return samples + 0.006 * self.generator.standard_normal(samples.shape)
+        return samples + 0.006 * self.generator.standard_normal(samples.shape)  # jitter
 
     def straight_stroke(self, start: tuple[float, float], stop: tuple[float, float]) -> np.ndarray:
         """Return the path of a nearly straight stroke from `start` to `stop`."""
@@ -202,13 +211,14 @@ class MarkPen:
         """Return the path of a mark above the middle of a letter."""
         x, y, _ = letter.T
         top = y.min()
-        upper = x[y < 0.5 * top]
-        narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0
+        upper = x[y < 0.5 * top]  # the upper half of the letter
+        narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0  # on a stem, such as that of i
         drawn = self.draw_mark(mark, narrowing * self.width_factor)
         middle = _middle(upper) + self.random_deviation(PLACE_DEVIATION)
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
         ink_top = min(y[np.abs(x - middle) < reach].min(initial=0.0), 0.93 * top)
+        # On tall letters there is less room.
         gap = self.habitual_value(0.14, 0.4) * (0.6 if -top > MIN_TALL_HEIGHT else 1.0)
         return moved(drawn, middle, ink_top - gap)
 
@@ -216,7 +226,7 @@ class MarkPen:
         """Return the path of a mark below a letter."""
         x, y, _ = letter.T
         drawn = self.draw_mark(mark)
-        low = y > 0.4 * y.min()
+        low = y > 0.4 * y.min()  # the foot of the letter
         if not low.any():
             raise UnusablePiece  # Only the top of the letter is there.
         middle = _middle(x[low])
@@ -248,7 +258,7 @@ class MarkPen:
         x, y, _ = letter.T
         top = float(y.min())
         if character in "øØ":
-            left, right = np.quantile(x, (0.08, 0.92))
+            left, right = np.quantile(x, INNER_QUANTILES)
             middle = (left + right) / 2
             half = min(right - left, -top) / 2 + 0.15
             upper_end = (middle + half, top - 0.12)
@@ -357,7 +367,7 @@ class AccentPen(MarkPen):
         top = float(y.min())
         left_of_top = x[y < 0.7 * top].min()
         left_of_bar = x[y < 0.4 * top].min()
-        run = self.habitual_value(0.45, 0.65) * -top
+        run = self.habitual_value(0.45, 0.65) * -top  # of the leg, to the left
         leg = self.straight_stroke((left_of_top + 0.05, top), (left_of_top - run, 0.0))
         bar_y = 0.4 * top
         bar_left = left_of_top - 0.6 * run - 0.05
@@ -408,8 +418,8 @@ class AccentPen(MarkPen):
 
 
 def _middle(x: np.ndarray) -> float:
-    """Return the middle of `x` without the outer 8 % at either end, such as joining strokes."""
-    return float(np.quantile(x, (0.08, 0.92)).mean())
+    """Return the middle of `x` without its ends, such as joining strokes (`INNER_QUANTILES`)."""
+    return float(np.quantile(x, INNER_QUANTILES).mean())
 
 
 def without_dot(path: np.ndarray) -> np.ndarray:

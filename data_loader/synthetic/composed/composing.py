@@ -55,6 +55,9 @@ MAX_DIGIT_OVERLAP = 0.1
 MIN_PIECE_GAP = 0.06
 """Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
 
+SIZE_FACTORS = (0.75, 1.35)
+"""Bounds on the factors by which a borrowed character becomes higher and wider (assumed)."""
+
 MARK_BOTTOM = -0.9
 """Height above which the whole of a dot or an accent lies, in x-heights (assumed)."""
 MAX_MARK_SIZE = 0.9
@@ -279,8 +282,8 @@ def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     x, y, lift = piece.path.T
     height_factor = 1.0
     if not X_HIGH_LETTERS.issuperset(piece.text):
-        height_factor = float(np.clip(hand.tall_height / lender.tall_height, 0.75, 1.35))
-    width_factor = float(np.clip(hand.width / lender.width, 0.75, 1.35))
+        height_factor = float(np.clip(hand.tall_height / lender.tall_height, *SIZE_FACTORS))
+    width_factor = float(np.clip(hand.width / lender.width, *SIZE_FACTORS))
     x = x + lender.slant * y  # Make the piece upright.
     y = y * height_factor
     x = x * width_factor - hand.slant * y
@@ -307,7 +310,7 @@ def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     lifts = np.flatnonzero(left[:-1, 2])
     last_stroke = slice(lifts[-1] + 1 if len(lifts) else 0, None)
     steps = np.hypot(*np.diff(left[last_stroke, :2], axis=0).T)
-    step = float(steps.mean()) if len(steps) else 0.1
+    step = float(steps.mean()) if len(steps) else 0.1  # of a dot
     fall = right[0, 1] - left[-1, 1]
     right = moved(right, left[-1, 0] + step - right[0, 0])  # a step behind the end of `left`
     left = left.copy()

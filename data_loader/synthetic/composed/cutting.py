@@ -249,6 +249,7 @@ def normalise_height(
     def local_height(x: np.ndarray) -> np.ndarray:
         return np.clip(height_at_0 + growth * x, height / MAX_TREND, height * MAX_TREND)
 
+    # x in x-heights is the integral of 1 / height, by the trapezoid rule on a grid.
     grid = np.linspace(x.min(), x.max(), 200)
     steps = np.diff(grid) * 2 / (local_height(grid[:-1]) + local_height(grid[1:]))
     x_in_heights = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))

@@ -23,6 +23,8 @@ FONT_TALL_HEIGHT = 1.5
 """Height of capitals in `UPRIGHT_FONTS`, in x-heights."""
 FONT_WIDTH = 0.8
 """Width of a small letter in `UPRIGHT_FONTS`, in x-heights."""
+RECORDED_FRACTION = 0.7
+"""Fraction of the digits that are recorded digits, if there are any (assumed)."""
 DIGIT_HEIGHTS = (0.8, 1.0)
 """Bounds on the height of a digit, as multiples of the height of the hand's capitals (assumed)."""
 
@@ -50,7 +52,7 @@ class Drawer:
         if character not in FONT_CHARACTERS:
             return None
         habit_generator = np.random.default_rng([habit_seed, ord(character)])
-        if character in self._digits and habit_generator.random() < 0.7:
+        if character in self._digits and habit_generator.random() < RECORDED_FRACTION:
             path = self._digit(character, hand, habit_generator, generator)
         else:
             path = _font_path(character, hand, habit_generator, generator)
@@ -70,9 +72,10 @@ class Drawer:
         points = path[:, :2]
         points -= points.min(0)
         height = hand.tall_height * habit_generator.uniform(*DIGIT_HEIGHTS)
+        # A digit that lies flat does not become as high as the others.
         points *= height / max(points[:, 1].max(), 0.3 * points[:, 0].max(), 1e-9)
         points[:, 1] -= points[:, 1].max()
-        return slanted(path, 0.7 * hand.slant)
+        return slanted(path, 0.7 * hand.slant)  # Recorded digits have some slant (assumed).
 
 
 def _font_path(

@@ -46,6 +46,16 @@ COMMA_TOPS = (-0.3, 0.15)
 """Bounds on the top of a comma, in x-heights below the baseline (assumed)."""
 CLOSE_SIGNS = frozenset(".,;:!?'\"-)")
 """Signs that follow a word without a blank."""
+CLOSE_SIGN_GAP = 0.3
+"""Gap before such a sign in a trial, in x-heights (assumed)."""
+MIN_MEASURED = 3
+"""Minimum number of characters from which a hand is measured (assumed)."""
+DEFAULT_WIDTH = 0.9
+"""Width of a small letter of a hand with fewer characters, in x-heights (assumed)."""
+DEFAULT_TALL_HEIGHT = 1.8
+"""Height of capitals of a hand with fewer characters, in x-heights (assumed)."""
+TALL_HEIGHTS = (1.2, 3.0)
+"""Bounds on the height of capitals of a hand, in x-heights (assumed)."""
 MAX_TRIALS = 5
 """Largest number of times that a recogniser tries to read a character of a hand (assumed)."""
 MAX_PIECE_LENGTH = 12
@@ -94,13 +104,15 @@ class RecordedHand:
     def width(self) -> float:
         """The median width of a small letter, in x-heights."""
         widths = [np.ptp(points[:, 0]) for points in self._points_before_lift(X_HIGH_LETTERS)]
-        return float(np.median(widths)) if len(widths) >= 3 else 0.9
+        return float(np.median(widths)) if len(widths) >= MIN_MEASURED else DEFAULT_WIDTH
 
     @cached_property
     def tall_height(self) -> float:
         """The median height of capitals and tall letters above the baseline, in x-heights."""
         tops = [-points[:, 1].min() for points in self._points_before_lift(TALL_LETTERS)]
-        return float(np.clip(np.median(tops), 1.2, 3.0)) if len(tops) >= 3 else 1.8
+        if len(tops) < MIN_MEASURED:
+            return DEFAULT_TALL_HEIGHT
+        return float(np.clip(np.median(tops), *TALL_HEIGHTS))
 
     @cached_property
     def strokes_per_character(self) -> float:
@@ -204,7 +216,8 @@ class RecordedHand:
                     continue
                 num_trials[character] += 1
                 word = self.piece(words[generator.integers(len(words))])
-                gap = 0.3 if character in CLOSE_SIGNS else float(np.median(self.word_gaps))
+                word_gap = float(np.median(self.word_gaps))
+                gap = CLOSE_SIGN_GAP if character in CLOSE_SIGNS else word_gap
                 path = side_by_side([word.path, line.piece(k, k).path], gap)
                 yield line, k, to_ink(path), word.text + character
 

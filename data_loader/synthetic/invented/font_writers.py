@@ -97,7 +97,7 @@ class FontWriter:
         """
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
-        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
+        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()  # nobody is extreme
         upright = name in ("print", "joined")
         rounding = draws.pick((0.6, 1.0, 1.5))
         connected = draws.chance(0.4 if name == "italic" else 0.8)
@@ -138,6 +138,7 @@ def text_path(
 ) -> np.ndarray:
     """Return the path of a line of text in font units; `glyphs` replace the writer's glyphs."""
     glyphs = glyphs or writer.glyphs(text)
+    # The deviations below are assumed, in font units or as fractions, and checked by eye.
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
     owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])

@@ -43,6 +43,8 @@ FIELDS: Fields = {
     "capital like others": lambda draws: draws.pick(CAPITALISED[draws.pick("OOIKLRY")]),
 }
 """Values of the templates' fields."""
+MAX_DRAWN_LINES = 10_000
+"""Largest number of lines that are drawn until one fits (assumed)."""
 SENTENCE_TEMPLATE = "{sentence}"
 """Template of a plain sentence."""
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
@@ -67,7 +69,7 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
     Raises:
         DataError: if no such line is drawn, because `low` and `high` are too close.
     """
-    for _ in range(10000):
+    for _ in range(MAX_DRAWN_LINES):
         target = draws.between(low, high)
         text = ""
         while len(text) < target:

@@ -14,11 +14,11 @@ import numpy as np
 
 T = TypeVar("T")
 
-LIST_HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
-COUNTED_PHRASE = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
+LIST_HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)  # [things]
+COUNTED_PHRASE = re.compile(r"\s*(?:(\d+)× )?(.*\S)")  # 3× a phrase
 BRACES = re.compile(r"([{}])")
-ASSIGNMENT = re.compile(r"(\w+)=(.*)")
-NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")
+ASSIGNMENT = re.compile(r"(\w+)=(.*)")  # name=text
+NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")  # 2-99
 
 
 class Draws:
@@ -30,7 +30,7 @@ class Draws:
 
     def number(self) -> float:
         """Return a random number from 0 to below 1."""
-        if not self._numbers:
+        if not self._numbers:  # Several at a time are faster.
             self._numbers = self._generator.random(64).tolist()
         return self._numbers.pop()
 
