@@ -69,6 +69,7 @@ PATTERNS = {
 """For each sign, strings that show it: `a`, `A` and `0` stand for any letter, capital and digit."""
 ALIKE = ("oO0", "lI|1", "-–—", "'’‘`´", '"“”„', ",‚")
 """Signs that only a word tells apart, or a hand does not; they are not counted as misread."""
+# Each alike sign becomes the first one of its group; capitals that look like small letters do, too.
 FOLDED = str.maketrans(
     {sign: group[0] for group in ALIKE for sign in group}
     | {c.upper(): c for c in "ckpsuvwxz"}

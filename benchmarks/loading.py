@@ -3,11 +3,14 @@
     python benchmarks/loading.py --points 1e6 1e7 1e8 --folder FOLDER
     python benchmarks/loading.py --parse 2000 --folder FOLDER
 
-For each number of points: the seconds of a first start, and of those after it, to the first batch;
-points a second of a pass over the training split (of CPU time); the padding in it; and the memory
-after it, in MB: Pss less that of the same processes with 1,000 lines, of one process and of two
-that share each batch. `--parse` compares one process that parses InkML files of so many lines with
-two.
+For each number of points it prints
+
+- the seconds up to the first batch, of a first start, and of a start with prepared data;
+- points a second of a pass over the training split (of CPU time), and the padding in it;
+- the memory after the pass, in MB, of one process and of two that share each batch: their Pss less
+  that of the same processes with 1,000 lines.
+
+`--parse` compares one process that parses InkML files of so many lines with two.
 """
 
 import argparse
@@ -73,7 +76,7 @@ class ManyBlocks(InkMLDataset):
 
 
 def line(number: int) -> Sample:
-    """Return a made line."""
+    """Return the line of this number: a random walk and a random text."""
     rng = np.random.default_rng(number)
     ink = np.zeros((int(rng.integers(LINE_POINTS // 2, LINE_POINTS * 3 // 2)), 3), np.float32)
     ink[1:, :2] = rng.integers(-20, 30, (len(ink) - 1, 2))

@@ -59,7 +59,7 @@ def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
     unipen = UnipenDataset(root=arguments.unipen, **people)
     training_words = set()
-    tests = []
+    tests = []  # of IAM-OnDB, then of UNIPEN; single characters do not count
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
         for sample in loaded.split("train"):

@@ -173,6 +173,7 @@ class Recogniser(nn.Module):
         self.ctc_weight = ctc_weight
         self.convolution = nn.Conv1d(features, channels, 5, 2, 2)
         self.dropout = nn.Dropout(dropout)
+        # Numbers of a frame after each layer: of both directions, and of the merged frames.
         sizes = [2 * hidden * (2 if number < reductions else 1) for number in range(layers)]
         self.layers = nn.ModuleList(Bidirectional(size, hidden) for size in (channels, *sizes[:-1]))
         self.labels = nn.Linear(sizes[-1], alphabet_size + 1)

@@ -137,8 +137,10 @@ def products_of(path: str, device: torch.device) -> torch.autocast:
 
 
 def plain_paths(device: torch.device) -> list[str]:
-    """Return those of `PLAIN` that the device can run: on a processor without AVX-512 oneDNN has no
-    `nn.LSTM` in bfloat16."""
+    """Return the paths of `PLAIN` that the device can run.
+
+    On a processor without AVX-512 oneDNN has no `nn.LSTM` in bfloat16.
+    """
     layer = nn.LSTM(1, 1).to(device)
     inputs = torch.zeros(1, 1, 1, device=device)
     paths = []

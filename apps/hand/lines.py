@@ -140,6 +140,7 @@ def _readable(
     unknown = reader.model.alphabet.unknown
     is_judged = np.array([len(text) > 2 and not unknown(text) for text in texts])
     is_judged &= [sample.name not in keep for sample in samples]
+    # A hand that is hard to read has many errors in all lines.
     median_cer = np.median(cers[is_judged]) if is_judged.any() else 0.0
     is_misread = is_judged & (cers > min(MAX_FITTING_CER, median_cer + MAX_FITTING_CER_EXCESS))
     indices = np.flatnonzero(is_misread).tolist()

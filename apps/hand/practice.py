@@ -180,7 +180,7 @@ def compose_lines(
     hands = {"recorded": hand}
     if lent_cuts:
         hands["lent"] = RecordedHand(list(lent_cuts))
-    bank = Bank(hands, Drawer(), scarce=1)
+    bank = Bank(hands, Drawer(), scarce=1)  # A character is drawn only if both hands lack it.
     lines = []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:

@@ -53,6 +53,7 @@ def drawings_of(page: InkPage, text: PageText) -> list[Drawing]:
             continue
         points = np.concatenate([page.strokes[number].points for number in strokes])
         labels = [row for row in text.rows if _is_label(row, points)]
+        # Few strokes around rows are a frame of these, such as a box around a sentence.
         is_frame = any(row not in labels and _is_in(row, box) for row in text.rows)
         if is_frame and len(strokes) <= MAX_FRAME_STROKES:
             continue

@@ -131,7 +131,7 @@ def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[s
     for note in notes:
         for number, (page, text) in enumerate(note.pages, 1):
             blocks = []
-            for kind, lines in groupby(_lines(number, page, text, form), lambda line: line[0][:1]):
+            for kind, lines in groupby(_lines(number, page, text, form), _kind):
                 if kind == CELL_MARK:
                     blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
                 elif kind == BULLET_MARK:
@@ -168,13 +168,23 @@ def markdown_blocks(
     """
     line_gap = "\n\n" if form.is_prose else "\\\n"
     written = _lines(page_number, page, text, form, pictures)
-    for kind, lines in groupby(written, lambda line: line[0][:1]):
+    for kind, lines in groupby(written, _kind):
         if kind == CELL_MARK:
             yield _markdown_table(_table_rows(lines))
         elif kind == PICTURE:
             yield "\n\n".join(picture for _, picture in lines)
         else:
             yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
+
+
+def _kind(line: Line) -> str:
+    """Return the first character of a line's mark; successive lines of a kind are a block."""
+    return line[0][:1]
+
+
+def _middle(box: Box) -> float:
+    """Return the y of the middle of a box."""
+    return (box[1] + box[3]) / 2
 
 
 def _lines(
@@ -186,11 +196,11 @@ def _lines(
 ) -> Iterator[Line]:
     """Yield the lines of a page's text; for `pictures` see `markdown_blocks`."""
     if form.is_prose:
-        rest = sorted(pictures, key=lambda picture: picture[0][1] + picture[0][3])
+        rest = sorted(pictures, key=lambda picture: _middle(picture[0]))
         rows = [row for row in text.rows if row.text]
         for paragraph in _paragraphs(rows, page.width, pictures):
             first = paragraph[0][0]
-            while rest and rest[0][0][1] + rest[0][0][3] < first.box[1] + first.box[3]:
+            while rest and _middle(rest[0][0]) < _middle(first.box):
                 yield PICTURE, rest.pop(0)[1]
             yield first.mark, _merged(paragraph)
         yield from ((PICTURE, picture) for _, picture in rest)
@@ -241,7 +251,7 @@ def _paragraphs(
     A paragraph ends before a wide gap, a picture, a row higher up, or an indented row. It also ends
     behind a short row, unless another short row follows: such rows are lines.
     """
-    heights = np.array([(row.box[1] + row.box[3]) / 2 for row in rows])
+    heights = np.array([_middle(row.box) for row in rows])
     steps = np.diff(heights)
     pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     columns = np.cumsum(np.append(0, steps <= 0))  # The next column begins where a row is higher.

@@ -466,6 +466,7 @@ class Index:
                 self._unsure.add(row, json.loads(words))
             except (TypeError, ValueError):
                 raise sqlite3.DatabaseError("a damaged row") from None
+        # Rows may be in none of the files, or were added after `places` was made.
         ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
         ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
         for _, rows, *columns in self._unsure.kinds(ranks, ABSENT_PLACE, kind):

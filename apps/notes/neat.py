@@ -327,7 +327,7 @@ def mark_moves(
             if is_near and across < least_across:
                 least_across = across
                 mark_move = [np.interp(middle[0], x, move) for move in moves.T]
-                if kind in (UNDERLINE, "highlighter"):
+                if kind in (UNDERLINE, "highlighter"):  # They may be as long as several words.
                     mark_move = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
                     mark_move = turned_back(mark_move, -shape.angle)
         if least_across < np.inf:

@@ -32,6 +32,7 @@ def page_values(
     correction; a typed word has none.
     """
     scale = UNITS * page.millimetres
+    # The ruling and highlighters lie below other ink.
     strokes = [*page.ruling, *sorted(page.strokes, key=lambda s: s.tool != "highlighter")]
     if clip:
         left, top, right, bottom = clip

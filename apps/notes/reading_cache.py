@@ -36,7 +36,7 @@ INDEX_VERSION = 5
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
 MIN_POINTS = 3
-"""Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
+"""Minimum points of a word that can be corrected: less ink is not recognised again (assumed)."""
 
 Result = TypeVar("Result")
 

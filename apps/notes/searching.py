@@ -49,10 +49,10 @@ PAIR_UNIT = 0.5
 ABSENT_PAIR = 15
 """Cost of a pair that was left out, in units (7.5 nats, so that every cost has four bits)."""
 MIN_SIMILAR_LETTERS = (4, 7)
-"""Least number of letters of a word for which words that differ by one letter, and by two, are
-searched (assumed)."""
+"""Number of letters from which on words that differ by one letter are searched, too, and number
+from which on words that differ by two are (assumed)."""
 MAX_SIMILAR = 30
-"""Most words that differ by letters, which are searched (assumed)."""
+"""Most words that differ by letters and are searched (assumed)."""
 MAX_TERMS = 50
 """Most words and phrases of a query (assumed)."""
 MAX_BETWEEN = 2

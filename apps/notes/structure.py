@@ -235,6 +235,8 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
     are_items = np.array([row.mark != "" for row in marked_rows], bool)
     are_boxes = np.array(["[" in row.mark for row in marked_rows], bool)
     for index, row in enumerate(rows):
+        # A mark counts if other rows of the list begin at the same place; among boxes, a row with
+        # an inexact box is an item, too.
         is_aligned = np.abs(lefts[index] - lefts) < MAX_LIST_INDENT
         if are_items[index] and (is_aligned & are_items).sum() < MIN_LIST_ROWS:
             marked_rows[index] = StrokeRow(row)

@@ -194,8 +194,9 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
     is_usual = (ratios < MAX_SIZE_RATIO) & (ratios > 1 / MAX_SIZE_RATIO)
     is_usual &= [line.shape.row.mark != HEADING_MARK for line in lines.values()]
     if is_usual.any():
-        most = np.quantile(fitting[is_usual], 1 - FITTING_ROWS)
-        sizes[is_usual] = min(np.median(sizes[is_usual]), most)
+        # At this size the fraction `FITTING_ROWS` of the rows has room.
+        fitting_size = np.quantile(fitting[is_usual], 1 - FITTING_ROWS)
+        sizes[is_usual] = min(np.median(sizes[is_usual]), fitting_size)
     sizes = np.minimum(sizes, fitting).tolist()
     return {n: replace(line, size=s) for (n, line), s in zip(lines.items(), sizes, strict=True)}
 

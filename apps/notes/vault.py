@@ -26,7 +26,7 @@ from utils.files import XML_FORBIDDEN, read_bytes, safe_path, write_text
 ATTACHMENTS = "attachments"
 """Folder of the pictures of pages in a vault."""
 MIN_LINKED_LETTERS = 4
-"""Least number of letters of a name for which one that differs by a letter is linked (assumed)."""
+"""Minimum number of letters of a name to which one that differs by a letter is linked (assumed)."""
 
 _UNSAFE = re.compile(
     r'[\0-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\#^\[\]%]|^\.|[. ]$'

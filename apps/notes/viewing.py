@@ -382,7 +382,7 @@ class Viewer:
         """Return the next unsure word behind an address (`step` 1), or before it (-1); with `kind`,
         the next word of this kind."""
         if kind:
-            ranks = {n: rank for rank, n in enumerate(self._notes)}
+            ranks = {n: rank for rank, n in enumerate(self._notes)}  # as the viewer lists them
             start = ranks.get(name, -1), address
             words = self._words_of_kind(chosen, kind)[::step]
             for word in words:

@@ -144,8 +144,9 @@ class RowShape:
         x = self.middles[index]
         is_near = np.abs(self.middles - x) <= MAX_CONTEXT_DISTANCE * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
-        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[index])
-        return _line(around, x, unit) if len(around) else (foot, 0.0)
+        if not len(around):  # Dots and level lines have no turning points.
+            return max(float(stroke[:, 1].max()) for stroke in self.strokes[index]), 0.0
+        return _line(around, x, unit)
 
     @cached_property
     def middles(self) -> np.ndarray:

@@ -40,7 +40,7 @@ GAP_QUANTILES = (0.1, 0.9)
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
 """Quantiles between which gaps next to a character of another hand are drawn."""
 MIN_WORD_GAP = 0.75
-"""Least gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
+"""Minimum gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
 SIGN_GAP_QUANTILES = (0.05, 0.6)
 """Quantiles between which gaps next to a sign within a word are drawn: the widest gaps come from
 sentences, and would be read as blanks in numbers and addresses."""
@@ -53,7 +53,7 @@ MAX_PIECE_OVERLAP = 0.45
 MAX_DIGIT_OVERLAP = 0.1
 """Largest overlap of two characters of which at least one is a digit, in x-heights (assumed)."""
 MIN_PIECE_GAP = 0.06
-"""Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
+"""Minimum gap between letters or digits of pieces that are not joined, in x-heights."""
 
 SIZE_FACTORS = (0.75, 1.35)
 """Bounds on the factors by which a borrowed character becomes higher and wider (assumed)."""

@@ -304,7 +304,7 @@ def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke:
             distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
             if distance < least_distance:
                 nearest, least_distance = earlier, distance
-    other_ink = owner == current
+    other_ink = owner == current  # the current character without the stroke
     other_ink[stroke] = False
     right_edge = x[: stroke.start].max()
     if middle < right_edge - MIN_PEN_RETURN and not other_ink[: stroke.start].any():

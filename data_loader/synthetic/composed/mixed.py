@@ -27,7 +27,7 @@ WORD_GAPS = (0.8, 1.8)
 LETTER_GAPS = (0.1, 0.5)
 """Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
 MIN_HAND_GAP_RATIO = 1.3
-"""Least width of a gap between words, as a multiple of the widest gap within words (measured: with
+"""Minimum gap between words, as a multiple of the widest gap within words (measured: with
 `MAX_WIDTH_ERROR`, 68 % of the 5,355 lines of IAM-OnDB's `trainset` can be cut; none of 250 pieces
 of `testset_f` that a recogniser read had lost or gained a word)."""
 MAX_WIDTH_ERROR = (1.0, 0.25)

@@ -251,7 +251,7 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     if character in STANDING_CAPITALS or character.isdigit():
         lowest, highest = CAPITAL_HEIGHTS[0] * tall_height, CAPITAL_HEIGHTS[1] * tall_height
         factor = np.clip(height, lowest, highest) / height
-    elif character in DESCENDING_CAPITALS:
+    elif character in DESCENDING_CAPITALS:  # Their height is that above the baseline.
         factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / max(-top, 0.5))
     elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height

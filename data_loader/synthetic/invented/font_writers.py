@@ -142,33 +142,34 @@ def text_path(
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
     owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
-    # Rows: width, height, shift in x, shift in y, slant, bend of stems, bend of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
+    wide, high, aside, down, slanting, stem_bend, bar_bend, spacing = normal
     # Neighbouring letters have similar shifts in y.
-    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
-    width_factors = writer.aspect * (1 + 0.08 * normal[0])
-    height_factors = 1 + 0.06 * normal[1]
-    advance = widths * width_factors + writer.letter_space + 0.5 * normal[7]
+    down[1:] = 0.6 * (down[1:] + down[:-1])
+    width_factors = writer.aspect * (1 + 0.08 * wide)
+    height_factors = 1 + 0.06 * high
+    advance = widths * width_factors + writer.letter_space + 0.5 * spacing
     blank = np.array([character == " " for character in text])
-    advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
-    left = np.cumsum(advance) - advance + 0.3 * normal[2]
+    advance = np.where(blank, writer.word_space * (1 + 0.1 * spacing), advance)
+    left = np.cumsum(advance) - advance + 0.3 * aside
 
     x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
+    # Only ink above the x-height, and below the baseline, is stretched.
     y = y + (writer.ascender - 1) * np.minimum(y + FONT_X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
     from_middle_x = (x - 0.5 * widths[owner]) / FONT_X_HEIGHT
     from_middle_y = y / FONT_X_HEIGHT + 0.5
-    slant = writer.slant * leans + 0.05 * normal[4]
+    slant = writer.slant * leans + 0.05 * slanting
     x = left[owner] + width_factors[owner] * x - slant[owner] * y
-    x += (0.6 * normal[5])[owner] * (from_middle_y * from_middle_y)
-    y = height_factors[owner] * y + (0.35 * normal[3])[owner]
-    y += (0.5 * normal[6])[owner] * (from_middle_x * from_middle_x)
+    x += (0.6 * stem_bend)[owner] * (from_middle_y * from_middle_y)
+    y = height_factors[owner] * y + (0.35 * down)[owner]
+    y += (0.5 * bar_bend)[owner] * (from_middle_x * from_middle_x)
 
     if writer.connected:
         for last in np.flatnonzero(np.diff(owner)).tolist():
             if glyphs[owner[last]].leaves and glyphs[owner[last] + 1].enters:
-                lift[last] = 0
+                lift[last] = 0  # The pen goes on to the next letter.
     return np.column_stack([x, y, lift])
 
 
