@@ -60,8 +60,17 @@ stand nearer."""
 MARK_NAMES = {
     combining(name): name
     for name in (
-        *("grave accent", "acute accent", "circumflex accent", "tilde", "diaeresis", "ring above"),
-        *("caron", "dot above", "cedilla", "ogonek", "comma above right"),
+        "grave accent",
+        "acute accent",
+        "circumflex accent",
+        "tilde",
+        "diaeresis",
+        "ring above",
+        "caron",
+        "dot above",
+        "cedilla",
+        "ogonek",
+        "comma above right",
     )
 }
 MARK_SOURCES = {

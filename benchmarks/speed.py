@@ -57,8 +57,14 @@ PATHS = ("float32-compiled", "bfloat16-compiled", "float32-uncompiled", "bfloat1
 PLAIN = ("float32-plain", "bfloat16-plain")
 """Ways to run the networks of `plain.py`: their products, in bfloat16 by autocast."""
 TRAINING = (
-    *("iam_unconditional", "iam_conditional", "iam_recognition_ctc", "iam_recognition"),
-    *("unconditional", "conditional", "recognition_ctc", "recognition"),
+    "iam_unconditional",
+    "iam_conditional",
+    "iam_recognition_ctc",
+    "iam_recognition",
+    "unconditional",
+    "conditional",
+    "recognition_ctc",
+    "recognition",
 )
 """The configs whose training is measured."""
 WRITING = {"writing_64": (64, 1), "writing_1": (1, 4)}

@@ -23,9 +23,9 @@ def typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
 
 def scaled(line: Sample, factor: float, grid: float | None) -> Sample:
     """Return a line scaled by `factor` and rounded to the grid, without its writer."""
-    line, ink = anonymous(line), line.ink.copy()
+    ink = line.ink.copy()
     ink[:, :2] *= np.float32(factor)
-    return replace(line, ink=on_grid(ink, grid), name=f"added/{line.name}")
+    return replace(anonymous(line), ink=on_grid(ink, grid), name=f"added/{line.name}")
 
 
 def anonymous(line: Sample) -> Sample:

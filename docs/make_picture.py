@@ -45,8 +45,18 @@ FOLDER = Path(__file__).parent
 OTHER_FOLDER = Path("saved/figures/docs")
 """Folder of the pictures that replace none of those in `docs/`."""
 HANDS = (
-    *("flowing", "plain", "rolling", "backward", "linked", "wide", "joined"),
-    *("narrow", "tall", "round", "quick", "slanted"),
+    "flowing",
+    "plain",
+    "rolling",
+    "backward",
+    "linked",
+    "wide",
+    "joined",
+    "narrow",
+    "tall",
+    "round",
+    "quick",
+    "slanted",
 )
 SENTENCE = "Send my love to all of them"
 """The text that the picture of the open styles shows in each of them."""

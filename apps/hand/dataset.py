@@ -47,7 +47,7 @@ PRACTICE_FORMAT = 1
 MIN_LINES_TO_HOLD_OUT = 20
 """Minimum number of lines of which a tenth is held out (assumed: fewer lines are all learned)."""
 MIN_SCALING_LENGTH = 10
-"""Minimum number of characters of a line that is scaled by its x-height (assumed). A shorter line is
+"""Minimum number of characters of a line that is scaled by its x-height (assumed). Others are
 scaled by the median x-height of all lines."""
 
 

@@ -21,7 +21,7 @@ the network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured 
 testset_t and UNIPEN's validation part, notebook: notes, sure words)."""
 NUM_COMMON_WORDS = 3_400
 """Number of common words of each language but English (assumed: as many as of English)."""
-NUM_FREQUENT_WORDS = 200
+NUM_LANGUAGE_WORDS = 200
 """Number of frequent words by which a page's language is recognised (assumed)."""
 MIN_FREQUENT_FRACTION = 0.2
 """Minimum fraction of a page's words that are frequent words of its language (assumed)."""
@@ -61,7 +61,7 @@ def language_of(words: Iterable[str]) -> str:
         return ""
     fractions = dict[str, float]()
     for language in WEIGHTS:
-        num_frequent = sum(counts[word] for word in frequent_words(language, NUM_FREQUENT_WORDS))
+        num_frequent = sum(counts[word] for word in frequent_words(language, NUM_LANGUAGE_WORDS))
         fractions[language] = num_frequent / max(counts.total(), 1)
     # English wins a draw, as languages share some short words.
     best = max(fractions, key=lambda language: (fractions[language], language == "en"))

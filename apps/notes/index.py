@@ -88,8 +88,13 @@ CREATE INDEX IF NOT EXISTS files_by_pages ON files (pages);
 CREATE INDEX IF NOT EXISTS saved_by_source ON saved (source);
 """
 _NOT_DAMAGED = (
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
-    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
 )
 """Errors of an index that is locked, or in a folder that cannot be written."""
 

@@ -214,6 +214,7 @@ def _places(
     turn = shape.row.turn * np.pi / 2
     is_steep = abs(shape.angle - turn) > MAX_ROW_SLOPE
     back = turned_back(np.eye(2), -(shape.angle if is_steep else turn))
+    # A point of the page is made level, gets its new place in the level row, and is turned back.
     matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
     shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
     shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]

@@ -173,8 +173,10 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
 
 
 def _is_large(longest: np.ndarray, ink: np.ndarray) -> bool:
-    """Return whether a row of ink is higher than digits beside a page's longest row, or is that row
-    and a single stroke."""
+    """Return whether a row of ink is higher than digits would be in a page with this longest row.
+
+    The longest row itself is large if it is a single stroke.
+    """
     if ink is longest:
         return np.count_nonzero(ink[:, 2]) == 1
     return bool(np.ptp(to_points(ink)[:, 1]) > MAX_DIGIT_HEIGHT * x_height(longest))

@@ -20,7 +20,11 @@ from utils.local_server import LocalPage, LocalServer
 WEB_FOLDER = Path(__file__).resolve().parents[1] / "web"
 VIEW_SCRIPTS = ("address", "folder", "hits", "ink", "kinds", "list")
 FILE_NAMES = (
-    *("view.js", "dom.js", "style.css", "view.css", "icon.svg"),
+    "view.js",
+    "dom.js",
+    "style.css",
+    "view.css",
+    "icon.svg",
     *(f"view_{name}.js" for name in VIEW_SCRIPTS),
 )
 FILES = {"/": WEB_FOLDER / "view.html"} | {f"/{name}": WEB_FOLDER / name for name in FILE_NAMES}

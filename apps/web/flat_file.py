@@ -224,7 +224,8 @@ def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
     and baseline of its lines."""
     model = writer.model
     defaults = Sampling()
-    measured = [(ink, x_height(ink)) for ink in lines]
+    heights = [x_height(ink) for ink in lines]
+    baselines = [baseline(levelled(ink)[0]) for ink in lines]
     return {
         "bias": defaults.bias,
         "pen_sharpness": defaults.pen_sharpness,
@@ -232,7 +233,7 @@ def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
         "longest": model.longest,
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
-        "x_height": float(np.median([height for _, height in measured])),  # in the writer's units
+        "x_height": float(np.median(heights)),  # in the writer's units
         # Distance of the baseline below the first point, in x-heights.
-        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in measured])),
+        "baseline": float(np.median(np.divide(baselines, heights))),
     }

@@ -39,7 +39,7 @@ GAP_QUANTILES = (0.1, 0.9)
 """Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
 """Quantiles between which gaps next to a character of another hand are drawn."""
-MIN_WORD_GAP = 0.75
+MIN_COMPOSED_WORD_GAP = 0.75
 """Minimum gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
 SIGN_GAP_QUANTILES = (0.05, 0.6)
 """Quantiles between which gaps next to a sign within a word are drawn: the widest gaps come from
@@ -60,7 +60,7 @@ SIZE_FACTORS = (0.75, 1.35)
 
 MARK_BOTTOM = -0.9
 """Height above which the whole of a dot or an accent lies, in x-heights (assumed)."""
-MAX_MARK_SIZE = 0.9
+MAX_ACCENT_SIZE = 0.9
 """Largest width and height of a dot or an accent, in x-heights (assumed)."""
 
 DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
@@ -138,7 +138,7 @@ class Composer:
         paths: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
-            gap = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), MIN_WORD_GAP)
+            gap = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), MIN_COMPOSED_WORD_GAP)
             if not word:
                 right += gap
                 continue
@@ -295,7 +295,7 @@ def marks_last(path: np.ndarray) -> np.ndarray:
     """Return the path of a word whose dots and accents come after the other strokes."""
 
     def is_mark(stroke: np.ndarray) -> bool:
-        is_small = np.ptp(stroke, axis=0).max() < MAX_MARK_SIZE
+        is_small = np.ptp(stroke, axis=0).max() < MAX_ACCENT_SIZE
         return bool(stroke[:, 1].max() < MARK_BOTTOM and is_small)
 
     return from_strokes(sorted(to_strokes(path), key=is_mark))

@@ -54,7 +54,7 @@ DEFAULT_WIDTH = 0.9
 """Width of a small letter of a hand with fewer characters, in x-heights (assumed)."""
 DEFAULT_TALL_HEIGHT = 1.8
 """Height of capitals of a hand with fewer characters, in x-heights (assumed)."""
-TALL_HEIGHTS = (1.2, 3.0)
+MEASURED_TALL_HEIGHTS = (1.2, 3.0)
 """Bounds on the height of capitals of a hand, in x-heights (assumed)."""
 MAX_TRIALS = 5
 """Largest number of times that a recogniser tries to read a character of a hand (assumed)."""
@@ -112,7 +112,7 @@ class RecordedHand:
         tops = [-points[:, 1].min() for points in self._points_before_lift(TALL_LETTERS)]
         if len(tops) < MIN_MEASURED:
             return DEFAULT_TALL_HEIGHT
-        return float(np.clip(np.median(tops), *TALL_HEIGHTS))
+        return float(np.clip(np.median(tops), *MEASURED_TALL_HEIGHTS))
 
     @cached_property
     def strokes_per_character(self) -> float:
