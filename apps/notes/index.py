@@ -498,7 +498,8 @@ class Index:
                 pages = self._pages_of.get(_key(path))
                 if pages is not None:
                     stored[name] = pages
-            self._searched = key, _Places(np.array([(0, 0), *self._rows_of]), stored)
+            rows_of = np.array([(0, 0), *self._rows_of])  # Pages are numbered from 1.
+            self._searched = key, _Places(rows_of, stored)
         return self._searched[1]
 
     def _read_tables(self) -> None:
@@ -690,10 +691,9 @@ def _checked(row: Sequence[Any] | None) -> tuple:
     Raises:
         sqlite3.DatabaseError: if there is no row, or the digest is not that of the values.
     """
-    *values, _ = row or (None,)
-    if row is None or tuple(row) != _with_digest(*values):
+    if row is None or tuple(row) != _with_digest(*row[:-1]):
         raise sqlite3.DatabaseError("a damaged row")
-    return tuple(values)
+    return tuple(row[:-1])
 
 
 @lru_cache(1 << 17)  # as all files of an archive are searched

@@ -210,9 +210,10 @@ class Composer:
         number = bank.names.index(self.name)
         counts = bank.num_copies.get(character, {})
         lenders = [lender for lender in counts if lender != number]
+        # A character with fewer copies than `scarce` is drawn the more often, the fewer these are.
         if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
-            distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
-            nearest = np.argsort(distance)[:NUM_LENDERS]
+            differences = bank.scaled_measures[lenders] - bank.scaled_measures[number]
+            nearest = np.argsort((differences**2).sum(1))[:NUM_LENDERS]
             rank = int(len(nearest) * self.generator.random() ** 2)  # Nearer hands are likelier.
             lender = bank.hands[bank.names[lenders[int(nearest[rank])]]]
             return lambda: adapted(self._random_copy(character, lender), lender, self.hand)
