@@ -58,7 +58,8 @@ def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     iam = IAMOnDBDataset(root=arguments.data, splits=splits)
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
     unipen = UnipenDataset(root=arguments.unipen, **people)
-    training_words, tests = set(), []
+    training_words = set()
+    tests = []  # of IAM-OnDB, then of UNIPEN; single characters do not count
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
         for sample in loaded.split("train"):
@@ -115,7 +116,8 @@ def noisy(std: float) -> Change:
     """Return the change that adds normal noise to each point; `std` is in x-heights."""
 
     def change(ink: np.ndarray) -> np.ndarray:
-        generator, height = np.random.default_rng(len(ink)), x_height(ink)
+        generator = np.random.default_rng(len(ink))
+        height = x_height(ink)
         noise = std * height
         return from_strokes([s + noise * generator.standard_normal(s.shape) for s in strokes(ink)])
 

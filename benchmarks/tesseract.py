@@ -39,7 +39,7 @@ PARTS = (
     PACKAGES / "tesseract.js/dist/worker.min.js",
     PACKAGES / "tesseract.js-core/tesseract-core-simd-lstm.wasm.js",
 )
-"""What a browser loads of tesseract.js beside the language model."""
+"""The files of tesseract.js that a browser loads besides the language model."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
             rows = [*map(partial(row_of, arguments), samples, files)]
             request = {"network": str(network), "data": str(DATA.parent), "rows": rows}
             words = ["node", ROOT / "benchmarks/tesseract.mjs"]
-            done = subprocess.run(words, input=json.dumps(request), stdout=-1, text=True)
+            pipes = {"input": json.dumps(request), "stdout": subprocess.PIPE, "text": True}
+            done = subprocess.run(words, **pipes)
             if done.returncode:
                 raise UserError("benchmarks/tesseract.mjs has failed")
             for program, answer in json.loads(done.stdout).items():
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
 def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     """Return the samples to read: written ones, and those of IAM-OnDB where it is."""
     count = arguments.rows
-    texts, writer = held_out(count), load("open_writer", "cpu")
+    texts = held_out(count)
+    writer = load("open_writer", "cpu")
     lines = writer.write_lines(texts, range(count), Sampling(bias=0.75))
     samples = [Sample(line.ink, text) for line, text in zip(lines, texts, strict=True)]
     chosen = {"written": samples}
@@ -97,7 +99,8 @@ def download(*files: Path) -> float:
     contents = [file.read_bytes() for file in files]
     if len(files) == 1:
         words = [PACKAGES / ".bin/esbuild", "--bundle", "--minify", "--format=esm"]
-        code = subprocess.run([*words, ROOT / "apps/web/index.js"], stdout=-1, check=True).stdout
+        words.append(ROOT / "apps/web/index.js")
+        code = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
         contents += [code, (ROOT / "apps/web/engine.wasm").read_bytes()]
     return sum(len(gzip.compress(content)) for content in contents) / 1e6
 

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
         from apps.web import flat_file
 
-        flat_file.check_known(network)
+        flat_file.check_computable(network)
         prepare_output(target, "FILE")
         flat_file.save(target, network, ink)
         print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")

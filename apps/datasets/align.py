@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     alphabet = aligner.model.alphabet
     config = plan_from_file(arguments.config, arguments.overrides)
     dataset = config.build("data_loader").dataset
+    # A dataset of composed lines needs this table: its recorded lines are aligned.
     composed = dataset_within(dataset, ComposedDataset)
     dataset = composed.dataset if composed else dataset
     samples, texts = [], []
@@ -69,15 +70,16 @@ def run(arguments: argparse.Namespace) -> None:
     check_hands(dataset, samples)
     inks = [sample.ink for sample in samples]
     extras = {name: stacked(samples)[name] for name in aligner.model.extras}
-    extras_option = {"extras": extras} if extras else {}
-    counts = align(aligner.model, inks, texts, progress=True, **extras_option)
+    options = {"extras": extras} if extras else {}  # Alignment by CTC takes no extras.
+    counts = align(aligner.model, inks, texts, progress=True, **options)
     hypotheses = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, hypotheses, strict=True):
         is_text = [character not in arguments.not_text for character in text]
-        read = read_in_place(text, hypothesis) & is_text
+        is_read = read_in_place(text, hypothesis) & is_text
         errors = error_counts(text, hypothesis).character_errors
-        lines[sample.name] = AlignedLine(points, read, np.zeros_like(read), errors)
+        # `verify_pieces` below sets which characters fit.
+        lines[sample.name] = AlignedLine(points, is_read, np.zeros_like(is_read), errors)
     table = Alignment(lines)
     table_hands = recorded_hands(measured_lines(samples, table)).values()
     num_tried, num_fit = verify_pieces(table_hands, partial(reader.read_lines, progress=True))

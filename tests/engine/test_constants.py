@@ -39,29 +39,29 @@ HOMES = {
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "decoding": {"PRUNING": beam.PRUNING},
-    "flat_file": {"FORMAT": flat_file.FORMAT},
+    "flat_file": {"FORMAT": flat_file.FLAT_FILE_FORMAT},
     "neat": {
         **{
             name: getattr(word_shapes, name)
             for name in (
-                *("MIN_SPAN", "LINE_PRIOR"),
-                *("HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
+                *("MIN_SPAN", "BASELINE_PRIOR"),
+                *("X_HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
             )
         },
         "INNER": word_shapes.X_HEIGHT_QUANTILE,
         "REACH": word_shapes.MAX_CONTEXT_DISTANCE,
-        "MAX_OFF": word_shapes.MAX_LINE_DISTANCE,
+        "MAX_OFF": word_shapes.MAX_BASELINE_DISTANCE,
         "TALL": word_shapes.TALL_CHARACTERS,
         "DEEP": word_shapes.DEEP_CHARACTERS,
         **{
             name: getattr(neat, name)
             for name in (
                 *("MAX_TURN", "MAX_SHEAR", "MAX_ROW_SLOPE", "MAX_SIZE_RATIO"),
-                *("MIN_GAP", "MAX_GAP", "LEAST_GAP"),
+                *("MIN_WORD_GAP", "MAX_WORD_GAP", "MIN_EVEN_GAP"),
             )
         },
-        "SCALES": [*neat.SCALES],
-        "WIDTHS": [*neat.WIDTHS],
+        "SCALES": [*neat.WORD_SCALES],
+        "WIDTHS": [*neat.ROW_WIDTHS],
     },
     "reading": {
         "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,

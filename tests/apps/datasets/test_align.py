@@ -38,7 +38,9 @@ def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
     texts = [sample.text for sample in samples]
     not_text, misread = texts[0][0], 1
     texts[misread] = texts[misread][:-1]
-    reader, loaded, output = Reads(texts), network_options.Networks.load, tmp_path / "table.npz"
+    reader = Reads(texts)
+    loaded = network_options.Networks.load
+    output = tmp_path / "table.npz"
     monkeypatch.setattr(
         network_options.Networks,
         "load",

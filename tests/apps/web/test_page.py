@@ -17,7 +17,7 @@ import pytest
 
 from apps.hand.lines import read_recorded
 from apps.web import flat_file
-from apps.web.site import OF_PACKAGE
+from apps.web.site import PACKAGE_SCRIPTS
 from ink.formats.checks import MAX_SAMPLE_POINTS
 from ink.formats.files import MAX_INK_BYTES
 from ink.geometry import strokes, to_points, x_height
@@ -687,7 +687,7 @@ def test_the_service_worker_keeps_every_file_of_the_page():
     files = {path.name for path in paths if path.is_file() and path.suffix != ".py"}
     files -= {"sw.js", "engine.c", "package.json", "index.d.ts", "README.md", "LICENSE"}
     files -= {name for name in files if name.startswith("view")}  # the viewer of notes
-    files -= {f"{name}{suffix}" for name in OF_PACKAGE for suffix in (".js", ".d.ts")}
+    files -= {f"{name}{suffix}" for name in PACKAGE_SCRIPTS for suffix in (".js", ".d.ts")}
     assert {name if "." in name else f"{name}.js" for name in names} == files
 
 

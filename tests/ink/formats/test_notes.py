@@ -33,13 +33,18 @@ from tests.ink.formats.note_files import (
 )
 from utils.checks import DataError
 
-BLUE, YELLOW, RED, BLACK = "#3333cc", "#ffff00", "#ff0000", "#000000"
+BLUE = "#3333cc"
+YELLOW = "#ffff00"
+RED = "#ff0000"
+BLACK = "#000000"
 WRITTEN = [("pen", BLUE, points) for points in PEN] + [("highlighter", YELLOW, MARKER)]
 DRAWN, TRIANGLE = ("shape", RED, LINE), ("shape", BLACK, [(1, 1), (6, 1), (6, 6), (1, 1)])
 ON_XOURNALPP = [*WRITTEN, DRAWN, ("eraser", "#ffffff", PEN[1])]
 ON_RM = [("pen", "#0050c8", points) for points in PEN] + [("highlighter", "#ffeb00", MARKER)]
 ON_OLD_RM = [(tool, BLACK, points) for tool, _, points in WRITTEN]
-TEXT, MIDDLE, IMAGE = (300, 50, 12), (300, 49.5, 12), {"image": 1}
+TEXT = (300, 50, 12)
+MIDDLE = (300, 49.5, 12)
+IMAGE = {"image": 1}
 NOT_READ, ERASED = IMAGE | {"formula": 1}, {"erased stroke": 1}
 FILES = {
     # a file by its name, what is on its page, its typed text's place, and what is left out

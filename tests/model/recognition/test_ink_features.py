@@ -124,13 +124,18 @@ def test_long_scribble_is_resampled_at_a_wider_spacing():
 @pytest.mark.parametrize("parts", [1, 3])
 def test_all_strokes_at_once_are_resampled_as_each_by_itself_bit_for_bit(parts):
     """Random strokes, also dots and points that repeat, against numpy's functions of one stroke."""
-    generator, spacing, height = np.random.default_rng(5), 0.3, 2.0
+    generator = np.random.default_rng(5)
+    spacing = 0.3
+    height = 2.0
     for _ in range(60):
         ink = generator.normal(0, generator.choice([0.01, 1, 30]), (generator.integers(1, 50), 3))
         ink[generator.random(len(ink)) < 0.3, :2] = 0
         ink[:, 2] = generator.random(len(ink)) < 0.3
         ink = ink.astype(np.float32)
-        points, rows, firsts, start = [], [], [], 0
+        points = []
+        rows = []
+        firsts = []
+        start = 0
         for stroke in strokes(ink):
             along = path_along(stroke)
             count = math.ceil(along[-1] / (spacing * height))

@@ -76,7 +76,9 @@ def read(text):
     root = ElementTree.fromstring(text)
     assert root.tag == f"{SPACE}ink"
     by_id = {element.get(ID): element for element in root.iter() if element.get(ID)}
-    groups, units, size = [], None, None
+    groups = []
+    units = None
+    size = None
     for group in root.findall(f"{SPACE}traceGroup"):
         source = by_id[group.get("contextRef")[1:]].find(f"{SPACE}inkSource")
         channels = source.findall(f"{SPACE}traceFormat/{SPACE}channel")

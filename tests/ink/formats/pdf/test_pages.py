@@ -238,7 +238,10 @@ def test_typed_letters_stand_on_their_line_in_their_size(tmp_path):
     typed = (TypedText("H", 9, 9, 20), TypedText("HH", 50, 9, 20))
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
     x, y = np.array([corner[1:] for corner in typed_outlines(page)]).T
-    baseline, capital, stem = 9 + 0.9 * 20, 1493 / 2048 * 20, 201 / 2048 * 20  # of DejaVu Sans
+    # In DejaVu Sans:
+    baseline = 9 + 0.9 * 20
+    capital = 1493 / 2048 * 20
+    stem = 201 / 2048 * 20
     assert (y.min(), y.max()) == pytest.approx((baseline - capital, baseline), abs=0.05)
     assert x.min() == pytest.approx(9 + stem, abs=0.05)
     advance = 1540 / 2048 * 20

@@ -116,7 +116,10 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
     vpype.config_manager.load_config_file(str(ROOT / "docs" / "plotter.toml"))
     program = tmp_path / "page.gcode"
     vpype_cli.execute(f"read {tmp_path / 'page.svg'} gwrite -p handwriting {program}")
-    down, place, drawn, pauses = False, 0j, [], 0
+    down = False
+    place = 0j
+    drawn = []
+    pauses = 0
     for line in program.read_text().splitlines():
         command, *words = line.split()
         if command == "M3":
