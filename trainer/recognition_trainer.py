@@ -93,11 +93,17 @@ class RecognitionTrainer(BaseTrainer):
         return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compare the numbers of frames with those of points; compute the evidence that `draw`
-        shows. Raise a ConfigFault if the network has fewer frames or texts than it says."""
-        model, longest = self.evaluated_model, int(batch.lengths.argmax())
+        """Compare the number of frames with the number of points, and compute the evidence that
+        `draw` shows.
+
+        Raises:
+            ConfigFault: if the network has fewer frames or texts than its output says.
+        """
+        model = self.evaluated_model
+        longest = int(batch.lengths.argmax())
         frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
-        name, computed = type(model).__name__, output.ctc_log_probs.shape[1]
+        name = type(model).__name__
+        computed = output.ctc_log_probs.shape[1]
         if int(output.lengths.max()) > computed:
             expected = f"one whose lengths are at most the number of its frames, {computed}"
             raise ConfigFault("arch", name, f"{expected}, not {int(output.lengths.max())}")
