@@ -36,7 +36,13 @@ from base.step.evaluation import (
     states_kept,
 )
 from base.step.optimizer_step import OptimizerStep, complete_gradients
-from base.step.soundness import Soundness, cause_of_gradient
+from base.step.soundness import (
+    cause_of_gradient,
+    cause_of_loss,
+    fault_of_loss,
+    fault_of_steps,
+    watched,
+)
 from utils.checks import ConfigFault, TrainingFailed, first_line
 from utils.program import typed
 
@@ -103,8 +109,6 @@ class BaseTrainer(ABC):
             parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
         )
         self.run_log = RunLog(parts, self.settings, self._stop)
-        judged = (self.state, self.optimizer_step, self.run_checkpoints)
-        self.soundness = Soundness(self.settings, *judged, self._sums_before_save)
         self._is_over = self._is_trained = False
 
     # Methods that a task may override.
@@ -260,7 +264,7 @@ class BaseTrainer(ABC):
         """
         self.state.add(name, part)
         if isinstance(part, Optimizer):
-            hook = partial(complete_gradients, self.soundness.report, name)
+            hook = partial(complete_gradients, self._report, name)
             part.register_step_pre_hook(hook)
             self.optimizer_step.note_other(name, part)
         return part
@@ -296,7 +300,9 @@ class BaseTrainer(ABC):
         # The stack closes after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as stack:
-            stack.enter_context(self.soundness.watching(self.model))
+            if self.settings.anomaly:
+                stack.enter_context(torch.autograd.set_detect_anomaly(True))
+                stack.enter_context(watched(self.model, self._report))
             with self._stop:
                 stack.callback(self.run.release)
                 existed = self.run_checkpoints.begin()
@@ -387,12 +393,11 @@ class BaseTrainer(ABC):
             raise
         except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
-                self.soundness.report(f"in the backward pass, {first_line(error)}")
+                self._report(f"in the backward pass, {first_line(error)}")
             with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    self.soundness.forget()
-                    self._save()
+                    self.run_checkpoints.save(self._fault(judges_loss=False))
                 raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
@@ -420,7 +425,7 @@ class BaseTrainer(ABC):
             self._save()
             return
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
+        epoch, reason = self.progress.epoch + 1, self._fault()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
         sums = self.state.end_epoch(values, progress)
         improved = progress.best_epoch == epoch
@@ -439,14 +444,38 @@ class BaseTrainer(ABC):
         with self._saving_after_errors():
             self._ask_whether_over()
         if self._is_over and reason is not None:
-            raise self.soundness.failure(f"the run ends after epoch {epoch}, but {reason}")
+            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
         if self._is_over or stopped or epoch % self.settings.save_period == 0:
             self.run_checkpoints.save(reason)
 
     def _save(self) -> None:
         """Save the present state, if it is sound."""
-        self.run_checkpoints.save(self.soundness.reason_not_to_save())
+        self.run_checkpoints.save(self._fault())
+
+    def _fault(self, *, judges_loss: bool = True) -> str | None:
+        """Return why the present state is not sound, so that it is not saved; None if it is sound.
+
+        Args:
+            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
+        """
+        progress, batches = self.progress, self.state.last_batches
+        fault = fault_of_steps(progress, self.run_checkpoints.saved, self.state.sums)
+        if fault is None and not self.optimizer_step.are_finite():
+            fault = "weights are not finite"
+        if fault is not None or batches is None or not judges_loss:
+            return fault
+        with self.unchanged():
+            sums = self._evaluate(self.model, batches)
+        return fault_of_loss(progress.first_loss, sums.loss_per_point)
+
+    def _report(self, cause: str) -> None:
+        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
+        cause = f"step {self.progress.step + 1}: {cause}"
+        if self.settings.anomaly:
+            raise self.run_checkpoints.failure(cause)
+        if not self.state.sums.skipped:
+            log.warning("%s, so that the step is skipped", cause)
 
     # A step.
 
@@ -477,16 +506,16 @@ class BaseTrainer(ABC):
         loss = f"{sums.loss_per_point:.3f}"
         bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
         if math.isfinite(norm):
-            self.soundness.remember(chunks)
+            self.state.remember(chunks)
             curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
             curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
             self.run_log.step(curves, self.progress.step)
         elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.soundness.reason_not_to_save()
+            reason = self._fault()
             self.state.forget_skipped()
             self.run_checkpoints.save(reason)
             cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.soundness.failure(f"{self.settings.max_skipped} {cause}")
+            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -537,9 +566,9 @@ class BaseTrainer(ABC):
                 with self.autocast(), errors_as_config_fault("arch", self.model, works):
                     output = self.forward_batch(self.model, chunk.batch, chunk.state)
                 losses, loss = loss_of(self.loss, output, chunk.batch)
-                if finite:  # else the cause is reported
+                if finite and not math.isfinite(loss):  # The first cause of a step is reported.
                     with self.autocast():
-                        self.soundness.check_loss(loss, self.model, self.forward_batch, chunk)
+                        self._report(cause_of_loss(self.model, self.forward_batch, chunk))
                 if counts and chunk.goes_on is not None:
                     wanted = "one with a state that a checkpoint may hold"
                     with errors_as_config_fault("arch", self.model, wanted):
@@ -566,7 +595,7 @@ class BaseTrainer(ABC):
         if math.isfinite(norm):
             self.optimizer_step.update()
         else:
-            self.soundness.report(f"{cause_of_gradient(self.model)} is not finite")
+            self._report(cause_of_gradient(self.model))
         return norm
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
@@ -635,8 +664,3 @@ class BaseTrainer(ABC):
                 return self.forward_batch(model, batch, None)
 
         return evaluate(forward, batches, metrics, self.loss)
-
-    def _sums_before_save(self, batches: Iterable[Batch | None]) -> Sums:
-        """Return the sums of the present network over some batches; see `unchanged`."""
-        with self.unchanged():
-            return self._evaluate(self.model, batches)

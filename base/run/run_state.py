@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
-from base.base_data_loader import Chunk, Position, State, moved
+from base.base_data_loader import Batch, Chunk, Position, State, moved
 from base.base_metric import BaseMetric, all_reduced, gathered
 from base.config import user_modules
 from base.run.checkpoint import filled, load_state, load_weights, state_of
@@ -120,7 +120,12 @@ class RunState:
         sums: the sums of the current epoch.
         values: the values of the last complete epoch, by name.
         kept: further parts, by name: loss, trainer, sampler, and those of `BaseTrainer.keep`.
+
+    No checkpoint has these attributes:
         resumed_from: the checkpoint from which the run was resumed; None for a new run.
+        last_batches: the batches, or chunks of them, of the last step that was not skipped, by
+            whose loss a save is judged. None before such a step: a resumed run is judged by its
+            weights.
     """
 
     def __init__(self, trained: Mapping[str, Any], metrics: Sequence[BaseMetric] = ()) -> None:
@@ -130,6 +135,7 @@ class RunState:
         self.values: dict[str, float] = {}
         self.kept: dict[str, Any] = {}
         self.resumed_from: Path | None = None
+        self.last_batches: list[Batch | None] | None = None
         self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
         self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
 
@@ -187,6 +193,10 @@ class RunState:
             skipped_in_row=0,
             first_loss=step.loss_per_point if first_loss is None else first_loss,
         )
+
+    def remember(self, chunks: Sequence[Chunk | None]) -> None:
+        """Let a save be judged by the chunks of this step."""
+        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
 
     def forget_skipped(self) -> None:
         """Count skipped steps from 0 again: a resumed run may skip as many as a new run."""

@@ -25,7 +25,7 @@ from base.run.checkpoint import (
 from base.run.digest import digest
 from base.run.run_state import Progress, RunState
 from base.run.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line
+from utils.checks import CheckpointError, TrainingFailed, first_line
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class RunCheckpoints:
         """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
         progress = self.state.progress
         if reason is not None:
-            log.warning("not saved: %s; %s", reason, self.last_sound())
+            log.warning("not saved: %s; %s", reason, self._last_sound())
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
@@ -174,7 +174,12 @@ class RunCheckpoints:
         self._write(self.run.best)
         self._saved_best = self.state.progress
 
-    def last_sound(self) -> str:
+    def failure(self, cause: str) -> TrainingFailed:
+        """Return the error with which a diverged run ends."""
+        advice = "A smaller learning rate, clip_norm, or float32 may help"
+        return TrainingFailed(f"{cause}; {self._last_sound()}. {advice}")
+
+    def _last_sound(self) -> str:
         """Name the newest checkpoint; it is sound, as only sound states are saved."""
         newest = next(iter(checkpoints(self.run.models)), self.state.resumed_from)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
