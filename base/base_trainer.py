@@ -109,7 +109,6 @@ class BaseTrainer(ABC):
             parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
         )
         self.run_log = RunLog(parts, self.settings, self._stop)
-        self._is_over = self._is_trained = False
 
     # Methods that a task may override.
 
@@ -285,45 +284,41 @@ class BaseTrainer(ABC):
         self.check()
         for module in self.state.modules:
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
-        if self.progress.epoch > 0:
-            self._ask_whether_over()
-        with self._session():
-            while not (self._is_over or self._stop.requested):
-                values = self.run_epoch()
-                with errors_as_config_fault("trainer", self, "one whose run can be saved"):
-                    self.commit(values)
-        return self._stop.signal
-
-    @contextmanager
-    def _session(self) -> Iterator[None]:
-        """A block in which the run's folder and logs are open, and signals only request a stop."""
-        # The stack closes after the signals' handlers are removed: even if a signal interrupts
+        is_over = self.progress.epoch > 0 and self._is_over()
+        self.state.hold_layouts()
+        # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
-        with ExitStack() as stack:
-            if self.settings.anomaly:
-                stack.enter_context(torch.autograd.set_detect_anomaly(True))
-                stack.enter_context(watched(self.model, self._report))
+        with ExitStack() as session:
             with self._stop:
-                stack.callback(self.run.release)
-                existed = self.run_checkpoints.begin()
-                stack.enter_context(self.run_log.opened(self.progress, existed))
-                stack.push(self._end)
-                with closing(self.stream):
+                session.enter_context(self.run_log.session(self.state, self.resume_argument))
+                with closing(self.stream), self._watched():
                     self._begin()
-                    yield
-                    if self._is_over:
+                    while not (is_over or self._stop.requested):
+                        values = self.run_epoch()
+                        with errors_as_config_fault("trainer", self, "one whose run can be saved"):
+                            is_over = self.commit(values)
+                    if is_over:
                         self.run_log.finished(self.progress)
                         self.run.remove_old(self.settings.keep_last and 1)
                 self._stop.poll()
-            if self._stop.failure is not None:
-                raise self._stop.failure
-            self._is_trained = self._is_over
-            if self._is_over and distributed.is_main():
+            self._stop.raise_failure()
+            if is_over and distributed.is_main():
                 with errors_as_config_fault("trainer", self, "one whose on_end works"):
                     self.on_end()
+        return self._stop.signal
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """A block in which, with `anomaly`, each module and operation is watched; slow."""
+        if not self.settings.anomaly:
+            yield
+            return
+        with torch.autograd.set_detect_anomaly(True), watched(self.model, self._report):
+            yield
 
     def _begin(self) -> None:
         """Log the network and its precision; save a run that is resumed in a new folder."""
+        self.run_checkpoints.set_aside_newer()
         if self.settings.precision == "auto":
             has = "has no" if self.precision == "float32" else "has"
             reason = f"as the processor {has} instructions for bfloat16"
@@ -336,21 +331,12 @@ class BaseTrainer(ABC):
         if source is not None and not self.run.contains(source):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
-    def _end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Record how this session (launch or resume) ended, and log how to resume the run."""
-        if distributed.is_main():
-            verb = "finish" if self._is_trained else "resume"
-            hint = f"to {verb}: {typed('train')} -r {self.resume_argument}"
-            self.run_log.ended(error, is_complete=self._is_over, resume_hint=hint)
-
-    # The loop.
-
-    def _ask_whether_over(self) -> None:
-        """Ask the rule of the main process whether the run is complete."""
+    def _is_over(self) -> bool:
+        """Return whether the run is complete, by the rule of the main process."""
         with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
             # Of the class: a property of this name fails here, and does not pass for the method.
             rule = type(self).is_complete
-            self._is_over = distributed.broadcast_object(lambda: bool(rule(self)))
+            return distributed.broadcast_object(lambda: bool(rule(self)))
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -415,15 +401,15 @@ class BaseTrainer(ABC):
             return self.progress.epoch_steps >= self.settings.steps_per_epoch
         return self.state.position.data_pass > self.progress.epoch  # An epoch is a pass.
 
-    def commit(self, values: dict[str, float] | None) -> None:
-        """Log and save an epoch, or save an interrupted epoch.
+    def commit(self, values: dict[str, float] | None) -> bool:
+        """Log and save an epoch, or save an interrupted epoch; return whether the run is over.
 
         Args:
             values: the result of `run_epoch`.
         """
         if values is None:
             self._save()
-            return
+            return False
         # This check needs the epoch's sums, so it comes before `end_epoch`.
         epoch, reason = self.progress.epoch + 1, self._fault()
         progress = self.settings.judge(self.progress, values, sound=reason is None)
@@ -442,12 +428,13 @@ class BaseTrainer(ABC):
         if self.progress.step == 0:
             reason = reason or "every step was skipped"
         with self._saving_after_errors():
-            self._ask_whether_over()
-        if self._is_over and reason is not None:
+            is_over = self._is_over()
+        if is_over and reason is not None:
             raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {reason}")
         stopped = self._stop.poll()
-        if self._is_over or stopped or epoch % self.settings.save_period == 0:
+        if is_over or stopped or epoch % self.settings.save_period == 0:
             self.run_checkpoints.save(reason)
+        return is_over
 
     def _save(self) -> None:
         """Save the present state, if it is sound."""

@@ -1,4 +1,4 @@
-"""Writes the logs of a run: messages, a row of metrics for each epoch, TensorBoard's curves."""
+"""Opens and closes a run's folder; logs messages, a row of metrics an epoch, and curves."""
 
 import gc
 import logging
@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from pathlib import Path
 
 import torch
 
@@ -13,13 +14,14 @@ from base import distributed
 from base.base_model import BaseModel
 from base.run.checkpoint import checkpoints
 from base.run.random_state import random_state_kept
-from base.run.run_state import Progress
+from base.run.run_state import Progress, RunState
 from base.run.stop_request import StopRequest
 from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import described, first_line
+from utils.program import typed
 
 log = logging.getLogger(__name__)
 
@@ -33,37 +35,64 @@ class RunLog:
     If TensorBoard's files cannot be written, the run is asked to stop.
 
     Attributes:
-        events: the log that TensorBoard shows; exists only within `opened`.
+        events: the log that TensorBoard shows; exists only within `session`.
     """
 
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self._config = parts.resolved_config
-        self.settings, self._stop = settings, stop
-        self.run, self.device, loss = parts.run, parts.device, parts.loss.name
+        self._parts, self.settings, self._stop = parts, settings, stop
+        self.run, self.device = parts.run, parts.device
+        loss = parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
+        self._is_finished = False  # Whether `finished` was called in this session.
 
     @contextmanager
-    def opened(self, progress: Progress, existed: bool) -> Iterator[None]:
-        """A block in which the logs are open.
+    def session(self, state: RunState, resume_argument: str) -> Iterator[None]:
+        """A block, a launch or a resume, in which the run is locked and its logs are open.
+
+        Its end is recorded in the run's folder; if the run can go on, the log says how.
 
         Args:
-            progress: the progress of the run; later entries are dropped or hidden.
-            existed: whether the run existed before, and may have such entries.
+            state: the state of the run; later entries of the logs are dropped or hidden.
+            resume_argument: names the run on a command line.
+
+        Raises:
+            RunInUse, RunExists: see `RunFolder.create`.
         """
+        progress = state.progress
         with ExitStack() as stack:
+            stack.callback(self.run.release)
+            existed = distributed.is_main() and self._create_folder(state.resumed_from)
             if distributed.is_main():
                 stack.enter_context(log_file(self.run.models / "train.log"))
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
             step = progress.step if existed else None
             enabled = self.settings.tensorboard and distributed.is_main()
-            self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
-            with closing(self.events):
-                self.events.config(self._config, progress.step)
+            self.events = stack.enter_context(
+                closing(TensorBoardWriter(self.run.log, enabled=enabled, step=step))
+            )
+            self.events.config(self._parts.resolved_config, progress.step)
+            try:
                 yield
+            except BaseException as error:
+                self._record_end(error, resume_argument)
+                raise
+            self._record_end(None, resume_argument)
+
+    def _create_folder(self, resumed_from: Path | None) -> bool:
+        """Create the run's folder, and lock the run; return whether the run existed before."""
+        parts = self._parts
+        return self.run.create(
+            parts.resolved_config,
+            self.settings.seed,
+            given_config=parts.checkpoint_header["config"],
+            resumed_from=resumed_from,
+            weights_from=parts.weights_from,
+            device=parts.device,
+        )
 
     def started(
         self, model: BaseModel, names: Sequence[str], progress: Progress, *, is_new: bool
@@ -79,30 +108,32 @@ class RunLog:
             log.info("%s", summary if weights else model)
 
     def finished(self, progress: Progress) -> None:
-        """Log why a run is complete, and its best epoch."""
+        """Log why a run is complete, and its best epoch; remember that it is complete."""
         epoch, best = progress.epoch, self.settings.describe_best(progress)
         reason = "all epochs are done" if epoch >= self.settings.epochs else "early stopping"
         log.info("finished after epoch %d: %s; %s", epoch, reason, best)
+        self._is_finished = True
 
-    def ended(self, error: BaseException | None, *, is_complete: bool, resume_hint: str) -> None:
-        """Record in the run's folder how this session (launch or resume) ended.
+    def _record_end(self, error: BaseException | None, resume_argument: str) -> None:
+        """Record in the run's folder how this session ended, and log how the run goes on.
 
         Args:
             error: the error that ended the session; None if the run finished, or was stopped
                 cleanly between two steps.
-            is_complete: whether the run has all its epochs.
-            resume_hint: message with the command that resumes or finishes the run; logged only if
-                the run is not finished and there is a checkpoint.
+            resume_argument: see `session`.
         """
+        if not distributed.is_main():
+            return
         state, reason = "stopped", "time_limit_minutes"
         if isinstance(error, Exception | SystemExit):
             state, reason = "failed", first_line(error)
-        elif is_complete and error is None:
+        elif self._is_finished and error is None:
             state, reason = "finished", ""
         elif self._stop.signal or error is not None:
             reason = signal.Signals(self._stop.signal or signal.SIGINT).name
         if state != "finished" and checkpoints(self.run.models):
-            log.info("%s", resume_hint)
+            verb = "finish" if self._is_finished and self._stop.failure is None else "resume"
+            log.info("to %s: %s -r %s", verb, typed("train"), resume_argument)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 

@@ -61,6 +61,11 @@ class StopRequest:
         self.requested = self.immediate or bool(is_over)
         return self.requested
 
+    def raise_failure(self) -> None:
+        """Raise the failure of this process, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
         self._signals.__enter__()

@@ -99,25 +99,8 @@ class RunCheckpoints:
         present = _digests(self.state.part_states())
         return [name for name in saved if saved[name] != present.get(name)]
 
-    def begin(self) -> bool:
-        """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
-        return, in the main process, whether the run existed before."""
-        self.state.hold_layouts()
-        parts, existed = self._parts, False
-        if distributed.is_main():
-            existed = self.run.create(
-                parts.resolved_config,
-                self.settings.seed,
-                given_config=self.header["config"],
-                resumed_from=self.state.resumed_from,
-                weights_from=parts.weights_from,
-                device=parts.device,
-            )
-        self._discard_newer()
-        return existed
-
-    def _discard_newer(self) -> None:
-        """Set aside checkpoints that are newer than the resumed checkpoint."""
+    def set_aside_newer(self) -> None:
+        """Set aside checkpoints that are newer than the resumed checkpoint, and find the best."""
         source, progress, lost_best = self.state.resumed_from, self.state.progress, False
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
