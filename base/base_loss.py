@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.config.user_code import errors_as_config_fault
 
 
 class BaseLoss(ABC):
@@ -40,13 +39,6 @@ class BaseLoss(ABC):
         """Restore a state that `state_dict` returned."""
         if isinstance(self, nn.Module):
             super().load_state_dict(state)  # type: ignore[misc]  # as above
-
-
-def loss_of(loss: BaseLoss, output: Any, batch: Batch) -> tuple[Tensor, float]:
-    """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
-    with errors_as_config_fault("loss", loss, "one that works for all batches"):
-        losses = loss(output, batch)
-    return losses, losses.detach().cpu().double().sum().item()
 
 
 def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch, other: Any) -> tuple[str, str]:

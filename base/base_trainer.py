@@ -7,7 +7,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -18,23 +18,27 @@ from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import Batch, BatchStream, Chunk, loaded
-from base.base_loss import BaseLoss, loss_of
-from base.base_metric import BaseMetric, as_floats, computed, update
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.run_log import RunLog
-from base.run.run_state import Progress, RunState, Sums, ratio
+from base.run.run_state import (
+    Progress,
+    RunState,
+    Sums,
+    computed,
+    evaluating,
+    random_state_kept,
+    ratio,
+    states_kept,
+    update,
+)
 from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingParts, TrainingSettings
 from base.step.device import fast_precision, plain_layers
-from base.step.evaluation import (
-    evaluate,
-    evaluating,
-    logged_names,
-    states_kept,
-)
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import (
     cause_of_gradient,
@@ -43,7 +47,7 @@ from base.step.soundness import (
     fault_of_steps,
     watched,
 )
-from utils.checks import ConfigFault, TrainingFailed, first_line
+from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
 
 log = logging.getLogger(__name__)
@@ -348,7 +352,7 @@ class BaseTrainer(ABC):
         total = self.settings.epoch_steps(len(self.train_loader))
         with self._saving_after_errors():
             with self.progress_bar(total) as bar:
-                while not self._epoch_is_trained():
+                while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
                     started = time.perf_counter()
                     if chunks := self.stream.chunks(self.state.position, self.state.carried):
                         self.model.train()
@@ -356,7 +360,7 @@ class BaseTrainer(ABC):
                         with self.layers():
                             sums, norm = self.step(chunks)
                         self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                    is_trained = self._epoch_is_trained()
+                    is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
                     if self._stop.poll() and (self._stop.immediate or not is_trained):
                         return None
                     due = distributed.broadcast_object(lambda: self.run_checkpoints.due)
@@ -395,11 +399,6 @@ class BaseTrainer(ABC):
             unit="step",
             leave=False,
         )
-
-    def _epoch_is_trained(self) -> bool:
-        if self.settings.steps_per_epoch is not None:
-            return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.state.position.data_pass > self.progress.epoch  # An epoch is a pass.
 
     def commit(self, values: dict[str, float] | None) -> bool:
         """Log and save an epoch, or save an interrupted epoch; return whether the run is over.
@@ -450,11 +449,12 @@ class BaseTrainer(ABC):
         fault = fault_of_steps(progress, self.run_checkpoints.saved, self.state.sums)
         if fault is None and not self.optimizer_step.are_finite():
             fault = "weights are not finite"
-        if fault is not None or batches is None or not judges_loss:
+        first_loss = progress.first_loss
+        if fault is not None or batches is None or first_loss is None or not judges_loss:
             return fault
         with self.unchanged():
             sums = self._evaluate(self.model, batches)
-        return fault_of_loss(progress.first_loss, sums.loss_per_point)
+        return fault_of_loss(first_loss, sums.loss_per_point)
 
     def _report(self, cause: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
@@ -552,7 +552,7 @@ class BaseTrainer(ABC):
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
                 with self.autocast(), errors_as_config_fault("arch", self.model, works):
                     output = self.forward_batch(self.model, chunk.batch, chunk.state)
-                losses, loss = loss_of(self.loss, output, chunk.batch)
+                losses, loss = self._losses(output, chunk.batch)
                 if finite and not math.isfinite(loss):  # The first cause of a step is reported.
                     with self.autocast():
                         self._report(cause_of_loss(self.model, self.forward_batch, chunk))
@@ -602,7 +602,8 @@ class BaseTrainer(ABC):
         for metric in self.valid_metrics:
             metric.reset()
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
-        batches = self._until_stopped(bar)
+        batches = self._stop.interrupting(loaded(bar, self._stop.fail))
+        batches = (batch and batch.to(self.device, non_blocking=True) for batch in batches)
         with self.evaluating() as model:
             sums = self._evaluate(model, batches, self.valid_metrics)
             if self._stop.immediate:
@@ -629,25 +630,70 @@ class BaseTrainer(ABC):
         with self.evaluating(), states_kept(others):
             yield
 
-    def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
-        """Yield a loader's batches on the device, until a signal or failure stops the run."""
-        for batch in loaded(batches, self._stop.fail):
-            self._stop.poll()
-            if self._stop.immediate:
-                return
-            yield batch and batch.to(self.device, non_blocking=True)
-
+    @torch.no_grad()
     def _evaluate(
         self,
         model: nn.Module,
         batches: Iterable[Batch | None],
         metrics: Sequence[BaseMetric] = (),
     ) -> Sums:
-        """Return the sums over some batches, and add the batches to metrics; see `evaluate`."""
+        """Return the sums over some batches and all processes, and add the batches to metrics.
 
-        def forward(batch: Batch) -> Any:
-            works = f"a network that {self.task}"
-            with self.autocast(), errors_as_config_fault("arch", model, works):
-                return self.forward_batch(model, batch, None)
+        A batch without finite outputs is skipped. The random generators and the loss's state stay
+        as they were; see `evaluating` for networks.
 
-        return evaluate(forward, batches, metrics, self.loss)
+        Args:
+            model: the network to evaluate.
+            batches: this process's rows, on the device; None if it has no row.
+            metrics: to update.
+        """
+        sums, works = Sums(), f"a network that {self.task}"
+        with random_state_kept(), states_kept([self.loss]):
+            for batch in batches:
+                if batch is not None:
+                    loss, is_skipped = math.nan, True
+                    with suppress(NotFinite):
+                        with self.autocast(), errors_as_config_fault("arch", model, works):
+                            output = self.forward_batch(model, batch, None)
+                        _, loss = self._losses(output, batch)
+                        is_skipped = False
+                    sums.add(loss, len(batch), batch.points, is_skipped)
+                    if not is_skipped:
+                        update(metrics, output, batch)
+                distributed.rows_done()
+        return sums.all_reduced()
+
+    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
+        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
+        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
+            losses = self.loss(output, batch)
+        return losses, losses.detach().cpu().double().sum().item()
+
+
+def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
+    """Return the names of the values logged after each epoch.
+
+    Args:
+        loss, metrics: the loss and metrics of the run; their classes may be a user's.
+        validates: whether there is a validation.
+
+    Raises:
+        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
+    """
+    rates, training, validation = [*Sums().rates()], list[str](), list[str]()
+    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
+    parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
+    parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
+    for key, part in parts:
+        with errors_as_config_fault(key, part, "one with a name"):
+            names = [*Sums().losses(part.name)] if isinstance(part, BaseLoss) else [*part.names]
+            for name in names:
+                is_name = isinstance(name, str) and name.isidentifier()
+                if not is_name or name in {*reserved, *validation}:
+                    expected = (
+                        f"one whose values have unique names of letters, digits and _, not {name!r}"
+                    )
+                    raise ConfigFault(key, type(part).__name__, expected)
+            validation += names
+            training += names if isinstance(part, BaseLoss) or part.in_training else []
+    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

@@ -13,8 +13,7 @@ import torch
 from base import distributed
 from base.base_model import BaseModel
 from base.run.checkpoint import checkpoints
-from base.run.random_state import random_state_kept
-from base.run.run_state import Progress, RunState
+from base.run.run_state import Progress, RunState, random_state_kept
 from base.run.stop_request import StopRequest
 from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file

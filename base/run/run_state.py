@@ -1,14 +1,21 @@
-"""Holds all that changes in a run, to be saved and restored as a whole."""
+"""Holds all that changes in a run, to be saved and restored as a whole.
+
+The blocks at the end of the module leave random states, networks and other parts as they were, so
+that a validation or a save changes nothing of a run.
+"""
 
 import copy
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -16,11 +23,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
 from base.base_data_loader import Batch, Chunk, Position, State, moved
-from base.base_metric import BaseMetric, all_reduced, gathered
+from base.base_metric import BaseMetric, as_floats, total_state
 from base.config import user_modules
+from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
-from base.run.random_state import random_state, set_random_state
+from base.run.digest import digest
 from utils.checks import CheckpointError, UserError, short
 
 log = logging.getLogger(__name__)
@@ -29,6 +37,8 @@ STATE_METHODS = ("state_dict", "load_state_dict")
 """The methods of a part whose state is saved."""
 Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 """The shape and the type of a tensor."""
+METRIC_WORKS = "one that works for all batches"
+"""The rule for metrics in messages."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,44 @@ class Sums:
             "gradient_norm": ratio(self.gradient_norm, self.steps),
             "points_per_second": ratio(self.points, self.seconds),
         }
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """Return a ratio, NaN for a denominator of 0."""
+    return numerator / denominator if denominator else math.nan
+
+
+def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
+    """Add a batch to each metric."""
+    for metric in metrics:
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
+            metric.update(output, batch)
+
+
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name; only the main process gets values over all
+    processes."""
+    values: dict[str, float] = {}
+    for metric in all_reduced(metrics):
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
+            values |= as_floats(metric.compute(), metric)
+    return values
+
+
+def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
+    """Return the metrics with their sums and lists over all processes; unchanged outside the main
+    process."""
+    if distributed.world_size() == 1 and not any(metric.lists for metric in metrics):
+        return list(metrics)
+    result = [copy.copy(metric) for metric in metrics]
+    for metric, states in zip(result, zip(*gathered(metrics), strict=True), strict=False):
+        metric.load_state_dict(total_state(metric, states))
+    return result
+
+
+def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
+    """Return each process's list of the metrics' states, by rank; [] outside the main process."""
+    return distributed.all_gather_object([metric.state_dict() for metric in metrics])
 
 
 class RunState:
@@ -203,6 +251,13 @@ class RunState:
         self.progress = replace(self.progress, skipped_in_row=0)
 
     # Changes by an epoch.
+
+    def epoch_is_trained(self, steps: int | None) -> bool:
+        """Return whether the current epoch has all its steps: `steps` of them, or None for a pass
+        over the data."""
+        if steps is not None:
+            return self.progress.epoch_steps >= steps
+        return self.position.data_pass > self.progress.epoch
 
     def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
         """Complete an epoch; return its sums.
@@ -354,6 +409,100 @@ def _loads_otherwise(network: nn.Module) -> bool:
     return any(user_modules.is_module_from_user(loader.__module__) for loader in loaders)
 
 
-def ratio(numerator: float, denominator: float) -> float:
-    """Return a ratio, NaN for a denominator of 0."""
-    return numerator / denominator if denominator else math.nan
+# Random states, and blocks that change nothing.
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators of PyTorch (all devices), NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of all generators as tensors and plain values."""
+    version, numbers, gaussian = random.getstate()
+    full = np.random.get_state(legacy=False)
+    algorithm, keys = full["bit_generator"], full["state"]["key"]
+    rest = full["state"]["pos"], full["has_gauss"], full["gauss"]
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": [version, list(numbers), gaussian],
+        "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
+    }
+    if torch.cuda.is_available():
+        # Each of several processes has its own GPU, and must not touch the others.
+        several = distributed.world_size() > 1
+        state["cuda"] = [torch.cuda.get_rng_state()] if several else torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore the states that `random_state` returned, except those of missing devices."""
+    version, numbers, gaussian = state["python"]
+    algorithm, keys, *rest = state["numpy"]
+    if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
+        raise ValueError(f"{rest[0]} is no valid position in the state of NumPy's generator")
+    torch.set_rng_state(state["torch"])
+    random.setstate((version, tuple(numbers), gaussian))
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))
+    if torch.cuda.is_available():
+        # A process among several uses only its current device; a single process may use any.
+        several = distributed.world_size() > 1
+        devices: Iterable[int | str] = ["cuda"] if several else range(torch.cuda.device_count())
+        for device, generator in zip(devices, state.get("cuda", ()), strict=False):
+            torch.cuda.set_rng_state(generator, device)
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """A block after which all generators are restored, so that draws in it change nothing later."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+
+
+@contextmanager
+def states_kept(parts: Iterable[Any]) -> Iterator[None]:
+    """A block after which parts have their states again; a part is an object with `state_dict` and
+    `load_state_dict`."""
+    states = [(part, copy.deepcopy(state_of(part))) for part in parts]
+    try:
+        yield
+    finally:
+        for part, state in states:
+            if state or part.state_dict():
+                part.load_state_dict(state)
+
+
+@contextmanager
+def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """A block in which networks are in evaluation mode.
+
+    After it each of their modules is in the mode in which it was, and has the buffers that it had:
+    a network may change them also in evaluation, as a queue of what it has seen.
+    """
+    modules = list(dict.fromkeys(chain.from_iterable(map(nn.Module.modules, networks))))
+    modes = [(module, module.training) for module in modules]
+    buffers = [(module, *item) for module in modules for item in module._buffers.items()]
+    kept = [(buffer, buffer.clone()) for *_, buffer in buffers if buffer is not None]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode  # `train` would set all of its modules.
+        for tensor, value in kept:
+            if digest(tensor) != digest(value):
+                tensor.copy_(value)
+        for module, name, buffer in buffers:
+            # `forward` may have put another tensor in its place; setattr would take a parameter
+            # that is registered as a buffer for a parameter of the module.
+            module._buffers[name] = buffer

@@ -3,11 +3,14 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from base import distributed
 from utils.console import Signals, say
+
+Item = TypeVar("Item")
 
 
 class StopRequest:
@@ -46,6 +49,14 @@ class StopRequest:
             yield
         except OSError as error:
             self.fail(error)
+
+    def interrupting(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items until a signal or a failure stops the run."""
+        for item in items:
+            self.poll()
+            if self.immediate:
+                return
+            yield item
 
     def poll(self) -> bool:
         """Return whether the run should stop: after a signal, a failure or the time limit.

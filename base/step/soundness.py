@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Chunk
 from base.run.digest import tensors_in
-from base.run.random_state import random_state_kept
-from base.run.run_state import Progress, Sums
+from base.run.run_state import Progress, Sums, random_state_kept
 
 MAX_LOSS_INCREASE = 10.0
 """Maximum increase of the loss per point since the first step; with a larger one a state is not

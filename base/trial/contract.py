@@ -29,9 +29,7 @@ from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, held_by, tensors_in, wide
-from base.run.random_state import random_state_kept, seed_all
-from base.run.run_state import Sums
-from base.step.evaluation import states_kept
+from base.run.run_state import Sums, random_state_kept, seed_all, states_kept
 from base.step.repeatable import check_batches, two_samples
 from base.step.soundness import with_other_padding
 from base.step.trying import try_state
