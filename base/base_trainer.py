@@ -3,11 +3,17 @@
 import copy
 import logging
 import math
-import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -21,9 +27,8 @@ from base.base_data_loader import Batch, BatchStream, Chunk, loaded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
-from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.run.run_log import RunLog
+from base.run.run_log import RunLog, logged_errors
 from base.run.run_state import (
     Progress,
     RunState,
@@ -31,7 +36,6 @@ from base.run.run_state import (
     computed,
     evaluating,
     random_state_kept,
-    ratio,
     states_kept,
     update,
 )
@@ -43,9 +47,9 @@ from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import (
     cause_of_gradient,
     cause_of_loss,
+    detecting_anomalies,
     fault_of_loss,
     fault_of_steps,
-    watched,
 )
 from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
@@ -109,9 +113,7 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        self.run_checkpoints = RunCheckpoints(
-            parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
-        )
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state)
         self.run_log = RunLog(parts, self.settings, self._stop)
 
     # Methods that a task may override.
@@ -189,7 +191,7 @@ class BaseTrainer(ABC):
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs, in the main process."""
-        log.info("to use it: %s -r %s", typed(self.use), self.resume_argument)
+        log.info("to use it: %s -r %s", typed(self.use), self.run.argument)
 
     @property
     def logged_names(self) -> list[str]:
@@ -219,11 +221,6 @@ class BaseTrainer(ABC):
         """Return the name of an argument by which steps depend on the number of epochs, so that a
         run cannot go on for more; "" if there is none. `args` are those of the constructor."""
         return ""
-
-    @property
-    def resume_argument(self) -> str:
-        """The run's folder and the user's modules as arguments of a command line."""
-        return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
 
     @contextmanager
     def layers(self) -> Iterator[None]:
@@ -290,15 +287,19 @@ class BaseTrainer(ABC):
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         is_over = self.progress.epoch > 0 and self._is_over()
         self.state.hold_layouts()
+        anomalies: AbstractContextManager[None] = nullcontext()
+        if self.settings.anomaly:
+            anomalies = detecting_anomalies(self.model, self._report)
         # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as session:
             with self._stop:
-                session.enter_context(self.run_log.session(self.state, self.resume_argument))
-                with closing(self.stream), self._watched():
+                session.enter_context(self.run_log.session(self.state))
+                with closing(self.stream), anomalies:
                     self._begin()
                     while not (is_over or self._stop.requested):
-                        values = self.run_epoch()
+                        with self._saving_after_errors():
+                            values = self.run_epoch()
                         with errors_as_config_fault("trainer", self, "one whose run can be saved"):
                             is_over = self.commit(values)
                     if is_over:
@@ -311,27 +312,14 @@ class BaseTrainer(ABC):
                     self.on_end()
         return self._stop.signal
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """A block in which, with `anomaly`, each module and operation is watched; slow."""
-        if not self.settings.anomaly:
-            yield
-            return
-        with torch.autograd.set_detect_anomaly(True), watched(self.model, self._report):
-            yield
-
     def _begin(self) -> None:
         """Log the network and its precision; save a run that is resumed in a new folder."""
         self.run_checkpoints.set_aside_newer()
-        if self.settings.precision == "auto":
-            has = "has no" if self.precision == "float32" else "has"
-            reason = f"as the processor {has} instructions for bfloat16"
-            log.info("matrix products are of %s, %s", self.precision, reason)
         if distributed.is_main():
             with errors_as_config_fault("trainer", self, "one whose on_start works"):
                 self.on_start()
-        source = self.state.resumed_from
-        self.run_log.started(self.model, self.logged_names, self.progress, is_new=source is None)
+        source, names = self.state.resumed_from, self.logged_names
+        self.run_log.started(names, self.progress, self.precision, is_new=source is None)
         if source is not None and not self.run.contains(source):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
@@ -349,29 +337,28 @@ class BaseTrainer(ABC):
             the epoch's values by name; None if a signal, a failure or the time limit interrupted
             the epoch.
         """
-        total = self.settings.epoch_steps(len(self.train_loader))
-        with self._saving_after_errors():
-            with self.progress_bar(total) as bar:
-                while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
-                    started = time.perf_counter()
-                    if chunks := self.stream.chunks(self.state.position, self.state.carried):
-                        self.model.train()
-                        rate = self.optimizer_step.start(self.progress.step)
-                        with self.layers():
-                            sums, norm = self.step(chunks)
-                        self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                    is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
-                    if self._stop.poll() and (self._stop.immediate or not is_trained):
-                        return None
-                    due = distributed.broadcast_object(lambda: self.run_checkpoints.due)
-                    if due and not is_trained:
-                        self._save()
-            if (validation := self.validate()) is None:
-                return None
-            sums = self.state.sums
-            values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-            values |= {f"valid_{name}": value for name, value in validation.items()}
-            return distributed.broadcast_object(lambda: values)
+        with self.progress_bar(self.settings.epoch_steps(len(self.train_loader))) as bar:
+            while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
+                started = time.perf_counter()
+                chunks = self.stream.chunks(self.state.position, self.state.carried)
+                if chunks:  # else the loader has failed
+                    self.model.train()
+                    rate = self.optimizer_step.start(self.progress.step)
+                    with self.layers():
+                        sums, norm = self.step(chunks)
+                    self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
+                is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
+                if self._stop.poll() and (self._stop.immediate or not is_trained):
+                    return None
+                if self.run_checkpoints.is_due() and not is_trained:
+                    self._save()
+        validation = self.validate()
+        if validation is None:
+            return None
+        sums = self.state.sums
+        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+        values |= {f"valid_{name}": value for name, value in validation.items()}
+        return distributed.broadcast_object(lambda: values)
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
@@ -387,7 +374,7 @@ class BaseTrainer(ABC):
             with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    self.run_checkpoints.save(self._fault(judges_loss=False))
+                    self._save(judges_loss=False)
                 raise
 
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
@@ -410,34 +397,38 @@ class BaseTrainer(ABC):
             self._save()
             return False
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self._fault()
-        progress = self.settings.judge(self.progress, values, sound=reason is None)
+        fault = self._fault()
+        progress = self.settings.judge(self.progress, values, sound=fault is None)
         sums = self.state.end_epoch(values, progress)
-        improved = progress.best_epoch == epoch
+        epoch = self.progress.epoch
+        is_best = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
-            if reason is None:
+            if fault is None:
                 self.evaluated_model.eval()
-                self.run_log.draw(self.draw, epoch, self.progress.step)
-            row = values | {"skipped_steps": sums.skipped}
-            self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
+                with self.run_log.drawing(epoch):
+                    self.draw(epoch, self.progress.step)
+            row = self.run_log.epoch(values, sums, self.progress)
+            with logged_errors("on_epoch failed after epoch %d: %s", epoch):
+                self.on_epoch(row)
         # The best is saved first: a run that is killed between both files repeats this epoch.
-        if improved:
-            self.run_checkpoints.save_best()
+        if is_best:
+            self.run_checkpoints.save_best(self.evaluated_model)
         if self.progress.step == 0:
-            reason = reason or "every step was skipped"
+            fault = fault or "every step was skipped"
         with self._saving_after_errors():
             is_over = self._is_over()
-        if is_over and reason is not None:
-            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {reason}")
+        if is_over and fault is not None:
+            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {fault}")
         stopped = self._stop.poll()
         if is_over or stopped or epoch % self.settings.save_period == 0:
-            self.run_checkpoints.save(reason)
+            self.run_checkpoints.save(self.evaluated_model, fault, is_best=is_best)
         return is_over
 
-    def _save(self) -> None:
-        """Save the present state, if it is sound."""
-        self.run_checkpoints.save(self._fault())
+    def _save(self, *, judges_loss: bool = True) -> None:
+        """Save the present state, if it is sound; see `_fault`."""
+        fault = self._fault(judges_loss=judges_loss)
+        self.run_checkpoints.save(self.evaluated_model, fault)
 
     def _fault(self, *, judges_loss: bool = True) -> str | None:
         """Return why the present state is not sound, so that it is not saved; None if it is sound.
@@ -494,13 +485,11 @@ class BaseTrainer(ABC):
         bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
         if math.isfinite(norm):
             self.state.remember(chunks)
-            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
-            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
-            self.run_log.step(curves, self.progress.step)
+            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
         elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self._fault()
+            fault = self._fault()
             self.state.forget_skipped()
-            self.run_checkpoints.save(reason)
+            self.run_checkpoints.save(self.evaluated_model, fault)
             cause = "steps in a row had a loss or gradient that is not finite"
             raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from base import distributed
+from base.config import user_modules
 from base.run import provenance
 from base.run.checkpoint import BEST, candidates, checkpoints
 from base.run.pretrained import SAVED
@@ -89,6 +91,11 @@ class RunFolder:
     def log(self) -> Path:
         """The folder of TensorBoard's files and of pictures."""
         return self.saved / "log" / self.name / self.run_id
+
+    @property
+    def argument(self) -> str:
+        """The run's folder and the user's modules as arguments of a command line."""
+        return f"{shlex.quote(str(self.models))}{user_modules.options()}"
 
     @property
     def best(self) -> Path:

@@ -4,16 +4,15 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import torch
 
 from base import distributed
-from base.base_model import BaseModel
 from base.run.checkpoint import checkpoints
-from base.run.run_state import Progress, RunState, random_state_kept
+from base.run.run_state import Progress, RunState, Sums, random_state_kept, ratio
 from base.run.stop_request import StopRequest
 from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
@@ -48,14 +47,13 @@ class RunLog:
         self._is_finished = False  # Whether `finished` was called in this session.
 
     @contextmanager
-    def session(self, state: RunState, resume_argument: str) -> Iterator[None]:
+    def session(self, state: RunState) -> Iterator[None]:
         """A block, a launch or a resume, in which the run is locked and its logs are open.
 
         Its end is recorded in the run's folder; if the run can go on, the log says how.
 
         Args:
             state: the state of the run; later entries of the logs are dropped or hidden.
-            resume_argument: names the run on a command line.
 
         Raises:
             RunInUse, RunExists: see `RunFolder.create`.
@@ -77,9 +75,9 @@ class RunLog:
             try:
                 yield
             except BaseException as error:
-                self._record_end(error, resume_argument)
+                self._record_end(error)
                 raise
-            self._record_end(None, resume_argument)
+            self._record_end(None)
 
     def _create_folder(self, resumed_from: Path | None) -> bool:
         """Create the run's folder, and lock the run; return whether the run existed before."""
@@ -94,15 +92,20 @@ class RunLog:
         )
 
     def started(
-        self, model: BaseModel, names: Sequence[str], progress: Progress, *, is_new: bool
+        self, names: Sequence[str], progress: Progress, precision: str, *, is_new: bool
     ) -> None:
-        """Pair the training and validation curves in TensorBoard; log the best epoch so far,
-        and a new run's network."""
+        """Pair the training and validation curves in TensorBoard; log an automatic precision, the
+        best epoch so far, and a new run's network."""
+        if self.settings.precision == "auto":
+            has = "has no" if precision == "float32" else "has"
+            reason = f"as the processor {has} instructions for bfloat16"
+            log.info("matrix products are of %s, %s", precision, reason)
         self.events.pairs(names, "epoch")
         self.best(progress)
         if is_new:
             # Weights from a checkpoint: one summary line instead of the whole network.
-            name, weights = type(model).__name__, self.run.first_weights()
+            model, weights = self._parts.model, self.run.first_weights()
+            name = type(model).__name__
             summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
             log.info("%s", summary if weights else model)
 
@@ -113,13 +116,12 @@ class RunLog:
         log.info("finished after epoch %d: %s; %s", epoch, reason, best)
         self._is_finished = True
 
-    def _record_end(self, error: BaseException | None, resume_argument: str) -> None:
+    def _record_end(self, error: BaseException | None) -> None:
         """Record in the run's folder how this session ended, and log how the run goes on.
 
         Args:
             error: the error that ended the session; None if the run finished, or was stopped
                 cleanly between two steps.
-            resume_argument: see `session`.
         """
         if not distributed.is_main():
             return
@@ -132,7 +134,7 @@ class RunLog:
             reason = signal.Signals(self._stop.signal or signal.SIGINT).name
         if state != "finished" and checkpoints(self.run.models):
             verb = "finish" if self._is_finished and self._stop.failure is None else "resume"
-            log.info("to %s: %s -r %s", verb, typed("train"), resume_argument)
+            log.info("to %s: %s -r %s", verb, typed("train"), self.run.argument)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 
@@ -141,8 +143,16 @@ class RunLog:
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
-    def step(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of an optimiser step, if a log is due for its next entry."""
+    def step(self, sums: Sums, norm: float, rate: float, seconds: float, step: int) -> None:
+        """Log the values of an optimiser step, if a log is due for its next entry.
+
+        Args:
+            sums: the sums of the step.
+            norm, rate, seconds: the norm of its gradient, its learning rate and its duration.
+            step: the number of steps in the run.
+        """
+        values = {f"{self._parts.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
+        values |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
@@ -155,40 +165,36 @@ class RunLog:
                 self.events.scalars({**values, **memory}, step, "step")
 
     def epoch(
-        self,
-        values: Mapping[str, float],
-        progress: Progress,
-        seconds: float,
-        track: Callable[[dict[str, float]], None],
-    ) -> None:
-        """Log an epoch.
+        self, values: Mapping[str, float], sums: Sums, progress: Progress
+    ) -> dict[str, float]:
+        """Log an epoch; return its row of metrics.csv.
 
         Args:
-            values: the epoch's values by name.
+            values, sums: the epoch's values by name, and its sums.
             progress: the progress at the end of the epoch.
-            seconds: how long the epoch's steps took.
-            track: receives the row of metrics.csv; an error in `track` does not end the run.
         """
-        epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
+        epoch, epochs = progress.epoch, self.settings.epochs
+        values = {**values, "skipped_steps": sums.skipped}
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
             self.best(progress)
         row = {"epoch": epoch, "step": progress.step, **values}
         self._table.append(row)
-        with logged_errors("on_epoch failed after epoch %d: %s", epoch):
-            track(dict(row))
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         shown = [name for name in dict.fromkeys(self._shown) if name in values]
-        words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{seconds:7.1f} s"]
+        words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{sums.seconds:7.1f} s"]
         words += ["best so far"] if progress.best_epoch == epoch else []
-        words += [f"skipped_steps {skipped}"] if skipped else []
+        words += [f"skipped_steps {sums.skipped}"] if sums.skipped else []
         log.info("%s", "  ".join(words))
+        return dict(row)
 
-    def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
-        """Call `draw` for the pictures of an epoch; an error in `draw` does not end the run."""
+    @contextmanager
+    def drawing(self, epoch: int) -> Iterator[None]:
+        """A block that draws the pictures of an epoch; its errors do not end the run, but that of a
+        file stops it."""
         message = "the pictures of epoch %d could not be drawn: %s"
         with logged_errors(message, epoch), self._stop.catch_os_errors():
-            draw(epoch, step)
+            yield
         # A figure refers to itself, so its pixels stay until Python collects cycles.
         gc.collect()
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,10 @@ class RunCheckpoints:
     Args:
         parts, settings: the parts and settings of the run.
         state: the state of the run.
-        evaluated: returns the network with the weights to use.
 
     Attributes:
-        saved: the progress in the last checkpoint; None if there is none.
+        saved: the progress in the last checkpoint; None if there is none. A resumed run begins with
+            that of its checkpoint, so no checkpoint has it.
     """
 
     def __init__(
@@ -51,15 +51,13 @@ class RunCheckpoints:
         parts: TrainingParts,
         settings: TrainingSettings,
         state: RunState,
-        evaluated: Callable[[], nn.Module],
     ) -> None:
-        self._parts, self.run, self.settings = parts, parts.run, settings
-        self.header = parts.checkpoint_header
-        self.state, self._evaluated = state, evaluated
+        self._parts, self.settings = parts, settings
+        self.run = parts.run
+        self.state = state
         self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
-        self._last_save = time.monotonic()
-        self._saved_best: Progress | None = None  # of the best checkpoint since this start
+        self._last_save = time.monotonic()  # by this process's clock
 
     # Resuming.
 
@@ -128,34 +126,39 @@ class RunCheckpoints:
 
     # Saving.
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
+    def is_due(self) -> bool:
+        """Return whether it is time for the next checkpoint, by the clock of the main process."""
+        seconds = time.monotonic() - self._last_save
+        return distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
 
-    def save(self, reason: str | None) -> None:
-        """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
+    def save(self, network: nn.Module, fault: str | None, *, is_best: bool = False) -> None:
+        """Write a checkpoint and remove old ones.
+
+        Args:
+            network: the network with the weights to use.
+            fault: why the state is not sound: it is only logged, and nothing is saved.
+            is_best: whether `save_best` has just written the same state.
+        """
         progress = self.state.progress
-        if reason is not None:
-            log.warning("not saved: %s; %s", reason, self._last_sound())
+        if fault is not None:
+            log.warning("not saved: %s; %s", fault, self._last_sound())
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
         if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:
-            self._write(path)
-        elif distributed.is_main():  # The same state was just written as the best.
+        if not is_best:
+            self._write(path, network)
+        elif distributed.is_main():
             link_or_copy(self.run.best, path)
         self.run.remove_old(self.settings.keep_last)
         self.saved, self._last_save = progress, time.monotonic()
         log.info("saved %s", path)
 
-    def save_best(self) -> None:
-        """Write the present state, which must be sound, as the best checkpoint."""
-        self._write(self.run.best)
-        self._saved_best = self.state.progress
+    def save_best(self, network: nn.Module) -> None:
+        """Write the present state, which must be sound, as the best checkpoint; see `save`."""
+        self._write(self.run.best, network)
 
     def failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
@@ -184,16 +187,19 @@ class RunCheckpoints:
                         *(name, type(parts[name]).__name__),
                     )
 
-    def content(self) -> Checkpoint:
+    def content(self, network: nn.Module) -> Checkpoint:
         """Return the contents of a checkpoint of the present state; all processes call this.
+
+        Args:
+            network: the network with the weights to use.
 
         Raises:
             CheckpointError: see `RunState.state_dict`.
         """
         run = self.state.state_dict()
         return {
-            **self.header,
-            "state_dict": self._evaluated().state_dict(),
+            **self._parts.checkpoint_header,
+            "state_dict": network.state_dict(),
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
@@ -204,10 +210,10 @@ class RunCheckpoints:
             },
         }
 
-    def _write(self, path: Path) -> None:
+    def _write(self, path: Path, network: nn.Module) -> None:
         self._warn_of_differences()
         self.state.check_groups()
-        content = self.content()
+        content = self.content(network)
         if distributed.is_main():
             save_checkpoint(path, content)
 

@@ -49,6 +49,13 @@ def fault_of_loss(first: float, present: float) -> str | None:
 
 
 @contextmanager
+def detecting_anomalies(model: nn.Module, report: Callable[[str], None]) -> Iterator[None]:
+    """A block in which all modules are `watched`, and torch ends a backward pass at NaN; slow."""
+    with torch.autograd.set_detect_anomaly(True), watched(model, report):
+        yield
+
+
+@contextmanager
 def watched(model: nn.Module, report: Callable[[str], None]) -> Iterator[None]:
     """A block in which each module whose output is not finite is reported, in the order of calls.
 

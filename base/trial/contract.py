@@ -532,7 +532,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.remake()
     try:
-        content = reloaded(trainer.run_checkpoints.content())
+        content = reloaded(trainer.run_checkpoints.content(trainer.evaluated_model))
         load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
     except Exception as error:  # A user's load_state_dict may raise any.
         expected = "a network that a checkpoint can hold, and that takes its saved weights"
