@@ -66,7 +66,8 @@ class Batch:
 
     def chunk(self, start: int, steps: int) -> "Batch":
         """Return the sequences longer than `start` steps, cut to `steps` steps from `start` on."""
-        is_longer, window = self.lengths > start, slice(start, start + steps)
+        is_longer = self.lengths > start
+        window = slice(start, start + steps)
         batch = self.map(lambda values: values[is_longer])
         lengths = (batch.lengths - start).clamp(max=steps)
         targets = None if batch.targets is None else batch.targets[:, window]
@@ -166,7 +167,8 @@ class KeySampler:
     """
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
-        self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
+        self.sampler = sampler
+        self.lengths = np.array(lengths, dtype=np.int64)
         self._is_user_part = user_modules.is_any_from_user(sampler)
         self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
         if self._is_user_part and not self._num_batches:
@@ -182,8 +184,10 @@ class KeySampler:
         """
         # Rows are in order of length, so every n-th row gives all processes similar work.
         rows = slice(distributed.rank(), None, distributed.world_size())
-        batches = self._batches_begun(data_pass)[first:]
-        return [[(data_pass, int(index)) for index in batch[rows]] for batch in batches]
+        keys = []
+        for batch in self._batches_begun(data_pass)[first:]:
+            keys.append([(data_pass, int(index)) for index in batch[rows]])
+        return keys
 
     def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the indices of the samples of each batch of a pass over the data.
@@ -191,7 +195,8 @@ class KeySampler:
         Raises:
             ConfigFault: if there are no such samples, or an empty batch, or too few or many.
         """
-        batches, problem = self._asked(data_pass), ""
+        batches = self._asked(data_pass)
+        problem = ""
         if len(batches) != len(self):
             problem = f"{len(batches)} batches"
         for number, batch in enumerate(batches if self._is_user_part else ()):
@@ -423,9 +428,12 @@ class BatchStream:
         accumulate: int = 1,
         truncate: int | None = None,
     ) -> None:
-        self.loader, self.device = loader, device
-        self.accumulate, self.truncate = accumulate, truncate
-        self._on_failure, self._has_failed = on_failure, False
+        self.loader = loader
+        self.device = device
+        self.accumulate = accumulate
+        self.truncate = truncate
+        self._on_failure = on_failure
+        self._has_failed = False
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []  # the batches of a step
         self._group_start: tuple[int, int] | None = None  # the pass and the first of them
@@ -451,14 +459,17 @@ class BatchStream:
 
     def begin(self, position: Position, batches: list[Batch | None], truncate: int | None) -> None:
         """Let the step at a position take the chunks, of `truncate` time steps, of some batches."""
-        self._group, self._group_start, self.truncate = batches, position[:2], truncate
+        self._group = batches
+        self._group_start = position[:2]
+        self.truncate = truncate
 
     def _load(self, position: Position) -> None:
         """Load the batches of a step; none if the loader of any process failed."""
         data_pass, batch, _ = position
         if self._batches is None or batch == 0:
             self._batches = loaded(self.loader.batches(data_pass, batch), self._fail)
-        self._group, self._group_start = [], None
+        self._group = []
+        self._group_start = None
         count = min(self.accumulate, len(self.loader) - batch)
         batches = [next(self._batches, None) for _ in range(count)]
         if not distributed.all_reduce_max([self._has_failed])[0]:
@@ -478,7 +489,8 @@ class BatchStream:
         if self.truncate is None:
             return Chunk(batch, float(len(batch)), position)
         start = position.chunk * self.truncate
-        cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
+        cut = batch.chunk(start, self.truncate)
+        lengths = batch.lengths[batch.lengths > start]
         if not len(cut):
             return None
         sequences = float((cut.lengths / lengths).sum())

@@ -44,8 +44,11 @@ class BaseLoss(ABC):
 def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch, other: Any) -> tuple[str, str]:
     """Try a loss on a batch; return the rule of `BaseLoss` that it breaks, and what may be wrong
     with it, each or "". `other` is the output with other values at padded steps."""
-    values, divisor = loss(output, batch), float(loss.divisor(batch))
-    shape, needed, doubt = tuple(values.shape), (len(batch),), ""
+    values = loss(output, batch)
+    divisor = float(loss.divisor(batch))
+    shape = tuple(values.shape)
+    needed = (len(batch),)
+    doubt = ""
     rule = "" if divisor > 0 else f"one whose divisor is more than 0, not {divisor:g}"
     if shape != needed:
         rule = f"one that returns a value for each sequence, of shape {needed}, not {shape}"

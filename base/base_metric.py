@@ -128,7 +128,8 @@ def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     metric.update(output, batch)
     if shapes != [_sum(metric, name).shape for name in metric.sums]:
         return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
-    state, values = metric.state_dict(), as_floats(metric.compute(), metric)
+    state = metric.state_dict()
+    values = as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
@@ -177,8 +178,12 @@ def _trial_of_sums(
 def total_state(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return one state for the states of all processes: sums added, lists sorted together."""
     first, *others = states  # 0 is added, so that truth values are added as numbers.
-    total = {name: sum((each[name] for each in others), 0 + first[name]) for name in metric.sums}
-    lists = {name: _concatenated([state[name] for state in states]) for name in metric.lists}
+    total = {}
+    for name in metric.sums:
+        total[name] = sum((state[name] for state in others), 0 + first[name])
+    lists = {}
+    for name in metric.lists:
+        lists[name] = _concatenated([state[name] for state in states])
     if len({len(values) for values in lists.values()}) > 1:
         counts = ", ".join(f"{len(values)} in {name}" for name, values in lists.items())
         raise UserError(f"{type(metric).__name__} needs as many values in each list: {counts}")

@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import (
-    AbstractContextManager,
     ExitStack,
     closing,
     contextmanager,
@@ -90,14 +89,19 @@ class BaseTrainer(ABC):
 
     def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
         self.settings = TrainingSettings(**settings)
-        self.epochs, self.seed = self.settings.epochs, self.settings.seed
-        self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
+        self.epochs = self.settings.epochs
+        self.seed = self.settings.seed
+        self.model = parts.model
+        self.loss = parts.loss
+        self.train_loader = parts.train_loader
         self.sampler = parts.train_loader.keys.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
-        self.run, self.device, self.facts = parts.run, parts.device, parts.facts
+        self.run = parts.run
+        self.device = parts.device
+        self.facts = parts.facts
         precision = self.settings.precision
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self._stop = StopRequest(self.settings.time_limit_minutes)
@@ -123,7 +127,8 @@ class BaseTrainer(ABC):
 
         `TrainingSettings.validate` and `incompatibilities` are also called before data are loaded.
         """
-        truncate, expected = self.settings.truncate, ""
+        truncate = self.settings.truncate
+        expected = ""
         if not self.carries_state:
             expected = f"null: {type(self).__name__} does not cut its sequences"
         elif distributed.world_size() > 1:
@@ -185,13 +190,24 @@ class BaseTrainer(ABC):
         The main process alone asks. `state.values` has the values of the last epoch, by the names
         in `metrics.csv`.
         """
-        progress, early_stop = self.progress, self.settings.early_stop
+        progress = self.progress
+        early_stop = self.settings.early_stop
         stops_early = early_stop is not None and progress.not_improved >= early_stop
         return progress.epoch >= self.epochs or stops_early
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs, in the main process."""
         log.info("to use it: %s -r %s", typed(self.use), self.run.argument)
+
+    def progress_bar(self, total: int | None) -> "tqdm[Any]":
+        """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
+        return distributed.bar(
+            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
+            total=total,
+            initial=self.progress.epoch_steps,
+            unit="step",
+            leave=False,
+        )
 
     @property
     def logged_names(self) -> list[str]:
@@ -203,7 +219,8 @@ class BaseTrainer(ABC):
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
         """Yield a fault for each part that does not fit the others or the task of the trainer."""
-        head, losses = getattr(model, "head", None), {loss.head: loss for loss in cls.losses}
+        head = getattr(model, "head", None)
+        losses = {loss_class.head: loss_class for loss_class in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, because the trainer is a {cls.__name__}"
             yield ConfigFault("arch", type(model).__name__, expected)
@@ -221,6 +238,8 @@ class BaseTrainer(ABC):
         """Return the name of an argument by which steps depend on the number of epochs, so that a
         run cannot go on for more; "" if there is none. `args` are those of the constructor."""
         return ""
+
+    # What a task may use.
 
     @contextmanager
     def layers(self) -> Iterator[None]:
@@ -269,6 +288,8 @@ class BaseTrainer(ABC):
             self.optimizer_step.note_other(name, part)
         return part
 
+    # The loop.
+
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit; then log how to resume the run.
 
@@ -287,48 +308,26 @@ class BaseTrainer(ABC):
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
         is_over = self.progress.epoch > 0 and self._is_over()
         self.state.hold_layouts()
-        anomalies: AbstractContextManager[None] = nullcontext()
-        if self.settings.anomaly:
-            anomalies = detecting_anomalies(self.model, self._report)
+        anomalies = detecting_anomalies(self.model, self._report, self.settings.anomaly)
         # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as session:
-            with self._stop:
+            with self._stop, closing(self.stream), anomalies:
                 session.enter_context(self.run_log.session(self.state))
-                with closing(self.stream), anomalies:
-                    self._begin()
-                    while not (is_over or self._stop.requested):
-                        with self._saving_after_errors():
-                            values = self.run_epoch()
-                        with errors_as_config_fault("trainer", self, "one whose run can be saved"):
-                            is_over = self.commit(values)
-                    if is_over:
-                        self.run_log.finished(self.progress)
-                        self.run.remove_old(self.settings.keep_last and 1)
-                self._stop.poll()
+                self._begin()
+                while not (is_over or self._stop.requested):
+                    with self._saving_after_errors():
+                        values = self.run_epoch()
+                    with errors_as_config_fault("trainer", self, "one whose run can be saved"):
+                        is_over = self.commit(values)
+                if is_over:
+                    self.run_log.finished(self.progress)
+                    self.run.remove_old(self.settings.keep_last and 1)
             self._stop.raise_failure()
             if is_over and distributed.is_main():
                 with errors_as_config_fault("trainer", self, "one whose on_end works"):
                     self.on_end()
         return self._stop.signal
-
-    def _begin(self) -> None:
-        """Log the network and its precision; save a run that is resumed in a new folder."""
-        self.run_checkpoints.set_aside_newer()
-        if distributed.is_main():
-            with errors_as_config_fault("trainer", self, "one whose on_start works"):
-                self.on_start()
-        source, names = self.state.resumed_from, self.logged_names
-        self.run_log.started(names, self.progress, self.precision, is_new=source is None)
-        if source is not None and not self.run.contains(source):
-            self._save()  # With this checkpoint the new run can be resumed from its own folder.
-
-    def _is_over(self) -> bool:
-        """Return whether the run is complete, by the rule of the main process."""
-        with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
-            # Of the class: a property of this name fails here, and does not pass for the method.
-            rule = type(self).is_complete
-            return distributed.broadcast_object(lambda: bool(rule(self)))
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -359,33 +358,6 @@ class BaseTrainer(ABC):
         values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
         values |= {f"valid_{name}": value for name, value in validation.items()}
         return distributed.broadcast_object(lambda: values)
-
-    @contextmanager
-    def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
-        try:
-            yield
-        except (OSError, TrainingFailed, distributed.Lost):
-            raise
-        except (Exception, SystemExit) as error:
-            if self.settings.anomaly and "returned nan" in str(error):
-                self._report(f"in the backward pass, {first_line(error)}")
-            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
-                # Several processes would have to save together; only this process has the error.
-                if distributed.world_size() == 1 and self.progress.step > 0:
-                    self._save(judges_loss=False)
-                raise
-
-    def progress_bar(self, total: int | None) -> "tqdm[Any]":
-        """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
-        return distributed.bar(
-            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
-            total=total,
-            initial=self.progress.epoch_steps,
-            unit="step",
-            leave=False,
-        )
 
     def commit(self, values: dict[str, float] | None) -> bool:
         """Log and save an epoch, or save an interrupted epoch; return whether the run is over.
@@ -425,73 +397,7 @@ class BaseTrainer(ABC):
             self.run_checkpoints.save(self.evaluated_model, fault, is_best=is_best)
         return is_over
 
-    def _save(self, *, judges_loss: bool = True) -> None:
-        """Save the present state, if it is sound; see `_fault`."""
-        fault = self._fault(judges_loss=judges_loss)
-        self.run_checkpoints.save(self.evaluated_model, fault)
-
-    def _fault(self, *, judges_loss: bool = True) -> str | None:
-        """Return why the present state is not sound, so that it is not saved; None if it is sound.
-
-        Args:
-            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
-        """
-        progress, batches = self.progress, self.state.last_batches
-        fault = fault_of_steps(progress, self.run_checkpoints.saved, self.state.sums)
-        if fault is None and not self.optimizer_step.are_finite():
-            fault = "weights are not finite"
-        first_loss = progress.first_loss
-        if fault is not None or batches is None or first_loss is None or not judges_loss:
-            return fault
-        with self.unchanged():
-            sums = self._evaluate(self.model, batches)
-        return fault_of_loss(first_loss, sums.loss_per_point)
-
-    def _report(self, cause: str) -> None:
-        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
-        cause = f"step {self.progress.step + 1}: {cause}"
-        if self.settings.anomaly:
-            raise self.run_checkpoints.failure(cause)
-        if not self.state.sums.skipped:
-            log.warning("%s, so that the step is skipped", cause)
-
     # A step.
-
-    def _count(
-        self,
-        chunks: Sequence[Chunk | None],
-        sums: Sums,
-        norm: float,
-        rate: float,
-        started: float,
-        bar: "tqdm[Any]",
-    ) -> None:
-        """Count and log an optimiser step. Too many skipped steps in a row end the run.
-
-        Args:
-            chunks, norm: what `step` took, and the norm that it returned.
-            sums: the sums that it returned, over all processes.
-            rate: the step's learning rate.
-            started: when the step began, by `time.perf_counter`.
-            bar: the epoch's progress bar.
-        """
-        for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
-            distributed.broadcast_tensors(module.buffers())
-        self.state.move_on(self.stream.after(self.state.position), chunks)
-        seconds = time.perf_counter() - started
-        self.state.count(sums, norm, rate, seconds)
-        bar.update(self.progress.epoch_steps - bar.n)
-        loss = f"{sums.loss_per_point:.3f}"
-        bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
-        if math.isfinite(norm):
-            self.state.remember(chunks)
-            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
-        elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            fault = self._fault()
-            self.state.forget_skipped()
-            self.run_checkpoints.save(self.evaluated_model, fault)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -532,7 +438,9 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite, works = Sums(), True, f"a network that {self.task}"
+        works = f"a network that {self.task}"
+        sums = Sums()
+        finite = True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
                 finite = not distributed.any_rank(False) and finite  # forward
@@ -561,6 +469,18 @@ class BaseTrainer(ABC):
                 sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
 
+    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
+        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
+        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
+            losses = self.loss(output, batch)
+        return losses, losses.detach().cpu().double().sum().item()
+
+    def divisor(self, chunks: Sequence[Chunk | None]) -> int:
+        """Return the divisor of the gradient of some chunks, summed over all processes."""
+        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
+        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
+        return divisor
+
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
         """Update the weights by the gradient of some chunks; return the norm before clipping.
 
@@ -574,11 +494,51 @@ class BaseTrainer(ABC):
             self._report(cause_of_gradient(self.model))
         return norm
 
-    def divisor(self, chunks: Sequence[Chunk | None]) -> int:
-        """Return the divisor of the gradient of some chunks, summed over all processes."""
-        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
-        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
-        return divisor
+    def _count(
+        self,
+        chunks: Sequence[Chunk | None],
+        sums: Sums,
+        norm: float,
+        rate: float,
+        started: float,
+        bar: "tqdm[Any]",
+    ) -> None:
+        """Count and log an optimiser step. Too many skipped steps in a row end the run.
+
+        Args:
+            chunks, norm: what `step` took, and the norm that it returned.
+            sums: the sums that it returned, over all processes.
+            rate: the step's learning rate.
+            started: when the step began, by `time.perf_counter`.
+            bar: the epoch's progress bar.
+        """
+        for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
+            distributed.broadcast_tensors(module.buffers())
+        self.state.move_on(self.stream.after(self.state.position), chunks)
+        seconds = time.perf_counter() - started
+        self.state.count(sums, norm, rate, seconds)
+        bar.update(self.progress.epoch_steps - bar.n)
+        loss = f"{sums.loss_per_point:.3f}"
+        bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
+        if math.isfinite(norm):
+            self.state.remember(chunks)
+            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
+        elif self.progress.skipped_in_row >= self.settings.max_skipped:
+            fault = self._fault()
+            self.state.forget_skipped()
+            self.run_checkpoints.save(self.evaluated_model, fault)
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
+
+    def _report(self, cause: str) -> None:
+        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
+        cause = f"step {self.progress.step + 1}: {cause}"
+        if self.settings.anomaly:
+            raise self.run_checkpoints.failure(cause)
+        if not self.state.sums.skipped:
+            log.warning("%s, so that the step is skipped", cause)
+
+    # A validation.
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
@@ -602,23 +562,6 @@ class BaseTrainer(ABC):
         # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
 
-    @contextmanager
-    def evaluating(self) -> Iterator[nn.Module]:
-        """A block in which all networks are in evaluation mode, also those that `keep` has got;
-        yield the network to evaluate with. After it, modes and buffers are as before."""
-        model = self.evaluated_model
-        with evaluating([*self.state.modules, model]):
-            yield model
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """A block in which all networks are in evaluation mode, and after which no part of a
-        checkpoint has changed, as a save changes nothing."""
-        parts = self.state.kept.values()
-        others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
-        with self.evaluating(), states_kept(others):
-            yield
-
     @torch.no_grad()
     def _evaluate(
         self,
@@ -636,11 +579,13 @@ class BaseTrainer(ABC):
             batches: this process's rows, on the device; None if it has no row.
             metrics: to update.
         """
-        sums, works = Sums(), f"a network that {self.task}"
+        works = f"a network that {self.task}"
+        sums = Sums()
         with random_state_kept(), states_kept([self.loss]):
             for batch in batches:
                 if batch is not None:
-                    loss, is_skipped = math.nan, True
+                    loss = math.nan
+                    is_skipped = True
                     with suppress(NotFinite):
                         with self.autocast(), errors_as_config_fault("arch", model, works):
                             output = self.forward_batch(model, batch, None)
@@ -652,11 +597,81 @@ class BaseTrainer(ABC):
                 distributed.rows_done()
         return sums.all_reduced()
 
-    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
-        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
-        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
-            losses = self.loss(output, batch)
-        return losses, losses.detach().cpu().double().sum().item()
+    @contextmanager
+    def evaluating(self) -> Iterator[nn.Module]:
+        """A block in which all networks are in evaluation mode, also those that `keep` has got;
+        yield the network to evaluate with. After it, modes and buffers are as before."""
+        model = self.evaluated_model
+        with evaluating([*self.state.modules, model]):
+            yield model
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """A block in which all networks are in evaluation mode, and after which no part of a
+        checkpoint has changed, as a save changes nothing."""
+        parts = self.state.kept.values()
+        others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
+        with self.evaluating(), states_kept(others):
+            yield
+
+    # The start of a run, its saves and its end.
+
+    def _begin(self) -> None:
+        """Log the network and its precision; save a run that is resumed in a new folder."""
+        self.run_checkpoints.set_aside_newer()
+        if distributed.is_main():
+            with errors_as_config_fault("trainer", self, "one whose on_start works"):
+                self.on_start()
+        source, names = self.state.resumed_from, self.logged_names
+        self.run_log.started(names, self.progress, self.precision, is_new=source is None)
+        if source is not None and not self.run.contains(source):
+            self._save()  # With this checkpoint the new run can be resumed from its own folder.
+
+    def _save(self, *, judges_loss: bool = True) -> None:
+        """Save the present state, if it is sound; see `_fault`."""
+        fault = self._fault(judges_loss=judges_loss)
+        self.run_checkpoints.save(self.evaluated_model, fault)
+
+    def _fault(self, *, judges_loss: bool = True) -> str | None:
+        """Return why the present state is not sound, so that it is not saved; None if it is sound.
+
+        Args:
+            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
+        """
+        progress, batches = self.progress, self.state.last_batches
+        fault = fault_of_steps(progress, self.run_checkpoints.saved, self.state.sums)
+        if fault is None and not self.optimizer_step.are_finite():
+            fault = "weights are not finite"
+        first_loss = progress.first_loss
+        if fault is not None or batches is None or first_loss is None or not judges_loss:
+            return fault
+        with self.unchanged():
+            sums = self._evaluate(self.model, batches)
+        return fault_of_loss(first_loss, sums.loss_per_point)
+
+    @contextmanager
+    def _saving_after_errors(self) -> Iterator[None]:
+        """A block in which an error of a user's code first saves the run as of its last step, and
+        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
+        try:
+            yield
+        except (OSError, TrainingFailed, distributed.Lost):
+            raise
+        except (Exception, SystemExit) as error:
+            if self.settings.anomaly and "returned nan" in str(error):
+                self._report(f"in the backward pass, {first_line(error)}")
+            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
+                # Several processes would have to save together; only this process has the error.
+                if distributed.world_size() == 1 and self.progress.step > 0:
+                    self._save(judges_loss=False)
+                raise
+
+    def _is_over(self) -> bool:
+        """Return whether the run is complete, by the rule of the main process."""
+        with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
+            # Of the class: a property of this name fails here, and does not pass for the method.
+            rule = type(self).is_complete
+            return distributed.broadcast_object(lambda: bool(rule(self)))
 
 
 def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
@@ -669,7 +684,9 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     Raises:
         ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
     """
-    rates, training, validation = [*Sums().rates()], list[str](), list[str]()
+    rates = [*Sums().rates()]
+    training = list[str]()
+    validation = list[str]()
     reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
     parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
     parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]

@@ -38,7 +38,7 @@ Layout: TypeAlias = tuple[int, torch.Size, torch.dtype, str]
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Environment variables that torchrun sets for each process."""
 
-TIMEOUT = timedelta(hours=2)
+MAX_WAIT = timedelta(hours=2)
 """Maximum wait for other processes (assumed: longer than parsing a dataset takes)."""
 _LOST = "another process of this run has ended"
 
@@ -66,10 +66,10 @@ def started() -> Iterator[None]:
     # module for the first optimizer; this import comes earlier, before there is a group.
     from torch.distributed import nn  # noqa: F401
 
-    _store, number, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
+    _store, number, count = next(dist.rendezvous("env://", timeout=MAX_WAIT))
     dist.init_process_group(
         backend,
-        timeout=TIMEOUT,
+        timeout=MAX_WAIT,
         rank=number,
         world_size=count,
         store=dist.PrefixStore("group", _store),

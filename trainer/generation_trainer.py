@@ -61,8 +61,10 @@ class GenerationTrainer(BaseTrainer):
         **settings: Annotated[Any, TrainingSettings],
     ) -> None:
         super().__init__(parts, monitor=monitor, **settings)
-        self.samples, self.sample_text = samples, sample_text
-        self.sample_steps, self.sample_bias = sample_steps, sample_bias
+        self.samples = samples
+        self.sample_text = sample_text
+        self.sample_steps = sample_steps
+        self.sample_bias = sample_bias
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.
@@ -73,7 +75,8 @@ class GenerationTrainer(BaseTrainer):
                 if no training sample has a text.
         """
         super().check()
-        is_resumed, train = self.state.resumed_from is not None, self.train_loader
+        is_resumed = self.state.resumed_from is not None
+        train = self.train_loader
         if self.model.needs_text and not (is_resumed and any(self._with_text(train))):
             check_texts(train, self.valid_loader, "a conditional network")
         texts = self.sample_text
@@ -104,13 +107,16 @@ class GenerationTrainer(BaseTrainer):
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        offset, name = self.facts.normalisation.log_loss_offset(canonical), self.loss.name
+        offset = self.facts.normalisation.log_loss_offset(canonical)
+        name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
     def _check_parts(self, batch: Batch, output: Output) -> None:
         """Raise a ConfigFault if the network has no layer `output`, or if its output for texts
         `(batch, U)` has not a window's weights (phi) `(batch, time, U + 1)` as its attention."""
-        model, phi, expected = self.evaluated_model, output.attention, ""
+        model = self.evaluated_model
+        phi = output.attention
+        expected = ""
         shape = (*output.prediction.end_logits.shape, batch.text.shape[1] + 1)
         if not hasattr(model, "output"):
             expected = "a network with `output`, the layer that `output_layer` makes"
@@ -123,7 +129,8 @@ class GenerationTrainer(BaseTrainer):
     def dry_run(self, batch: Batch, output: Output) -> None:
         """Write a few points; compare the outputs for whole lines with those for their beginnings
         and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
-        model, problem = self.evaluated_model, ""
+        model = self.evaluated_model
+        problem = ""
         for key, value in output.state.items():
             if not isinstance(value, Tensor) or value.shape[:1] != (2,):
                 expected = f"a network whose state has a row for each line, also in {key!r}"
@@ -145,19 +152,25 @@ class GenerationTrainer(BaseTrainer):
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:
         """Write a few points of two lines and of one, if any are drawn; return whether the outputs
         step by step are those for whole lines, `whole`."""
-        model, text, texts = self.evaluated_model, (None, None), None
+        model = self.evaluated_model
+        text = (None, None)
+        texts = None
         if model.needs_text:
-            text, texts = (batch.text, batch.text_lengths), 2 * self._texts()[0]
+            text = (batch.text, batch.text_lengths)
+            texts = 2 * self._texts()[0]
         for count in (2, 1) if self.samples else ():
             sample(model, range(count), texts and texts[:count], Sampling(max_steps=PERIOD + 1))
-        state, name, is_alike = model.begin(batch), type(model).__name__, True
+        state = model.begin(batch)
+        name = type(model).__name__
+        is_alike = True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
         for step, points in enumerate(batch.inputs[:, :PERIOD].split(1, 1)):
             output = model(points, *text, state)
             model(points, *text, state)  # This second call changes any state inside the network.
-            state, present = output.state, slice(step, step + 1)
+            state = output.state
+            present = slice(step, step + 1)
             expected = replace(whole, prediction=whole.prediction[:, present])
             is_alike = is_alike and are_alike(expected, output, batch.mask[:, present])
         return is_alike
@@ -187,7 +200,8 @@ class GenerationTrainer(BaseTrainer):
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
         """Return a text for each of the lines to draw, and the lines' extras. Both are those of the
         first samples with a text; if `sample_text` gives the texts, there are no extras."""
-        texts, lines = self.sample_text, []
+        texts = self.sample_text
+        lines = []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])
             with_text = chain.from_iterable(map(self._with_text, loaders))

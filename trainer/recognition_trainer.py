@@ -53,7 +53,8 @@ class RecognitionTrainer(BaseTrainer):
         **settings: Annotated[Any, TrainingSettings],
     ) -> None:
         super().__init__(parts, monitor=monitor, **settings)
-        self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
+        self.teacher_forcing_ratio = teacher_forcing_ratio
+        self.samples = samples
 
     @classmethod
     def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
@@ -89,9 +90,11 @@ class RecognitionTrainer(BaseTrainer):
     def dry_run(self, batch: Batch, output: Transcript) -> None:
         """Compare the numbers of frames with those of points; compute the evidence that `draw`
         shows. Raise a ConfigFault if the network has fewer frames or texts than it says."""
-        model, longest = self.evaluated_model, int(batch.lengths.argmax())
+        model = self.evaluated_model
+        longest = int(batch.lengths.argmax())
         frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
-        name, computed = type(model).__name__, output.ctc_log_probs.shape[1]
+        name = type(model).__name__
+        computed = output.ctc_log_probs.shape[1]
         if int(output.lengths.max()) > computed:
             expected = f"one whose lengths are at most the number of its frames, {computed}"
             raise ConfigFault("arch", name, f"{expected}, not {int(output.lengths.max())}")

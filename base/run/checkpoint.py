@@ -55,7 +55,7 @@ from utils.checks import (
 from utils.files import atomic_write, open_file
 from utils.strict_json import Config, without
 
-FORMAT = 3
+CHECKPOINT_FORMAT = 3
 """Version of the format of checkpoints; files of another version are refused."""
 TRAINING_FORMAT = 1
 """Version of the entry `training`, without which no run goes on; networks are used without it."""
@@ -108,8 +108,8 @@ MAX_LISTED = 5
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
-_PATH = r"[/~]|[A-Za-z]:[/\\]"
+_CHECKPOINT_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
+_PATH_BEGINNING = r"[/~]|[A-Za-z]:[/\\]"
 """The beginning of a path that is absolute or in a home directory."""
 
 
@@ -134,8 +134,8 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
 def positions(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
     """Return the epoch and the step in the names of `checkpoints`, in their order."""
-    paths = Path(folder).glob("checkpoint-epoch*.pth")
-    pairs = [(path, place) for path in paths if (place := position(path))]
+    places = {path: position(path) for path in Path(folder).glob("checkpoint-epoch*.pth")}
+    pairs = [(path, place) for path, place in places.items() if place is not None]
     return dict(sorted(pairs, key=itemgetter(1), reverse=True))
 
 
@@ -147,7 +147,7 @@ def candidates(folder: str | os.PathLike[str]) -> list[Path]:
 
 def position(path: Path) -> tuple[int, float] | None:
     """Return the epoch and step in a checkpoint's name, for sorting; None for another name."""
-    if not (match := _NAME.fullmatch(path.name)):
+    if not (match := _CHECKPOINT_NAME.fullmatch(path.name)):
         return None
     epoch, step = match.groups()
     return int(epoch), math.inf if step is None else int(step)
@@ -220,7 +220,7 @@ def reloaded(checkpoint: Checkpoint) -> Checkpoint:
 
 def _serialised(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> io.BytesIO:
     """Return a checkpoint's file, checked as when it is read; see `file_content`."""
-    content = {"format": FORMAT, **checkpoint}
+    content = {"format": CHECKPOINT_FORMAT, **checkpoint}
     write = to_safetensors if Path(path).suffix == SUFFIX else to_archive
     file = write(content)
     _checked(content, path, len(file.getbuffer()))
@@ -233,7 +233,7 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
     if not entries >= REQUIRED_KEYS:
         names = ", ".join(sorted(REQUIRED_KEYS))
         raise CheckpointError(f"not a checkpoint of this project (no {names})")
-    check_version(path, content["format"], FORMAT, "train anew")
+    check_version(path, content["format"], CHECKPOINT_FORMAT, "train anew")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
     weights = content["state_dict"]
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
@@ -262,7 +262,8 @@ def _check_type(value: Any, kind: Any, key: str) -> None:
         fits = type(value) is number and value in bounds
     else:
         types = {float: (int, float), Union: members, UnionType: members}.get(outer, (outer,))
-        expected, is_huge = TYPES[outer], isinstance(value, int) and abs(value) >= 2**63
+        expected = TYPES[outer]
+        is_huge = isinstance(value, int) and abs(value) >= 2**63
         fits = type(value) in types and not is_huge
     if not fits:
         raise CheckpointError(f"{key} = {short(value)}: {expected}")
@@ -283,7 +284,9 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     Raises:
         CheckpointError: if there is no complete checkpoint.
     """
-    folder, skipped, paths = Path(folder), [], candidates(folder)
+    folder = Path(folder)
+    paths = candidates(folder)
+    skipped = []
     for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
             content = load_checkpoint(path)
@@ -337,15 +340,17 @@ def to_share(checkpoint: Checkpoint) -> dict[str, Any]:
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared: dict[str, Any] = {name: value for name, value in checkpoint.items() if name in names}
-    shared["config"] = without(
-        checkpoint["config"],
-        lambda name, value: name in ("root", "cache") or bool(re.match(_PATH, str(value))),
-    )
+    shared["config"] = without(checkpoint["config"], _is_place)
     shared["state_dict"] = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()
     }
     return shared
+
+
+def _is_place(name: str, value: Any) -> bool:
+    """Return whether an entry of a config names a place on the machine that trained."""
+    return name in ("root", "cache") or bool(re.match(_PATH_BEGINNING, str(value)))
 
 
 def load_weights(
@@ -437,7 +442,8 @@ def check_weights(
 ) -> None:
     """Raise a CheckpointError if names, shapes or kinds of numbers in `state`, read from the file
     `source`, differ from those of `model`, which may be on the device "meta"."""
-    needed, differing = model.state_dict(), []
+    needed = model.state_dict()
+    differing = []
     for name in sorted(needed.keys() | state.keys()):
         weight, wanted = state.get(name), needed.get(name)
         if weight is None or wanted is None or weight.shape != wanted.shape:

@@ -65,7 +65,8 @@ class RunFolder:
                     f"{what} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
                     "beginning with a letter or digit, at most 100 of them"
                 )
-        self.name, self.saved = name, saved
+        self.name = name
+        self.saved = saved
         self._lock: FileLock | None = None
 
     @classmethod
@@ -110,7 +111,8 @@ class RunFolder:
         """
         if self._lock is not None or not distributed.is_main():
             return
-        path, holder = self.models / LOCK, "another process"
+        path = self.models / LOCK
+        holder = "another process"
         # `base.run.run_records.is_held` takes the lock for an instant; the timeout is longer.
         lock = FileLock(path, timeout=0.2)
         try:
@@ -121,7 +123,8 @@ class RunFolder:
             raise RunInUse(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
-        self._lock, since = lock, local_time(" ")
+        self._lock = lock
+        since = local_time(" ")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
@@ -198,8 +201,9 @@ class RunFolder:
             RunExists: if the run has a checkpoint but `resumed_from` is not in its folder.
             OSError: if the folders or files cannot be written.
         """
-        if resumed_from is not None and (origin := RunFolder.of(resumed_from)):
-            weights_from = origin.first_weights()
+        previous_run = None if resumed_from is None else RunFolder.of(resumed_from)
+        if previous_run is not None:
+            weights_from = previous_run.first_weights()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
@@ -224,7 +228,8 @@ class RunFolder:
 
     def _previous_starts(self) -> list[dict[str, Any]]:
         """Return the records of the starts so far, for the record of a new start."""
-        starts, log_path = self._starts(), self.models / "train.log"
+        starts = self._starts()
+        log_path = self.models / "train.log"
         # A killed run could not record its end, which is about the time of the last log message.
         if starts and "ended" not in starts[-1] and log_path.exists():
             ended = local_time(at=log_path.stat().st_mtime)

@@ -39,8 +39,11 @@ class RunLog:
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self._parts, self.settings, self._stop = parts, settings, stop
-        self.run, self.device = parts.run, parts.device
+        self._parts = parts
+        self.settings = settings
+        self._stop = stop
+        self.run = parts.run
+        self.device = parts.device
         loss = parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
@@ -104,14 +107,16 @@ class RunLog:
         self.best(progress)
         if is_new:
             # Weights from a checkpoint: one summary line instead of the whole network.
-            model, weights = self._parts.model, self.run.first_weights()
+            model = self._parts.model
+            weights = self.run.first_weights()
             name = type(model).__name__
             summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
             log.info("%s", summary if weights else model)
 
     def finished(self, progress: Progress) -> None:
         """Log why a run is complete, and its best epoch; remember that it is complete."""
-        epoch, best = progress.epoch, self.settings.describe_best(progress)
+        epoch = progress.epoch
+        best = self.settings.describe_best(progress)
         reason = "all epochs are done" if epoch >= self.settings.epochs else "early stopping"
         log.info("finished after epoch %d: %s; %s", epoch, reason, best)
         self._is_finished = True

@@ -177,8 +177,11 @@ class RunState:
     """
 
     def __init__(self, trained: Mapping[str, Any], metrics: Sequence[BaseMetric] = ()) -> None:
-        self.trained, self.metrics = trained, metrics
-        self.progress, self.position, self.sums = Progress(), Position(), Sums()
+        self.trained = trained
+        self.metrics = metrics
+        self.progress = Progress()
+        self.position = Position()
+        self.sums = Sums()
         self.carried: list[State | None] = []
         self.values: dict[str, float] = {}
         self.kept: dict[str, Any] = {}
@@ -224,7 +227,9 @@ class RunState:
 
         A step whose norm is not finite counts as skipped; its sums are added too.
         """
-        progress, first_loss, sums = self.progress, self.progress.first_loss, self.sums
+        progress = self.progress
+        first_loss = self.progress.first_loss
+        sums = self.sums
         skipped = not math.isfinite(norm)
         sums.add(step.loss, step.sequences, step.points, skipped)
         sums.seconds += seconds
@@ -266,7 +271,9 @@ class RunState:
             values: the values of the epoch, by name.
             progress: the progress from `TrainingSettings.judge`.
         """
-        sums, self.sums, self.values = self.sums, Sums(), dict(values)
+        sums = self.sums
+        self.sums = Sums()
+        self.values = dict(values)
         self.progress = replace(progress, epoch=progress.epoch + 1, epoch_steps=0)
         for metric in self.metrics:
             metric.reset()
@@ -306,10 +313,12 @@ class RunState:
     def load_state_dict(self, saved: Mapping[str, Any], source: Path) -> None:
         """Resume from what `state_dict` returned, read from the file `source`; raise an exception
         of any kind if the state does not fit."""
-        self.progress, self.resumed_from = filled(Progress, saved["progress"]), source
+        self.progress = filled(Progress, saved["progress"])
+        self.resumed_from = source
         self.position = Position(*(saved["position"][name] for name in Position._fields))
         self.carried = list(saved["carried"])
-        self.sums, self.values = filled(Sums, saved["sums"]), dict(saved["values"])
+        self.sums = filled(Sums, saved["sums"])
+        self.values = dict(saved["values"])
         self._load_metrics(saved)
         states = saved["parts"]
         for name, part in self.trained.items():
@@ -346,9 +355,10 @@ class RunState:
         """From now on, hold the networks to the names, shapes and types of their tensors, and the
         optimisers to their groups: those that are made again, for a resumed run or to be used, take
         no others. Nor is a further part kept."""
-        networks = {name: part for name, part in self.kept.items() if isinstance(part, nn.Module)}
-        networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
-        networks["model"] = self.trained["model"]
+        networks = {"model": self.trained["model"]}
+        for name, part in self.kept.items():
+            if isinstance(part, nn.Module) and not _loads_otherwise(part):
+                networks[name] = part
         self._layouts = {name: _layout(part.state_dict()) for name, part in networks.items()}
         self._group_sizes = _group_sizes(self.parts)
 
@@ -388,11 +398,11 @@ def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
 
 def _group_sizes(parts: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the number of weights in each group of each optimiser, by its name."""
-    optimizers = {name: part for name, part in parts.items() if isinstance(part, Optimizer)}
-    return {
-        name: [len(group["params"]) for group in optimizer.param_groups]
-        for name, optimizer in optimizers.items()
-    }
+    sizes = {}
+    for name, part in parts.items():
+        if isinstance(part, Optimizer):
+            sizes[name] = [len(group["params"]) for group in part.param_groups]
+    return sizes
 
 
 def _described(layout: Layout | None) -> str:

@@ -52,7 +52,8 @@ class RunCheckpoints:
         settings: TrainingSettings,
         state: RunState,
     ) -> None:
-        self._parts, self.settings = parts, settings
+        self._parts = parts
+        self.settings = settings
         self.run = parts.run
         self.state = state
         self.saved: Progress | None = None
@@ -99,7 +100,9 @@ class RunCheckpoints:
 
     def set_aside_newer(self) -> None:
         """Set aside checkpoints that are newer than the resumed checkpoint, and find the best."""
-        source, progress, lost_best = self.state.resumed_from, self.state.progress, False
+        source = self.state.resumed_from
+        progress = self.state.progress
+        lost_best = False
         if distributed.is_main() and source is not None:
             resumed = position(source) or (progress.epoch, math.inf)
             for path, place in positions(self.run.models).items():
@@ -153,7 +156,8 @@ class RunCheckpoints:
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
         self.run.remove_old(self.settings.keep_last)
-        self.saved, self._last_save = progress, time.monotonic()
+        self.saved = progress
+        self._last_save = time.monotonic()
         log.info("saved %s", path)
 
     def save_best(self, network: nn.Module) -> None:

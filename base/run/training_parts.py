@@ -114,7 +114,8 @@ class TrainingSettings:
         mode, name = self.monitored
         if not name:
             return progress
-        value, sign = values[name], -1.0 if mode == "max" else 1.0
+        value = values[name]
+        sign = -1.0 if mode == "max" else 1.0
         limit = math.inf if progress.best is None else sign * progress.best
         if sound and math.isfinite(value) and sign * value < limit:
             return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)

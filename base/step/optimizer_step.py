@@ -96,10 +96,12 @@ class OptimizerStep:
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
-        self.model, self.optimizer = parts.model, parts.optimizer
+        self.model = parts.model
+        self.optimizer = parts.optimizer
         self.lr_scheduler = parts.lr_scheduler
         make_whole(self.model)
-        self.settings, self.warmup_factor = settings, 1.0
+        self.settings = settings
+        self.warmup_factor = 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = self.optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
@@ -107,7 +109,8 @@ class OptimizerStep:
         self.misused = set[str]()  # what a trainer does otherwise than it should, in words
         self._is_updating = self._is_reduced = False
         self.optimizer.register_step_pre_hook(self._note_own_step)
-        self.average, self._evaluated = None, self.model
+        self.average = None
+        self._evaluated = self.model
         if settings.ema_decay is not None:
             move = partial(move_average, settings.ema_decay)
             self.average = AveragedModel(self.model, multi_avg_fn=move)
@@ -161,7 +164,8 @@ class OptimizerStep:
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         groups = self.optimizer.param_groups
         frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
-        self.frozen, self._is_reduced = {*chain.from_iterable(frozen)}, False
+        self.frozen = {*chain.from_iterable(frozen)}
+        self._is_reduced = False
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -235,7 +239,8 @@ class OptimizerStep:
 
     def note_other(self, name: str, optimizer: Optimizer) -> None:
         """Note a further optimiser of a trainer that has weights of the run's optimiser."""
-        own, groups = {id(weight) for weight in self.weights}, optimizer.param_groups
+        own = {id(weight) for weight in self.weights}
+        groups = optimizer.param_groups
         if own & {id(weight) for group in groups for weight in group["params"]}:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")

@@ -49,8 +49,14 @@ def fault_of_loss(first: float, present: float) -> str | None:
 
 
 @contextmanager
-def detecting_anomalies(model: nn.Module, report: Callable[[str], None]) -> Iterator[None]:
-    """A block in which all modules are `watched`, and torch ends a backward pass at NaN; slow."""
+def detecting_anomalies(
+    model: nn.Module, report: Callable[[str], None], enabled: bool
+) -> Iterator[None]:
+    """A block in which, if `enabled`, all modules are `watched`, and torch raises an error at NaN
+    in a backward pass; slow."""
+    if not enabled:
+        yield
+        return
     with torch.autograd.set_detect_anomaly(True), watched(model, report):
         yield
 
