@@ -202,7 +202,7 @@ class BaseTrainer(ABC):
     def progress_bar(self, total: int | None) -> "tqdm[Any]":
         """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
         return distributed.bar(
-            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
+            description=f"epoch {self.progress.epoch + 1}/{self.epochs}",
             total=total,
             initial=self.progress.epoch_steps,
             unit="step",

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
-from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import UnionType
@@ -129,13 +128,16 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
     The checkpoint at the end of an epoch counts as newer than those within the epoch.
     """
-    return list(positions(folder))
+    return list(epochs_and_steps(folder))
 
 
-def positions(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
+def epochs_and_steps(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
     """Return the epoch and the step in the names of `checkpoints`, in their order."""
-    places = {path: position(path) for path in Path(folder).glob("checkpoint-epoch*.pth")}
-    pairs = [(path, place) for path, place in places.items() if place is not None]
+    pairs = []
+    for path in Path(folder).glob("checkpoint-epoch*.pth"):
+        epoch_step = epoch_and_step(path)
+        if epoch_step is not None:
+            pairs.append((path, epoch_step))
     return dict(sorted(pairs, key=itemgetter(1), reverse=True))
 
 
@@ -145,7 +147,7 @@ def candidates(folder: str | os.PathLike[str]) -> list[Path]:
     return [*checkpoints(folder), *Path(folder).glob(BEST)]
 
 
-def position(path: Path) -> tuple[int, float] | None:
+def epoch_and_step(path: Path) -> tuple[int, float] | None:
     """Return the epoch and step in a checkpoint's name, for sorting; None for another name."""
     if not (match := _CHECKPOINT_NAME.fullmatch(path.name)):
         return None
@@ -241,8 +243,8 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
             _check_type(content[name], kind, name)
     for name, weight in weights.items():
         if not isinstance(name, str) or not isinstance(weight, Tensor):
-            found = f"{short(name)}: {short(weight)}"
-            raise CheckpointError(f"state_dict: weights by name are needed, not {found}")
+            entry = f"{short(name)}: {short(weight)}"
+            raise CheckpointError(f"state_dict: weights by name are needed, not {entry}")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
     # Many tensors in one storage can be far larger than the file.
@@ -403,37 +405,36 @@ def load_state(part: Any, state: dict[str, Any]) -> None:
     if not isinstance(part, Optimizer):
         part.load_state_dict(state)
         return
-    given: dict[str, Any] = {}  # by an optimiser of one's own, too
+    saved: dict[str, Any] = {}  # by an optimiser of one's own, too
     with warnings.catch_warnings(), ExitStack() as hooks:
-        before = part.register_load_state_dict_pre_hook(lambda _, state: given.update(state))
-        after = part.register_load_state_dict_post_hook(lambda part: _put_back(part, given))
+        before = part.register_load_state_dict_pre_hook(lambda _, state: saved.update(state))
+        after = part.register_load_state_dict_post_hook(lambda part: _put_back(part, saved))
         hooks.callback(before.remove)
         hooks.callback(after.remove)
         warnings.filterwarnings("ignore", message="Casting complex values to real")
         part.load_state_dict(state)
 
 
-def _put_back(optimizer: Optimizer, given: Mapping[str, Any]) -> None:
-    """Put the values of a loaded state, as they were given, into an optimiser."""
-    groups = zip(optimizer.param_groups, given["param_groups"], strict=True)
-    pairs = (zip(group["params"], saved["params"], strict=True) for group, saved in groups)
-    for weight, number in chain.from_iterable(pairs):
-        for name, value in given["state"].get(number, {}).items():
-            loaded = optimizer.state[weight]
-            loaded[name] = _as_given(value, loaded.get(name))
+def _put_back(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Put the values of a loaded state, as they were saved, into an optimiser."""
+    for group, saved_group in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for weight, number in zip(group["params"], saved_group["params"], strict=True):
+            for name, value in saved["state"].get(number, {}).items():
+                loaded = optimizer.state[weight]
+                loaded[name] = _as_saved(value, loaded.get(name))
 
 
-def _as_given(value: Any, loaded: Any) -> Any:
+def _as_saved(value: Any, loaded: Any) -> Any:
     """Return a value of a state, its tensors on the devices to which torch has moved them."""
     if isinstance(value, Tensor) and isinstance(loaded, Tensor):
         return value.to(loaded.device)
     if isinstance(value, dict) and isinstance(loaded, dict):
         result = copy.copy(value)
         for name in value:
-            result[name] = _as_given(value[name], loaded.get(name))
+            result[name] = _as_saved(value[name], loaded.get(name))
         return result
     if type(value) in (list, tuple) and type(value) is type(loaded):
-        return type(value)(map(_as_given, value, loaded))
+        return type(value)(map(_as_saved, value, loaded))
     return value
 
 

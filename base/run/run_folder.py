@@ -59,10 +59,10 @@ class RunFolder:
 
     def __init__(self, name: str, run_id: str | None = None, saved: Path = SAVED) -> None:
         self.run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f") if run_id is None else run_id
-        for what, value in (("name", name), ("run-id", self.run_id)):
+        for option, value in (("name", name), ("run-id", self.run_id)):
             if not PLAIN_NAME.fullmatch(value):
                 raise UserError(
-                    f"{what} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
+                    f"{option} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
                     "beginning with a letter or digit, at most 100 of them"
                 )
         self.name = name

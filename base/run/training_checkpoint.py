@@ -17,9 +17,9 @@ from base.run.checkpoint import (
     Checkpoint,
     checkpoint_name,
     checkpoints,
+    epoch_and_step,
+    epochs_and_steps,
     load_checkpoint,
-    position,
-    positions,
     save_checkpoint,
 )
 from base.run.digest import digest
@@ -46,19 +46,14 @@ class RunCheckpoints:
             that of its checkpoint, so no checkpoint has it.
     """
 
-    def __init__(
-        self,
-        parts: TrainingParts,
-        settings: TrainingSettings,
-        state: RunState,
-    ) -> None:
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings, state: RunState) -> None:
         self._parts = parts
         self.settings = settings
         self.run = parts.run
         self.state = state
         self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
-        self._last_save = time.monotonic()  # by this process's clock
+        self._last_save = time.monotonic()  # no state of the run, but of this process's clock
 
     # Resuming.
 
@@ -104,9 +99,9 @@ class RunCheckpoints:
         progress = self.state.progress
         lost_best = False
         if distributed.is_main() and source is not None:
-            resumed = position(source) or (progress.epoch, math.inf)
-            for path, place in positions(self.run.models).items():
-                if place > resumed:  # It is damaged, as it was not resumed.
+            resumed = epoch_and_step(source) or (progress.epoch, math.inf)
+            for path, epoch_step in epochs_and_steps(self.run.models).items():
+                if epoch_step > resumed:  # It is damaged, as it was not resumed.
                     log.warning("%s is not resumed; renamed to %s", path, set_aside(path))
             epoch = progress.best_epoch
             lost_best = epoch is not None and not self._find_best(source, epoch)
@@ -117,7 +112,8 @@ class RunCheckpoints:
     def _find_best(self, source: Path, epoch: int) -> bool:
         """Find the checkpoint of the best `epoch` in the folder of `source`, and make it the best
         checkpoint of this run; return whether it was found."""
-        best, (_, monitored) = self.state.progress.best, self.settings.monitored
+        best = self.state.progress.best
+        _, monitored = self.settings.monitored
         for name in (BEST, checkpoint_name(epoch)):
             with suppress(CheckpointError):
                 checkpoint = load_checkpoint(source.with_name(name))

@@ -239,9 +239,9 @@ class OptimizerStep:
 
     def note_other(self, name: str, optimizer: Optimizer) -> None:
         """Note a further optimiser of a trainer that has weights of the run's optimiser."""
-        own = {id(weight) for weight in self.weights}
+        weights = {id(weight) for weight in self.weights}
         groups = optimizer.param_groups
-        if own & {id(weight) for group in groups for weight in group["params"]}:
+        if weights & {id(weight) for group in groups for weight in group["params"]}:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")
 
