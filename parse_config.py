@@ -23,7 +23,7 @@ from base.base_dataset import BaseDataset
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.base_trainer import BaseTrainer, logged_names
+from base.base_trainer import BaseTrainer
 from base.config import torch_parts, user_modules
 from base.config.binder import (
     Binder,
@@ -35,7 +35,7 @@ from base.config.binder import (
 )
 from base.config.plan import CACHE, Override, Plan, read_config
 from base.config.torch_parts import TRIAL_STEPS
-from base.run.training_parts import TrainingSettings
+from base.run.training_parts import TrainingSettings, logged_names
 from base.step.trying import try_steps
 from data_loader.data_loaders import Data
 from ink.alphabet import Alphabet

@@ -6,13 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import (
-    ExitStack,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -40,7 +34,7 @@ from base.run.run_state import (
 )
 from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
-from base.run.training_parts import TrainingParts, TrainingSettings
+from base.run.training_parts import TrainingParts, TrainingSettings, logged_names
 from base.step.device import fast_precision, plain_layers
 from base.step.optimizer_step import OptimizerStep, complete_gradients
 from base.step.soundness import (
@@ -672,34 +666,3 @@ class BaseTrainer(ABC):
             # Of the class: a property of this name fails here, and does not pass for the method.
             rule = type(self).is_complete
             return distributed.broadcast_object(lambda: bool(rule(self)))
-
-
-def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
-    """Return the names of the values logged after each epoch.
-
-    Args:
-        loss, metrics: the loss and metrics of the run; their classes may be a user's.
-        validates: whether there is a validation.
-
-    Raises:
-        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
-    """
-    rates = [*Sums().rates()]
-    training = list[str]()
-    validation = list[str]()
-    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
-    parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
-    parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
-    for key, part in parts:
-        with errors_as_config_fault(key, part, "one with a name"):
-            names = [*Sums().losses(part.name)] if isinstance(part, BaseLoss) else [*part.names]
-            for name in names:
-                is_name = isinstance(name, str) and name.isidentifier()
-                if not is_name or name in {*reserved, *validation}:
-                    expected = (
-                        f"one whose values have unique names of letters, digits and _, not {name!r}"
-                    )
-                    raise ConfigFault(key, type(part).__name__, expected)
-            validation += names
-            training += names if isinstance(part, BaseLoss) or part.in_training else []
-    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

@@ -228,23 +228,22 @@ class RunState:
         A step whose norm is not finite counts as skipped; its sums are added too.
         """
         progress = self.progress
-        first_loss = self.progress.first_loss
-        sums = self.sums
-        skipped = not math.isfinite(norm)
-        sums.add(step.loss, step.sequences, step.points, skipped)
-        sums.seconds += seconds
-        if skipped:
+        is_skipped = not math.isfinite(norm)
+        self.sums.add(step.loss, step.sequences, step.points, is_skipped)
+        self.sums.seconds += seconds
+        if is_skipped:
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
-        sums.steps += 1
-        sums.gradient_norm += norm
-        sums.learning_rate = rate
+        self.sums.steps += 1
+        self.sums.gradient_norm += norm
+        self.sums.learning_rate = rate
+        is_first = progress.first_loss is None
         self.progress = replace(
             progress,
             step=progress.step + 1,
             epoch_steps=progress.epoch_steps + 1,
             skipped_in_row=0,
-            first_loss=step.loss_per_point if first_loss is None else first_loss,
+            first_loss=step.loss_per_point if is_first else progress.first_loss,
         )
 
     def remember(self, chunks: Sequence[Chunk | None]) -> None:
@@ -365,7 +364,8 @@ class RunState:
     def check_groups(self) -> None:
         """Raise a CheckpointError if an optimiser has other groups than when the run began."""
         for name, sizes in _group_sizes(self.parts).items():
-            if sizes != (initial := self._group_sizes.get(name, sizes)):
+            initial = self._group_sizes.get(name, sizes)
+            if sizes != initial:
                 problem = f"{name}: its groups have {sizes} weights, and had {initial} when the run"
                 problem += " began, so that a resumed run could not take them"
                 remedy = "make all groups in the constructor"
@@ -377,23 +377,25 @@ class RunState:
         """Raise a CheckpointError if a network, by its state, has other tensors than when it was
         made."""
         for name, initial in self._layouts.items():
-            present = _layout(states[name])
-            for key in sorted(present.keys() | initial.keys()):
-                if (now := present.get(key)) != (then := initial.get(key)):
-                    problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
+            layout = _layout(states[name])
+            for key in sorted(layout.keys() | initial.keys()):
+                present = layout.get(key)
+                before = initial.get(key)
+                if present != before:
+                    problem = f"{name}: {key} is {_described(present)}, and was"
+                    problem += f" {_described(before)}"
                     remedy = "register a buffer with the shape and type that it keeps"
                     raise CheckpointError(f"{problem} when the network was made: {remedy}")
 
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
     """Return the shape and the type of each tensor in a network's state, by name."""
-    # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    return {
-        name: (tuple(tensor.shape), tensor.dtype)
-        for name, tensor in tensors.items()
-        if not tensor.is_nested
-    }
+    layouts = {}
+    for name, value in state.items():
+        # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
+        if isinstance(value, Tensor) and not value.is_nested:
+            layouts[name] = (tuple(value.shape), value.dtype)
+    return layouts
 
 
 def _group_sizes(parts: Mapping[str, Any]) -> dict[str, list[int]]:
