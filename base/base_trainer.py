@@ -546,9 +546,9 @@ class BaseTrainer(ABC):
             metric.reset()
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
         batches = self._stop.interrupting(loaded(bar, self._stop.fail))
-        batches = (batch and batch.to(self.device, non_blocking=True) for batch in batches)
+        on_device = (batch and batch.to(self.device, non_blocking=True) for batch in batches)
         with self.evaluating() as model:
-            sums = self._evaluate(model, batches, self.valid_metrics)
+            sums = self._evaluate(model, on_device, self.valid_metrics)
             if self._stop.immediate:
                 return None
             values = sums.losses(self.loss.name) | computed(self.valid_metrics)
@@ -616,8 +616,9 @@ class BaseTrainer(ABC):
         if distributed.is_main():
             with errors_as_config_fault("trainer", self, "one whose on_start works"):
                 self.on_start()
-        source, names = self.state.resumed_from, self.logged_names
-        self.run_log.started(names, self.progress, self.precision, is_new=source is None)
+        source = self.state.resumed_from
+        is_new = source is None
+        self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
         if source is not None and not self.run.contains(source):
             self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
@@ -632,11 +633,11 @@ class BaseTrainer(ABC):
         Args:
             judges_loss: whether the loss on the last step's batches counts; computing it may fail.
         """
-        progress, batches = self.progress, self.state.last_batches
-        fault = fault_of_steps(progress, self.run_checkpoints.saved, self.state.sums)
+        batches = self.state.last_batches
+        first_loss = self.progress.first_loss
+        fault = fault_of_steps(self.progress, self.run_checkpoints.saved, self.state.sums)
         if fault is None and not self.optimizer_step.are_finite():
             fault = "weights are not finite"
-        first_loss = progress.first_loss
         if fault is not None or batches is None or first_loss is None or not judges_loss:
             return fault
         with self.unchanged():
