@@ -30,11 +30,11 @@ from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, held_by, tensors_in, wide
 from base.run.run_state import Sums, random_state_kept, seed_all, states_kept
-from base.step.repeatable import check_batches, two_samples
 from base.step.soundness import with_other_padding
-from base.step.trying import try_state
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
+from base.trial.repeatable import check_batches, two_samples
+from base.trial.trying import try_state
 from utils.checks import ConfigFault, NotFinite, first_of
 
 log = logging.getLogger(__name__)
