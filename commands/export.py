@@ -14,8 +14,10 @@ from commands.shared.options import Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import atomic_write, prepare_output, read_bytes, write_text
 
-FLAT, SAFETENSORS, ONNX = ".bin", ".safetensors", ".onnx"
-"""Suffixes of files that are no archives; for flat files see `apps.web.flat_file`."""
+FLAT = ".bin"
+"""Suffix of a flat file, see `apps.web.flat_file`; it is no archive, nor are the next two."""
+SAFETENSORS = ".safetensors"
+ONNX = ".onnx"
 
 
 def add_options(parser: Parser) -> None:
@@ -40,7 +42,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, target = Networks.of(arguments), target_of(arguments)
+    networks = Networks.of(arguments)
+    target = target_of(arguments)
     network = networks.load(arguments.resume)
     from base.run.checkpoint import file_content, load_checkpoint, to_share
 

@@ -22,21 +22,21 @@ from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
 from utils.program import typed
 
-SETTINGS = (
+PAGE_SETTINGS = (
     *LOOK_PARSERS,
     *("line_height", "ruling_spacing", "pen_sharpness", "extras"),
     *writing_options.PRIMER_KEYS,
 )
 """The keys of --set."""
-ADDRESS = re.compile(r"\d+:\d+:\d+")
+WORD_ADDRESS = re.compile(r"\d+:\d+:\d+")
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 UNWRITTEN = 3  # exit status if a word could not be written
-MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
+MAX_TEXT_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def rewrite_target(text: str) -> tuple[int, int, int] | str:
     """Parse a value of --rewrite: PAGE:ROW:WORD, `DOUBTFUL`, or the text of a word."""
-    return network_options.word_address(text) if ADDRESS.fullmatch(text) else text
+    return network_options.word_address(text) if WORD_ADDRESS.fullmatch(text) else text
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -152,7 +152,7 @@ def check_output(arguments: argparse.Namespace, path: Path, report: Path | None)
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    values = writing_options.values_of(arguments, SETTINGS)
+    values = writing_options.values_of(arguments, PAGE_SETTINGS)
     if "ruling_spacing" in values and not arguments.ruling:
         raise UserError("ruling_spacing is for --ruling, which is not given")
     paper = Paper.of(
@@ -179,7 +179,8 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 def run(arguments: argparse.Namespace) -> None:
     networks = Networks(arguments.device, arguments.modules, arguments.verbose)
     path = arguments.output.named("page.svg")
-    rewrite, is_text_given = arguments.rewrite, (arguments.file or arguments.text) is not None
+    rewrite = arguments.rewrite
+    is_text_given = (arguments.file or arguments.text) is not None
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
@@ -197,7 +198,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_output(arguments, path, report)
     source, text = arguments.file or "--text", "\n".join(arguments.text or ())
     if arguments.file:
-        text = read_text(arguments.file, MAX_BYTES)
+        text = read_text(arguments.file, MAX_TEXT_BYTES)
     networks.load_modules()
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     computing = {"device": networks.device, "progress": True}
@@ -228,8 +229,8 @@ def addresses_of(
     """Return the addresses of the words that --rewrite names; None for all doubtful words."""
     if DOUBTFUL in targets:
         return None
-    found = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
-    return [*chain.from_iterable(found)]
+    addresses = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
+    return [*chain.from_iterable(addresses)]
 
 
 def show_words(pages: "apps.pages.Pages") -> None:

@@ -9,13 +9,13 @@ import inspect
 import json
 import re
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import torch_parts
-from base.config.binder import owners
 from parse_config import BLOCKS, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
@@ -43,9 +43,10 @@ def rows(cls: type) -> list[str]:
 
 def meanings(cls: type) -> dict[str, str]:
     """Return the description of each argument of a class, from the "Args" of its docstring or,
-    where these do not describe the argument, of the docstrings of its base classes."""
+    where these do not describe the argument, of those of its base classes and its settings."""
     descriptions: dict[str, str] = {}
-    for owner in owners(cls):
+    settings = config_binder().registry.signature(cls).settings.values()
+    for owner in (*cls.__mro__, *chain.from_iterable(kind.__mro__ for kind in settings)):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")

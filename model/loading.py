@@ -124,11 +124,11 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     # The weights are checked before memory is allocated: a small config can describe gigabytes.
     # What a user's network consists of may depend on numbers, which "meta" lacks, as in torch's
     # `orthogonal`.
-    is_own = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_own else torch.device("meta"):
-        empty_network = part.build(supplied)
-    check_weights(empty_network, checkpoint["state_dict"], path)
-    return part.build(supplied)
+    is_users = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_users else torch.device("meta"):
+        network = part.build(supplied)
+    check_weights(network, checkpoint["state_dict"], path)
+    return network if is_users else part.build(supplied)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:

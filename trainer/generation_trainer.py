@@ -3,9 +3,9 @@
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -29,6 +29,24 @@ from utils.checks import ConfigFault, Range
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GenerationTrainingSettings(TrainingSettings):
+    """The settings of the training of networks that write.
+
+    Args:
+        samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
+        sample_text: the texts of these lines, in turn; null takes texts of the validation split.
+        sample_steps: limit on the steps of a line; null takes the sampler's limit.
+        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.
+    """
+
+    monitor: str | None = "min valid_log_loss"
+    samples: Annotated[int, Range(0, 64)] = 4
+    sample_text: list[str] | None = None
+    sample_steps: Annotated[int, Range(1, 100_000)] | None = None
+    sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5
+
+
 class GenerationTrainer(BaseTrainer):
     """Trains a network that predicts the next point, and draws its lines after each epoch.
 
@@ -36,11 +54,8 @@ class GenerationTrainer(BaseTrainer):
     `valid_log_loss_canonical`: the log-loss of offsets in the canonical unit.
 
     Args:
-        monitor: see `TrainingSettings`, also for the arguments not listed here.
-        samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
-        sample_text: the texts of these lines, in turn; null takes texts of the validation split.
-        sample_steps: limit on the steps of a line; null takes the sampler's limit.
-        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.
+        parts: the parts of the run.
+        settings: see `GenerationTrainingSettings`.
     """
 
     task = "predicts the next point"
@@ -49,22 +64,12 @@ class GenerationTrainer(BaseTrainer):
     output_type = Output
     carries_state = True
 
-    def __init__(
-        self,
-        parts: TrainingParts,
-        *,
-        monitor: str | None = "min valid_log_loss",
-        samples: Annotated[int, Range(0, 64)] = 4,
-        sample_text: list[str] | None = None,
-        sample_steps: Annotated[int, Range(1, 100_000)] | None = None,
-        sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5,
-        **settings: Annotated[Any, TrainingSettings],
-    ) -> None:
-        super().__init__(parts, monitor=monitor, **settings)
-        self.samples = samples
-        self.sample_text = sample_text
-        self.sample_steps = sample_steps
-        self.sample_bias = sample_bias
+    def __init__(self, parts: TrainingParts, *, settings: GenerationTrainingSettings) -> None:
+        super().__init__(parts, settings=settings)
+        self.samples = settings.samples
+        self.sample_text = settings.sample_text
+        self.sample_steps = settings.sample_steps
+        self.sample_bias = settings.sample_bias
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.

@@ -17,7 +17,7 @@ from utils.files import prepare_output
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
-MAX_SHOWN = 50  # lines in a picture (assumed)
+MAX_PICTURED_LINES = 50  # lines in a picture (assumed)
 
 
 def add_network(
@@ -125,7 +125,8 @@ class Output:
     """
 
     def __init__(self, path: str, suffixes: Sequence[str] = ()) -> None:
-        self.path, is_folder = Path(path), os.path.isdir(path)
+        self.path = Path(path)
+        is_folder = os.path.isdir(path)
         suffix = self.path.suffix.lower()
         self.file = self.path if suffix in suffixes and not is_folder else None
         self.folder = self.path.parent if self.file else self.path

@@ -8,8 +8,8 @@ of the frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2
 Shapes: letters as in `encoder`, and A for the dimensions of the attention.
 """
 
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,13 @@ from ink.normalisation import Normalisation
 from model.layers.cells import compute_dtype, reorder_gates, state_dtype
 from model.layers.kernels import decoder, library
 from model.recognition.decoding import Search, attention_texts
-from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
+from model.recognition.encoder import (
+    EncoderSettings,
+    RecurrentEncoder,
+    Size,
+    Transcript,
+    log_softmax,
+)
 from model.recognition.ink_features import SPACING
 from utils.checks import Range
 
@@ -30,8 +36,25 @@ class CTCNetwork(RecurrentEncoder):
     """Labels every frame with a character or the blank (connectionist temporal classification).
 
     Args:
-        normalisation: see `RecurrentEncoder`, also for the other arguments.
+        normalisation, alphabet, settings: see `RecurrentEncoder`.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionSettings(EncoderSettings):
+    """The settings of a recogniser with a decoder.
+
+    Args:
+        decoder_size: number of cells of the decoder.
+        attention_size: dimension in which the attention compares frames with the decoder's state.
+        embedding_size: dimension of a character's embedding.
+    """
+
+    num_layers: Annotated[int, Range(1, 16)] = 2
+    time_reductions: Annotated[int, Range(0, 4)] = 1
+    decoder_size: Size = 256
+    attention_size: Size = 128
+    embedding_size: Size = 50
 
 
 class AttentionNetwork(RecurrentEncoder):
@@ -42,28 +65,20 @@ class AttentionNetwork(RecurrentEncoder):
     outputs (Watanabe et al. 2017) makes the attention follow the line much earlier in training.
 
     Args:
-        normalisation: see `RecurrentEncoder`, also for the arguments not listed here.
-        decoder_size: number of cells of the decoder.
-        attention_size: dimension in which the attention compares frames with the decoder's state.
-        embedding_size: dimension of a character's embedding.
+        normalisation: see `Recogniser`.
+        alphabet: alphabet of the texts.
+        settings: see `AttentionSettings`.
     """
 
     head: ClassVar[str] = "decoder"
 
     def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        num_layers: Annotated[int, Range(1, 16)] = 2,
-        time_reductions: Annotated[int, Range(0, 4)] = 1,
-        decoder_size: Size = 256,
-        attention_size: Size = 128,
-        embedding_size: Size = 50,
-        **options: Any,
+        self, normalisation: Normalisation, alphabet: Alphabet, *, settings: AttentionSettings
     ) -> None:
-        options |= dict(num_layers=num_layers, time_reductions=time_reductions)
-        super().__init__(normalisation, alphabet, **options)
+        super().__init__(normalisation, alphabet, settings=settings)
+        embedding_size = settings.embedding_size
+        attention_size = settings.attention_size
+        decoder_size = settings.decoder_size
         self.end = len(alphabet)  # class of a text's end, C; class C + 1 is a text's beginning
         self.embedding = nn.Embedding(self.end + 2, embedding_size)
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)

@@ -166,8 +166,10 @@ class Warm(JumpsFirst):  # a loss with a state
 
 
 class Listed(EvenPace):  # its list hides a layer from state_dict
-    def __init__(self, normalisation, alphabet, **options):
-        super().__init__(normalisation, alphabet, **options)
+    def __init__(
+        self, normalisation, alphabet, *, hidden_size: int = 64, settings: GenerationSettings
+    ):
+        super().__init__(normalisation, alphabet, hidden_size=hidden_size, settings=settings)
         self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
 
     def predict(self, numbers):

@@ -75,11 +75,11 @@ def test_architecture_that_does_not_fit_is_refused(tmp_path, arch, modules, mess
 
 ORTHOGONAL = """
 from torch import nn
-from model.generation.generators import PredictionNetwork
+from model.generation.generators import PredictionNetwork, RecurrentSettings
 
 class Orthogonal(PredictionNetwork):
-    def __init__(self, normalisation, **options):
-        super().__init__(normalisation, **options)
+    def __init__(self, normalisation, *, settings: RecurrentSettings):
+        super().__init__(normalisation, settings=settings)
         nn.utils.parametrizations.orthogonal(self.output)
 """
 

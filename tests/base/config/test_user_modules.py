@@ -117,6 +117,6 @@ def test_a_folder_behind_a_symbolic_link_is_one_folder(tmp_path, monkeypatch):
 
 def test_all_packages_of_the_project_are_known_as_such():
     settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
-    assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PACKAGES
+    assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PROJECT_ROOMS
     assert not user_modules.is_any_from_user(Alphabet("ab"), Alphabet)
     assert user_modules.is_any_from_user(Alphabet, type("Own", (Alphabet,), {}))

@@ -9,6 +9,7 @@ from ink.normalisation import Normalisation
 from model import AttentionNetwork, TranscriptionLoss
 from model.layers.kernels import decoder
 from model.layers.kernels.decoder import Weights
+from tests.construct import construct
 from tests.model.builders import needs_compiler, num_threads
 from utils.checks import UserError
 
@@ -112,8 +113,9 @@ def test_results_and_gradients_are_those_of_the_equations(sizes, dtype, toleranc
 
 
 def test_the_equations_gradient_is_that_of_finite_differences():
-    network = AttentionNetwork(
-        UNITS, Alphabet("ab"), num_layers=1, time_reductions=0, hidden_size=2, channels=2,
+    network = construct(
+        AttentionNetwork, UNITS, Alphabet("ab"),
+        num_layers=1, time_reductions=0, hidden_size=2, channels=2,
         dropout=0.0, decoder_size=3, attention_size=2, embedding_size=2,
     ).double()  # fmt: skip
     lengths, text, sizes = (
@@ -159,7 +161,7 @@ def test_a_token_beyond_the_classes_is_refused():
 def network() -> AttentionNetwork:
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "decoder_size": 8, "attention_size": 8, "embedding_size": 4}
-    return AttentionNetwork(UNITS, Alphabet("abc"), channels=4, dropout=0.5, **sizes)
+    return construct(AttentionNetwork, UNITS, Alphabet("abc"), channels=4, dropout=0.5, **sizes)
 
 
 def read(model: AttentionNetwork, ratio: float) -> torch.Tensor:
