@@ -187,7 +187,7 @@ def score_points(
     network: "model.TrainedNetwork", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores and their units."""
-    from model.scores import UNITS, evaluate
+    from model.scores import SCORE_UNITS, evaluate
 
     loaded = data.loaded
     scores = evaluate(
@@ -210,7 +210,7 @@ def score_points(
     if network.model.end_of_sequence:
         details["end_of_sequence"] = True
         print("the log-loss includes, for each point, whether the sequence ends at the point")
-    for name, meaning in UNITS.items():
+    for name, meaning in SCORE_UNITS.items():
         if name in scores:
             value = "none" if scores[name] is None else f"{scores[name]:.4f}"
             print(f"  {name:<21}{value:>12}  {meaning}")

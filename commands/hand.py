@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
     from model.drawing.plots import lines_figure, write_png
-    from model.writer import default_proofreader, sampling_of
+    from model.loading import default_proofreader, sampling_of
     from parse_config import config_of
 
     folder = RunFolder.of(learned.path)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 import model
 from apps import notes
 from apps.plugins import xournalpp_plugin
+from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser, number
@@ -26,9 +27,9 @@ from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
-from model.opening import has_torch, resolve
 from utils.checks import DataError, UserError, described, first_of, printable, short, visible
 from utils.files import open_file, prepare_output, safe_path
+from utils.program import has_torch
 
 OUTPUT_SUFFIXES = (
     ".pdf",
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> None:
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     if arguments.install_plugin is not None:
-        checkpoint = resolve(arguments.resume).absolute()
+        checkpoint = resolve_network(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
@@ -325,7 +326,7 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
 
 def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
     """Return a digest of the network and its options, by which a library finds its readings."""
-    checkpoint = resolve(resumed)
+    checkpoint = resolve_network(resumed)
     path = reader()[0].path if checkpoint.is_dir() else checkpoint
     digest = hashlib.sha256()
     for file in (path, *chosen.files):

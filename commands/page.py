@@ -16,7 +16,7 @@ from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
 from commands.shared.options import Parser, number, value
-from model.drawing.page import DPI, KINDS
+from model.drawing.page import PAGE_SUFFIXES, PNG_DPI
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text
@@ -63,8 +63,8 @@ def add_options(parser: Parser) -> None:
     status = "A word that no try could write is named, and the exit status is 3."
     add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
-    network_options.add_output(output, KINDS)
-    dpi = f"pixels per inch of a PNG (default: {DPI})"
+    network_options.add_output(output, PAGE_SUFFIXES)
+    dpi = f"pixels per inch of a PNG (default: {PNG_DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
     verbose = "print the networks, and the line whose hand the page continues"
     output.add_argument("--verbose", action="store_true", help=verbose)
@@ -208,7 +208,7 @@ def run(arguments: argparse.Namespace) -> None:
         pages = apps.pages.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
     remarks = [*(pages.sources if arguments.verbose else ()), *pages.remarks]
-    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or PNG_DPI), sep="\n")
     if arguments.words:
         show_words(pages)
     if not rewrite:

@@ -15,15 +15,15 @@ import model
 from apps.pages import writing_options
 from apps.pages.page_options import OWN, USUAL, HandSource, PrimerFile
 from apps.pages.styles import USUAL_STYLES, network_of, usual_style_of
+from base.run.pretrained import letter_warning
 from commands.shared import network_options
 from commands.shared.network_options import FIGURES, Networks
 from commands.shared.options import Parser
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
-from model.opening import has_torch
 from utils.checks import CheckpointError, UserError, short
-from utils.program import NEEDS_TORCH, typed
+from utils.program import NEEDS_TORCH, has_torch, typed
 
 NUM_UNPROMPTED_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
@@ -104,7 +104,7 @@ class Lines:
 
     def sampling(self, writer: "model.Writer") -> Sampling:
         """Return the sampling options for a network."""
-        from model.writer import sampling_of
+        from model.loading import sampling_of
 
         return sampling_of(writer, self.bias, self.pen_sharpness, self.steps, self.extras)
 
@@ -209,8 +209,6 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.step_figures import check_pictures
 
         check_pictures(writer, chosen.show)
-    from model.writer import letter_warning
-
     texts, output = chosen.texts_for(writer), chosen.output
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
     message = letter_warning(writer.path, "".join(texts)) if texts else None
@@ -302,8 +300,7 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand | Non
 
 def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand":
     """Return the hand in which `page --style own` writes with the same seed."""
-    from model.loading import load_reader
-    from model.writer import default_proofreader
+    from model.loading import default_proofreader, load_reader
 
     reader = None
     sampling = chosen.sampling(writer)
@@ -317,7 +314,6 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
     from apps.pages.written_set import LICENCE_FILE, WrittenSet, checked_texts
     from ink.formats.faults import summarise
-    from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):

@@ -30,7 +30,9 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each argument of `cls` that a config may set."""
-    binder, descriptions, table = config_binder(), meanings(cls), []
+    binder = config_binder()
+    descriptions = meanings(cls)
+    table = []
     for name, argument in binder.registry.signature(cls).arguments.items():
         default = "required"
         if argument.default is not argument.empty:
@@ -82,8 +84,9 @@ def filled(page: str) -> str:
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        named = (registry.chosen(base, name) for name in registry.choices(base))
-        classes = [cls for cls in named if cls not in torch_parts.SIGNATURES]
+        all_classes = (registry.chosen(base, name) for name in registry.choices(base))
+        # The documentation of torch describes its own classes.
+        classes = [cls for cls in all_classes if cls not in torch_parts.SIGNATURES]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             summary = inspect.getdoc(cls).partition("\n\n")[0]

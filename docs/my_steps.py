@@ -80,7 +80,8 @@ class CriticTrainer(GenerationTrainer):
         for chunk in filter(None, chunks):
             with torch.no_grad():
                 expected = self.forward_batch(self.model, chunk.batch, chunk.state).prediction.mean
-            real, false = self.critic(chunk.batch.targets[..., :2]), self.critic(expected)
+            real = self.critic(chunk.batch.targets[..., :2])
+            false = self.critic(expected)
             losses = functional.softplus(-real) + functional.softplus(false)
             (losses[chunk.batch.mask].sum() / divisor).backward()
         self.critic_optimizer.step()  # Also in a process without a row.

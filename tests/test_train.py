@@ -23,7 +23,7 @@ from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
@@ -335,7 +335,7 @@ def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(w
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
     paths = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"]
-    older = load_checkpoint(paths[0]) | {"licence": RESEARCH}
+    older = load_checkpoint(paths[0]) | {"licence": RESEARCH_ONLY}
     older["training"]["format"] -= 1
     save_checkpoint(paths[0], older)
     message = "epoch2.pth: contains no training state of this version, and cannot be resumed"
@@ -345,7 +345,7 @@ def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(w
     first, tuned = map(load_checkpoint, paths)
     assert first["normalisation"] != tuned["normalisation"]
     assert tuned["step"] == 6  # a new run, from its first epoch on
-    assert tuned["licence"] == RESEARCH  # though its data are open
+    assert tuned["licence"] == RESEARCH_ONLY  # though its data are open
     capsys.readouterr()
     misfit = [*words, "--run-id", "d", "-o", "arch.args.hidden_size=7"]
     assert refused(capsys, *misfit, "--prepare") == refused(capsys, *misfit)  # before any data

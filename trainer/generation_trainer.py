@@ -23,7 +23,8 @@ from model.drawing.plots import lines_figure, to_pixels, window_figure, write_pn
 from model.generation.generators import Output, masked_output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import PERIOD, sample
+from model.generation.sampling import sample
+from model.generation.stepping import STEPS_PER_CALL
 from utils.checks import ConfigFault, Range
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,12 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points; compare the outputs for whole lines with those for their beginnings
-        and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
+        """Write a few points, and compare the outputs for whole lines with the outputs for their
+        beginnings and step by step.
+
+        Raises:
+            ConfigFault: if the network lacks a part that writing needs.
+        """
         model = self.evaluated_model
         problem = ""
         for key, value in output.state.items():
@@ -151,27 +156,29 @@ class GenerationTrainer(BaseTrainer):
         if is_continued and not self._writes_alike(batch, whole) and not problem:
             problem = "forgets earlier points, or keeps a state of its own"
         if problem and are_alike(whole, again, batch.mask):  # else it draws random numbers
-            name, caller = type(model).__name__, type(self).__name__
+            name = type(model).__name__
+            caller = type(self).__name__
             log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
 
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:
-        """Write a few points of two lines and of one, if any are drawn; return whether the outputs
-        step by step are those for whole lines, `whole`."""
+        """Write a few points of two lines and of one line, if lines are drawn; return whether the
+        outputs step by step equal `whole`, the outputs for whole lines."""
         model = self.evaluated_model
         text = (None, None)
         texts = None
         if model.needs_text:
             text = (batch.text, batch.text_lengths)
             texts = 2 * self._texts()[0]
+        sampling = Sampling(max_steps=STEPS_PER_CALL + 1)
         for count in (2, 1) if self.samples else ():
-            sample(model, range(count), texts and texts[:count], Sampling(max_steps=PERIOD + 1))
+            sample(model, range(count), texts and texts[:count], sampling)
         state = model.begin(batch)
         name = type(model).__name__
         is_alike = True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
-        for step, points in enumerate(batch.inputs[:, :PERIOD].split(1, 1)):
+        for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
             output = model(points, *text, state)
             model(points, *text, state)  # This second call changes any state inside the network.
             state = output.state
@@ -203,8 +210,8 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return a text for each of the lines to draw, and the lines' extras. Both are those of the
-        first samples with a text; if `sample_text` gives the texts, there are no extras."""
+        """Return a text for each of the lines to draw, and the lines' extras: of the first samples
+        with a text; or `sample_text`, without extras."""
         texts = self.sample_text
         lines = []
         if texts is None:

@@ -93,8 +93,12 @@ class RecognitionTrainer(BaseTrainer):
         return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compare the numbers of frames with those of points; compute the evidence that `draw`
-        shows. Raise a ConfigFault if the network has fewer frames or texts than it says."""
+        """Compare the number of frames with the number of points, and compute the evidence that
+        `draw` shows.
+
+        Raises:
+            ConfigFault: if the network has fewer frames or texts than its output says.
+        """
         model = self.evaluated_model
         longest = int(batch.lengths.argmax())
         frames, points = int(output.lengths[longest]), int(batch.lengths[longest])

@@ -23,8 +23,8 @@ from apps.pages.proofreading import MISSING_WORD, CheckedWord
 from apps.pages.source_text import known_lines, parse_text
 from apps.pages.text_lines import Passage, write_passages
 from ink.drawing.layers import PlacedWord
-from model.drawing.page import DPI, Page, save_pages
-from model.writer import Writer
+from model.drawing.page import PNG_DPI, Page, save_pages
+from model.loading import Writer
 from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
@@ -130,7 +130,7 @@ class Pages(list[Page]):
                 for number, word in row.numbered():
                     yield (page_number, row_number, number), word
 
-    def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
+    def save(self, path: str | PathLike[str], *, dpi: int = PNG_DPI) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format; return the files."""
         self.origin = replace(self.origin, output=str(Path(path).resolve()))
         return save_pages(self, path, dpi=dpi)

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import model
-from base.run.pretrained import pretrained
+from base.run.pretrained import pretrained, resolve_network
 from commands.shared.options import Parser, add_device, number, value
-from model import opening
 from utils.checks import UserError, visible
 from utils.files import prepare_output
 
@@ -68,7 +67,7 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
-        opening.resolve(path)  # refuses an unknown name before torch is imported
+        resolve_network(path)  # refuses an unknown name before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
         if self.verbose:
@@ -78,16 +77,12 @@ class Networks:
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
         """Load a network that writes; with `of_texts`, the network must take a text."""
         network = self.load(path)
-        from model.opening import checked_writer
-
-        return checked_writer(network, of_texts=of_texts)
+        return model.checked_writer(network, of_texts=of_texts)
 
     def reader(self, path: str | Path) -> "model.Reader":
         """Load a network that reads."""
         network = self.load(path)
-        from model.opening import checked_reader
-
-        return checked_reader(network)
+        return model.checked_reader(network)
 
     def load_modules(self) -> None:
         """Load the user's classes."""

@@ -21,17 +21,14 @@ from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.measures import NUM_HAND_LINES
 from ink.normalisation import Normalisation
-from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.sampling import Stepper, WritingState
-from model.layers.cells import clip_gradient
+from model.generation.stepping import CompiledStepper, Stepper, WritingState
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, clip_gradient
 from utils.checks import ConfigFault, Range
 
 INPUT_SIZE = 3
@@ -200,7 +197,8 @@ class GenerationNetwork(BaseModel):
     def output_over(self, line: Line) -> Output:
         """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
         network sees the line as a whole, even if the line was written in parts."""
-        device, codes = self.output.weight.device, (None, None)
+        device = self.output.weight.device
+        codes = (None, None)
         inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
         if line.text is not None:
             codes = padded([self.alphabet.encode(line.text)], device)
@@ -286,7 +284,8 @@ class _RecurrentNetwork(GenerationNetwork):
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`, that is, if the
         network and all modules in it are of classes in `COMPILED`."""
-        modules, device = {type(module) for module in self.modules()}, self.output.weight.device
+        modules = {type(module) for module in self.modules()}
+        device = self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
@@ -301,7 +300,8 @@ class _RecurrentNetwork(GenerationNetwork):
             for name, size in layer.state_sizes.items()
         }
         if self.hand_encoder is not None:
-            extras, encode = (conditions or self.make_conditions(batch)).extras, self.hand_encoder
+            extras = (conditions or self.make_conditions(batch)).extras
+            encode = self.hand_encoder
             lines = extras["hand"]
             vectors = encode(lines) if self.training else line_by_line(encode, lines)
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
@@ -318,7 +318,9 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         gradient_bound = self.clip_lstm_gradient
-        hiddens, last_state, attention = [], dict(state), None
+        hiddens = []
+        last_state = dict(state)
+        attention = None
         hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}

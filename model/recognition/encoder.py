@@ -22,18 +22,17 @@ from base.base_data_loader import features_of, padded
 from base.base_model import BaseModel
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, state_dtype
 from model.layers.dropout import Dropout
 from model.layers.kernels import bidirectional, library
-from model.layers.recurrent import RecurrentLayer
+from model.layers.recurrent import RecurrentLayer, compute_dtype, state_dtype
 from model.recognition.decoding import GREEDY, Search, ctc_texts
-from model.recognition.ink_features import SPACING, STRIDE, StrokeFeatures, num_features
+from model.recognition.ink_features import FEATURE_SPACING, STRIDE, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range
 
 Size = Annotated[int, Range(1, 8192)]
 DropRatio = Annotated[float, Range(0.0, 0.95)]
 
-# The numbers of points below hold at the default `SPACING`.
+# The numbers of points below hold at the default `FEATURE_SPACING`.
 KERNEL = 5
 """Width of the convolution in points (assumed: about half a character)."""
 MASK_LENGTH = 10
@@ -76,7 +75,8 @@ class BidirectionalLayer(nn.Module):
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
         `(S, B, input_size)` of `lengths` `(B,)`. Padding is arbitrary, that of
         inputs finite where gradients are computed."""
-        dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
+        dtype = compute_dtype(inputs)
+        rnns = (self.forward_rnn, self.backward_rnn)
         is_lstm = self.forward_rnn.cell == "LSTM"
         if is_lstm and library.available(inputs.device, dtype):
             return bidirectional.run(dtype, inputs, lengths, [rnn.layer for rnn in rnns])
@@ -121,7 +121,8 @@ class Recogniser(BaseModel):
 
     def __init__(self, normalisation: Normalisation, alphabet: Alphabet) -> None:
         super().__init__()
-        self.normalisation, self.alphabet = normalisation, alphabet
+        self.normalisation = normalisation
+        self.alphabet = alphabet
 
     def label_layer(self, size: int) -> nn.Linear:
         """Return a new output layer over frames of `size` numbers; its last class is the blank."""
@@ -223,7 +224,7 @@ class RecognitionSettings:
     channels: Size = 64
     dropout: DropRatio = 0.3
     mask_ratio: DropRatio = 0.0
-    spacing: Annotated[float, Range(0.02, 2.0)] = SPACING
+    spacing: Annotated[float, Range(0.02, 2.0)] = FEATURE_SPACING
     parts: Annotated[int, Range(1, 16)] = 1
 
 
@@ -274,14 +275,15 @@ class RecognitionNetwork(Recogniser):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).transpose(1, 2), (points + STRIDE - 1) // STRIDE
+        frames = self.dropout(frames).transpose(1, 2)
+        lengths = (points + STRIDE - 1) // STRIDE
         hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
         return without_padding(hidden, lengths), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return `features` `(B, points, F)` with about `mask_ratio` of the points set to zero."""
         batch, points, _ = features.shape
-        mean_length = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        mean_length = max(1, round(MASK_LENGTH * FEATURE_SPACING / self.spacing))
         # Without overlaps the stretches would cover `mask_ratio` of the points.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / mean_length
         lengths = torch.randint(1, 2 * mean_length, (batch, points), device=features.device)
@@ -332,7 +334,8 @@ class RecurrentEncoder(RecognitionNetwork):
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         self.points_per_frame = STRIDE * 2**time_reductions
-        size, layers = self.convolution.out_channels, []
+        size = self.convolution.out_channels
+        layers = []
         for number in range(settings.num_layers):
             layers.append(BidirectionalLayer(settings.cell, size, settings.hidden_size))
             size = 2 * settings.hidden_size * (2 if number < self.time_reductions else 1)

@@ -18,8 +18,8 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, reorder_gates, state_dtype
 from model.layers.kernels import decoder, library
+from model.layers.recurrent import compute_dtype, reorder_gates, state_dtype
 from model.recognition.decoding import Search, attention_texts
 from model.recognition.encoder import (
     EncoderSettings,
@@ -28,7 +28,7 @@ from model.recognition.encoder import (
     Transcript,
     log_softmax,
 )
-from model.recognition.ink_features import SPACING
+from model.recognition.ink_features import FEATURE_SPACING
 from utils.checks import Range
 
 
@@ -105,8 +105,8 @@ class AttentionNetwork(RecurrentEncoder):
     def decode(
         self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
     ) -> list[str]:
-        # At `SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
-        points = self.points_per_frame * lengths * (self.spacing / SPACING)
+        # At `FEATURE_SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
+        points = self.points_per_frame * lengths * (self.spacing / FEATURE_SPACING)
         texts = attention_texts(
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),
@@ -145,7 +145,9 @@ class AttentionNetwork(RecurrentEncoder):
         Returns:
             log-probabilities `(B, C + 1)`, the state after this step, and the attention `(B, S)`.
         """
-        frames, keys, cumulative = state["frames"], state["keys"], state["cumulative_attention"]
+        frames = state["frames"]
+        keys = state["keys"]
+        cumulative = state["cumulative_attention"]
         dtype = cumulative.dtype
         inputs = torch.cat((self.embedding(tokens), state["context"]), -1)
         hidden, cell = self.decoder(self.dropout(inputs), (state["hidden"], state["cell"]))
@@ -172,11 +174,14 @@ class AttentionNetwork(RecurrentEncoder):
         1 - `teacher_forcing_ratio`, by the likeliest character of the previous step.
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-        dtype, frames = compute_dtype(state["frames"]), state["frames"]
+        dtype = compute_dtype(state["frames"])
+        frames = state["frames"]
         # A subclass may have another step, which the kernel does not compute.
         if type(self).step is AttentionNetwork.step and library.available(frames.device, dtype):
             return self._compiled(dtype, decoder_inputs.t(), state, teacher_forcing_ratio)
-        outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
+        outputs = []
+        attentions = []
+        tokens = decoder_inputs[:, 0]
         for position in range(decoder_inputs.shape[1]):
             if position:
                 tokens = decoder_inputs[:, position]
@@ -193,7 +198,8 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return what `_teacher_forced` returns, by the compiled decoder, for `tokens`
         `(U + 1, B)`; all random numbers are drawn at once."""
-        cell, encoded = self.decoder, state["frames"]
+        cell = self.decoder
+        encoded = state["frames"]
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.training:
             sizes = cell.input_size, cell.hidden_size + self.encoded_size

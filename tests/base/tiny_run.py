@@ -174,7 +174,9 @@ class Curriculum(BaseSampler):
     """Draws from the shortest sequences, and from more of them with each step."""
 
     def __init__(self, seed: int, lengths: Sequence[int]) -> None:
-        self.seed, self.order, self.widest = seed, np.argsort(lengths, kind="stable"), 3
+        self.seed = seed
+        self.order = np.argsort(lengths, kind="stable")
+        self.widest = 3
 
     def batches(self, epoch: int) -> list[list[int]]:
         generator = np.random.default_rng([self.seed, epoch])

@@ -106,7 +106,9 @@ def test_the_tokens_of_the_page_are_those_of_a_categorical_distribution(workplac
     for file in ("my_parts.py", "docs/my_steps.py"):
         user_modules.load_module(file)
     torch.manual_seed(2)
-    offsets, logits, ends = torch.randn(4, 2), torch.randn(4), torch.tensor(0.3)
+    offsets = torch.randn(4, 2)
+    logits = torch.randn(4)
+    ends = torch.tensor(0.3)
     count = 20_000
     tokens = sys.modules["my_steps"].Tokens(ends.expand(count), logits.expand(count, 4), offsets)
     chosen, pen = torch.randint(4, (count,)), torch.randint(2, (count,)).float()

@@ -9,9 +9,8 @@ from base.config import user_modules
 from ink.alphabet import Alphabet
 from model import sample
 from model.generation.line import Sampling
-from model.loading import load, load_reader, load_writer
+from model.loading import Writer, load, load_reader, load_writer
 from model.recognition.encoder import Search
-from model.writer import Writer
 from tests.commands.networks import NETWORKS, network, save
 from tests.model.builders import ink
 from utils.checks import CheckpointError, UserError

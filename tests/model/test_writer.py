@@ -10,7 +10,7 @@ from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
 from model.generation.generators import SynthesisSettings
 from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling
-from model.writer import sampling_of
+from model.loading import sampling_of
 from tests.commands.networks import save
 from tests.model.builders import NORMALISATION, PRIMER
 from utils.checks import UserError

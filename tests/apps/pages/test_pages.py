@@ -14,7 +14,7 @@ from ink.formats.pdf.pages import words_of
 from model import load
 from tests.commands.networks import save, use
 from utils.checks import UserError
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""
@@ -165,12 +165,12 @@ def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(list
         check_words(listed, lines)
 
 
-@pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])
+@pytest.mark.parametrize("licence", [OPEN, RESEARCH_ONLY, None])
 def test_readers_are_chosen_by_the_licence_of_the_writer(writer, licence):
     hands = Hands(
         replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
     )
-    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
+    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH_ONLY)
     readers = [(reader.path.name, reader.licence) for reader in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
 

@@ -96,7 +96,9 @@ def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_
 
 def test_a_folder_behind_a_symbolic_link_is_one_folder(tmp_path, monkeypatch):
     """Where Python finds the folder by its link, and where it finds a link to a file."""
-    real, link, other = tmp_path / "real", tmp_path / "link", tmp_path / "other"
+    real = tmp_path / "real"
+    link = tmp_path / "link"
+    other = tmp_path / "other"
     for folder in (real, other):
         folder.mkdir()
     link.symlink_to(real)

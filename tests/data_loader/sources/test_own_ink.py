@@ -176,7 +176,9 @@ def test_attributes_of_ones_own_hide_nothing_that_the_base_needs():
     class Folder(OwnInk):
         def __post_init__(self):
             super().__post_init__()
-            self.path, self.root, self.cache = "elsewhere", "nowhere", {}
+            self.path = "elsewhere"
+            self.root = "nowhere"
+            self.cache = {}
 
         def lines(self):
             return [("ab", [[(0, 0), (n, 9), (3, n)]]) for n in range(40)]

@@ -144,7 +144,9 @@ def read_by(graph, network, inks):
         inputs = {"features": network.features(line)[None]}
         inputs["points"] = np.array([inputs["features"].shape[1]])
         log_probs, _ = graph.run(["log_probs", "frames"], inputs)
-        labels, previous, blank = log_probs[0].argmax(1), None, len(network.alphabet)
+        labels = log_probs[0].argmax(1)
+        previous = None
+        blank = len(network.alphabet)
         kept = []
         for label in labels.tolist():
             if label not in (previous, blank):
