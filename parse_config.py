@@ -35,9 +35,8 @@ from base.config.binder import (
 )
 from base.config.plan import CACHE, Override, Plan, read_config
 from base.config.torch_parts import TRIAL_STEPS
-from base.run.training_parts import TrainingSettings
-from base.step.evaluation import logged_names
-from base.step.trying import try_steps
+from base.run.training_parts import TrainingSettings, logged_names
+from base.trial.trying import try_steps
 from data_loader.data_loaders import Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation

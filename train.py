@@ -28,8 +28,8 @@ from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import Checkpoint, newest_checkpoint
 from base.run.provenance import versions
-from base.run.random_state import seed_all
 from base.run.run_folder import RunExists
+from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract

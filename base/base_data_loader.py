@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from base import distributed
@@ -23,6 +23,8 @@ from utils.console import SIGNALS
 
 SAMPLER = "data_loader.args.sampler"
 """Key of the sampler in a config."""
+Key: TypeAlias = tuple[int, int]
+"""The pass over the data, and the index of a sample in its split."""
 State: TypeAlias = dict[str, Tensor]
 """A network's state after some steps, tensors `(rows, ...)` by name."""
 
@@ -64,7 +66,8 @@ class Batch:
 
     def chunk(self, start: int, steps: int) -> "Batch":
         """Return the sequences longer than `start` steps, cut to `steps` steps from `start` on."""
-        is_longer, window = self.lengths > start, slice(start, start + steps)
+        is_longer = self.lengths > start
+        window = slice(start, start + steps)
         batch = self.map(lambda values: values[is_longer])
         lengths = (batch.lengths - start).clamp(max=steps)
         targets = None if batch.targets is None else batch.targets[:, window]
@@ -153,26 +156,38 @@ class BaseSampler(ABC):
         """Restore the state that `state_dict` returned."""
 
 
-class KeySampler(Sampler[list[tuple[int, int]]]):
-    """Yields the keys of the batches that a `BaseSampler` chooses, pass after pass over the data.
+class KeySampler:
+    """Returns the keys of the batches that a `BaseSampler` chooses for a pass over the data.
 
     A key is a pair `(data_pass, index)`, which seeds the random draws of its sample. With several
     processes each process gets some rows of every batch, or no row. A `BaseDataLoader` makes the
     batches of the keys, and `BatchStream` takes them in training.
+
+    Its state, a part of the run's state, is that of the sampler: now, and when the pass began.
     """
 
     def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
-        self.sampler, self.lengths = sampler, np.array(lengths, dtype=np.int64)
+        self.sampler = sampler
+        self.lengths = np.array(lengths, dtype=np.int64)
         self._is_user_part = user_modules.is_any_from_user(sampler)
         self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
         if self._is_user_part and not self._num_batches:
             raise ConfigFault(SAMPLER, type(sampler).__name__, "one with batches; epoch 0 has none")
         self._begun: tuple[int, dict[str, Any]] | None = None  # a pass, and the state before it
-        self.start_at(0, 0)
 
-    def start_at(self, data_pass: int, batch: int) -> None:
-        """Let the next iteration start from a batch of a pass, both counted from 0."""
-        self._next = (data_pass, batch)
+    def of(self, data_pass: int, first: int = 0) -> list[list[Key]]:
+        """Return the keys of this process's rows of the batches of a pass, from the batch `first`
+        on; both are counted from 0. The pass goes by the state with which it began.
+
+        Raises:
+            ConfigFault: see `batches`.
+        """
+        # Rows are in order of length, so every n-th row gives all processes similar work.
+        rows = slice(distributed.rank(), None, distributed.world_size())
+        keys = []
+        for batch in self._batches_begun(data_pass)[first:]:
+            keys.append([(data_pass, int(index)) for index in batch[rows]])
+        return keys
 
     def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the indices of the samples of each batch of a pass over the data.
@@ -180,7 +195,8 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
         Raises:
             ConfigFault: if there are no such samples, or an empty batch, or too few or many.
         """
-        batches, problem = self._asked(data_pass), ""
+        batches = self._asked(data_pass)
+        problem = ""
         if len(batches) != len(self):
             problem = f"{len(batches)} batches"
         for number, batch in enumerate(batches if self._is_user_part else ()):
@@ -207,14 +223,6 @@ class KeySampler(Sampler[list[tuple[int, int]]]):
             expected = f"one whose batches(epoch) returns a list of batches, not {short(batches)}"
             raise ConfigFault(SAMPLER, name, expected)
         return batches
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        data_pass, first = self._next
-        self.start_at(data_pass + 1, 0)
-        for batch in self._batches_begun(data_pass)[first:]:
-            # Rows are in order of length, so every n-th row gives all processes similar work.
-            rows = batch[distributed.rank() :: distributed.world_size()]
-            yield [(data_pass, int(index)) for index in rows]
 
     def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the batches of a pass, by the state that the sampler had when the pass began."""
@@ -274,13 +282,13 @@ def _signals_blocked() -> Iterator[None]:
 
 
 class BaseDataLoader(DataLoader):
-    """A DataLoader of the batches that a sampler chooses; an iteration is a pass over the data.
+    """A DataLoader of the batches that a sampler chooses.
 
     In training with several processes the loader yields this process's rows of each batch, or None
     for a batch without such rows.
 
-    An iteration is the next pass, from its start unless `keys.start_at` was called. Batches do not
-    depend on `num_workers` or any global generator.
+    An iteration has the batches of the first pass over the data, and `batches` those of any pass.
+    They do not depend on `num_workers` or any global generator.
 
     Args:
         batches: returns the `Batch` of a list of keys, see `KeySampler`, and None for no keys.
@@ -291,7 +299,7 @@ class BaseDataLoader(DataLoader):
         keeps_workers: whether the worker processes outlive an iteration.
 
     Attributes:
-        keys: the keys of the batches; torch calls them the loader's sampler.
+        keys: the keys of the batches.
     """
 
     def __init__(
@@ -305,10 +313,11 @@ class BaseDataLoader(DataLoader):
         keeps_workers: bool = True,
     ) -> None:
         self.keys = KeySampler(sampler, lengths)
+        self._pending: list[list[Key]] = []  # of the present iteration
         super().__init__(
             batches,
-            batch_size=None,  # An element of `keys` has the keys of a whole batch.
-            sampler=self.keys,
+            batch_size=None,  # An element of the sampler has the keys of a whole batch.
+            sampler=self._pending,
             collate_fn=_unchanged,
             num_workers=num_workers,
             pin_memory=pin_memory and torch.cuda.is_available(),
@@ -318,8 +327,21 @@ class BaseDataLoader(DataLoader):
             persistent_workers=keeps_workers and num_workers > 0,
         )
 
+    def __len__(self) -> int:
+        """Return the number of batches of a pass."""
+        return len(self.keys)
+
     # torch promises its private class, of whose iterators no type is known.
     def __iter__(self) -> Iterator[Batch | None]:  # type: ignore[override]
+        return self._begin(0, 0)
+
+    def batches(self, data_pass: int, first: int = 0) -> Iterator[Batch | None]:
+        """Yield the batches of a pass over the data, from the batch `first` on; both are counted
+        from 0. The next iteration ends this one."""
+        yield from self._begin(data_pass, first)
+
+    def _begin(self, data_pass: int, first: int) -> Iterator[Batch | None]:
+        self._pending[:] = self.keys.of(data_pass, first)
         # Until `_worker` runs, a worker has torch's handler, by which a SIGTERM would end it.
         with _signals_blocked():
             batches = super().__iter__()
@@ -386,6 +408,8 @@ class BatchStream:
 
     A step takes the `chunks` of a position; for each of them it makes a forward pass and, if
     sequences are cut, calls its `carry`. The next step takes the chunks of the position `after`.
+    The stream itself has no state of a run, only batches that are loaded: `RunState` has the
+    position, which is that of the next step, whatever workers have prefetched.
 
     Args:
         loader: the loader of the training; its `keys` (`KeySampler`) choose the batches.
@@ -404,9 +428,12 @@ class BatchStream:
         accumulate: int = 1,
         truncate: int | None = None,
     ) -> None:
-        self.loader, self.device = loader, device
-        self.accumulate, self.truncate = accumulate, truncate
-        self._on_failure, self._has_failed = on_failure, False
+        self.loader = loader
+        self.device = device
+        self.accumulate = accumulate
+        self.truncate = truncate
+        self._on_failure = on_failure
+        self._has_failed = False
         self._batches: Iterator[Batch | None] | None = None
         self._group: list[Batch | None] = []  # the batches of a step
         self._group_start: tuple[int, int] | None = None  # the pass and the first of them
@@ -432,15 +459,17 @@ class BatchStream:
 
     def begin(self, position: Position, batches: list[Batch | None], truncate: int | None) -> None:
         """Let the step at a position take the chunks, of `truncate` time steps, of some batches."""
-        self._group, self._group_start, self.truncate = batches, position[:2], truncate
+        self._group = batches
+        self._group_start = position[:2]
+        self.truncate = truncate
 
     def _load(self, position: Position) -> None:
         """Load the batches of a step; none if the loader of any process failed."""
         data_pass, batch, _ = position
         if self._batches is None or batch == 0:
-            self.loader.keys.start_at(data_pass, batch)
-            self._batches = loaded(self.loader, self._fail)
-        self._group, self._group_start = [], None
+            self._batches = loaded(self.loader.batches(data_pass, batch), self._fail)
+        self._group = []
+        self._group_start = None
         count = min(self.accumulate, len(self.loader) - batch)
         batches = [next(self._batches, None) for _ in range(count)]
         if not distributed.all_reduce_max([self._has_failed])[0]:
@@ -460,7 +489,8 @@ class BatchStream:
         if self.truncate is None:
             return Chunk(batch, float(len(batch)), position)
         start = position.chunk * self.truncate
-        cut, lengths = batch.chunk(start, self.truncate), batch.lengths[batch.lengths > start]
+        cut = batch.chunk(start, self.truncate)
+        lengths = batch.lengths[batch.lengths > start]
         if not len(cut):
             return None
         sequences = float((cut.lengths / lengths).sum())

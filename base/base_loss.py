@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import Batch
-from base.config.user_code import errors_as_config_fault
 
 
 class BaseLoss(ABC):
@@ -42,18 +41,14 @@ class BaseLoss(ABC):
             super().load_state_dict(state)  # type: ignore[misc]  # as above
 
 
-def loss_of(loss: BaseLoss, output: Any, batch: Batch) -> tuple[Tensor, float]:
-    """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
-    with errors_as_config_fault("loss", loss, "one that works for all batches"):
-        losses = loss(output, batch)
-    return losses, losses.detach().cpu().double().sum().item()
-
-
 def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch, other: Any) -> tuple[str, str]:
     """Try a loss on a batch; return the rule of `BaseLoss` that it breaks, and what may be wrong
     with it, each or "". `other` is the output with other values at padded steps."""
-    values, divisor = loss(output, batch), float(loss.divisor(batch))
-    shape, needed, doubt = tuple(values.shape), (len(batch),), ""
+    values = loss(output, batch)
+    divisor = float(loss.divisor(batch))
+    shape = tuple(values.shape)
+    needed = (len(batch),)
+    doubt = ""
     rule = "" if divisor > 0 else f"one whose divisor is more than 0, not {divisor:g}"
     if shape != needed:
         rule = f"one that returns a value for each sequence, of shape {needed}, not {shape}"

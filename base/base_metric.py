@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
@@ -11,13 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from base import distributed
 from base.base_data_loader import Batch
-from base.config.user_code import errors_as_config_fault
 from utils.checks import UserError, short
-
-WORKS = "one that works for all batches"
-"""The rule for metrics in messages."""
 
 
 class BaseMetric(ABC):
@@ -109,13 +104,6 @@ def as_floats(values: object, owner: object) -> dict[str, float]:
     return floats
 
 
-def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
-    """Add a batch to each metric."""
-    for metric in metrics:
-        with errors_as_config_fault("metrics", metric, WORKS):
-            metric.update(output, batch)
-
-
 def trial_of_metric(
     metric: BaseMetric, first: tuple[Any, Batch], batches: Sequence[Batch], outputs: Sequence[Any]
 ) -> tuple[str, str]:
@@ -140,7 +128,8 @@ def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
     metric.update(output, batch)
     if shapes != [_sum(metric, name).shape for name in metric.sums]:
         return f"a metric whose reset gives its sums their final shape: {', '.join(metric.sums)}"
-    state, values = metric.state_dict(), as_floats(metric.compute(), metric)
+    state = metric.state_dict()
+    values = as_floats(metric.compute(), metric)
     if values.keys() != {*metric.names}:
         return f"a metric whose compute returns all of its names: {', '.join(metric.names)}"
     metric.reset()
@@ -148,7 +137,7 @@ def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
         return f"a metric whose reset makes its sums zero: {', '.join(metric.sums)}"
     if any(getattr(metric, name) for name in metric.lists):
         return f"a metric whose reset empties its lists: {', '.join(metric.lists)}"
-    metric.load_state_dict(_total(metric, [state]))
+    metric.load_state_dict(total_state(metric, [state]))
     recomputed = as_floats(metric.compute(), metric)
     if not np.allclose([recomputed[name] for name in values], [*values.values()], equal_nan=True):
         parts = ", ".join((*metric.sums, *metric.lists))
@@ -186,22 +175,15 @@ def _trial_of_sums(
     return "", ""
 
 
-def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
-    """Return the metrics with their sums and lists over all processes; unchanged outside the main
-    process."""
-    if distributed.world_size() == 1 and not any(metric.lists for metric in metrics):
-        return list(metrics)
-    result = [copy.copy(metric) for metric in metrics]
-    for metric, states in zip(result, zip(*gathered(metrics), strict=True), strict=False):
-        metric.load_state_dict(_total(metric, states))
-    return result
-
-
-def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def total_state(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return one state for the states of all processes: sums added, lists sorted together."""
     first, *others = states  # 0 is added, so that truth values are added as numbers.
-    total = {name: sum((each[name] for each in others), 0 + first[name]) for name in metric.sums}
-    lists = {name: _concatenated([state[name] for state in states]) for name in metric.lists}
+    total = {}
+    for name in metric.sums:
+        total[name] = sum((state[name] for state in others), 0 + first[name])
+    lists = {}
+    for name in metric.lists:
+        lists[name] = _concatenated([state[name] for state in states])
     if len({len(values) for values in lists.values()}) > 1:
         counts = ", ".join(f"{len(values)} in {name}" for name, values in lists.items())
         raise UserError(f"{type(metric).__name__} needs as many values in each list: {counts}")
@@ -210,21 +192,6 @@ def _total(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[s
         order = torch.from_numpy(np.lexsort(torch.cat(columns, 1).numpy().T[::-1]))
         total |= {name: values[order] for name, values in lists.items()}
     return total
-
-
-def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
-    """Return the values of all metrics by name; only the main process gets values over all
-    processes."""
-    values: dict[str, float] = {}
-    for metric in all_reduced(metrics):
-        with errors_as_config_fault("metrics", metric, WORKS):
-            values |= as_floats(metric.compute(), metric)
-    return values
-
-
-def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
-    """Return each process's list of the metrics' states, by rank; [] outside the main process."""
-    return distributed.all_gather_object([metric.state_dict() for metric in metrics])
 
 
 def _concatenated(tensors: Sequence[Tensor]) -> Tensor:

@@ -151,7 +151,8 @@ class BaseModel(nn.Module, ABC):
             vocab_size_before: number of the first characters of `self.alphabet` that the smaller
                 network knows.
         """
-        initial, extended = self.state_dict(), dict(state_dict)
+        initial = self.state_dict()
+        extended = dict(state_dict)
         for name, (dim, first) in self.vocabulary_axes.items():
             old, new = extended.get(name), initial[name].movedim(dim, 0)
             if not isinstance(old, Tensor) or old.ndim != new.ndim:

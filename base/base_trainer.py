@@ -3,11 +3,10 @@
 import copy
 import logging
 import math
-import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -18,26 +17,34 @@ from tqdm import tqdm
 
 from base import distributed
 from base.base_data_loader import Batch, BatchStream, Chunk, loaded
-from base.base_loss import BaseLoss, loss_of
-from base.base_metric import BaseMetric, as_floats, computed, update
+from base.base_loss import BaseLoss
+from base.base_metric import BaseMetric, as_floats
 from base.base_model import BaseModel
-from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.run.run_log import RunLog
-from base.run.run_state import Progress, RunState, Sums, ratio
+from base.run.run_log import RunLog, logged_errors
+from base.run.run_state import (
+    Progress,
+    RunState,
+    Sums,
+    computed,
+    evaluating,
+    random_state_kept,
+    states_kept,
+    update,
+)
 from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
-from base.run.training_parts import TrainingParts, TrainingSettings
+from base.run.training_parts import TrainingParts, TrainingSettings, logged_names
 from base.step.device import fast_precision, plain_layers
-from base.step.evaluation import (
-    evaluate,
-    evaluating,
-    logged_names,
-    states_kept,
-)
 from base.step.optimizer_step import OptimizerStep, complete_gradients
-from base.step.soundness import Soundness, cause_of_gradient
-from utils.checks import ConfigFault, TrainingFailed, first_line
+from base.step.soundness import (
+    cause_of_gradient,
+    cause_of_loss,
+    detecting_anomalies,
+    fault_of_loss,
+    fault_of_steps,
+)
+from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
 
 log = logging.getLogger(__name__)
@@ -76,14 +83,19 @@ class BaseTrainer(ABC):
 
     def __init__(self, parts: TrainingParts, *, settings: TrainingSettings) -> None:
         self.settings = settings
-        self.epochs, self.seed = self.settings.epochs, self.settings.seed
-        self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
+        self.epochs = self.settings.epochs
+        self.seed = self.settings.seed
+        self.model = parts.model
+        self.loss = parts.loss
+        self.train_loader = parts.train_loader
         self.sampler = parts.train_loader.keys.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
         self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
-        self.run, self.device, self.facts = parts.run, parts.device, parts.facts
+        self.run = parts.run
+        self.device = parts.device
+        self.facts = parts.facts
         precision = self.settings.precision
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self._stop = StopRequest(self.settings.time_limit_minutes)
@@ -99,13 +111,8 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        self.run_checkpoints = RunCheckpoints(
-            parts, self.settings, self.state, lambda: self.optimizer_step.evaluated_model
-        )
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state)
         self.run_log = RunLog(parts, self.settings, self._stop)
-        judged = (self.state, self.optimizer_step, self.run_checkpoints)
-        self.soundness = Soundness(self.settings, *judged, self._sums_before_save)
-        self._is_over = self._is_trained = False
 
     # Methods that a task may override.
 
@@ -114,7 +121,8 @@ class BaseTrainer(ABC):
 
         `TrainingSettings.validate` and `incompatibilities` are also called before data are loaded.
         """
-        truncate, expected = self.settings.truncate, ""
+        truncate = self.settings.truncate
+        expected = ""
         if not self.carries_state:
             expected = f"null: {type(self).__name__} does not cut its sequences"
         elif distributed.world_size() > 1:
@@ -176,13 +184,24 @@ class BaseTrainer(ABC):
         The main process alone asks. `state.values` has the values of the last epoch, by the names
         in `metrics.csv`.
         """
-        progress, early_stop = self.progress, self.settings.early_stop
+        progress = self.progress
+        early_stop = self.settings.early_stop
         stops_early = early_stop is not None and progress.not_improved >= early_stop
         return progress.epoch >= self.epochs or stops_early
 
     def on_end(self) -> None:
         """Log how to use the trained network, after all epochs, in the main process."""
-        log.info("to use it: %s -r %s", typed(self.use), self.resume_argument)
+        log.info("to use it: %s -r %s", typed(self.use), self.run.argument)
+
+    def progress_bar(self, total: int | None) -> "tqdm[Any]":
+        """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
+        return distributed.bar(
+            description=f"epoch {self.progress.epoch + 1}/{self.epochs}",
+            total=total,
+            initial=self.progress.epoch_steps,
+            unit="step",
+            leave=False,
+        )
 
     @property
     def logged_names(self) -> list[str]:
@@ -194,7 +213,8 @@ class BaseTrainer(ABC):
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
     ) -> Iterator[ConfigFault]:
         """Yield a fault for each part that does not fit the others or the task of the trainer."""
-        head, losses = getattr(model, "head", None), {loss.head: loss for loss in cls.losses}
+        head = getattr(model, "head", None)
+        losses = {loss_class.head: loss_class for loss_class in cls.losses}
         if losses and head not in losses:
             expected = f"a network that {cls.task}, because the trainer is a {cls.__name__}"
             yield ConfigFault("arch", type(model).__name__, expected)
@@ -207,10 +227,7 @@ class BaseTrainer(ABC):
                 expected = f"a metric for the network's head {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
 
-    @property
-    def resume_argument(self) -> str:
-        """The run's folder and the user's modules as arguments of a command line."""
-        return f"{shlex.quote(str(self.run.models))}{user_modules.options()}"
+    # What a task may use.
 
     @contextmanager
     def layers(self) -> Iterator[None]:
@@ -254,10 +271,12 @@ class BaseTrainer(ABC):
         """
         self.state.add(name, part)
         if isinstance(part, Optimizer):
-            hook = partial(complete_gradients, self.soundness.report, name)
+            hook = partial(complete_gradients, self._report, name)
             part.register_step_pre_hook(hook)
             self.optimizer_step.note_other(name, part)
         return part
+
+    # The loop.
 
     def train(self) -> int | None:
         """Train to the end, or until a signal or the time limit; then log how to resume the run.
@@ -275,70 +294,28 @@ class BaseTrainer(ABC):
         self.check()
         for module in self.state.modules:
             distributed.broadcast_tensors([*module.parameters(), *module.buffers()])
-        if self.progress.epoch > 0:
-            self._ask_whether_over()
-        with self._session():
-            while not (self._is_over or self._stop.requested):
-                values = self.run_epoch()
-                with errors_as_config_fault("trainer", self, "one whose run can be saved"):
-                    self.commit(values)
-        return self._stop.signal
-
-    @contextmanager
-    def _session(self) -> Iterator[None]:
-        """A block in which the run's folder and logs are open, and signals only request a stop."""
-        # The stack closes after the signals' handlers are removed: even if a signal interrupts
+        is_over = self.progress.epoch > 0 and self._is_over()
+        self.state.hold_layouts()
+        anomalies = detecting_anomalies(self.model, self._report, self.settings.anomaly)
+        # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
-        with ExitStack() as stack:
-            stack.enter_context(self.soundness.watching(self.model))
-            with self._stop:
-                stack.callback(self.run.release)
-                existed = self.run_checkpoints.begin()
-                stack.enter_context(self.run_log.opened(self.progress, existed))
-                stack.push(self._end)
-                with closing(self.stream):
-                    self._begin()
-                    yield
-                    if self._is_over:
-                        self.run_log.finished(self.progress)
-                        self.run.remove_old(self.settings.keep_last and 1)
-                self._stop.poll()
-            if self._stop.failure is not None:
-                raise self._stop.failure
-            self._is_trained = self._is_over
-            if self._is_over and distributed.is_main():
+        with ExitStack() as session:
+            with self._stop, closing(self.stream), anomalies:
+                session.enter_context(self.run_log.session(self.state))
+                self._begin()
+                while not (is_over or self._stop.requested):
+                    with self._saving_after_errors():
+                        values = self.run_epoch()
+                    with errors_as_config_fault("trainer", self, "one whose run can be saved"):
+                        is_over = self.commit(values)
+                if is_over:
+                    self.run_log.finished(self.progress)
+                    self.run.remove_old(self.settings.keep_last and 1)
+            self._stop.raise_failure()
+            if is_over and distributed.is_main():
                 with errors_as_config_fault("trainer", self, "one whose on_end works"):
                     self.on_end()
-
-    def _begin(self) -> None:
-        """Log the network and its precision; save a run that is resumed in a new folder."""
-        if self.settings.precision == "auto":
-            has = "has no" if self.precision == "float32" else "has"
-            reason = f"as the processor {has} instructions for bfloat16"
-            log.info("matrix products are of %s, %s", self.precision, reason)
-        if distributed.is_main():
-            with errors_as_config_fault("trainer", self, "one whose on_start works"):
-                self.on_start()
-        source = self.state.resumed_from
-        self.run_log.started(self.model, self.logged_names, self.progress, is_new=source is None)
-        if source is not None and not self.run.contains(source):
-            self._save()  # With this checkpoint the new run can be resumed from its own folder.
-
-    def _end(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Record how this session (launch or resume) ended, and log how to resume the run."""
-        if distributed.is_main():
-            verb = "finish" if self._is_trained else "resume"
-            hint = f"to {verb}: {typed('train')} -r {self.resume_argument}"
-            self.run_log.ended(error, is_complete=self._is_over, resume_hint=hint)
-
-    # The loop.
-
-    def _ask_whether_over(self) -> None:
-        """Ask the rule of the main process whether the run is complete."""
-        with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
-            # Of the class: a property of this name fails here, and does not pass for the method.
-            rule = type(self).is_complete
-            self._is_over = distributed.broadcast_object(lambda: bool(rule(self)))
+        return self._stop.signal
 
     def run_epoch(self) -> dict[str, float] | None:
         """Make the remaining steps of an epoch, and validate.
@@ -347,140 +324,68 @@ class BaseTrainer(ABC):
             the epoch's values by name; None if a signal, a failure or the time limit interrupted
             the epoch.
         """
-        total = self.settings.epoch_steps(len(self.train_loader))
-        with self._saving_after_errors():
-            with self.progress_bar(total) as bar:
-                while not self._epoch_is_trained():
-                    started = time.perf_counter()
-                    if chunks := self.stream.chunks(self.state.position, self.state.carried):
-                        self.model.train()
-                        rate = self.optimizer_step.start(self.progress.step)
-                        with self.layers():
-                            sums, norm = self.step(chunks)
-                        self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                    is_trained = self._epoch_is_trained()
-                    if self._stop.poll() and (self._stop.immediate or not is_trained):
-                        return None
-                    due = distributed.broadcast_object(lambda: self.run_checkpoints.due)
-                    if due and not is_trained:
-                        self._save()
-            if (validation := self.validate()) is None:
-                return None
-            sums = self.state.sums
-            values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-            values |= {f"valid_{name}": value for name, value in validation.items()}
-            return distributed.broadcast_object(lambda: values)
-
-    @contextmanager
-    def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
-        try:
-            yield
-        except (OSError, TrainingFailed, distributed.Lost):
-            raise
-        except (Exception, SystemExit) as error:
-            if self.settings.anomaly and "returned nan" in str(error):
-                self.soundness.report(f"in the backward pass, {first_line(error)}")
-            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
-                # Several processes would have to save together; only this process has the error.
-                if distributed.world_size() == 1 and self.progress.step > 0:
-                    self.soundness.forget()
+        with self.progress_bar(self.settings.epoch_steps(len(self.train_loader))) as bar:
+            while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
+                started = time.perf_counter()
+                chunks = self.stream.chunks(self.state.position, self.state.carried)
+                if chunks:  # else the loader has failed
+                    self.model.train()
+                    rate = self.optimizer_step.start(self.progress.step)
+                    with self.layers():
+                        sums, norm = self.step(chunks)
+                    self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
+                is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
+                if self._stop.poll() and (self._stop.immediate or not is_trained):
+                    return None
+                if self.run_checkpoints.is_due() and not is_trained:
                     self._save()
-                raise
+        validation = self.validate()
+        if validation is None:
+            return None
+        sums = self.state.sums
+        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+        values |= {f"valid_{name}": value for name, value in validation.items()}
+        return distributed.broadcast_object(lambda: values)
 
-    def progress_bar(self, total: int | None) -> "tqdm[Any]":
-        """Return the epoch's progress bar; `total` is None if the number of steps is unknown."""
-        return distributed.bar(
-            what=f"epoch {self.progress.epoch + 1}/{self.epochs}",
-            total=total,
-            initial=self.progress.epoch_steps,
-            unit="step",
-            leave=False,
-        )
-
-    def _epoch_is_trained(self) -> bool:
-        if self.settings.steps_per_epoch is not None:
-            return self.progress.epoch_steps >= self.settings.steps_per_epoch
-        return self.state.position.data_pass > self.progress.epoch  # An epoch is a pass.
-
-    def commit(self, values: dict[str, float] | None) -> None:
-        """Log and save an epoch, or save an interrupted epoch.
+    def commit(self, values: dict[str, float] | None) -> bool:
+        """Log and save an epoch, or save an interrupted epoch; return whether the run is over.
 
         Args:
             values: the result of `run_epoch`.
         """
         if values is None:
             self._save()
-            return
+            return False
         # This check needs the epoch's sums, so it comes before `end_epoch`.
-        epoch, reason = self.progress.epoch + 1, self.soundness.reason_not_to_save()
-        progress = self.settings.judge(self.progress, values, sound=reason is None)
+        fault = self._fault()
+        progress = self.settings.judge(self.progress, values, sound=fault is None)
         sums = self.state.end_epoch(values, progress)
-        improved = progress.best_epoch == epoch
+        epoch = self.progress.epoch
+        is_best = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
-            if reason is None:
+            if fault is None:
                 self.evaluated_model.eval()
-                self.run_log.draw(self.draw, epoch, self.progress.step)
-            row = values | {"skipped_steps": sums.skipped}
-            self.run_log.epoch(row, self.progress, sums.seconds, self.on_epoch)
+                with self.run_log.drawing(epoch):
+                    self.draw(epoch, self.progress.step)
+            row = self.run_log.epoch(values, sums, self.progress)
+            with logged_errors("on_epoch failed after epoch %d: %s", epoch):
+                self.on_epoch(row)
         # The best is saved first: a run that is killed between both files repeats this epoch.
-        if improved:
-            self.run_checkpoints.save_best()
+        if is_best:
+            self.run_checkpoints.save_best(self.evaluated_model)
         if self.progress.step == 0:
-            reason = reason or "every step was skipped"
+            fault = fault or "every step was skipped"
         with self._saving_after_errors():
-            self._ask_whether_over()
-        if self._is_over and reason is not None:
-            raise self.soundness.failure(f"the run ends after epoch {epoch}, but {reason}")
+            is_over = self._is_over()
+        if is_over and fault is not None:
+            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {fault}")
         stopped = self._stop.poll()
-        if self._is_over or stopped or epoch % self.settings.save_period == 0:
-            self.run_checkpoints.save(reason)
-
-    def _save(self) -> None:
-        """Save the present state, if it is sound."""
-        self.run_checkpoints.save(self.soundness.reason_not_to_save())
+        if is_over or stopped or epoch % self.settings.save_period == 0:
+            self.run_checkpoints.save(self.evaluated_model, fault, is_best=is_best)
+        return is_over
 
     # A step.
-
-    def _count(
-        self,
-        chunks: Sequence[Chunk | None],
-        sums: Sums,
-        norm: float,
-        rate: float,
-        started: float,
-        bar: "tqdm[Any]",
-    ) -> None:
-        """Count and log an optimiser step. Too many skipped steps in a row end the run.
-
-        Args:
-            chunks, norm: what `step` took, and the norm that it returned.
-            sums: the sums that it returned, over all processes.
-            rate: the step's learning rate.
-            started: when the step began, by `time.perf_counter`.
-            bar: the epoch's progress bar.
-        """
-        for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
-            distributed.broadcast_tensors(module.buffers())
-        self.state.move_on(self.stream.after(self.state.position), chunks)
-        seconds = time.perf_counter() - started
-        self.state.count(sums, norm, rate, seconds)
-        bar.update(self.progress.epoch_steps - bar.n)
-        loss = f"{sums.loss_per_point:.3f}"
-        bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
-        if math.isfinite(norm):
-            self.soundness.remember(chunks)
-            curves = {f"{self.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
-            curves |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
-            self.run_log.step(curves, self.progress.step)
-        elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            reason = self.soundness.reason_not_to_save()
-            self.state.forget_skipped()
-            self.run_checkpoints.save(reason)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.soundness.failure(f"{self.settings.max_skipped} {cause}")
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -521,7 +426,9 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        sums, finite, works = Sums(), True, f"a network that {self.task}"
+        works = f"a network that {self.task}"
+        sums = Sums()
+        finite = True
         for chunk in chunks:
             if chunk is None:  # This process has no row of this batch, and waits for the others.
                 finite = not distributed.any_rank(False) and finite  # forward
@@ -530,10 +437,10 @@ class BaseTrainer(ABC):
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
                 with self.autocast(), errors_as_config_fault("arch", self.model, works):
                     output = self.forward_batch(self.model, chunk.batch, chunk.state)
-                losses, loss = loss_of(self.loss, output, chunk.batch)
-                if finite:  # else the cause is reported
+                losses, loss = self._losses(output, chunk.batch)
+                if finite and not math.isfinite(loss):  # The first cause of a step is reported.
                     with self.autocast():
-                        self.soundness.check_loss(loss, self.model, self.forward_batch, chunk)
+                        self._report(cause_of_loss(self.model, self.forward_batch, chunk))
                 if counts and chunk.goes_on is not None:
                     wanted = "one with a state that a checkpoint may hold"
                     with errors_as_config_fault("arch", self.model, wanted):
@@ -550,6 +457,18 @@ class BaseTrainer(ABC):
                 sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
 
+    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
+        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
+        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
+            losses = self.loss(output, batch)
+        return losses, losses.detach().cpu().double().sum().item()
+
+    def divisor(self, chunks: Sequence[Chunk | None]) -> int:
+        """Return the divisor of the gradient of some chunks, summed over all processes."""
+        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
+        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
+        return divisor
+
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
         """Update the weights by the gradient of some chunks; return the norm before clipping.
 
@@ -560,14 +479,54 @@ class BaseTrainer(ABC):
         if math.isfinite(norm):
             self.optimizer_step.update()
         else:
-            self.soundness.report(f"{cause_of_gradient(self.model)} is not finite")
+            self._report(cause_of_gradient(self.model))
         return norm
 
-    def divisor(self, chunks: Sequence[Chunk | None]) -> int:
-        """Return the divisor of the gradient of some chunks, summed over all processes."""
-        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
-        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
-        return divisor
+    def _count(
+        self,
+        chunks: Sequence[Chunk | None],
+        sums: Sums,
+        norm: float,
+        rate: float,
+        started: float,
+        bar: "tqdm[Any]",
+    ) -> None:
+        """Count and log an optimiser step. Too many skipped steps in a row end the run.
+
+        Args:
+            chunks, norm: what `step` took, and the norm that it returned.
+            sums: the sums that it returned, over all processes.
+            rate: the step's learning rate.
+            started: when the step began, by `time.perf_counter`.
+            bar: the epoch's progress bar.
+        """
+        for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
+            distributed.broadcast_tensors(module.buffers())
+        self.state.move_on(self.stream.after(self.state.position), chunks)
+        seconds = time.perf_counter() - started
+        self.state.count(sums, norm, rate, seconds)
+        bar.update(self.progress.epoch_steps - bar.n)
+        loss = f"{sums.loss_per_point:.3f}"
+        bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
+        if math.isfinite(norm):
+            self.state.remember(chunks)
+            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
+        elif self.progress.skipped_in_row >= self.settings.max_skipped:
+            fault = self._fault()
+            self.state.forget_skipped()
+            self.run_checkpoints.save(self.evaluated_model, fault)
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
+
+    def _report(self, cause: str) -> None:
+        """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
+        cause = f"step {self.progress.step + 1}: {cause}"
+        if self.settings.anomaly:
+            raise self.run_checkpoints.failure(cause)
+        if not self.state.sums.skipped:
+            log.warning("%s, so that the step is skipped", cause)
+
+    # A validation.
 
     @torch.no_grad()
     def validate(self) -> dict[str, float] | None:
@@ -580,15 +539,51 @@ class BaseTrainer(ABC):
         for metric in self.valid_metrics:
             metric.reset()
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
-        batches = self._until_stopped(bar)
+        batches = self._stop.interrupting(loaded(bar, self._stop.fail))
+        on_device = (batch and batch.to(self.device, non_blocking=True) for batch in batches)
         with self.evaluating() as model:
-            sums = self._evaluate(model, batches, self.valid_metrics)
+            sums = self._evaluate(model, on_device, self.valid_metrics)
             if self._stop.immediate:
                 return None
             values = sums.losses(self.loss.name) | computed(self.valid_metrics)
             values |= as_floats(self.extra_metrics(values, sums), self)
         # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
+
+    @torch.no_grad()
+    def _evaluate(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch | None],
+        metrics: Sequence[BaseMetric] = (),
+    ) -> Sums:
+        """Return the sums over some batches and all processes, and add the batches to metrics.
+
+        A batch without finite outputs is skipped. The random generators and the loss's state stay
+        as they were; see `evaluating` for networks.
+
+        Args:
+            model: the network to evaluate.
+            batches: this process's rows, on the device; None if it has no row.
+            metrics: to update.
+        """
+        works = f"a network that {self.task}"
+        sums = Sums()
+        with random_state_kept(), states_kept([self.loss]):
+            for batch in batches:
+                if batch is not None:
+                    loss = math.nan
+                    is_skipped = True
+                    with suppress(NotFinite):
+                        with self.autocast(), errors_as_config_fault("arch", model, works):
+                            output = self.forward_batch(model, batch, None)
+                        _, loss = self._losses(output, batch)
+                        is_skipped = False
+                    sums.add(loss, len(batch), batch.points, is_skipped)
+                    if not is_skipped:
+                        update(metrics, output, batch)
+                distributed.rows_done()
+        return sums.all_reduced()
 
     @contextmanager
     def evaluating(self) -> Iterator[nn.Module]:
@@ -607,30 +602,62 @@ class BaseTrainer(ABC):
         with self.evaluating(), states_kept(others):
             yield
 
-    def _until_stopped(self, batches: Iterable[Batch | None]) -> Iterator[Batch | None]:
-        """Yield a loader's batches on the device, until a signal or failure stops the run."""
-        for batch in loaded(batches, self._stop.fail):
-            self._stop.poll()
-            if self._stop.immediate:
-                return
-            yield batch and batch.to(self.device, non_blocking=True)
+    # The start of a run, its saves and its end.
 
-    def _evaluate(
-        self,
-        model: nn.Module,
-        batches: Iterable[Batch | None],
-        metrics: Sequence[BaseMetric] = (),
-    ) -> Sums:
-        """Return the sums over some batches, and add the batches to metrics; see `evaluate`."""
+    def _begin(self) -> None:
+        """Log the network and its precision; save a run that is resumed in a new folder."""
+        self.run_checkpoints.set_aside_newer()
+        if distributed.is_main():
+            with errors_as_config_fault("trainer", self, "one whose on_start works"):
+                self.on_start()
+        source = self.state.resumed_from
+        is_new = source is None
+        self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
+        if source is not None and not self.run.contains(source):
+            self._save()  # With this checkpoint the new run can be resumed from its own folder.
 
-        def forward(batch: Batch) -> Any:
-            works = f"a network that {self.task}"
-            with self.autocast(), errors_as_config_fault("arch", model, works):
-                return self.forward_batch(model, batch, None)
+    def _save(self, *, judges_loss: bool = True) -> None:
+        """Save the present state, if it is sound; see `_fault`."""
+        fault = self._fault(judges_loss=judges_loss)
+        self.run_checkpoints.save(self.evaluated_model, fault)
 
-        return evaluate(forward, batches, metrics, self.loss)
+    def _fault(self, *, judges_loss: bool = True) -> str | None:
+        """Return why the present state is not sound, so that it is not saved; None if it is sound.
 
-    def _sums_before_save(self, batches: Iterable[Batch | None]) -> Sums:
-        """Return the sums of the present network over some batches; see `unchanged`."""
+        Args:
+            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
+        """
+        batches = self.state.last_batches
+        first_loss = self.progress.first_loss
+        fault = fault_of_steps(self.progress, self.run_checkpoints.saved, self.state.sums)
+        if fault is None and not self.optimizer_step.are_finite():
+            fault = "weights are not finite"
+        if fault is not None or batches is None or first_loss is None or not judges_loss:
+            return fault
         with self.unchanged():
-            return self._evaluate(self.model, batches)
+            sums = self._evaluate(self.model, batches)
+        return fault_of_loss(first_loss, sums.loss_per_point)
+
+    @contextmanager
+    def _saving_after_errors(self) -> Iterator[None]:
+        """A block in which an error of a user's code first saves the run as of its last step, and
+        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
+        try:
+            yield
+        except (OSError, TrainingFailed, distributed.Lost):
+            raise
+        except (Exception, SystemExit) as error:
+            if self.settings.anomaly and "returned nan" in str(error):
+                self._report(f"in the backward pass, {first_line(error)}")
+            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
+                # Several processes would have to save together; only this process has the error.
+                if distributed.world_size() == 1 and self.progress.step > 0:
+                    self._save(judges_loss=False)
+                raise
+
+    def _is_over(self) -> bool:
+        """Return whether the run is complete, by the rule of the main process."""
+        with errors_as_config_fault("trainer", self, "one whose is_complete() works"):
+            # Of the class: a property of this name fails here, and does not pass for the method.
+            rule = type(self).is_complete
+            return distributed.broadcast_object(lambda: bool(rule(self)))

@@ -38,7 +38,7 @@ Layout: TypeAlias = tuple[int, torch.Size, torch.dtype, str]
 LAUNCHER = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Environment variables that torchrun sets for each process."""
 
-TIMEOUT = timedelta(hours=2)
+MAX_WAIT = timedelta(hours=2)
 """Maximum wait for other processes (assumed: longer than parsing a dataset takes)."""
 _LOST = "another process of this run has ended"
 
@@ -66,10 +66,10 @@ def started() -> Iterator[None]:
     # module for the first optimizer; this import comes earlier, before there is a group.
     from torch.distributed import nn  # noqa: F401
 
-    _store, number, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
+    _store, number, count = next(dist.rendezvous("env://", timeout=MAX_WAIT))
     dist.init_process_group(
         backend,
-        timeout=TIMEOUT,
+        timeout=MAX_WAIT,
         rank=number,
         world_size=count,
         store=dist.PrefixStore("group", _store),
@@ -103,10 +103,12 @@ def is_main() -> bool:
 
 
 def bar(
-    items: Iterable[Item] | None = None, what: str | None = None, **settings: Any
+    items: Iterable[Item] | None = None, description: str | None = None, **settings: Any
 ) -> "tqdm[Item]":
     """Return a tqdm progress bar that the main process alone shows, on a terminal."""
-    return tqdm(items, what, mininterval=0.5, disable=None if is_main() else True, **settings)
+    return tqdm(
+        items, description, mininterval=0.5, disable=None if is_main() else True, **settings
+    )
 
 
 def claim_message(message: str) -> bool:
@@ -202,8 +204,8 @@ def gather_rows(rows: Tensor) -> Tensor:
     if world_size() == 1:
         return rows
     gathered, first = _GatheredRows.apply(rows)
-    own = slice(int(first), int(first) + len(rows))
-    return torch.cat((gathered[own], gathered[: own.start], gathered[own.stop :]))
+    place = slice(int(first), int(first) + len(rows))
+    return torch.cat((gathered[place], gathered[: place.start], gathered[place.stop :]))
 
 
 def rows_done() -> None:
@@ -231,18 +233,18 @@ class _GatheredRows(torch.autograd.Function):
     def forward(context: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
         all_reduce_max([True, False])
         gathered, first = _announced(rows)
-        context.own = slice(first, first + len(rows))
-        gathered[context.own] = rows
+        context.place = slice(first, first + len(rows))
+        gathered[context.place] = rows
         _call(dist.all_reduce, gathered)
         return gathered, torch.tensor(first)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor, _: object) -> Tensor:
         all_reduce_max([True, False])
-        total, _first = _announced(gradient[context.own])
+        total, _first = _announced(gradient[context.place])
         total += gradient
         _call(dist.all_reduce, total)
-        return total[context.own]
+        return total[context.place]
 
 
 def _announced(rows: Tensor | None) -> tuple[Tensor, int]:

@@ -244,8 +244,7 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     trainees = {path: Trainee(network, loss, device, path) for path in paths}
 
     def batches(turn: int) -> Iterator[Batch]:
-        loader.keys.start_at(turn + 1, 0)
-        return islice(loader, arguments.batches)
+        return islice(loader.batches(turn + 1), arguments.batches)
 
     def speed(path: str, turn: int) -> float:
         prepared_batches = list(batches(turn))

@@ -16,7 +16,7 @@ from base import distributed
 from base.base_loss import BaseLoss
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
-from base.run.random_state import random_state_kept
+from base.run.run_state import random_state_kept
 from model.generation.generators import Output, SynthesisNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.mixture import NextPoint, cross_entropy, draw_ends, sharpen_ends

@@ -77,7 +77,8 @@ def setup_logging(level: int = logging.INFO) -> None:
 def log_file(path: Path) -> Iterator[None]:
     """A block whose messages are also appended to `path`. First, all earlier messages since
     `setup_logging` that are in no file yet are appended."""
-    handler, root = LogFile(path, encoding="utf-8", errors="backslashreplace"), logging.getLogger()
+    handler = LogFile(path, encoding="utf-8", errors="backslashreplace")
+    root = logging.getLogger()
     handler.setFormatter(_Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]
     for keeper in keepers:

@@ -27,7 +27,8 @@ class TensorBoardWriter:
     """
 
     def __init__(self, folder: Path, *, enabled: bool = True, step: int | None = None) -> None:
-        self.folder, self._writer = folder, None
+        self.folder = folder
+        self._writer = None
         if enabled:
             # This import takes seconds, so it is not at the top, where --help would wait for it.
             from torch.utils.tensorboard import SummaryWriter
@@ -76,7 +77,8 @@ class TensorBoardWriter:
 
     def close(self) -> None:
         """Flush and close the files."""
-        writer, self._writer = self._writer, None
+        writer = self._writer
+        self._writer = None
         if writer:
             with errors_name(self.folder):
                 writer.close()

@@ -14,7 +14,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from base.base_data_loader import BaseDataLoader, Batch
-from base.step import evaluation
 from ink.sample import Sample
 from model.generation.generators import GenerationNetwork, Output, masked_output
 from model.generation.metrics import SSE
@@ -125,6 +124,7 @@ class PointScores(SSE):
         }
 
 
+@torch.no_grad()
 def evaluate(
     model: GenerationNetwork,
     loader: BaseDataLoader,
@@ -161,12 +161,10 @@ def evaluate(
     device = next(model.parameters()).device
     scores = PointScores(model, canonical, quantisation_step, seed)
 
-    def forward(batch: Batch) -> Output:
+    for batch in tqdm(loader, "evaluating", leave=False, unit="batch", disable=None):
+        batch = batch.to(device)
         inputs = batch.inputs, batch.text, batch.text_lengths, model.begin(batch)
-        return masked_output(model, batch.mask, *inputs)
-
-    bar = tqdm(loader, "evaluating", leave=False, unit="batch", disable=None)
-    evaluation.evaluate(forward, (batch.to(device) for batch in bar), [scores])
+        scores.update(masked_output(model, batch.mask, *inputs), batch)
     if not scores.num_points:
         raise UserError("nothing to evaluate: the split is empty")
     values = scores.compute().items()

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from apps.web import flat_file
-from base.run.checkpoint import FORMAT
+from base.run.checkpoint import CHECKPOINT_FORMAT
 from model import load
 from model.loading import from_checkpoint
 from tests.commands.networks import save
@@ -49,7 +49,7 @@ def loaded(path):
         rows = rows.reshape(shape[0], -1) * np.frombuffer(scales, np.float32)[:, None]
         weights[name] = torch.from_numpy(rows.astype(np.float32).reshape(shape))
     checkpoint = {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "config": {"name": header["name"], "arch": header["architecture"]},
         "alphabet": list(header["alphabet"]),
         "normalisation": header["normalisation"],

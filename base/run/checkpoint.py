@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
-from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import UnionType
@@ -55,7 +54,7 @@ from utils.checks import (
 from utils.files import atomic_write, open_file
 from utils.strict_json import Config, without
 
-FORMAT = 3
+CHECKPOINT_FORMAT = 3
 """Version of the format of checkpoints; files of another version are refused."""
 TRAINING_FORMAT = 1
 """Version of the entry `training`, without which no run goes on; networks are used without it."""
@@ -108,8 +107,8 @@ MAX_LISTED = 5
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
-_PATH = r"[/~]|[A-Za-z]:[/\\]"
+_CHECKPOINT_NAME = re.compile(r"checkpoint-epoch(\d+)(?:-step(\d+))?\.pth")
+_PATH_BEGINNING = r"[/~]|[A-Za-z]:[/\\]"
 """The beginning of a path that is absolute or in a home directory."""
 
 
@@ -129,13 +128,16 @@ def checkpoints(folder: str | os.PathLike[str]) -> list[Path]:
 
     The checkpoint at the end of an epoch counts as newer than those within the epoch.
     """
-    return list(positions(folder))
+    return list(epochs_and_steps(folder))
 
 
-def positions(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
+def epochs_and_steps(folder: str | os.PathLike[str]) -> dict[Path, tuple[int, float]]:
     """Return the epoch and the step in the names of `checkpoints`, in their order."""
-    paths = Path(folder).glob("checkpoint-epoch*.pth")
-    pairs = [(path, place) for path in paths if (place := position(path))]
+    pairs = []
+    for path in Path(folder).glob("checkpoint-epoch*.pth"):
+        epoch_step = epoch_and_step(path)
+        if epoch_step is not None:
+            pairs.append((path, epoch_step))
     return dict(sorted(pairs, key=itemgetter(1), reverse=True))
 
 
@@ -145,9 +147,9 @@ def candidates(folder: str | os.PathLike[str]) -> list[Path]:
     return [*checkpoints(folder), *Path(folder).glob(BEST)]
 
 
-def position(path: Path) -> tuple[int, float] | None:
+def epoch_and_step(path: Path) -> tuple[int, float] | None:
     """Return the epoch and step in a checkpoint's name, for sorting; None for another name."""
-    if not (match := _NAME.fullmatch(path.name)):
+    if not (match := _CHECKPOINT_NAME.fullmatch(path.name)):
         return None
     epoch, step = match.groups()
     return int(epoch), math.inf if step is None else int(step)
@@ -220,7 +222,7 @@ def reloaded(checkpoint: Checkpoint) -> Checkpoint:
 
 def _serialised(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> io.BytesIO:
     """Return a checkpoint's file, checked as when it is read; see `file_content`."""
-    content = {"format": FORMAT, **checkpoint}
+    content = {"format": CHECKPOINT_FORMAT, **checkpoint}
     write = to_safetensors if Path(path).suffix == SUFFIX else to_archive
     file = write(content)
     _checked(content, path, len(file.getbuffer()))
@@ -233,7 +235,7 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
     if not entries >= REQUIRED_KEYS:
         names = ", ".join(sorted(REQUIRED_KEYS))
         raise CheckpointError(f"not a checkpoint of this project (no {names})")
-    check_version(path, content["format"], FORMAT, "train anew")
+    check_version(path, content["format"], CHECKPOINT_FORMAT, "train anew")
     content |= strict_json.plain({name: content.get(name) for name in ("config", "alphabet")})
     weights = content["state_dict"]
     for name, kind in get_type_hints(Checkpoint, include_extras=True).items():
@@ -241,8 +243,8 @@ def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoin
             _check_type(content[name], kind, name)
     for name, weight in weights.items():
         if not isinstance(name, str) or not isinstance(weight, Tensor):
-            found = f"{short(name)}: {short(weight)}"
-            raise CheckpointError(f"state_dict: weights by name are needed, not {found}")
+            entry = f"{short(name)}: {short(weight)}"
+            raise CheckpointError(f"state_dict: weights by name are needed, not {entry}")
     Normalisation.from_dict(content["normalisation"])
     Alphabet(content["alphabet"] or [])
     # Many tensors in one storage can be far larger than the file.
@@ -262,7 +264,8 @@ def _check_type(value: Any, kind: Any, key: str) -> None:
         fits = type(value) is number and value in bounds
     else:
         types = {float: (int, float), Union: members, UnionType: members}.get(outer, (outer,))
-        expected, is_huge = TYPES[outer], isinstance(value, int) and abs(value) >= 2**63
+        expected = TYPES[outer]
+        is_huge = isinstance(value, int) and abs(value) >= 2**63
         fits = type(value) in types and not is_huge
     if not fits:
         raise CheckpointError(f"{key} = {short(value)}: {expected}")
@@ -283,7 +286,9 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     Raises:
         CheckpointError: if there is no complete checkpoint.
     """
-    folder, skipped, paths = Path(folder), [], candidates(folder)
+    folder = Path(folder)
+    paths = candidates(folder)
+    skipped = []
     for path in paths[paths.index(before) + 1 :] if before else paths:
         try:
             content = load_checkpoint(path)
@@ -337,15 +342,17 @@ def to_share(checkpoint: Checkpoint) -> dict[str, Any]:
     """
     names = Checkpoint.__annotations__.keys() - {"format", "versions", "training"}
     shared: dict[str, Any] = {name: value for name, value in checkpoint.items() if name in names}
-    shared["config"] = without(
-        checkpoint["config"],
-        lambda name, value: name in ("root", "cache") or bool(re.match(_PATH, str(value))),
-    )
+    shared["config"] = without(checkpoint["config"], _is_place)
     shared["state_dict"] = {
         name: value.half() if value.is_floating_point() else value
         for name, value in checkpoint["state_dict"].items()
     }
     return shared
+
+
+def _is_place(name: str, value: Any) -> bool:
+    """Return whether an entry of a config names a place on the machine that trained."""
+    return name in ("root", "cache") or bool(re.match(_PATH_BEGINNING, str(value)))
 
 
 def load_weights(
@@ -398,37 +405,36 @@ def load_state(part: Any, state: dict[str, Any]) -> None:
     if not isinstance(part, Optimizer):
         part.load_state_dict(state)
         return
-    given: dict[str, Any] = {}  # by an optimiser of one's own, too
+    saved: dict[str, Any] = {}  # by an optimiser of one's own, too
     with warnings.catch_warnings(), ExitStack() as hooks:
-        before = part.register_load_state_dict_pre_hook(lambda _, state: given.update(state))
-        after = part.register_load_state_dict_post_hook(lambda part: _put_back(part, given))
+        before = part.register_load_state_dict_pre_hook(lambda _, state: saved.update(state))
+        after = part.register_load_state_dict_post_hook(lambda part: _put_back(part, saved))
         hooks.callback(before.remove)
         hooks.callback(after.remove)
         warnings.filterwarnings("ignore", message="Casting complex values to real")
         part.load_state_dict(state)
 
 
-def _put_back(optimizer: Optimizer, given: Mapping[str, Any]) -> None:
-    """Put the values of a loaded state, as they were given, into an optimiser."""
-    groups = zip(optimizer.param_groups, given["param_groups"], strict=True)
-    pairs = (zip(group["params"], saved["params"], strict=True) for group, saved in groups)
-    for weight, number in chain.from_iterable(pairs):
-        for name, value in given["state"].get(number, {}).items():
-            loaded = optimizer.state[weight]
-            loaded[name] = _as_given(value, loaded.get(name))
+def _put_back(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Put the values of a loaded state, as they were saved, into an optimiser."""
+    for group, saved_group in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for weight, number in zip(group["params"], saved_group["params"], strict=True):
+            for name, value in saved["state"].get(number, {}).items():
+                loaded = optimizer.state[weight]
+                loaded[name] = _as_saved(value, loaded.get(name))
 
 
-def _as_given(value: Any, loaded: Any) -> Any:
+def _as_saved(value: Any, loaded: Any) -> Any:
     """Return a value of a state, its tensors on the devices to which torch has moved them."""
     if isinstance(value, Tensor) and isinstance(loaded, Tensor):
         return value.to(loaded.device)
     if isinstance(value, dict) and isinstance(loaded, dict):
         result = copy.copy(value)
         for name in value:
-            result[name] = _as_given(value[name], loaded.get(name))
+            result[name] = _as_saved(value[name], loaded.get(name))
         return result
     if type(value) in (list, tuple) and type(value) is type(loaded):
-        return type(value)(map(_as_given, value, loaded))
+        return type(value)(map(_as_saved, value, loaded))
     return value
 
 
@@ -437,7 +443,8 @@ def check_weights(
 ) -> None:
     """Raise a CheckpointError if names, shapes or kinds of numbers in `state`, read from the file
     `source`, differ from those of `model`, which may be on the device "meta"."""
-    needed, differing = model.state_dict(), []
+    needed = model.state_dict()
+    differing = []
     for name in sorted(needed.keys() | state.keys()):
         weight, wanted = state.get(name), needed.get(name)
         if weight is None or wanted is None or weight.shape != wanted.shape:

@@ -21,17 +21,17 @@ from torch import Tensor, nn
 
 from utils.checks import MAX_NAMES, CheckpointError, first_line, lacks_memory, short
 
-MAX_BYTES = 1 << 32
+MAX_CHECKPOINT_BYTES = 1 << 32
 """Maximum bytes of a file (assumed: networks of this project have 0.1 GB)."""
 FREE_VALUES = 1_000_000
 """Values that a checkpoint of any size may have, each as often as it is repeated (assumed)."""
 VALUES_PER_BYTE = 4
 """Further values for each byte of the file (a value that torch writes has one or more bytes, and is
 counted up to three times)."""
-MAX_DEPTH = 300
+MAX_VALUE_DEPTH = 300
 """Maximum depth of values in values: `digest` makes two calls a level, of some 1000 that Python
 allows."""
-TOO_DEEP = f"values in each other more than {MAX_DEPTH} deep"
+VALUES_TOO_DEEP = f"values in each other more than {MAX_VALUE_DEPTH} deep"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ DTYPES = {
     **{"int8": "CharStorage", "uint8": "ByteStorage", "uint16": "", "uint32": "", "uint64": ""},
 }
 """The types of numbers, each with the name of its storage, "" for one of bytes."""
-NAMES = {
+PICKLED_NAMES = {
     **{("torch", name): getattr(torch, name) for name in DTYPES},
     **{("torch", storage): getattr(torch, name) for name, storage in DTYPES.items() if storage},
     ("torch.storage", "UntypedStorage"): torch.uint8,
@@ -182,7 +182,7 @@ class _Reader(pickle._Unpickler):
             raise pickle.UnpicklingError("a name")
 
     def find_class(self, module: str, name: str) -> Any:
-        if value := NAMES.get((module, name)):
+        if value := PICKLED_NAMES.get((module, name)):
             return value
         if call := CALLS.get((module, name)):
             return partial(self._called, *call)
@@ -239,11 +239,12 @@ class _Reader(pickle._Unpickler):
 
     def _leaves(self, value: Any) -> Iterator[Any]:
         """Yield what a value holds, at any depth and as often as it is repeated, and count it."""
-        level, depth = [value], 0
+        level = [value]
+        depth = 0
         while level:
             depth, inner = depth + 1, list[Any]()
-            if depth > MAX_DEPTH:
-                raise CheckpointError(TOO_DEEP)
+            if depth > MAX_VALUE_DEPTH:
+                raise CheckpointError(VALUES_TOO_DEEP)
             for value in level:
                 if isinstance(value, dict):
                     attributes = getattr(value, "__dict__", {})  # of an OrderedDict
@@ -322,7 +323,7 @@ def _to_archive(content: Any) -> BytesIO:
     try:
         torch.save(content, file, pickle_module=_Pickling)
     except RecursionError:
-        raise CheckpointError(TOO_DEEP) from None
+        raise CheckpointError(VALUES_TOO_DEEP) from None
     except RuntimeError as error:
         if "view the same data as different types" not in str(error):
             raise
@@ -342,7 +343,8 @@ def from_archive(file: BinaryIO) -> Any:
     """
     # The parts are written anew: of a file with two lists of parts, Python may read one list, and
     # torch the other. torch reads from memory, as an interrupted read of a file is an error to it.
-    archive, clean = _checked(file), BytesIO()
+    archive = _checked(file)
+    clean = BytesIO()
     with ZipFile(clean, "w") as copy:
         for member in archive.infolist():
             copy.writestr(member.filename, _part(archive, member.filename))
@@ -353,8 +355,8 @@ def from_archive(file: BinaryIO) -> Any:
 def _checked(file: BinaryIO) -> ZipFile:
     """Return the archive in a file, which has only what a checkpoint may hold."""
     size = file.seek(0, 2)
-    if size > MAX_BYTES:
-        raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
+    if size > MAX_CHECKPOINT_BYTES:
+        raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     archive = ZipFile(file)
     members = archive.infolist()
     if any(member.compress_type != ZIP_STORED for member in members):
@@ -387,7 +389,8 @@ def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ..
         first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
         entries = first if _fault([child for _, child in first]) else second
     for key, child in entries:
-        if id(child) not in within and (fault := _fault(child)):
+        fault = None if id(child) in within else _fault(child)
+        if fault is not None:
             return _refusal(child, fault, f"{name}.{key}".lstrip("."), (*within, id(child)))
     cause = first_line(error) if isinstance(error, CheckpointError) else _instead(value)
     if not cause:

@@ -10,14 +10,14 @@ from io import BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO
 
-from base.run.checkpoint_archive import MAX_BYTES
+from base.run.checkpoint_archive import MAX_CHECKPOINT_BYTES
 from utils import strict_json
 from utils.checks import CheckpointError, UserError, short
 
 SUFFIX = ".safetensors"
 MAX_HEADER = 1 << 22
 """Maximum bytes of the header (assumed: that of the project's networks has 10,000)."""
-_LENGTH = 8
+_LENGTH_BYTES = 8
 """Bytes of the header's length, with which a file begins; the header is a JSON object."""
 
 
@@ -33,10 +33,11 @@ def metadata_of(content: Mapping[str, Any]) -> dict[str, str]:
     for name, value in content.items():
         if name == "state_dict":
             continue
+        entry = value
         try:
             if name == "metrics":
-                value = {key: number for key, number in value.items() if math.isfinite(number)}
-            texts[name] = json.dumps(value)
+                entry = {key: number for key, number in value.items() if math.isfinite(number)}
+            texts[name] = json.dumps(entry)
             strict_json.loads(texts[name])
         except (TypeError, ValueError, RecursionError, UserError):
             raise CheckpointError(f"{name} = {short(value)}: not plain values") from None
@@ -66,7 +67,7 @@ def to_safetensors(content: Mapping[str, Any]) -> BytesIO:
 def is_safetensors(file: BinaryIO) -> bool:
     """Return whether a file begins like one of safetensors; no archive does."""
     file.seek(0)
-    return file.read(_LENGTH + 1)[_LENGTH:] == b"{"
+    return file.read(_LENGTH_BYTES + 1)[_LENGTH_BYTES:] == b"{"
 
 
 def from_safetensors(file: BinaryIO) -> dict[str, Any]:
@@ -94,10 +95,10 @@ def _header(file: BinaryIO) -> dict[str, Any]:
     """Return the header of a file; raise a CheckpointError if the header or the file is too large,
     or is cut."""
     size = file.seek(0, 2)
-    if size > MAX_BYTES:
-        raise CheckpointError(f"larger than {MAX_BYTES:,} bytes")
+    if size > MAX_CHECKPOINT_BYTES:
+        raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     file.seek(0)
-    length = int.from_bytes(file.read(_LENGTH), "little")
+    length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
     if length > min(MAX_HEADER, size):
         raise CheckpointError(f"its header is longer than the file, or than {MAX_HEADER:,} bytes")
     return json.loads(file.read(length))

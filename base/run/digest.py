@@ -22,9 +22,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from base.config import user_modules
-from base.run.checkpoint_archive import MAX_DEPTH
+from base.run.checkpoint_archive import MAX_VALUE_DEPTH
 
-PLAIN = (int, float, complex, str, bytes, bytearray, np.generic, itertools.count)
+PLAIN_TYPES = (int, float, complex, str, bytes, bytearray, np.generic, itertools.count)
 PICKLED = (np.ndarray, random.Random, np.random.Generator, np.random.RandomState)
 COLLECTIONS = (Mapping, Set, list, tuple, deque)
 CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType)
@@ -46,10 +46,10 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
     elif isinstance(value, torch.Generator):
         value = value.get_state()
     pieces: list[bytes] = []
-    is_new = id(value) not in within and len(within) < MAX_DEPTH
+    is_new = id(value) not in within and len(within) < MAX_VALUE_DEPTH
     if isinstance(value, Tensor):
         pieces = [_content(value)]
-    elif isinstance(value, PLAIN):
+    elif isinstance(value, PLAIN_TYPES):
         # `repr` writes no whole number of more than 4300 digits.
         pieces = [(f"{value:x}" if type(value) is int else repr(value)).encode()]
     elif isinstance(value, PICKLED):
@@ -89,7 +89,7 @@ def held_by(value: Any) -> Mapping[Any, Any]:
         return {field.name: getattr(value, field.name, None) for field in fields(value)}
     if not user_modules.is_any_from_user(value):
         return {}
-    slots = (cls.__dict__.get("__slots__", ()) for cls in cls.__mro__)
+    slots = (base.__dict__.get("__slots__", ()) for base in cls.__mro__)
     names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]
     held = {name: getattr(value, name) for name in names if hasattr(value, name)}
     held |= getattr(value, "__dict__", {})
@@ -108,7 +108,7 @@ def tensors_in(value: Any, within: tuple[int, ...] = ()) -> Iterator[Tensor]:
         yield value
     elif isinstance(value, nn.Module):
         yield from itertools.chain(value.parameters(), value.buffers())
-    elif not isinstance(value, PLAIN + PICKLED + CODE + TOOLS) and id(value) not in within:
+    elif not isinstance(value, PLAIN_TYPES + PICKLED + CODE + TOOLS) and id(value) not in within:
         children = value.values() if isinstance(value, Mapping) else held_by(value).values()
         for child in value if isinstance(value, list | tuple | Set | deque) else children:
             yield from tensors_in(child, (*within, id(value)))

@@ -20,10 +20,10 @@ SHIPPED = ROOT / "saved"
 """The folder that comes with the project, with `pretrained` and `styles`."""
 FURTHER = "online_handwriting.saved"
 """The entry points of packages that are such folders as well."""
-RESEARCH = "online-handwriting-research"
+RESEARCH_PACKAGE = "online-handwriting-research"
 """The package of networks and styles for non-commercial research."""
 INSTEAD = {"writer": "open_writer", "reader": "open_reader"}
-"""Networks for any use, by the networks of `RESEARCH` in whose place they are taken."""
+"""Networks for any use, by the networks of `RESEARCH_PACKAGE` in whose place they are taken."""
 
 LETTER_FILE = SHIPPED / "pretrained" / "letters.json"
 """File that says, for each pretrained network and letter beyond ASCII, in which fraction of words a
@@ -109,7 +109,7 @@ def installed_network(name: str) -> Path | None:
     warning names once; None if neither is there."""
     networks = pretrained()
     if name not in networks and INSTEAD.get(name) in networks:
-        warn_of_other_network(name, f"is not installed ({RESEARCH} has it)")
+        warn_of_other_network(name, f"is not installed ({RESEARCH_PACKAGE} has it)")
         name = INSTEAD[name]
     return networks.get(name)
 
@@ -140,7 +140,7 @@ def resolve_name(
     near = nearest(name, names, 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
     listed = ", ".join(names) or "none"
-    listed += "" if "writer" in pretrained() else f"; {RESEARCH} has more"
+    listed += "" if "writer" in pretrained() else f"; {RESEARCH_PACKAGE} has more"
     raise CheckpointError(f"{name}: no such file or folder, nor a {kind} ({hint}{listed})")
 
 

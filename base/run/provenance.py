@@ -19,9 +19,9 @@ from base.config import user_modules
 from utils.files import atomic_write, errors_name, read_bytes, set_aside
 from utils.program import ROOT, version
 
-DIFF = "checkout.diff"
+DIFF_FILE = "checkout.diff"
 """File in the folder of a run: the changes of the code since the commit that `run.json` names."""
-PACKAGES = "packages.txt"
+PACKAGES_FILE = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
 
 
@@ -36,7 +36,8 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """
     code = checkout()
     diff = code["diff"] if code else b""
-    for name, content in {DIFF: diff, PACKAGES: packages(), **user_modules.sources()}.items():
+    files = {DIFF_FILE: diff, PACKAGES_FILE: packages(), **user_modules.sources()}
+    for name, content in files.items():
         path = folder / name
         if not content:
             continue

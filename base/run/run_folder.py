@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+import shlex
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from base import distributed
+from base.config import user_modules
 from base.run import provenance
 from base.run.checkpoint import BEST, candidates, checkpoints
 from base.run.pretrained import SAVED
@@ -57,13 +59,14 @@ class RunFolder:
 
     def __init__(self, name: str, run_id: str | None = None, saved: Path = SAVED) -> None:
         self.run_id = datetime.now().strftime("%Y%m%d-%H%M%S-%f") if run_id is None else run_id
-        for what, value in (("name", name), ("run-id", self.run_id)):
+        for option, value in (("name", name), ("run-id", self.run_id)):
             if not PLAIN_NAME.fullmatch(value):
                 raise UserError(
-                    f"{what} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
+                    f"{option} {value!r} is not valid: use letters, digits, '_', '-' and '.', "
                     "beginning with a letter or digit, at most 100 of them"
                 )
-        self.name, self.saved = name, saved
+        self.name = name
+        self.saved = saved
         self._lock: FileLock | None = None
 
     @classmethod
@@ -91,6 +94,11 @@ class RunFolder:
         return self.saved / "log" / self.name / self.run_id
 
     @property
+    def argument(self) -> str:
+        """The run's folder and the user's modules as arguments of a command line."""
+        return f"{shlex.quote(str(self.models))}{user_modules.options()}"
+
+    @property
     def best(self) -> Path:
         """The best checkpoint by the monitored metric."""
         return self.models / BEST
@@ -103,7 +111,8 @@ class RunFolder:
         """
         if self._lock is not None or not distributed.is_main():
             return
-        path, holder = self.models / LOCK, "another process"
+        path = self.models / LOCK
+        holder = "another process"
         # `base.run.run_records.is_held` takes the lock for an instant; the timeout is longer.
         lock = FileLock(path, timeout=0.2)
         try:
@@ -114,7 +123,8 @@ class RunFolder:
             raise RunInUse(
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
-        self._lock, since = lock, local_time(" ")
+        self._lock = lock
+        since = local_time(" ")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 
@@ -191,8 +201,9 @@ class RunFolder:
             RunExists: if the run has a checkpoint but `resumed_from` is not in its folder.
             OSError: if the folders or files cannot be written.
         """
-        if resumed_from is not None and (origin := RunFolder.of(resumed_from)):
-            weights_from = origin.first_weights()
+        previous_run = None if resumed_from is None else RunFolder.of(resumed_from)
+        if previous_run is not None:
+            weights_from = previous_run.first_weights()
         for folder in (self.models, self.log):
             folder.mkdir(parents=True, exist_ok=True)
         self.hold()
@@ -217,7 +228,8 @@ class RunFolder:
 
     def _previous_starts(self) -> list[dict[str, Any]]:
         """Return the records of the starts so far, for the record of a new start."""
-        starts, log_path = self._starts(), self.models / "train.log"
+        starts = self._starts()
+        log_path = self.models / "train.log"
         # A killed run could not record its end, which is about the time of the last log message.
         if starts and "ended" not in starts[-1] and log_path.exists():
             ended = local_time(at=log_path.stat().st_mtime)

@@ -1,25 +1,25 @@
-"""Writes the logs of a run: messages, a row of metrics for each epoch, TensorBoard's curves."""
+"""Opens and closes a run's folder; logs messages, a row of metrics an epoch, and curves."""
 
 import gc
 import logging
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from pathlib import Path
 
 import torch
 
 from base import distributed
-from base.base_model import BaseModel
 from base.run.checkpoint import checkpoints
-from base.run.random_state import random_state_kept
-from base.run.run_state import Progress
+from base.run.run_state import Progress, RunState, Sums, random_state_kept, ratio
 from base.run.stop_request import StopRequest
 from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
 from logger.metrics_csv import MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import described, first_line
+from utils.program import typed
 
 log = logging.getLogger(__name__)
 
@@ -33,76 +33,113 @@ class RunLog:
     If TensorBoard's files cannot be written, the run is asked to stop.
 
     Attributes:
-        events: the log that TensorBoard shows; exists only within `opened`.
+        events: the log that TensorBoard shows; exists only within `session`.
     """
 
     events: TensorBoardWriter
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings, stop: StopRequest) -> None:
-        self._config = parts.resolved_config
-        self.settings, self._stop = settings, stop
-        self.run, self.device, loss = parts.run, parts.device, parts.loss.name
+        self._parts = parts
+        self.settings = settings
+        self._stop = stop
+        self.run = parts.run
+        self.device = parts.device
+        loss = parts.loss.name
         self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
+        self._is_finished = False  # Whether `finished` was called in this session.
 
     @contextmanager
-    def opened(self, progress: Progress, existed: bool) -> Iterator[None]:
-        """A block in which the logs are open.
+    def session(self, state: RunState) -> Iterator[None]:
+        """A block, a launch or a resume, in which the run is locked and its logs are open.
+
+        Its end is recorded in the run's folder; if the run can go on, the log says how.
 
         Args:
-            progress: the progress of the run; later entries are dropped or hidden.
-            existed: whether the run existed before, and may have such entries.
+            state: the state of the run; later entries of the logs are dropped or hidden.
+
+        Raises:
+            RunInUse, RunExists: see `RunFolder.create`.
         """
+        progress = state.progress
         with ExitStack() as stack:
+            stack.callback(self.run.release)
+            existed = distributed.is_main() and self._create_folder(state.resumed_from)
             if distributed.is_main():
                 stack.enter_context(log_file(self.run.models / "train.log"))
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
             step = progress.step if existed else None
             enabled = self.settings.tensorboard and distributed.is_main()
-            self.events = TensorBoardWriter(self.run.log, enabled=enabled, step=step)
-            with closing(self.events):
-                self.events.config(self._config, progress.step)
+            self.events = stack.enter_context(
+                closing(TensorBoardWriter(self.run.log, enabled=enabled, step=step))
+            )
+            self.events.config(self._parts.resolved_config, progress.step)
+            try:
                 yield
+            except BaseException as error:
+                self._record_end(error)
+                raise
+            self._record_end(None)
+
+    def _create_folder(self, resumed_from: Path | None) -> bool:
+        """Create the run's folder, and lock the run; return whether the run existed before."""
+        parts = self._parts
+        return self.run.create(
+            parts.resolved_config,
+            self.settings.seed,
+            given_config=parts.checkpoint_header["config"],
+            resumed_from=resumed_from,
+            weights_from=parts.weights_from,
+            device=parts.device,
+        )
 
     def started(
-        self, model: BaseModel, names: Sequence[str], progress: Progress, *, is_new: bool
+        self, names: Sequence[str], progress: Progress, precision: str, *, is_new: bool
     ) -> None:
-        """Pair the training and validation curves in TensorBoard; log the best epoch so far,
-        and a new run's network."""
+        """Pair the training and validation curves in TensorBoard; log an automatic precision, the
+        best epoch so far, and a new run's network."""
+        if self.settings.precision == "auto":
+            has = "has no" if precision == "float32" else "has"
+            reason = f"as the processor {has} instructions for bfloat16"
+            log.info("matrix products are of %s, %s", precision, reason)
         self.events.pairs(names, "epoch")
         self.best(progress)
         if is_new:
             # Weights from a checkpoint: one summary line instead of the whole network.
-            name, weights = type(model).__name__, self.run.first_weights()
+            model = self._parts.model
+            weights = self.run.first_weights()
+            name = type(model).__name__
             summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
             log.info("%s", summary if weights else model)
 
     def finished(self, progress: Progress) -> None:
-        """Log why a run is complete, and its best epoch."""
-        epoch, best = progress.epoch, self.settings.describe_best(progress)
+        """Log why a run is complete, and its best epoch; remember that it is complete."""
+        epoch = progress.epoch
+        best = self.settings.describe_best(progress)
         reason = "all epochs are done" if epoch >= self.settings.epochs else "early stopping"
         log.info("finished after epoch %d: %s; %s", epoch, reason, best)
+        self._is_finished = True
 
-    def ended(self, error: BaseException | None, *, is_complete: bool, resume_hint: str) -> None:
-        """Record in the run's folder how this session (launch or resume) ended.
+    def _record_end(self, error: BaseException | None) -> None:
+        """Record in the run's folder how this session ended, and log how the run goes on.
 
         Args:
             error: the error that ended the session; None if the run finished, or was stopped
                 cleanly between two steps.
-            is_complete: whether the run has all its epochs.
-            resume_hint: message with the command that resumes or finishes the run; logged only if
-                the run is not finished and there is a checkpoint.
         """
+        if not distributed.is_main():
+            return
         state, reason = "stopped", "time_limit_minutes"
         if isinstance(error, Exception | SystemExit):
             state, reason = "failed", first_line(error)
-        elif is_complete and error is None:
+        elif self._is_finished and error is None:
             state, reason = "finished", ""
         elif self._stop.signal or error is not None:
             reason = signal.Signals(self._stop.signal or signal.SIGINT).name
         if state != "finished" and checkpoints(self.run.models):
-            log.info("%s", resume_hint)
+            verb = "finish" if self._is_finished and self._stop.failure is None else "resume"
+            log.info("to %s: %s -r %s", verb, typed("train"), self.run.argument)
         with suppress(OSError) if error else nullcontext():  # Only the first error is reported.
             self.run.end(state, reason)
 
@@ -111,8 +148,16 @@ class RunLog:
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
-    def step(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values of an optimiser step, if a log is due for its next entry."""
+    def step(self, sums: Sums, norm: float, rate: float, seconds: float, step: int) -> None:
+        """Log the values of an optimiser step, if a log is due for its next entry.
+
+        Args:
+            sums: the sums of the step.
+            norm, rate, seconds: the norm of its gradient, its learning rate and its duration.
+            step: the number of steps in the run.
+        """
+        values = {f"{self._parts.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
+        values |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))
@@ -125,40 +170,36 @@ class RunLog:
                 self.events.scalars({**values, **memory}, step, "step")
 
     def epoch(
-        self,
-        values: Mapping[str, float],
-        progress: Progress,
-        seconds: float,
-        track: Callable[[dict[str, float]], None],
-    ) -> None:
-        """Log an epoch.
+        self, values: Mapping[str, float], sums: Sums, progress: Progress
+    ) -> dict[str, float]:
+        """Log an epoch; return its row of metrics.csv.
 
         Args:
-            values: the epoch's values by name.
+            values, sums: the epoch's values by name, and its sums.
             progress: the progress at the end of the epoch.
-            seconds: how long the epoch's steps took.
-            track: receives the row of metrics.csv; an error in `track` does not end the run.
         """
-        epoch, epochs, skipped = progress.epoch, self.settings.epochs, values["skipped_steps"]
+        epoch, epochs = progress.epoch, self.settings.epochs
+        values = {**values, "skipped_steps": sums.skipped}
         with self._stop.catch_os_errors():
             self.events.scalars(values, progress.step, "epoch")
             self.best(progress)
         row = {"epoch": epoch, "step": progress.step, **values}
         self._table.append(row)
-        with logged_errors("on_epoch failed after epoch %d: %s", epoch):
-            track(dict(row))
         words = [f"epoch {epoch:>{len(str(epochs))}}/{epochs}:"]
         shown = [name for name in dict.fromkeys(self._shown) if name in values]
-        words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{seconds:7.1f} s"]
+        words += [f"{name} {values[name]:11.5g}" for name in shown] + [f"{sums.seconds:7.1f} s"]
         words += ["best so far"] if progress.best_epoch == epoch else []
-        words += [f"skipped_steps {skipped}"] if skipped else []
+        words += [f"skipped_steps {sums.skipped}"] if sums.skipped else []
         log.info("%s", "  ".join(words))
+        return dict(row)
 
-    def draw(self, draw: Callable[[int, int], None], epoch: int, step: int) -> None:
-        """Call `draw` for the pictures of an epoch; an error in `draw` does not end the run."""
+    @contextmanager
+    def drawing(self, epoch: int) -> Iterator[None]:
+        """A block that draws the pictures of an epoch; its errors do not end the run, but that of a
+        file stops it."""
         message = "the pictures of epoch %d could not be drawn: %s"
         with logged_errors(message, epoch), self._stop.catch_os_errors():
-            draw(epoch, step)
+            yield
         # A figure refers to itself, so its pixels stay until Python collects cycles.
         gc.collect()
 

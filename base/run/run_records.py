@@ -52,7 +52,8 @@ def read_run(folder: Path) -> Run:
     record = children(strict_json.read(folder / "run.json"))
     config.setdefault(SEED, record["seed"])  # A config may lack it.
     starts = record["runs"]
-    monitor, table = config.get("trainer.args.monitor"), folder / "metrics.csv"
+    monitor = config.get("trainer.args.monitor")
+    table = folder / "metrics.csv"
     epochs = [finite_numbers(row) for row in read_rows(table)] if table.exists() else []
     num_complete = int(epochs[-1]["epoch"]) if epochs else 0
     is_partial = num_complete < config["trainer.args.epochs"]
@@ -80,7 +81,8 @@ def read_run(folder: Path) -> Run:
     values |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         scores = children(strict_json.read(path))
-        split, overrides = scores["split"], scores.pop("options").get("overrides", [])
+        split = scores["split"]
+        overrides = scores.pop("options").get("overrides", [])
         if not any(option == "-o" for option, *_ in overrides):  # -o may name other data.
             values |= {f"{split}.{name}": value for name, value in finite_numbers(scores).items()}
             values[f"{split}.checkpoint"] = Path(scores["checkpoint"]).name
@@ -129,11 +131,12 @@ def seed_means(runs: Sequence[Run]) -> Iterator[Run]:
         members = list(by_seed.values())
         if len(members) < 2:
             continue
-        first, seeds = members[0], ", ".join(map(str, sorted(by_seed)))
+        first = members[0]
+        seeds = ", ".join(map(str, sorted(by_seed)))
         values: dict[str, Any] = {"run": f"{first.get('name')}: {len(members)} seeds"}
         values |= {"state": "mean", "n": len(members), "monitor": first.get("monitor")}
         for name, value in first.maps[0].items():
-            numbers = [number for run in members if (number := run.get(name)) is not None]
+            numbers = [run[name] for run in members if run.get(name) is not None]
             if isinstance(value, float) and len(numbers) == len(members):
                 values[name] = statistics.fmean(numbers)
                 values[f"{name}_std"] = statistics.stdev(numbers)

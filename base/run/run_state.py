@@ -1,26 +1,34 @@
-"""Holds all that changes in a run, to be saved and restored as a whole."""
+"""Holds all that changes in a run, to be saved and restored as a whole.
+
+The blocks at the end of the module leave random states, networks and other parts as they were, so
+that a validation or a save changes nothing of a run.
+"""
 
 import copy
 import logging
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
-from base.base_data_loader import Chunk, Position, State, moved
-from base.base_metric import BaseMetric, all_reduced, gathered
+from base.base_data_loader import Batch, Chunk, Position, State, moved
+from base.base_metric import BaseMetric, as_floats, total_state
 from base.config import user_modules
+from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
-from base.run.random_state import random_state, set_random_state
+from base.run.digest import digest
 from utils.checks import CheckpointError, UserError, short
 
 log = logging.getLogger(__name__)
@@ -29,6 +37,8 @@ STATE_METHODS = ("state_dict", "load_state_dict")
 """The methods of a part whose state is saved."""
 Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 """The shape and the type of a tensor."""
+METRIC_WORKS = "one that works for all batches"
+"""The rule for metrics in messages."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,44 @@ class Sums:
         }
 
 
+def ratio(numerator: float, denominator: float) -> float:
+    """Return a ratio, NaN for a denominator of 0."""
+    return numerator / denominator if denominator else math.nan
+
+
+def update(metrics: Iterable[BaseMetric], output: Any, batch: Batch) -> None:
+    """Add a batch to each metric."""
+    for metric in metrics:
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
+            metric.update(output, batch)
+
+
+def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of all metrics by name; only the main process gets values over all
+    processes."""
+    values: dict[str, float] = {}
+    for metric in all_reduced(metrics):
+        with errors_as_config_fault("metrics", metric, METRIC_WORKS):
+            values |= as_floats(metric.compute(), metric)
+    return values
+
+
+def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
+    """Return the metrics with their sums and lists over all processes; unchanged outside the main
+    process."""
+    if distributed.world_size() == 1 and not any(metric.lists for metric in metrics):
+        return list(metrics)
+    result = [copy.copy(metric) for metric in metrics]
+    for metric, states in zip(result, zip(*gathered(metrics), strict=True), strict=False):
+        metric.load_state_dict(total_state(metric, states))
+    return result
+
+
+def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
+    """Return each process's list of the metrics' states, by rank; [] outside the main process."""
+    return distributed.all_gather_object([metric.state_dict() for metric in metrics])
+
+
 class RunState:
     """All that changes in a run, but for its files. The parts change themselves; the rest is
     changed only by methods of this class.
@@ -120,16 +168,25 @@ class RunState:
         sums: the sums of the current epoch.
         values: the values of the last complete epoch, by name.
         kept: further parts, by name: loss, trainer, sampler, and those of `BaseTrainer.keep`.
+
+    No checkpoint has these attributes:
         resumed_from: the checkpoint from which the run was resumed; None for a new run.
+        last_batches: the batches, or chunks of them, of the last step that was not skipped, by
+            whose loss a save is judged. None before such a step: a resumed run is judged by its
+            weights.
     """
 
     def __init__(self, trained: Mapping[str, Any], metrics: Sequence[BaseMetric] = ()) -> None:
-        self.trained, self.metrics = trained, metrics
-        self.progress, self.position, self.sums = Progress(), Position(), Sums()
+        self.trained = trained
+        self.metrics = metrics
+        self.progress = Progress()
+        self.position = Position()
+        self.sums = Sums()
         self.carried: list[State | None] = []
         self.values: dict[str, float] = {}
         self.kept: dict[str, Any] = {}
         self.resumed_from: Path | None = None
+        self.last_batches: list[Batch | None] | None = None
         self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
         self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
 
@@ -170,29 +227,41 @@ class RunState:
 
         A step whose norm is not finite counts as skipped; its sums are added too.
         """
-        progress, first_loss, sums = self.progress, self.progress.first_loss, self.sums
-        skipped = not math.isfinite(norm)
-        sums.add(step.loss, step.sequences, step.points, skipped)
-        sums.seconds += seconds
-        if skipped:
+        progress = self.progress
+        is_skipped = not math.isfinite(norm)
+        self.sums.add(step.loss, step.sequences, step.points, is_skipped)
+        self.sums.seconds += seconds
+        if is_skipped:
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
-        sums.steps += 1
-        sums.gradient_norm += norm
-        sums.learning_rate = rate
+        self.sums.steps += 1
+        self.sums.gradient_norm += norm
+        self.sums.learning_rate = rate
+        is_first = progress.first_loss is None
         self.progress = replace(
             progress,
             step=progress.step + 1,
             epoch_steps=progress.epoch_steps + 1,
             skipped_in_row=0,
-            first_loss=step.loss_per_point if first_loss is None else first_loss,
+            first_loss=step.loss_per_point if is_first else progress.first_loss,
         )
+
+    def remember(self, chunks: Sequence[Chunk | None]) -> None:
+        """Let a save be judged by the chunks of this step."""
+        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
 
     def forget_skipped(self) -> None:
         """Count skipped steps from 0 again: a resumed run may skip as many as a new run."""
         self.progress = replace(self.progress, skipped_in_row=0)
 
     # Changes by an epoch.
+
+    def epoch_is_trained(self, steps: int | None) -> bool:
+        """Return whether the current epoch has all its steps: `steps` of them, or None for a pass
+        over the data."""
+        if steps is not None:
+            return self.progress.epoch_steps >= steps
+        return self.position.data_pass > self.progress.epoch
 
     def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
         """Complete an epoch; return its sums.
@@ -201,7 +270,9 @@ class RunState:
             values: the values of the epoch, by name.
             progress: the progress from `TrainingSettings.judge`.
         """
-        sums, self.sums, self.values = self.sums, Sums(), dict(values)
+        sums = self.sums
+        self.sums = Sums()
+        self.values = dict(values)
         self.progress = replace(progress, epoch=progress.epoch + 1, epoch_steps=0)
         for metric in self.metrics:
             metric.reset()
@@ -241,10 +312,12 @@ class RunState:
     def load_state_dict(self, saved: Mapping[str, Any], source: Path) -> None:
         """Resume from what `state_dict` returned, read from the file `source`; raise an exception
         of any kind if the state does not fit."""
-        self.progress, self.resumed_from = filled(Progress, saved["progress"]), source
+        self.progress = filled(Progress, saved["progress"])
+        self.resumed_from = source
         self.position = Position(*(saved["position"][name] for name in Position._fields))
         self.carried = list(saved["carried"])
-        self.sums, self.values = filled(Sums, saved["sums"]), dict(saved["values"])
+        self.sums = filled(Sums, saved["sums"])
+        self.values = dict(saved["values"])
         self._load_metrics(saved)
         states = saved["parts"]
         for name, part in self.trained.items():
@@ -281,16 +354,18 @@ class RunState:
         """From now on, hold the networks to the names, shapes and types of their tensors, and the
         optimisers to their groups: those that are made again, for a resumed run or to be used, take
         no others. Nor is a further part kept."""
-        networks = {name: part for name, part in self.kept.items() if isinstance(part, nn.Module)}
-        networks = {name: part for name, part in networks.items() if not _loads_otherwise(part)}
-        networks["model"] = self.trained["model"]
+        networks = {"model": self.trained["model"]}
+        for name, part in self.kept.items():
+            if isinstance(part, nn.Module) and not _loads_otherwise(part):
+                networks[name] = part
         self._layouts = {name: _layout(part.state_dict()) for name, part in networks.items()}
         self._group_sizes = _group_sizes(self.parts)
 
     def check_groups(self) -> None:
         """Raise a CheckpointError if an optimiser has other groups than when the run began."""
         for name, sizes in _group_sizes(self.parts).items():
-            if sizes != (initial := self._group_sizes.get(name, sizes)):
+            initial = self._group_sizes.get(name, sizes)
+            if sizes != initial:
                 problem = f"{name}: its groups have {sizes} weights, and had {initial} when the run"
                 problem += " began, so that a resumed run could not take them"
                 remedy = "make all groups in the constructor"
@@ -302,32 +377,34 @@ class RunState:
         """Raise a CheckpointError if a network, by its state, has other tensors than when it was
         made."""
         for name, initial in self._layouts.items():
-            present = _layout(states[name])
-            for key in sorted(present.keys() | initial.keys()):
-                if (now := present.get(key)) != (then := initial.get(key)):
-                    problem = f"{name}: {key} is {_described(now)}, and was {_described(then)}"
+            layout = _layout(states[name])
+            for key in sorted(layout.keys() | initial.keys()):
+                present = layout.get(key)
+                before = initial.get(key)
+                if present != before:
+                    problem = f"{name}: {key} is {_described(present)}, and was"
+                    problem += f" {_described(before)}"
                     remedy = "register a buffer with the shape and type that it keeps"
                     raise CheckpointError(f"{problem} when the network was made: {remedy}")
 
 
 def _layout(state: Mapping[str, Any]) -> dict[str, Layout]:
     """Return the shape and the type of each tensor in a network's state, by name."""
-    # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
-    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    return {
-        name: (tuple(tensor.shape), tensor.dtype)
-        for name, tensor in tensors.items()
-        if not tensor.is_nested
-    }
+    layouts = {}
+    for name, value in state.items():
+        # Extra states are no tensors; a nested tensor, which has no shape, is not saved.
+        if isinstance(value, Tensor) and not value.is_nested:
+            layouts[name] = (tuple(value.shape), value.dtype)
+    return layouts
 
 
 def _group_sizes(parts: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the number of weights in each group of each optimiser, by its name."""
-    optimizers = {name: part for name, part in parts.items() if isinstance(part, Optimizer)}
-    return {
-        name: [len(group["params"]) for group in optimizer.param_groups]
-        for name, optimizer in optimizers.items()
-    }
+    sizes = {}
+    for name, part in parts.items():
+        if isinstance(part, Optimizer):
+            sizes[name] = [len(group["params"]) for group in part.param_groups]
+    return sizes
 
 
 def _described(layout: Layout | None) -> str:
@@ -344,6 +421,100 @@ def _loads_otherwise(network: nn.Module) -> bool:
     return any(user_modules.is_module_from_user(loader.__module__) for loader in loaders)
 
 
-def ratio(numerator: float, denominator: float) -> float:
-    """Return a ratio, NaN for a denominator of 0."""
-    return numerator / denominator if denominator else math.nan
+# Random states, and blocks that change nothing.
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators of PyTorch (all devices), NumPy and Python."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def random_state() -> dict[str, Any]:
+    """Return the states of all generators as tensors and plain values."""
+    version, numbers, gaussian = random.getstate()
+    full = np.random.get_state(legacy=False)
+    algorithm, keys = full["bit_generator"], full["state"]["key"]
+    rest = full["state"]["pos"], full["has_gauss"], full["gauss"]
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": [version, list(numbers), gaussian],
+        "numpy": [algorithm, torch.from_numpy(keys.astype(np.int64)), *rest],
+    }
+    if torch.cuda.is_available():
+        # Each of several processes has its own GPU, and must not touch the others.
+        several = distributed.world_size() > 1
+        state["cuda"] = [torch.cuda.get_rng_state()] if several else torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore the states that `random_state` returned, except those of missing devices."""
+    version, numbers, gaussian = state["python"]
+    algorithm, keys, *rest = state["numpy"]
+    if not 0 <= rest[0] <= len(keys):  # NumPy does not check the position.
+        raise ValueError(f"{rest[0]} is no valid position in the state of NumPy's generator")
+    torch.set_rng_state(state["torch"])
+    random.setstate((version, tuple(numbers), gaussian))
+    np.random.set_state((algorithm, keys.numpy().astype(np.uint32), *rest))
+    if torch.cuda.is_available():
+        # A process among several uses only its current device; a single process may use any.
+        several = distributed.world_size() > 1
+        devices: Iterable[int | str] = ["cuda"] if several else range(torch.cuda.device_count())
+        for device, generator in zip(devices, state.get("cuda", ()), strict=False):
+            torch.cuda.set_rng_state(generator, device)
+    if torch.backends.mps.is_available() and "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """A block after which all generators are restored, so that draws in it change nothing later."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+
+
+@contextmanager
+def states_kept(parts: Iterable[Any]) -> Iterator[None]:
+    """A block after which parts have their states again; a part is an object with `state_dict` and
+    `load_state_dict`."""
+    states = [(part, copy.deepcopy(state_of(part))) for part in parts]
+    try:
+        yield
+    finally:
+        for part, state in states:
+            if state or part.state_dict():
+                part.load_state_dict(state)
+
+
+@contextmanager
+def evaluating(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """A block in which networks are in evaluation mode.
+
+    After it each of their modules is in the mode in which it was, and has the buffers that it had:
+    a network may change them also in evaluation, as a queue of what it has seen.
+    """
+    modules = list(dict.fromkeys(chain.from_iterable(map(nn.Module.modules, networks))))
+    modes = [(module, module.training) for module in modules]
+    buffers = [(module, *item) for module in modules for item in module._buffers.items()]
+    kept = [(buffer, buffer.clone()) for *_, buffer in buffers if buffer is not None]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode  # `train` would set all of its modules.
+        for tensor, value in kept:
+            if digest(tensor) != digest(value):
+                tensor.copy_(value)
+        for module, name, buffer in buffers:
+            # `forward` may have put another tensor in its place; setattr would take a parameter
+            # that is registered as a buffer for a parameter of the module.
+            module._buffers[name] = buffer

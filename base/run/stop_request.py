@@ -3,18 +3,22 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from base import distributed
 from utils.console import Signals, say
+
+Item = TypeVar("Item")
 
 
 class StopRequest:
     """Records signals, failures and the end of the time limit; `poll` reports them.
 
     Inside a `with` block, the first signal does not end the process, but a second one does. Every
-    process takes over the signals and failures of all processes, and the clock of the main process.
+    process takes over the signals and failures of all processes, and the clock of the main process,
+    in `poll` and at the end of the block.
 
     Attributes:
         signal: the number of the first signal that `poll` has reported; None without a signal.
@@ -31,9 +35,12 @@ class StopRequest:
     def __init__(self, minutes: float | None = None) -> None:
         self.signal: int | None = None
         self.failure: Exception | None = None
-        self.requested = self.immediate = False
-        self._received, self._signals = 0, Signals(self._receive)
-        self._seconds, self._end = math.inf if minutes is None else 60 * minutes, math.inf
+        self.requested = False
+        self.immediate = False
+        self._received = 0
+        self._signals = Signals(self._receive)
+        self._seconds = math.inf if minutes is None else 60 * minutes
+        self._end = math.inf
 
     def fail(self, error: Exception) -> None:
         """Ask the run to save and end because of `error`."""
@@ -46,6 +53,14 @@ class StopRequest:
             yield
         except OSError as error:
             self.fail(error)
+
+    def interrupting(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items until a signal or a failure stops the run."""
+        for item in items:
+            self.poll()
+            if self.immediate:
+                return
+            yield item
 
     def poll(self) -> bool:
         """Return whether the run should stop: after a signal, a failure or the time limit.
@@ -61,12 +76,19 @@ class StopRequest:
         self.requested = self.immediate or bool(is_over)
         return self.requested
 
+    def raise_failure(self) -> None:
+        """Raise the failure of this process, if there is one."""
+        if self.failure is not None:
+            raise self.failure
+
     def __enter__(self) -> "StopRequest":
         self._end = time.monotonic() + self._seconds
         self._signals.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:  # After an error, other processes may be elsewhere.
+            self.poll()
         self._signals.__exit__()
 
     def _receive(self, number: int) -> None:

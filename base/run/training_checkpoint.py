@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from base.run.checkpoint import (
     Checkpoint,
     checkpoint_name,
     checkpoints,
+    epoch_and_step,
+    epochs_and_steps,
     load_checkpoint,
-    position,
-    positions,
     save_checkpoint,
 )
 from base.run.digest import digest
 from base.run.run_state import Progress, RunState
 from base.run.training_parts import TrainingParts, TrainingSettings
-from utils.checks import CheckpointError, first_line
+from utils.checks import CheckpointError, TrainingFailed, first_line
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
@@ -40,26 +40,20 @@ class RunCheckpoints:
     Args:
         parts, settings: the parts and settings of the run.
         state: the state of the run.
-        evaluated: returns the network with the weights to use.
 
     Attributes:
-        saved: the progress in the last checkpoint; None if there is none.
+        saved: the progress in the last checkpoint; None if there is none. A resumed run begins with
+            that of its checkpoint, so no checkpoint has it.
     """
 
-    def __init__(
-        self,
-        parts: TrainingParts,
-        settings: TrainingSettings,
-        state: RunState,
-        evaluated: Callable[[], nn.Module],
-    ) -> None:
-        self._parts, self.run, self.settings = parts, parts.run, settings
-        self.header = parts.checkpoint_header
-        self.state, self._evaluated = state, evaluated
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings, state: RunState) -> None:
+        self._parts = parts
+        self.settings = settings
+        self.run = parts.run
+        self.state = state
         self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
-        self._last_save = time.monotonic()
-        self._saved_best: Progress | None = None  # of the best checkpoint since this start
+        self._last_save = time.monotonic()  # no state of the run, but of this process's clock
 
     # Resuming.
 
@@ -99,30 +93,15 @@ class RunCheckpoints:
         present = _digests(self.state.part_states())
         return [name for name in saved if saved[name] != present.get(name)]
 
-    def begin(self) -> bool:
-        """Create the run's folder, lock it, and set aside checkpoints newer than the resumed one;
-        return, in the main process, whether the run existed before."""
-        self.state.hold_layouts()
-        parts, existed = self._parts, False
-        if distributed.is_main():
-            existed = self.run.create(
-                parts.resolved_config,
-                self.settings.seed,
-                given_config=self.header["config"],
-                resumed_from=self.state.resumed_from,
-                weights_from=parts.weights_from,
-                device=parts.device,
-            )
-        self._discard_newer()
-        return existed
-
-    def _discard_newer(self) -> None:
-        """Set aside checkpoints that are newer than the resumed checkpoint."""
-        source, progress, lost_best = self.state.resumed_from, self.state.progress, False
+    def set_aside_newer(self) -> None:
+        """Set aside checkpoints that are newer than the resumed checkpoint, and find the best."""
+        source = self.state.resumed_from
+        progress = self.state.progress
+        lost_best = False
         if distributed.is_main() and source is not None:
-            resumed = position(source) or (progress.epoch, math.inf)
-            for path, place in positions(self.run.models).items():
-                if place > resumed:  # It is damaged, as it was not resumed.
+            resumed = epoch_and_step(source) or (progress.epoch, math.inf)
+            for path, epoch_step in epochs_and_steps(self.run.models).items():
+                if epoch_step > resumed:  # It is damaged, as it was not resumed.
                     log.warning("%s is not resumed; renamed to %s", path, set_aside(path))
             epoch = progress.best_epoch
             lost_best = epoch is not None and not self._find_best(source, epoch)
@@ -133,7 +112,8 @@ class RunCheckpoints:
     def _find_best(self, source: Path, epoch: int) -> bool:
         """Find the checkpoint of the best `epoch` in the folder of `source`, and make it the best
         checkpoint of this run; return whether it was found."""
-        best, (_, monitored) = self.state.progress.best, self.settings.monitored
+        best = self.state.progress.best
+        _, monitored = self.settings.monitored
         for name in (BEST, checkpoint_name(epoch)):
             with suppress(CheckpointError):
                 checkpoint = load_checkpoint(source.with_name(name))
@@ -145,36 +125,47 @@ class RunCheckpoints:
 
     # Saving.
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._last_save >= 60 * self.settings.save_minutes
+    def is_due(self) -> bool:
+        """Return whether it is time for the next checkpoint, by the clock of the main process."""
+        seconds = time.monotonic() - self._last_save
+        return distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
 
-    def save(self, reason: str | None) -> None:
-        """Write a checkpoint and remove old ones; if there is a `reason` not to, only log it."""
+    def save(self, network: nn.Module, fault: str | None, *, is_best: bool = False) -> None:
+        """Write a checkpoint and remove old ones.
+
+        Args:
+            network: the network with the weights to use.
+            fault: why the state is not sound: it is only logged, and nothing is saved.
+            is_best: whether `save_best` has just written the same state.
+        """
         progress = self.state.progress
-        if reason is not None:
-            log.warning("not saved: %s; %s", reason, self.last_sound())
+        if fault is not None:
+            log.warning("not saved: %s; %s", fault, self._last_sound())
             self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
         if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
-        if progress != self._saved_best:
-            self._write(path)
-        elif distributed.is_main():  # The same state was just written as the best.
+        if not is_best:
+            self._write(path, network)
+        elif distributed.is_main():
             link_or_copy(self.run.best, path)
         self.run.remove_old(self.settings.keep_last)
-        self.saved, self._last_save = progress, time.monotonic()
+        self.saved = progress
+        self._last_save = time.monotonic()
         log.info("saved %s", path)
 
-    def save_best(self) -> None:
-        """Write the present state, which must be sound, as the best checkpoint."""
-        self._write(self.run.best)
-        self._saved_best = self.state.progress
+    def save_best(self, network: nn.Module) -> None:
+        """Write the present state, which must be sound, as the best checkpoint; see `save`."""
+        self._write(self.run.best, network)
 
-    def last_sound(self) -> str:
+    def failure(self, cause: str) -> TrainingFailed:
+        """Return the error with which a diverged run ends."""
+        advice = "A smaller learning rate, clip_norm, or float32 may help"
+        return TrainingFailed(f"{cause}; {self._last_sound()}. {advice}")
+
+    def _last_sound(self) -> str:
         """Name the newest checkpoint; it is sound, as only sound states are saved."""
         newest = next(iter(checkpoints(self.run.models)), self.state.resumed_from)
         return f"the last sound checkpoint is {newest}" if newest else "no checkpoint was saved"
@@ -196,16 +187,19 @@ class RunCheckpoints:
                         *(name, type(parts[name]).__name__),
                     )
 
-    def content(self) -> Checkpoint:
+    def content(self, network: nn.Module) -> Checkpoint:
         """Return the contents of a checkpoint of the present state; all processes call this.
+
+        Args:
+            network: the network with the weights to use.
 
         Raises:
             CheckpointError: see `RunState.state_dict`.
         """
         run = self.state.state_dict()
         return {
-            **self.header,
-            "state_dict": self._evaluated().state_dict(),
+            **self._parts.checkpoint_header,
+            "state_dict": network.state_dict(),
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
@@ -216,10 +210,10 @@ class RunCheckpoints:
             },
         }
 
-    def _write(self, path: Path) -> None:
+    def _write(self, path: Path, network: nn.Module) -> None:
         self._warn_of_differences()
         self.state.check_groups()
-        content = self.content()
+        content = self.content(network)
         if distributed.is_main():
             save_checkpoint(path, content)
 

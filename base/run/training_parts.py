@@ -15,9 +15,10 @@ from base.base_dataset import Facts
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
+from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import Checkpoint
 from base.run.run_folder import RunFolder
-from base.run.run_state import Progress
+from base.run.run_state import Progress, Sums
 from utils.checks import ConfigFault, Range
 from utils.strict_json import Config
 
@@ -120,7 +121,8 @@ class TrainingSettings:
         mode, name = self.monitored
         if not name:
             return progress
-        value, sign = values[name], -1.0 if mode == "max" else 1.0
+        value = values[name]
+        sign = -1.0 if mode == "max" else 1.0
         limit = math.inf if progress.best is None else sign * progress.best
         if sound and math.isfinite(value) and sign * value < limit:
             return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)
@@ -178,3 +180,34 @@ class TrainingSettings:
             elif mode != schedule.mode and mode in ("", "min", "max"):
                 expected = f'"{schedule.mode} NAME", because ReduceLROnPlateau has this mode'
                 yield ConfigFault("trainer.args.monitor", self.monitor, expected)
+
+
+def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
+    """Return the names of the values logged after each epoch.
+
+    Args:
+        loss, metrics: the loss and metrics of the run; their classes may be a user's.
+        validates: whether there is a validation.
+
+    Raises:
+        ConfigFault: if the loss or a metric has no name, or one that is not valid or not unique.
+    """
+    rates = [*Sums().rates()]
+    training = list[str]()
+    validation = list[str]()
+    reserved = {"epoch", "step", "skipped_steps", *rates}  # further columns of metrics.csv
+    parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
+    parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
+    for key, part in parts:
+        with errors_as_config_fault(key, part, "one with a name"):
+            names = [*Sums().losses(part.name)] if isinstance(part, BaseLoss) else [*part.names]
+            for name in names:
+                is_name = isinstance(name, str) and name.isidentifier()
+                if not is_name or name in {*reserved, *validation}:
+                    expected = (
+                        f"one whose values have unique names of letters, digits and _, not {name!r}"
+                    )
+                    raise ConfigFault(key, type(part).__name__, expected)
+            validation += names
+            training += names if isinstance(part, BaseLoss) or part.in_training else []
+    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]

@@ -38,9 +38,9 @@ def fast_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
         is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         # torch has no public function for this in all versions that the project runs with.
-        known = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        has_products = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         is_old = torch.backends.cpu.get_cpu_capability() == "AVX2"
-        is_fast = device.type == "cpu" and known and not is_old
+        is_fast = device.type == "cpu" and has_products and not is_old
     return "bfloat16" if is_fast else "float32"
 
 

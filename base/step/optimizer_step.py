@@ -96,17 +96,20 @@ class OptimizerStep:
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
-        self.model, self._optimizer = parts.model, parts.optimizer
+        self.model = parts.model
+        self._optimizer = parts.optimizer
         self.lr_scheduler = parts.lr_scheduler
         make_whole(self.model)
-        self.settings, self.warmup_factor = settings, 1.0
+        self.settings = settings
+        self.warmup_factor = 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
         groups = [] if self._optimizer is None else self._optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
         self.misused = set[str]()  # what a trainer does otherwise than it should, in words
         self._is_updating = self._is_reduced = False
-        self.average, self._evaluated = None, self.model
+        self.average = None
+        self._evaluated = self.model
         if self._optimizer is None:  # The network is only evaluated.
             return
         self.optimizer.register_step_pre_hook(self._note_own_step)
@@ -174,7 +177,8 @@ class OptimizerStep:
         self.warmup_factor = min(1.0, (number + 1) / max(self.settings.warmup_steps, 1))
         groups = self.optimizer.param_groups
         frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
-        self.frozen, self._is_reduced = {*chain.from_iterable(frozen)}, False
+        self.frozen = {*chain.from_iterable(frozen)}
+        self._is_reduced = False
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -248,8 +252,9 @@ class OptimizerStep:
 
     def note_other(self, name: str, optimizer: Optimizer) -> None:
         """Note a further optimiser of a trainer that has weights of the run's optimiser."""
-        own, groups = {id(weight) for weight in self.weights}, optimizer.param_groups
-        if own & {id(weight) for group in groups for weight in group["params"]}:
+        weights = {id(weight) for weight in self.weights}
+        groups = optimizer.param_groups
+        if weights & {id(weight) for group in groups for weight in group["params"]}:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")
 

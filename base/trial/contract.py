@@ -29,14 +29,12 @@ from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, held_by, tensors_in, wide
-from base.run.random_state import random_state_kept, seed_all
-from base.run.run_state import Sums
-from base.step.evaluation import states_kept
-from base.step.repeatable import check_batches, two_samples
+from base.run.run_state import Sums, random_state_kept, seed_all, states_kept
 from base.step.soundness import with_other_padding
-from base.step.trying import try_state
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
+from base.trial.repeatable import check_batches, two_samples
+from base.trial.trying import try_state
 from utils.checks import ConfigFault, NotFinite, first_of
 
 log = logging.getLogger(__name__)
@@ -549,7 +547,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.remake()
     try:
-        content = reloaded(trainer.run_checkpoints.content())
+        content = reloaded(trainer.run_checkpoints.content(trainer.evaluated_model))
         load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
     except Exception as error:  # A user's load_state_dict may raise any.
         expected = "a network that a checkpoint can hold, and that takes its saved weights"

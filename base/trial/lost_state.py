@@ -12,7 +12,7 @@ from base.base_loss import BaseLoss
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.run.digest import digest
-from base.step.trying import OWN_NAMES, unsaved
+from base.trial.trying import OWN_NAMES, unsaved
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from base import distributed
-from base.run.random_state import random_state_kept
+from base.run.run_state import random_state_kept
 from trainer.generation_trainer import GenerationTrainingSettings
 
 SHOWN = Path(__file__).parents[2] / "docs" / "my_steps.py"

@@ -119,11 +119,11 @@ class Fixed(BaseSampler):
 )
 def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, problem):
     keys = KeySampler(Fixed([[2, 0, 2]], batches), [5, 6, 7])
-    assert list(keys) == [[(0, 2), (0, 0), (0, 2)]]
+    assert keys.of(0) == [[(0, 2), (0, 0), (0, 2)]]
     expected = '^data_loader.args.sampler = "Fixed": one with 1 batches in each epoch, lists of '
     expected += f"whole numbers below 3, the number of samples; {problem}"
     with pytest.raises(ConfigFault, match=expected):
-        list(keys)
+        keys.of(1)
 
 
 @pytest.mark.parametrize(
@@ -140,22 +140,21 @@ def test_a_sampler_that_raises_is_named():
     message = '^data_loader.args.sampler = "Fixed": one whose batches.* works: .*IndexError: '
     with pytest.raises(ConfigFault, match=message):
         KeySampler(Fixed(), [5])
-    keys, stop = KeySampler(Fixed([[0]]), [5]), StopRequest()
-    assert [*loaded(keys, stop.fail), *loaded(keys, stop.fail)] == [[(0, 0)], None]
+    loader, stop = BaseDataLoader(Noise(), [5], Fixed([[0]])), StopRequest()
+    passes = [[*loaded(loader.batches(data_pass), stop.fail)] for data_pass in (0, 1)]
+    assert passes == [[*loader], [None]]
     with pytest.raises(ConfigFault, match=message):
         raise stop.failure
 
 
 def test_an_epoch_goes_on_by_the_state_with_which_it_began():
     keys = KeySampler(Curriculum(1, range(9)), range(9))
-    batches = iter(keys)
-    first, expected = next(batches), keys.sampler.batches(0)
+    batches, expected = keys.of(0), keys.sampler.batches(0)
     keys.sampler.widest = 9
     state = keys.state_dict()
     assert keys.sampler.batches(0) != expected
     again = KeySampler(Curriculum(1, range(9)), range(9))
     again.load_state_dict(state)
-    again.start_at(0, 1)
-    taken = [first, *again]
-    assert taken == [first, *batches] == [[(0, row) for row in batch] for batch in expected]
-    assert again.sampler.widest == 9 and list(again) == list(keys)  # the next epoch
+    taken = [batches[0], *again.of(0, 1)]
+    assert taken == batches == [[(0, row) for row in batch] for batch in expected]
+    assert again.sampler.widest == 9 and again.of(1) == keys.of(1)

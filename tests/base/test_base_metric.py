@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_run import MeanPrediction, Ranked, make
 
-from base.base_metric import all_reduced
+from base.run.run_state import all_reduced
 from base.trial.contract import check
 from utils.checks import UserError
 

@@ -24,8 +24,8 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Conditions
 from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint
-from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
+from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.bucket_batch_sampler import BucketBatchSampler
 from ink.alphabet import Alphabet

@@ -46,8 +46,7 @@ def test_an_epoch_has_each_sample_once_in_batches_whose_order_is_not_by_length(
     first, second, again = ([batch.tolist() for batch in epoch] for epoch in epochs)
     assert first == again and first != second
     keys = KeySampler(batches, batches.lengths)
-    keys.start_at(1, 7)
-    assert [[index for _, index in batch] for batch in keys] == second[7:]
+    assert [[index for _, index in batch] for batch in keys.of(1, 7)] == second[7:]
 
 
 def test_batches_of_a_small_set_are_different_in_every_epoch():

@@ -10,9 +10,8 @@ import torch
 
 import trainer.generation_trainer as module
 from base.base_dataset import Facts
-from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
-from base.run.run_state import Sums
+from base.run.run_state import Sums, seed_all
 from base.run.training_parts import TrainingParts
 from base.trial.contract import check
 from data_loader import EmbeddedDataset, HandwritingDataLoader

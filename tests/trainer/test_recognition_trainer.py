@@ -9,8 +9,8 @@ import torch
 from base.base_dataset import SPLITS
 from base.data.samples import Samples
 from base.run.checkpoint import checkpoints
-from base.run.random_state import seed_all
 from base.run.run_folder import RunFolder
+from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from ink.alphabet import Alphabet

@@ -16,7 +16,7 @@ from torch import nn
 from base.run import checkpoint
 from base.run.checkpoint import (
     BEST,
-    FORMAT,
+    CHECKPOINT_FORMAT,
     checkpoint_name,
     checkpoints,
     find_checkpoint,
@@ -34,7 +34,7 @@ from utils.checks import CheckpointError
 
 def content(value: float = 1.0) -> dict:
     return {
-        "format": FORMAT,
+        "format": CHECKPOINT_FORMAT,
         "config": {"name": "x"},
         "state_dict": {"weight": torch.full((50, 50), value)},
         "alphabet": None,
@@ -89,8 +89,14 @@ CODE, OTHER = "which could run code", "not a checkpoint of this project"
             saved(content() | {"state_dict": {"a": torch.eye(3).to_sparse()}}),
             "sparse tensors are not saved: use to_dense()",
         ),
-        (saved(content() | {"format": FORMAT + 1}), "by another version of the program: train an"),
-        (saved(content() | {"format": FORMAT - 1}), "by another version of the program: train an"),
+        (
+            saved(content() | {"format": CHECKPOINT_FORMAT + 1}),
+            "by another version of the program: train an",
+        ),
+        (
+            saved(content() | {"format": CHECKPOINT_FORMAT - 1}),
+            "by another version of the program: train an",
+        ),
         (saved(content() | {"format": []}), "by another version of the program: train an"),
         (saved(content() | {"config": 7}), "config = 7: an object"),
         (saved(content() | {"config": {"a": torch.zeros(1)}}), "not only plain values"),

@@ -284,9 +284,9 @@ def test_tensors_of_two_types_on_the_same_numbers_are_refused():
 
 
 def test_a_file_that_would_be_too_large_to_be_opened_is_not_saved(monkeypatch):
-    monkeypatch.setattr(checkpoint_archive, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(checkpoint_archive, "MAX_CHECKPOINT_BYTES", 10_000)
     file = to_archive(torch.zeros(1000))
-    monkeypatch.setattr(checkpoint_archive, "MAX_BYTES", 1000)
+    monkeypatch.setattr(checkpoint_archive, "MAX_CHECKPOINT_BYTES", 1000)
     for works in (lambda: from_archive(file), lambda: to_archive(torch.zeros(1000))):
         with pytest.raises(CheckpointError, match="larger than 1,000 bytes"):
             works()

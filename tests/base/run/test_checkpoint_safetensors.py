@@ -11,7 +11,7 @@ import tracemalloc
 import pytest
 import torch
 
-from base.run.checkpoint import FORMAT, load_checkpoint, save_checkpoint
+from base.run.checkpoint import CHECKPOINT_FORMAT, load_checkpoint, save_checkpoint
 from tests.damage import damaged
 from utils.checks import CheckpointError, UserError
 
@@ -53,7 +53,7 @@ def test_a_file_has_the_weights_and_a_json_text_for_each_entry_of_the_record(tmp
     header, numbers = parts_of(path)
     metadata = {name: json.loads(text) for name, text in header.pop("__metadata__").items()}
     weights = saved.pop("state_dict")
-    assert metadata == saved | {"format": FORMAT}
+    assert metadata == saved | {"format": CHECKPOINT_FORMAT}
     assert header.keys() == weights.keys()
     entry = header["layer.weight"]
     first, last = entry["data_offsets"]
@@ -111,7 +111,7 @@ def packed(header, numbers=b"\0" * 4):
 
 
 def with_record(**changes):
-    record = content() | {"format": FORMAT}
+    record = content() | {"format": CHECKPOINT_FORMAT}
     del record["state_dict"]
     texts = {name: json.dumps(value) for name, value in record.items()}
     return packed({"__metadata__": texts | changes} | WEIGHT)

@@ -159,11 +159,15 @@ def test_epoch_is_sound_until_its_loss_grows_by_ten_times_the_first_loss(
 ):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
     trainer = make(tmp_path)
-    trainer.soundness.remember([])
+    trainer.state.remember([])
     trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        monkeypatch.setattr(trainer.soundness, "_evaluate", lambda _, loss=loss: Sums(loss, 1, 1))
-        assert (trainer.soundness.reason_not_to_save() is None) == is_sound
+        monkeypatch.setattr(trainer, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
+        trainer.run.models.mkdir(parents=True, exist_ok=True)
+        trainer._save()
+        assert bool(checkpoints(trainer.run.models)) == is_sound
+        for path in checkpoints(trainer.run.models):
+            path.unlink()
 
 
 def test_a_loss_resumes_its_state_or_warns_that_it_begins_anew(tmp_path, monkeypatch, caplog):

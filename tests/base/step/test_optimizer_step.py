@@ -24,8 +24,8 @@ from tiny_run import (
 from torch.optim import lr_scheduler
 
 from base.run.checkpoint import load_checkpoint
-from base.step.trying import try_steps
 from base.trial.contract import check
+from base.trial.trying import try_steps
 from utils.checks import ConfigFault
 
 

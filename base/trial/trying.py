@@ -65,7 +65,8 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             _try_late_steps(optimizer)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
-    if is_user_optimizer and (problem := _doubt(optimizer)):
+    problem = _doubt(optimizer) if is_user_optimizer else ""
+    if problem:
         log.warning("%s %s", type(optimizer).__name__, problem)
 
 
@@ -117,7 +118,8 @@ def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
 def _doubt(optimizer: Optimizer) -> str:
     """Return in words what may be wrong with an optimiser's steps: they are the same with a far
     lower rate, or go along gradients of 1; or ""."""
-    before, state = copy.deepcopy(_weights(optimizer)), optimizer.state_dict()
+    before = copy.deepcopy(_weights(optimizer))
+    state = optimizer.state_dict()
     after = []
     for rate in TRIAL_RATES:
         _put_back(optimizer, before, state)

@@ -21,7 +21,8 @@ def two_samples(loader: BaseDataLoader) -> Batch:
     Raises:
         ConfigFault: naming the dataset or the transforms whose draws differ.
     """
-    lengths, draws = loader.keys.lengths, []
+    lengths = loader.keys.lengths
+    draws = []
     dataset: Any = loader.dataset
     # The first sample that differs in length from sample 0, or else the next one, if there is one.
     other = int(np.argmax(lengths != lengths[0])) or min(1, len(lengths) - 1)

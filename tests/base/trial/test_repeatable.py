@@ -3,7 +3,7 @@
 import pytest
 from tiny_run import TinyLoader
 
-from base.step.repeatable import two_samples
+from base.trial.repeatable import two_samples
 
 
 @pytest.mark.parametrize(

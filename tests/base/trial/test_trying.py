@@ -10,7 +10,7 @@ from tiny_run import Calming, Counting, ScheduleFree
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from base.step.trying import try_state, try_steps
+from base.trial.trying import try_state, try_steps
 from utils.checks import UserError
 
 
