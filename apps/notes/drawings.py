@@ -12,7 +12,7 @@ from apps.notes.structure import LABEL
 from ink.ink_page import InkPage
 
 MAX_PICTURE_GAP = 4.0  # millimetres between strokes of a drawing (assumed)
-PICTURE_MARGIN = 2.0  # millimetres around a drawing (assumed)
+DRAWING_MARGIN = 2.0  # millimetres around a drawing (assumed)
 MIN_WIDTH, MIN_HEIGHT = 8.0, 5.0  # millimetres of a drawing; what is smaller is a mark (assumed)
 MAX_LABEL_WORDS = 3  # of a label (assumed)
 MAX_FRAME_STROKES = 4  # of a frame around prose, which is no drawing (assumed)
@@ -58,8 +58,8 @@ def drawings_of(page: InkPage, text: PageText) -> list[Drawing]:
         if is_frame and len(strokes) <= MAX_FRAME_STROKES:
             continue
         size = np.array([page.width, page.height])
-        low = np.maximum(box[0] - PICTURE_MARGIN * unit, 0)
-        high = np.minimum(box[1] + PICTURE_MARGIN * unit, size)
+        low = np.maximum(box[0] - DRAWING_MARGIN * unit, 0)
+        high = np.minimum(box[1] + DRAWING_MARGIN * unit, size)
         is_unread = all(text.kinds[number] == UNREAD for number in strokes)
         title = "Not read" if is_unread else "Drawing"
         drawings.append(Drawing(title, (*low.tolist(), *high.tolist()), strokes, labels))
