@@ -181,9 +181,9 @@ def try_own_parts(
         log.warning("a new run would be refused: %s", error)
 
 
-def prepare(start: Start, how: Preparing) -> None:
+def prepare(start: Start, preparing: Preparing) -> None:
     """Prepare the files of a training's datasets, or a part of these files."""
-    start.plan.build("data_loader", origin=None).dataset.prepare(how)
+    start.plan.build("data_loader", origin=None).dataset.prepare(preparing)
 
 
 def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
