@@ -76,17 +76,16 @@ class Loaded:
             samples: the derived samples, in the order of `used`.
             counts: for each sample of `used`, the number of samples derived from it.
         """
-        stops = np.cumsum(counts, dtype=np.int64)
-        starts = stops - np.array(counts, np.int64)
-
-        def numbers(split: str) -> np.ndarray:
+        sizes = np.array(counts, np.int64)
+        starts = np.cumsum(sizes) - sizes
+        by_split = {}
+        for split in self.samples:
             places = self.split(split).places_in(self.used)
-            ranges = map(np.arange, starts[places].tolist(), stops[places].tolist())
-            return np.concatenate([np.zeros(0, np.int64), *ranges])
-
-        return {
-            split: samples.chosen(f"of-{split}", partial(numbers, split)) for split in self.samples
-        }
+            firsts, lengths = starts[places], sizes[places]
+            # The numbers of derived samples go up by one from the first of each sample.
+            steps = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            by_split[split] = samples.take(np.repeat(firsts, lengths) + steps)
+        return by_split
 
     @cached_property
     def fingerprints(self) -> dict[str, str]:
@@ -230,11 +229,11 @@ class BaseDataset(ABC):
         """Return the default preprocessing for training on this source."""
         return []
 
-    def prepare(self, how: Preparing) -> None:
+    def prepare(self, preparing: Preparing) -> None:
         """Prepare the files of the dataset and of its inner datasets, or a part of these files."""
         for part in vars(self).values():
             if isinstance(part, BaseDataset):
-                part.prepare(how)
+                part.prepare(preparing)
 
     @abstractmethod
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:

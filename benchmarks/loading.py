@@ -29,13 +29,12 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from base.base_dataset import Preparing
+from base.data.samples import Columns
 from data_loader import HandwritingDataLoader, InkMLDataset
-from data_loader.sources.preparing import ShardSource, prepared
-from data_loader.sources.shards import Shards
+from data_loader.sources.cache import CacheKey, cached
 from data_loader.sources.source import DividedDataset
 from ink.formats.inkml.lines import write_inkml
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Parsed, Sample
 from utils.checks import Range
 
 LINE_POINTS = 300  # of a line, on average
@@ -57,12 +56,12 @@ class RandomWalks(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def prepare(self, how: Preparing) -> Shards | None:
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         numbers = range(self.lines)
-        blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
-        source = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
+        blocks = [(numbers[n : n + BLOCK_LINES],) for n in numbers[::BLOCK_LINES]]
+        key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)
         self._path.mkdir(parents=True, exist_ok=True)
-        return prepared(source, [self._path], how)
+        return cached(key, self.read, blocks, preparing)
 
     def read(self, numbers: range) -> Iterator[Parsed]:
         yield Parsed([line(number) for number in numbers])

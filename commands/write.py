@@ -313,7 +313,7 @@ def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand":
 def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
     from apps.pages.written_set import LICENCE_FILE, WrittenSet, checked_texts
-    from ink.formats.faults import summarise
+    from ink.sample import summarise
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):
@@ -323,10 +323,10 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     folder = chosen.output.folder
     hands = hand, chosen.lines_per_hand
     written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
-    shards = written_set.write(folder)
-    lines = shards.all
+    written = written_set.write(folder)
+    lines = written.all
     print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
-    print(*summarise(shards.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
+    print(*summarise(written.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
     dataset = {"type": "InkMLDataset", "args": {"root": str(folder)}}
     option = shlex.quote(f"data_loader.args.dataset={json.dumps(dataset)}")
     print(f"to train on it: {typed('train')} -c recognition -o {option}")

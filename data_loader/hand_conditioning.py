@@ -2,23 +2,22 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 
 from base.base_dataset import SPLITS, Loaded
-from base.data.samples import Samples, Store
+from base.data.samples import Columns, Samples
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.preparing import code_of
+from data_loader.sources.cache import code_of
 from ink import guard
 from ink.formats.arrays import read_arrays
-from ink.formats.faults import Fault
 from ink.measures import NUM_HAND_LINES, strokes_per_character
-from ink.sample import Sample
+from ink.sample import Fault, Sample
 from utils.checks import DataError, Range, Seed, first_line
 from utils.files import digest_of_file
 
@@ -62,24 +61,20 @@ class ToldHandsDataset(ExtendedDataset):
         code = code_of(type(self))
         options = [used.key, descriptors, self.joined, self.seed, code]
         name = f"hands-of-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
-        table = cache(self._table)  # It is not read if all that is computed from it is cached.
-        conditions = used.cached(name, lambda: self._conditions(used, table()[0]))
-        values = used.cached(f"{name}-table", lambda: table()[1])
-        first = next(iter(used.stores), None)
-        key = used.key and name
-        store = _ConditionedSamples(used, values, conditions, key, first and first.folder)
-        all_copies = store.take(np.arange(len(used) * self.joined))
+        conditions, table = used.all_cached([name, f"{name}-table"], lambda: self._conditions(used))
+        folder = next((columns.folder for columns in used.columns), None)
+        columns = _ConditionedColumns(used, table, conditions, used.key and name, folder)
         samples = {}
         for split, split_samples in loaded.samples.items():
-            choose = partial(self._numbers, split, split_samples, store)
-            samples[split] = all_copies.chosen(f"{split}-{split_samples.key}", choose)
+            choose = partial(self._numbers, split, split_samples, columns)
+            numbers = used.cached(f"{name}-{split}-{split_samples.key}", choose)
+            samples[split] = columns.take(numbers)
         return replace(loaded, samples=samples)
 
-    def _conditions(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
-        """Return the inputs of each sample, `(samples,)` of `CONDITION`.
-
-        `rows` has the row in the table of descriptors of each recorded line, by name.
-        """
+    def _conditions(self, used: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """Return the inputs of each sample, `(samples,)` of `CONDITION`, and the descriptors of
+        `_table`."""
+        rows, table = self._table()
         hands = defaultdict(list)
         strings = used.strings("name"), used.hands, used.strings("text")
         for name, hand, text in zip(*strings, strict=True):
@@ -104,22 +99,22 @@ class ToldHandsDataset(ExtendedDataset):
                 condition["composed"] = sample.extras["composed"][0]
             elif sample.name not in rows:  # The sample is no recorded line.
                 condition["composed"] = composed_fraction(sample.text, overlapping)
-        return conditions
+        return conditions, table
 
-    def _numbers(self, split: str, samples: Samples, store: "_ConditionedSamples") -> np.ndarray:
+    def _numbers(self, split: str, samples: Samples, columns: "_ConditionedColumns") -> np.ndarray:
         """Return the numbers of a split's samples, and of the copies of its joined lines."""
-        numbers = samples.places_in(store.samples)
+        numbers = samples.places_in(columns.samples)
         if split != "train" or self.joined == 1:
             return numbers
         rows = self._table()[0]
         lines = defaultdict(list)
-        for line in store.samples:
+        for line in columns.samples:
             if line.name in rows:
                 lines[line.hand].append((line.ink, line.text))
         ratios = {hand: strokes_per_character(hand_lines) for hand, hand_lines in lines.items()}
-        is_copied = store.conditions["composed"][numbers] == 0
+        is_copied = columns.conditions["composed"][numbers] == 0
         is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_LINE_STROKES for hand in samples.hands]
-        copies = np.arange(1, self.joined) * len(store.samples)
+        copies = np.arange(1, self.joined) * len(columns.samples)
         return np.concatenate([numbers, (numbers[is_copied][:, None] + copies).ravel()])
 
     def _table(self) -> tuple[dict[str, int], np.ndarray]:
@@ -136,7 +131,7 @@ class ToldHandsDataset(ExtendedDataset):
 
 
 @dataclass(frozen=True, eq=False)
-class _ConditionedSamples(Store):
+class _ConditionedColumns(Columns):
     """Samples whose extras are put together from descriptors when a sample is read.
 
     After all samples come copies of them all, whose names end in "+1", then in "+2", and so on.
@@ -175,8 +170,8 @@ class _ConditionedSamples(Store):
     def shards(self, numbers: np.ndarray) -> np.ndarray:
         return self._of(numbers).shards
 
-    def cached(self, name: str, make: Callable[[], Any]) -> Any:
-        return self.samples.cached(name, make)
+    def cached(self, names: Sequence[str], make: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+        return self.samples.all_cached(names, make)
 
 
 def composed_fraction(text: str, recorded: Sequence[str]) -> float:

@@ -11,8 +11,8 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, load_check
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
 from data_loader.scaling import scaled, typical_height
-from data_loader.sources.preparing import cached
-from ink.formats.parsed import Parsed
+from data_loader.sources.cache import CacheKey, cached
+from ink.sample import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of
 
 SourceNames = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
@@ -75,15 +75,14 @@ class Source(BaseDataset):
         main = self.like.load(["train"])
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
-        grid, parents = main.quantisation_step, [*loaded.samples.values()]
-        scaled_lines, counts = cached(
-            type(self.dataset).__name__,
-            [self.dataset],
-            parents,
-            lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used),
-            depends=["like", factor, grid],
+        grid = main.quantisation_step
+        depends = ["like", factor, grid]
+        parents = [*loaded.samples.values()]
+        key = CacheKey.derived(type(self.dataset).__name__, [self.dataset], parents, depends)
+        lines = cached(
+            key, lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used)
         )
-        samples = loaded.derived(scaled_lines, counts)
+        samples = loaded.derived(lines.all, lines.notes)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
 
@@ -182,9 +181,9 @@ class Recipe(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self._main.preprocessing()
 
-    def prepare(self, how: Preparing) -> None:
+    def prepare(self, preparing: Preparing) -> None:
         for source in self.present.values():
-            source.prepare(how)
+            source.prepare(preparing)
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load each source once, in order, and return the samples of the splits."""
@@ -280,9 +279,8 @@ class ExtendedDataset(BaseDataset):
         """Return `main` with the derived training lines that `read` yields, and with their summary,
         the only note of `read`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        kind = type(self).__name__
-        lines, (summary,) = cached(kind, [self], parents, read, depends=depends)
-        return with_lines(main, lines, summary)
+        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), read)
+        return with_lines(main, lines.all, *lines.notes)
 
 
 def with_lines(main: Loaded, lines: Samples, summary: str) -> Loaded:

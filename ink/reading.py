@@ -11,12 +11,10 @@ from tqdm import tqdm
 
 from ink import guard
 from ink.formats import ACCEPTED_LINES, UNKNOWN_FORMAT, parse_lines, usable
-from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below
 from ink.formats.iam_ondb import TEXT_FILE
-from ink.formats.parsed import Parsed
 from ink.formats.unipen.collection import is_collection
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample, summarise
 from utils.checks import DataError
 
 # Names of files that have no ink, but belong to files of ink.

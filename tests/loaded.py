@@ -4,16 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from base.base_dataset import Loaded
-from data_loader.sources.preparing import ShardSource, prepared
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from data_loader.sources.cache import CacheKey, cached
+from ink.sample import Parsed, Sample
 
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:
     """Return what was loaded with its samples in a prepared folder in `folder`."""
-    making = ShardSource("kind", {}, [loaded.used], lambda used: [Parsed([*used])], is_sorted=False)
-    parsed = prepared(making, [folder])
-    return replace(loaded, samples=loaded.derived(parsed.all, [1] * len(loaded.used)))
+    stored = cached(CacheKey("kind", {}, [folder]), lambda: [Parsed([*loaded.used])])
+    return replace(loaded, samples=loaded.derived(stored.all, [1] * len(loaded.used)))
 
 
 def in_order(loaded: Loaded) -> list[Sample]:

@@ -13,9 +13,9 @@ from apps.notes.page_text import PageRow, PageText, PageWord
 from ink import guard
 from ink.alphabet import nfc
 from ink.formats.checks import check_text
-from ink.formats.faults import Fault
 from ink.formats.json_strokes import read_values
 from ink.ink_page import InkPage
+from ink.sample import Fault
 from utils.checks import UserError, check_version
 from utils.files import write_json
 from utils.locks import locked

@@ -12,13 +12,11 @@ from tqdm import tqdm
 
 from apps.pages.hands import Hand
 from apps.pages.source_text import known_only
-from data_loader.sources.preparing import ShardSource, prepared_in
-from data_loader.sources.shards import Shards
+from base.data.samples import Columns
+from data_loader.sources.cache import CacheKey, cached_in
 from ink.alphabet import Alphabet
-from ink.formats.faults import Fault
 from ink.formats.inkml.lines import lines_to_inkml
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Line, Sampling, check_lengths
 from model.loading import Writer
@@ -159,7 +157,7 @@ class WrittenSet:
         """Whether the writer is conditioned on drawn hands, as with the style `own` of a page."""
         return self.hand is None and self.writer.takes_hand and "hand" not in self.sampling.extras
 
-    def write(self, folder: Path) -> Shards:
+    def write(self, folder: Path) -> Columns:
         """Write the set into a folder as prepared samples; what is whole there stays.
 
         Raises:
@@ -172,8 +170,9 @@ class WrittenSet:
         ]
         with tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar:
             read = partial(self._read, folder, bar)
-            options = {"licences": (self.writer.licence,)}
-            return prepared_in(folder, ShardSource("written", self._key, blocks, read, **options))
+            licences = (self.writer.licence,)
+            key = CacheKey("written", self._key, (), is_sorted=True, licences=licences)
+            return cached_in(folder, key, read, blocks)
 
     @property
     def _key(self) -> dict[str, object]:
@@ -193,11 +192,10 @@ class WrittenSet:
             **{name: getattr(self, name) for name in own_names},
         }
 
-    def _read(self, folder: Path, bar: tqdm, block: tuple[int, int]) -> Iterator[Parsed]:
-        """Write a block: the number of its first line, and the byte at which its texts begin."""
+    def _read(self, folder: Path, bar: tqdm, first: int, start: int) -> Iterator[Parsed]:
+        """Write a block, by the number of its first line and the byte at which its texts begin."""
         licence = self.writer.licence or UNKNOWN
         write_text(folder / LICENCE_FILE, LICENCE.format(name=self.writer.name, licence=licence))
-        first, start = block
         bar.update(first - bar.n)  # what was whole before
         texts = self.texts.block(start)
         for place in range(0, len(texts), FILE_LINES):

@@ -34,7 +34,7 @@ def two_samples(loader: BaseDataLoader) -> Batch:
             batch = dataset[[(0, n) for n in numbers]]
             draws.append((recorded, digest(vars(batch))))
         if draws[0][0] != draws[2][0]:
-            kinds = ", ".join({type(store).__name__ for store in getattr(samples, "stores", ())})
+            kinds = ", ".join({type(each).__name__ for each in getattr(samples, "columns", ())})
             expected = "one whose samples are the same whenever they are asked for"
             raise ConfigFault("data_loader.args.dataset", kinds, expected)
         if draws[0] != draws[2]:

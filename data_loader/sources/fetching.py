@@ -1,36 +1,88 @@
-"""Fetches shards of a prepared folder from an address, such as s3://BUCKET/FOLDER.
+"""Opens prepared folders from elsewhere: copies, and those at an address, as s3://BUCKET/FOLDER.
 
-It runs in a separate process, one at a time on a node: the file systems of fsspec start threads,
-and a process with threads cannot be forked safely. The command is
+Shards at an address are fetched when they are needed, in a separate process, one at a time on a
+node: the file systems of fsspec start threads, and a process with threads cannot be forked safely.
+The command is
 
     python -m data_loader.sources.fetching ADDRESS FOLDER MAX_BYTES FILE|SHARD
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import fsspec
 from filelock import FileLock
 from fsspec.implementations.local import LocalFileSystem
 
-from data_loader.sources.shards import COLUMNS, INDEX, SHARD, Shard, Shards, digest_of
+from base.data.samples import (
+    COLUMNS,
+    INDEX,
+    SHARD,
+    PreparedColumns,
+    Shard,
+    digest_of,
+    open_prepared,
+)
 from utils.checks import DataError, first_line
-from utils.files import check_regular, read_bytes
+from utils.files import check_regular, read_bytes, user_cache, write_text
 from utils.program import process_of
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?!.*::).*[^/]")  # not chained, as by `::`
 ATTEMPTS = 3  # to fetch a shard whose digest is wrong
+EXAMINED = "examined"
+"""Folder in the user's cache that records which copies of prepared folders were examined."""
 _NAME = re.compile(rf"{SHARD.pattern}|(?:kept/)?[\w.-]{{1,100}}\.(?:npy|json)")
 
 
-class Fetched(Shards):
+def open_copied(folder: Path, *, is_compared: bool = False) -> PreparedColumns | None:
+    """Return the result of `open_prepared` for a folder that may be a copy. The first time that a
+    copy is opened, the digests of its shards are compared."""
+    columns = open_prepared(folder, is_compared=is_compared)
+    if columns and not is_examined(folder, columns.index):
+        if not is_compared:
+            columns = open_prepared(folder, is_compared=True)
+        note_examined(folder, columns.index)
+    return columns
+
+
+def is_examined(folder: Path, index: Mapping[str, Any]) -> bool:
+    """Return whether this copy of a prepared folder was noted by `note_examined`."""
+    with suppress(OSError):
+        return read_bytes(_note_of(folder)) == _state(folder, index).encode()
+    return False
+
+
+def note_examined(folder: Path, index: Mapping[str, Any]) -> None:
+    """Note, where that is possible, that the digests of a prepared folder's shards are right."""
+    with suppress(OSError, DataError):
+        _note_of(folder).parent.mkdir(parents=True, exist_ok=True)
+        write_text(_note_of(folder), _state(folder, index))
+
+
+def _note_of(folder: Path) -> Path:
+    return user_cache() / EXAMINED / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:32]
+
+
+def _state(folder: Path, index: Mapping[str, Any]) -> str:
+    """Return a digest of the index, and of the files of shards, that another copy has not."""
+    digest = hashlib.sha256(read_bytes(folder / INDEX))
+    for shard in index["shards"]:
+        for name in COLUMNS:
+            state = (folder / shard["name"] / name).stat()
+            digest.update(f"{state.st_ino} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+class FetchedColumns(PreparedColumns):
     """The samples of a prepared folder at an address; a shard is fetched when it is needed.
 
     The files at an address never change.
@@ -41,7 +93,7 @@ class Fetched(Shards):
         self.address, self.max_bytes = address, max_bytes
 
     def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
-        return Fetched, (self.address, self.folder, self.max_bytes)
+        return FetchedColumns, (self.address, self.folder, self.max_bytes)
 
     def _file(self, name: str) -> Path:
         return fetched(self.address, self.folder, self.max_bytes, name)

@@ -18,14 +18,13 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.processes import parsed
+from data_loader.sources.cache import parsed
 from data_loader.sources.source import Places, SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
-from ink.formats.faults import Fault
 from ink.formats.files import files_below, read_file
 from ink.formats.iam_ondb import FORM, LINE_FILE, TEXT_FILE, parse_database
-from ink.formats.parsed import Parsed
+from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH_ONLY
 
@@ -75,18 +74,14 @@ class IAMOnDBDataset(SourceDataset):
     splits: dict[str, list[TaskSet]] | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self._sets = PAPER_SPLITS if self.splits is None else self.splits
         _check_splits(self._sets)
 
     def find(self) -> list[Path]:
         """Return the files of lines and of texts, from `root` or up to two levels below."""
-        self._strokes = self._files_of("lineStrokes", LINE_FILE)
-        self._texts = self._files_of("ascii", TEXT_FILE)
-        used = {name for sets in self._sets.values() for name in sets}
-        self._tasks = {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
-        needed = {"lineStrokes-all.tar.gz": self._strokes, "ascii-all.tar.gz": self._texts}
-        needed |= {f"{name}.txt": file for name, file in self._tasks.items()}
+        strokes, texts, tasks = self._strokes, self._texts, self._tasks
+        needed = {"lineStrokes-all.tar.gz": strokes, "ascii-all.tar.gz": texts}
+        needed |= {f"{name}.txt": file for name, file in tasks.items()}
         if lacking := [name for name, files in needed.items() if not files]:
             raise DataError(
                 f"IAM-OnDB: {self._path} has no {', no '.join(lacking)}. Register (free for "
@@ -95,7 +90,23 @@ class IAMOnDBDataset(SourceDataset):
                 f"{', '.join(f'{name}.txt' for name in TASK_SETS)}; put them, without unpacking, "
                 f"into {self._path} (or name their folder with --data)"
             )
-        return [*self._strokes, *self._texts]
+        return [*strokes, *texts]
+
+    @property
+    def _strokes(self) -> list[Path]:
+        """The archive of lines, or their files."""
+        return self._files_of("lineStrokes", LINE_FILE)
+
+    @property
+    def _texts(self) -> list[Path]:
+        """The archive of texts, or their files."""
+        return self._files_of("ascii", TEXT_FILE)
+
+    @property
+    def _tasks(self) -> dict[str, list[Path]]:
+        """The task files in use by name; none for a file that is missing."""
+        used = {name for sets in self._sets.values() for name in sets}
+        return {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
 
     def _files_of(self, name: str, file_name: re.Pattern[str]) -> list[Path]:
         """Return the archive called `name`-all; without it, the files in a folder called `name`."""
@@ -115,9 +126,10 @@ class IAMOnDBDataset(SourceDataset):
         return [files]
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        source = self._strokes[0] if len(self._strokes) == 1 else self._path
+        strokes, texts = self._strokes, self._texts
+        source = strokes[0] if len(strokes) == 1 else self._path
         options = {"max_gb": self.max_gb, "workers": workers}
-        yield parsed(parse_database, source, self._strokes, self._texts, **options)
+        yield parsed(parse_database, source, strokes, texts, **options)
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         return None  # Prepared data lack the task files.

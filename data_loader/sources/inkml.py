@@ -8,7 +8,7 @@ from typing import Literal
 from data_loader.sources.source import DividedDataset
 from ink import guard
 from ink.formats.inkml.lines import parse
-from ink.formats.parsed import Parsed
+from ink.sample import Parsed
 from utils.checks import ConfigFault
 
 

@@ -8,16 +8,14 @@ from typing import Annotated
 
 import numpy as np
 
-from base.data.samples import Samples
+from base.base_dataset import Preparing
+from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
-from data_loader.sources.preparing import cached
-from data_loader.sources.processes import parsed
+from data_loader.sources.cache import CacheKey, cached, parsed
 from data_loader.sources.source import DividedDataset, Splits, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
-from ink.formats.faults import Fault
 from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Parsed, Sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
 
@@ -92,14 +90,14 @@ class MNISTStrokesDataset(DividedDataset):
         digits = parsed(parse_digits, source, files, **options)
         yield digits.require_text("no class: no target data")
 
-    def make(self) -> tuple[Samples, list[Fault]]:
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         if self.root is not None:
-            return super().make()
+            return super().make(preparing)
         samples = [
             Sample(ink, str(digit), f"{split}img-{number}", group=split)
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        return Samples.of(sorted(samples, key=lambda sample: sample.name)), []
+        return Columns(sorted(samples, key=lambda sample: sample.name))
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -111,20 +109,18 @@ class MNISTStrokesDataset(DividedDataset):
         if self.digit is not None:
             digit = str(self.digit)
             for split, digits in by_split.items():
-
-                def places(digits: Samples = digits) -> np.ndarray:
-                    return np.flatnonzero([text == digit for text in digits.strings("text")])
-
-                by_split = by_split | {split: digits.chosen(f"digit-{digit}", places)}
+                find = partial(_places_of, digit, digits)
+                places = digits.cached(f"places-of-digit-{digit}", find)
+                by_split = by_split | {split: digits.take(places)}
             notes.append(f"only the digit {digit}; the others are not used")
         if self.digits_per_line is not None:
             low, high = self.digits_per_line
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
-        make, parents = partial(self._read_lines, by_split), [*by_split.values()]
-        lines, counts = cached(type(self).__name__, [self], parents, make, depends=[*by_split])
-        ends = zip(by_split, counts, np.cumsum(counts).tolist(), strict=True)
-        return {split: lines[stop - count : stop] for split, count, stop in ends}, notes
+        key = CacheKey.derived(type(self).__name__, [self], [*by_split.values()], [*by_split])
+        lines = cached(key, partial(self._read_lines, by_split))
+        ends = zip(by_split, lines.notes, np.cumsum(lines.notes).tolist(), strict=True)
+        return {split: lines.all[stop - count : stop] for split, count, stop in ends}, notes
 
     def _read_lines(self, by_split: Splits) -> Iterator[Parsed]:
         """Yield the lines of each split, and note their number."""
@@ -150,6 +146,10 @@ class MNISTStrokesDataset(DividedDataset):
                 gaps = [draw(self.gap, f"gap:{key}:{n}") for n in range(len(line))]
                 yield line_of(line, gaps, f"{split}-line-{number:06}")
                 number += 1
+
+
+def _places_of(digit: str, samples: Samples) -> np.ndarray:
+    return np.flatnonzero([text == digit for text in samples.strings("text")])
 
 
 def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:

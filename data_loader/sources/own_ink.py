@@ -25,14 +25,11 @@ from typing import ClassVar, final
 
 from base import distributed
 from base.base_dataset import Preparing
-from base.data.samples import Samples
-from data_loader.sources.preparing import ShardSource, code_of, fingerprint, prepared
-from data_loader.sources.shards import Shards
+from base.data.samples import Columns
+from data_loader.sources.cache import CacheKey, cached, code_of, fingerprint
 from data_loader.sources.source import DividedDataset
-from ink.formats.faults import Fault, summarise
 from ink.formats.json_strokes import Extras, Line, Stroke, sample_of
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Parsed, Sample, summarise
 from utils.checks import DataError
 from utils.files import user_cache
 
@@ -108,37 +105,35 @@ class OwnInk(DividedDataset):
                 log.info(said, type(self).__name__, f"{count:,}")
 
     @final
-    def make(self) -> tuple[Samples, list[Fault]]:
-        """Return all lines that can be used, and the faults of the others.
+    def prepare(self, preparing: Preparing) -> None:
+        if [*self.files()]:  # Otherwise nothing of the lines stays.
+            self.make(preparing)
+
+    @final
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+        """Return the columns of all lines that can be used, with the faults of the others.
 
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        if (shards := self.prepare(Preparing())) is not None:
-            samples, faults = shards.all, shards.faults
-        else:
-            all_lines = Parsed()
-            for parsed in self.read():
-                all_lines.extend(parsed)
-            samples, faults = Samples.of(all_lines.samples), all_lines.left_out
-        if not samples:
-            listed = "; ".join(summarise(faults)) or "lines() yields nothing"
+        lines = cached(self._key(), self.read, preparing=preparing)
+        if lines and not lines.all:
+            listed = "; ".join(summarise(lines.faults)) or "lines() yields nothing"
             raise DataError(f"{type(self).__name__}: {listed}")
-        return samples, faults
+        return lines
 
-    @final
-    def prepare(self, how: Preparing) -> Shards | None:
-        """Return the cached lines; None if there are no `files`."""
+    def _key(self) -> CacheKey:
+        """Return the key of the lines, which are in memory if there are no `files`."""
+        kind = type(self).__name__
         if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
-            return None
+            return CacheKey(kind, {}, ())
         attributes = sorted((name, repr(value)) for name, value in vars(self).items())
         try:
             digest = fingerprint(files, Path("/"))
-            key = {"files": digest, "own": attributes, "code": code_of(type(self))}
+            values = {"files": digest, "own": attributes, "code": code_of(type(self))}
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
-        source = ShardSource(type(self).__name__, key, [files], self.read, is_sorted=False)
-        return prepared(source, [files[0].parent / "cache", user_cache()], how)
+        return CacheKey(kind, values, [files[0].parent / "cache", user_cache()])
 
     def _open_root(self, *, is_examined: bool = False) -> None:
         """Return None: no `root` of a user's class is a prepared folder."""

@@ -12,9 +12,8 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.preparing import cached
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from data_loader.sources.cache import CacheKey, cached
+from ink.sample import Parsed, Sample
 from utils.checks import ConfigFault, Range
 
 
@@ -64,18 +63,19 @@ class ShapedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset; return its samples shaped, and divided if they are too long."""
         recorded = self.dataset.load(splits)
-        used, parents = recorded.used, [*recorded.samples.values()]
-        make, splits = partial(self._read, used), [*recorded.samples]
-        derived, counts = cached(type(self).__name__, [self], parents, make, depends=splits)
-        samples = recorded.derived(derived, counts)
+        used, splits = recorded.used, [*recorded.samples]
+        key = CacheKey.derived(type(self).__name__, [self], [*recorded.samples.values()], splits)
+        derived = cached(key, partial(self._read, used))
+        shaped = derived.all
+        samples = recorded.derived(shaped, derived.notes)
         report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)
-            old_count, new_count = used.lengths.sum(), derived.lengths.sum()
+            old_count, new_count = used.lengths.sum(), shaped.lengths.sum()
             report += f"\n  shaped by {names}: {old_count:,} points became {new_count:,}"
         if self.split_length is not None:
             split = f"split at {self.split_length:,} steps"
-            report += f"\n  {split}: {len(used):,} samples became {len(derived):,}"
+            report += f"\n  {split}: {len(used):,} samples became {len(shaped):,}"
         if not self.shaping:  # Otherwise units and quantisation of `recorded` no longer hold.
             return replace(recorded, samples=samples, report=report)
         return Loaded(samples, report)

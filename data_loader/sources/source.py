@@ -4,24 +4,22 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
-from base.data.samples import Samples
-from data_loader.sources.fetching import ADDRESS, Fetched
-from data_loader.sources.preparing import IDENTITY, ShardSource, code_of, fingerprint, prepared
-from data_loader.sources.shards import Shards, open_copied
+from base.data.samples import Columns, PreparedColumns, Samples
+from data_loader.sources.cache import IDENTITY, CacheKey, cached, code_of, fingerprint
+from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
 from ink.formats.checks import decode
-from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below, read_file
-from ink.formats.parsed import Parsed
+from ink.sample import Fault, Parsed, summarise
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import user_cache
 
@@ -76,8 +74,10 @@ class SourceDataset(BaseDataset):
     max_gb: Annotated[float, Range(0.01, 100_000)] = 1.0
     shard_cache_gb: Annotated[float, Range(0.1, 1_000_000)] = 50.0
 
-    def __post_init__(self) -> None:
-        self._path = Path(self.root or "").expanduser()
+    @property
+    def _path(self) -> Path:
+        """The file or folder of the data."""
+        return Path(self.root or "").expanduser()
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the samples and divide them into splits.
@@ -88,7 +88,8 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        samples, faults = self.make()
+        columns = self.make()
+        samples, faults = columns.all, columns.faults
         if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
@@ -105,13 +106,14 @@ class SourceDataset(BaseDataset):
             if count > len(train):
                 expected = f"at most the {len(train)} training {self.unit}"
                 raise ConfigFault("subset", count, expected)
-            name = f"subset-{count}-{self.subset_seed}"
-            subset = train.chosen(name, lambda: choose_subset(train, count, self.subset_seed))
-            by_split = by_split | {"train": subset}
+            name = f"places-of-subset-{count}-{self.subset_seed}"
+            places = train.cached(name, lambda: choose_subset(train, count, self.subset_seed))
+            by_split = by_split | {"train": train.take(places)}
             notes.append(f"{len(train) - count:,} training {self.unit} are outside the subset")
-        shards = next((store for store in samples.stores if isinstance(store, Shards)), None)
-        notes += [f"cache: {shards.folder}"] if shards else []
-        measured = shards.index["quantisation_step"] if shards and self.measures_step else None
+        measured = None
+        if isinstance(columns, PreparedColumns):
+            notes.append(f"cache: {columns.folder}")
+            measured = columns.index["quantisation_step"] if self.measures_step else None
         return Loaded(
             {split: in_split for split, in_split in by_split.items() if split in splits},
             self._report(len(samples), faults, by_split, notes),
@@ -119,16 +121,14 @@ class SourceDataset(BaseDataset):
             self.canonical,
         )
 
-    def make(self) -> tuple[Samples, list[Fault]]:
-        """Return all samples, and the faults of samples that are left out."""
-        shards = self.prepare(Preparing())
-        return shards.all, shards.faults
+    def prepare(self, preparing: Preparing) -> None:
+        self.make(preparing)
 
-    def prepare(self, how: Preparing) -> Shards | None:
-        """Return the prepared samples, which are parsed by `read` unless they are there already;
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+        """Return the columns of all samples, which are parsed by `read` unless they are cached;
         None if only a part of them is parsed, and other parts are missing."""
-        if (shards := self._open_root(is_examined=how.is_examined)) is not None:
-            return shards
+        if (columns := self._open_root(is_examined=preparing.is_examined)) is not None:
+            return columns
         try:
             if self._path.is_dir():
                 next(self._path.iterdir(), None)  # raises an OSError if the folder is unreadable
@@ -137,7 +137,7 @@ class SourceDataset(BaseDataset):
                 raise DataError(f"{self._path}: a set of which lines are still lacking; {remedy}")
             files = self.find()
             options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
-            key = {"files": fingerprint(files, self._folder), "options": options}
+            values = {"files": fingerprint(files, self._folder), "options": options}
         except OSError as error:
             problem = f"{error.filename or self._path}: cannot be read ({error.strerror})"
             raise DataError(f"{problem}; --data names the folder of the data") from None
@@ -151,24 +151,24 @@ class SourceDataset(BaseDataset):
         licences = sorted(filter(None, super().licences()))
         blocks, read = self.blocks(files), self.read
         if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
-            read = partial(self.read, workers=how.workers)
-        source = ShardSource(type(self).__name__, key, blocks, read, licences=licences)
-        return prepared(source, folders, how)
+            read = partial(self.read, workers=preparing.workers)
+        key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
+        return cached(key, read, [(block,) for block in blocks], preparing)
 
-    def _open_root(self, *, is_examined: bool = False) -> Shards | None:
-        """Return the samples if `root` is a prepared folder, or the address of one; else None.
+    def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
+        """Return the columns if `root` is a prepared folder, or the address of one; else None.
 
         Raises:
             ConfigFault: if it is no address.
         """
         if "://" not in (address := self.root or ""):
-            return open_copied(self._path, is_compared=is_examined)
+            return open_copied(Path(address).expanduser(), is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
             raise ConfigFault("root", address, expected)
         name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
         folder = Path(self.cache).expanduser() if self.cache else user_cache()
-        return Fetched(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
+        return FetchedColumns(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
 
     def find(self) -> list[Path]:
         """Return the root if it is a file, else the files below it that match `file_names`.
@@ -200,7 +200,7 @@ class SourceDataset(BaseDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         """Yield the samples of a block of files, bit by bit, without files that cannot be used.
 
-        `preparing` calls this for each block that is not prepared yet, perhaps in a worker process.
+        `cached` calls this for each block that is not cached, perhaps in a worker process.
         `workers` share the members of a single block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
@@ -222,34 +222,27 @@ class SourceDataset(BaseDataset):
         return self._path if self._path.is_dir() else self._path.parent
 
     def _divided(
-        self, samples: Samples, faults: list[Fault]
+        self, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the samples of each split, and notes; a division of prepared samples is cached."""
         lines = listed_lines(self.leave_out)
 
-        def places_by_split() -> tuple[Places, list[str]]:
+        def divide() -> list[Any]:
             places, notes = self._divide(samples, faults)
             if self.leave_out is not None:
                 places, new_notes = self._remove_listed(lines, places, [*samples.strings("name")])
                 notes += new_notes
-            return places, notes
+            return [*map(places.get, SPLITS), [[*places], notes]]
 
         depends = [self._depends_on(), lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
-        divide = cache(places_by_split)  # It is not called where files have all its results.
-        splits, notes = samples.cached(digest, lambda: [[*divide()[0]], divide()[1]])
-
-        def places_of(split: str) -> np.ndarray:
-            return divide()[0][split]
-
-        by_split = {
-            split: samples.chosen(f"{digest}-{split}", partial(places_of, split))
-            for split in splits
-        }
-        return by_split, notes
+        keys = [f"{digest}-{part}" for part in (*SPLITS, "notes")]
+        *places, (splits, notes) = samples.all_cached(keys, divide)
+        places_of = dict(zip(SPLITS, places, strict=True))
+        return {split: samples.take(places_of[split]) for split in splits}, notes
 
     @abstractmethod
-    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+    def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
     def _depends_on(self) -> list[object]:
@@ -279,14 +272,16 @@ class SourceDataset(BaseDataset):
 
     def licences(self) -> set[str | None]:
         """Return the licences of the prepared folder `root`, or else the licence of the class."""
-        shards = self._open_root() if self.root else None
-        return super().licences() if shards is None else {*shards.index["licences"]} or {None}
+        columns = self._open_root() if self.root else None
+        return super().licences() if columns is None else {*columns.index["licences"]} or {None}
 
     def _headline(self, count: int) -> str:
         """Return the first line of the report: the source, its path, its number of samples."""
         return f"{self.title} in {self._path}: {count:,} {self.unit}"
 
-    def _report(self, count: int, faults: list[Fault], by_split: Splits, notes: list[str]) -> str:
+    def _report(
+        self, count: int, faults: Sequence[Fault], by_split: Splits, notes: list[str]
+    ) -> str:
         used = Loaded(by_split, "").used
         num_characters, num_writers = used.cached(
             "report",
@@ -328,11 +323,10 @@ class DividedDataset(SourceDataset):
     split_seed: Seed = 0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self._fractions = FRACTIONS if self.fractions is None else self.fractions
         check_fractions(self._fractions)
 
-    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+    def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         places, notes = divide(samples, self._fractions, self.split_seed, self._split_key)
         if unlabelled := sum(not text for text in samples.strings("text")):
             notes.append(f"{unlabelled:,} samples have no transcription")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from data_loader.sources.source import DividedDataset
 from ink import guard
-from ink.formats.parsed import Parsed
 from ink.formats.stroke_arrays import ARRAY_FILES, TEXTS, parse
+from ink.sample import Parsed
 from utils.checks import DataError
 
 

@@ -3,19 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
 from base.data.samples import Samples
-from data_loader.sources.processes import parsed
+from data_loader.sources.cache import parsed
 from data_loader.sources.source import DividedDataset, Places
 from ink import guard
-from ink.formats.faults import Fault
-from ink.formats.parsed import Parsed
+from ink.formats.files import files_below
 from ink.formats.unipen.collection import is_collection, parse_collection
 from ink.formats.unipen.segments import parse_file
+from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
 
@@ -63,11 +64,18 @@ class UnipenDataset(DividedDataset):
     contributors: list[str] | None = None
     held_out: list[str] | None = None
 
+    @cached_property
+    def _path(self) -> Path:
+        """The collection that `root` is or, alone, has in it; else `root`."""
+        root = super()._path
+        if is_collection(root) or not root.is_dir():
+            return root
+        archives = [*filter(is_collection, files_below(root, self.file_names))]
+        return archives[0] if len(archives) == 1 else root
+
     def find(self) -> list[Path]:
         files = super().find()
         archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
-        if len(archives) == 1:
-            self._path = archives[0]
         return archives or files
 
     def blocks(self, files: list[Path]) -> list[list[Path]]:

@@ -30,18 +30,16 @@ from ink.formats import (
     xournalpp,
 )
 from ink.formats.archives import PLAIN_LOOPS, Loops, unpacked
-from ink.formats.faults import Fault, NoLines, summarise
 from ink.formats.files import read_head
 from ink.formats.inkml import lines as inkml_lines
 from ink.formats.inkml import pages as inkml_pages
 from ink.formats.page_checks import checked
-from ink.formats.parsed import Parsed
 from ink.formats.svg import pages as svg_pages
 from ink.formats.svg import rows as svg_rows
 from ink.formats.unipen import collection, segments
 from ink.geometry import strokes
 from ink.ink_page import InkPage, PageStroke, below_each_other, page_around
-from ink.sample import Sample
+from ink.sample import Fault, NoLines, Parsed, Sample, summarise
 from utils.checks import DataError
 from utils.program import typed
 

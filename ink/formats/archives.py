@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
-from ink.formats.faults import Fault
 from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file, too_large
+from ink.sample import Fault
 from utils.checks import DataError
 from utils.files import open_file
 

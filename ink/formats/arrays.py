@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.faults import Fault
+from ink.sample import Fault
 from utils.checks import first_line
 from utils.files import open_file
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ink.alphabet import nfc
-from ink.formats.faults import Fault
 from ink.geometry import from_strokes
+from ink.sample import Fault
 
 MAX_JUMP = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
 MAX_SAMPLE_POINTS = 20_000  # of a sample (assumed)

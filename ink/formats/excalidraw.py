@@ -19,7 +19,6 @@ import numpy as np
 
 from ink.formats.checks import MAX_JUMP
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
-from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_NOTE_BYTES, image_in
@@ -35,6 +34,7 @@ from ink.ink_page import (
     TypedText,
     page_around,
 )
+from ink.sample import Fault
 from utils.checks import short
 from utils.files import XML_FORBIDDEN
 from utils.strict_json import Json, children

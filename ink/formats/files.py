@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from ink.formats.faults import Fault
+from ink.sample import Fault
 from utils.checks import printable
 from utils.files import open_file
 

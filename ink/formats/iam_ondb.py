@@ -14,11 +14,9 @@ import numpy as np
 
 from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, parse_contents
 from ink.formats.checks import check_points, count_missing, join_strokes
-from ink.formats.faults import Fault
 from ink.formats.files import read_file
-from ink.formats.parsed import Parsed
 from ink.formats.xml import root_tag, xml_tree
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError
 
 IAM_PERIOD = 0.015

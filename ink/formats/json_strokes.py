@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from ink.formats.checks import clean_text, decode, join_strokes
-from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE, read_file
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils import strict_json
 from utils.checks import ConfigFault, short
 

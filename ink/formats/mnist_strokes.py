@@ -16,10 +16,8 @@ import numpy as np
 
 from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, is_archive, parse_contents
 from ink.formats.checks import check_offsets, check_points
-from ink.formats.faults import Fault
 from ink.formats.files import read_file, read_head
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError, first_line
 
 MNIST_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")

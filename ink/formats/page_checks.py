@@ -12,9 +12,9 @@ from itertools import chain
 import numpy as np
 
 from ink.formats.checks import MAX_JUMP
-from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE
 from ink.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
+from ink.sample import Fault
 
 MAX_NOTE_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file that is read whole (assumed)."""

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
 from ink.formats.page_checks import MAX_TYPED
 from ink.ink_page import InkPage, PageStroke, TypedText, page_around
+from ink.sample import Fault
 from utils.strict_json import children
 
 OVERLONG_NUMBER = re.compile(rb"[\x80-\xff]{20000}")

@@ -14,10 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ink.formats.checks import check_offsets, check_points, clean_text, decode
-from ink.formats.faults import Fault
 from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import first_line, short
 
 ARRAY_FILES = ("strokes-py3.npy", "strokes.npy")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
-from ink.formats.faults import Fault
+from ink.sample import Fault
 from utils.checks import MAX_QUOTED
 from utils.files import XML_FORBIDDEN
 

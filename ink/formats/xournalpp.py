@@ -22,7 +22,6 @@ import numpy as np
 from ink.drawing.layers import DECIMALS, decimal
 from ink.formats.archives import blocks, unpacked_blocks
 from ink.formats.colours import alpha, hex_colour
-from ink.formats.faults import Fault
 from ink.formats.files import read_head
 from ink.formats.page_checks import image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
@@ -36,6 +35,7 @@ from ink.ink_page import (
     PageStroke,
     TypedText,
 )
+from ink.sample import Fault
 from utils.checks import UserError
 from utils.files import atomic_write
 

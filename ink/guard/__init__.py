@@ -24,13 +24,12 @@ from typing import Any, TypeVar
 from ink import formats
 from ink.formats import remarkable
 from ink.formats.archives import Loops, NoBar
-from ink.formats.faults import Fault
 from ink.formats.files import files_below
 from ink.guard import children
 from ink.guard.messages import USUAL_LIMITS, Limits
 from ink.guard.service import Bar, each_item
 from ink.ink_page import InkPage
-from ink.sample import Sample
+from ink.sample import Fault, Sample
 
 Value = TypeVar("Value")
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ink.formats.archives import NoBar
-from ink.formats.faults import Fault
 from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
+from ink.sample import Fault
 from utils.checks import UserError
 from utils.program import process_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from io import BufferedIOBase, RawIOBase
 
-from ink.formats.faults import Fault
+from ink.sample import Fault
 
 OUT_OF_MEMORY = 3
 """Exit status of a child whose memory is not enough."""

@@ -16,8 +16,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from ink.formats.archives import NoBar
-from ink.formats.faults import Fault
 from ink.guard.messages import OUT_OF_MEMORY, Kind, Limits, received, send
+from ink.sample import Fault
 from utils.checks import UserError, first_line, lacks_memory
 
 if sys.platform == "linux":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded, load_checked
-from base.data.samples import Store
+from base.data.samples import Columns
 from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.recipe import Source
 from ink.sample import Sample
@@ -131,7 +131,7 @@ def test_samples_of_positions_are_counted_in_a_warning(caplog, start):
     assert caplog.messages == ([said] if any(start) else [])
 
 
-class OnDemand(Store):
+class OnDemand(Columns):
     """Makes each sample when it is asked for, and counts how often."""
 
     def __init__(self):

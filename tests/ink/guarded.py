@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ink.formats.archives import Loops
-from ink.formats.faults import Fault
 from ink.guard import service
-from ink.sample import Sample
+from ink.sample import Fault, Sample
 
 
 def pid(_: object = None) -> int:

@@ -22,9 +22,9 @@ from data_loader import (
 )
 from data_loader.synthetic.composed.alignment import Alignment
 from ink import guard
-from ink.formats.faults import Fault
 from ink.guard import children
 from ink.reading import read_ink
+from ink.sample import Fault
 from logger.metrics_csv import read_rows
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
@@ -166,9 +166,9 @@ def test_a_file_that_ends_its_process_is_left_out_of_a_folder(tmp_path, monkeypa
     monkeypatch.setattr(guard, "call", call)
     put(tmp_path, DIGITS)
     digits = MNISTStrokesDataset(root=str(tmp_path), cache=str(tmp_path / "cache"))
-    prepared = digits.prepare(Preparing(workers=workers))
-    assert len(prepared.all) == 5
-    assert [str(f) for f in prepared.faults] == ["trainimg-1: ends the process that parses it"]
+    parsed = digits.make(Preparing(workers=workers))
+    assert len(parsed.all) == 5
+    assert [str(f) for f in parsed.faults] == ["trainimg-1: ends the process that parses it"]
 
 
 def test_the_command_of_notes_asks_the_guard_for_titles():

@@ -15,8 +15,8 @@ import pytest
 
 from ink import guard
 from ink.formats.archives import NoBar
-from ink.formats.faults import Fault
 from ink.guard import LOOPS, Limits, call, children, each, iterate, service
+from ink.sample import Fault
 from tests.ink import guarded
 from utils.checks import ConfigFault, DataError, UserError
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ink import guard
 from ink.formats.arrays import read_arrays
-from ink.formats.faults import Fault
+from ink.sample import Fault
 from utils.checks import DataError, first_line
 from utils.files import atomic_write
 

@@ -15,7 +15,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.preparing import cached
+from data_loader.sources.cache import CacheKey, cached
 from data_loader.synthetic.composed.alignment import Alignment
 from data_loader.synthetic.composed.composing import Bank, Composer
 from data_loader.synthetic.composed.cutting import CutLine, Parts, measured_lines, parts_of
@@ -32,8 +32,7 @@ from data_loader.synthetic.texts.european import (
 )
 from data_loader.synthetic.texts.everyday import everyday, random_characters
 from ink.alphabet import nfc
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from ink.sample import Parsed, Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 from utils.licences import RESEARCH_ONLY
 
@@ -141,19 +140,19 @@ class ComposedDataset(ExtendedDataset):
         if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
         grid = recorded.quantisation_step if self.height is None else None
-        derived, (counts, summary) = cached(
+        key = CacheKey.derived(
             type(self).__name__,
             [self],
             [*recorded.samples.values(), digits],
-            partial(self._read, recorded, digits, grid),
-            depends=[Path(self.alignment), [*recorded.samples], grid],
+            [Path(self.alignment), [*recorded.samples], grid],
         )
+        lines = cached(key, partial(self._read, recorded, digits, grid))
+        derived, (counts, summary) = lines.all, lines.notes
         if self.height is not None:
             recorded = self._levelled(recorded, derived, counts)
         if not has_train:
             return recorded
-        new = derived.chosen("new", lambda: np.arange(sum(counts), len(derived)))
-        return with_lines(recorded, new, summary)
+        return with_lines(recorded, derived[sum(counts) :], summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
         """Yield the parts of each sample, scaled to `height` unless it is None, and the new lines.

@@ -13,9 +13,8 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.recipe import ExtendedDataset, united_characters
 from data_loader.scaling import anonymous, on_grid, scaled, typical_height
-from ink.formats.parsed import Parsed
 from ink.geometry import strokes, to_points, x_height
-from ink.sample import Sample
+from ink.sample import Parsed, Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
 
 _bar = partial(distributed.bar, unit="line", leave=False, delay=1)

@@ -16,9 +16,8 @@ from data_loader.recipe import ExtendedDataset
 from data_loader.synthetic.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
 from data_loader.synthetic.invented.damage import with_damage
 from ink.alphabet import WRONG
-from ink.formats.parsed import Parsed
 from ink.geometry import x_height
-from ink.sample import Sample
+from ink.sample import Parsed, Sample
 from utils.checks import DataError, Fraction, Range, Seed
 
 LINE_LENGTHS = (10, 45)
@@ -106,8 +105,11 @@ class PhrasesDataset(ExtendedDataset):
 
 def _longer(samples: Samples) -> Samples:
     """Return the samples that are not of a single character."""
-    lengths = map(len, samples.strings("text"))
-    return samples.chosen("longer", lambda: np.flatnonzero([length != 1 for length in lengths]))
+
+    def find() -> np.ndarray:
+        return np.flatnonzero([len(text) != 1 for text in samples.strings("text")])
+
+    return samples.take(samples.cached("places-of-longer", find))
 
 
 def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:

@@ -9,7 +9,6 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.formats.checks import check_text, count_missing, join_strokes
-from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
     XML_NAMESPACE,
@@ -22,10 +21,9 @@ from ink.formats.inkml.traces import (
     is_drawn,
     trace_text,
 )
-from ink.formats.parsed import Parsed
 from ink.formats.xml import cut_tree, root_tag
 from ink.geometry import check_ink, strokes
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils.files import write_text
 
 TRUTHS = ("truth", "label", "normalizedLabel", "transcription")

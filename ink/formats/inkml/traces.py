@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.faults import Fault
 from ink.formats.xml import escape
+from ink.sample import Fault
 from utils.checks import DataError
 from utils.files import XML_FORBIDDEN
 

@@ -7,12 +7,10 @@ import numpy as np
 
 from ink.drawing.layers import Layer, curves, decimal
 from ink.formats.checks import clean_text, join_strokes
-from ink.formats.faults import NoLines
 from ink.formats.files import read_file
-from ink.formats.parsed import Parsed
 from ink.formats.svg.shapes import shapes
 from ink.formats.xml import escape, quoteattr, root_tag, xml_tree
-from ink.sample import Sample
+from ink.sample import NoLines, Parsed, Sample
 from utils.program import typed
 
 _ROW_TEXT = "aria-label"  # attribute of the first path of a row

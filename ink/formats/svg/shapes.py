@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ink.formats.checks import MAX_JUMP
-from ink.formats.faults import Fault
 from ink.geometry import at_bezier
+from ink.sample import Fault
 
 if TYPE_CHECKING:
     from fontTools.misc.transform import Transform

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ink.formats.checks import decode
-from ink.formats.faults import Fault
 from ink.formats.files import read_file
+from ink.sample import Fault
 
 INCLUDE = "include"
 _KEYWORD = re.compile(r"^[ \t]*\.([A-Z][A-Z0-9_]*)", re.MULTILINE)

@@ -22,9 +22,7 @@ from ink.formats.archives import (
     is_archive,
     unpacked,
 )
-from ink.formats.faults import Fault
 from ink.formats.files import files_below, read_file, read_head
-from ink.formats.parsed import Parsed
 from ink.formats.unipen import segments
 from ink.formats.unipen.blocks import (
     INCLUDE,
@@ -35,7 +33,7 @@ from ink.formats.unipen.blocks import (
 )
 from ink.formats.unipen.segments import Document, read_document, segment_reader
 from ink.geometry import from_strokes, row_starts, strokes
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError
 
 DATA = "data"  # folder of the categories

@@ -19,11 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ink.formats.checks import clean_text, join_strokes
-from ink.formats.faults import Fault
-from ink.formats.parsed import Parsed
 from ink.formats.unipen.blocks import Block, blocks_of_file
 from ink.geometry import at_equal_steps
-from ink.sample import Sample
+from ink.sample import Fault, Parsed, Sample
 
 _TYPICAL_KEYWORD = re.compile(
     rb"^[ \t]*\.(?:PEN_DOWN|SEGMENT|VERSION|INCLUDE|COORD|HIERARCHY|LEXICON|DATA_SOURCE)\b", re.M

@@ -34,7 +34,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from base.base_trainer import BaseTrainer
-from base.data.samples import Store
+from base.data.samples import Columns
 from base.run.run_state import Sums
 from base.trial.contract import Trial, check
 from ink.sample import Sample
@@ -663,7 +663,7 @@ def test_transform_that_draws_from_elsewhere_is_refused(tmp_path, monkeypatch):
         check(partial(make, tmp_path))
 
 
-class Widening(Store):
+class Widening(Columns):
     """Makes samples that get wider with each call."""
 
     def sample(self, number):

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from base.base_dataset import Preparing
 from data_loader import InkMLDataset
 from data_loader.sources import fetching
 from data_loader.sources.fetching import fetched
@@ -35,7 +34,7 @@ def origin(tmp_path_factory):
     dataset.blocks = lambda files: [[file] for file in files]
     loaded = dataset.load()
     assert loaded.fingerprints and loaded.ink_sums
-    return dataset.prepare(Preparing()).folder
+    return dataset.make().folder
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import data_loader
 from data_loader import IAMOnDBDataset, InkMLDataset
 from ink import formats
 from ink.formats.archives import MAX_UNPACKED, parse_contents
-from ink.formats.faults import Fault
 from ink.formats.files import MAX_INK_BYTES, files_below
 from ink.guard import note_files
 from ink.reading import read_ink
+from ink.sample import Fault
 from tests.data_loader import ink_formats
 from tests.data_loader.archives import pack, put
 from tests.rights import without_rights

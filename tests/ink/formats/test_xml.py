@@ -2,8 +2,8 @@
 
 import pytest
 
-from ink.formats.faults import Fault
 from ink.formats.xml import root_tag, xml_tree
+from ink.sample import Fault
 
 
 def test_a_fault_quotes_no_more_of_a_file_than_fits_on_a_line():

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset
-from ink.formats.faults import Fault
 from ink.formats.inkml.lines import parse, write_inkml
 from ink.reading import read_ink
+from ink.sample import Fault
 from tests.data_loader.archives import put
 from tests.data_loader.ink_formats import INK, channels
 from tests.loaded import in_order

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Loaded, Preparing
-from base.data.samples import Samples
+from base.data import samples as columns_module
+from base.data.samples import Samples, open_prepared
 from data_loader import InkMLDataset
-from data_loader.sources import preparing, shards
-from data_loader.sources.preparing import ShardSource, cached, prepared
-from data_loader.sources.shards import open_shards
-from ink.formats.faults import Fault
-from ink.formats.parsed import Parsed
-from ink.sample import Sample
+from data_loader.sources import cache
+from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.fetching import open_copied
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
@@ -42,9 +41,10 @@ class Read:
         return [block]
 
 
-def make(*folders, blocks=None, read=None, how=None, key=None):
-    making = ShardSource("kind", key or {}, blocks or [Parsed(SAMPLES)], read or Read())
-    return prepared(making, list(folders), how or Preparing())
+def make(*folders, blocks=None, read=None, preparing=None, key=None):
+    blocks = [(block,) for block in blocks or [Parsed(SAMPLES)]]
+    whole = CacheKey("kind", key or {}, folders, is_sorted=True)
+    return cached(whole, read or Read(), blocks, preparing or Preparing())
 
 
 def forbidden(block):
@@ -71,8 +71,8 @@ def test_samples_are_read_back_unchanged_and_sorted_by_name(tmp_path):
 
 
 def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(preparing, "SHARD_POINTS", 1)
-    monkeypatch.setattr(shards, "MAX_OPEN", 2)
+    monkeypatch.setattr(cache, "SHARD_POINTS", 1)
+    monkeypatch.setattr(columns_module, "MAX_OPEN", 2)
     lines = [Sample(INK, name=f"n{number}") for number in range(6)]
     samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
     before = len(os.listdir("/proc/self/fd"))
@@ -155,12 +155,12 @@ def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path
     whole = make(tmp_path / "whole", blocks=numbered(5)).folder
     with caplog.at_level(logging.INFO):
         for part in (3, 1):
-            how = Preparing(part=part, parts=3)
-            assert make(tmp_path / "parts", blocks=numbered(5), how=how) is None
+            part_of = Preparing(part=part, parts=3)
+            assert make(tmp_path / "parts", blocks=numbered(5), preparing=part_of) is None
     assert caplog.messages[-1].endswith("of 5 blocks these are still missing: 1, 4")
-    how = Preparing(part=2, parts=3)
-    parts = make(tmp_path / "parts", blocks=numbered(5), how=how).folder
-    by_two = make(tmp_path / "two", blocks=numbered(5), how=Preparing(workers=2)).folder
+    part_of = Preparing(part=2, parts=3)
+    parts = make(tmp_path / "parts", blocks=numbered(5), preparing=part_of).folder
+    by_two = make(tmp_path / "two", blocks=numbered(5), preparing=Preparing(workers=2)).folder
     assert columns(parts) == columns(whole) == columns(by_two)
 
 
@@ -193,7 +193,7 @@ def test_damaged_part_is_named_and_only_it_is_prepared_again(
     before = columns(folder)
     damage(folder / file)
     with caplog.at_level(logging.WARNING):
-        make(tmp_path, blocks=numbered(3), read=read, how=Preparing(is_examined=is_examined))
+        make(tmp_path, blocks=numbered(3), read=read, preparing=Preparing(is_examined=is_examined))
     named = caplog.text.partition(f"will be rebuilt: {folder}: damaged or missing: ")[2]
     assert file.split("/")[0] in named
     assert len(read.blocks) == ("-" in file) and columns(folder) == before
@@ -203,7 +203,7 @@ def test_prepared_data_of_another_version_are_refused_and_say_what_to_do(tmp_pat
     index = make(tmp_path).folder / "index.json"
     index.write_text(index.read_text().replace('"format": ', '"format": 1'))
     with pytest.raises(DataError, match="by another version of the program: prepare the data anew"):
-        shards.open_shards(index.parent)
+        open_prepared(index.parent)
 
 
 class Waiting(Read):
@@ -237,8 +237,9 @@ def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_chang
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        samples, notes = cached("lines", [], [parent], read, depends=[key], blocks=[(block,)])
-        assert [sample.name for sample in samples] == ["b", "a"] and notes == ["two", [1, 1]]
+        lines = cached(CacheKey.derived("lines", [], [parent], [key]), read, [(block,)])
+        assert [sample.name for sample in lines.all] == ["b", "a"]
+        assert lines.notes == ["two", [1, 1]]
         assert len(read.blocks) == count
 
 
@@ -319,7 +320,7 @@ def test_a_hostile_folder_is_refused_with_its_name(tmp_path, monkeypatch, kind):
         values["files"] = {file: (folder / file).stat().st_size for file in values["files"]}
         for shard in values["shards"]:
             with suppress(OSError):
-                shard["digest"] = shards.digest_of(folder / shard["name"])
+                shard["digest"] = columns_module.digest_of(folder / shard["name"])
                 sizes = {
                     file.name: file.stat().st_size for file in (folder / shard["name"]).iterdir()
                 }
@@ -333,32 +334,32 @@ def test_a_hostile_folder_is_refused_with_its_name(tmp_path, monkeypatch, kind):
 def test_digests_are_compared_once_after_a_folder_was_copied(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder, copy = make(tmp_path).folder, tmp_path / "copy"
-    assert len(shards.open_copied(folder).all) == 2
+    assert len(open_copied(folder).all) == 2
     shutil.copytree(folder, copy)
     flipped(copy / "00000-000/points.npy")
     with pytest.raises(DataError, match=f"^{copy}: damaged or missing: 00000-000$"):
-        shards.open_copied(copy)
+        open_copied(copy)
     shutil.copy(folder / "00000-000/points.npy", copy / "00000-000/points.npy")
-    assert len(shards.open_copied(copy).all) == 2
-    monkeypatch.setattr(shards, "digest_of", None)  # so that another comparison fails
-    assert len(shards.open_copied(copy).all) == len(shards.open_copied(folder).all) == 2
+    assert len(open_copied(copy).all) == 2
+    monkeypatch.setattr(columns_module, "digest_of", None)  # so that another comparison fails
+    assert len(open_copied(copy).all) == len(open_copied(folder).all) == 2
 
 
 def test_an_index_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "MAX_VALUES", 3)
+    monkeypatch.setattr(columns_module, "MAX_VALUES", 3)
     (tmp_path / "index.json").write_text("[1, 2, 3, 4]")
-    assert shards.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
+    assert columns_module.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
     (tmp_path / "index.json").write_text("[1, 2, 3, 4, []")
     with pytest.raises(ValueError, match="more than 3 values"):
-        shards.read_json(tmp_path / "index.json")
+        columns_module.read_json(tmp_path / "index.json")
 
 
 @pytest.mark.parametrize("text", [b"[1, 2, 3, 4, 5]", b"[" * 100_000])
 def test_a_cached_value_that_cannot_be_parsed_is_computed_anew(tmp_path, monkeypatch, text):
-    samples = make(tmp_path)
-    monkeypatch.setattr(shards, "MAX_VALUES", 3)
+    samples = make(tmp_path).all
+    monkeypatch.setattr(columns_module, "MAX_VALUES", 3)
     assert samples.cached("x", lambda: [7]) == [7]
-    (file,) = tmp_path.rglob("x.npy")
+    (file,) = tmp_path.rglob("x-*.npy")
     np.save(file, np.array(text))
     assert samples.cached("x", lambda: [8]) == [8]
     np.save(file, np.array(5))
@@ -367,7 +368,9 @@ def test_a_cached_value_that_cannot_be_parsed_is_computed_anew(tmp_path, monkeyp
 
 def test_each_file_of_an_index_is_looked_at_once(tmp_path, monkeypatch):
     folder, names = make(tmp_path).folder, []
-    have_sizes = shards._have_sizes
-    monkeypatch.setattr(shards, "_have_sizes", lambda f, s: names.extend(s) or have_sizes(f, s))
-    open_shards(folder)
+    have_sizes = columns_module._have_sizes
+    monkeypatch.setattr(
+        columns_module, "_have_sizes", lambda f, s: names.extend(s) or have_sizes(f, s)
+    )
+    open_prepared(folder)
     assert len(names) == len({*names}) and "order.npy" in names
