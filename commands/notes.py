@@ -175,7 +175,7 @@ def _read_ahead(
     when each of them is read."""
     new = [path for path in files if arguments.workers > 1 and not library.has(path)]
     if len(new) > 1:
-        from data_loader.sources.processes import in_processes
+        from utils.processes import in_processes
 
         read = partial(_read_in_worker, pickle.dumps((arguments, name)))
         with suppress(BrokenProcessPool):  # The caller reads what is left.

@@ -125,7 +125,7 @@ def test_workers_read_a_folder_as_a_single_process_does(tmp_path, cache, capsys,
     monkeypatch.setattr(notes, "read_page", read_elsewhere)
     use("notes", tmp_path / "notes", "--workers", 2)
     assert capsys.readouterr().out == alone.out and alone.out.count("# ") == 2
-    monkeypatch.setattr("data_loader.sources.processes.ProcessPoolExecutor", None)
+    monkeypatch.setattr("utils.processes.ProcessPoolExecutor", None)
     use("notes", tmp_path / "notes", "--workers", 2)  # Nothing is new but one broken file.
     assert capsys.readouterr().out == alone.out
 
