@@ -91,6 +91,7 @@ class PageOptions:
         bias, pen_sharpness: see `Sampling`; None for the default.
         extras: see `Sampling`.
         seed: seed of the first line that the network writes; each further line has the next seed.
+        hand_seed: seed of a hand that the network invents; None for `seed`.
         size: x-height; None for the x-height of a ruling of three or four lines, or else for
             `X_HEIGHT`, which becomes smaller on a ruling if rows would touch.
         slant: degrees from upright to the right; None for the hand's own.
@@ -117,6 +118,7 @@ class PageOptions:
     pen_sharpness: float | None = None
     extras: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int = 0
+    hand_seed: int | None = None
     size: float | None = None
     slant: float | None = None
     colour: str = Pen.colour

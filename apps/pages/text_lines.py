@@ -8,7 +8,7 @@ the widths of the written words (`apps.pages.layout`), so no line is written aga
 import math
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from typing import NamedTuple
@@ -54,11 +54,13 @@ class Passage:
         text: characters that the hand's writer knows, without line ends; blanks at the start are an
             indent.
         width: the width of a row in x-heights.
+        seed: the seed of the passage's first line; each further line has the next seed.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
+    seed: int = 0
 
     @property
     def leading_width(self) -> float:
@@ -92,17 +94,28 @@ class Passage:
         return parts
 
 
+def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
+    """Return passages whose lines have different seeds, from `seed` on."""
+    numbered = []
+    for passage in passages:
+        numbered.append(replace(passage, seed=seed))
+        seed += len(passage.line_texts)
+    return numbered
+
+
 def write_passages(
-    passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
+    passages: Sequence[Passage], *, progress: bool = False
 ) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
     """Yield the written words of each passage, and its proofread words; both are empty for a
     passage without words.
 
-    `BATCH_SIZE` of the network's lines are written at a time. The first has the seed `seed`, each
-    further one the next seed. `progress`: show a progress bar.
+    `BATCH_SIZE` of the network's lines are written at a time. `progress`: show a progress bar.
     """
-    jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
-    jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
+    jobs = [
+        (passage.hand, text, seed)
+        for passage in passages
+        for seed, text in enumerate(passage.line_texts, passage.seed)
+    ]
     starts = range(0, len(jobs), BATCH_SIZE)
     lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
     disable = None if progress else True  # None: shown on a terminal only
@@ -113,13 +126,14 @@ def write_passages(
 
 def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
     """Write a line for each hand, text and seed; lines in the same hand are written together.
-    Return the proofread words of each line, in the order of the seeds."""
-    texts_by_hand: dict[Hand, dict[int, str]] = {}
-    for hand, text, seed in jobs:
-        texts_by_hand.setdefault(hand, {})[seed] = text
+    Return the proofread words of each line, in the order of the jobs."""
+    indices_by_hand: dict[Hand, list[int]] = {}
+    for index, (hand, _, _) in enumerate(jobs):
+        indices_by_hand.setdefault(hand, []).append(index)
     lines: dict[int, list[CheckedWord]] = {}
-    for hand, texts in texts_by_hand.items():
-        lines |= zip(texts, write_words(hand, [*texts.values()], [*texts]), strict=True)
+    for hand, indices in indices_by_hand.items():
+        texts, seeds = [jobs[k][1] for k in indices], [jobs[k][2] for k in indices]
+        lines |= zip(indices, write_words(hand, texts, seeds), strict=True)
     return [line for _, line in sorted(lines.items())]
 
 
