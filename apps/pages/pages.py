@@ -22,10 +22,11 @@ from apps.pages.paragraphs import (
     traced,
 )
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
+from apps.pages.row_breaks import SOFT_HYPHEN, with_no_breaks, with_soft_hyphens
 from apps.pages.source_text import PageText, known_lines, parse_text
 from apps.pages.text_lines import Passage, seeded, write_passages
 from apps.pages.written_word import WrittenWord
-from ink.drawing.layers import PlacedWord
+from ink.drawing.layers import PlacedWord, Row
 from model.drawing.page import DPI, Page, save_pages
 from model.generation.line import SEEDS
 from model.writer import Writer
@@ -263,7 +264,9 @@ def prepared(
     passages = []
     for texts, look in zip(cells, looks, strict=True):
         width = passage_width(look, len(texts), options.paper)
-        passages += [Passage(hands.of(look), text, width) for text in texts]
+        for text in texts:
+            breakable = with_soft_hyphens(with_no_breaks(text), look.language)
+            passages.append(Passage(hands.of(look), breakable, width))
     numbered = iter(seeded(passages, options.seed))
     by_line = [[*islice(numbered, len(texts))] for texts in cells]
     return PreparedText(lines, looks, by_line, options, remarks)
@@ -285,9 +288,21 @@ def _written_pages(
             remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at "
                            "half of its size")  # fmt: skip
         origin = Origin(options, text.looks, network)
-        written = Pages(pages, checked, [*remarks, *remarks_on_fit], origin, sources)
+        written = Pages(
+            pages, with_divided(checked, pages), [*remarks, *remarks_on_fit], origin, sources
+        )
         check_words(written, text.lines)
         yield written
+
+
+def with_divided(checked: Iterable[CheckedWord], pages: Iterable[Page]) -> list[CheckedWord]:
+    """Return the proofread words of pages, divided words once for each part."""
+    words = iter(checked)
+    readings, is_divided = [], False
+    for placed in chain.from_iterable(row.words for page in pages for row in page.rows):
+        readings.append(readings[-1] if is_divided else next(words))
+        is_divided = placed.divided
+    return readings
 
 
 def check_words(pages: Pages, lines: Iterable[str]) -> None:
@@ -295,9 +310,15 @@ def check_words(pages: Pages, lines: Iterable[str]) -> None:
     those of the lines of their text, and each has ink."""
     marks = {"bullets": BULLET.text}
     texts = (marks.get(kind_of(line), "") + "".join(cell_texts(line)) for line in lines)
-    expected, rows = "".join(texts).split(), (row.text for page in pages for row in page.rows)
-    assert "".join("".join(rows).split()) == "".join(expected)
+    expected, rows = "".join(texts).split(), chain.from_iterable(page.rows for page in pages)
+    written = "".join(_undivided(row) for row in rows).split()
+    assert "".join(written) == "".join(expected).replace(SOFT_HYPHEN, "")
     assert all(word.strokes for _, word in pages.placed())
+
+
+def _undivided(row: Row) -> str:
+    """Return the text of a row without the hyphen of a divided word at its end."""
+    return row.text[:-1] if row.words and row.words[-1].divided else row.text
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:

@@ -1,5 +1,6 @@
 """Reads a user's text: its lines with their front matter, in characters that a network knows."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -8,6 +9,7 @@ from pathlib import Path
 from apps.pages.front_matter import SourceLine, with_front_matter
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
+from apps.pages.row_breaks import BLANKS, NO_BREAK, OTHER_BLANKS, SOFT_HYPHEN
 from apps.pages.styles import listed_styles, network_of, styles
 from apps.pages.transliteration import (
     LINE_ENDS,
@@ -26,6 +28,7 @@ from utils.strict_json import children
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
+START = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
 ALPHABETS = SHIPPED / "pretrained" / "alphabets.json"
 """The file of the characters of the pretrained networks that write texts, which are known from it
 before a network is loaded."""
@@ -98,6 +101,7 @@ def known_lines(
     text, in_table = "", False
     for _, line, _ in lines:  # Tabs only at a line's start are an indent, unless a table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
+        line = START.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))
         text += (line if in_table else line.expandtabs(4)) + "\n"
     accepted = writable(alphabet)
     unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
@@ -111,7 +115,8 @@ def writable(alphabet: Alphabet) -> set[str]:
     """Return the characters that a page has if its network knows an alphabet."""
     raised = (sign for sign, written in RAISED.items() if not alphabet.unknown(written))
     drawn = [MU] if not alphabet.unknown(MU_WITHOUT_LEG) else []
-    return {*alphabet.characters, "\t", "\n", *raised, *drawn}
+    blanks = [NO_BREAK] if " " in alphabet else []
+    return {*alphabet.characters, "\t", "\n", SOFT_HYPHEN, *blanks, *raised, *drawn}
 
 
 def _problem(lines: Sequence[SourceLine], unknown: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import accumulate, chain, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from apps.pages.hands import Hand
 from apps.pages.paragraphs import FILL, fill_word
 from apps.pages.proofreading import MISSING_WORD, CheckedWord, write_words
+from apps.pages.row_breaks import BLANKS, NO_BREAK, SOFT_HYPHEN
 from apps.pages.source_text import RAISED
 from apps.pages.word_cutting import tall_strokes
 from apps.pages.written_word import WrittenWord
@@ -39,10 +40,14 @@ class WordPart(NamedTuple):
     Attributes:
         text: the characters of the part.
         extra_gap: x-heights behind the part, beyond the usual gap; None if the word goes on.
+        breaks: the indices before which the part may be divided.
+        keeps_next: whether the next word stands in the same row.
     """
 
     text: str
     extra_gap: float | None
+    breaks: tuple[int, ...] = ()
+    keeps_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Passage:
 
     Attributes:
         hand: the hand in which the text is written.
-        text: characters that the hand's writer knows, without line ends; blanks at the start are an
-            indent.
+        text: characters that the hand's writer knows, no-break blanks and soft hyphens, without
+            line ends; blanks at the start are an indent.
         width: the width of a row in x-heights.
         seed: the seed of the passage's first line; each further line has the next seed.
     """
@@ -87,11 +92,23 @@ class Passage:
         """The parts of all words; most words are one part."""
         signs, parts = "".join(RAISED), []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
-        for word, blanks in re.findall(r"(\S+)( *)", self.text):
-            *earlier, last = re.findall(kinds, word)
-            parts += [WordPart(text, None) for text in earlier]
-            parts.append(WordPart(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
+        for word, blanks in re.findall(rf"(\S+)([{BLANKS}]*)", self.text):
+            texts = [*filter(None, map(_without_breaks, re.findall(kinds, word)))]
+            for text, breaks in texts[:-1]:
+                parts.append(WordPart(text, None, breaks))
+            extra_gap = self.hand.shape.character_width * max(len(blanks) - 1, 0)
+            for text, breaks in texts[-1:]:
+                parts.append(WordPart(text, extra_gap, breaks, NO_BREAK in blanks))
         return parts
+
+
+def _without_breaks(text: str) -> tuple[str, tuple[int, ...]] | None:
+    """Return a text without soft hyphens, and the indices before which they stand within it; None
+    if nothing is left."""
+    pieces = text.split(SOFT_HYPHEN)
+    whole = "".join(pieces)
+    places = accumulate(map(len, pieces[:-1]))
+    return (whole, tuple(place for place in places if 0 < place < len(whole))) if whole else None
 
 
 def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
@@ -148,10 +165,11 @@ def words_of(
         """Remove the fills at the front of `parts`, and return them as words."""
         words, shape = [], passage.hand.shape
         while parts and FILL.fullmatch(parts[0].text):
-            text, extra_gap = parts.popleft()
-            word = fill_word(text, shape.character_width, passage.max_word_width)
-            gap = 0.0 if extra_gap is None else shape.gap + extra_gap
-            words.append(CheckedWord((replace(word, gap=gap),), text))
+            part = parts.popleft()
+            word = fill_word(part.text, shape.character_width, passage.max_word_width)
+            gap = 0.0 if part.extra_gap is None else shape.gap + part.extra_gap
+            word = replace(word, gap=gap, keeps_next=part.keeps_next)
+            words.append(CheckedWord((word,), part.text))
         return words
 
     checked: list[CheckedWord] = []
@@ -207,4 +225,6 @@ def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:
     text = "".join(part.text if part.extra_gap is None else f"{part.text} " for part in parts)
     extra_gap = parts[-1].extra_gap
     gap = 0.0 if extra_gap is None else word.gap + extra_gap
-    return replace(checked, words=(replace(word, text=text.rstrip(), gap=gap),))
+    breaks = parts[0].breaks if len(parts) == 1 else ()
+    word = replace(word, text=text.rstrip(), gap=gap, breaks=breaks)
+    return replace(checked, words=(replace(word, keeps_next=parts[-1].keeps_next),))

@@ -11,6 +11,7 @@ from apps.pages import PageOptions, PageText, Paper, page_hands, text_lines, wri
 from apps.pages.page_hands import Hands
 from apps.pages.pages import check_words, numbered_options
 from apps.pages.proofreading import MISSING_WORD
+from apps.pages.rewriting import load_report, save_report
 from ink.formats.pdf.pages import words_of
 from model import load
 from tests.commands.networks import save, use
@@ -203,6 +204,27 @@ def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(list
     check_words(listed, LIST.split("\n"))
     with pytest.raises(AssertionError):
         check_words(listed, lines)
+
+
+@pytest.mark.slow
+def test_no_break_blanks_and_soft_hyphens_are_obeyed(tmp_path):
+    """Those of a word processor; the parts of a word have its reading, also in a report."""
+    options = PageOptions(paper=Paper.of((88.0, 100.0), margins=(5.0,) * 4))
+    text = (
+        "we\u202fare all well and the extraordinary garden\u00adhouse\n\u00a0the garden\u00a0house"
+    )
+    pages = write_page(text, load("open_writer", "cpu"), options)
+    rows = [row.text for page in pages for row in page.rows]
+    assert rows[:3] == ["we are all well and the", "extraordinary garden-", "house"]
+    assert not pages.remarks
+    texts = [word.text for _, word in pages.placed()]
+    assert len(pages.proofread) == len(texts) == 12
+    place = texts.index("garden-")
+    assert pages.proofread[place] is pages.proofread[place + 1]
+    assert pages.proofread[place].words[0].text == "gardenhouse"
+    save_report(tmp_path / "report.json", pages)
+    again = load_report(tmp_path / "report.json")
+    assert [word for _, word in again.placed()] == [word for _, word in pages.placed()]
 
 
 @pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])
