@@ -113,7 +113,7 @@ def merged(template: str, source: str, table: Path, output: str) -> list[Documen
     documents = []
     for number, record in enumerate(records):
         text = fill(template, record, source)
-        page_text = PageText(text, f"{source} with {record.source}", number)
+        page_text = PageText(text, f"{source} ({record.source})", number)
         documents.append(Document(page_text, file_of(output, record)))
     check_files(documents, [record.source for record in records])
     return documents

@@ -1,12 +1,11 @@
 """Pages of texts in a hand: `write_page`, `write_pages`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
 
 from apps.pages.front_matter import SourceLine
 from apps.pages.layout import fill_pages, set_to_fit
@@ -23,21 +22,19 @@ from apps.pages.paragraphs import (
 )
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
 from apps.pages.row_breaks import SOFT_HYPHEN, with_no_breaks, with_soft_hyphens
-from apps.pages.source_text import PageText, known_lines, parse_text
+from apps.pages.source_text import PageText, each_checked, known_lines, parse_text
 from apps.pages.text_lines import Passage, seeded, write_passages
 from apps.pages.written_word import WrittenWord
 from ink.drawing.layers import PlacedWord, Row
 from model.drawing.page import DPI, Page, save_pages
 from model.generation.line import SEEDS
 from model.writer import Writer
-from utils.checks import UserError, hint, listed, short
+from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
 TEXT_SEED_STRIDE = 100_003
 """Difference between the seeds of two texts in one hand: a prime above the number of lines that the
 network writes of a text."""
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 WordAddress = tuple[int, int, int]
 """The numbers of a page, a row on the page, and a word in the row, each from 1."""
@@ -207,21 +204,6 @@ def write_pages(
     prepared_texts = each_checked(prepare, [*zip(texts, parsed, strict=True)])
     network = None if writer is None else str(writer.path)
     return _written_pages(prepared_texts, hands.sources, network, progress)
-
-
-def each_checked(check: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return what `check` returns for each item; raise one UserError that lists the faults of all
-    items for which it raises one."""
-    results, faults = [], []
-    for item in items:
-        try:
-            results.append(check(item))
-        except UserError as error:
-            faults.append(str(error))
-    if faults:
-        faults = [*dict.fromkeys(faults)]
-        raise UserError(listed(f"{len(items)} texts", faults) if faults[1:] else faults[0])
-    return results
 
 
 def numbered_options(options: PageOptions, number: int) -> PageOptions:

@@ -1,10 +1,11 @@
 """Reads a user's text: its lines with their front matter, in characters that a network knows."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from apps.pages.front_matter import SourceLine, with_front_matter
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
@@ -22,12 +23,14 @@ from apps.pages.transliteration import (
 from base.run.pretrained import SHIPPED, pretrained
 from ink.alphabet import SHOWN, Alphabet, describe, nfc
 from utils import strict_json
-from utils.checks import UserError, short
+from utils.checks import UserError, listed, short
 from utils.strict_json import children
 
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 START = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
 ALPHABETS = SHIPPED / "pretrained" / "alphabets.json"
 """The file of the characters of the pretrained networks that write texts, which are known from it
@@ -72,15 +75,33 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[SourceLine]
     return source_lines
 
 
-def check_texts(texts: Iterable[PageText], options: PageOptions, network: Path) -> None:
+def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path) -> None:
     """Raise a UserError for faults of texts; for characters that a network lacks only if it is a
     pretrained one, whose alphabet is known before it is loaded."""
     paths = pretrained()
     alphabets = {paths[name]: Alphabet(text) for name, text in page_alphabets().items()}
-    for text in texts:
+
+    def check_text(text: PageText) -> None:
         lines = parse_text(text.text, text.source, options)
         if alphabet := alphabets.get(network):
             known_lines(lines, text.source, alphabet, options.skip_unknown)
+
+    each_checked(check_text, texts)
+
+
+def each_checked(check: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what `check` returns for each item; raise one UserError that lists the faults of all
+    items for which it raises one."""
+    results, faults = [], []
+    for item in items:
+        try:
+            results.append(check(item))
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        faults = [*dict.fromkeys(faults)]
+        raise UserError(listed(f"{len(items)} texts", faults) if faults[1:] else faults[0])
+    return results
 
 
 def page_alphabets() -> dict[str, str]:

@@ -7,7 +7,7 @@ import numpy as np
 
 HYPHEN = np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]])
 """A short dash in x-heights, drawn behind a word that goes on in the next row (assumed, by eye)."""
-MIN_CUT = 0.04  # least fraction of a stroke that is cut off (by eye: less is no part of a letter)
+MIN_PIECE = 0.5  # least x-heights of a piece that is cut off: less is no letter (by eye)
 CUT_BEFORE = 2  # points before a place among which a stroke is cut (by eye)
 CUT_BEHIND = 10  # points behind a place among which a stroke is cut (by eye: the window is early)
 CUT_DEPTH = 0.25  # x-heights below the baseline, beyond which the pen is in a tail (assumed)
@@ -110,12 +110,12 @@ def _cut(stroke: np.ndarray, is_behind: np.ndarray) -> int:
     """
     if is_behind.all() or not is_behind.any():
         return 0 if is_behind.all() else len(stroke)
-    if is_behind.mean() < MIN_CUT or is_behind.mean() > 1 - MIN_CUT:
-        return 0 if is_behind.mean() > 0.5 else len(stroke)
     place = int(is_behind.argmax())
     first, end = max(place - CUT_BEFORE, 1), min(place + CUT_BEHIND + 1, len(stroke))
     heights = np.where(stroke[first:end, 1] <= CUT_DEPTH, stroke[first:end, 1], -np.inf)
-    return first + int(heights.argmax()) if np.isfinite(heights).any() else place
+    cut = first + int(heights.argmax()) if np.isfinite(heights).any() else place
+    sizes = [np.hypot(*np.ptp(part, axis=0)) for part in (stroke[:cut], stroke[cut:])]
+    return cut if min(sizes) >= MIN_PIECE else len(stroke) if sizes[0] > sizes[1] else 0
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:

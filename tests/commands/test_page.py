@@ -203,7 +203,7 @@ def test_a_text_is_written_for_each_record_of_a_table(networks, tmp_path, capsys
     assert "2 texts, 6 words, 0 of them written again" in said
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [each["source"] for each in report["texts"]] == [
-        f"{text} with {table}, line {line}" for line in (2, 3)
+        f"{text} ({table}, line {line})" for line in (2, 3)
     ]
     for each in report["texts"]:  # An untrained reader has doubts.
         assert each["doubts"] and f"look at {each['path']}, {each['doubts'][0]}" in said

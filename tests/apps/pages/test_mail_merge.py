@@ -122,10 +122,10 @@ def test_each_record_becomes_a_text_with_a_file_and_a_number_of_its_own(tmp_path
     text = "---\nstyle: {style}\n---\nDear {name}"
     first, second = merged(text, "letter.txt", guests, "out/{style}/{name}.pdf")
     assert first.text == PageText(
-        "---\nstyle: round\n---\nDear Anna", f"letter.txt with {guests}, line 2", 0
+        "---\nstyle: round\n---\nDear Anna", f"letter.txt ({guests}, line 2)", 0
     )
     assert second.text == PageText(
-        "---\nstyle: flowing\n---\nDear Tom", f"letter.txt with {guests}, line 3", 1
+        "---\nstyle: flowing\n---\nDear Tom", f"letter.txt ({guests}, line 3)", 1
     )
     assert (first.path, second.path) == (Path("out/round/Anna.pdf"), Path("out/flowing/Tom.pdf"))
 
