@@ -42,18 +42,18 @@ def break_rows(
     row: list[WrittenWord] = []
     row_width = width - first_indent
     for word in words:
-        while row and not _fits(row, word, row_width):
+        if row and not _fits(row, word, row_width):
             if parts := _divided(row, word, row_width, size):
                 yield [*row, parts[0]]
-                row, word, row_width = [], parts[1], width
-                continue
-            num_kept = len(row)
-            while num_kept and _stays_with_next(row[num_kept - 1]):
-                num_kept -= 1
-            num_kept = num_kept or len(row)  # All words of the row belong to the next one.
-            yield row[:num_kept]
-            row, row_width = row[num_kept:], width
-            break
+                row, word = [], parts[1]
+            else:
+                num_kept = len(row)
+                while num_kept and _stays_with_next(row[num_kept - 1]):
+                    num_kept -= 1
+                num_kept = num_kept or len(row)  # All words of the row belong to the next one.
+                yield row[:num_kept]
+                row = row[num_kept:]
+            row_width = width
         row.append(word)
     if row:
         yield row
@@ -295,12 +295,18 @@ def set_to_fit(
     if size == usual and is_usual and not (sheets or is_sized):
         paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
         remarks += [remark] if remark else []
+    return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper)]
+
+
+def _problems(
+    paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine], paper: Paper
+) -> Iterator[str]:
+    """Yield a sentence on columns that run on as text, and one on rows that touch."""
     if not _keep_columns(paragraphs, text_lines):
-        remarks.append("columns run on as text, as they are wider than a row: a smaller size, "
-                       "--landscape or --fit keeps them")  # fmt: skip
+        yield ("columns run on as text, as they are wider than a row: a smaller size, --landscape "
+               "or --fit keeps them")  # fmt: skip
     if _touch(paragraphs, paper):
-        remarks.append("rows touch: a smaller size or a larger line_height keeps them apart")
-    return paragraphs, remarks
+        yield "rows touch: a smaller size or a larger line_height keeps them apart"
 
 
 def pulled_back(
