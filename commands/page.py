@@ -260,7 +260,7 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
         if arguments.verbose and not summaries:
             print(*map(visible, pages.sources), sep="\n")
         prepare_output(document.path, "--output")
-        files = pages.save(document.path, dpi=arguments.dpi or DPI)
+        files = document.save(pages, arguments.dpi or DPI)
         print(*files, sep="\n")
         if arguments.words:
             show_words(pages)

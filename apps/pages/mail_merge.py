@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import apps.pages
 from apps.pages.source_text import PageText
 from ink.alphabet import nfc
-from model.drawing.page import numbered
+from model.drawing.page import Page, numbered, save_pages
 from utils import strict_json
 from utils.checks import ConfigFault, UserError, hint, listed, short
 from utils.files import CONTROLS, MAX_NAME_BYTES, read_text
@@ -49,6 +50,16 @@ class Document:
         """Whether the file is there, or the first of numbered files."""
         first, _ = (file for file, _ in numbered(self.path, range(2)))
         return self.path.exists() or first.exists()
+
+    def save(self, pages: Sequence[Page], dpi: int) -> list[Path]:
+        """Save the pages of the text in a folder that exists, and return their files. The first of
+        several files is there only once all are, so that a document that `exists` is whole."""
+        with TemporaryDirectory(dir=self.path.parent, prefix=".pages-") as folder:
+            saved = save_pages(pages, Path(folder) / self.path.name, dpi=dpi)
+            files = [self.path.with_name(file.name) for file in saved]
+            for temporary, file in reversed([*zip(saved, files, strict=True)]):
+                temporary.replace(file)
+        return files
 
 
 @dataclass(frozen=True)

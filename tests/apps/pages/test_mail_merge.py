@@ -16,6 +16,7 @@ from apps.pages.mail_merge import (
     read_records,
 )
 from apps.pages.source_text import PageText
+from model.drawing.page import Page
 from utils.checks import UserError
 
 RECORD = Record({"name": "Anna Berg", "place of birth": "Köln", "floor": ""}, "guests.csv, line 2")
@@ -160,3 +161,22 @@ def test_a_document_exists_if_its_first_page_does(tmp_path):
     assert not document.exists
     (tmp_path / "a-1.svg").touch()
     assert document.exists
+
+
+def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monkeypatch):
+    """A process that is killed, or a disk that is full, between two files."""
+    document = Document(PageText("a"), tmp_path / "a.svg")
+    pages, usual = [Page(50.0, 50.0)] * 3, Path.replace
+
+    def interrupted(path, target):
+        if target.name == "a-2.svg":
+            raise OSError("full")
+        return usual(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+        patch.setattr(Path, "replace", interrupted)
+        document.save(pages, 300)
+    assert not document.exists
+    files = document.save(pages, 300)
+    assert document.exists and sorted(document.path.parent.iterdir()) == files
+    assert [file.name for file in files] == ["a-1.svg", "a-2.svg", "a-3.svg"]
