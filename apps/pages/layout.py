@@ -24,9 +24,12 @@ RAGGED = 0.12  # fraction of a row that is left empty sooner than a word is divi
 CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
 MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
 STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
+TIGHT = 1.07
+"""Largest `crowding` of rows that become closer so as to save a page: they come nearer than
+`CLEARANCE`, by less than it and the pen's width, so that their ink does not touch (computed)."""
 MAX_SPILLED = 3  # most rows of a last page for which a text is set closer (chosen)
-PULL_STEPS = 3  # most steps by which it becomes smaller: 7.5 % (by eye: not seen without a ruler)
-ROW_CLOSENESS = (1.0, 0.97, 0.94, 0.91)  # factors of the distance of rows (assumed, as above)
+PULL_STEPS = 5  # most steps by which it becomes smaller: 12.5 % (by eye)
+ROW_CLOSENESS = (1.0, 0.97, 0.94, 0.91)  # factors of the distance of rows (by eye)
 SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
 """Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
 like a different page)."""
@@ -290,22 +293,27 @@ def set_to_fit(
         remarks.append(reason)
     elif size != usual:
         remarks.append(f"size {size:g}: the largest that fits")
-    paragraphs = at_size(size or usual)
+    paragraphs, max_crowding = at_size(size or usual), 1.0
     is_usual = all(text_line.look.size == usual for text_line in text_lines)
     if size == usual and is_usual and not (sheets or is_sized):
         paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
-        remarks += [remark] if remark else []
-    return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper)]
+        if remark:
+            remarks, max_crowding = [*remarks, remark], TIGHT
+    return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper, max_crowding)]
 
 
 def _problems(
-    paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine], paper: Paper
+    paragraphs: Sequence[Paragraph],
+    text_lines: Sequence[TextLine],
+    paper: Paper,
+    max_crowding: float,
 ) -> Iterator[str]:
-    """Yield a sentence on columns that run on as text, and one on rows that touch."""
+    """Yield a sentence on columns that run on as text, and one on rows that touch, whose `crowding`
+    exceeds `max_crowding`."""
     if not _keep_columns(paragraphs, text_lines):
         yield ("columns run on as text, as they are wider than a row: a smaller size, --landscape "
                "or --fit keeps them")  # fmt: skip
-    if _touch(paragraphs, paper):
+    if crowding(paragraphs, paper) > max_crowding + 1e-6:
         yield "rows touch: a smaller size or a larger line_height keeps them apart"
 
 
@@ -337,7 +345,7 @@ def pulled_back(
             closed = [
                 replace(each, line_height=closeness * each.line_height) for each in usual_rows
             ]
-            is_legible = closeness == 1.0 or not _touch(closed, paper)
+            is_legible = closeness == 1.0 or crowding(closed, paper) <= TIGHT
             if is_legible and len([*fill_pages(closed, paper)]) < len(pages):
                 how = [f"size {size:g}"] if step else []
                 how += ["closer rows"] if closeness < 1.0 else []

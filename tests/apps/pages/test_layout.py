@@ -13,6 +13,7 @@ from apps.pages.layout import (
     break_rows,
     crowding,
     fill_pages,
+    pulled_back,
     set_row,
     set_rows,
     set_to_fit,
@@ -346,6 +347,22 @@ def test_up_to_three_rows_do_not_begin_another_page(num_rows, size, ruling, page
     assert bool(remarks) == bool(remark)
     height = LINE_HEIGHT * fitted[0].size
     assert 0.9 * height < fitted[0].line_height <= max(height, 8.5) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "height", "pages"),
+    [(21, 200, 1), (43, 400, 2)],  # rows at 95 % of their distance, and at 91 %
+)
+def test_rows_become_closer_only_as_long_as_they_do_not_touch(num_rows, height, pages):
+    """Rows as far apart as they should be: 0.7 mm, and 0.6 mm less at 94 % of 10 mm."""
+    rows = [row_of([(5, -5.3), (5, 4)])] * num_rows
+    usual = [replace(row, line_height=10.0) for row in rows]
+    paper = Paper(100, height + 10, (5, 5, 5, 5))
+    closed, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=True)
+    assert len([*fill_pages(closed, paper)]) == pages and bool(remark) == (pages == 1)
+    assert crowding(closed, paper) <= 1.07
+    kept, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=False)
+    assert kept == usual and not remark
 
 
 def test_a_text_with_a_size_in_its_front_matter_keeps_it():
