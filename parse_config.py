@@ -7,7 +7,7 @@ bases, overrides, the binding of values to constructors, and the comparison with
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ BLOCKS = {
     "trainer": BaseTrainer,
 }
 """The blocks of a config."""
-PACKAGES = (data_loader, model, trainer)
+CLASS_PACKAGES = (data_loader, model, trainer)
 """The framework's packages whose classes a config may name."""
 APP_CLASSES = {
     "HandDataset": (BaseDataset, f"{PREFIX}apps.hand.dataset"),
@@ -67,15 +67,36 @@ APP_CLASSES = {
 }
 """By name, the classes of apps that a config may name: the base class, and the module, which is
 imported when a config names the class."""
-TRIAL_NORMALISATION = Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0))
-"""Stands for the normalisation of unknown data in the trial of a network."""
-TRIAL_ALPHABET = Alphabet([" "])
-"""Stands for the alphabet of unknown data in the trial of a network."""
+TRAINER_SETTINGS = "settings"
+"""The parameter of trainers that takes `TrainingSettings`."""
+TRIAL_ARGUMENTS = {
+    "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
+    "alphabet": Alphabet([" "]),
+    "steps": None,
+    "total_steps": TRIAL_STEPS,
+    "last_epoch": -1,
+    "origin": None,
+}
+"""What the program supplies in the trial of constructors, by name, while the data are unknown."""
+SUPPLIED_AS = {"arch": "model", "optimizer": "optimizer"}
+"""By key, the arguments by which the program supplies objects to the constructors of others."""
 
 
-def plan_of(config: Json, source: str, overrides: Iterable[Override] = ()) -> Plan:
-    """Return the plan of a config's values; `source` names their file or checkpoint in messages."""
-    return Plan(config, source, BLOCKS, config_binder()).with_overrides(overrides)
+def plan_of(
+    config: Json,
+    source: str,
+    overrides: Iterable[Override] = (),
+    bases: Mapping[str, str] = NOTHING,
+) -> Plan:
+    """Return the plan of a config's values.
+
+    Args:
+        config: the values.
+        source: their file or checkpoint, for messages.
+        overrides: values that replace some of these.
+        bases: by dotted key, the base file that a value is from, if it is from one.
+    """
+    return Plan(config, source, BLOCKS, config_binder(), bases).with_overrides(overrides)
 
 
 def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan:
@@ -85,7 +106,7 @@ def plan_from_file(path: str | Path, overrides: Iterable[Override] = ()) -> Plan
         ConfigError: if a file cannot be read.
     """
     config, bases = read_config(Path(path))
-    return Plan(config, str(path), BLOCKS, config_binder(), bases).with_overrides(overrides)
+    return plan_of(config, str(path), overrides, bases)
 
 
 def plan_from_checkpoint(
@@ -96,9 +117,11 @@ def plan_from_checkpoint(
     The config may be untrusted. If it, not an override, sets a folder of data outside of `data/`,
     these data are cached in the user's folder for caches.
     """
-    plan, caches = plan_of(config, f"checkpoint {path}", overrides), []
+    plan = plan_of(config, f"checkpoint {path}", overrides)
+    caches = []
     for bound_class in plan.bound_classes(CACHE):
-        root, key = bound_class.values.get("root"), f"{bound_class.key}.args"
+        root = bound_class.values.get("root")
+        key = f"{bound_class.key}.args"
         if isinstance(root, str) and not bound_class.values.get(CACHE):
             is_in_data = Path(root).resolve().is_relative_to(Path("data").resolve())
             if not is_in_data and not plan.option_of(f"{key}.root"):
@@ -108,27 +131,22 @@ def plan_from_checkpoint(
 
 
 def settings_of(plan: Plan) -> TrainingSettings:
-    """Return the settings that all trainers have, with defaults."""
-    args = plan["trainer"].defaults | plan["trainer"].values
-    names = args.keys() & {field.name for field in fields(TrainingSettings)}
-    return TrainingSettings(**{name: args[name] for name in names})
+    """Return the settings of the trainer, with defaults.
 
-
-def resolved_config(plan: Plan) -> Config:
-    """Return the resolved config of a plan, with all settings of its trainer.
-
-    `train.new_trainer` compares these settings with those that the trainer has.
+    Raises:
+        ConfigFault: if the trainer's constructor takes none.
     """
-    config, settings = plan.resolved_config, vars(settings_of(plan))
-    for name, value in settings.items():
-        config["trainer"]["args"].setdefault(name, value)
-    return config
+    trainer = plan["trainer"]
+    if not issubclass(trainer.signature.settings.get(TRAINER_SETTINGS, object), TrainingSettings):
+        expected = f"one whose constructor takes `{TRAINER_SETTINGS}: TrainingSettings` after *"
+        raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
+    return trainer.signature.keywords(trainer.values)[TRAINER_SETTINGS]
 
 
 def try_constructors(
     plan: Plan, network_arguments: Mapping[str, Any] = NOTHING
 ) -> BaseModel | None:
-    """Build all objects of a config but the trainer once, and throw them away.
+    """Build each object of a config but the trainer once, and throw them away.
 
     A network of the project is on the device "meta", where weights take neither time nor memory.
     Optimiser and schedule make steps with small weights. The trainer needs the data.
@@ -144,32 +162,8 @@ def try_constructors(
     Raises:
         ConfigError: with all faults of the plan, and of its constructors.
     """
-    supplied = {
-        "normalisation": TRIAL_NORMALISATION,
-        "alphabet": TRIAL_ALPHABET,
-        **network_arguments,
-    }
-    supplied |= {"steps": None, "total_steps": TRIAL_STEPS, "last_epoch": -1, "origin": None}
-    objects, refused = {}, {}
-    for bound_class in plan.bound_classes():
-        if faults(bound_class) or not {*bound_class.signature.from_program} <= supplied.keys():
-            continue
-        if not references(bound_class) <= objects.keys():  # An object in its arguments has faults.
-            continue
-        supplied["params"] = _trial_weights(bound_class, objects.get("arch"))
-        try:
-            built = _tried(bound_class, supplied, objects)
-            if isinstance(built, Optimizer):
-                torch_parts.check_groups(built)  # A schedule would fail without a learning rate.
-                torch_parts.check_options(built, bound_class)
-            objects[bound_class.key] = built
-        except ConfigFault as fault:  # repeated if it is a fault of an inner object
-            refused[fault.key] = fault
-        else:
-            supplied[{"arch": "model"}.get(bound_class.key, bound_class.key)] = objects[
-                bound_class.key
-            ]
-    all_faults = [*plan.faults, *refused.values()]
+    objects, refused = _trial_objects(plan, {**TRIAL_ARGUMENTS, **network_arguments})
+    all_faults = [*plan.faults, *refused]
     try:
         all_faults += _together(objects, plan)
         if not all_faults:
@@ -181,9 +175,43 @@ def try_constructors(
     return objects.get("arch")
 
 
+def _trial_objects(
+    plan: Plan, supplied: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[ConfigFault]]:
+    """Build the objects of a config, inner ones first, as far as the program has their arguments.
+
+    Args:
+        plan: the config, which may have faults.
+        supplied: what the program supplies, by name.
+
+    Returns:
+        the objects by key, and the faults of constructors.
+    """
+    objects: dict[str, Any] = {}
+    refused: dict[str, ConfigFault] = {}
+    for bound_class in filterfalse(faults, plan.bound_classes()):
+        of_objects = {name: objects[key] for key, name in SUPPLIED_AS.items() if key in objects}
+        weights = _trial_weights(bound_class, objects.get("arch"))
+        arguments = {**supplied, **of_objects, "params": weights}
+        lacks_argument = {*bound_class.signature.from_program} - arguments.keys()
+        lacks_object = references(bound_class) - objects.keys()  # whose constructor has faults
+        if lacks_argument or lacks_object:
+            continue
+        try:
+            built = _tried(bound_class, arguments, objects)
+            if isinstance(built, Optimizer):
+                torch_parts.check_groups(built)  # A schedule would fail without a learning rate.
+                torch_parts.check_options(built, bound_class)
+            objects[bound_class.key] = built
+        except ConfigFault as fault:  # repeated if it is a fault of an inner object
+            refused[fault.key] = fault
+    return objects, [*refused.values()]
+
+
 def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
     """Return a small weight for each group of weights that an optimiser has in a network."""
-    groups, names = optimizer.groups, [[""]] * (1 + len(optimizer.groups))
+    groups = optimizer.groups
+    names = [[""]] * (1 + len(optimizer.groups))
     if groups and network is not None:
         names = torch_parts.divided(groups, dict(network.named_parameters()))
     weights = [[torch.nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
@@ -208,7 +236,9 @@ def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
         objects: the objects by key, as far as they could be built.
         plan: the plan of the objects.
     """
-    network, loss, trainer = objects.get("arch"), objects.get("loss"), plan["trainer"]
+    network = objects.get("arch")
+    loss = objects.get("loss")
+    trainer = plan["trainer"]
     if network is not None:
         named = network.named_parameters()
         if lazy := [name for name, weight in named if nn.parameter.is_lazy(weight)]:
@@ -233,9 +263,10 @@ def grouped_weights(plan: Plan, network: BaseModel) -> list[Any]:
     Raises:
         ConfigError: with all faults of the groups.
     """
-    weights, optimizer = dict(network.named_parameters()), plan.checked()["optimizer"]
-    if found := [*torch_parts.group_faults(optimizer.groups, [*weights])]:
-        raise plan.error(found)
+    weights = dict(network.named_parameters())
+    optimizer = plan.checked()["optimizer"]
+    if misfits := [*torch_parts.group_faults(optimizer.groups, [*weights])]:
+        raise plan.error(misfits)
     names = torch_parts.divided(optimizer.groups, weights)
     return torch_parts.with_groups(optimizer, [[*map(weights.get, each)] for each in names])
 
@@ -247,7 +278,8 @@ def config_of(network: TrainedNetwork, overrides: Iterable[Override] = ()) -> Pl
         UserError: if the config has faults, such as a dataset of a module that is not loaded.
     """
     user_modules.check(network.record.get("modules", {}), network.path)
-    config, run_config = network.record["config"], network.path.with_name("config.json")
+    config = network.record["config"]
+    run_config = network.path.with_name("config.json")
     # The run's config names the folder of the data, which the file of a hand lacks.
     if network.path.name == HAND_FILE and run_config.exists():
         config = config | {"data_loader": strict_json.read(run_config)["data_loader"]}
@@ -261,7 +293,8 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
         UserError: if the config has faults, or if there is no such split.
         DataError: if the data are missing or broken, or do not fit the network.
     """
-    plan, model = config_of(network, overrides), network.model
+    plan = config_of(network, overrides)
+    model = network.model
     return plan.build("data_loader", origin=None).load(
         split,
         seed=settings_of(plan).seed,
@@ -273,5 +306,5 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
 
 def config_binder() -> Binder:
     """Return a `Binder` for the objects that a config describes."""
-    registry = Registry(PACKAGES, APP_CLASSES, torch_parts.SIGNATURES)
+    registry = Registry(CLASS_PACKAGES, APP_CLASSES, torch_parts.SIGNATURES)
     return Binder(registry, grouped=(Optimizer,))

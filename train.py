@@ -39,7 +39,7 @@ from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
-from parse_config import grouped_weights, resolved_config, settings_of
+from parse_config import grouped_weights, settings_of
 from utils.checks import (
     CheckpointError,
     ConfigFault,
@@ -181,14 +181,15 @@ def try_own_parts(
         log.warning("a new run would be refused: %s", error)
 
 
-def prepare(start: Start, how: Preparing) -> None:
+def prepare(start: Start, preparing: Preparing) -> None:
     """Prepare the files of a training's datasets, or a part of these files."""
-    start.plan.build("data_loader", origin=None).dataset.prepare(how)
+    start.plan.build("data_loader", origin=None).dataset.prepare(preparing)
 
 
 def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     """Return the start with the values that the data add to its plan, and the data."""
-    checkpoint, plan, settings = start.checkpoint, start.plan, settings_of(start.plan)
+    checkpoint, plan = start.checkpoint, start.plan
+    settings = settings_of(plan)
     seed_all(settings.seed)
     arguments = start.network_arguments
     keeps_units = start.is_resumed or settings.keep_normalisation
@@ -231,7 +232,8 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a new trainer with new parts, and with the initial weights of a new run."""
-    plan, settings = start.plan, settings_of(start.plan)
+    plan = start.plan
+    settings = settings_of(plan)
     facts = data.facts(start.network_arguments.get("extras") or data.loaded.extras)
     model = plan.build("arch", **vars(facts))
     if not start.is_resumed:
@@ -255,7 +257,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         device=device,
         facts=facts,
         checkpoint_header=checkpoint_header(start, data, model, device),
-        resolved_config=resolved_config(plan),
+        resolved_config=plan.resolved_config,
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
@@ -264,7 +266,8 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     for name, value in vars(settings).items():
         if (passed := getattr(trainer.settings, name)) != value:
             cause = f"{type(trainer).__name__} gives its base {shown(passed)}"
-            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: name it as an argument")
+            remedy = "make it the default in settings of its own"
+            raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: {remedy}")
     return trainer
 
 

@@ -44,10 +44,11 @@ class Conditions:
 
 
 class BaseModel(nn.Module, ABC):
-    """A network that keeps no state between calls.
+    """A network whose results depend on its arguments, weights and buffers alone.
 
-    Recurrent state is an argument and a result of `forward`, never an attribute of the module. Only
-    in training may a call change buffers, such as those of BatchNorm, which a checkpoint has.
+    Recurrent state is an argument and a result of `forward`, never an attribute of the module. In
+    evaluation a call changes nothing. In training it may change buffers, which a checkpoint has:
+    the statistics of BatchNorm, or the hands of a `HandEncoder`.
     """
 
     needs_text: ClassVar[bool] = False

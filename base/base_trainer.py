@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +74,8 @@ class BaseTrainer(ABC):
     """Whether steps use slower layers made only of torch operations. A penalty on a gradient needs
     these: compiled layers cannot be differentiated twice (`create_graph=True`)."""
 
-    def __init__(self, parts: TrainingParts, **settings: Annotated[Any, TrainingSettings]) -> None:
-        self.settings = TrainingSettings(**settings)
+    def __init__(self, parts: TrainingParts, *, settings: TrainingSettings) -> None:
+        self.settings = settings
         self.epochs, self.seed = self.settings.epochs, self.settings.seed
         self.model, self.loss, self.train_loader = parts.model, parts.loss, parts.train_loader
         self.sampler = parts.train_loader.keys.sampler
@@ -206,12 +206,6 @@ class BaseTrainer(ABC):
             if metric.heads is not None and head not in metric.heads:
                 expected = f"a metric for the network's head {head!r}"
                 yield ConfigFault(f"metrics.{number}", type(metric).__name__, expected)
-
-    @classmethod
-    def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
-        """Return the name of an argument by which steps depend on the number of epochs, so that a
-        run cannot go on for more; "" if there is none. `args` are those of the constructor."""
-        return ""
 
     @property
     def resume_argument(self) -> str:

@@ -47,24 +47,33 @@ CODES = {
     **{"Polish": "pl", "Czech": "cs", "Danish": "da"},
 }
 """The code of each language."""
-MIN_LINES = 4
-"""Least number of lines of a form."""
+MIN_FORM_LINES = 4
+"""Minimum number of lines of a form (assumed)."""
 MAX_TRIES = 30
-"""Largest number of forms that are tried for a text."""
+"""Largest number of forms that are tried for a text (assumed)."""
 DOTS_TRIED = 12
-"""Number of copies of `i` from which dots are taken."""
+"""Number of copies of `i` from which dots are taken (assumed)."""
 CAPITAL_TOP = -1.3
 """Height above which ink belongs to a capital or a tall letter, in x-heights; marks of capitals
 stand nearer."""
 
-NAMES = {
+MARK_NAMES = {
     combining(name): name
     for name in (
-        *("grave accent", "acute accent", "circumflex accent", "tilde", "diaeresis", "ring above"),
-        *("caron", "dot above", "cedilla", "ogonek", "comma above right"),
+        "grave accent",
+        "acute accent",
+        "circumflex accent",
+        "tilde",
+        "diaeresis",
+        "ring above",
+        "caron",
+        "dot above",
+        "cedilla",
+        "ogonek",
+        "comma above right",
     )
 }
-INK = {
+MARK_SOURCES = {
     "acute accent": (",", (0.22, 0.45), (1, 1, 1)),
     "grave accent": (",", (0.22, 0.45), (-1, 1, 1)),
     "circumflex accent": ("v", (0.2, 0.35), (1, -1, 1)),
@@ -79,7 +88,10 @@ that mirror it."""
 
 
 class People(Composer):
-    """Writes in one hand, with accents made of its own ink."""
+    """Writes in one hand, with accents made of the hand's ink.
+
+    The sizes and gaps of marks, in x-heights, are assumed.
+    """
 
     def borrowed(self, character: str) -> Piece | None:
         """Return a copy of a character; an accented letter gets a mark of recorded ink."""
@@ -89,15 +101,16 @@ class People(Composer):
         try:
             letter = self.copy(base).path
             letter = without_dot(letter) if base in "ij" else letter
-            path = np.concatenate([letter, self.mark(letter, NAMES.get(mark, "bar"))])
+            path = np.concatenate([letter, self.mark(letter, MARK_NAMES.get(mark, "bar"))])
         except UnusablePiece:
             return None
         return Piece(character, at_left_edge(path))
 
     def copy(self, character: str) -> Piece:
         """Return a copy of an ASCII character by the hand, or by another; raise `UnusablePiece`."""
-        own = character in self.hand.places
-        piece = self._random_copy(character, self.hand) if own else super().borrowed(character)
+        if character in self.hand.places:
+            return self._random_copy(character, self.hand)
+        piece = super().borrowed(character)
         if piece is None:
             raise UnusablePiece
         return piece
@@ -113,7 +126,7 @@ class People(Composer):
 
     def dots(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return dots of i, each with its letter."""
-        found = []
+        dots = []
         for _ in range(DOTS_TRIED):
             path = self.copy("i").path
             try:
@@ -121,15 +134,16 @@ class People(Composer):
             except UnusablePiece:
                 continue
             dot = min(to_strokes(path), key=lambda stroke: stroke[:, 1].max())
-            found.append((from_strokes([dot]), letter))
-        if not found:
+            dots.append((from_strokes([dot]), letter))
+        if not dots:
             raise UnusablePiece
-        return found
+        return dots
 
     def mark(self, letter: np.ndarray, name: str) -> np.ndarray:
         """Return the path of a mark on a letter."""
         x, y, _ = letter.T
-        top, middle = y.min(), float(np.quantile(x, (0.1, 0.9)).mean())
+        top = y.min()
+        middle = float(np.quantile(x, (0.1, 0.9)).mean())
         is_tall = top < CAPITAL_TOP
         mark = self.shape(name, is_tall)
         if name == "bar":
@@ -160,10 +174,11 @@ class People(Composer):
             return bar
         if name == "bar":
             bar = self.ink("-", uniform(0.6, 0.9) if is_tall else uniform(1.4, 1.8))
-            cosine, sine = np.cos(angle := uniform(-0.9, -0.5)), np.sin(angle)
+            angle = uniform(-0.9, -0.5)
+            cosine, sine = np.cos(angle), np.sin(angle)
             bar[:, :2] = bar[:, :2] @ [[cosine, sine], [-sine, cosine]]
             return bar
-        source, bounds, mirrored = INK[name]
+        source, bounds, mirrored = MARK_SOURCES[name]
         mark = self.ink(source, uniform(*bounds)) * mirrored
         return mark * (min(1.0, 0.9 / max(np.ptp(mark[:, 0]), 1e-9)), 1, 1)
 
@@ -180,12 +195,13 @@ def lines(folder: str, copies: int) -> list[tuple[str, Sample]]:
     )
     samples = dataset.load(["test"]).split("test")
     table = Alignment.load("iam_ondb_judge")
-    parts = [
-        part for sample, line in measured_lines([*samples], table)
-        for part in parts_of(sample, line, None)
-    ]  # fmt: skip
+    parts = []
+    for sample, line in measured_lines([*samples], table):
+        parts += parts_of(sample, line, None)
     hands = recorded_hands(parts)
-    chosen = {name: hand for name, hand in sorted(hands.items()) if len(hand.lines) >= MIN_LINES}
+    chosen = {
+        name: hand for name, hand in sorted(hands.items()) if len(hand.lines) >= MIN_FORM_LINES
+    }
     bank = Bank(chosen, Drawer())
     pairs = [row.split("\t") for row in TEXTS.read_text(encoding="utf-8").splitlines()]
     written = []
@@ -204,25 +220,25 @@ def lines(folder: str, copies: int) -> list[tuple[str, Sample]]:
 
 
 def counts(reference: str, hypothesis: str) -> Counter[str]:
-    """Return the numbers of accented and of other letters of a line, and of accents that were kept,
-    lost, made wrong, and read where none is."""
+    """Return the numbers of letters and of accents of a line, and of accents that were kept, lost,
+    and read where none is ("false")."""
     reference, hypothesis = normalised(reference), normalised(hypothesis)
     is_right = read_in_place(reference, hypothesis)
-    found = Counter(letters=sum(character.isalpha() for character in reference))
+    numbers = Counter(letters=sum(character.isalpha() for character in reference))
     for place, character in enumerate(reference):
         if is_accented(character):
-            found.update(accents=1, kept=int(is_right[place]))
+            numbers.update(accents=1, kept=int(is_right[place]))
     for span in Levenshtein.opcodes(reference, hypothesis):
-        read = hypothesis[span.dest_start : span.dest_end]
-        true = reference[span.src_start : span.src_end]
+        text_read = hypothesis[span.dest_start : span.dest_end]
+        true_text = reference[span.src_start : span.src_end]
         if span.tag == "replace":
-            for one, other in zip(true, read, strict=True):
-                plain = base_and_mark(one)[0] if is_accented(one) else ""
-                found["lost"] += other == plain
-                found["false"] += is_accented(other) and not is_accented(one)
+            for true, read in zip(true_text, text_read, strict=True):
+                plain = base_and_mark(true)[0] if is_accented(true) else ""
+                numbers["lost"] += read == plain
+                numbers["false"] += is_accented(read) and not is_accented(true)
         elif span.tag == "insert":
-            found["false"] += sum(map(is_accented, read))
-    return found
+            numbers["false"] += sum(map(is_accented, text_read))
+    return numbers
 
 
 def is_accented(character: str) -> bool:
@@ -238,11 +254,12 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     networks = network_options.Networks.of(arguments)
     for checkpoint in arguments.resume:
-        reader, pairs = networks.reader(checkpoint), {}
+        reader = networks.reader(checkpoint)
+        pairs = {}
         for language in dict.fromkeys(language for language, _ in written):
             code = CODES[language] if arguments.named else chosen.language_model
             search = replace(chosen, language_model=code).search(reader)
-            samples = [line for of, line in written if of == language]
+            samples = [line for line_language, line in written if line_language == language]
             hypotheses = reader.read_lines([line.ink for line in samples], search)
             texts = [line.text for line in samples]
             pairs[language] = [*zip(texts, hypotheses, strict=True)]
@@ -253,15 +270,20 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def report(name: str, pairs: dict[str, list[tuple[str, str]]]) -> None:
-    """Print the shares of a recogniser for each language, and for all."""
+    """Print the percentages of a recogniser for each language, and for all."""
     columns = ("accents", "kept", "lost", "false", "misread")
     print(f"{name:<14}" + "".join(f"{column:>10}" for column in columns))
-    for language, own in {**pairs, "all": [*chain.from_iterable(pairs.values())]}.items():
-        found = sum((counts(*pair) for pair in own), Counter())
-        kept, lost = (found[key] / found["accents"] for key in ("kept", "lost"))
-        false = found["false"] / (found["letters"] - found["accents"])
-        shares = "".join(f"{100 * n:>8.2f} %" for n in (kept, lost, false, rates(own)["cer"]))
-        print(f"{language:<14}{found['accents']:>10,}{shares}")
+    groups = {**pairs, "all": [*chain.from_iterable(pairs.values())]}
+    for language, group in groups.items():
+        numbers = sum((counts(*pair) for pair in group), Counter())
+        fractions = (
+            numbers["kept"] / numbers["accents"],
+            numbers["lost"] / numbers["accents"],
+            numbers["false"] / (numbers["letters"] - numbers["accents"]),
+            rates(group)["cer"],
+        )
+        cells = "".join(f"{100 * fraction:>8.2f} %" for fraction in fractions)
+        print(f"{language:<14}{numbers['accents']:>10,}{cells}")
 
 
 def draw(written: list[tuple[str, Sample]], path: Path) -> None:

@@ -24,7 +24,7 @@ from apps.notes.index import IndexedPage
 from apps.notes.page_text import PageRow, PageText, PageWord, normalised_word
 from apps.notes.reading import read_page
 from apps.notes.reading_cache import Library
-from apps.notes.viewing import Chosen, Viewer
+from apps.notes.viewing import NoteFilter, Viewer
 from apps.pages import PageOptions, Paper, write_page
 from apps.pages.styles import styles
 from commands.shared import network_options
@@ -36,15 +36,19 @@ from ink.formats.files import file_state
 from ink.ink_page import InkPage, PageStroke
 from model.drawing.page import save_ink_pages
 
-WIDTH, MARGINS = 150, (12, 10, 62, 12)
+PAPER_WIDTH = 150
+MARGINS = (12, 10, 62, 12)
 """Width of the paper and its margins in millimetres; a drawing is in the lower margin."""
-SIZE = 2.6  # x-height in millimetres
+WRITING_SIZE = 2.6  # x-height in millimetres
 ROW_HEIGHT = 10.3  # millimetres, of rows of this size
-LENGTHS = 20, 32  # characters of a row
-WORDS_OF_A_ROW, ROWS_OF_A_PAGE, PAGES_OF_A_NOTE = 6, 10, 10  # of the archive
+LENGTHS = (20, 32)  # bounds on the characters of a row
+WORDS_OF_A_ROW = 6  # of the archive
+ROWS_OF_A_PAGE = 10  # of the archive
+PAGES_OF_A_NOTE = 10  # of the archive
 NUM_ROWS = 20_000  # different rows of the archive
 NUM_QUERIES = 20  # words that are searched, drawn from the notes
-FIRST_HITS, FIRST_KINDS = 10, 20
+FIRST_HITS = 10  # hits that a viewer shows first
+FIRST_KINDS = 20  # kinds of doubtful words that it shows first
 STYLES = sorted(name for name in styles() if not name.startswith("open_"))
 
 
@@ -52,13 +56,18 @@ def written_notes(
     count: int, num_rows: int = 10, num_styles: int = 6, seed: int = 0
 ) -> Iterator[InkPage]:
     """Yield notes of a page each: invented sentences in the hands of styles, and a drawing."""
-    generator, height = np.random.default_rng(seed), num_rows * ROW_HEIGHT
-    paper = Paper.of((WIDTH, MARGINS[0] + height + MARGINS[2]), margins=MARGINS)
-    draws, each = Draws(generator), -(-count // num_styles)
+    generator = np.random.default_rng(seed)
+    height = num_rows * ROW_HEIGHT
+    paper = Paper.of((PAPER_WIDTH, MARGINS[0] + height + MARGINS[2]), margins=MARGINS)
+    draws = Draws(generator)
+    notes_per_style = -(-count // num_styles)
     for style in STYLES[:num_styles]:
-        lines = [running_text(draws, 0, *LENGTHS, 0.05) for _ in range(num_rows * each)]
-        options = PageOptions(paper=paper, style=style, proofread=False, seed=seed, size=SIZE)
-        for page in write_page("\n".join(lines), options=options)[:each]:
+        num_lines = num_rows * notes_per_style
+        lines = [running_text(draws, 0, *LENGTHS, 0.05) for _ in range(num_lines)]
+        options = PageOptions(
+            paper=paper, style=style, proofread=False, seed=seed, size=WRITING_SIZE
+        )
+        for page in write_page("\n".join(lines), options=options)[:notes_per_style]:
             ink = page.to_ink_page()
             drawing = _drawing(generator, MARGINS[0] + height + MARGINS[2] / 2)
             yield replace(ink, strokes=(*ink.strokes, *drawing))
@@ -67,10 +76,12 @@ def written_notes(
 def _drawing(generator: np.random.Generator, y: float) -> Iterator[PageStroke]:
     """Yield the strokes of boxes, rings and arrows side by side, at a height of the page."""
     for number in range(4):
-        centre, size = np.array([30.0 + 30 * number, y]), generator.uniform(8, 13)
+        centre = np.array([30.0 + 30 * number, y])
+        size = generator.uniform(8, 13)
         angles = np.linspace(0, 2 * np.pi, generator.choice([4, 5, 40]) + 1)
         yield PageStroke(centre + size * np.column_stack([np.cos(angles), np.sin(angles)]))
-        edge, tip = (centre + np.array([x, 0.0]) for x in (size, size + 8))
+        edge = centre + np.array([size, 0.0])
+        tip = centre + np.array([size + 8, 0.0])
         yield PageStroke(np.array([edge, tip]))
         yield PageStroke(np.array([tip - [2, 2], tip, tip - [2, -2]]))
 
@@ -84,16 +95,20 @@ def write_archive(folder: Path, pages: Iterable[InkPage]) -> None:
 
 
 def read_copies(pages: list[InkPage], count: int, reader: "model.Reader") -> list[PageWord]:
-    """Return the words of `count` pages: those given, and copies that lack one row in ten."""
-    generator, words, texts, begin = np.random.default_rng(1), [], [], process_time()
+    """Return the words of `count` pages: of `pages`, and of copies that lack one row in ten."""
+    generator = np.random.default_rng(1)
+    words = []
+    texts = []
+    begin = process_time()
     for number in range(count):
         page = pages[number % len(pages)]
         if number >= len(pages):
-            rows = texts[number % len(pages)].rows
-            is_left = generator.random(len(rows)) < 0.1
-            left = {n for row, out in zip(rows, is_left, strict=True) if out for n in row.strokes}
-            kept = (stroke for n, stroke in enumerate(page.strokes) if n not in left)
-            page = replace(page, strokes=tuple(kept))
+            left_out = set[int]()
+            for row in texts[number % len(pages)].rows:
+                if generator.random() < 0.1:
+                    left_out.update(row.strokes)
+            strokes = (stroke for n, stroke in enumerate(page.strokes) if n not in left_out)
+            page = replace(page, strokes=tuple(strokes))
         texts.append(read_page(page, reader))
         words += (word for row in texts[-1].rows for word in row.words if word.frames)
     seconds = (process_time() - begin) / count
@@ -103,21 +118,22 @@ def read_copies(pages: list[InkPage], count: int, reader: "model.Reader") -> lis
 
 def archive_pages(words: list[PageWord], count: int) -> Iterator[IndexedPage]:
     """Yield pages of rows of words that were read."""
-    generator, empty = np.random.default_rng(2), InkPage(1.0, 1.0, ())
-    texts = [
-        PageText(tuple(
-            PageRow(tuple(words[n] for n in generator.integers(len(words), size=WORDS_OF_A_ROW)))
-            for _ in range(ROWS_OF_A_PAGE)
-        ))
-        for _ in range(NUM_ROWS // ROWS_OF_A_PAGE)
-    ]  # fmt: skip
-    drawn = [IndexedPage.of(empty, text) for text in texts]
-    rows, pairs = ([each for page in drawn for each in getattr(page, k)] for k in ("rows", "pairs"))
+    generator = np.random.default_rng(2)
+    empty = InkPage(1.0, 1.0, ())
+    rows, pairs = [], []
+    for _ in range(NUM_ROWS // ROWS_OF_A_PAGE):
+        page_rows = []
+        for _ in range(ROWS_OF_A_PAGE):
+            chosen = generator.integers(len(words), size=WORDS_OF_A_ROW)
+            page_rows.append(PageRow(tuple(words[n] for n in chosen)))
+        page = IndexedPage.of(empty, PageText(tuple(page_rows)))
+        rows += page.rows
+        pairs += page.pairs
     for number in range(count):
         chosen = generator.integers(len(rows), size=ROWS_OF_A_PAGE)
-        yield drawn[0]._replace(
-            name=b"%d" % number, rows=[rows[n] for n in chosen], pairs=[pairs[n] for n in chosen]
-        )
+        chosen_rows = [rows[n] for n in chosen]
+        chosen_pairs = [pairs[n] for n in chosen]
+        yield page._replace(name=b"%d" % number, rows=chosen_rows, pairs=chosen_pairs)
 
 
 def fill(library: Library, folder: Path, pages: Iterable[IndexedPage]) -> None:
@@ -130,13 +146,13 @@ def fill(library: Library, folder: Path, pages: Iterable[IndexedPage]) -> None:
 
 
 def report_search(viewer: Viewer, queries: Iterable[str]) -> None:
-    """Print how long the first hits of queries take."""
+    """Print the seconds until the first hits of queries."""
     seconds = []
     for query in queries:
         begin = perf_counter()
-        found = viewer.search(query, Chosen(), FIRST_HITS)
+        answer = viewer.search(query, NoteFilter(), FIRST_HITS)
         seconds.append(perf_counter() - begin)
-        print(f"  {seconds[-1]:.3f} s, {len(found['hits'])} hits{'+' * found['more']}: {query}")
+        print(f"  {seconds[-1]:.3f} s, {len(answer['hits'])} hits{'+' * answer['more']}: {query}")
     print(f"median {np.median(seconds):.3f} s, longest {max(seconds):.3f} s")
 
 
@@ -159,20 +175,21 @@ def run(arguments: argparse.Namespace) -> None:
         size = sum(file.stat().st_size for file in Path(name, "library").rglob("*.sqlite"))
         print(f"index: {size / arguments.pages:,.0f} bytes a page")
         viewer = Viewer(folder, make_library)
-        for what in ("first", "later"):
+        for title in ("first", "later"):
             begin = perf_counter()
             viewer.scan()
-            print(f"{what} look at the folder: {perf_counter() - begin:.2f} s")
-        for what, ask in (
-            ("the list of notes", viewer.notes),
-            ("doubtful words by kind", lambda: viewer.kinds(Chosen(), FIRST_KINDS)),
-        ):
+            print(f"{title} look at the folder: {perf_counter() - begin:.2f} s")
+        requests = {
+            "the list of notes": viewer.notes,
+            "doubtful words by kind": lambda: viewer.kinds(NoteFilter(), FIRST_KINDS),
+        }
+        for title, request in requests.items():
             seconds = []
             for _ in range(2):
                 begin = perf_counter()
-                ask()
+                request()
                 seconds.append(perf_counter() - begin)
-            print(f"{what}: {seconds[0]:.3f} s, again {seconds[1]:.3f} s")
+            print(f"{title}: {seconds[0]:.3f} s, again {seconds[1]:.3f} s")
         print("the first search, and the same again")
         report_search(viewer, ["the", "the"])
         print("words of the notes")
@@ -189,11 +206,12 @@ def run(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = Parser(description=" ".join(__doc__.split()))
     network_options.add_network(parser, default="reader")
-    for option, default, what in (
+    counts = (
         ("notes", 60, "notes that are written"),
         ("read", 60, "pages that are read: the notes, then copies"),
         ("pages", 20_000, "pages of the archive"),
-    ):
-        parser.add_argument(f"--{option}", type=int, default=default, metavar="N",
-                            help=f"number of {what} (default: %(default)s)")  # fmt: skip
+    )
+    for option, default, items in counts:
+        count_help = f"number of {items} (default: %(default)s)"
+        parser.add_argument(f"--{option}", type=int, default=default, metavar="N", help=count_help)
     main(run, parser)

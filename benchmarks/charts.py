@@ -39,7 +39,8 @@ from utils import strict_json
 from utils.checks import UserError
 from utils.files import read_text, write_json
 
-SMALL, DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+SMALL = "abcdefghijklmnopqrstuvwxyz"
+DIGITS = "0123456789"
 ACCENTS = {
     "Czech": "áčďéěíňóřšťúůýž",
     "Danish": "æøå",
@@ -58,7 +59,7 @@ PATTERNS = {
     **{sign: (f"aa{sign}aa", f"A{sign}aa", f"00{sign}0", f"a{sign}a") for sign in "'-/&@+=*_"},
     **{sign: (f"{sign}00", f"000{sign}", f"{sign}0", f"00{sign}") for sign in "€£$#%§"},
     **{
-        sign: (f"{sign}aaa{other}", f"{sign}Aaa{other}") for sign, other in ("()", "[]", "«»", "¿?")
+        left: (f"{left}aaa{right}", f"{left}Aaa{right}") for left, right in ("()", "[]", "«»", "¿?")
     },
     **dict.fromkeys('"', ('"aaa"', '"Aaaa"')),
     **dict.fromkeys("–", ("00–00", "0–00", "00–0", "000–00")),
@@ -68,25 +69,28 @@ PATTERNS = {
 """For each sign, strings that show it: `a`, `A` and `0` stand for any letter, capital and digit."""
 ALIKE = ("oO0", "lI|1", "-–—", "'’‘`´", '"“”„', ",‚")
 """Signs that only a word tells apart, or a hand does not; they are not counted as misread."""
+# Each alike sign becomes the first one of its group; capitals that look like small letters do, too.
 FOLDED = str.maketrans(
     {sign: group[0] for group in ALIKE for sign in group}
     | {c.upper(): c for c in "ckpsuvwxz"}
     | {c: c.lower() for c in CAPITAL_ACCENTS if normalize("NFD", c)[0] in "CSUZ"}
 )
-KINDS = ("small", "capitals", "digits", "signs", "accents")
+SIGN_KINDS = ("small", "capitals", "digits", "signs", "accents")
 
-WIDTH, HEIGHT = 260.0, 200.0  # millimetres of a page
-X_HEIGHT = 4.2  # in mm
-MARGIN, GAP = 14.0, 3.0  # millimetres around a page; x-heights between two strings
+PAGE_WIDTH = 260.0  # millimetres
+PAGE_HEIGHT = 200.0  # millimetres
+CHART_X_HEIGHT = 4.2  # millimetres
+PAGE_MARGIN = 14.0  # millimetres around a page
+STRING_GAP = 3.0  # x-heights between two strings
 PITCH = 4.0  # x-heights from row to row
 PER_ROW = 4  # strings that the network writes as one line
-DPI = 150
-MAX_BYTES = 2**24  # of a key, or of readings (assumed: 27 hands have a megabyte)
+CHART_DPI = 150
+MAX_KEY_BYTES = 2**24  # of a key, or of readings (assumed: 27 hands have a megabyte)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A string on a chart: its hand, what it says, the seed of its line, and its row, from 1."""
+    """A string on a chart: its hand, its text, the seed of its line, and its row, from 1."""
 
     hand: str
     text: str
@@ -112,8 +116,11 @@ def shuffled(signs: Sequence[str], random: np.random.Generator) -> list[str]:
 
 
 def mixed_strings(signs: str, random: np.random.Generator) -> Iterator[str]:
-    """Yield strings of five signs; each sign is once the first, once the last, and three times in
-    the middle: in half of the strings one sign is doubled, so that a reader cannot expect it."""
+    """Yield strings of five signs.
+
+    Each sign is once the first, once the last, and three times in the middle. In half of the
+    strings one sign is doubled, so that a reader cannot expect it.
+    """
     first, double, middle, last = (shuffled(signs, random) for _ in range(4))
     for k in range(len(signs)):
         partner = min(k ^ 1, len(signs) - 1)  # Two strings share two signs, or double one each.
@@ -133,25 +140,24 @@ def strings_with(sign: str, instances: int, random: np.random.Generator) -> Iter
     """Yield a string for each instance of a sign: at the start, in the middle and at the end."""
     filler = "0" if sign.isdigit() else "A" if sign.isupper() else "a"
     anywhere = (f"\0{filler * 3}", f"{filler * 2}\0{filler}", f"{filler * 3}\0")
-    patterns = PATTERNS.get(sign) or (
-        *anywhere,
-        "\0aaa" if filler == "A" else f"{filler}\0{filler}",
-    )
+    as_in_words = "\0aaa" if filler == "A" else f"{filler}\0{filler}"  # as a capital begins words
+    patterns = PATTERNS.get(sign) or (*anywhere, as_in_words)
     for k in range(instances):
         yield filled(patterns[k % len(patterns)], random).replace("\0", sign)
 
 
 def strings_of(kind: str, instances: int, random: np.random.Generator) -> Iterator[str]:
-    """Yield the strings of one of `KINDS`, with at least `instances` instances of each sign."""
+    """Yield the strings of one of `SIGN_KINDS`, with `instances` or more of each sign."""
     if kind == "signs":
         for sign in PATTERNS:
             yield from strings_with(sign, instances, random)
     elif kind == "accents":
         letters = [*"".join(ACCENTS.values()), *CAPITAL_ACCENTS]
         for k in range(-(-instances // 2)):
-            for one, two in zip(shuffled(letters, random), shuffled(letters, random), strict=True):
+            pairs = zip(shuffled(letters, random), shuffled(letters, random), strict=True)
+            for first, second in pairs:
                 pattern = filled(("\0aa\1a", "a\0a\1")[k % 2], random)
-                yield pattern.replace("\0", one).replace("\1", two)
+                yield pattern.replace("\0", first).replace("\1", second)
     else:
         signs = {"small": SMALL, "capitals": SMALL.upper(), "digits": DIGITS}[kind]
         for _ in range(-(-instances // 5)):
@@ -172,8 +178,10 @@ def texts_of(
 
 
 def hand_named(name: str) -> Hand:
-    """Return the hand of a style, or of `own:SEED`, which a reader helps to choose as for a page;
-    nobody proofreads what it writes."""
+    """Return the hand of a style, or of `own:SEED`, without readers to proofread it.
+
+    A reader helps to choose the hand of a seed, as for a page.
+    """
     style, _, seed = name.partition(":")
     options = PageOptions(style=style, seed=int(seed or 0))
     hand = Hands(None, options, "cpu", progress=False).of(options.look)
@@ -183,8 +191,11 @@ def hand_named(name: str) -> Hand:
 def written_strings(
     hand: Hand, name: str, texts: Sequence[str], seed: int
 ) -> Iterator[tuple[Cell, WrittenWord]]:
-    """Write strings as a page writes words, and yield each with its cell, whose row is 0; several
-    through which a stroke runs are one. Strings that could not be written are left out."""
+    """Write strings as a page writes words, and yield each with its cell, whose row is 0.
+
+    Several strings through which a stroke runs are one. Strings that could not be written are left
+    out.
+    """
     lines = [" ".join(texts[k : k + PER_ROW]) for k in range(0, len(texts), PER_ROW)]
     passages = seeded([Passage(hand, line) for line in lines], seed)
     written = write_passages(passages, progress=True)
@@ -196,7 +207,7 @@ def written_strings(
 
 def row_baseline(row_number: int) -> float:
     """Return the y of the baseline of a row, from 1, in millimetres."""
-    return MARGIN + (0.5 + (row_number - 1) * PITCH) * X_HEIGHT
+    return PAGE_MARGIN + (0.5 + (row_number - 1) * PITCH) * CHART_X_HEIGHT
 
 
 def chart_pages(strings: Iterable[tuple[Cell, WrittenWord]]) -> Iterator[tuple[Page, list[Cell]]]:
@@ -204,35 +215,37 @@ def chart_pages(strings: Iterable[tuple[Cell, WrittenWord]]) -> Iterator[tuple[P
     rows: list[list[tuple[Cell, WrittenWord, float]]] = [[]]
     x = 0.0
     for cell, word in strings:
-        if rows[-1] and (x + word.width) * X_HEIGHT > WIDTH - 2.5 * MARGIN:
+        if rows[-1] and (x + word.width) * CHART_X_HEIGHT > PAGE_WIDTH - 2.5 * PAGE_MARGIN:
             rows.append([])
-        x = x + GAP if rows[-1] else 0.0
+        x = x + STRING_GAP if rows[-1] else 0.0
         rows[-1].append((cell, word, x))
         x += word.width
-    per_page = int((HEIGHT - 2 * MARGIN) / (PITCH * X_HEIGHT)) + 1
+    per_page = int((PAGE_HEIGHT - 2 * PAGE_MARGIN) / (PITCH * CHART_X_HEIGHT)) + 1
     remaining = iter(rows)
     while page_rows := [*islice(remaining, per_page)]:
-        placed, rules, cells = [], [], []
+        placed = []
+        rules = []
+        cells = []
         for row_number, row in enumerate(page_rows, 1):
             baseline = row_baseline(row_number)
             strokes = []
             for cell, word, left in row:
-                origin = np.array([1.5 * MARGIN + left * X_HEIGHT, baseline])
-                strokes += [stroke * X_HEIGHT + origin for stroke in word.strokes]
-                ends = np.array([[-0.3, 0.0], [word.width + 0.3, 0.0]]) * X_HEIGHT + origin
-                rules += [ends, ends - (0.0, X_HEIGHT)]
+                origin = np.array([1.5 * PAGE_MARGIN + left * CHART_X_HEIGHT, baseline])
+                strokes += [stroke * CHART_X_HEIGHT + origin for stroke in word.strokes]
+                ends = np.array([[-0.3, 0.0], [word.width + 0.3, 0.0]]) * CHART_X_HEIGHT + origin
+                rules += [ends, ends - (0.0, CHART_X_HEIGHT)]
                 cells.append(Cell(cell.hand, cell.text, cell.seed, row_number))
-            placed.append(Row(tuple(strokes), pen=Pen(0.18 * X_HEIGHT), size=X_HEIGHT))
-        yield Page(WIDTH, HEIGHT, tuple(placed), np.array(rules)), cells
+            placed.append(Row(tuple(strokes), pen=Pen(0.18 * CHART_X_HEIGHT), size=CHART_X_HEIGHT))
+        yield Page(PAGE_WIDTH, PAGE_HEIGHT, tuple(placed), np.array(rules)), cells
 
 
 def save_chart(path: Path, page: Page) -> None:
     """Save a page as a picture, with the number of each row."""
     figure = page.figure()
     for row_number in range(1, len(page.rows) + 1):
-        place = 0.4 * MARGIN / WIDTH, 1 - row_baseline(row_number) / HEIGHT
+        place = 0.4 * PAGE_MARGIN / PAGE_WIDTH, 1 - row_baseline(row_number) / PAGE_HEIGHT
         figure.text(*place, str(row_number), fontsize=9, color="#777777")
-    write_png(path, figure, dpi=DPI)
+    write_png(path, figure, dpi=CHART_DPI)
 
 
 def misread(
@@ -258,7 +271,8 @@ def misread(
             if count != len(row):
                 raise UserError(f"{page}, row {row_number}: {count or 0} strings, not {len(row)}")
         for cell, string in zip(key[page], chain.from_iterable(strings), strict=True):
-            text, read_text = (nfc(each).replace(" ", "") for each in (cell.text, string))
+            text = nfc(cell.text).replace(" ", "")
+            read_text = nfc(string).replace(" ", "")
             edits = Levenshtein.editops(text.translate(FOLDED), read_text.translate(FOLDED))
             for kind, k, other in edits:
                 sign = "" if kind == "insert" else text[k]
@@ -273,43 +287,41 @@ def load_key(path: Path) -> dict[str, list[Cell]]:
 
 def read(path: Path) -> dict:
     """Return the values of a key or of readings."""
-    return strict_json.loads(read_text(path, MAX_BYTES), MAX_BYTES, MAX_BYTES // 10)
+    return strict_json.loads(read_text(path, MAX_KEY_BYTES), MAX_KEY_BYTES, MAX_KEY_BYTES // 10)
 
 
 def draw(arguments: argparse.Namespace) -> None:
     """Draw the charts of hands, and save their key."""
     arguments.output.make()
-    folder, key = arguments.output.folder, {}
+    folder = arguments.output.folder
+    key = {}
     for name in arguments.hands or styles():
         hand = hand_named(name)
         # Each hand has strings of its own, so that a reader does not learn them.
         random = np.random.default_rng([arguments.seed, *name.encode()])
         texts = texts_of(arguments.kinds, arguments.signs, arguments.instances, random)
         alphabet = hand.writer.model.alphabet
-        known = [text for text in texts if not alphabet.unknown(plain(text, alphabet))]
-        strings = written_strings(hand, name, known, arguments.seed)
+        writable = [text for text in texts if not alphabet.unknown(plain(text, alphabet))]
+        strings = written_strings(hand, name, writable, arguments.seed)
         pages = [*chart_pages(strings)]
         for page_number, (page, cells) in enumerate(pages, 1):
             path = folder / f"{name.replace(':', '-')}-{page_number}.png"
             save_chart(path, page)
             key[path.name] = [vars(cell) for cell in cells]
-        left_out = f", {len(texts) - len(known)} that it cannot write left out"
-        print(f"{name}: {len(known)} strings on {len(pages)} pages{left_out}")
+        left_out = f", {len(texts) - len(writable)} that it cannot write left out"
+        print(f"{name}: {len(writable)} strings on {len(pages)} pages{left_out}")
     write_json(folder / "key.json", key, indent=None)
     print(folder / "key.json")
 
 
 def show(arguments: argparse.Namespace) -> None:
-    """Print the misread signs of readings, and how many instances of each sign were misread."""
+    """Print the misread signs of readings, and the number of misread instances of each sign."""
     key_path, readings_path = arguments.score
     key, readings = load_key(key_path), read(readings_path)
     faults = [*misread(key, readings)]
-    shown = Counter(
-        (cell.hand, sign)
-        for page in readings
-        for cell in key[page]
-        for sign in cell.text.replace(" ", "")
-    )
+    shown = Counter[tuple[str, str]]()
+    for cell in chain(*(key[page] for page in readings)):
+        shown.update((cell.hand, sign) for sign in cell.text.replace(" ", ""))
     wrong = Counter((fault.hand, fault.sign) for fault in faults)
     rows = ("hand", "sign", "read as", "seed", "string"), *faults
     print(*("\t".join(map(str, row)) for row in rows), sep="\n")
@@ -329,7 +341,13 @@ if __name__ == "__main__":
     add = parser.add_argument
     hands = f"styles, or {OWN}:SEED for a hand that the network invents (default: all styles)"
     add("--hands", nargs="+", metavar="HAND", help=hands)
-    add("--kinds", nargs="+", choices=KINDS, default=KINDS, help="kinds of signs (default: all)")
+    add(
+        "--kinds",
+        nargs="+",
+        choices=SIGN_KINDS,
+        default=SIGN_KINDS,
+        help="kinds of signs (default: all)",
+    )
     add("--signs", metavar="SIGNS", help="only strings with these signs, e.g. --signs wI€")
     instances = "least instances of each sign in each hand (default: %(default)s)"
     add("--instances", type=number(int, 1, 1000), default=4, metavar="N", help=instances)

@@ -135,8 +135,9 @@ def hand_features(ink: np.ndarray) -> np.ndarray:
     histograms = []
     for legs in LEG_LENGTHS:
         before, after, _ = _hinges(paths, legs)
-        weights = (_direction_weights(angles, HINGE_BINS) for angles in (before, after))
-        histograms.append(_histogram(*weights))
+        weights_before = _direction_weights(before, HINGE_BINS)
+        weights_after = _direction_weights(after, HINGE_BINS)
+        histograms.append(_histogram(weights_before, weights_after))
     before, after, height = _hinges(paths, TURN_LEGS)
     turn = (after - before + math.pi) % (2 * math.pi) - math.pi
     direction = _direction_weights(before + turn / 2, DIRECTION_BINS)
@@ -163,7 +164,8 @@ def prepared(ink: np.ndarray) -> tuple[list[np.ndarray], float]:
         DataError: see `hand_features`.
     """
     level, _ = levelled(ink)
-    lean, origin = median_lean(level), np.array([0.0, baseline(level)])
+    lean = median_lean(level)
+    origin = np.array([0.0, baseline(level)])
     height = median_x_height(level)
     if math.isnan(height):
         height = x_height(level)
@@ -180,15 +182,19 @@ def _smoothed(path: np.ndarray) -> np.ndarray:
     half = min(round(3 * SMOOTHING / PATH_STEP * FINE_FACTOR), len(path) - 1)
     weights = np.exp(-0.5 * (np.arange(-half, half + 1) * PATH_STEP / FINE_FACTOR / SMOOTHING) ** 2)
     # The path is extended at both ends by its reflection at the end point.
-    head, tail = 2 * path[0] - path[half:0:-1], 2 * path[-1] - path[-2 : -half - 2 : -1]
+    head = 2 * path[0] - path[half:0:-1]
+    tail = 2 * path[-1] - path[-2 : -half - 2 : -1]
     extended = np.concatenate([head, path, tail])
     smooth = [np.convolve(extended[:, axis], weights / weights.sum(), "valid") for axis in (0, 1)]
     return np.stack(smooth, axis=1)
 
 
 def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return three arrays `(points,)` for the points with at least `legs` steps on either side: the
-    direction of the leg before and of the leg after the point, in radians, and y in x-heights."""
+    """Return measures of the points with at least `legs` steps on either side, `(points,)` each.
+
+    These are the direction of the leg before the point and of the leg after it, in radians, and y
+    in x-heights.
+    """
     columns = [np.empty((3, 0))]
     for path in paths:
         steps = path[legs:] - path[:-legs]
@@ -199,8 +205,11 @@ def _hinges(paths: list[np.ndarray], legs: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def _bin_weights(values: np.ndarray, knots: np.ndarray, period: float | None = None) -> np.ndarray:
-    """Return the weight of each value in the bin of each knot, `(values, knots)`: the two adjacent
-    knots share a value linearly. With a period, the last and the first knot are adjacent."""
+    """Return the weight of each value in the bin of each knot, `(values, knots)`.
+
+    A value is divided linearly between the two adjacent knots. With a period, the last and the
+    first knot are adjacent.
+    """
     hats = np.eye(len(knots))
     return np.stack([np.interp(values, knots, hat, period=period) for hat in hats], axis=1)
 

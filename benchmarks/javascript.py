@@ -25,8 +25,8 @@ from data_loader.synthetic.texts.everyday import held_out_everyday
 from ink.geometry import strokes
 from model import load
 
-FOLDER = Path(__file__).resolve().parents[1] / "apps" / "web"
-NETWORKS = [FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
+WEB_FOLDER = Path(__file__).resolve().parents[1] / "apps" / "web"
+NETWORKS = [WEB_FOLDER / "networks" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 MAX_CHARACTERS = 64  # of a line of `open_writer`
 TEXT = "Dear Anna, the ink is wet now."  # 30 characters
 REPETITIONS = 20
@@ -72,10 +72,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=0, metavar="N", help="rows that both read")
     num_rows = parser.parse_args().rows
-    if paths := page_networks.missing(NETWORKS):
+    paths = page_networks.missing(NETWORKS)
+    if paths:
         flat_file.make(paths)
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=FOLDER)) as server,
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=WEB_FOLDER)) as server,
         sync_playwright() as playwright,
     ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -91,9 +92,12 @@ def main() -> None:
 
 
 def compare(page: Page, num_rows: int) -> None:
-    """Print how many rows JavaScript reads as Python does, whose weights are not rounded."""
-    texts = [row.replace("\n", " ") for row in held_out_everyday("test")]
-    texts = [text for text in texts if len(text) <= MAX_CHARACTERS and text.isascii()]
+    """Print the number of rows that JavaScript reads as Python does, whose weights are not
+    rounded."""
+    texts = []
+    for text in (row.replace("\n", " ") for _, row in held_out_everyday("test")):
+        if len(text) <= MAX_CHARACTERS and text.isascii():
+            texts.append(text)
     texts = list(islice(cycle(texts), num_rows))
     lines = load("open_writer", "cpu").write_lines(texts, range(num_rows))
     rows = [[stroke.tolist() for stroke in strokes(line.visible)] for line in lines]

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,9 @@ from data_loader.synthetic.texts.corpus import CARRIERS, held_out
 from data_loader.synthetic.texts.everyday import held_out_everyday
 from model.drawing.plots import sheet_figure, write_png
 from model.generation.line import Primer, Sampling
-from model.reader import Reader
+from model.loading import Reader, Writer, sampling_of
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
-from model.writer import Writer, sampling_of
 from utils.checks import UserError
 from utils.files import read_lines, write_json
 
@@ -45,10 +44,10 @@ SAMPLE_SEED_STRIDE = 1_000_000  # seeds between two samples of a text (assumed: 
 
 @dataclass(frozen=True)
 class Legibility:
-    """How well a reader reads the lines of a writer.
+    """The legibility of the lines of a writer: a reader's transcriptions, and its rates.
 
     Attributes:
-        transcriptions: what the reader reads in each line.
+        transcriptions: each line as the reader reads it.
         lines_ended: whether each line ended by the stopping rule.
         tries: for each line the sum of the tries of its words.
     """
@@ -70,11 +69,10 @@ class Legibility:
     @property
     def complete(self) -> float:
         """Fraction of the lines that ended by the stopping rule and lack no word."""
-        are_complete = [
-            ended and not missing_words(line.reference, line.hypothesis)
-            for ended, line in zip(self.lines_ended, self.transcriptions, strict=True)
-        ]
-        return sum(are_complete) / max(len(are_complete), 1)
+        num_complete = 0
+        for ended, line in zip(self.lines_ended, self.transcriptions, strict=True):
+            num_complete += ended and not missing_words(line.reference, line.hypothesis)
+        return num_complete / max(len(self.lines_ended), 1)
 
     @property
     def wrong(self) -> int:
@@ -83,18 +81,14 @@ class Legibility:
 
     def summary(self, kinds: Sequence[str] = ()) -> dict[str, Any]:
         """Return all numbers by name; if each text has a kind, also the rates of each kind."""
-        pairs = list(zip(self.transcriptions, kinds, strict=bool(kinds)))
-        rates_of_kinds = {
-            kind: score(line for line, kind_of_line in pairs if kind_of_line == kind)
-            for kind in dict.fromkeys(kinds)
-        }
-        names = ("ended", "complete", "wrong")
-        return {
-            **{name: getattr(self, name) for name in names},
-            "tries": sum(self.tries),
-            **self.rates,
-            **({"kinds": rates_of_kinds} if kinds else {}),
-        }
+        lines_of_kinds: dict[str, list[Transcription]] = {}
+        for line, kind in zip(self.transcriptions, kinds, strict=bool(kinds)):
+            lines_of_kinds.setdefault(kind, []).append(line)
+        numbers = {"ended": self.ended, "complete": self.complete, "wrong": self.wrong}
+        numbers |= {"tries": sum(self.tries)} | self.rates
+        if kinds:
+            numbers["kinds"] = {kind: score(lines) for kind, lines in lines_of_kinds.items()}
+        return numbers
 
 
 def read_back(
@@ -149,7 +143,8 @@ def read_back(
         else:
             hand = Hand(writer, primer, sampling=sampling, progress=progress)
             lines = hand.write_texts(writable, seeds)
-        inks, ended = [line.visible for line in lines], [line.ended for line in lines]
+        inks = [line.visible for line in lines]
+        ended = [line.ended for line in lines]
         tries_of_lines = [1] * len(lines)
     hypotheses = reader.read_lines(inks, progress=progress)
     lines_read = enumerate(zip(inks, texts, hypotheses, strict=True), 1)
@@ -161,28 +156,25 @@ def run(arguments: argparse.Namespace) -> None:
     """Write texts at each bias, read them back, and print and save the rates."""
     require(arguments, tries="proofread")
     values = writing_options.values_of(arguments, ("style", "pen_sharpness", "extras"))
-    style = None if (style := values.get("style", OWN)) == OWN else style
-    name, output = arguments.texts, arguments.output
-    texts, kinds, samples = chosen_texts(name, arguments.text, arguments.num_samples)
+    style = None if values.get("style", OWN) == OWN else values["style"]
+    texts, kinds, samples = chosen_texts(arguments.texts, arguments.text, arguments.num_samples)
     networks = Networks.of(arguments)
     writer = networks.writer(arguments.resume or network_of(style), of_texts=True)
-    if arguments.text or name not in ("plain", "characters", *EVERYDAY_SPLITS):
-        texts = writing_options.without_unknown(
-            writer.model.alphabet, texts, arguments.skip_unknown
-        )
+    if arguments.text or arguments.texts not in ("plain", "characters", *EVERYDAY_SPLITS):
+        alphabet = writer.model.alphabet
+        texts = writing_options.without_unknown(alphabet, texts, arguments.skip_unknown)
     reader = networks.reader(arguments.reader)
     proofreader = arguments.proofread and networks.reader(arguments.proofread)
-    output.make()
-    sharpness, extras = values.get("pen_sharpness"), values.get("extras", {})
-    sampling = sampling_of(writer, None, sharpness, arguments.steps, extras)
-    primer = None
-    if style:  # without a bias nothing is measured before each of the biases
-        hand = hand_of(writer, style, sampling, bias=0.0, of_page=True)
-        sampling, primer = replace(sampling, extras=hand.sampling.extras), hand.primer
+    arguments.output.make()
+    folder = arguments.output.folder
+    extras = values.get("extras", {})
+    sampling = sampling_of(writer, None, values.get("pen_sharpness"), arguments.steps, extras)
+    sampling, primer = in_style(writer, style, sampling)
     first_seeds = range(arguments.seed, arguments.seed + len(texts))
     seeds = [seed + n * SAMPLE_SEED_STRIDE for n in range(samples) for seed in first_seeds]
     texts, kinds = texts * samples, kinds * samples
     print(f"{type(reader.model).__name__} of {reader.path} reads {len(texts)} texts")
+    tries = (arguments.tries or PageOptions.tries) if proofreader else 1
     record = {
         "writer": str(writer.path),
         "reader": str(reader.path),
@@ -190,22 +182,34 @@ def run(arguments: argparse.Namespace) -> None:
         "pen_sharpness": sampling.pen_sharpness,
         **({"extras": values["extras"]} if "extras" in values else {}),
         "proofreader": proofreader and str(proofreader.path),
-        "tries": (arguments.tries or PageOptions.tries) if proofreader else 1,
+        "tries": tries,
         "style": style and str(style),
         "unknown": {"writer": unknown_to(writer, texts), "reader": unknown_to(reader, texts)},
     }
-    writing = {"primer": primer, "proofreader": proofreader, "tries": record["tries"]}
-    judge = partial(read_back, writer, reader, texts, seeds, **writing, progress=True)
-    biases = sorted(set(arguments.biases))
-    judged = {bias: judge(replace(sampling, bias=bias)) for bias in biases}
-    results = [{"bias": bias, **judgement.summary(kinds)} for bias, judgement in judged.items()]
-    for rates in results:
-        show(rates, len(texts), with_tries=proofreader is not None)
+    options = {"primer": primer, "proofreader": proofreader, "tries": tries, "progress": True}
+    judged, results = {}, []
+    for bias in sorted(set(arguments.biases)):
+        biased = replace(sampling, bias=bias)
+        judged[bias] = read_back(writer, reader, texts, seeds, biased, **options)
+        results.append({"bias": bias, **judged[bias].summary(kinds)})
+        show(results[-1], len(texts), with_tries=proofreader is not None)
     if arguments.sheet:
-        draw(output.folder / f"{writer.name}-texts.png", judged[biases[0]], kinds, len(first_seeds))
+        draw(folder / f"{writer.name}-texts.png", judged[min(judged)], kinds, len(first_seeds))
     record |= {"results": results, "texts": readings(judged.values(), seeds, kinds)}
-    write_json(output.folder / "read_back.json", record)
-    print(output.folder / "read_back.json")
+    write_json(folder / "read_back.json", record)
+    print(folder / "read_back.json")
+
+
+def in_style(
+    writer: Writer, style: str | Path | None, sampling: Sampling
+) -> tuple[Sampling, Primer | None]:
+    """Return a sampling with the extras of a style, and the primer of the style; with no style, the
+    same sampling, and None."""
+    if style is None:
+        return sampling, None
+    # Without a bias nothing is measured here: the lines are measured at each of the biases.
+    hand = hand_of(writer, style, sampling, bias=0.0, of_page=True)
+    return replace(sampling, extras=hand.sampling.extras), hand.primer
 
 
 def unknown_to(network: Writer | Reader, texts: Sequence[str]) -> str:
@@ -245,7 +249,8 @@ def chosen_texts(
         rows = held_out_everyday(EVERYDAY_SPLITS[name])
     else:
         rows = [[*map(str.strip, line.split("\t"))] for line in read_lines(name)]
-        if len(lengths := {len(row) for row in rows}) > 1 or max(lengths) > 2:
+        lengths = {len(row) for row in rows}
+        if len(lengths) > 1 or max(lengths) > 2:
             raise UserError(f"{name}: every line must be TEXT, or every line KIND, a tab and TEXT")
     return [row[-1] for row in rows], [row[0] for row in rows if len(row) == 2], samples
 
@@ -268,10 +273,8 @@ def show(rates: Mapping[str, Any], lines: int, *, with_tries: bool) -> None:
 
 def draw(path: Path, judged: Legibility, kinds: Sequence[str], count: int) -> None:
     """Draw the first `count` lines on a sheet, sorted by kind, with marks at misread lines."""
-    lines = judged.transcriptions[:count]
-    if kinds:
-        order = sorted(range(count), key=lambda n: kinds.index(kinds[n]))
-        lines = [lines[n] for n in order]
+    order = sorted(range(count), key=lambda n: kinds.index(kinds[n])) if kinds else range(count)
+    lines = [judged.transcriptions[n] for n in order]
     faults = [f"read: {line.hypothesis}" if line.error_rate else "" for line in lines]
     figure = sheet_figure([line.ink for line in lines], [line.reference for line in lines], faults)
     write_png(path, figure)
@@ -297,7 +300,8 @@ def readings(
 
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
-    add, either = parser.add_argument, parser.add_mutually_exclusive_group().add_argument
+    add = parser.add_argument
+    either = parser.add_mutually_exclusive_group().add_argument
     network_options.add_network(parser, of_style=True)
     judge = f"recogniser that judges (default: {JUDGE.name} beside this script)"
     add("--reader", metavar="CHECKPOINT", default=JUDGE, help=judge)

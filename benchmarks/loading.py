@@ -3,11 +3,14 @@
     python benchmarks/loading.py --points 1e6 1e7 1e8 --folder FOLDER
     python benchmarks/loading.py --parse 2000 --folder FOLDER
 
-For each number of points: the seconds of a first start, and of those after it, to the first batch;
-points a second of a pass over the training split (of CPU time); the padding in it; and the memory
-after it, in MB: Pss less that of the same processes with 1,000 lines, of one process and of two
-that share each batch. `--parse` compares one process that parses InkML files of so many lines with
-two.
+For each number of points it prints
+
+- the seconds up to the first batch, of a first start, and of a start with prepared data;
+- points a second of a pass over the training split (of CPU time), and the padding in it;
+- the memory after the pass, in MB, of one process and of two that share each batch: their Pss less
+  that of the same processes with 1,000 lines.
+
+`--parse` compares one process that parses InkML files of so many lines with two.
 """
 
 import argparse
@@ -35,13 +38,13 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import Range
 
-POINTS = 300  # of a line, on average
-BLOCK = 10_000  # lines that are made together
-SMALL = 1000  # lines of the processes that others are compared with
+LINE_POINTS = 300  # of a line, on average
+BLOCK_LINES = 10_000  # lines that are made together
+SMALL_LINES = 1000  # lines of the processes that others are compared with
 
 
 @dataclass(kw_only=True, eq=False)
-class Made(DividedDataset):
+class RandomWalks(DividedDataset):
     """Lines that are random walks with random texts, by 3,000 persons.
 
     Args:
@@ -55,11 +58,11 @@ class Made(DividedDataset):
     lines: Annotated[int, Range(100)] = 1000
 
     def prepare(self, how: Preparing) -> Shards | None:
-        everything = range(self.lines)
-        blocks = [everything[n : n + BLOCK] for n in everything[::BLOCK]]
-        making = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
+        numbers = range(self.lines)
+        blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
+        source = ShardSource("Made", {"lines": self.lines}, blocks, self.read)
         self._path.mkdir(parents=True, exist_ok=True)
-        return prepared(making, [self._path], how)
+        return prepared(source, [self._path], how)
 
     def read(self, numbers: range) -> Iterator[Parsed]:
         yield Parsed([line(number) for number in numbers])
@@ -73,9 +76,9 @@ class ManyBlocks(InkMLDataset):
 
 
 def line(number: int) -> Sample:
-    """Return a made line."""
+    """Return the line of this number: a random walk and a random text."""
     rng = np.random.default_rng(number)
-    ink = np.zeros((int(rng.integers(POINTS // 2, POINTS * 3 // 2)), 3), np.float32)
+    ink = np.zeros((int(rng.integers(LINE_POINTS // 2, LINE_POINTS * 3 // 2)), 3), np.float32)
     ink[1:, :2] = rng.integers(-20, 30, (len(ink) - 1, 2))
     ink[::25, 2] = ink[-1, 2] = 1
     text = "".join(rng.choice([*"etaoin shrdlu"], 30))
@@ -89,9 +92,9 @@ def pss() -> float:
 
 
 def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, int]) -> None:
-    """Print what a start and a pass over the data cost, when standard input has a line."""
+    """Print the costs of a start and of a pass over the data, when standard input has a line."""
     began = time.perf_counter()
-    settings = HandwritingDataLoader(dataset=Made(root=folder, lines=lines), **options)
+    settings = HandwritingDataLoader(dataset=RandomWalks(root=folder, lines=lines), **options)
     data = settings.load(seed=1)
     sums = data.loaded.fingerprints, data.loaded.ink_sums
     loader = data.training_loader()
@@ -102,7 +105,8 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
     for rows in batches:
         batch = loader.dataset[[(0, int(index)) for index in rows[rank::ranks]]]
         if start is None:
-            start, cpu = time.perf_counter() - began, time.process_time()
+            start = time.perf_counter() - began
+            cpu = time.process_time()
         if batch is not None:
             points += batch.points
             padded += batch.inputs.shape[0] * batch.inputs.shape[1]
@@ -115,7 +119,7 @@ def measured(folder: str, lines: int, rank: int, ranks: int, options: dict[str, 
 
 
 def of_processes(folder: Path, lines: int, ranks: int, options: str) -> list[dict[str, float]]:
-    """Return what is `measured` in processes that run at the same time."""
+    """Return the costs that processes measure, which run at the same time; see `measured`."""
     processes = []
     for rank in range(ranks):
         words = ["--one", str(lines), str(rank), str(ranks), options]
@@ -135,13 +139,14 @@ def of_processes(folder: Path, lines: int, ranks: int, options: str) -> list[dic
 
 
 def parse(folder: Path, lines: int) -> None:
-    """Print how long one process and two take to parse files of 20 lines, in 32 blocks."""
+    """Print the seconds in which one process and two parse files of a line each, in 32 blocks."""
     source = folder / "inkml"
     source.mkdir(parents=True, exist_ok=True)
     for number in range(lines):
-        ink = line(number)
-        write_inkml(source / f"{number:06}.inkml", ink.ink, ink.text)
-    dataset, seconds = ManyBlocks(root=str(source)), []
+        sample = line(number)
+        write_inkml(source / f"{number:06}.inkml", sample.ink, sample.text)
+    dataset = ManyBlocks(root=str(source))
+    seconds = []
     for workers in (1, 2):
         shutil.rmtree(source / "cache", ignore_errors=True)
         began = time.perf_counter()
@@ -165,18 +170,19 @@ def main() -> None:
         return measured(arguments.folder, int(lines), int(rank), int(ranks), json.loads(options))
     if arguments.parse:
         return parse(arguments.folder, arguments.parse)
-    small = []
+    small = ()
     print(
         f"{'points':>12}{'first':>8}{'start':>8}{'points/s':>11}{'padding':>9}{'MB':>7}{'two':>7}"
     )
-    for lines in (SMALL, *(int(points / POINTS) for points in arguments.points)):
-        runs = [of_processes(arguments.folder, lines, n, arguments.options) for n in (1, 1, 2)]
-        memory = [sum(one["pss"] for one in run) for run in runs[1:]]
+    for lines in (SMALL_LINES, *(int(points / LINE_POINTS) for points in arguments.points)):
+        (first,) = of_processes(arguments.folder, lines, 1, arguments.options)
+        (later,) = of_processes(arguments.folder, lines, 1, arguments.options)
+        both = of_processes(arguments.folder, lines, 2, arguments.options)
+        memory = later["pss"], sum(result["pss"] for result in both)
         small = small or memory
-        (first,), (then,), _ = runs
         print(
-            f"{lines * POINTS:>12,}{first['start']:>7.2f}s{then['start']:>7.2f}s"
-            f"{then['speed']:>11,.0f}{then['padding']:>9.1%}"
+            f"{lines * LINE_POINTS:>12,}{first['start']:>7.2f}s{later['start']:>7.2f}s"
+            f"{later['speed']:>11,.0f}{later['padding']:>9.1%}"
             f"{memory[0] - small[0]:>7.1f}{memory[1] - small[1]:>7.1f}",
             flush=True,
         )

@@ -39,23 +39,21 @@ from ink.reading import read_ink
 from ink.sample import Sample
 from model import load
 from model.generation.line import Primer, Sampling
-from model.loading import HAND_FILE
-from model.reader import Reader
+from model.loading import HAND_FILE, Reader, Writer
 from model.recognition.error_rates import rates
-from model.writer import Writer
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
 """File of forms of testset_v; a row has one person's forms (by recording times). Most persons
 have about sixty lines, the last six about thirty. The recipe was chosen on the first five."""
 NUM_INVENTED = 20
-"""Number of invented writers, all new to the classifier."""
+"""Number of invented writers, all new to the classifier (assumed)."""
 NUM_ENROLLED = 20
-"""Number of lines with which a hand is enrolled."""
+"""Number of lines with which a hand is enrolled (assumed)."""
 NUM_LINES = 20
-"""Number of lines of each hand that are written or read."""
+"""Number of lines of each hand that are written or read (assumed)."""
 BIAS = 0.75
-"""Bias of the written lines."""
+"""Bias of the written lines (assumed)."""
 HandForms = list[list[Primer]]
 """The lines of each form of a hand."""
 
@@ -64,8 +62,11 @@ def recorded_hands(root: str) -> dict[str, HandForms]:
     """Return the lines of each person of `PERSONS_FILE`, by the person's first form."""
     samples = IAMOnDBDataset(root=root, subset=None, strict=False).load(["valid"]).split("valid")
     forms = lines_by(samples, attrgetter("group"))
-    rows = PERSONS_FILE.read_text().splitlines()
-    return {row[:8]: [forms[form] for form in row.split()] for row in rows}
+    hands = {}
+    for row in PERSONS_FILE.read_text().splitlines():
+        names = row.split()
+        hands[names[0]] = [forms[name] for name in names]
+    return hands
 
 
 def invented_hands() -> dict[str, HandForms]:
@@ -126,7 +127,8 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
     path = arguments.output / f"{name}-measured.json"
     if not path.exists():
         lines, other_lines = divided(hand, arguments.lines)
-        run, network = learn(name, lines, arguments), load(arguments.network, "cpu")
+        run = learn(name, lines, arguments)
+        network = load(arguments.network, "cpu")
         if isinstance(network, Reader):
             inks, texts = zip(*other_lines[:NUM_LINES], strict=True)
             results = {"before": error_rate(inks, texts, arguments.network)}
@@ -144,9 +146,11 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
     A network that takes hand vectors writes with the vector of the `learned` lines ("told"); others
     write without a primer ("alone") and with a primer ("primed").
     """
-    after, space = load(run.models / HAND_FILE, "cpu"), hand_likeness.load()
+    after = load(run.models / HAND_FILE, "cpu")
+    space = hand_likeness.load()
     (primer,) = read_ink(run.models / own_hand.SAMPLE_FILE)
-    texts, result = held_out(NUM_LINES), {}
+    texts = held_out(NUM_LINES)
+    result = {}
     for network, stage in ((before, "before"), (after, "now")):
         if network.takes_hand:
             sampling = Sampling(BIAS, extras=extras_of_lines(learned))
@@ -157,8 +161,8 @@ def measure_writing(before: Writer, run: RunFolder, learned: Sequence[np.ndarray
             alone = partial(network.write_lines, sampling=sampling)
             ways = {"alone": alone, "primed": hand.write_texts}
         for way, write_texts in ways.items():
-            lines = write_texts(texts, range(NUM_LINES))
-            inks = [line.written for line in lines]
+            inks = [line.written for line in write_texts(texts, range(NUM_LINES))]
+            # A line that ended at once has no features.
             coordinates = space.embed([ink for ink in inks if len(ink) > 9]).tolist()
             result[f"{stage} {way}"] = {"places": coordinates, "errors": error_rate(inks, texts)}
     return result
@@ -172,7 +176,8 @@ def run(arguments: Namespace) -> None:
     results = [measure_hand(name, hands[name], arguments) for name in chosen]
     print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
     if "now" in results[0]:
-        before, now = (np.mean([hand[stage] for hand in results]) for stage in ("before", "now"))
+        before = np.mean([hand["before"] for hand in results])
+        now = np.mean([hand["now"] for hand in results])
         print(f"misread characters of {NUM_LINES} other lines: {before:.1%} before, {now:.1%} now")
     else:
         print_table(arguments, hands, results)

@@ -12,7 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -41,7 +41,7 @@ from ink.geometry import from_strokes, strokes, turned_back, x_height
 from ink.ink_page import InkPage, PageStroke, page_around
 from ink.measures import baseline_of, gaps
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.decoding import GREEDY, Search
 from model.recognition.error_rates import rates
 from model.recognition.language_model import CharacterLanguageModel
@@ -53,17 +53,18 @@ SHAPE_HEIGHTS = (7.0, 14.0)
 """Bounds on the height of a shape, in x-heights (assumed)."""
 DRAWING_GAP = 3.0
 """Gap between the text and a drawing or a note in the margin, in x-heights (assumed)."""
-COLUMN_GAP = 4.0
+TEXT_COLUMN_GAP = 4.0
 """Gap between columns of text, and between the columns of a table, in x-heights (assumed)."""
-NUM_COLUMNS = 3
+NUM_TABLE_COLUMNS = 3
 """Number of columns of a table, whose cells have a word each (assumed)."""
 DIGIT_HEIGHT = 1.5
 """Height of a list's digits, and width of the gap after a digit, in x-heights (assumed)."""
 SEARCH_STRIDE = 5
 """Step between the words that are searched for, in alphabetic order (assumed)."""
 SIZES = (0.33, 1.0, 2.5)
+"""Factors on the size of the rows of a page of three sizes (assumed)."""
 NUM_SIZED_ROWS = 13
-"""Factors on the size of the rows of a page of three sizes, and the number of its rows."""
+"""Number of rows of a page of three sizes (assumed)."""
 MAX_WORSE = 0.01
 """Largest difference of a row's character error rate on such a page from that of the row alone."""
 NUM_QUERIES = 25
@@ -72,7 +73,7 @@ PAGES_OF_A_NOTE = 10
 """Pages of each note of the index (assumed)."""
 MAX_COMPARED_PAGES = 1_000
 """Most pages on which an index is compared with the search of every row (assumed)."""
-_LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")
+_LINE_FILE = re.compile(r"[a-z]\d\d-\d{3}[a-z]?-\d+\.xml")  # of IAM-OnDB, a01-000u-01.xml
 _FIRST_POINT = re.compile(rb'<Point x="(-?\d+)" y="(-?\d+)"')
 
 
@@ -116,7 +117,7 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     without the forms that have a scribble."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
-    files = [file for file in dataset.find() if "ascii" not in str(file)]
+    files = [file for file in dataset.find() if "ascii" not in str(file)]  # without the texts
 
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)
@@ -126,11 +127,11 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     for sample in dataset.load([split]).split(split):
         row = [stroke + starts[f"{sample.name}.xml"] for stroke in strokes(sample.ink)]
         rows_by_form[sample.group].append((row, sample.text))
-    return {
-        name: page_of(rows)
-        for name, rows in rows_by_form.items()
-        if not any("#" in text for _, text in rows)
-    }
+    pages = {}
+    for name, rows in rows_by_form.items():
+        if not any("#" in text for _, text in rows):  # "#" stands for a scribble.
+            pages[name] = page_of(rows)
+    return pages
 
 
 def turned(degrees: float) -> Change:
@@ -142,7 +143,7 @@ def turned(degrees: float) -> Change:
 def shuffled(page: NotesPage, generator: np.random.Generator) -> NotesPage:
     """Return a page whose rows were written in random order."""
     rows = [page.rows[number] for number in generator.permutation(len(page.rows))]
-    return page.written_in([number for row in rows for number in row])
+    return page.written_in([*chain(*rows)])
 
 
 def late_marks(page: NotesPage, _: np.random.Generator) -> NotesPage:
@@ -173,11 +174,17 @@ def words_of(row: Sequence[np.ndarray], text: str) -> list[list[int]]:
 
 
 def pitched(sizes: Callable[[int, np.random.Generator], np.ndarray], distance: float) -> Change:
-    """Return the change that scales each row by a factor of `sizes(number of rows, generator)`, and
-    the distance of two rows by `distance` times the mean factor of the two rows."""
+    """Return the change that scales each row, and the distances of rows.
+
+    Args:
+        sizes: returns the factor of each row, from the number of rows and a generator.
+        distance: factor on the distance of two rows, besides the mean factor of the two rows.
+    """
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-        scales, moved, y = sizes(len(page.rows), generator), list(page.strokes), 0.0
+        scales = sizes(len(page.rows), generator)
+        moved = list(page.strokes)
+        y = 0.0
         baselines = [baseline_of(page.row(number)) for number in range(len(page.rows))]
         for number, row in enumerate(page.rows):
             if number:
@@ -202,13 +209,14 @@ def of_three_sizes(page: NotesPage, generator: np.random.Generator) -> NotesPage
         repeat, row = divmod(number, len(page.rows))
         strokes_below = [stroke + np.array([0.0, repeat * height]) for stroke in page.row(row)]
         rows.append((strokes_below, page.texts[row]))
-    sizes = np.repeat(generator.permutation(SIZES), NUM_SIZED_ROWS // len(SIZES) + 1)
-    sizes = sizes[:NUM_SIZED_ROWS]
-    sizes = sizes if generator.random() < 0.5 else generator.permutation(sizes)
+    repeated = np.repeat(generator.permutation(SIZES), NUM_SIZED_ROWS // len(SIZES) + 1)
+    sizes = repeated[:NUM_SIZED_ROWS]
+    if generator.random() >= 0.5:  # mixed, not size by size
+        sizes = generator.permutation(sizes)
     return pitched(lambda *_: sizes, 1)(page_of(rows), generator)
 
 
-def beside(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
+def side_by_side(page: NotesPage, other: NotesPage, gap: float) -> NotesPage:
     """Return a page with `other` at the right of `page`, `gap` x-heights away, written later."""
     height = x_height(from_strokes(page.strokes))
     points, other_points = np.concatenate(page.strokes), np.concatenate(other.strokes)
@@ -223,12 +231,14 @@ def with_drawing(shapes: Sequence[Sample]) -> Change:
     """Return the change that adds a drawing of large `shapes` at the right of the text."""
 
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
-        height, drawn, y = x_height(from_strokes(page.strokes)), [], 0.0
+        height = x_height(from_strokes(page.strokes))
+        drawn = []
+        y = 0.0
         for number in generator.integers(len(shapes), size=NUM_SHAPES):
             size = height * generator.uniform(*SHAPE_HEIGHTS)
             drawn += scaled_to(strokes(shapes[number].ink), size, np.array([0.0, y + size]))
             y += 0.9 * size
-        return beside(page, NotesPage(drawn, [], []), DRAWING_GAP)
+        return side_by_side(page, NotesPage(drawn, [], []), DRAWING_GAP)
 
     return change
 
@@ -239,8 +249,10 @@ def listed(digits: Sequence[Sample]) -> Change:
     def change(page: NotesPage, generator: np.random.Generator) -> NotesPage:
         rows = []
         for number, text in enumerate(page.texts):
-            row, digit = page.row(number), digits[generator.integers(len(digits))]
-            size, left = DIGIT_HEIGHT * x_height(from_strokes(row)), upper_left(row)[0]
+            row = page.row(number)
+            digit = digits[generator.integers(len(digits))]
+            size = DIGIT_HEIGHT * x_height(from_strokes(row))
+            left = upper_left(row)[0]
             shape = scaled_to(strokes(digit.ink), size, np.array([left, baseline_of(row)]))
             width = np.ptp(np.concatenate(shape)[:, 0]) + size
             moved = [stroke - np.array([width, 0.0]) for stroke in shape]
@@ -264,15 +276,17 @@ def upper_left(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 def tabled(page: NotesPage, _: np.random.Generator) -> NotesPage:
     """Return a table whose cells are the first words of each row, written row by row."""
-    gap, rows = COLUMN_GAP * x_height(from_strokes(page.strokes)), []
+    gap = TEXT_COLUMN_GAP * x_height(from_strokes(page.strokes))
+    rows = []
+    widths = np.zeros(NUM_TABLE_COLUMNS)
     for number, text in enumerate(page.texts):
         row = page.row(number)
-        words = words_of(row, text)[:NUM_COLUMNS]
-        rows.append([[row[stroke] for stroke in word] for word in words])
-    widths = np.zeros(NUM_COLUMNS)
-    for cells in rows:
-        for column, cell in enumerate(cells):
+        cells = []
+        for column, indices in enumerate(words_of(row, text)[:NUM_TABLE_COLUMNS]):
+            cell = [row[index] for index in indices]
             widths[column] = max(widths[column], np.ptp(np.concatenate(cell)[:, 0]))
+            cells.append(cell)
+        rows.append(cells)
     lefts = np.cumsum(widths + gap) - widths
     moved_rows = []
     for cells, text in zip(rows, page.texts, strict=True):
@@ -280,7 +294,7 @@ def tabled(page: NotesPage, _: np.random.Generator) -> NotesPage:
         for column, cell in enumerate(cells):
             shift = np.array([lefts[column] - upper_left(cell)[0], 0.0])
             moved += [stroke + shift for stroke in cell]
-        moved_rows.append((moved, " ".join(text.split()[:NUM_COLUMNS])))
+        moved_rows.append((moved, " ".join(text.split()[:NUM_TABLE_COLUMNS])))
     return page_of(moved_rows)
 
 
@@ -289,7 +303,7 @@ def with_margin_note(page: NotesPage, _: np.random.Generator) -> NotesPage:
     rows = [page.row(number) for number in range(len(page.rows))]
     *other_rows, (last_row, last_text) = zip(rows, page.texts, strict=True)
     note = page_of([([stroke / 2 for stroke in last_row], last_text)])
-    return beside(page_of(other_rows), note, DRAWING_GAP)
+    return side_by_side(page_of(other_rows), note, DRAWING_GAP)
 
 
 def underlined(page: NotesPage, generator: np.random.Generator) -> NotesPage:
@@ -303,14 +317,19 @@ def crossed_out(page: NotesPage, generator: np.random.Generator) -> NotesPage:
 
 
 def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -> NotesPage:
-    """Return a page with a line at the widest word of every second row, `above` x-heights above the
-    baseline. If `above` is positive, the line goes through a copy of the word after the row."""
+    """Return a page with a line at the widest word of every second row.
+
+    The line is `above` x-heights above the baseline. If `above` is positive, it goes through a copy
+    of the word after the row.
+    """
     all_strokes, rows = [], []
     for number, text in enumerate(page.texts):
         row = page.row(number)
         rows.append([*range(len(all_strokes), len(all_strokes) + len(row))])
         all_strokes += row
-        words = [[row[k] for k in word] for word in words_of(row, text)]
+        words = []
+        for indices in words_of(row, text):
+            words.append([row[index] for index in indices])
         word = max(words, key=lambda word: np.ptp(np.concatenate(word)[:, 0]))
         if number % 2 == 0:
             height = x_height(from_strokes(row))
@@ -319,7 +338,8 @@ def _with_lines(page: NotesPage, generator: np.random.Generator, above: float) -
                 shift = right + 1.5 * height - min(stroke[:, 0].min() for stroke in word)
                 word = [stroke + np.array([shift, 0]) for stroke in word]
                 all_strokes += word
-            points, baseline = np.concatenate(word), baseline_of(word)
+            points = np.concatenate(word)
+            baseline = baseline_of(word)
             x = np.linspace(points[:, 0].min() - height, points[:, 0].max() + height, 40)
             wave = np.cumsum(generator.normal(0, 0.02 * height, len(x)))
             all_strokes.append(np.column_stack([x, baseline - above * height + wave]))
@@ -331,13 +351,17 @@ def measure_pages(
 ) -> dict[str, float]:
     """Return in per cent: strokes in the right row, pages with exactly the true rows, and character
     error rates of the detected rows (`cer`) and of the true rows (`given`)."""
-    num_right = num_strokes = num_whole = 0
+    num_right = 0
+    num_strokes = 0
+    num_whole = 0
     pairs: dict[str, list[tuple[str, str]]] = {"cer": [], "given": []}
     for page in pages:
         rows, _ = find_rows(page.strokes)
-        detected_rows, true_rows = [{*row} for row in rows], [{*row} for row in page.rows]
+        detected_rows = [{*row} for row in rows]
+        true_rows = [{*row} for row in page.rows]
         for row in true_rows:
             best_match = max(detected_rows, key=lambda other: len(other & row), default=set())
+            # A detected row counts for the true row of which it has the most strokes.
             if max(true_rows, key=lambda other: len(other & best_match)) is row:
                 num_right += len(row & best_match)
         num_strokes += sum(map(len, true_rows))
@@ -363,7 +387,7 @@ def cached_reading(reader: Reader) -> Callable[[list[np.ndarray]], list[str]]:
 
 
 def whole_lines(samples: Sequence[Sample]) -> str:
-    """Return a text that says how many lines are detected as one row with all strokes."""
+    """Return the number and the percentage of lines that are detected as one row, as a text."""
     num_whole = 0
     for sample in samples:
         line = strokes(sample.ink)
@@ -395,11 +419,8 @@ def sure_words(pages: Sequence[tuple[NotesPage, PageText]]) -> dict[str, float]:
         sure += [word.is_sure for row in text.rows for word in row.words]
         right += right_words(page, text).tolist()
     right_among_sure = np.array(right)[np.array(sure)].mean()
-    return {
-        "sure": 100 * np.mean(sure),
-        "of these right": 100 * right_among_sure,
-        "right": 100 * np.mean(right),
-    }
+    fractions = {"sure": np.mean(sure), "of these right": right_among_sure, "right": np.mean(right)}
+    return {name: 100 * fraction for name, fraction in fractions.items()}
 
 
 def words_with_parts(text: str) -> set[str]:
@@ -408,59 +429,72 @@ def words_with_parts(text: str) -> set[str]:
     return {*map(normalised_word, plain_words(text)), *re.findall(r"[^\W_]+", text.lower())}
 
 
-def found_words(pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1) -> dict[str, float]:
-    """Search all pages for every `stride`-th word of at least three letters; return the percentages
-    of pages found among the pages with the word, and of wrong pages among the pages found."""
+def searched_words(
+    pages: Sequence[tuple[NotesPage, PageText]], stride: int = 1
+) -> dict[str, float]:
+    """Search all pages for every `stride`-th word of at least three letters.
+
+    Return the percentages of pages found among the pages with the word, and of wrong pages among
+    the pages found.
+    """
     true_words = [words_with_parts(" ".join(page.texts)) for page, _ in pages]
     notes = [Note("", [(InkPage(1, 1, ()), text)]) for _, text in pages]
-    searched = {word for words in true_words for word in words if word.isalpha() and len(word) > 2}
-    num_hits = num_true = num_false = 0
+    searched = {word for word in chain(*true_words) if word.isalpha() and len(word) > 2}
+    num_hits = 0
+    num_true = 0
+    num_false = 0
     for word in sorted(searched)[::stride]:
         for words, note in zip(true_words, notes, strict=True):
-            is_found = any(searching.search(word, note))
+            is_hit = any(searching.search(word, note))
             num_true += word in words
-            num_hits += is_found and word in words
-            num_false += is_found and word not in words
-    num_found = num_hits + num_false
-    return {"found": 100 * num_hits / num_true, "false": 100 * num_false / num_found}
+            num_hits += is_hit and word in words
+            num_false += is_hit and word not in words
+    false = num_false / (num_hits + num_false)
+    return {"found": 100 * num_hits / num_true, "false": 100 * false}
 
 
 def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[str]) -> None:
-    """Print the cost of an index of `num_pages` pages, which repeat the pages that were read; the
-    time of a query; and how many hits a search of every row finds, too."""
+    """Print the costs of an index, and the number of hits in common with a search of every row.
+
+    The `num_pages` pages of the index repeat the pages that were read.
+    """
     page = InkPage(1, 1, ())
     typed = [PageText(tuple(replace(row, strokes=()) for row in text.rows)) for text in texts]
     pages = [IndexedPage.of(page, text) for text in typed]
     with TemporaryDirectory() as folder:
         files = {str(n): Path(folder, str(n)) for n in range(-(-num_pages // PAGES_OF_A_NOTE))}
-        index, begin, numbers = Index(Path(folder, "index")), process_time(), count()
+        index = Index(Path(folder, "index"))
+        begin = process_time()
+        numbers = count()
         for path in files.values():
             added = [(n, pages[n % len(pages)]) for n in islice(numbers, PAGES_OF_A_NOTE)]
             index.add(path, "", [page._replace(name=b"%d" % n) for n, page in added])
         print(f"index: {(process_time() - begin) / num_pages:.4f} s of CPU a page")
         print(f"index: {Path(folder, 'index').stat().st_size / num_pages:,.0f} bytes a page")
         begin = process_time()
-        found = [index.search(searching.Query.of(query), files) for query in queries]
+        hits_of = [index.search(searching.Query.of(query), files)[0] for query in queries]
         print(f"index: {(process_time() - begin) / len(queries):.2f} s of CPU a query")
-    print(f"index: {sum(len(hits) for hits, _ in found):,} hits of {len(queries)} queries")
+    print(f"index: {sum(map(len, hits_of)):,} hits of {len(queries)} queries")
     if num_pages <= MAX_COMPARED_PAGES:
-        pages_of = [typed[n % len(typed)] for n in range(len(files) * PAGES_OF_A_NOTE)]
-        same = whole = 0
-        note = Note("", [(page, text) for text in pages_of])
-        for query, (hits, _) in zip(queries, found, strict=True):
-            places = [(int(h.name) * PAGES_OF_A_NOTE + h.page_number, *h[2:]) for h in hits]
-            wanted = {hit[1:] for hit in searching.search(query, note)}
-            same, whole = same + len(wanted & {*places}), whole + len(wanted | {*places})
-        print(f"index: {same:,} of {whole:,} hits as by the search of every row")
+        repeated = [typed[n % len(typed)] for n in range(len(files) * PAGES_OF_A_NOTE)]
+        note = Note("", [(page, text) for text in repeated])
+        num_same = 0
+        num_all = 0
+        for query, hits in zip(queries, hits_of, strict=True):
+            places = {(int(h.name) * PAGES_OF_A_NOTE + h.page_number, *h[2:]) for h in hits}
+            places_of_search = {hit[1:] for hit in searching.search(query, note)}
+            num_same += len(places & places_of_search)
+            num_all += len(places | places_of_search)
+        print(f"index: {num_same:,} of {num_all:,} hits as by the search of every row")
 
 
 def report_words(
     pages: Sequence[NotesPage], reader: Reader, search: Search, num_indexed: int
 ) -> None:
-    """Print the percentages of `sure_words` and `found_words`, and `indexed_words`."""
+    """Print the percentages of `sure_words` and `searched_words`, and `indexed_words`."""
     inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
-    for name, percentage in {**sure_words(read), **found_words(read, SEARCH_STRIDE)}.items():
+    for name, percentage in {**sure_words(read), **searched_words(read, SEARCH_STRIDE)}.items():
         print(f"words, {name}: {percentage:.1f} %", flush=True)
     words = sorted({normalised_word(word) for page in pages for word in plain_words(page.texts[0])})
     queries = [word for word in words if word.isalpha()][:: max(1, len(words) // NUM_QUERIES)]
@@ -468,29 +502,39 @@ def report_words(
 
 
 def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
-    """Print how many rows of pages of three sizes are read at most `MAX_WORSE` worse than alone,
-    on how many pages all are but one, and the character error rates of rows alone and on pages."""
-    num_right, num_whole, pairs = 0, 0, defaultdict(list)
+    """Print a comparison of rows on pages of three sizes with the same rows alone.
+
+    These are the number of rows that are read at most `MAX_WORSE` worse on the page, the number of
+    pages on which all rows but one are, and the character error rates of rows alone and on pages.
+    """
+    num_right = 0
+    num_whole = 0
+    pairs = defaultdict(list)
     for number, page in enumerate(pages):
         page = of_three_sizes(page, np.random.default_rng(number))
-        text, found = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader), {}
-        for row in text.rows:
-            shared = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
-            found.setdefault(int(np.argmax(shared)), []).append((row.box[0], row.text))
+        text = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader)
         alone = reader.read_lines([from_strokes(page.row(n)) for n in range(len(page.rows))])
-        parts = (sorted(found.get(number, [])) for number in range(len(alone)))
-        on_page = [" ".join(read for _, read in part) for part in parts]
-        errors = [
-            [rates([(said, read)])["cer"] for said, read in zip(page.texts, texts, strict=True)]
-            for texts in (alone, on_page)
-        ]
-        right = int((np.subtract(*errors[::-1]) <= MAX_WORSE).sum())
-        num_right, num_whole = num_right + right, num_whole + (right >= len(alone) - 1)
+        on_page = texts_of_rows(page, text)
+        num_right_here = 0
+        for true, alone_text, page_text in zip(page.texts, alone, on_page, strict=True):
+            alone_cer = rates([(true, alone_text)])["cer"]
+            num_right_here += rates([(true, page_text)])["cer"] - alone_cer <= MAX_WORSE
+        num_right += num_right_here
+        num_whole += num_right_here >= len(alone) - 1
         pairs["alone"] += zip(page.texts, alone, strict=True)
         pairs["on pages"] += zip(page.texts, on_page, strict=True)
     rows = f"{num_right} of {len(pages) * NUM_SIZED_ROWS} rows"
     errors = ", ".join(f"{name} {100 * rates(texts)['cer']:.2f} %" for name, texts in pairs.items())
     print(f"three sizes: {rows}, {num_whole} of {len(pages)} pages, {errors}", flush=True)
+
+
+def texts_of_rows(page: NotesPage, text: PageText) -> list[str]:
+    """Return the text of each true row of a page, read as one or several rows from the left."""
+    parts: list[list[tuple[float, str]]] = [[] for _ in page.rows]
+    for row in text.rows:
+        num_common = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
+        parts[int(np.argmax(num_common))].append((row.box[0], row.text))
+    return [" ".join(part for _, part in sorted(row_parts)) for row_parts in parts]
 
 
 def texts_of_pdf(path: Path) -> dict[str, str]:
@@ -508,10 +552,15 @@ def texts_of_pdf(path: Path) -> dict[str, str]:
 
 
 def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
-    """Print how many PDFs of pages have all words in the order of the rows, how many words in these
-    lost a blank, and the mean size of a PDF. Hyphens do not count, as some programs join words that
-    are divided at the end of a row."""
-    num_right, num_changed, num_words, num_bytes = Counter(), Counter(), 0, 0
+    """Print the number of PDFs of pages that have all words in the order of the rows, the number of
+    words in these that lost a blank, and the mean size of a PDF.
+
+    Hyphens do not count, as some programs join words that are divided at the end of a row.
+    """
+    num_right = Counter()
+    num_changed = Counter()
+    num_words = 0
+    num_bytes = 0
     for page in pages:
         ink = page_around(map(PageStroke, page.strokes))
         text = read_page(ink, reader)
@@ -532,9 +581,10 @@ def report_pdfs(name: str, pages: Sequence[NotesPage], reader: Reader) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the table of pages, and how many single lines are detected as a single row."""
+    """Print the table of pages, and the number of single lines that are detected as one row."""
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
-    read, only = cached_reading(reader), arguments.only
+    read = cached_reading(reader)
+    only = arguments.only  # a part of the name of a row of the table; "" for all
     pages = [*forms(arguments.data).values()]
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
@@ -550,12 +600,32 @@ def run(arguments: argparse.Namespace) -> None:
     if only and only in "PDFs":
         report_pdfs("as they are", pages, reader)
         report_pdfs("turned 7 degrees", [turned(7)(page, None) for page in pages], reader)
-        columns = [beside(*pair, COLUMN_GAP) for pair in zip(pages[::2], pages[1::2], strict=False)]
+        pairs = zip(pages[::2], pages[1::2], strict=False)
+        columns = [side_by_side(*pair, TEXT_COLUMN_GAP) for pair in pairs]
         report_pdfs("two forms as columns", columns, reader)
+    report_changes(pages, read, only, arguments.digits)
+    if only in "single lines":
+        rows = chain(*([page.row(n) for n in range(len(page.rows))] for page in pages))
+        lines = [Sample(from_strokes(row)) for row in rows]
+        print(f"single lines kept whole: {whole_lines(lines)}")
+    if arguments.unipen:
+        people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
+        source = UnipenDataset(root=arguments.unipen, **people)
+        samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
+        print(f"single samples of UNIPEN kept whole: {whole_lines(samples)}")
+
+
+def report_changes(
+    pages: Sequence[NotesPage],
+    read: Callable[[list[np.ndarray]], list[str]],
+    only: str,
+    digits: str | None,
+) -> None:
+    """Print the table of the changes with `only` in their names; `digits` is the folder of pen
+    digits, for further changes."""
     changes = dict(CHANGES)
-    if arguments.digits:
-        digits = UnipenDataset(root=arguments.digits)
-        shapes = digits.load(["test"]).split("test")
+    if digits:
+        shapes = UnipenDataset(root=digits).load(["test"]).split("test")
         changes["a drawing beside the text"] = with_drawing(shapes)
         changes["numbered lists"] = listed(shapes)
     print(f"{'':<34}{'strokes':>9}{'pages':>8}{'CER':>8}{'given':>8}")
@@ -564,16 +634,10 @@ def run(arguments: argparse.Namespace) -> None:
             changed = [change(page, np.random.default_rng(n)) for n, page in enumerate(pages)]
             report(name, measure_pages(changed, read))
     if only in "two forms as columns":
-        columns = [beside(page, pages[n - 1], COLUMN_GAP) for n, page in enumerate(pages)]
+        columns = [
+            side_by_side(page, pages[n - 1], TEXT_COLUMN_GAP) for n, page in enumerate(pages)
+        ]
         report("two forms as columns", measure_pages(columns, read))
-    if only in "single lines":
-        lines = [Sample(from_strokes(page.row(n))) for page in pages for n in range(len(page.rows))]
-        print(f"single lines kept whole: {whole_lines(lines)}")
-    if arguments.unipen:
-        people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
-        source = UnipenDataset(root=arguments.unipen, **people)
-        samples = [s for s in source.load(["test"]).split("test") if len(s.text) > 1]
-        print(f"single samples of UNIPEN kept whole: {whole_lines(samples)}")
 
 
 def report(name: str, measures: dict[str, float]) -> None:

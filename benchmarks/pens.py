@@ -15,10 +15,10 @@ from commands.shared.options import Parser
 from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset, UnipenDataset
 from data_loader.pen_paths import at_speed, to_ink, to_path
-from ink.formats.iam_ondb import PERIOD
+from ink.formats.iam_ondb import IAM_PERIOD
 from ink.geometry import from_strokes, strokes, x_height
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.encoder import Search
 from model.recognition.error_rates import rates
 
@@ -58,7 +58,8 @@ def samples(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     iam = IAMOnDBDataset(root=arguments.data, splits=splits)
     people = {"held_out": list(HELD_OUT), "leave_out": "unipen_misfits"}
     unipen = UnipenDataset(root=arguments.unipen, **people)
-    training_words, tests = set(), []
+    training_words = set()
+    tests = []  # of IAM-OnDB, then of UNIPEN; single characters do not count
     for dataset in (iam, unipen):
         loaded = dataset.load(("train", "test"))
         for sample in loaded.split("train"):
@@ -98,7 +99,7 @@ def texts_and_words(samples: Iterable[Sample]) -> tuple[list[Sample], list[Sampl
 
 def recorded_at(rate: float) -> Change:
     """Return the change that resamples ink at `rate` points a second."""
-    return lambda ink: to_ink(at_speed(to_path(ink), 1 / (PERIOD * rate)))
+    return lambda ink: to_ink(at_speed(to_path(ink), 1 / (IAM_PERIOD * rate)))
 
 
 def on_grid(step: float) -> Change:
@@ -115,7 +116,8 @@ def noisy(std: float) -> Change:
     """Return the change that adds normal noise to each point; `std` is in x-heights."""
 
     def change(ink: np.ndarray) -> np.ndarray:
-        generator, height = np.random.default_rng(len(ink)), x_height(ink)
+        generator = np.random.default_rng(len(ink))
+        height = x_height(ink)
         noise = std * height
         return from_strokes([s + noise * generator.standard_normal(s.shape) for s in strokes(ink)])
 

@@ -30,7 +30,8 @@ class Generator(reference.Network):
 
     def forward(self, inputs: Tensor, text: Tensor | None, lengths: Tensor | None) -> Tensor:
         """Return the outputs (B, T, 6 M + 1) of inputs (B, T, 3), text (B, U) and lengths (B,)."""
-        seen, hiddens = inputs.transpose(0, 1), []  # (T, B, 3)
+        seen = inputs.transpose(0, 1)  # (T, B, 3)
+        hiddens = []
         if self.alphabet_size is not None:
             hidden, windows = self.windowed(seen, text, lengths)
             seen = torch.cat((seen, windows), -1)
@@ -76,7 +77,8 @@ class Generator(reference.Network):
         text = reference.one_hot(text, lengths, self.alphabet_size).to(start)
         positions = torch.arange(1, text.shape[1] + 1, device=start.device)
         states, window, kappa = self.start(batch)
-        point, points = start.expand(batch, 3), []
+        point = start.expand(batch, 3)
+        points = []
         is_ended = torch.zeros(batch, dtype=torch.bool, device=start.device)
         uniform = torch.rand(steps, batch, 2, device=start.device)
         normal = torch.randn(steps, batch, 2, device=start.device)
@@ -97,11 +99,15 @@ class Generator(reference.Network):
         end_logit, log_weights, means, scales, rho = self.mixture(outputs)
         reached = log_weights.exp().cumsum(-1) <= uniform[:, :1]
         chosen = reached.sum(-1, keepdim=True).clamp(max=log_weights.shape[-1] - 1)
-        each = chosen.unsqueeze(1).expand(-1, 2, 1)
-        mean, scale = means.gather(2, each)[..., 0], scales.gather(2, each)[..., 0]  # (B, 2)
-        rho, x = rho.gather(1, chosen), normal[:, :1]
-        offset = mean + scale * torch.cat((x, rho * x + (1 - rho**2).sqrt() * normal[:, 1:]), 1)
-        return torch.cat((offset, (uniform[:, 1:] < end_logit[:, None].sigmoid()).float()), 1)
+        chosen_xy = chosen.unsqueeze(1).expand(-1, 2, 1)
+        mean = means.gather(2, chosen_xy)[..., 0]  # (B, 2)
+        scale = scales.gather(2, chosen_xy)[..., 0]  # (B, 2)
+        rho = rho.gather(1, chosen)
+        x = normal[:, :1]
+        y = rho * x + (1 - rho**2).sqrt() * normal[:, 1:]
+        offset = mean + scale * torch.cat((x, y), 1)
+        is_end = uniform[:, 1:] < end_logit[:, None].sigmoid()
+        return torch.cat((offset, is_end.float()), 1)
 
 
 class Bidirectional(nn.Module):
@@ -109,7 +115,8 @@ class Bidirectional(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.forwards, self.backwards = nn.LSTM(inputs, hidden), nn.LSTM(inputs, hidden)
+        self.forwards = nn.LSTM(inputs, hidden)
+        self.backwards = nn.LSTM(inputs, hidden)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Return the hidden states (S, B, 2 H) of inputs (S, B, any); padding is arbitrary."""
@@ -159,12 +166,18 @@ class Recogniser(nn.Module):
         ctc_weight: float = 0.5,
     ) -> None:
         super().__init__()
-        self.reductions, self.mask_ratio, self.end = reductions, mask_ratio, alphabet_size
-        self.smoothing, self.ctc_weight = smoothing, ctc_weight
-        self.convolution, self.dropout = nn.Conv1d(features, channels, 5, 2, 2), nn.Dropout(dropout)
+        self.reductions = reductions
+        self.mask_ratio = mask_ratio
+        self.end = alphabet_size
+        self.smoothing = smoothing
+        self.ctc_weight = ctc_weight
+        self.convolution = nn.Conv1d(features, channels, 5, 2, 2)
+        self.dropout = nn.Dropout(dropout)
+        # Numbers of a frame after each layer: of both directions, and of the merged frames.
         sizes = [2 * hidden * (2 if number < reductions else 1) for number in range(layers)]
         self.layers = nn.ModuleList(Bidirectional(size, hidden) for size in (channels, *sizes[:-1]))
-        self.labels, self.decoder = nn.Linear(sizes[-1], alphabet_size + 1), None
+        self.labels = nn.Linear(sizes[-1], alphabet_size + 1)
+        self.decoder = None
         if decoder is not None:
             self.embedding = nn.Embedding(alphabet_size + 2, embedding)
             self.decoder = nn.LSTMCell(embedding + sizes[-1], decoder)
@@ -177,14 +190,17 @@ class Recogniser(nn.Module):
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return encodings (B, S, D) and numbers of frames (B,) of features (B, T, F) of lines."""
         if self.training and self.mask_ratio:
-            (batch, steps), device = features.shape[:2], features.device
+            batch, steps = features.shape[:2]
+            device = features.device
+            # Stretches of 1 to 19 points, 10 on average, so a tenth of the ratio begins each.
             begins = torch.rand(batch, steps, device=device) < self.mask_ratio / 10
             position = torch.arange(steps, device=device)
             ends = position + torch.randint(1, 20, (batch, steps), device=device)
             ends = torch.where(begins, ends, 0).cummax(1).values
             features = features.masked_fill((position < ends)[..., None], 0.0)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).permute(2, 0, 1), -(-points // 2)
+        frames = self.dropout(frames).permute(2, 0, 1)
+        lengths = -(-points // 2)
         frames = inside(frames, lengths)
         for number, layer in enumerate(self.layers):
             frames = self.dropout(layer(frames, lengths))
@@ -218,9 +234,11 @@ class Recogniser(nn.Module):
         batch, frames, _ = encoded.shape
         is_padding = torch.arange(frames, device=encoded.device) >= lengths[:, None]
         embedded = self.embedding(functional.pad(text, (1, 0), value=self.end + 1))
-        keys, cumulative = self.keys(encoded), precise(encoded.new_zeros(batch, frames))
+        keys = self.keys(encoded)
+        cumulative = precise(encoded.new_zeros(batch, frames))
         context = encoded.new_zeros(batch, encoded.shape[2])
-        state, outputs = None, []
+        state = None
+        outputs = []
         for inputs in embedded.unbind(1):
             state = self.decoder(self.dropout(torch.cat((inputs, context), 1)), state)
             location = self.places(cumulative[:, None]).transpose(1, 2)
@@ -237,8 +255,8 @@ class Recogniser(nn.Module):
         encoded, lengths = self.encode(features, points)
         texts = []
         for labels, length in zip(self.labels(encoded).argmax(-1), lengths.tolist(), strict=True):
-            kept = torch.unique_consecutive(labels[:length])
-            texts.append(kept[kept != self.end].tolist())
+            unrepeated = torch.unique_consecutive(labels[:length])
+            texts.append(unrepeated[unrepeated != self.end].tolist())
         return texts
 
 
@@ -260,7 +278,8 @@ def network_of(original: nn.Module) -> nn.Module:
         return reference.reference_of(original, Generator)
     renamed = {"forward_rnn.layer": "forwards", "backward_rnn.layer": "backwards"}
     for old, new in renamed.items():
-        weights = {name.replace(old, new): value for name, value in weights.items()}
+        for name in [name for name in weights if old in name]:
+            weights[name.replace(old, new)] = weights.pop(name)
     options = {}
     if "decoder.weight_hh" in weights:
         options = {

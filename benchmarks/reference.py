@@ -40,7 +40,9 @@ class Network(nn.Module):
         max_correlation: float = 0.999,
     ) -> None:
         super().__init__()
-        self.alphabet_size, self.hidden, self.windows = alphabet_size, hidden, windows
+        self.alphabet_size = alphabet_size
+        self.hidden = hidden
+        self.windows = windows
         self.max_correlation = max_correlation
         self.register_buffer("min_scale", torch.tensor(min_scale)[:, None])
         input_size = 3 + (alphabet_size or 0)
@@ -65,7 +67,8 @@ class Network(nn.Module):
         Returns the hidden states of all layers (B, layers * H), the new states, window and kappa,
         and phi (B, U + 1), the window's weights; phi is None without a text.
         """
-        states, phi = list(states), None
+        states = list(states)
+        phi = None
         for number, cell in enumerate(self.cells):
             inputs = [point]
             if window is not None:
@@ -86,7 +89,8 @@ class Network(nn.Module):
     def mixture(self, outputs: Tensor) -> tuple[Tensor, ...]:
         """Split outputs (..., 6 M + 1) into the logit of the stroke's end, and log-weights, means,
         scales and correlations of the components."""
-        end_logit, parameters = -outputs[..., 0], outputs[..., 1:].unflatten(-1, (6, -1))
+        end_logit = -outputs[..., 0]
+        parameters = outputs[..., 1:].unflatten(-1, (6, -1))
         log_weights = functional.log_softmax(parameters[..., 0, :], -1)
         scales = torch.maximum(parameters[..., 3:5, :].exp(), self.min_scale)
         rho = self.max_correlation * parameters[..., 5, :].tanh()
@@ -139,7 +143,8 @@ class Network(nn.Module):
             lengths = torch.tensor([len(text)], device=device)
             text = one_hot(text[None], lengths, self.alphabet_size).to(start)
         states, window, kappa = self.start(1)
-        point, points = start[None], []
+        point = start[None]
+        points = []
         for t in range(steps):
             hidden, states, window, kappa, phi = self.step(point, states, window, kappa, text)
             if phi is not None and phi[0, -1] > phi[0, :-1].max():
@@ -147,7 +152,8 @@ class Network(nn.Module):
             end_logit, log_weights, means, scales, rho = self.mixture(self.output(hidden)[0])
             weights = torch.softmax(log_weights * (1 + bias), -1)
             chosen = min(int((weights.cumsum(0) <= uniform[t, 0]).sum()), len(weights) - 1)
-            mean, scale = means[:, chosen], scales[:, chosen] * math.exp(-bias)
+            mean = means[:, chosen]
+            scale = scales[:, chosen] * math.exp(-bias)
             normal_x, normal_y = normal[t]
             normal_y = rho[chosen] * normal_x + torch.sqrt(1 - rho[chosen] ** 2) * normal_y
             offset = mean + scale * torch.stack((normal_x, normal_y))

@@ -43,7 +43,7 @@ from data_loader.data_loaders import Data
 from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library
-from model.layers.kernels.build import SWITCH
+from model.layers.kernels.build import KERNELS_SWITCH
 from parse_config import plan_from_file
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -57,8 +57,14 @@ PATHS = ("float32-compiled", "bfloat16-compiled", "float32-uncompiled", "bfloat1
 PLAIN = ("float32-plain", "bfloat16-plain")
 """Ways to run the networks of `plain.py`: their products, in bfloat16 by autocast."""
 TRAINING = (
-    *("iam_unconditional", "iam_conditional", "iam_recognition_ctc", "iam_recognition"),
-    *("unconditional", "conditional", "recognition_ctc", "recognition"),
+    "iam_unconditional",
+    "iam_conditional",
+    "iam_recognition_ctc",
+    "iam_recognition",
+    "unconditional",
+    "conditional",
+    "recognition_ctc",
+    "recognition",
 )
 """The configs whose training is measured."""
 WRITING = {"writing_64": (64, 1), "writing_1": (1, 4)}
@@ -117,12 +123,12 @@ class Lines(BaseDataset):
 
 @contextmanager
 def kernels_for(path: str) -> Iterator[None]:
-    """A context in which the compiled kernels are off if the path says so."""
+    """Switch the compiled kernels off within a context, if the path says so."""
     if not path.endswith("uncompiled"):
         yield
         return
     no_kernels = mock.patch.object(library, "kernels", lambda bfloat16: None)
-    with no_kernels, mock.patch.dict(os.environ, {SWITCH: "0"}):
+    with no_kernels, mock.patch.dict(os.environ, {KERNELS_SWITCH: "0"}):
         yield
 
 
@@ -137,9 +143,13 @@ def products_of(path: str, device: torch.device) -> torch.autocast:
 
 
 def plain_paths(device: torch.device) -> list[str]:
-    """Return those of `PLAIN` that the device can run: on a processor without AVX-512 oneDNN has no
-    `nn.LSTM` in bfloat16."""
-    layer, inputs, paths = nn.LSTM(1, 1).to(device), torch.zeros(1, 1, 1, device=device), []
+    """Return the paths of `PLAIN` that the device can run.
+
+    On a processor without AVX-512 oneDNN has no `nn.LSTM` in bfloat16.
+    """
+    layer = nn.LSTM(1, 1).to(device)
+    inputs = torch.zeros(1, 1, 1, device=device)
+    paths = []
     for path in PLAIN:
         with suppress(RuntimeError), products_of(path, device):
             layer(inputs)
@@ -156,7 +166,8 @@ def synchronise(device: torch.device) -> None:
 def operations_of(compute: Callable[[], object]) -> int:
     """Return the multiplications and additions of the matrix products of `compute`."""
     # Without oneDNN torch computes an `nn.LSTM` by products, which can be counted.
-    counter, no_onednn = FlopCounterMode(display=False), torch.backends.mkldnn.flags(enabled=False)
+    counter = FlopCounterMode(display=False)
+    no_onednn = torch.backends.mkldnn.flags(enabled=False)
     with no_onednn, torch.no_grad(), counter:
         compute()
     return counter.get_total_flops()
@@ -173,14 +184,17 @@ class Trainee:
     """
 
     def __init__(self, network: BaseModel, loss: BaseLoss, device: torch.device, path: str) -> None:
-        self.path, self.device, self.loss = path, device, loss
+        self.path = path
+        self.device = device
+        self.loss = loss
         network = plain.network_of(network) if path in PLAIN else copy.deepcopy(network)
         self.model = network.to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), LEARNING_RATE)
 
     def losses(self, batch: Batch) -> Tensor:
         """Return the loss of each line in nats."""
-        texts, generates = (batch.text, batch.text_lengths), batch.targets is not None
+        texts = (batch.text, batch.text_lengths)
+        generates = batch.targets is not None
         with products_of(self.path, self.device):
             if self.path in PLAIN and generates:
                 points = batch.inputs[..., :3], batch.targets[..., :3], batch.mask
@@ -223,7 +237,8 @@ def network_of(plan: Plan, data: Data) -> BaseModel:
 def training(name: str, device: torch.device, arguments: Namespace) -> Task:
     """Return the task of training a ready config."""
     plan, data = prepared(name, arguments)
-    network, loss = network_of(plan, data), plan.build("loss")
+    network = network_of(plan, data)
+    loss = plan.build("loss")
     loader = data.training_loader(network.features)
     paths = (*arguments.paths, *plain_paths(device))
     trainees = {path: Trainee(network, loss, device, path) for path in paths}
@@ -233,10 +248,11 @@ def training(name: str, device: torch.device, arguments: Namespace) -> Task:
         return islice(loader, arguments.batches)
 
     def speed(path: str, turn: int) -> float:
-        made = list(batches(turn))
-        points = sum(batch.points for batch in made)
+        prepared_batches = list(batches(turn))
+        points = sum(batch.points for batch in prepared_batches)
         start = arguments.clock()
-        trainees[path].train(made if path in PLAIN else batches(turn))
+        # Ours makes its batches while the clock runs.
+        trainees[path].train(prepared_batches if path in PLAIN else batches(turn))
         return points / (arguments.clock() - start)
 
     # The backward pass has twice the products of the forward pass.
@@ -263,9 +279,11 @@ def writing(num_lines: int, calls: int, device: torch.device, arguments: Namespa
         """Write the lines of a call; return whether a line ended before the limit."""
         if path in PLAIN:
             with products_of(path, device):
-                points = plain_network.write(steps, torch.zeros(3, device=device), codes, lengths)
-            return bool(points[1].any())
-        sampling, seeds = Sampling(bias=0.0, max_steps=steps), range(seed, seed + num_lines)
+                start = torch.zeros(3, device=device)
+                _, are_ended = plain_network.write(steps, start, codes, lengths)
+            return bool(are_ended.any())
+        sampling = Sampling(bias=0.0, max_steps=steps)
+        seeds = range(seed, seed + num_lines)
         lines = sample(network, seeds, texts, sampling, precision=precision_of(path))
         return {len(line.ink) - 1 for line in lines} != {steps}
 
@@ -342,12 +360,17 @@ def row(
     path: str,
     speeds: Sequence[float],
     plains: Sequence[Sequence[float]],
-    share: float,
+    limit_fraction: float,
 ) -> str:
-    """Return a row of the table: the medians of a path's speeds and of the plain ones in all
-    rounds, the ratio to the plain path that is faster, the lowest and the highest ratio of a round,
-    and the `share` of the limit at a point a second times the path's speed. A plain path that the
-    device cannot run has no speeds, and its column is "none"."""
+    """Return a row of the table.
+
+    The row has the medians of a path's speeds and of the plain ones in all rounds, the ratio to the
+    plain path that is faster, the lowest and the highest ratio of a round, and the fraction of the
+    limit. A plain path that the device cannot run has no speeds, and its column is "none".
+
+    Args:
+        limit_fraction: the fraction of the limit at a speed of one point a second.
+    """
     medians = [statistics.median(values) if values else 0.0 for values in plains]
     faster = plains[medians.index(max(medians))]
     ratios = [ours / theirs for ours, theirs in zip(speeds, faster, strict=True)]
@@ -355,7 +378,7 @@ def row(
     shown = (f"{value:,.0f}" if value else "none" for value in (speed, *medians))
     cells = [f"`{measure}`", path, *shown]
     cells.append(f"{speed / max(medians):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    return f"| {' | '.join([*cells, f'{share * speed:.0%}'])} |"
+    return f"| {' | '.join([*cells, f'{limit_fraction * speed:.0%}'])} |"
 
 
 def run(arguments: Namespace) -> None:
@@ -365,12 +388,15 @@ def run(arguments: Namespace) -> None:
     print(f"PyTorch {torch.__version__} on {device}, {arguments.threads} threads")
     if device.type == "cpu" and library.kernels(False) is None:
         print("no C compiler found: compiled paths run without compiled kernels")
-    rows, limit = [], product_limit(device, arguments.clock)
+    rows = []
+    limit = product_limit(device, arguments.clock)
     for measure in arguments.only:
-        kind, settings = training, (measure,)
-        for other, table in ((writing, WRITING), (reading, READING)):
-            kind, settings = (other, table[measure]) if measure in table else (kind, settings)
-        task = kind(*settings, device, arguments)
+        if measure in WRITING:
+            task = writing(*WRITING[measure], device, arguments)
+        elif measure in READING:
+            task = reading(*READING[measure], device, arguments)
+        else:
+            task = training(measure, device, arguments)
         paths = (*arguments.paths, *plain_paths(device))
         speeds = measure_in_turn(task.speed, paths, arguments.rounds, measure)
         limit = max(limit, product_limit(device, arguments.clock))
@@ -387,7 +413,8 @@ def run(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = Parser(description=__doc__)
-    add, positive = parser.add_argument, number(int, 1)
+    add = parser.add_argument
+    positive = number(int, 1)
     add("--device", default="cpu", help="cpu, cuda or cuda:N")
     add("--rounds", type=positive, default=5, help="rounds after the warm-up (default: 5)")
     add("--only", nargs="+", choices=MEASURES, default=MEASURES, help="measures (default: all)")

@@ -20,12 +20,12 @@ from commands.shared.options import Parser, number
 from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset
 from data_loader.synthetic.texts.corpus import held_out
-from ink.drawing.layers import Pen, Row
+from ink.drawing.layers import LINE_X_HEIGHT, Pen, Row
 from ink.geometry import strokes
 from ink.measures import levelled
 from ink.sample import Sample
 from model import load
-from model.drawing.page import X_HEIGHT, Page, page_of_line
+from model.drawing.page import Page, page_of_line
 from model.generation.line import Sampling
 from model.recognition.error_rates import rates
 from utils.checks import UserError
@@ -39,7 +39,7 @@ PARTS = (
     PACKAGES / "tesseract.js/dist/worker.min.js",
     PACKAGES / "tesseract.js-core/tesseract-core-simd-lstm.wasm.js",
 )
-"""What a browser loads of tesseract.js beside the language model."""
+"""The files of tesseract.js that a browser loads besides the language model."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
             rows = [*map(partial(row_of, arguments), samples, files)]
             request = {"network": str(network), "data": str(DATA.parent), "rows": rows}
             words = ["node", ROOT / "benchmarks/tesseract.mjs"]
-            done = subprocess.run(words, input=json.dumps(request), stdout=-1, text=True)
+            pipes = {"input": json.dumps(request), "stdout": subprocess.PIPE, "text": True}
+            done = subprocess.run(words, **pipes)
             if done.returncode:
                 raise UserError("benchmarks/tesseract.mjs has failed")
             for program, answer in json.loads(done.stdout).items():
@@ -71,7 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
 def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
     """Return the samples to read: written ones, and those of IAM-OnDB where it is."""
     count = arguments.rows
-    texts, writer = held_out(count), load("open_writer", "cpu")
+    texts = held_out(count)
+    writer = load("open_writer", "cpu")
     lines = writer.write_lines(texts, range(count), Sampling(bias=0.75))
     samples = [Sample(line.ink, text) for line, text in zip(lines, texts, strict=True)]
     chosen = {"written": samples}
@@ -85,9 +87,9 @@ def sets(arguments: argparse.Namespace) -> dict[str, list[Sample]]:
 def row_of(arguments: argparse.Namespace, sample: Sample, path: Path) -> dict[str, Any]:
     """Return the strokes of a row, and the path of its picture: level, black on white."""
     page = page_of_line(levelled(sample.ink)[0])
-    pen = Pen(arguments.pen * X_HEIGHT, "#000000")
+    pen = Pen(arguments.pen * LINE_X_HEIGHT, "#000000")
     pictured = Page(page.width, page.height, (Row(page.rows[0].strokes, pen=pen),))
-    pictured.save(path, dpi=round(arguments.height / X_HEIGHT * 25.4))
+    pictured.save(path, dpi=round(arguments.height / LINE_X_HEIGHT * 25.4))
     points = [stroke.tolist() for stroke in strokes(sample.ink)]
     return {"strokes": points, "picture": str(path)}
 
@@ -97,7 +99,8 @@ def download(*files: Path) -> float:
     contents = [file.read_bytes() for file in files]
     if len(files) == 1:
         words = [PACKAGES / ".bin/esbuild", "--bundle", "--minify", "--format=esm"]
-        code = subprocess.run([*words, ROOT / "apps/web/index.js"], stdout=-1, check=True).stdout
+        words.append(ROOT / "apps/web/index.js")
+        code = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout
         contents += [code, (ROOT / "apps/web/engine.wasm").read_bytes()]
     return sum(len(gzip.compress(content)) for content in contents) / 1e6
 

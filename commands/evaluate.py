@@ -62,7 +62,8 @@ class Evaluation:
         """Return the path of a file of results; each checkpoint and each evaluation has its own."""
         from base.run.run_folder import RunFolder
 
-        run, name = RunFolder.of(checkpoint), f"{checkpoint.stem}-{self.split}"
+        run = RunFolder.of(checkpoint)
+        name = f"{checkpoint.stem}-{self.split}"
         if self.recorded:
             name += f"-{zlib.crc32(json.dumps(self.recorded).encode()):08x}"
         if run and not self.output:
@@ -74,7 +75,8 @@ class Evaluation:
 
 def run(arguments: argparse.Namespace) -> None:
     search = search_options.options_of(arguments)
-    paths, split = arguments.resume, arguments.split or "valid"
+    paths = arguments.resume
+    split = arguments.split or "valid"
     if arguments.split is None and len(paths) > 1 and paths[-1] in SPLITS:
         *paths, split = paths  # -r takes a SPLIT that follows its checkpoints
     values = {name: getattr(arguments, name) for name in RECORDED_OPTIONS}
@@ -141,8 +143,6 @@ def score_user_metrics(
 ) -> dict[str, float]:
     """Print and return the values of the training's validation that `scores` lacks; nothing unless
     the loss, a metric or the trainer is the user's, or the network neither writes nor reads."""
-    import torch
-
     from base.config import user_modules
     from base.run.checkpoint import load_checkpoint
     from base.run.run_folder import RunFolder
@@ -160,7 +160,7 @@ def score_user_metrics(
         model=network.model,
         loss=config.build("loss", model=network.model),
         metrics=config.build("metrics", model=network.model),
-        optimizer=torch.optim.SGD(network.model.parameters()),
+        optimizer=None,
         lr_scheduler=None,
         train_loader=loader,
         valid_loader=loader,
@@ -187,7 +187,7 @@ def score_points(
     network: "model.TrainedNetwork", data: "data_loader.data_loaders.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores and their units."""
-    from model.scores import UNITS, evaluate
+    from model.scores import SCORE_UNITS, evaluate
 
     loaded = data.loaded
     scores = evaluate(
@@ -210,7 +210,7 @@ def score_points(
     if network.model.end_of_sequence:
         details["end_of_sequence"] = True
         print("the log-loss includes, for each point, whether the sequence ends at the point")
-    for name, meaning in UNITS.items():
+    for name, meaning in SCORE_UNITS.items():
         if name in scores:
             value = "none" if scores[name] is None else f"{scores[name]:.4f}"
             print(f"  {name:<21}{value:>12}  {meaning}")
@@ -225,10 +225,12 @@ def score_reading(
     from model.recognition.transcribing import score
     from model.scores import read_split
 
-    search, samples = chosen.search.search(reader), data.samples(chosen.split)
+    search = chosen.search.search(reader)
+    samples = data.samples(chosen.split)
     transcriptions = read_split(reader.model, samples, chosen.split, search)
     scores = {decoding: score(read) for decoding, read in transcriptions.items()}
-    greedy, lines = scores["greedy"], len(samples)
+    greedy = scores["greedy"]
+    lines = len(samples)
     if unlabelled := lines - greedy["sequences"]:
         print(f"left out, because they have no text: {unlabelled} of {lines} lines")
     print(
@@ -252,7 +254,8 @@ def score_reading(
             recorded[name] = rates | {"search": descriptions[name]}
     page = chosen.file(reader.path, "-worst.png")
     by_errors = sorted(list(transcriptions.values())[-1], key=lambda line: -line.error_rate)
-    worst, captions = by_errors[:NUM_WORST], []
+    worst = by_errors[:NUM_WORST]
+    captions = []
     for line in worst:
         texts = f"true: {line.reference}\nread: {line.hypothesis}"
         captions.append(f"{line.name} · {line.error_rate:.0%} errors\n{texts}")

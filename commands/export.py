@@ -14,8 +14,10 @@ from commands.shared.options import Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import atomic_write, prepare_output, read_bytes, write_text
 
-FLAT, SAFETENSORS, ONNX = ".bin", ".safetensors", ".onnx"
-"""Suffixes of files that are no archives; for flat files see `apps.web.flat_file`."""
+FLAT = ".bin"
+"""Suffix of a flat file, see `apps.web.flat_file`; it is no archive, nor are the next two."""
+SAFETENSORS = ".safetensors"
+ONNX = ".onnx"
 
 
 def add_options(parser: Parser) -> None:
@@ -40,7 +42,8 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    networks, target = Networks.of(arguments), target_of(arguments)
+    networks = Networks.of(arguments)
+    target = target_of(arguments)
     network = networks.load(arguments.resume)
     from base.run.checkpoint import file_content, load_checkpoint, to_share
 
@@ -54,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"{target}: a {FLAT} file has no config; leave out -o and --data")
         from apps.web import flat_file
 
-        flat_file.check_known(network)
+        flat_file.check_computable(network)
         prepare_output(target, "FILE")
         flat_file.save(target, network, ink)
         print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
@@ -111,13 +114,13 @@ def texts_beside(
     Raises:
         UserError: if one of them would replace another file.
     """
-    from model.model_card import CARD, MARK, model_card
+    from model.model_card import CARD_NAME, MARK, model_card
 
     texts = {}
     if ink:
         texts[target.with_suffix(".json")] = read_bytes(ink).decode()
     if target.suffix == SAFETENSORS:
-        card = CARD if target.stem == "model" else f"{target.stem}.md"
+        card = CARD_NAME if target.stem == "model" else f"{target.stem}.md"
         texts[target.with_name(card)] = model_card(network, target.name)
     for path, text in texts.items():
         prepare_output(path, "FILE", is_checked_only=True)

@@ -1,6 +1,7 @@
 """Draw a person's lines, and lines by the network before and after it learned the hand."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from commands.shared.options import Parser
 from utils.checks import UserError
 
 MAX_RECORDED = 3  # lines of the person in the picture (assumed)
-SENTENCE = "This is what the network writes in that hand"  # default of --text
+SAMPLE_SENTENCE = "This is what the network writes in that hand"  # default of --text
 
 
 def add_options(parser: Parser) -> None:
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     from base.base_dataset import InitialNetwork
     from base.run.run_folder import RunFolder
     from model.drawing.plots import lines_figure, write_png
-    from model.writer import default_proofreader, sampling_of
+    from model.loading import default_proofreader, sampling_of
     from parse_config import config_of
 
     folder = RunFolder.of(learned.path)
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{learned.path}: no run that learned a hand, such as saved/models/own_hand/RUN_ID"
         )
     original = networks.writer(weights)
-    new_texts = arguments.text or [SENTENCE]
+    new_texts = arguments.text or [SAMPLE_SENTENCE]
     new_texts = writing_options.without_unknown(learned.model.alphabet, new_texts, None)
     arguments.output.make()
     origin = InitialNetwork(learned.path, learned.device, is_resumed=True)
@@ -66,13 +67,26 @@ def run(arguments: argparse.Namespace) -> None:
         [*map(line_ink, write_words(one_hand, texts, seeds))]
         for one_hand in (replace(hand, writer=original, calibration=None), hand)
     )
-    rows, to_x_heights = [], np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
-    for sample, old, new in zip(recorded, former_lines, learned_lines, strict=False):
-        rows.append((f"the person: {sample.text}", sample.ink * to_x_heights))
-        rows.append(("the network before it learned the hand", old))
-        rows.append(("the network now", new))
-    rows += [("the network now", line) for line in learned_lines[len(recorded) :]]
+    to_x_heights = np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
+    of_person = [(f"the person: {each.text}", each.ink * to_x_heights) for each in recorded]
+    rows = captioned(of_person, former_lines, learned_lines)
     path = arguments.output.named(f"{folder.run_id}-hand.png")
     figure = lines_figure([ink for _, ink in rows], [caption for caption, _ in rows])
     write_png(path, figure)
     print(path)
+
+
+def captioned(
+    recorded: Sequence[tuple[str, np.ndarray]],
+    former_lines: Sequence[np.ndarray],
+    learned_lines: Sequence[np.ndarray],
+) -> list[tuple[str, np.ndarray]]:
+    """Return the captions and inks of a picture: recorded lines, each with the same text as the
+    network wrote it before and as it writes it now, and then the other lines that it writes now."""
+    rows = []
+    for line, former, learned in zip(recorded, former_lines, learned_lines, strict=False):
+        rows.append(line)
+        rows.append(("the network before it learned the hand", former))
+        rows.append(("the network now", learned))
+    rows += [("the network now", line) for line in learned_lines[len(recorded) :]]
+    return rows

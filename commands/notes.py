@@ -19,6 +19,7 @@ from tqdm import tqdm
 import model
 from apps import notes
 from apps.plugins import xournalpp_plugin
+from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser, number
@@ -26,21 +27,28 @@ from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
-from model.opening import has_torch, resolve
 from utils.checks import DataError, UserError, described, first_of, printable, short, visible
 from utils.files import open_file, prepare_output, safe_path
+from utils.program import has_torch
 
-SUFFIXES = (".pdf", ".txt", ".md", ".json", ".inkml", *INK_KINDS)  # of a file that --output names
-MAX_KINDS = 12  # kinds of items that a message lists (assumed)
+OUTPUT_SUFFIXES = (
+    ".pdf",
+    ".txt",
+    ".md",
+    ".json",
+    ".inkml",
+    *INK_KINDS,
+)  # of a file that --output names
+MAX_LISTED_KINDS = 12  # kinds of items that a message lists (assumed)
 MAX_PLACES = 20  # places of one kind that a message lists (assumed)
-PLACES = {
+PLACE_TITLES = {
     "unread": "not read, may be text",
     "covered": "covered by later ink, not read",
     "crossed_out": "crossed out, not read",
 }  # titles of the places that a message lists
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
-FORMAT = ".pdf"  # default of --format
+DEFAULT_FORMAT = ".pdf"  # default of --format
 
 log = logging.getLogger(__name__)
 
@@ -99,20 +107,21 @@ def add_options(parser: Parser) -> None:
     )
     plugin += "searches in the folder PATH (default: where the installed Xournal++ looks)"
     either.add_argument("--install-plugin", nargs="?", const="", metavar="FOLDER", help=plugin)
-    network_options.add_output(either, SUFFIXES, default=None)
+    network_options.add_output(either, OUTPUT_SUFFIXES, default=None)
     kind = "format of the files in an output folder, one for each note; or vault: Markdown with "
-    kind += f"front matter, links and pictures, for Obsidian and Joplin (default: {FORMAT})"
-    parser.add_argument("--format", choices=(*SUFFIXES, VAULT), help=kind)
+    kind += f"front matter, links and pictures, for Obsidian and Joplin (default: {DEFAULT_FORMAT})"
+    parser.add_argument("--format", choices=(*OUTPUT_SUFFIXES, VAULT), help=kind)
 
 
 def run(arguments: argparse.Namespace) -> None:
 
-    chosen, path = search_options.options_of(arguments), arguments.path
+    chosen = search_options.options_of(arguments)
+    path = arguments.path
     check(arguments)
     if output := arguments.output:
         prepare_output(output.path, "--output", output.folder, is_checked_only=True)
     if arguments.install_plugin is not None:
-        checkpoint = resolve(arguments.resume).absolute()
+        checkpoint = resolve_network(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     reader = _loader(Networks.of(arguments), arguments.resume, chosen)
     name = _name(reader, arguments.resume, chosen)
@@ -132,7 +141,8 @@ def run(arguments: argparse.Namespace) -> None:
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
-        before, states = states, {n: f"{file_state(f)} {kept}" for n, f in files.items()}
+        before = states
+        states = {n: f"{file_state(f)} {kept}" for n, f in files.items()}
         changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
         if changed or states.keys() != before.keys():
             uses_all = arguments.lines or (arguments.output and arguments.output.file)
@@ -203,7 +213,8 @@ def _use(
     files: Mapping[str, Path],
 ) -> None:
     """Carry out the options on notes that are read; `files` are those of all notes."""
-    output, form = arguments.output, notes.TextForm(arguments.prose, arguments.numbers)
+    output = arguments.output
+    form = notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
         _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
@@ -216,11 +227,12 @@ def _use(
             output.make()
             _save(library, read_notes, output.file, form)
     elif output:
-        folder, read_notes = output.folder, map(in_form, reading)
+        folder = output.folder
+        read_notes = map(in_form, reading)
         if arguments.format == VAULT:
             save = partial(_save_in_vault, library, notes.Vault.of(folder, files))
         else:
-            save = partial(_save_file, library, folder, arguments.format or FORMAT, form)
+            save = partial(_save_file, library, folder, arguments.format or DEFAULT_FORMAT, form)
         _save_each(read_notes, folder, save, is_single=reading.is_single)
     else:
         for note in reading:
@@ -258,7 +270,9 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--keep-ink is for --ink typed")
     if arguments.strength is not None and arguments.ink != "level":
         raise UserError("--strength is for --ink level")
-    suffix = output and (output.file.suffix.lower() if output.file else arguments.format or FORMAT)
+    suffix = output and (
+        output.file.suffix.lower() if output.file else arguments.format or DEFAULT_FORMAT
+    )
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     _check_format(arguments, suffix)
@@ -282,15 +296,20 @@ def _check_format(arguments: argparse.Namespace, suffix: str | None) -> None:
             message = "in the folder of notes, which the vault's pictures would join"
             raise UserError(f"{folder}: {message}")
     elif arguments.format and arguments.format != suffix:
-        given = f"and {output.path} is a file" if output else "which is not given"
-        raise UserError(f"--format {arguments.format} is for --output FOLDER, {given}")
+        reason = f"and {output.path} is a file" if output else "which is not given"
+        raise UserError(f"--format {arguments.format} is for --output FOLDER, {reason}")
 
 
 def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     """Return the kind of ink at words, as the options say."""
     strength = 1.0 if arguments.strength is None else arguments.strength
-    how = arguments.keep_ink, strength, not arguments.prose, arguments.page
-    return notes.InkForm(arguments.ink, *how)
+    return notes.InkForm(
+        arguments.ink,
+        keep_ink=arguments.keep_ink,
+        strength=strength,
+        has_doubts=not arguments.prose,
+        page=arguments.page,
+    )
 
 
 def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
@@ -307,7 +326,7 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
 
 def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
     """Return a digest of the network and its options, by which a library finds its readings."""
-    checkpoint = resolve(resumed)
+    checkpoint = resolve_network(resumed)
     path = reader()[0].path if checkpoint.is_dir() else checkpoint
     digest = hashlib.sha256()
     for file in (path, *chosen.files):
@@ -331,12 +350,13 @@ class _Reading:
         *,
         is_single: bool,
     ) -> None:
-        self._library, self.files, self._reader = library, files, reader
+        self.files = files
+        self._library, self._reader = library, reader
         self._ahead = iter(ahead)
         self.is_single = is_single
         self.num_read = 0
         self._counts, self._left_out = Counter[str](), Counter[str]()
-        self._places: dict[str, list[str]] = {title: [] for title in PLACES.values()}
+        self._places: dict[str, list[str]] = {title: [] for title in PLACE_TITLES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
         bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
@@ -357,7 +377,7 @@ class _Reading:
                 log.warning("left out: %s: %s", printable(name), fault)
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
-            for kind, title in PLACES.items():
+            for kind, title in PLACE_TITLES.items():
                 for page, (left, top, right, bottom) in getattr(summary, kind):
                     place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
                     self._places[title].append(f"{printable(name)} {page}: {place}")
@@ -372,7 +392,7 @@ class _Reading:
         print(", ".join(parts), file=sys.stderr)
         if self._left_out:
             counts = [f"{kind}: {count}" for kind, count in self._left_out.items()]
-            print(f"items in no row: {first_of(counts, MAX_KINDS)}", file=sys.stderr)
+            print(f"items in no row: {first_of(counts, MAX_LISTED_KINDS)}", file=sys.stderr)
         for title, places in self._places.items():
             if places:
                 lines = [f"{title} (all places: --output FILE.json):", *places]
@@ -431,7 +451,8 @@ def _remove_former(library: "notes.Library", note: "notes.Note", file: Path, fol
 
 def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.Note") -> None:
     """Save a note in a vault; print its file, and those that were edited by hand."""
-    file, form = vault.files[note.name], f"{note.path} {vault.digest}"
+    file = vault.files[note.name]
+    form = f"{note.path} {vault.digest}"
     try:
         save = partial(vault.save, note)
         _, is_new = library.save_changed([note], file, form, save, vault.folder)
@@ -473,12 +494,12 @@ def _print_hits(
 
 def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Note]") -> None:
     """Print each corrected word of notes, and how many corrections are of other notes."""
-    found = set()
+    shown_names = set()
     for note in read_notes:
         for address, correction in library.corrected_words(note):
-            found.add(correction.name)
+            shown_names.add(correction.name)
             numbers = ":".join(map(str, address))
             words = f"{visible(correction.read)}\t{visible(correction.text)}"
             tqdm.write(f"{printable(note.name)}\t{numbers}\t{words}")
-    others = len(library.corrections.all) - len(found)
-    print(f"corrections: {len(found)}, of words of other notes: {others}", file=sys.stderr)
+    others = len(library.corrections.all) - len(shown_names)
+    print(f"corrections: {len(shown_names)}, of words of other notes: {others}", file=sys.stderr)

@@ -28,27 +28,27 @@ from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
 from commands.shared.options import Parser, number, value
-from model.drawing.page import DPI, KINDS
+from model.drawing.page import PAGE_SUFFIXES, PNG_DPI
 from utils import checks
 from utils.checks import UserError, visible
 from utils.files import prepare_output, read_text, write_json
 from utils.program import typed
 
-SETTINGS = (
+PAGE_SETTINGS = (
     *LOOK_PARSERS,
     *("line_height", "ruling_spacing", "pen_sharpness", "extras"),
     *writing_options.PRIMER_KEYS,
 )
 """The keys of --set."""
-ADDRESS = re.compile(r"\d+:\d+:\d+")
+WORD_ADDRESS = re.compile(r"\d+:\d+:\d+")
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 UNWRITTEN = 3  # exit status if a word could not be written
-MAX_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
+MAX_TEXT_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def rewrite_target(text: str) -> tuple[int, int, int] | str:
     """Parse a value of --rewrite: PAGE:ROW:WORD, `DOUBTFUL`, or the text of a word."""
-    return network_options.word_address(text) if ADDRESS.fullmatch(text) else text
+    return network_options.word_address(text) if WORD_ADDRESS.fullmatch(text) else text
 
 
 def margins(text: str) -> tuple[float, float, float, float]:
@@ -79,10 +79,10 @@ def add_options(parser: Parser) -> None:
     status = "A word that no try could write is named, and the exit status is 3."
     add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
-    network_options.add_output(output, KINDS)
+    network_options.add_output(output, PAGE_SUFFIXES)
     replacing = "with several texts, write those again whose file is there (default: it is kept)"
     output.add_argument("--replace", action="store_true", help=replacing)
-    dpi = f"pixels per inch of a PNG (default: {DPI})"
+    dpi = f"pixels per inch of a PNG (default: {PNG_DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
     verbose = "print the networks, and the line whose hand the page continues"
     output.add_argument("--verbose", action="store_true", help=verbose)
@@ -185,7 +185,7 @@ def check_output(arguments: argparse.Namespace, path: Path, report: Path | None)
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
     """Return the options of pages that the command line sets."""
-    values = writing_options.values_of(arguments, SETTINGS)
+    values = writing_options.values_of(arguments, PAGE_SETTINGS)
     if "ruling_spacing" in values and not arguments.ruling:
         raise UserError("ruling_spacing is for --ruling, which is not given")
     paper = Paper.of(
@@ -222,7 +222,9 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
     output = str(arguments.output.path)
     if not arguments.data:
         template = output if arguments.output.file else f"{output}/{{{FILE_COLUMN}}}.svg"
-        return named_texts({file: read_text(file, MAX_BYTES) for file in arguments.files}, template)
+        return named_texts(
+            {file: read_text(file, MAX_TEXT_BYTES) for file in arguments.files}, template
+        )
     if not arguments.output.file:
         raise UserError("--data: --output has to name a file by a column, such as out/{name}.pdf")
     source, text = text_of(arguments)
@@ -232,7 +234,7 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
 def text_of(arguments: argparse.Namespace) -> tuple[str, str]:
     """Return where the text of the command line is from, and the text."""
     if arguments.files:
-        return arguments.files[0], read_text(arguments.files[0], MAX_BYTES)
+        return arguments.files[0], read_text(arguments.files[0], MAX_TEXT_BYTES)
     return "--text", "\n".join(arguments.text or ())
 
 
@@ -260,7 +262,7 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
         if arguments.verbose and not summaries:
             print(*map(visible, pages.sources), sep="\n")
         prepare_output(document.path, "--output")
-        files = document.save(pages, arguments.dpi or DPI)
+        files = document.save(pages, arguments.dpi or PNG_DPI)
         print(*files, sep="\n")
         if arguments.words:
             show_words(pages)
@@ -303,7 +305,8 @@ def run(arguments: argparse.Namespace) -> None:
         run_documents(arguments, networks)
         return
     path = arguments.output.named("page.svg")
-    rewrite, is_text_given = arguments.rewrite, arguments.files or arguments.text is not None
+    rewrite = arguments.rewrite
+    is_text_given = bool(arguments.files) or arguments.text is not None
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
@@ -331,7 +334,7 @@ def run(arguments: argparse.Namespace) -> None:
         pages = apps.pages.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
     remarks = [*(pages.sources if arguments.verbose else ()), *pages.remarks]
-    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or DPI), sep="\n")
+    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or PNG_DPI), sep="\n")
     if arguments.words:
         show_words(pages)
     if not rewrite:
@@ -352,8 +355,8 @@ def addresses_of(
     """Return the addresses of the words that --rewrite names; None for all doubtful words."""
     if DOUBTFUL in targets:
         return None
-    found = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
-    return [*chain.from_iterable(found)]
+    addresses = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
+    return [*chain.from_iterable(addresses)]
 
 
 def show_words(pages: "apps.pages.Pages") -> None:

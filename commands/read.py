@@ -70,6 +70,7 @@ def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sa
         return
     from model.drawing.plots import lines_figure, write_png
 
-    path, count = arguments.output.named(f"{reader.name}-read.png"), network_options.MAX_SHOWN
+    path = arguments.output.named(f"{reader.name}-read.png")
+    count = network_options.MAX_PICTURED_LINES
     write_png(path, lines_figure(inks[:count], texts[:count]))
     print(f"{path}  ({min(len(samples), count)} of {len(samples)} lines)")

@@ -18,7 +18,7 @@ from utils.checks import UserError, visible
 LEFT_COLUMNS = ("run", "state", "epochs")
 RIGHT_COLUMNS = ("best", "best_epoch", "time")
 MAX_KEYS = 8  # keys of the config in the table (assumed)
-MAX_WIDTH = 24  # characters of a value in the table (assumed)
+MAX_VALUE_WIDTH = 24  # characters of a value in the table (assumed)
 
 
 def add_options(parser: Parser) -> None:
@@ -49,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
         writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({k: visible(v) if isinstance(v, str) else v for k, v in row.items()})
+            texts = {name: visible(value) for name, value in row.items() if isinstance(value, str)}
+            writer.writerow(row | texts)
     else:
         show(listed, different)
 
@@ -77,7 +78,7 @@ def shown(run: Run, name: str) -> str:
         return f"{value}/{run.get('planned')}"
     if name == "time":
         return str(timedelta(seconds=round(value)))
-    text = f"{value:.5g}" if isinstance(value, float) else f"{value!s:.{MAX_WIDTH}}"
+    text = f"{value:.5g}" if isinstance(value, float) else f"{value!s:.{MAX_VALUE_WIDTH}}"
     return text if spread is None else f"{text} ± {spread:.2g}"
 
 

@@ -10,7 +10,9 @@ from commands.shared.options import Parser
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, prepare_output
 
-MAX_POINTS = 4000  # of a style's ink, which primes every line (assumed: as many as five lines)
+MAX_STYLE_POINTS = (
+    4000  # of a style's ink, which primes every line (assumed: as many as five lines)
+)
 
 
 def add_options(parser: Parser) -> None:
@@ -42,10 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     text = sample.text if arguments.text is None else arguments.text
     if not text or not text.strip():
         raise UserError(f"{arguments.ink} contains no text for {sample.name}: give it with --text")
-    if len(sample.ink) > MAX_POINTS:
-        raise UserError(
-            f"{sample.name} has {len(sample.ink):,} points; at most {MAX_POINTS:,} are allowed"
-        )
+    if len(sample.ink) > MAX_STYLE_POINTS:
+        limit = f"at most {MAX_STYLE_POINTS:,} are allowed"
+        raise UserError(f"{sample.name} has {len(sample.ink):,} points; {limit}")
     if too_wide(sample.ink, text):
         raise UserError(f"{sample.name} is far too wide for {text[:40]!r}: is a point far off?")
     path = arguments.output

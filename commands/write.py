@@ -15,22 +15,22 @@ import model
 from apps.pages import writing_options
 from apps.pages.page_options import OWN, USUAL, HandSource, PrimerFile
 from apps.pages.styles import USUAL_STYLES, network_of, usual_style_of
+from base.run.pretrained import letter_warning
 from commands.shared import network_options
 from commands.shared.network_options import FIGURES, Networks
 from commands.shared.options import Parser
 from ink.alphabet import PANGRAM
 from ink.geometry import bounds, side_by_side
 from model.generation.line import Sampling
-from model.opening import has_torch
 from utils.checks import CheckpointError, UserError, short
-from utils.program import NEEDS_TORCH, typed
+from utils.program import NEEDS_TORCH, has_torch, typed
 
-NUM_LINES = 5  # default of --num-samples for a network without a text
+NUM_UNPROMPTED_LINES = 5  # default of --num-samples for a network without a text
 NUM_COMPARED = 10  # default of --num-samples for each of several networks
 SHEET_DPI = 300  # pixels per inch of a sheet (assumed: single digits are small on paper)
-SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
+LINE_SUFFIXES = (".svg", ".png", ".inkml")  # of a file that --output names
 
-SETTINGS = (
+LINE_SETTINGS = (
     *("style", "bias", "pen_sharpness", "lines_per_hand", "extras", "inkml", "show"),
     *writing_options.PRIMER_KEYS,
 )
@@ -52,13 +52,13 @@ def add_options(parser: Parser) -> None:
     writing_options.add_lines(
         parser,
         samples="number of lines of each text (default: 1), of a network that takes no text "
-        f"(default: {NUM_LINES}, or 1 if --output is a file), or of each of several networks, on "
-        f"one sheet (default: {NUM_COMPARED})",
+        f"(default: {NUM_UNPROMPTED_LINES}, or 1 if --output is a file), or of each of several "
+        f"networks, on one sheet (default: {NUM_COMPARED})",
         steps="default: enough for the text, or 700 without a text",
     )
     seed = "seed of the first line of each text, incremented for each further line of the text"
     network_options.add_seed(parser, seed)
-    network_options.add_output(parser, SUFFIXES)
+    network_options.add_output(parser, LINE_SUFFIXES)
     writing_options.add_style(parser, "each line in another hand")
     writing_options.add_shared(parser, "--primer")
     keys = "pen_sharpness, how much the bias also sharpens the probability of lifting the pen (0: "
@@ -104,7 +104,7 @@ class Lines:
 
     def sampling(self, writer: "model.Writer") -> Sampling:
         """Return the sampling options for a network."""
-        from model.writer import sampling_of
+        from model.loading import sampling_of
 
         return sampling_of(writer, self.bias, self.pen_sharpness, self.steps, self.extras)
 
@@ -148,7 +148,7 @@ def check(chosen: Lines, *, several: bool) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, SETTINGS)
+    values = writing_options.values_of(arguments, LINE_SETTINGS)
     primer = writing_options.primer_of(arguments, values)
     # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
     style = values.get("style")
@@ -209,20 +209,20 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.step_figures import check_pictures
 
         check_pictures(writer, chosen.show)
-    from model.writer import letter_warning
-
     texts, output = chosen.texts_for(writer), chosen.output
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
-    if texts and (message := letter_warning(writer.path, "".join(texts))):
+    message = letter_warning(writer.path, "".join(texts)) if texts else None
+    if message:
         print(message)
     output.make()
-    samples = chosen.num_samples or (NUM_LINES if not (texts or output.file) else 1)
+    samples = chosen.num_samples or (NUM_UNPROMPTED_LINES if not (texts or output.file) else 1)
     seeds = range(chosen.seed, chosen.seed + samples)
     names = [f"-{name}" for name in file_names(texts)] if texts else [""]
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
         stems = [output.file.with_suffix("")]
-    texts, all_seeds = texts and [text for text in texts for _ in seeds], [*seeds] * len(names)
+    texts = texts and [text for text in texts for _ in seeds]
+    all_seeds = [*seeds] * len(names)
     if hand:
         lines = hand.write_texts(texts, all_seeds)
     else:
@@ -253,12 +253,14 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     if named := [name for name, is_given in refused.items() if is_given]:
         raise UserError(f"{named[0]} {NEEDS_TORCH}")
     writer = networks.writer(names[0], of_texts=True)
-    style = None if chosen.hand in (None, OWN) else str(chosen.hand)
+    style = None
     if chosen.hand == USUAL:
         style = USUAL_STYLES.get(writer.name)
-    elif style is not None and (style := Path(style).stem) not in writer.biases:
-        styles = ", ".join(writer.biases)
-        raise UserError(f"{writer.name} has the styles {styles}; the style {style} {NEEDS_TORCH}")
+    elif chosen.hand not in (None, OWN):
+        style = Path(str(chosen.hand)).stem
+        if style not in writer.biases:
+            present = f"{writer.name} has the styles {', '.join(writer.biases)}"
+            raise UserError(f"{present}; the style {style} {NEEDS_TORCH}")
     texts = chosen.text or [PANGRAM]
     texts = writing_options.without_unknown(writer.alphabet, texts, chosen.skip_unknown)
     chosen.output.make()
@@ -270,7 +272,8 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     ]
     if chosen.output.file:
         stems = [chosen.output.file.with_suffix("")]
-    texts, all_seeds = [text for text in texts for _ in seeds], [*seeds] * len(texts)
+    all_seeds = [*seeds] * len(texts)
+    texts = [text for text in texts for _ in seeds]
     options = {"style": style, "bias": chosen.bias, "progress": True}
     lines = writer.write_lines(texts, all_seeds, **options)
     save(writer, chosen, None, stems, lines)
@@ -297,10 +300,10 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand | Non
 
 def hand_of_seed(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand":
     """Return the hand in which `page --style own` writes with the same seed."""
-    from model.loading import load_reader
-    from model.writer import default_proofreader
+    from model.loading import default_proofreader, load_reader
 
-    reader, sampling = None, chosen.sampling(writer)
+    reader = None
+    sampling = chosen.sampling(writer)
     if not writer.takes_hand:
         reader = load_reader(default_proofreader(writer), str(writer.device))
     shared = {"bias": chosen.bias, "progress": True}
@@ -311,13 +314,13 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     """Write the texts of a file as a set to train on."""
     from apps.pages.written_set import LICENCE_FILE, WrittenSet, checked_texts
     from ink.formats.faults import summarise
-    from model.writer import letter_warning
 
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):
         print(message)
     sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
-    count, folder = chosen.num_samples or 1, chosen.output.folder
+    count = chosen.num_samples or 1
+    folder = chosen.output.folder
     hands = hand, chosen.lines_per_hand
     written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
     shards = written_set.write(folder)
@@ -363,7 +366,8 @@ def save(
     None if the engine wrote the lines."""
     from tqdm import tqdm
 
-    file, messages = chosen.output.file, []
+    file = chosen.output.file
+    messages = []
     kinds = [file.suffix] if file else [".png", ".svg"]
     kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
     jobs = zip(stems, lines, strict=True)
@@ -390,7 +394,7 @@ def save(
     print("\n".join(messages))
     if len(lines) > 1:
         shown, picture = (
-            lines[: network_options.MAX_SHOWN],
+            lines[: network_options.MAX_PICTURED_LINES],
             chosen.output.named(f"{writer.name}.png"),
         )
         draw(picture, shown)

@@ -49,8 +49,11 @@ class BucketBatchSampler(BaseSampler):
         window: int | None = None,
         shards: np.ndarray | None = None,
     ) -> None:
-        self.seed, self.lengths = seed, np.array(lengths, dtype=np.int64)
-        self.batch_size, self.bucket, self.shuffle = batch_size, bucket, shuffle
+        self.seed = seed
+        self.lengths = np.array(lengths, dtype=np.int64)
+        self.batch_size = batch_size
+        self.bucket = bucket
+        self.shuffle = shuffle
         self.window = window
         self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
         self.formed = None if batch_points is None else self._formed(batch_points)
@@ -58,7 +61,8 @@ class BucketBatchSampler(BaseSampler):
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the indices of the samples of each batch of an epoch."""
         generator = np.random.default_rng([self.seed, epoch, 0, _ORDER_KEY])
-        count, size = len(self.lengths), self.batch_size
+        count = len(self.lengths)
+        size = self.batch_size
         if self.formed is not None:
             shards = self.shards[[batch[0] for batch in self.formed]]
             order = self._order(shards, generator) if self.shuffle else range(len(shards))
@@ -70,13 +74,14 @@ class BucketBatchSampler(BaseSampler):
         jitter = generator.uniform(1 - _LENGTH_JITTER, 1 + _LENGTH_JITTER, count)
         lengths = self.lengths[order] * jitter
         batches = []
-        for n in range(0, count, self.bucket * size):
-            stretch = order[n : n + self.bucket * size]
-            stretch = stretch[np.argsort(lengths[n : n + len(stretch)], kind="stable")]
-            new = [stretch[m : m + size] for m in range(0, len(stretch), size)]
-            if self.window is not None:
-                new = [new[m] for m in generator.permutation(len(new))]
-            batches += new
+        for start in range(0, count, self.bucket * size):
+            stop = start + self.bucket * size
+            bucket = order[start:stop][np.argsort(lengths[start:stop], kind="stable")]
+            bucket_batches = [bucket[n : n + size] for n in range(0, len(bucket), size)]
+            if self.window is None:
+                batches += bucket_batches
+            else:  # Batches stay in their bucket, and so near the shards that are open.
+                batches += [bucket_batches[n] for n in generator.permutation(len(bucket_batches))]
         if self.window is not None:
             return batches
         return [batches[n] for n in generator.permutation(len(batches))]
@@ -89,12 +94,13 @@ class BucketBatchSampler(BaseSampler):
         """
         if self.window is None:
             return generator.permutation(len(shards))
-        drawn, order = generator.permutation(np.unique(shards)), []
+        drawn = generator.permutation(np.unique(shards))
+        order = []
         for n in range(0, len(drawn), self.window):
-            within = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
-            turns = generator.permutation(shards[within])
-            mixed = np.empty_like(within)
-            by_shard = within[np.argsort(shards[within], kind="stable")]
+            samples = np.flatnonzero(np.isin(shards, drawn[n : n + self.window]))
+            turns = generator.permutation(shards[samples])  # the shard of each next sample
+            by_shard = samples[np.argsort(shards[samples], kind="stable")]
+            mixed = np.empty_like(samples)
             mixed[np.argsort(turns, kind="stable")] = by_shard
             order.append(mixed)
         return np.concatenate(order)
@@ -102,11 +108,15 @@ class BucketBatchSampler(BaseSampler):
     def _formed(self, batch_points: int) -> list[np.ndarray]:
         """Return batches of samples in order of length, of at most `batch_points` points with the
         padding; with a window, a batch has samples of one shard only."""
-        order, starts, start = np.lexsort((self.lengths, self.shards)), [0], 0
-        lengths, shards = self.lengths[order].tolist(), self.shards[order].tolist()
-        for n, (length, shard) in enumerate(zip(lengths, shards, strict=True)):
-            if n and (shard != shards[n - 1] or (n + 1 - start) * length > batch_points):
-                starts.append(start := n)
+        order = np.lexsort((self.lengths, self.shards))
+        lengths = self.lengths[order].tolist()
+        shards = self.shards[order].tolist()
+        starts = [0]
+        for n in range(1, len(order)):
+            # Lengths rise within a shard, so that the last sequence is the longest of its batch.
+            num_points = (n + 1 - starts[-1]) * lengths[n]
+            if shards[n] != shards[n - 1] or num_points > batch_points:
+                starts.append(n)
         return np.split(order, starts[1:])
 
     def __len__(self) -> int:

@@ -24,8 +24,8 @@ from utils.files import digest_of_file
 
 CONDITION = np.dtype([("rows", "<i4", NUM_HAND_LINES), ("composed", "<f4")])
 """Inputs of a sample: rows of the table of descriptors, then -1; and the fraction `composed`."""
-MIN_OVERLAP = 4  # characters; a text may contain a shorter line by chance (assumed)
-MAX_JOINED_STROKES = 0.65
+MIN_COVERING_LENGTH = 4  # characters; a text may contain a shorter line by chance (assumed)
+MAX_JOINED_LINE_STROKES = 0.65
 """Strokes per character of a joined hand (measured, notebook: hands, joined hands)."""
 
 
@@ -41,8 +41,8 @@ class ToldHandsDataset(ExtendedDataset):
     Args:
         dataset: supplies the samples.
         descriptors: file that `apps/datasets/describe.py` made from the dataset's recorded lines.
-        joined: how often the training split has each recorded line of a joined hand, and each
-            piece of such a line.
+        joined: number of copies that the training split has of each recorded line of a joined hand,
+            and of each piece of such a line.
         seed: seed by which lines are chosen if a hand has more than needed.
     """
 
@@ -58,23 +58,22 @@ class ToldHandsDataset(ExtendedDataset):
         """
         loaded = self.dataset.load(splits)
         used = loaded.used
-        descriptors, code = digest_of_file(Path(self.descriptors)), code_of(type(self))
+        descriptors = digest_of_file(Path(self.descriptors))
+        code = code_of(type(self))
         options = [used.key, descriptors, self.joined, self.seed, code]
         name = f"hands-of-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
-        table = cache(self._table)  # not read if all that is computed from it is cached
+        table = cache(self._table)  # It is not read if all that is computed from it is cached.
         conditions = used.cached(name, lambda: self._conditions(used, table()[0]))
         values = used.cached(f"{name}-table", lambda: table()[1])
         first = next(iter(used.stores), None)
         key = used.key and name
         store = _ConditionedSamples(used, values, conditions, key, first and first.folder)
-        whole = store.take(np.arange(len(used) * self.joined))
-        return replace(
-            loaded,
-            samples={
-                split: whole.chosen(f"{split}-{of.key}", partial(self._numbers, split, of, store))
-                for split, of in loaded.samples.items()
-            },
-        )
+        all_copies = store.take(np.arange(len(used) * self.joined))
+        samples = {}
+        for split, split_samples in loaded.samples.items():
+            choose = partial(self._numbers, split, split_samples, store)
+            samples[split] = all_copies.chosen(f"{split}-{split_samples.key}", choose)
+        return replace(loaded, samples=samples)
 
     def _conditions(self, used: Samples, rows: Mapping[str, int]) -> np.ndarray:
         """Return the inputs of each sample, `(samples,)` of `CONDITION`.
@@ -98,12 +97,13 @@ class ToldHandsDataset(ExtendedDataset):
                     others.append(row)
             generator = np.random.default_rng([self.seed, number])
             chosen = generator.permutation(len(others))[:NUM_HAND_LINES].tolist()
-            conditions[number]["rows"] = -1
-            conditions[number]["rows"][: len(chosen)] = [others[index] for index in chosen]
+            condition = conditions[number]  # a view
+            condition["rows"] = -1
+            condition["rows"][: len(chosen)] = [others[index] for index in chosen]
             if "composed" in sample.extras:
-                conditions[number]["composed"] = sample.extras["composed"][0]
-            elif sample.name not in rows:
-                conditions[number]["composed"] = composed_fraction(sample.text, overlapping)
+                condition["composed"] = sample.extras["composed"][0]
+            elif sample.name not in rows:  # The sample is no recorded line.
+                condition["composed"] = composed_fraction(sample.text, overlapping)
         return conditions
 
     def _numbers(self, split: str, samples: Samples, store: "_ConditionedSamples") -> np.ndarray:
@@ -111,13 +111,14 @@ class ToldHandsDataset(ExtendedDataset):
         numbers = samples.places_in(store.samples)
         if split != "train" or self.joined == 1:
             return numbers
-        rows, lines = self._table()[0], defaultdict(list)
+        rows = self._table()[0]
+        lines = defaultdict(list)
         for line in store.samples:
             if line.name in rows:
                 lines[line.hand].append((line.ink, line.text))
-        ratios = {hand: strokes_per_character(of) for hand, of in lines.items()}
+        ratios = {hand: strokes_per_character(hand_lines) for hand, hand_lines in lines.items()}
         is_copied = store.conditions["composed"][numbers] == 0
-        is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_STROKES for hand in samples.hands]
+        is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_LINE_STROKES for hand in samples.hands]
         copies = np.arange(1, self.joined) * len(store.samples)
         return np.concatenate([numbers, (numbers[is_copied][:, None] + copies).ravel()])
 
@@ -126,7 +127,8 @@ class ToldHandsDataset(ExtendedDataset):
         `(lines, size)` float32."""
         try:
             arrays = guard.call(read_arrays, Path(self.descriptors))
-            names, values = arrays["names"].tolist(), arrays["values"].astype(np.float32)
+            names = arrays["names"].tolist()
+            values = arrays["values"].astype(np.float32)
             return dict(zip(names, range(len(values)), strict=True)), values
         except (Fault, ValueError, TypeError, KeyError) as error:
             remedy = "apps/datasets/describe.py makes a file of descriptors"
@@ -180,13 +182,13 @@ class _ConditionedSamples(Store):
 def composed_fraction(text: str, recorded: Sequence[str]) -> float:
     """Return the fraction of the characters of a text, without blanks, that no line covers.
 
-    `recorded` has the texts of lines. Each line of at least `MIN_OVERLAP` characters covers its
-    first occurrence in the text; longer lines go first.
+    `recorded` has the texts of lines. Each line of at least `MIN_COVERING_LENGTH` characters covers
+    its first occurrence in the text; longer lines go first.
     """
     if any(text in line for line in recorded):
         return 0.0
     uncovered = text
     for line in sorted(recorded, key=len, reverse=True):
-        if len(line) >= MIN_OVERLAP:
+        if len(line) >= MIN_COVERING_LENGTH:
             uncovered = uncovered.replace(line, "", 1)
     return len(uncovered.replace(" ", "")) / max(len(text.replace(" ", "")), 1)

@@ -11,7 +11,9 @@ import numpy as np
 from ink.geometry import at_equal_steps, to_points
 
 BAND_HEIGHT = 0.25
-"""Height of the bands in which `touching_shift` measures, in x-heights."""
+"""Height of the bands in which `touching_shift` measures, in x-heights (assumed)."""
+UNCHANGED_SPEEDS = (0.87, 1.15)
+"""Bounds on the factors on a speed by which `at_speed` changes nothing (assumed)."""
 
 
 def to_path(ink: np.ndarray) -> np.ndarray:
@@ -59,7 +61,8 @@ def slanted(path: np.ndarray, slant: float) -> np.ndarray:
 
 def side_by_side(paths: Sequence[np.ndarray], gap: float | Sequence[float]) -> np.ndarray:
     """Return paths side by side as one path; `gap` is a number, or the gap after each path."""
-    placed, next_left = [], 0.0
+    placed = []
+    next_left = 0.0
     for path, gap_after in zip(paths, np.broadcast_to(gap, len(paths)), strict=True):
         placed.append(moved(path, next_left - path[:, 0].min()))
         next_left = placed[-1][:, 0].max() + gap_after
@@ -80,7 +83,7 @@ def mean_step(path: np.ndarray) -> float:
 def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
     """Return a path as if the pen were `factor` times as fast: the number of steps is divided by
     `factor`. If `factor` is near 1, the path is returned unchanged."""
-    if 0.87 < factor < 1.15:
+    if UNCHANGED_SPEEDS[0] < factor < UNCHANGED_SPEEDS[1]:
         return path
     strokes = to_strokes(path)
     for number, stroke in enumerate(strokes):
@@ -103,10 +106,13 @@ def touching_shift(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def _profile(path: np.ndarray, extreme: np.ufunc) -> np.ndarray:
-    """Return the `extreme` x (`np.fmax`: largest, `np.fmin`: smallest) of a path in each band from
-    -4 to 4 x-heights; nan in empty bands."""
+    """Return the extreme x of a path in each band from -4 to 4 x-heights; nan in empty bands.
+
+    Args:
+        extreme: `np.fmax` for the largest x, `np.fmin` for the smallest.
+    """
     profile = np.full(int(8 / BAND_HEIGHT), np.nan)
-    for shift in (-0.5, 0.5):
+    for shift in (-0.5, 0.5):  # A band is widened by half a band on either side.
         bands = np.clip((path[:, 1] + 4) / BAND_HEIGHT + shift, 0, len(profile) - 1).astype(int)
         extreme.at(profile, bands, path[:, 0])
     return profile

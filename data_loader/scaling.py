@@ -23,9 +23,9 @@ def typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
 
 def scaled(line: Sample, factor: float, grid: float | None) -> Sample:
     """Return a line scaled by `factor` and rounded to the grid, without its writer."""
-    line, ink = anonymous(line), line.ink.copy()
+    ink = line.ink.copy()
     ink[:, :2] *= np.float32(factor)
-    return replace(line, ink=on_grid(ink, grid), name=f"added/{line.name}")
+    return replace(anonymous(line), ink=on_grid(ink, grid), name=f"added/{line.name}")
 
 
 def anonymous(line: Sample) -> Sample:
@@ -39,6 +39,7 @@ def on_grid(ink: np.ndarray, grid: float | None) -> np.ndarray:
     """Return ink with its points rounded to multiples of `grid`, or unchanged if `grid` is None."""
     if grid is None:
         return ink
-    nodes, ink = np.rint(to_points(ink) / grid), ink.copy()
+    nodes = np.rint(to_points(ink) / grid)
+    ink = ink.copy()
     ink[:, :2] = np.diff(nodes, axis=0, prepend=nodes[:1]) * grid
     return ink

@@ -9,13 +9,13 @@ import inspect
 import json
 import re
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 from base.base_dataset import BaseDataset
 from base.base_transform import BaseTransform
 from base.config import torch_parts
-from base.config.binder import owners
 from parse_config import BLOCKS, config_binder
 
 PAGE = Path(__file__).with_name("config.md")
@@ -30,7 +30,9 @@ IN_JSON = {"None": "`null`", "null": "`null`", "True": "`true`", "False": "`fals
 
 def rows(cls: type) -> list[str]:
     """Return a row of a table for each argument of `cls` that a config may set."""
-    binder, descriptions, table = config_binder(), meanings(cls), []
+    binder = config_binder()
+    descriptions = meanings(cls)
+    table = []
     for name, argument in binder.registry.signature(cls).arguments.items():
         default = "required"
         if argument.default is not argument.empty:
@@ -43,9 +45,10 @@ def rows(cls: type) -> list[str]:
 
 def meanings(cls: type) -> dict[str, str]:
     """Return the description of each argument of a class, from the "Args" of its docstring or,
-    where these do not describe the argument, of the docstrings of its base classes."""
+    where these do not describe the argument, of those of its base classes and its settings."""
     descriptions: dict[str, str] = {}
-    for owner in owners(cls):
+    settings = config_binder().registry.signature(cls).settings.values()
+    for owner in (*cls.__mro__, *chain.from_iterable(kind.__mro__ for kind in settings)):
         text = inspect.cleandoc(vars(owner).get("__doc__") or "")
         _, _, section = text.partition("\nArgs:\n")
         section, _, _ = section.partition("\n\n")
@@ -81,8 +84,9 @@ def filled(page: str) -> str:
     for number, section in enumerate(sections):
         annotation = SECTIONS[section.partition("\n")[0]]
         base, *_ = get_args(annotation) or (annotation,)
-        named = (registry.chosen(base, name) for name in registry.choices(base))
-        classes = [cls for cls in named if cls not in torch_parts.SIGNATURES]
+        all_classes = (registry.chosen(base, name) for name in registry.choices(base))
+        # The documentation of torch describes its own classes.
+        classes = [cls for cls in all_classes if cls not in torch_parts.SIGNATURES]
         lines = [f"{section.partition(MARK)[0]}{MARK}"]
         for cls in classes:
             summary = inspect.getdoc(cls).partition("\n\n")[0]

@@ -14,7 +14,7 @@ import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import matplotlib
@@ -31,7 +31,7 @@ from ink.ink_page import InkPage
 from model import Sampling, load, step_figures
 from model.drawing.plots import (
     CAPTION,
-    FRAME,
+    FRAME_COLOUR,
     GREY,
     INCH,
     LIGHT_INK,
@@ -45,11 +45,21 @@ FOLDER = Path(__file__).parent
 OTHER_FOLDER = Path("saved/figures/docs")
 """Folder of the pictures that replace none of those in `docs/`."""
 HANDS = (
-    *("flowing", "plain", "rolling", "backward", "linked", "wide", "joined"),
-    *("narrow", "tall", "round", "quick", "slanted"),
+    "flowing",
+    "plain",
+    "rolling",
+    "backward",
+    "linked",
+    "wide",
+    "joined",
+    "narrow",
+    "tall",
+    "round",
+    "quick",
+    "slanted",
 )
 SENTENCE = "Send my love to all of them"
-"""What the picture of the open styles shows in each of them."""
+"""The text that the picture of the open styles shows in each of them."""
 DESK = "#f3f0e9"
 """Colour behind the parts: light, but visible on a white and on a black page (by eye)."""
 DPI = 144
@@ -71,7 +81,8 @@ TOP_HEIGHT = 122.0
 def picture_parts() -> dict[str, tuple[tuple[float, float, float, float], np.ndarray]]:
     """Return, for each part's caption, the part's box and its pixels; a box is
     `(left, top, width, height)` in millimetres."""
-    left, right_width = LEFT_WIDTH + 2 * GAP, WIDTH - LEFT_WIDTH - 3 * GAP
+    left = LEFT_WIDTH + 2 * GAP
+    right_width = WIDTH - LEFT_WIDTH - 3 * GAP
     page_box = GAP, GAP, LEFT_WIDTH, HEIGHT - 2 * GAP
     hands_box = left, GAP, right_width, TOP_HEIGHT
     window_box = left, TOP_HEIGHT + 2 * GAP, right_width, HEIGHT - TOP_HEIGHT - 3 * GAP
@@ -146,7 +157,8 @@ def sheet_picture(name: str, paper: Paper) -> Figure:
 
 def styles_picture(network: str, names: Sequence[str]) -> Figure:
     """Return a picture of a sentence that a network writes in each of its styles."""
-    writer, lines = load(network), []
+    writer = load(network)
+    lines = []
     for name in names:
         hand = hand_of(writer, style_file(name), bias=Sampling.bias)
         lines += hand.write_texts([SENTENCE], [0])
@@ -177,8 +189,9 @@ def neat_picture() -> Figure:
 
 def with_moved_words(page: InkPage, text: notes.PageText) -> InkPage:
     """Return a page whose words are moved, turned and scaled by chance."""
-    draws, moved = np.random.default_rng(1), [*page.strokes]
-    for word in (word for row in text.rows for word in row.words):
+    draws = np.random.default_rng(1)
+    moved = [*page.strokes]
+    for word in chain(*(row.words for row in text.rows)):
         left, top, right, bottom = bounds_of(page, word.strokes)
         middle = np.array([(left + right) / 2, (top + bottom) / 2])
         angle = math.radians(draws.normal(0, 4))  # by eye, as the others
@@ -226,28 +239,34 @@ WAY = (
 
 def tour_drawing() -> Figure:
     """Return the drawing of the rooms, and of the way of a batch through them."""
-    lane, first, column, half = 8.6, 27.0, 7.0, (6.7, 3.4)  # in tenths of an inch
-    width, height = first + WAY[-1][0] * column + half[0] + 1.6, len(ROOMS) * lane + 5.5
+    # In tenths of an inch (by eye):
+    lane = 8.6  # height of a room
+    first = 27.0  # x of the middle of the first stop
+    column = 7.0  # from a stop to the next
+    half = (6.7, 3.4)  # half of a stop's width and height
+    width = first + WAY[-1][0] * column + half[0] + 1.6
+    height = len(ROOMS) * lane + 5.5
     figure = Figure((width / 10, height / 10), facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
     axes.text(2.2, 3, "imports go down", size=9, color=GREY)
     axes.text(first - half[0] + 0.6, 3, "the way of a batch", size=9, color=LIGHT_INK)
-    for number, (room, what) in enumerate(ROOMS):
+    for number, (room, content) in enumerate(ROOMS):
         top = 4.5 + number * lane
         box(axes, (1, top + 0.4, width - 2, lane - 0.8), DESK, DESK)
         axes.text(2.2, top + 3.7, room, size=10, weight="bold", color=INK_COLOUR)
-        axes.text(2.2, top + 6.2, what, size=8.5, color=GREY)
+        axes.text(2.2, top + 6.2, content, size=8.5, color=GREY)
     middles = [(first + stop * column, 4.5 + (room + 0.5) * lane) for stop, room, *_ in WAY]
     for (left, start), (right, end) in pairwise(middles):
+        # An arrow goes from edge to edge of the boxes.
         away = (half[0], 0.0) if start == end else (2.5, math.copysign(half[1], end - start))
         ends = (right - away[0], end - away[1]), (left + away[0], start + away[1])
         style = {"arrowstyle": "->", "color": LIGHT_INK, "linewidth": 1.4}
         axes.annotate("", *ends, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
-    for (x, y), (_, _, name, what) in zip(middles, WAY, strict=True):
-        box(axes, (x - half[0], y - half[1], 2 * half[0], 2 * half[1]), "white", FRAME)
+    for (x, y), (_, _, name, event) in zip(middles, WAY, strict=True):
+        box(axes, (x - half[0], y - half[1], 2 * half[0], 2 * half[1]), "white", FRAME_COLOUR)
         axes.text(x, y - 1.6, name, size=8.2, color=INK_COLOUR, ha="center", va="center")
-        axes.text(x, y + 1.1, what, size=7.4, color=GREY, ha="center", va="center")
+        axes.text(x, y + 1.1, event, size=7.4, color=GREY, ha="center", va="center")
     return figure
 
 
@@ -267,15 +286,15 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "neat.png": neat_picture,
     "tour.svg": tour_drawing,
 }
-"""By the name of its file, what draws a picture."""
+"""The function that draws each picture, by the name of its file."""
 
 
 def write_svg(path: Path, figure: Figure) -> None:
     """Write a figure as an SVG whose texts are texts; the same figure gives the same bytes."""
     fixed = {"svg.hashsalt": "docs", "svg.fonttype": "none", "font.family": "sans-serif"}
     with matplotlib.rc_context(fixed):
-        nothing = {"Date": None, "Creator": None}
-        atomic_write(path, lambda file: figure.savefig(file, format="svg", metadata=nothing))
+        metadata = {"Date": None, "Creator": None}
+        atomic_write(path, lambda file: figure.savefig(file, format="svg", metadata=metadata))
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -16,21 +16,23 @@ from online_handwriting import train
 
 
 def objective(trial):
-    rate, run = trial.suggest_float("lr", 1e-4, 1e-2, log=True), f"trial-{trial.number}"
-    log, ended = Path("saved/models/conditional") / run / "metrics.csv", threading.Event()
+    rate = trial.suggest_float("lr", 1e-4, 1e-2, log=True)
+    run = f"trial-{trial.number}"
+    log = Path("saved/models/conditional") / run / "metrics.csv"
+    ended = threading.Event()
 
     def losses():
         rows = [*csv.DictReader(log.open())] if log.exists() else []
         return [float(row["valid_log_loss_per_point"]) for row in rows]
 
     def watch():  # train.main runs in the main thread, which gets the signals
-        told = 0
+        num_reported = 0
         while not ended.wait(1):
-            new = losses()[told:]
-            for epoch, loss in enumerate(new, told + 1):
+            new = losses()[num_reported:]
+            for epoch, loss in enumerate(new, num_reported + 1):
                 trial.report(loss, epoch)
-            told += len(new)
-            if told and trial.should_prune():
+            num_reported += len(new)
+            if num_reported and trial.should_prune():
                 return os.kill(os.getpid(), signal.SIGUSR1)
 
     watcher = threading.Thread(target=watch)

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from my_parts import JumpsFirst, Moody
+from my_parts import JumpsFirst, Moody, MoodySettings
 from torch import nn
 from torch.nn import functional
 
@@ -17,17 +17,17 @@ from base.base_loss import BaseLoss
 from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.run.random_state import random_state_kept
-from model.generation.generators import Output, SynthesisNetwork
+from model.generation.generators import Output, SynthesisNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.mixture import NextPoint, cross_entropy, draw_ends, sharpen_ends
-from trainer import GenerationTrainer
+from trainer.generation_trainer import GenerationTrainer, GenerationTrainingSettings
 
 
 class SamTrainer(GenerationTrainer):
     """Takes the gradient at the worst weights within a radius (Foret et al. 2021)."""
 
-    def __init__(self, *supplied, radius: float = 0.05, **options):
-        super().__init__(*supplied, **options)
+    def __init__(self, parts, *, radius: float = 0.05, settings: GenerationTrainingSettings):
+        super().__init__(parts, settings=settings)
         self.radius = radius
 
     def step(self, chunks):
@@ -61,8 +61,8 @@ class JudgedOutput(Output):
 class CriticTrainer(GenerationTrainer):
     """Trains a critic after each step of the writer."""
 
-    def __init__(self, *supplied, critic_lr: float = 0.001, **options):
-        super().__init__(*supplied, **options)
+    def __init__(self, parts, *, critic_lr: float = 0.001, settings: GenerationTrainingSettings):
+        super().__init__(parts, settings=settings)
         critic = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1)).to(self.device)
         self.critic = self.keep("critic", critic)
         optimizer = torch.optim.Adam(critic.parameters(), lr=critic_lr)
@@ -80,7 +80,8 @@ class CriticTrainer(GenerationTrainer):
         for chunk in filter(None, chunks):
             with torch.no_grad():
                 expected = self.forward_batch(self.model, chunk.batch, chunk.state).prediction.mean
-            real, false = self.critic(chunk.batch.targets[..., :2]), self.critic(expected)
+            real = self.critic(chunk.batch.targets[..., :2])
+            false = self.critic(expected)
             losses = functional.softplus(-real) + functional.softplus(false)
             (losses[chunk.batch.mask].sum() / divisor).backward()
         self.critic_optimizer.step()  # Also in a process without a row.
@@ -99,8 +100,8 @@ class MisleadingLoss(JumpsFirst):
 class Inferring(Moody):
     """Infers its temper from the line in training (Kingma and Welling 2014)."""
 
-    def __init__(self, normalisation, alphabet, extras, **options):
-        super().__init__(normalisation, alphabet, extras, **options)
+    def __init__(self, normalisation, alphabet, extras, *, settings: MoodySettings):
+        super().__init__(normalisation, alphabet, extras, settings=settings)
         self.encoder = nn.GRU(self.input_size, 16, batch_first=True)
         self.posterior = nn.Linear(16, 2 * self.temper_size)
 
@@ -215,9 +216,9 @@ class TokenNetwork(SynthesisNetwork):
 
     prediction_type = Tokens
 
-    def __init__(self, normalisation, alphabet, *, side: int = 15, **options):
+    def __init__(self, normalisation, alphabet, *, side: int = 15, settings: SynthesisSettings):
         self.side = side
-        super().__init__(normalisation, alphabet, **options)
+        super().__init__(normalisation, alphabet, settings=settings)
         self.head = "tokens"
         steps = torch.linspace(-2.5, 2.5, side).sinh()  # standard deviations
         self.register_buffer("offsets", torch.cartesian_prod(steps, steps), persistent=False)

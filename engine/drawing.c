@@ -234,7 +234,7 @@ void begin_drawing(Pen *pen, uint32_t seed) {
     seed_random(&pen->random, seed);
 }
 
-/* Where a line ends: the rules of model/generation/stopping.py for one line of a network that
+/* Where a line ends: the rules of model/generation/sampling.py for one line of a network that
  * predicts the end of the sequence. ------------------------------------------------------------ */
 
 static const uint32_t NEVER = UINT32_MAX;

@@ -10,8 +10,8 @@
 /* Above the x-height. */
 #define TALL "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 #define DEEP "gjpqyfQ,;()" /* signs that reach below the baseline */
-#define LINE_PRIOR 1 /* turning points at which a word's own measure has half of the weight */
-#define HEIGHT_PRIOR 1.5
+#define BASELINE_PRIOR 1 /* turning points at which a word's own measure has half of the weight */
+#define X_HEIGHT_PRIOR 1.5
 #define LEAN_PRIOR 1
 #define SLOPE_PRIOR 8
 #define MAX_TURN 0.15      /* radians by which a word is turned */
@@ -19,9 +19,9 @@
 #define SCALES {0.8, 1.25} /* bounds of the factor by which a word is scaled */
 #define MAX_ROW_SLOPE 0.18 /* radians; a row that is steeper was meant to slope */
 #define MAX_SIZE_RATIO 1.5 /* of a row's x-height to that of the page */
-#define MIN_GAP 0.25       /* usual gaps; a narrower one is within a word */
-#define MAX_GAP 2.2        /* usual gaps; a wider one is between columns */
-#define LEAST_GAP 0.8      /* usual gaps; a row with narrower ones is written smaller */
+#define MIN_WORD_GAP 0.25  /* usual gaps; a narrower one is within a word */
+#define MAX_WORD_GAP 2.2   /* usual gaps; a wider one is between columns */
+#define MIN_EVEN_GAP 0.8   /* usual gaps; a row with narrower ones is written smaller */
 #define WIDTHS {0.8, 1.15} /* bounds of a row's width, as a fraction of its width before */
 #define MAX_DISTANCE 3.5   /* from a row's middle to its strokes; others are late marks (assumed) */
 
@@ -323,12 +323,12 @@ static void measure(const RowShape *shape, Unit *unit, double usual_lean, Room *
     slope = mixed(slope, own, (double)(counts[0] + counts[1]), SLOPE_PRIOR);
     const double mean_low = counts[0] ? median_level(low, counts[0], x, slope, room) : 0.0;
     const double mean_high = counts[1] ? median_level(high, counts[1], x, slope, room) : 0.0;
-    if (counts[0]) y = mixed(y, mean_low, (double)counts[0], LINE_PRIOR);
+    if (counts[0]) y = mixed(y, mean_low, (double)counts[0], BASELINE_PRIOR);
     const double pairs = (double)(counts[0] < counts[1] ? counts[0] : counts[1]);
     unit->x_height = height;
     if (pairs > 0.0 && unit->has_small)
         unit->x_height *= pow(most((mean_low - mean_high) / height, MAX_OFF),
-                              pairs / (pairs + HEIGHT_PRIOR));
+                              pairs / (pairs + X_HEIGHT_PRIOR));
     memcpy(room->turns.down, turns->down, turns->num_down * sizeof(Pair));
     const double lean =
         turns->num_down ? weighted_median(room->turns.down, turns->num_down) : usual_lean;
@@ -387,7 +387,7 @@ static double find_lefts(const RowShape *shape, Moved *moved, double usual, doub
         const double widest = BOUNDS[1] * width;
         const double limit = is_last ? least(widest, width + room) : width;
         fraction = least(fraction,
-                         1.0 - (kept + LEAST_GAP * usual * evens - limit) / most(all, 1e-9));
+                         1.0 - (kept + MIN_EVEN_GAP * usual * evens - limit) / most(all, 1e-9));
         const double even = evens > 0.0 ? clamped(usual, (BOUNDS[0] * width - kept) / evens,
                                                   (limit - kept) / evens) : usual;
         double left = shape->units[start].left;
@@ -395,7 +395,7 @@ static double find_lefts(const RowShape *shape, Moved *moved, double usual, doub
             moved[start].new_left = left;
             left += moved[start].right - moved[start].left;
             if (!is_last || start < i)
-                left += moved[start].is_even ? most(even, LEAST_GAP * usual)
+                left += moved[start].is_even ? most(even, MIN_EVEN_GAP * usual)
                                              : gap_before(shape, start + 1);
         }
     }
@@ -415,8 +415,8 @@ static hw_status take_moved(hw_work *work, const RowShape *shape, double gap, Mo
         if (k + 1 == shape->num_units) break;
         const double usual = gap * shape->height;
         const double relative = gap_before(shape, k + 1) / (usual != 0.0 ? usual : 1.0);
-        of->is_wide = relative > MAX_GAP;
-        of->is_even = relative >= MIN_GAP && unit->has_letter && unit[1].has_letter;
+        of->is_wide = relative > MAX_WORD_GAP;
+        of->is_even = relative >= MIN_WORD_GAP && unit->has_letter && unit[1].has_letter;
     }
     return HW_OK;
 }

@@ -44,12 +44,13 @@ def unmarked(letter: str) -> str:
 
 def with_few_marks(text: str) -> str:
     """Return a text without the combining characters that follow `MAX_MARKS` others."""
-    kept, count = [], 0
+    characters = []
+    count = 0
     for character in text:
         count = count + 1 if unicodedata.category(character).startswith("M") else 0
         if count <= MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
+            characters.append(character)
+    return "".join(characters)
 
 
 def describe(characters: str) -> str:

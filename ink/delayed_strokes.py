@@ -24,7 +24,8 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
     """Return whether each stroke of a row, of x-height `height`, is a mark above letters,
     `(strokes,)` bool."""
     level, _ = levelled(ink)
-    max_y, max_width = baseline(level) - MIN_MARK_HEIGHT * height, MAX_MARK_WIDTH * height
+    max_y = baseline(level) - MIN_MARK_HEIGHT * height
+    max_width = MAX_MARK_WIDTH * height
     return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])
 
 
@@ -59,11 +60,13 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTA
     is_late = are_late(right, height, late)
     if not is_late.any():
         return np.arange(len(right))
-    parts, is_mark = strokes(levelled(ink)[0]), are_marks(ink, height)
+    parts = strokes(levelled(ink)[0])
+    is_mark = are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):
         return np.arange(len(right))
-    points, starts = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])])
+    points = np.concatenate(parts)
+    starts = np.cumsum([0, *map(len, parts[:-1])])
     left, right = (edge.reduceat(points[:, 0], starts) for edge in (np.minimum, np.maximum))
     order = np.arange(len(parts), dtype=np.float64)
     for mark in np.flatnonzero(is_mark & is_late):

@@ -54,7 +54,8 @@ def pieces(ink: np.ndarray, shades: np.ndarray) -> list[tuple[np.ndarray, int]]:
     A stroke is divided where the shades of its points change; a later piece of a stroke begins with
     the last point of the piece before.
     """
-    divided, start = [], 0
+    divided = []
+    start = 0
     for points in strokes(ink):
         stroke_shades = np.asarray(shades[start : start + len(points)]).astype(int)
         changes = np.flatnonzero(np.diff(stroke_shades)) + 1
@@ -200,10 +201,14 @@ def row_starts(ink: np.ndarray) -> list[int]:
     single words 9 seem to have a second row, mostly because the word is underlined).
     """
     height = x_height(ink)
-    row_left, row_right, middles = np.inf, -np.inf, list[float]()
+    row_left = np.inf
+    row_right = -np.inf
+    middles = list[float]()
     starts = [0]
     for number, stroke in enumerate(strokes(ink)):
-        middle, left, right = stroke[:, 1].mean(), stroke[:, 0].min(), stroke[:, 0].max()
+        middle = stroke[:, 1].mean()
+        left = stroke[:, 0].min()
+        right = stroke[:, 0].max()
         if (
             middles
             and middle - np.median(middles) > 1.6 * height
@@ -211,7 +216,9 @@ def row_starts(ink: np.ndarray) -> list[int]:
             and right < row_right - height
         ):
             starts.append(number)
-            row_left, row_right, middles = np.inf, -np.inf, []
+            row_left = np.inf
+            row_right = -np.inf
+            middles = []
         row_left, row_right = min(row_left, left), max(row_right, right)
         middles.append(middle)
     return starts
@@ -230,9 +237,13 @@ def bezier(points: np.ndarray) -> np.ndarray:
     points = points[is_new]
     if len(points) < 2:
         return np.empty((0, 4, 2))
-    first, last = 2 * points[0] - points[1], 2 * points[-1] - points[-2]
+    first = 2 * points[0] - points[1]
+    last = 2 * points[-1] - points[-2]
     points = np.concatenate([[first], points, [last]])
-    before, start, end, after = points[:-3], points[1:-2], points[2:-1], points[3:]
+    before = points[:-3]
+    start = points[1:-2]
+    end = points[2:-1]
+    after = points[3:]
     chords = np.linalg.norm(np.diff(points, axis=0), axis=1, keepdims=True)
     leave = _control(before, start, end, chords[:-2], chords[1:-1])
     arrive = _control(after, end, start, chords[2:], chords[1:-1])

@@ -11,15 +11,15 @@ import numpy as np
 
 from ink.geometry import from_strokes, x_height
 
-POINT = 72 / 25.4  # points (1/72 inch) per millimetre
+PT_PER_MM = 72 / 25.4  # points (1/72 inch) per millimetre
 POINTS_PER_PIXEL = 72 / 96
 """Points (1/72 inch) in a pixel (CSS), the unit of SVG and of Excalidraw."""
 SHEET_WIDTH = 210.0
 """Width of a page whose unit is unknown, in millimetres (assumed: A4)."""
-PEN_WIDTH = 0.4
+DEFAULT_PEN_WIDTH = 0.4
 """Width in millimetres of the line of a pen whose width is unknown (assumed: an ordinary pen)."""
 
-FONT = "Sans"
+DEFAULT_FONT = "Sans"
 """Font of a typed text whose font is unknown."""
 LINE_PITCH = 1.17
 """Distance of the lines of a typed text, as a multiple of the font size (as in Xournal++)."""
@@ -78,7 +78,7 @@ class TypedText:
     size: float
     colour: str = field(default="#000000", repr=False)
     layer: int = field(default=0, repr=False)
-    font: str = field(default=FONT, repr=False)
+    font: str = field(default=DEFAULT_FONT, repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class InkPage:
     @property
     def millimetres(self) -> float:
         """Length of the page's unit in millimetres; if unknown, the page is `SHEET_WIDTH` wide."""
-        return self.unit / POINT if self.unit else SHEET_WIDTH / self.width
+        return self.unit / PT_PER_MM if self.unit else SHEET_WIDTH / self.width
 
     def by_layer(self) -> list["PageLayer"]:
         """Return the layers with their content, from the lowest."""
@@ -187,13 +187,16 @@ def page_around(
         layers: name of each layer, from the lowest; none for one layer without a name.
         attributes: other attributes of the `InkPage`.
     """
-    strokes, typed, images = tuple(strokes), tuple(typed), tuple(images)
+    strokes = tuple(strokes)
+    typed = tuple(typed)
+    images = tuple(images)
     boxes = [() if sheet is None else sheet, *(image.box for image in images)]
     boxes += [(text.x, text.y, text.x, text.y + text.size) for text in typed]
     corners = np.concatenate(boxes).reshape(-1, 2)
     points = np.concatenate([corners, *(stroke.points for stroke in strokes)])
     points = points if len(points) else np.zeros((1, 2))
-    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    corner = points.min(axis=0)
+    size = np.ptp(points, axis=0)
     margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
     left, top = corner - margin
 

@@ -22,7 +22,7 @@ from ink.geometry import (
 
 NUM_HAND_LINES = 8
 """Maximum number of lines that describe a hand to a network (assumed: more lines add little)."""
-MAX_FLAT_HEIGHT = 0.3
+MAX_FLAT_SEGMENT_HEIGHT = 0.3
 """Height in x-heights up to which a vertical segment counts as flat (assumed)."""
 PATH_STEP = 0.1
 """X-heights between the points at which the path's direction is measured (assumed: recorded points
@@ -33,11 +33,11 @@ MIN_BASELINE_WIDTH = 4.0
 """Minimum width in x-heights of a line whose baseline is measured (assumed)."""
 MAX_SLANT = 50.0
 """Maximum slant in degrees of a segment that counts for the lean of a line (assumed)."""
-MAX_CHARACTER_WIDTH = 100.0
+MAX_WIDTH_PER_CHARACTER = 100.0
 """Maximum width of a line per character, in x-heights (assumed: lines have one to three)."""
 LETTER_WIDTHS = dict.fromkeys(".,:;!'|1Iijl", 0.45) | dict.fromkeys("MWmw@%", 1.5)
 """Widths of letters in usual letter widths; 1 for all others (measured roughly, in ten styles)."""
-MIN_MARK_HEIGHT = 0.75
+MIN_HIGH_MARK_HEIGHT = 0.75
 """Minimum height in x-heights of a high mark above the baseline (by eye)."""
 MAX_MARK_SIZE = 0.75
 """Maximum width and height in x-heights of a high mark, such as the dot of an `i` (by eye)."""
@@ -67,7 +67,7 @@ def usual_letters(text: str) -> float:
 def too_wide(ink: np.ndarray, text: str) -> bool:
     """Return whether a line is too wide for its text, for example because one point is far off."""
     left, _, right, _ = bounds(ink)
-    return right - left > MAX_CHARACTER_WIDTH * len(text) * x_height(ink)
+    return right - left > MAX_WIDTH_PER_CHARACTER * len(text) * x_height(ink)
 
 
 def baseline_angle(ink: np.ndarray) -> float:
@@ -79,7 +79,7 @@ def baseline_angle(ink: np.ndarray) -> float:
     """
     min_width = MIN_BASELINE_WIDTH * x_height(ink)
     segments = vertical_segments(ink)
-    down = segments[segments[:, 3] > MAX_FLAT_HEIGHT * x_height(ink)]
+    down = segments[segments[:, 3] > MAX_FLAT_SEGMENT_HEIGHT * x_height(ink)]
     low = down[:, :2] + down[:, 2:]
     # Very long lines would have too many pairs: only every n-th point is used.
     low = low[:: max(1, math.ceil(len(low) / 400))]
@@ -133,8 +133,8 @@ def baseline_of(strokes: Sequence[np.ndarray]) -> float:
 
 def turning_points(segments: np.ndarray, x_height: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the upper and the lower end of each of the `vertical_segments` that is higher than
-    `MAX_FLAT_HEIGHT` x-heights, `(segments, 2)` each."""
-    segments = segments[np.abs(segments[:, 3]) > MAX_FLAT_HEIGHT * x_height]
+    `MAX_FLAT_SEGMENT_HEIGHT` x-heights, `(segments, 2)` each."""
+    segments = segments[np.abs(segments[:, 3]) > MAX_FLAT_SEGMENT_HEIGHT * x_height]
     ends = segments[:, :2] + segments[:, 2:]
     falls = segments[:, 3:] > 0
     return np.where(falls, segments[:, :2], ends), np.where(falls, ends, segments[:, :2])
@@ -198,7 +198,7 @@ def high_marks(strokes: Sequence[np.ndarray]) -> int:
     Args:
         strokes: `(n, 2)` each, in x-heights; y is 0 on the baseline and grows downwards.
     """
-    high = [stroke for stroke in strokes if stroke[:, 1].max() < -MIN_MARK_HEIGHT]
+    high = [stroke for stroke in strokes if stroke[:, 1].max() < -MIN_HIGH_MARK_HEIGHT]
     return sum(np.ptp(stroke, axis=0).max() <= MAX_MARK_SIZE for stroke in high)
 
 
@@ -214,7 +214,8 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     if not height or length > MAX_RING_INK * height:
         return 0.0
     points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
-    distances, along = np.hypot(*(points[:, None] - points).T), path_along(points)
+    distances = np.hypot(*(points[:, None] - points).T)
+    along = path_along(points)
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)
     x, y = points[start : end + 1].T
@@ -223,9 +224,12 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return whether segments `first` `(n, 2, 2)` cross segments `second` `(m, 2, 2)`, `(n, m)`."""
-    first_start, first_run = first[:, None, 0], (first[:, 1] - first[:, 0])[:, None]
-    second_start, second_run = second[None, :, 0], (second[:, 1] - second[:, 0])[None]
-    offset, determinant = second_start - first_start, _cross(first_run, second_run)
+    first_start = first[:, None, 0]
+    first_run = (first[:, 1] - first[:, 0])[:, None]
+    second_start = second[None, :, 0]
+    second_run = (second[:, 1] - second[:, 0])[None]
+    offset = second_start - first_start
+    determinant = _cross(first_run, second_run)
     with np.errstate(divide="ignore", invalid="ignore"):
         in_first = _cross(offset, second_run) / determinant
         in_second = _cross(offset, first_run) / determinant

@@ -82,7 +82,9 @@ class Normalisation:
         Raises:
             DataError: as `fit`.
         """
-        count, means, squares = 0, [0.0, 0.0], [0.0, 0.0]
+        count = 0
+        means = [0.0, 0.0]
+        squares = [0.0, 0.0]
         for ink_count, *values in moments:
             if not ink_count:
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ink import guard
-from ink.formats import ACCEPTED_LINES, UNKNOWN, parse_lines, usable
+from ink.formats import ACCEPTED_LINES, UNKNOWN_FORMAT, parse_lines, usable
 from ink.formats.faults import Fault, summarise
 from ink.formats.files import files_below
 from ink.formats.iam_ondb import TEXT_FILE
@@ -70,7 +70,9 @@ def _describe_failure(path: Path, faults: list[Fault]) -> str:
         parts = [f"{path}: no ink there", "; ".join(summarise(faults))]
         return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED_LINES}"
     others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
-    accepted = f"; supported formats: {ACCEPTED_LINES}" if faults[0].reason == UNKNOWN else ""
+    accepted = ""
+    if faults[0].reason == UNKNOWN_FORMAT:
+        accepted = f"; supported formats: {ACCEPTED_LINES}"
     return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
 
 

@@ -8,7 +8,7 @@ from ink.geometry import at_equal_steps, from_strokes, path_along, strokes, x_he
 from ink.measures import levelled
 from utils.checks import DataError
 
-MAX_POINTS = 1_000_000  # of a resampled sample (assumed)
+MAX_RESAMPLED_POINTS = 1_000_000  # of a resampled sample (assumed)
 
 
 def resampled(
@@ -29,14 +29,15 @@ def resampled(
     else:
         edges = np.cumsum([len(stroke) for stroke in new_strokes[:-1]], dtype=np.int64)
         parameters = [times - times[0] for times in np.split(clock, edges)]
-    if sum(values[-1] for values in parameters) / step > MAX_POINTS:
-        raise DataError(f"resampling makes more than {MAX_POINTS:,} points of one sample")
+    if sum(values[-1] for values in parameters) / step > MAX_RESAMPLED_POINTS:
+        raise DataError(f"resampling makes more than {MAX_RESAMPLED_POINTS:,} points of one sample")
     for number, values in enumerate(parameters):
         if len(values) > 1:
             count = max(1, round(values[-1] / step))
             new_strokes[number] = at_equal_steps(new_strokes[number], values, count)
     result = from_strokes(new_strokes)
-    result[0, :2], result[-1, 2] = ink[0, :2], ink[-1, 2]
+    result[0, :2] = ink[0, :2]
+    result[-1, 2] = ink[-1, 2]
     return result, np.zeros(len(result), dtype=np.uint8)
 
 
@@ -52,9 +53,10 @@ def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     """
     result = levelled(ink)[0]
     result[:, :2] *= np.median([x_height(other) for other in others]) / x_height(result)
-    steps = [step for other in others if (step := mean_step(other)) > 0]
-    if steps and (step := mean_step(result)) > 0:
-        period = min(max(float(np.median(steps)) / step, 0.01), 100.0)
+    other_steps = [step for step in map(mean_step, others) if step > 0]
+    step = mean_step(result)
+    if other_steps and step > 0:
+        period = min(max(float(np.median(other_steps)) / step, 0.01), 100.0)
         result, _ = resampled(result, period, np.arange(1.0, len(result) + 1))
     return result.astype(np.float32)
 

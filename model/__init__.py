@@ -1,7 +1,9 @@
 """The networks, their losses and metrics, and writing and reading with them."""
 
 from utils.lazy import importer
+from utils.program import has_torch
 
+_LOADING = "loading" if has_torch() else "engine_networks"
 _HOMES = {
     "CharacterLanguageModel": "recognition.language_model",
     "WordLanguageModel": "recognition.language_model",
@@ -16,16 +18,18 @@ _HOMES = {
     "PictureNetwork": "recognition.picture_network",
     "PointEstimate": "generation.regression",
     "PredictionNetwork": "generation.generators",
-    "Reader": "reader",
+    "Reader": "loading",
     "Sampling": "generation.line",
     "Search": "recognition.beam",
     "SquaredError": "generation.loss",
     "SynthesisNetwork": "generation.generators",
-    "TrainedNetwork": "trained_network",
+    "TrainedNetwork": "loading",
     "Transcription": "recognition.transcribing",
     "TranscriptionLoss": "recognition.loss",
-    "Writer": "writer",
-    "load": "opening",
+    "Writer": "loading",
+    "checked_reader": _LOADING,
+    "checked_writer": _LOADING,
+    "load": _LOADING,
     "sample": "generation.sampling",
     "step_figures": "generation.step_figures",
 }

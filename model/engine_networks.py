@@ -16,7 +16,7 @@ from weakref import finalize
 import numpy as np
 from tqdm import tqdm
 
-from base.run.pretrained import INSTEAD, pretrained, resolve_name, shipped, warn_of_other_network
+from base.run.pretrained import resolve_flat_file
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes
 from model.generation.line import Line
@@ -31,12 +31,12 @@ from utils.files import read_bytes
 from utils.program import NEEDS_TORCH, ROOT
 from utils.time_limit import check_time
 
-FOLDER = ROOT / "engine"
-LIBRARY = FOLDER / "libhandwriting.so"
+ENGINE_FOLDER = ROOT / "engine"
+ENGINE_LIBRARY = ENGINE_FOLDER / "libhandwriting.so"
 """The library of a wheel that was built where there is a compiler."""
-MAX_BYTES = 100_000_000
+MAX_FLAT_FILE_BYTES = 100_000_000
 """Most bytes of a flat file (assumed: 20 times those of the largest)."""
-POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("pen_up", "<i4")])
+POINT_DTYPE = np.dtype([("x", "<f4"), ("y", "<f4"), ("pen_up", "<i4")])
 """`hw_point`."""
 
 
@@ -81,11 +81,11 @@ def library() -> ctypes.CDLL:
     Raises:
         UserError: if there is no compiler.
     """
-    if LIBRARY.exists():
-        return ctypes.CDLL(str(LIBRARY))
+    if ENGINE_LIBRARY.exists():
+        return ctypes.CDLL(str(ENGINE_LIBRARY))
     kernels = ROOT / "model" / "layers" / "kernels"
     included = sorted([*kernels.glob("*.c"), *kernels.glob("*.h")])
-    if (engine := build(FOLDER, ("-fno-openmp", "-lm"), included)) is None:
+    if (engine := build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)) is None:
         raise UserError(f"reading and writing needs a C compiler such as gcc, or {NEEDS_TORCH}")
     return engine
 
@@ -94,7 +94,8 @@ class Call:
     """A work handle of the engine, for a `with` block."""
 
     def __enter__(self) -> "Call":
-        self._handle, self._c = c_void_p(), library()
+        self._handle = c_void_p()
+        self._c = library()
         if self._c.hw_begin(None, byref(self._handle)):
             raise MemoryError("not enough memory for the engine")
         return self
@@ -110,11 +111,11 @@ class Call:
             raise UserError(message(self._handle).decode())
 
     def result(
-        self, name: str, kind: type[ctypes.Structure], convert: Callable[[Any], Any], *given: Any
+        self, name: str, kind: type[ctypes.Structure], convert: Callable[[Any], Any], *inputs: Any
     ) -> Any:
         """Call a function whose last argument is a result; return it, converted."""
         pointer = POINTER(kind)()
-        self(name, *given, byref(pointer))
+        self(name, *inputs, byref(pointer))
         try:
             return convert(pointer.contents)
         finally:
@@ -184,7 +185,7 @@ class EngineReader(EngineNetwork):
 
     def frames(self, ink: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of a line of ink, `(frames, classes)`, the blank last."""
-        points = np.zeros(len(ink), POINT)
+        points = np.zeros(len(ink), POINT_DTYPE)
         positions = np.cumsum(np.asarray(ink, np.float64)[:, :2], 0)
         points["x"], points["y"] = (positions - positions[0]).T
         points["pen_up"] = ink[:, 2] > 0.5
@@ -194,7 +195,8 @@ class EngineReader(EngineNetwork):
             return np.ctypeslib.as_array(frames.log_probs, shape).astype(np.float64)
 
         with Call() as call:
-            where, count = c_void_p(points.ctypes.data), c_size_t(len(points))
+            where = c_void_p(points.ctypes.data)
+            count = c_size_t(len(points))
             return call.result("hw_compute_frames", Frames, copied, self.handle, where, count)
 
     def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
@@ -277,14 +279,15 @@ class EngineWriter(EngineNetwork):
             UserError: if the text or the style does not fit.
         """
         name = None if style is None else style.encode()
-        chosen = Style(name, None, seed, -1.0 if bias is None else bias)
-        usual = self._info.bias if style is None else self.biases.get(style, self._info.bias)
+        # -1 is HW_USUAL_BIAS, the usual bias of the style.
+        engine_style = Style(name, None, seed, -1.0 if bias is None else bias)
         with Call() as call:
-            given = self.handle, text.encode(), byref(chosen), None, None, None
-            ink, is_whole = call.result("hw_write_line", Ink, _line_of, *given)
-        used = usual if bias is None else bias
-        description = f"{f'{style} · ' if style else ''}bias {used:g} · seed {seed}"
-        biases = np.full(max(len(ink) - 1, 0), used, np.float32)
+            inputs = self.handle, text.encode(), byref(engine_style), None, None, None
+            ink, is_whole = call.result("hw_write_line", Ink, _line_of, *inputs)
+        if bias is None:
+            bias = self._info.bias if style is None else self.biases.get(style, self._info.bias)
+        description = f"{f'{style} · ' if style else ''}bias {bias:g} · seed {seed}"
+        biases = np.full(max(len(ink) - 1, 0), bias, np.float32)
         return Line(ink, 0, None, text, is_whole, biases, text, description)
 
     def write_lines(
@@ -298,43 +301,30 @@ class EngineWriter(EngineNetwork):
 
 def _line_of(ink: Ink) -> tuple[np.ndarray, bool]:
     """Return ink as offsets in x-heights, `(points, 3)` float32, and whether the text is whole."""
-    content = ctypes.string_at(ink.points, ink.num_points * POINT.itemsize)
-    points = np.frombuffer(content, POINT)
+    content = ctypes.string_at(ink.points, ink.num_points * POINT_DTYPE.itemsize)
+    points = np.frombuffer(content, POINT_DTYPE)
     positions = np.stack([points["x"], points["y"]], 1)
     strokes = np.split(positions, np.flatnonzero(points["pen_up"][:-1]) + 1)
     return from_strokes(strokes).astype(np.float32), bool(ink.is_whole)
 
 
-def resolve(path: str | Path) -> Path:
-    """Return the flat file `path`, or that of the pretrained network of this name or file, or of
-    the network `INSTEAD` of it.
+def load(
+    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
+) -> EngineReader | EngineWriter:
+    """Load a network for use; see `resolve_flat_file` and, for PyTorch, `loading.load`.
 
     Raises:
-        CheckpointError: if there is none.
+        UserError: if there is no such file or name, or the file is no flat file of such a network,
+            or if there are `modules` or a device, which need PyTorch.
     """
-    path = Path(path)
-    is_shipped = path.resolve() in pretrained().values()
-    if is_shipped or not path.exists():
-        files, name = shipped("pretrained/*.bin"), path.stem if is_shipped else str(path)
-        if name not in files and INSTEAD.get(name) in files:
-            warn_of_other_network(name, NEEDS_TORCH)
-            name = INSTEAD[name]
-        path = resolve_name(name, files, f"network for use without PyTorch ({NEEDS_TORCH})")
-    if path.suffix != ".bin":
-        raise CheckpointError(f"{path}: a checkpoint {NEEDS_TORCH}")
-    return path
-
-
-def load(path: str | Path) -> EngineReader | EngineWriter:
-    """Load a network for use, see `resolve`.
-
-    Raises:
-        UserError: if there is no such file or name, or the file is no flat file of such a network.
-    """
-    path = resolve(path)
-    content, handle = read_bytes(path, MAX_BYTES), c_void_p()
+    if modules or device not in ("auto", "cpu"):
+        raise UserError(f"{path}: a module or a device {NEEDS_TORCH}")
+    path = resolve_flat_file(path)
+    content = read_bytes(path, MAX_FLAT_FILE_BYTES)
+    handle = c_void_p()
     with Call() as call:
-        title, size = str(path).encode(errors="replace"), c_size_t(len(content))
+        title = str(path).encode(errors="replace")
+        size = c_size_t(len(content))
         call("hw_open", title, content, size, byref(handle))
     opened = path, handle, content.partition(b"\n")[0]
     roles = {"reader": EngineReader, "writer": EngineWriter}
@@ -343,3 +333,17 @@ def load(path: str | Path) -> EngineReader | EngineWriter:
         library().hw_close(handle)
         raise CheckpointError(f"{path}: a network that reads or writes is needed, not a {role}")
     return roles[role](*opened)
+
+
+def checked_reader(network: EngineReader | EngineWriter) -> EngineReader:
+    """Return `network` if it reads; or raise a UserError."""
+    if isinstance(network, EngineReader):
+        return network
+    raise UserError(f"{network}: a network that reads is needed")
+
+
+def checked_writer(network: EngineReader | EngineWriter, *, of_texts: bool) -> EngineWriter:
+    """Return `network` if it writes, always texts; or raise a UserError."""
+    if isinstance(network, EngineWriter):
+        return network
+    raise UserError(f"{network}: a network that writes is needed")

@@ -1,13 +1,19 @@
-"""Loads trained networks for use: from architecture, alphabet, normalisation and weights.
+"""Trained networks for use: `load` gives a `Writer` (text to line) or a `Reader` (ink to text).
 
-The record of the training is not used, so that only the network's class must exist, not the classes
+A network is built from the architecture, alphabet, normalisation and weights of its checkpoint. The
+record of the training is not used, so that only the network's class must exist, not the classes
 that trained the network.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 import model
@@ -23,17 +29,289 @@ from base.run.checkpoint import (
 )
 from base.run.pretrained import resolve_checkpoint
 from base.step.device import resolve_device
+from ink.alphabet import PANGRAM, Alphabet, nfc
+from model.batches import BATCH_SIZE, by_length
 from model.generation.generators import GenerationNetwork
-from model.reader import Reader
-from model.recognition.encoder import Recogniser
-from model.trained_network import TrainedNetwork
-from model.writer import Writer
-from utils.checks import CheckpointError, ConfigFault, DataError, UserError
+from model.generation.line import Line, Primer, Sampling, check_lengths
+from model.generation.long_lines import text_parts, write_other_parts
+from model.generation.sampling import sample
+from model.recognition.encoder import GREEDY, Recogniser, RecognitionNetwork, Search
+from model.recognition.ink_words import InkWord
+from model.recognition.transcribing import read_each_way, read_with_doubts, read_words
+from utils.checks import (
+    CheckpointError,
+    ConfigFault,
+    DataError,
+    UserError,
+    described,
+    short,
+)
+from utils.files import PLAIN_NAME
+from utils.licences import OPEN, RESEARCH_ONLY
 
 HAND_FILE = "hand.pth"
 """File of the network to use and share, in the folder of a run that learned a hand."""
 HUB_FILE = "model.safetensors"
 """File of a network in a folder of a model hub, as `export` writes it."""
+NUM_REFERENCE_LINES = 8
+"""Number of `reference_lines` of a network (measured, notebook: writer, reference lines)."""
+REFERENCE_TEXT = "It was a quiet evening by the sea"
+"""Text of the reference lines, mostly small letters, which show an x-height best (measured,
+notebook: writer, reference lines)."""
+REFERENCE_STEPS = 300
+"""Limit on the steps of each reference line (measured, notebook: writer, reference lines)."""
+
+
+@dataclass(repr=False)
+class TrainedNetwork:
+    """A network of a checkpoint, ready for use.
+
+    Attributes:
+        model: the network, in evaluation mode, on its device.
+        path: the network's file.
+        device: the network's device.
+        record: the file's contents, such as `config` and `metrics`, without the weights and the
+            state of the training.
+    """
+
+    model: BaseModel
+    path: Path
+    device: torch.device
+    record: Checkpoint
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
+    def __str__(self) -> str:
+        licence = f" ({self.licence})" if self.licence == RESEARCH_ONLY else ""
+        return f"{type(self.model).__name__} of {self.path} on {self.device}{licence}"
+
+    @property
+    def licence(self) -> str | None:
+        """The licence of the weights, see `utils.licences`; None if unknown."""
+        return self.record.get("licence")
+
+    @property
+    def name(self) -> str:
+        """The name of the network's experiment, used to name files."""
+        name = self.record["config"].get("name")
+        return name if isinstance(name, str) and PLAIN_NAME.fullmatch(name) else self.path.stem
+
+
+@dataclass(repr=False)
+class Writer(TrainedNetwork):
+    """A trained network that writes."""
+
+    model: GenerationNetwork
+
+    @property
+    def takes_hand(self) -> bool:
+        """Whether the network is conditioned on the hand in which it writes."""
+        return "hand" in self.model.extras
+
+    def write(
+        self,
+        text: str | None = None,
+        sampling: Sampling = Sampling(),
+        *,
+        seed: int = 0,
+        primer: Primer | None = None,
+        **changes: Any,
+    ) -> Line:
+        """Write one line, see `write_lines`; the same seed gives the same line.
+
+        `changes` replace attributes of `sampling`: for example `bias=0.5`, or, for a network that
+        takes a `mood`, `extras={"mood": [0.2, 0.4]}`.
+        """
+        texts = None if text is None else [text]
+        sampling = replace(sampling, **changes)
+        (line,) = self.write_lines(texts, [seed], sampling, primer=primer)
+        return line
+
+    def write_lines(
+        self,
+        texts: Sequence[str] | None,
+        seeds: Sequence[int],
+        sampling: Sampling = Sampling(),
+        *,
+        primer: Primer | None = None,
+        progress: bool = False,
+    ) -> list[Line]:
+        """Write lines, many at a time.
+
+        Args:
+            texts: a text for each seed; None for a network without a text.
+            seeds: a seed for each line.
+            sampling: how points are drawn, and the extras on which the network is conditioned.
+            primer: ink whose hand is continued, and the ink's text. A bias makes lines smaller
+                than the primer; a `apps.pages.Hand` corrects their size.
+            progress: show a progress bar.
+
+        Raises:
+            UserError: if a text is missing or superfluous, or a text or the primer is too long, or
+                has characters unknown to the network; if a network of the user's own fails.
+            DataError: if the primer is no ink.
+        """
+        if self.model.needs_text != (texts is not None):
+            needed = "needs a" if texts is None else "takes no"
+            raise UserError(f"{self.path}: its network {needed} text")
+        # Blanks around a text and double blanks between words cannot be seen in handwriting.
+        titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
+        if primer is not None:
+            primer = primer[0], primer[1].rstrip()  # the new text begins with the space
+        check_lengths(titles, primer)
+        options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
+        new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
+        try:
+            lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
+        except (UserError, OSError):
+            raise
+        except Exception as error:
+            if not user_modules.is_any_from_user(self.model):
+                raise  # A fault of the project is not the user's: its traceback is needed.
+            items = sampling.extras.items()
+            extras = ", ".join(f"{name} = {short(value)}" for name, value in items)
+            problem = f"its {type(self.model).__name__}, with {extras or 'no extras'}, cannot write"
+            raise UserError(f"{self.path}: {problem}: {described(error)}") from error
+        described_lines = []
+        for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
+            description = f"{line.text or 'no text'}{options} · seed {seed}"
+            described_lines.append(replace(line, written_text=title, description=description))
+        return described_lines
+
+    def _write_batches(
+        self,
+        texts: Sequence[str] | None,
+        seeds: Sequence[int],
+        sampling: Sampling,
+        primer: Primer | None,
+        progress: bool,
+    ) -> list[Line]:
+        """Write lines in batches of similar length. `sample` writes a whole text or, if the text is
+        longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
+        if texts is not None and len(texts) != len(seeds):
+            raise UserError(f"{len(seeds)} seeds need as many texts")
+        model = self.model
+        lines = dict[int, Line]()
+        parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
+        # A row of extras for each line, as batches change the order of the lines.
+        tensors = model.make_conditions(len(seeds), sampling.extras).extras
+        extras = {name: value.float().numpy(force=True) for name, value in tensors.items()}
+
+        def sampling_of_rows(rows: Sequence[int]) -> Sampling:
+            return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
+
+        # One bar: that of the steps if there is a single batch, else that of the batches.
+        shows_batches = progress and len(seeds) > BATCH_SIZE
+        write_batch = partial(sample, model, primer=primer, progress=progress and not shows_batches)
+        lengths = [len(first) for first, *_ in parts]
+        for batch in by_length(lengths, "writing", progress=shows_batches):
+            rows = sorted(batch)
+            firsts = None if texts is None else [parts[row][0] for row in rows]
+            batch_seeds = [seeds[row] for row in rows]
+            batch_lines = write_batch(batch_seeds, firsts, sampling_of_rows(rows))
+            lines |= zip(rows, batch_lines, strict=True)
+        write_rest = partial(write_other_parts, model, primer=primer, progress=progress)
+        for row, seed in enumerate(seeds):
+            if len(parts[row]) > 1:
+                lines[row] = write_rest(lines[row], parts[row], seed, sampling_of_rows([row]))
+        return [lines[row] for row in range(len(seeds))]
+
+    @property
+    def default_text(self) -> str:
+        """The characters of a pangram that the network knows; if none, its alphabet's first 30."""
+        alphabet = self.model.alphabet
+        text = "".join(character for character in PANGRAM if character in alphabet).strip()
+        return text or "".join(alphabet.characters)[:30]
+
+    @property
+    def reference_text(self) -> str:
+        """The characters of `REFERENCE_TEXT` that the network knows; if none, its first letters."""
+        alphabet = self.model.alphabet
+        text = "".join(character for character in REFERENCE_TEXT if character in alphabet)
+        return text if text.strip() else "".join(alphabet.characters).strip()[: len(REFERENCE_TEXT)]
+
+    def reference_lines(self, sampling: Sampling = Sampling()) -> list[np.ndarray]:
+        """Return lines that the network writes without a primer, to compare ink with.
+
+        Args:
+            sampling: how points are drawn, and the hand on which the network is conditioned.
+
+        Raises:
+            UserError: if all lines are empty, or the network draws no offsets, as of a regression.
+        """
+        texts = [self.reference_text] * NUM_REFERENCE_LINES if self.model.needs_text else None
+        sampling = replace(sampling, max_steps=REFERENCE_STEPS)
+        lines = sample(self.model, range(NUM_REFERENCE_LINES), texts, sampling)
+        inks = [line.ink for line in lines if len(line.ink) > 1]
+        if not inks or not self.model.prediction_type.draws_offset:
+            raise UserError(
+                "the network writes no lines to compare the primer with: give the factor for the "
+                "primer's units as primer_scale"
+            )
+        return inks
+
+    def _text_after(self, primer: Primer | None, text: str) -> str:
+        """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
+        if not (primer and primer[1] and text) or text[0].isspace():
+            return text
+        return text if self.model.alphabet.unknown(" ") else f" {text}"
+
+
+@dataclass(repr=False)
+class Reader(TrainedNetwork):
+    """A trained network that reads."""
+
+    model: Recogniser
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The characters that the network reads."""
+        return self.model.alphabet
+
+    def read(self, ink: np.ndarray | Line, search: Search = GREEDY) -> str:
+        """Return the text of a line of ink.
+
+        Args:
+            ink: `(points, 3)` in any unit, y downwards; or a line that a network wrote.
+            search: how to find the text: greedy decoding or a beam search.
+        """
+        (text,) = self.read_lines([ink], search)
+        return text
+
+    def read_lines(
+        self, inks: Sequence[np.ndarray | Line], search: Search = GREEDY, *, progress: bool = False
+    ) -> list[str]:
+        """Return the texts of lines of ink; see `read`."""
+        arrays = [ink.written if isinstance(ink, Line) else ink for ink in inks]
+        return read_each_way(self.model, arrays, {"": search}, progress=progress)[""]
+
+    def read_words(
+        self, inks: Sequence[np.ndarray], search: Search = GREEDY, *, progress: bool = False
+    ) -> list[list[InkWord]]:
+        """Return the words of lines of ink; see `read`.
+
+        Raises:
+            UserError: if the network sees pictures: it cannot tell where a word is.
+        """
+        if not isinstance(self.model, RecognitionNetwork):
+            raise UserError(f"{self}: a network that sees the movement of the pen is needed")
+        return read_words(self.model, inks, search, progress=progress)
+
+    def proofread(
+        self,
+        inks: Sequence[np.ndarray],
+        spellings: Sequence[Collection[str]] | None = None,
+        alike: Sequence[str] = (),
+        height: float | None = None,
+        *,
+        search: Search = GREEDY,
+        progress: bool = False,
+    ) -> list[tuple[str, float]]:
+        """Return each line's text as read, and the doubt that the line says one of its `spellings`,
+        or without spellings the text read; see `read_with_doubts`."""
+        read = partial(read_with_doubts, search=search, alike=alike, height=height)
+        return read(self.model, inks, spellings, progress=progress)
 
 
 def load(
@@ -121,16 +399,42 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
     if lacking := {*part.signature.from_program} - supplied.keys():
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
-    # The weights are checked before memory is allocated: a small config can describe gigabytes.
-    # What a user's network consists of may depend on numbers, which "meta" lacks, as in torch's
-    # `orthogonal`.
-    is_own = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_own else torch.device("meta"):
-        empty_network = part.build(supplied)
-    check_weights(empty_network, checkpoint["state_dict"], path)
-    return part.build(supplied)
+    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
+    # layers of a user's network may depend on numbers, which the device "meta" lacks.
+    is_from_user = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_from_user else torch.device("meta"):
+        network = part.build(supplied)
+    check_weights(network, checkpoint["state_dict"], path)
+    return network if is_from_user else part.build(supplied)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:
     kind = type(network.model).__name__
     return UserError(f"{network.path} contains a {kind}; a network that {task} is needed")
+
+
+def sampling_of(
+    writer: Writer,
+    bias: float | None = None,
+    pen_sharpness: float | None = None,
+    max_steps: int | None = None,
+    extras: Mapping[str, Any] = {},
+) -> Sampling:
+    """Return the options of drawing points; a bias or pen sharpness of None is the default.
+
+    Raises:
+        UserError: if there is a bias or pen sharpness, but the network draws no offsets to sharpen.
+    """
+    values = {"bias": bias, "pen_sharpness": pen_sharpness}
+    chosen: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    if chosen and not writer.model.prediction_type.draws_offset:
+        raise UserError(
+            f"{writer.path} contains a network with a {writer.model.head} head, which draws no "
+            f"offset that could be sharpened: leave out {next(iter(chosen))}"
+        )
+    return Sampling(**chosen, max_steps=max_steps, extras=extras)
+
+
+def default_proofreader(writer: Writer) -> str:
+    """Return the name of the pretrained proofreader whose licence is as open as the writer's."""
+    return "open_reader" if writer.licence == OPEN else "reader"

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from base.run.pretrained import pretrained
-from model.reader import Reader
-from model.trained_network import TrainedNetwork
-from model.writer import Writer
+from model.loading import Reader, TrainedNetwork, Writer
 from utils.checks import visible
 from utils.licences import OPEN, UNKNOWN
 
-CARD = "README.md"
+CARD_NAME = "README.md"
 """Name of a card beside a network, where hubs look for it."""
 HUB_LICENCES = {OPEN: "cc-by-4.0", None: "unknown"}
 """Hubs' names of licences; another licence is "other"."""
@@ -24,12 +22,15 @@ MARK = "# Written by `export`, which replaces this file while it has this line."
 
 def model_card(network: TrainedNetwork, file: str) -> str:
     """Return the card of a network that is exported to a file of the name `file`."""
-    task, use = "for", "print(network.model)"
+    task = "for"
+    use = "print(network.model)"
     if isinstance(network, Reader):
-        task, use = "that reads", "print(network.read(ink))"
+        task = "that reads"
+        use = "print(network.read(ink))"
     elif isinstance(network, Writer):
         text = '"Hello"' if network.model.needs_text else ""
-        task, use = "that writes", f'network.write({text}).save("line.svg")'
+        task = "that writes"
+        use = f'network.write({text}).save("line.svg")'
     metrics = network.record.get("metrics", {})
     parts = [
         f"---\n{MARK}\n{_front_matter(network, metrics)}---",
@@ -85,7 +86,8 @@ def _measured(metrics: Mapping[str, float]) -> list[str]:
 def _shipped_sections(path: Path) -> list[str]:
     """Return what the card of the shipped networks says of the network in a file, and of its data;
     [] for another network."""
-    shipped, card = {file: name for name, file in pretrained().items()}, path.with_name(CARD)
+    shipped = {file: name for name, file in pretrained().items()}
+    card = path.with_name(CARD_NAME)
     if path not in shipped or not card.exists():
         return []
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))  # without its links

@@ -24,7 +24,7 @@ from model.recognition.encoder import GREEDY, Recogniser, Search
 from model.recognition.transcribing import Transcription, read_each_way
 from utils.checks import UserError
 
-UNITS = {
+SCORE_UNITS = {
     "log_loss": "nats per sequence",
     "log_loss_per_point": "nats per point",
     "log_loss_dequantised": "nats per sequence",
@@ -55,7 +55,9 @@ class PointScores(SSE):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.quantisation_step, self.seed = model, quantisation_step, seed
+        self.model = model
+        self.quantisation_step = quantisation_step
+        self.seed = seed
         std = np.array(model.normalisation.std)
         self.unit = std if canonical is None else np.array(canonical)
         self.scale = torch.tensor(std / self.unit, dtype=torch.float32)
@@ -107,7 +109,9 @@ class PointScores(SSE):
         num_sequences, num_points = self.num_sequences, self.num_points
         # The nats by which the scores' unit differs from normalised units.
         unit_nats = num_points * self.model.normalisation.log_loss_offset(tuple(self.unit))
-        nats, dequantised, bits = sums["nats"] + unit_nats, math.nan, math.nan
+        nats = sums["nats"] + unit_nats
+        dequantised = math.nan
+        bits = math.nan
         if self.quantisation_step is not None:
             dequantised_nats = sums["dequantised"] + unit_nats
             dequantised = dequantised_nats / num_sequences
@@ -144,12 +148,12 @@ def evaluate(
         seed: seed of the dequantisation noise; the noise also depends on a sequence's index.
 
     Returns:
-        by name: `sequences`; `points`, the number of scored offsets; and the scores of `UNITS` that
-        the network has. `log_loss` is the paper's eq. 26. For the dequantised scores, uniform noise
-        of one step is added to each target offset, not to the inputs; without a step both are None.
-        A regression head has no density, and so `squared_error` in the place of log-losses: the
-        loss `SquaredError` at `pen_weight` 1, always in normalised units. A score that is not
-        finite, or that no point has, is None.
+        by name: `sequences`; `points`, the number of scored offsets; and the scores of
+        `SCORE_UNITS` that the network has. `log_loss` is the paper's eq. 26. For the dequantised
+        scores, uniform noise of one step is added to each target offset, not to the inputs; without
+        a step both are None. A regression head has no density, and so `squared_error` in the place
+        of log-losses: the loss `SquaredError` at `pen_weight` 1, always in normalised units. A
+        score that is not finite, or that no point has, is None.
 
     Raises:
         UserError: if there is no sequence.
@@ -197,13 +201,13 @@ def read_split(
         searches["language_model"] = search
     inks = [sample.ink for sample in samples]
     texts_by_search = read_each_way(model, inks, searches, progress=True)
-    return {
-        name: [
+    readings = {}
+    for name, texts in texts_by_search.items():
+        readings[name] = [
             Transcription(sample.name, sample.ink, sample.text, text)
             for sample, text in zip(samples, texts, strict=True)
         ]
-        for name, texts in texts_by_search.items()
-    }
+    return readings
 
 
 def _point_scores(
@@ -226,6 +230,7 @@ def _noise(batch: Batch, seed: int) -> Tensor:
     """Return noise uniform on (-1/2, 1/2) for each target offset, `(batch, time, 2)` float64."""
     noise = torch.zeros(*batch.targets.shape[:2], 2, dtype=torch.float64)
     for row, index in enumerate(batch.index.tolist()):
-        generator, length = np.random.default_rng([seed, index]), int(batch.lengths[row])
+        generator = np.random.default_rng([seed, index])
+        length = int(batch.lengths[row])
         noise[row, :length] = torch.from_numpy(generator.random((length, 2)) - 0.5)
     return noise

@@ -22,13 +22,13 @@ from model.drawing.plots import lines_figure as lines_figure
 from model.generation.line import Line as Line
 from model.generation.line import Sampling as Sampling
 from model.generation.step_figures import step_figures as step_figures
+from model.loading import Reader as Reader
+from model.loading import TrainedNetwork as TrainedNetwork
+from model.loading import Writer as Writer
 from model.loading import load_reader as load_reader
 from model.loading import load_writer as load_writer
-from model.reader import Reader as Reader
 from model.recognition.decoding import Search as Search
 from model.recognition.ink_features import StrokeFeatures as StrokeFeatures
-from model.trained_network import TrainedNetwork as TrainedNetwork
-from model.writer import Writer as Writer
 
 _Modules = Sequence[str | Path]
 _Writers = Literal["writer", "open_writer", "conditional", "unconditional", "digits", "digit_0"]

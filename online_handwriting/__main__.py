@@ -3,7 +3,6 @@ commands of `experiments.py`."""
 
 import sys
 
-from online_handwriting.model import opening
 from online_handwriting.utils import console, program
 
 
@@ -17,7 +16,7 @@ def main() -> int:
     from online_handwriting.commands.train import options
 
     request = options.parsed(sys.argv[2:])  # before the slow imports
-    if not opening.has_torch():
+    if not program.has_torch():
         print(f"error: train {program.NEEDS_TORCH}", file=sys.stderr)
         return 2
     from online_handwriting import train

@@ -22,49 +22,49 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
-PACKAGE = Path(__file__).resolve().parent
-ROOT = PACKAGE.parent
-SCRIPTS = ("experiments.py", "parse_config.py", "train.py")
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent
+PACKED_SCRIPTS = ("experiments.py", "parse_config.py", "train.py")
 LEFT_OUT = (
     *("apps/datasets", "apps/plugins/excalidraw", "apps/plugins/node_modules"),
     *("apps/plugins/obsidian", "apps/web/libc", "engine/build", "engine/examples"),
 )
 """Folders of rooms that need a checkout."""
-SUFFIXES = {
+PACKED_SUFFIXES = {
     *(".py", ".json", ".npz", ".txt", ".md", ".c", ".h", ".lua", ".ini"),
     *(".html", ".css", ".js", ".svg", ".wasm"),
 }
 """The suffixes of the files of rooms."""
 
-OPEN = {
+OPEN_FILES = {
     "pretrained": "digit_0 digits eye open_reader open_writer",
     "styles": "broad clear narrow plain round slanted spread upright wide",
 }
 """The networks, and the styles of `open_writer`, that may be used for anything."""
-RESEARCH = {
+RESEARCH_FILES = {
     "pretrained": "conditional reader recognition unconditional writer",
     "styles": "backward flowing joined linked narrow plain quick rolling round slanted tall wide",
 }
 """The networks and styles for non-commercial research."""
-LIBRARY = "libhandwriting.so"
+LIBRARY_FILE = "libhandwriting.so"
 COMPILES = sys.platform == "linux" and all(map(shutil.which, ("cc", "make")))
 """Whether the wheel has the engine compiled; else it is compiled when it is first used."""
-CARD = "saved/pretrained/README.md"
+CARD_FILE = "saved/pretrained/README.md"
 
 
 def open_files() -> list[str]:
     """Return the files of `saved` in the first distribution, by their paths in the checkout."""
-    files = [f"saved/styles/open_{name}.json" for name in OPEN["styles"].split()]
+    files = [f"saved/styles/open_{name}.json" for name in OPEN_FILES["styles"].split()]
     others = ("alphabets.json", "descriptor.npz", "letters.json", "open_reader.bin")
     others += ("open_writer.bin",)
     files += [f"saved/pretrained/{name}" for name in others]
-    return [CARD, *files, *_networks(OPEN)]
+    return [CARD_FILE, *files, *_networks(OPEN_FILES)]
 
 
 def research_files() -> list[str]:
     """Return the files of `saved` in the second distribution, by their paths in the checkout."""
-    files = [f"saved/styles/{name}.json" for name in RESEARCH["styles"].split()]
-    return [CARD, *files, "saved/pretrained/hands.npz", *_networks(RESEARCH)]
+    files = [f"saved/styles/{name}.json" for name in RESEARCH_FILES["styles"].split()]
+    return [CARD_FILE, *files, "saved/pretrained/hands.npz", *_networks(RESEARCH_FILES)]
 
 
 def _networks(names: dict[str, str]) -> list[str]:
@@ -74,37 +74,38 @@ def _networks(names: dict[str, str]) -> list[str]:
 
 def rooms() -> list[str]:
     """Return the names of the rooms."""
-    return sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent != PACKAGE)
+    return sorted(path.parent.name for path in PROJECT.glob("*/__init__.py") if path.parent != HERE)
 
 
 def packed_files() -> Iterator[str]:
     """Yield the files that the wheel has below the package, by their paths in the checkout: of
     those that git has, which an sdist has alone."""
     tracked = None
-    if (ROOT / ".git").exists():
+    if (PROJECT / ".git").exists():
         command = ["git", "ls-files", "-z"]
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+        listed = subprocess.run(command, cwd=PROJECT, capture_output=True, check=True).stdout
         tracked = {*listed.decode().split("\0")}
-    yield from ("LICENSE", *SCRIPTS, *open_files())
+    yield from ("LICENSE", *PACKED_SCRIPTS, *open_files())
     for room in ("configs", "engine", *rooms()):
-        for path in sorted((ROOT / room).rglob("*")):
-            name = path.relative_to(ROOT).as_posix()
-            is_packed = path.suffix in SUFFIXES and not name.startswith(LEFT_OUT)
+        for path in sorted((PROJECT / room).rglob("*")):
+            name = path.relative_to(PROJECT).as_posix()
+            is_packed = path.suffix in PACKED_SUFFIXES and not name.startswith(LEFT_OUT)
             if is_packed and (tracked is None or name in tracked):
                 yield name
 
 
 def prefixed(source: bytes) -> bytes:
     """Return Python code in which imports of the rooms name them as modules of the package."""
-    names = {*rooms(), *(script.removesuffix(".py") for script in SCRIPTS)}
+    names = {*rooms(), *(script.removesuffix(".py") for script in PACKED_SCRIPTS)}
     lines = source.splitlines(keepends=True)
     nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
     for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        line, start = lines[node.lineno - 1], node.col_offset
+        line = lines[node.lineno - 1]
+        start = node.col_offset
         if isinstance(node, ast.ImportFrom) and node.level == 0:
             if str(node.module).partition(".")[0] in names:
                 end = start + len("from ")
-                lines[node.lineno - 1] = line[:end] + f"{PACKAGE.name}.".encode() + line[end:]
+                lines[node.lineno - 1] = line[:end] + f"{HERE.name}.".encode() + line[end:]
         elif isinstance(node, ast.Import) and node.lineno == node.end_lineno:
             statement = "; ".join(text for alias in node.names for text in _imports(alias, names))
             end = node.end_col_offset
@@ -118,9 +119,9 @@ def _imports(alias: ast.alias, names: set[str]) -> list[str]:
     renamed = f" as {alias.asname}" if alias.asname else ""
     if room not in names:
         return [f"import {alias.name}{renamed}"]
-    whole = f"import {PACKAGE.name}.{alias.name}{renamed}"
+    whole = f"import {HERE.name}.{alias.name}{renamed}"
     # Without another name, the statement binds the room.
-    bound = [] if renamed else [f"from {PACKAGE.name} import {room}"]
+    bound = [] if renamed else [f"from {HERE.name} import {room}"]
     return [whole, *bound] if inner or renamed else bound
 
 
@@ -128,22 +129,22 @@ class BuildPy(build_py):
     """Writes the package, and below it the rooms."""
 
     def run(self) -> None:
-        shutil.rmtree(Path(self.build_lib, PACKAGE.name), ignore_errors=True)  # of a former build
+        shutil.rmtree(Path(self.build_lib, HERE.name), ignore_errors=True)  # of a former build
         super().run()
         for name in packed_files():
-            target = Path(self.build_lib, PACKAGE.name, name)
+            target = Path(self.build_lib, HERE.name, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             if name.endswith(".py"):
-                target.write_bytes(prefixed((ROOT / name).read_bytes()))
+                target.write_bytes(prefixed((PROJECT / name).read_bytes()))
             else:
-                shutil.copyfile(ROOT / name, target)
+                shutil.copyfile(PROJECT / name, target)
         if COMPILES:
-            make = ["make", "-s", "-C", str(ROOT), "engine"]
+            make = ["make", "-s", "-C", str(PROJECT), "engine"]
             with TemporaryDirectory() as folder:
                 if subprocess.run([*make, f"ENGINE_BUILD={folder}"]).returncode == 0:
-                    target = Path(self.build_lib, PACKAGE.name, "engine", LIBRARY)
-                    shutil.copyfile(Path(folder, LIBRARY), target)
-        face = Path(self.build_lib, PACKAGE.name, "__init__.pyi")
+                    target = Path(self.build_lib, HERE.name, "engine", LIBRARY_FILE)
+                    shutil.copyfile(Path(folder, LIBRARY_FILE), target)
+        face = Path(self.build_lib, HERE.name, "__init__.pyi")
         face.write_bytes(prefixed(face.read_bytes()))
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
@@ -151,8 +152,8 @@ class BuildPy(build_py):
         return [module for module in modules if module[1] != "build"]
 
     def get_source_files(self) -> list[str]:
-        own = (f"{PACKAGE.name}/build.py", "Makefile")
-        return [*super().get_source_files(), *own, *packed_files()]
+        tools = (f"{HERE.name}/build.py", "Makefile")
+        return [*super().get_source_files(), *tools, *packed_files()]
 
 
 class Wheel(bdist_wheel):
@@ -175,14 +176,14 @@ class EditableWheel(editable_wheel):
 
 def write_research(folder: Path) -> None:
     """Write the source of the second distribution into a new folder."""
-    shutil.copytree(PACKAGE / "research", folder)
+    shutil.copytree(HERE / "research", folder)
     package = folder / "online_handwriting_research"
     package.mkdir()
     (package / "__init__.py").write_text('"""Networks and styles for non-commercial research."""\n')
     for name in research_files():
         target = package / Path(name).relative_to("saved")
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / name, target)
+        shutil.copyfile(PROJECT / name, target)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ def damaged(rng: random.Random, content: bytes) -> bytes:
     """Return bytes with one thing wrong: cut, flipped, lacking, doubled, put in, moved."""
     start = rng.randrange(len(content) + 1)
     stop = min(len(content), start + rng.choice((1, 2, 8, 100, 10_000)))
-    before, part, after = content[:start], content[start:stop], content[stop:]
+    before = content[:start]
+    part = content[start:stop]
+    after = content[stop:]
     match rng.randrange(7):
         case 0:
             return before

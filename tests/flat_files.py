@@ -40,7 +40,9 @@ class Case(NamedTuple):
 def loaded(path):
     """Return the network of a flat file, with the weights that the page computes with."""
     line, _, content = path.read_bytes().partition(b"\n")
-    header, file, weights = json.loads(line), io.BytesIO(content), {}
+    header = json.loads(line)
+    file = io.BytesIO(content)
+    weights = {}
     for name, kind, *shape in header["tensors"]:
         scales = file.read(4 * shape[0]) if kind == "int8" else np.float32(1).tobytes()
         rows = np.frombuffer(file.read(math.prod(shape) * np.dtype(kind).itemsize), kind)

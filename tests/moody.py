@@ -7,9 +7,10 @@ from base.data.samples import ExtraShapes
 from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.generation.generators import SynthesisNetwork
+from model.generation.generators import SynthesisNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from model.generation.metrics import SSE
+from tests.construct import construct
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 
@@ -17,8 +18,10 @@ NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 class Moody(SynthesisNetwork):
     """Sees at each step what it was told and what it drew where its sequence began."""
 
-    def __init__(self, normalisation, alphabet, extras, *, size: int = 2, **options):
-        super().__init__(normalisation, alphabet, **options)
+    def __init__(
+        self, normalisation, alphabet, extras, *, size: int = 2, settings: SynthesisSettings
+    ):
+        super().__init__(normalisation, alphabet, settings=settings)
         self.extras, self.size = extras, size
         self.shift = nn.Linear(extras["mood"][0] + size, self.input_size)
 
@@ -54,7 +57,7 @@ def moody(**shapes):
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "num_layers": 2, "num_mixtures": 2, "num_windows": 2}
     extras = ExtraShapes({"mood": [2], **shapes})
-    return Moody(NORMALISATION, Alphabet("abc "), extras, **sizes).eval()
+    return construct(Moody, NORMALISATION, Alphabet("abc "), extras, **sizes).eval()
 
 
 class Moods(OwnInk):

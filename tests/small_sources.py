@@ -74,7 +74,9 @@ def iam_ondb(root: Path, args: dict[str, Any]) -> dict[str, Any]:
 
 def timed(line: Iterable[np.ndarray], flawed: bool) -> list[list[tuple[int, int, str]]]:
     """Return a line's points with times as the database has them: every 15 ms, given to 10 ms."""
-    time, right, result = 7.0, 0, []
+    time = 7.0
+    right = 0
+    result = []
     for stroke in line:
         result.append([])
         for number, (x, y) in enumerate(stroke.astype(int).tolist()):

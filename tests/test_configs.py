@@ -11,7 +11,7 @@ from base.config.plan import Override, read_config, typed_override
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
 from ink.alphabet import Alphabet
-from parse_config import TRIAL_NORMALISATION, plan_from_file, plan_of, try_constructors
+from parse_config import TRIAL_ARGUMENTS, plan_from_file, plan_of, try_constructors
 from utils.checks import ConfigError
 from utils.strict_json import nested
 
@@ -96,7 +96,9 @@ def test_configs_of_the_paper_have_its_sizes_optimiser_and_splits(name, windows,
     assert splits["valid"] == ["testset_v"]
     assert [step["type"] for step in loader["preprocessing"]] == ["FillMissing", "CutLongSteps"]
     alphabet = Alphabet([chr(32 + number) for number in range(57)])  # the paper's count
-    network = parser.build("arch", normalisation=TRIAL_NORMALISATION, alphabet=alphabet)
+    network = parser.build(
+        "arch", normalisation=TRIAL_ARGUMENTS["normalisation"], alphabet=alphabet
+    )
     assert network.num_parameters == pytest.approx(weights, rel=0.02)
     assert network.output.out_features == 121
 

@@ -18,6 +18,8 @@ from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model import SynthesisNetwork
+from model.generation.generators import SynthesisSettings
+from tests.construct import construct
 from tests.same_run import differences
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -34,7 +36,8 @@ def networks(cell="LSTM", layers=3, **options):
     """Return a network that knows the old letters, and one made anew that knows all."""
     torch.manual_seed(1)
     options |= {"cell": cell, "num_layers": layers, "hidden_size": 9, "num_mixtures": 3}
-    return tuple(SynthesisNetwork(UNIT, alphabet, **options).eval() for alphabet in (OLD, NEW))
+    made = (construct(SynthesisNetwork, UNIT, alphabet, **options) for alphabet in (OLD, NEW))
+    return tuple(network.eval() for network in made)
 
 
 def predicted(network, text, points):
@@ -104,8 +107,8 @@ class LowRank(nn.Linear):
 class Adapted(SynthesisNetwork):
     """Trains a term of its output layer alone."""
 
-    def __init__(self, *supplied, **options) -> None:
-        super().__init__(*supplied, **options)
+    def __init__(self, normalisation, alphabet, *, settings: SynthesisSettings) -> None:
+        super().__init__(normalisation, alphabet, settings=settings)
         for name, weight in self.named_parameters():
             weight.requires_grad_(name in ("output.down", "output.up"))
 

@@ -1,6 +1,7 @@
 """Faults of a config come together, each with its key, its value and what is accepted."""
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from base.config import user_modules
 from base.config.plan import Plan, parse_override
 from base.config.torch_parts import with_groups
 from model import SynthesisNetwork
-from model.generation.generators import GenerationNetwork
+from model.generation.generators import GenerationNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
-    TRIAL_ALPHABET,
-    TRIAL_NORMALISATION,
+    TRIAL_ARGUMENTS,
     grouped_weights,
     plan_from_checkpoint,
     plan_from_file,
@@ -29,6 +29,7 @@ from parse_config import (
     try_constructors,
 )
 from tests import tiny_config
+from trainer import GenerationTrainer
 from utils.checks import ConfigError, UserError
 
 CONFIG = json.loads((Path(__file__).parents[1] / "configs" / "iam_conditional.json").read_text())
@@ -65,9 +66,9 @@ def only_fault(config: Any, *overrides: str) -> str:
 
 def test_a_sound_config_builds_the_objects_that_it_names():
     config = parsed(changed("arch.args", {"hidden_size": 8, "dropout": 0, "num_windows": 2}))
-    units = {"normalisation": TRIAL_NORMALISATION, "alphabet": TRIAL_ALPHABET}
+    units = {name: TRIAL_ARGUMENTS[name] for name in ("normalisation", "alphabet")}
     network = config.build("arch", **units)
-    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ALPHABET
+    assert type(network) is SynthesisNetwork and network.alphabet == TRIAL_ARGUMENTS["alphabet"]
     loader = config.build("data_loader")
     names = [type(step).__name__ for step in loader.preprocessing]
     assert names == ["FillMissing", "CutLongSteps"]
@@ -292,19 +293,34 @@ def test_arguments_in_a_config_change_those_of_the_network_of_a_checkpoint(tmp_p
 
 
 class Forgetful(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, *, sizes: tuple = (), bound=None, **options):
-        super().__init__(normalisation, alphabet, clip_lstm_gradient=bound and bound + 1)
+    def __init__(
+        self,
+        normalisation,
+        alphabet,
+        *,
+        sizes: tuple = (),
+        bound=None,
+        settings: SynthesisSettings,
+    ):
+        settings = replace(settings, clip_lstm_gradient=bound and bound + 1)
+        super().__init__(normalisation, alphabet, settings=settings)
 
 
 class Vast(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, **options):
+    def __init__(self, normalisation, alphabet, *, settings: SynthesisSettings):
         raise SystemError("error return without exception set")
 
 
+@dataclass(frozen=True, kw_only=True)
+class StretchedSettings(SynthesisSettings):
+    stretch: float = 0.1
+    shrink: float = 2.0
+
+
 class Stretched(SynthesisNetwork):
-    def __init__(self, normalisation, alphabet, *, stretch: float = 0.1, **options):
-        fixed = {"stretch": stretch / 2, "end_of_sequence": True, "dropout": 0.3}
-        super().__init__(normalisation, alphabet, **fixed, **options)
+    def __init__(self, normalisation, alphabet, *, settings: StretchedSettings):
+        settings = replace(settings, stretch=settings.stretch / settings.shrink)
+        super().__init__(normalisation, alphabet, settings=settings)
 
 
 class Unfinished(GenerationNetwork):
@@ -335,6 +351,10 @@ class Diving(torch.optim.SGD):
 
     def step(self, closure=None):
         self.param_groups[0]["params"][0].grad /= {"lr": 0.1}["rate"]
+
+
+class Settingless(GenerationTrainer):
+    def __init__(self, parts): ...
 
 
 class Paced(torch.optim.SGD):
@@ -376,6 +396,7 @@ class Unsaved(Stuck):
         ("lr_scheduler", Baseless, "a class that inherits from LRScheduler (of torch.optim."),
         ("loss", Pinned, "ended in AttributeError: 'SynthesisNetwork' object has no"),
         ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
+        ("trainer", Settingless, "one whose constructor takes `settings: TrainingSettings` after"),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
         ("lr_scheduler", Diverging, "one whose rates are plain numbers >= 0, not [-0.0"),
@@ -403,13 +424,14 @@ def test_own_classes_that_cannot_be_made_are_faults(monkeypatch, cls, args, mess
     assert message in only_fault(changed("arch", {"type": cls.__name__, "args": args}))
 
 
-def test_the_defaults_of_an_own_constructor_are_resolved_but_not_those_it_may_replace(monkeypatch):
+def test_the_defaults_of_settings_of_ones_own_are_resolved(monkeypatch):
     monkeypatch.setattr(user_modules, "classes", lambda: [Stretched])
     config = parsed(changed("arch", {"type": "Stretched", "args": {"hidden_size": 5}}))
-    assert config.resolved_config["arch"]["args"] == {"hidden_size": 5, "stretch": 0.1}
+    arguments = config.resolved_config["arch"]["args"]
+    expected = {"hidden_size": 5, "stretch": 0.1, "shrink": 2.0, "num_layers": 3}
+    assert arguments.items() >= expected.items()
     assert parsed(config.resolved_config).resolved_config == config.resolved_config
-    both = {"type": "Stretched", "args": {"dropout": 0.5}}
-    assert "multiple values for keyword argument 'dropout'" in only_fault(changed("arch", both))
+    assert try_constructors(config).stretch == 0.05
 
 
 class Sampling(BaseSampler):
@@ -544,7 +566,7 @@ GROUPS = [
 def test_weights_are_grouped_by_the_first_pattern_that_matches_their_names():
     small = {"hidden_size": 4, "num_windows": 2}
     config = parsed(tiny_config.changed(CONFIG, {"arch.args": small, "optimizer.groups": GROUPS}))
-    network = config.build("arch", normalisation=TRIAL_NORMALISATION, alphabet=TRIAL_ALPHABET)
+    network = config.build("arch", **TRIAL_ARGUMENTS)
     optimizer = config.build("optimizer", params=grouped_weights(config, network))
     names = {id(weight): name for name, weight in network.named_parameters()}
     rest, biases, first = (

@@ -20,8 +20,7 @@ from base.run.checkpoint import load_checkpoint
 from ink.geometry import from_strokes
 from logger.metrics_csv import read_rows
 from model import load
-from model.reader import Reader
-from model.writer import Writer
+from model.loading import Reader, Writer
 from parse_config import config_binder
 from tests import small_sources
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from data_loader import HandwritingDataLoader
 from tests.same_run import differences, rows_of
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path("saved/models/tiny")
@@ -73,21 +74,23 @@ def test_a_run_leaves_the_files_that_the_readme_names(workplace, capsys):
 
 
 PARTS = """
+from dataclasses import dataclass
 from data_loader import HandwritingDataLoader
-from trainer import GenerationTrainer
+from trainer.generation_trainer import GenerationTrainer, GenerationTrainingSettings
 
+@dataclass(kw_only=True, eq=False)
 class Loader(HandwritingDataLoader):
-    def __init__(self, *supplied, bucket=4, **options):
-        super().__init__(*supplied, bucket=bucket, **{'batch_size': 2, **options})
+    bucket: int = 4
+    batch_size: int = 2
 
 class Trainer(GenerationTrainer):
-    def __init__(self, *supplied, **options):
-        super().__init__(*supplied, **options)
+    def __init__(self, parts, *, settings: GenerationTrainingSettings):
+        super().__init__(parts, settings=settings)
 """
 
 
 def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
-    """It has all defaults but those that a user's class may replace; another seed gives others."""
+    """It has all defaults, also those of a user's class; another seed gives others."""
     Path("my_parts.py").write_text(PARTS)
     changes = {"data_loader.type": "Loader", "data_loader.args.batch_size": ...}
     changes |= {"optimizer": {"type": "Adam"}, "trainer.type": "Trainer"}
@@ -98,8 +101,8 @@ def test_the_config_of_a_run_trains_the_same_again(workplace, no_modules):
     kept = json.loads((MODELS / "a" / "config.json").read_text())
     assert kept["optimizer"]["args"].items() >= {"lr": 0.01, "betas": [0.9, 0.999]}.items()
     assert "max_lr" not in kept["lr_scheduler"]["args"]  # which follows from lr
-    assert kept["data_loader"]["args"].keys() == {"dataset", "bucket"}
-    assert kept["data_loader"]["args"]["bucket"] == 4
+    defaults = {"bucket": 4, "batch_size": 2, "num_workers": 0}
+    assert kept["data_loader"]["args"].items() >= defaults.items()
     assert kept["trainer"]["args"]["clip_norm"] is None
     assert kept["trainer"]["args"]["monitor"] == "min valid_log_loss"
     again = ["-c", str(MODELS / "a" / "config.json"), *words]
@@ -119,10 +122,13 @@ def test_a_resumed_run_keeps_its_arguments_when_the_default_of_a_class_changes(
     made, limit = [], "trainer.args.time_limit_minutes"
 
     def use(default):
+        @dataclass(kw_only=True, eq=False)
         class Loader(HandwritingDataLoader):
-            def __init__(self, *, bucket: int = default, **options):
-                super().__init__(bucket=bucket, **options)
-                made.append(bucket)
+            bucket: int = default
+
+            def __post_init__(self):
+                super().__post_init__()
+                made.append(self.bucket)
 
         monkeypatch.setattr(user_modules, "classes", lambda: [Loader])
 
@@ -137,25 +143,34 @@ def test_a_resumed_run_keeps_its_arguments_when_the_default_of_a_class_changes(
     assert run(*new, "a", "--start-or-resume") == 2
 
 
+MINE = """
+from dataclasses import replace
+from trainer.generation_trainer import GenerationTrainer, GenerationTrainingSettings
+
+class Mine(GenerationTrainer):
+    def __init__(self, parts, *, settings: GenerationTrainingSettings):
+"""
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("clip_norm=1.0, **options", "clip_norm = null: Mine gives its base 1.0: name it as an ar"),
-        ("epochs=options['epochs']", "seed = 4: Mine gives its base 0: name it as an argument"),
+        (
+            "settings=replace(settings, clip_norm=1.0)",
+            "clip_norm = null: Mine gives its base 1.0: make it the default in settings of its own",
+        ),
         ("", 'trainer.type = "Mine": its constructor ended in TypeError'),
     ],
 )
-def test_a_trainer_must_hand_on_its_options(workplace, no_modules, capsys, call, message):
-    own = "from trainer import GenerationTrainer\n\nclass Mine(GenerationTrainer):\n"
-    own += "    def __init__(self, *supplied, **options):\n"
-    Path("my_trainer.py").write_text(f"{own}        super().__init__(*supplied, {call})\n")
+def test_a_trainer_must_hand_on_its_settings(workplace, no_modules, capsys, call, message):
+    Path("my_trainer.py").write_text(MINE + f"        super().__init__(parts, {call})\n")
     words = ["-c", "config.json", "--module", "my_trainer.py", "-o", "trainer.type=Mine"]
     assert message in refused(capsys, *words)
 
 
 GROWING = """
 import torch
-from trainer import GenerationTrainer
+from trainer.generation_trainer import GenerationTrainer, GenerationTrainingSettings
 
 class Queue:
     def __init__(self):
@@ -166,8 +181,8 @@ class Queue:
         self.rows.copy_(state["rows"])
 
 class Mine(GenerationTrainer):
-    def __init__(self, *supplied, **options):
-        super().__init__(*supplied, **options)
+    def __init__(self, parts, *, settings: GenerationTrainingSettings):
+        super().__init__(parts, settings=settings)
         self.queue = self.keep("queue", Queue())
     def on_epoch(self, epoch):
         if self.progress.step > 4:
@@ -320,7 +335,7 @@ def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(w
     # Without a learning rate the weights stay those it started from.
     words = ["-c", "other.json", "-r", str(MODELS / "a"), "--lr", "0", "-o", "lr_scheduler=null"]
     paths = [MODELS / run_id / "checkpoint-epoch2.pth" for run_id in "ab"]
-    older = load_checkpoint(paths[0]) | {"licence": RESEARCH}
+    older = load_checkpoint(paths[0]) | {"licence": RESEARCH_ONLY}
     older["training"]["format"] -= 1
     save_checkpoint(paths[0], older)
     message = "epoch2.pth: contains no training state of this version, and cannot be resumed"
@@ -330,7 +345,7 @@ def test_fine_tuning_starts_a_new_run_from_the_weights_and_keeps_their_licence(w
     first, tuned = map(load_checkpoint, paths)
     assert first["normalisation"] != tuned["normalisation"]
     assert tuned["step"] == 6  # a new run, from its first epoch on
-    assert tuned["licence"] == RESEARCH  # though its data are open
+    assert tuned["licence"] == RESEARCH_ONLY  # though its data are open
     capsys.readouterr()
     misfit = [*words, "--run-id", "d", "-o", "arch.args.hidden_size=7"]
     assert refused(capsys, *misfit, "--prepare") == refused(capsys, *misfit)  # before any data

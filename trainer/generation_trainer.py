@@ -3,9 +3,9 @@
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -23,10 +23,29 @@ from model.drawing.plots import lines_figure, to_pixels, window_figure, write_pn
 from model.generation.generators import Output, masked_output
 from model.generation.line import Sampling
 from model.generation.loss import NegativeLogLikelihood, SquaredError
-from model.generation.sampling import PERIOD, sample
+from model.generation.sampling import sample
+from model.generation.stepping import STEPS_PER_CALL
 from utils.checks import ConfigFault, Range
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationTrainingSettings(TrainingSettings):
+    """The settings of the training of networks that write.
+
+    Args:
+        samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
+        sample_text: the texts of these lines, in turn; null takes texts of the validation split.
+        sample_steps: limit on the steps of a line; null takes the sampler's limit.
+        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.
+    """
+
+    monitor: str | None = "min valid_log_loss"
+    samples: Annotated[int, Range(0, 64)] = 4
+    sample_text: list[str] | None = None
+    sample_steps: Annotated[int, Range(1, 100_000)] | None = None
+    sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5
 
 
 class GenerationTrainer(BaseTrainer):
@@ -36,11 +55,8 @@ class GenerationTrainer(BaseTrainer):
     `valid_log_loss_canonical`: the log-loss of offsets in the canonical unit.
 
     Args:
-        monitor: see `TrainingSettings`, also for the arguments not listed here.
-        samples: lines to draw after each epoch, with the same seeds every time; 0 draws no lines.
-        sample_text: the texts of these lines, in turn; null takes texts of the validation split.
-        sample_steps: limit on the steps of a line; null takes the sampler's limit.
-        sample_bias: sharpening of the mixture (the paper, eqs 61-62); 0 does not sharpen.
+        parts: the parts of the run.
+        settings: see `GenerationTrainingSettings`.
     """
 
     task = "predicts the next point"
@@ -49,20 +65,12 @@ class GenerationTrainer(BaseTrainer):
     output_type = Output
     carries_state = True
 
-    def __init__(
-        self,
-        parts: TrainingParts,
-        *,
-        monitor: str | None = "min valid_log_loss",
-        samples: Annotated[int, Range(0, 64)] = 4,
-        sample_text: list[str] | None = None,
-        sample_steps: Annotated[int, Range(1, 100_000)] | None = None,
-        sample_bias: Annotated[float, Range(0.0, 100.0)] = 0.5,
-        **settings: Annotated[Any, TrainingSettings],
-    ) -> None:
-        super().__init__(parts, monitor=monitor, **settings)
-        self.samples, self.sample_text = samples, sample_text
-        self.sample_steps, self.sample_bias = sample_steps, sample_bias
+    def __init__(self, parts: TrainingParts, *, settings: GenerationTrainingSettings) -> None:
+        super().__init__(parts, settings=settings)
+        self.samples = settings.samples
+        self.sample_text = settings.sample_text
+        self.sample_steps = settings.sample_steps
+        self.sample_bias = settings.sample_bias
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.
@@ -73,7 +81,8 @@ class GenerationTrainer(BaseTrainer):
                 if no training sample has a text.
         """
         super().check()
-        is_resumed, train = self.state.resumed_from is not None, self.train_loader
+        is_resumed = self.state.resumed_from is not None
+        train = self.train_loader
         if self.model.needs_text and not (is_resumed and any(self._with_text(train))):
             check_texts(train, self.valid_loader, "a conditional network")
         texts = self.sample_text
@@ -104,13 +113,16 @@ class GenerationTrainer(BaseTrainer):
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        offset, name = self.facts.normalisation.log_loss_offset(canonical), self.loss.name
+        offset = self.facts.normalisation.log_loss_offset(canonical)
+        name = self.loss.name
         return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
 
     def _check_parts(self, batch: Batch, output: Output) -> None:
         """Raise a ConfigFault if the network has no layer `output`, or if its output for texts
         `(batch, U)` has not a window's weights (phi) `(batch, time, U + 1)` as its attention."""
-        model, phi, expected = self.evaluated_model, output.attention, ""
+        model = self.evaluated_model
+        phi = output.attention
+        expected = ""
         shape = (*output.prediction.end_logits.shape, batch.text.shape[1] + 1)
         if not hasattr(model, "output"):
             expected = "a network with `output`, the layer that `output_layer` makes"
@@ -121,9 +133,14 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("arch", type(model).__name__, expected)
 
     def dry_run(self, batch: Batch, output: Output) -> None:
-        """Write a few points; compare the outputs for whole lines with those for their beginnings
-        and those step by step. Raise a ConfigFault if the network lacks what writing needs."""
-        model, problem = self.evaluated_model, ""
+        """Write a few points, and compare the outputs for whole lines with the outputs for their
+        beginnings and step by step.
+
+        Raises:
+            ConfigFault: if the network lacks a part that writing needs.
+        """
+        model = self.evaluated_model
+        problem = ""
         for key, value in output.state.items():
             if not isinstance(value, Tensor) or value.shape[:1] != (2,):
                 expected = f"a network whose state has a row for each line, also in {key!r}"
@@ -139,25 +156,33 @@ class GenerationTrainer(BaseTrainer):
         if is_continued and not self._writes_alike(batch, whole) and not problem:
             problem = "forgets earlier points, or keeps a state of its own"
         if problem and are_alike(whole, again, batch.mask):  # else it draws random numbers
-            name, caller = type(model).__name__, type(self).__name__
+            name = type(model).__name__
+            caller = type(self).__name__
             log.warning("%s, in %s.forward_batch, %s: it will write badly", name, caller, problem)
 
     def _writes_alike(self, batch: Batch, whole: Output) -> bool:
-        """Write a few points of two lines and of one, if any are drawn; return whether the outputs
-        step by step are those for whole lines, `whole`."""
-        model, text, texts = self.evaluated_model, (None, None), None
+        """Write a few points of two lines and of one line, if lines are drawn; return whether the
+        outputs step by step equal `whole`, the outputs for whole lines."""
+        model = self.evaluated_model
+        text = (None, None)
+        texts = None
         if model.needs_text:
-            text, texts = (batch.text, batch.text_lengths), 2 * self._texts()[0]
+            text = (batch.text, batch.text_lengths)
+            texts = 2 * self._texts()[0]
+        sampling = Sampling(max_steps=STEPS_PER_CALL + 1)
         for count in (2, 1) if self.samples else ():
-            sample(model, range(count), texts and texts[:count], Sampling(max_steps=PERIOD + 1))
-        state, name, is_alike = model.begin(batch), type(model).__name__, True
+            sample(model, range(count), texts and texts[:count], sampling)
+        state = model.begin(batch)
+        name = type(model).__name__
+        is_alike = True
         if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
-        for step, points in enumerate(batch.inputs[:, :PERIOD].split(1, 1)):
+        for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
             output = model(points, *text, state)
             model(points, *text, state)  # This second call changes any state inside the network.
-            state, present = output.state, slice(step, step + 1)
+            state = output.state
+            present = slice(step, step + 1)
             expected = replace(whole, prediction=whole.prediction[:, present])
             is_alike = is_alike and are_alike(expected, output, batch.mask[:, present])
         return is_alike
@@ -185,9 +210,10 @@ class GenerationTrainer(BaseTrainer):
             log.info("%d of %d lines ended on their own", ended, len(lines))
 
     def _texts(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Return a text for each of the lines to draw, and the lines' extras. Both are those of the
-        first samples with a text; if `sample_text` gives the texts, there are no extras."""
-        texts, lines = self.sample_text, []
+        """Return a text for each of the lines to draw, and the lines' extras: of the first samples
+        with a text; or `sample_text`, without extras."""
+        texts = self.sample_text
+        lines = []
         if texts is None:
             loaders = filter(None, [self.valid_loader, self.train_loader])
             with_text = chain.from_iterable(map(self._with_text, loaders))

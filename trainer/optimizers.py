@@ -54,7 +54,9 @@ class GravesRMSprop(torch.optim.Optimizer):
                     self._update(weight, group)
 
     def _update(self, weight: torch.Tensor, group: dict[str, float]) -> None:
-        state, gradient, new_fraction = self.state[weight], weight.grad, 1 - group["decay"]
+        state = self.state[weight]
+        gradient = weight.grad
+        new_fraction = 1 - group["decay"]
         if not state:
             for name in AVERAGES:
                 state[name] = torch.zeros_like(weight)

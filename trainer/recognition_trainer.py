@@ -1,8 +1,8 @@
 """Trains networks that read: the recognition networks."""
 
 import logging
-from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -23,14 +23,11 @@ EXTRA_ROWS = 5
 """Rows in the picture of a reading, besides one for each character of the true text (assumed)."""
 
 
-class RecognitionTrainer(BaseTrainer):
-    """Trains a recogniser, and draws lines and their readings after each epoch.
-
-    Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
-    error rates over the whole split. The validation loss is computed with full teacher forcing.
+@dataclass(frozen=True, kw_only=True)
+class RecognitionTrainingSettings(TrainingSettings):
+    """The settings of the training of recognisers.
 
     Args:
-        monitor: see `TrainingSettings`, also for the arguments not listed here.
         teacher_forcing_ratio: fraction of true characters among a decoder's inputs in training, in
             the first and in the last epoch; linear in between. The other inputs are the decoder's
             predictions (scheduled sampling: Bengio et al. 2015).
@@ -38,28 +35,37 @@ class RecognitionTrainer(BaseTrainer):
             text that was read; 0 draws no lines.
     """
 
+    monitor: str | None = "min valid_cer"
+    teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0)
+    samples: Annotated[int, Range(0, 64)] = 4
+
+    @property
+    def depends_on_epochs(self) -> str:
+        """The name of the ratio, if it changes with the epochs."""
+        first, last = self.teacher_forcing_ratio
+        return "teacher_forcing_ratio" if first != last else ""
+
+
+class RecognitionTrainer(BaseTrainer):
+    """Trains a recogniser, and draws lines and their readings after each epoch.
+
+    Validation also reads the lines, by greedy decoding, so that the metric `ErrorRates` gives the
+    error rates over the whole split. The validation loss is computed with full teacher forcing.
+
+    Args:
+        parts: the parts of the run.
+        settings: see `RecognitionTrainingSettings`.
+    """
+
     task = "reads"
     use = "read INK"
     losses = (CTCLoss, TranscriptionLoss)
     output_type = Transcript
 
-    def __init__(
-        self,
-        parts: TrainingParts,
-        *,
-        monitor: str | None = "min valid_cer",
-        teacher_forcing_ratio: tuple[Fraction, Fraction] = (1.0, 1.0),
-        samples: Annotated[int, Range(0, 64)] = 4,
-        **settings: Annotated[Any, TrainingSettings],
-    ) -> None:
-        super().__init__(parts, monitor=monitor, **settings)
-        self.teacher_forcing_ratio, self.samples = teacher_forcing_ratio, samples
-
-    @classmethod
-    def depends_on_epochs(cls, args: Mapping[str, Any]) -> str:
-        """Return the argument's name, teacher_forcing_ratio, if the ratio changes with epochs."""
-        first, last = args.get("teacher_forcing_ratio", (1.0, 1.0))
-        return "teacher_forcing_ratio" if first != last else ""
+    def __init__(self, parts: TrainingParts, *, settings: RecognitionTrainingSettings) -> None:
+        super().__init__(parts, settings=settings)
+        self.teacher_forcing_ratio = settings.teacher_forcing_ratio
+        self.samples = settings.samples
 
     def check(self) -> None:
         """Check the settings, the network and the data before the run.
@@ -87,11 +93,17 @@ class RecognitionTrainer(BaseTrainer):
         return model(*inputs, teacher_forcing_ratio=self.epoch_forcing_ratio, search=search)
 
     def dry_run(self, batch: Batch, output: Transcript) -> None:
-        """Compare the numbers of frames with those of points; compute the evidence that `draw`
-        shows. Raise a ConfigFault if the network has fewer frames or texts than it says."""
-        model, longest = self.evaluated_model, int(batch.lengths.argmax())
+        """Compare the number of frames with the number of points, and compute the evidence that
+        `draw` shows.
+
+        Raises:
+            ConfigFault: if the network has fewer frames or texts than its output says.
+        """
+        model = self.evaluated_model
+        longest = int(batch.lengths.argmax())
         frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
-        name, computed = type(model).__name__, output.ctc_log_probs.shape[1]
+        name = type(model).__name__
+        computed = output.ctc_log_probs.shape[1]
         if int(output.lengths.max()) > computed:
             expected = f"one whose lengths are at most the number of its frames, {computed}"
             raise ConfigFault("arch", name, f"{expected}, not {int(output.lengths.max())}")

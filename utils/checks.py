@@ -17,7 +17,7 @@ NOTHING: Mapping[str, Any] = {}
 
 MAX_FAULT_CHARACTERS = 1900
 """Maximum number of characters of the faults that a message lists (assumed: a screen)."""
-MAX_SHOWN = 60
+MAX_SHOWN_VALUE = 60
 """Maximum number of characters of a value in a message (assumed)."""
 MAX_QUOTED = 200
 """Maximum number of characters that a message quotes from a file, or of its name (assumed)."""
@@ -82,7 +82,10 @@ class ConfigFault(UserError):
 
     def __init__(self, key: str, value: Any, expected: str, source: str = "") -> None:
         super().__init__(key, value, expected, source)
-        self.key, self.value, self.expected, self.source = key, value, expected, source
+        self.key = key
+        self.value = value
+        self.expected = expected
+        self.source = source
 
     def of(self, source: str, hint: str = "") -> "ConfigFault":
         """Return the fault with `hint` at its end, and with `source` unless it has a source."""
@@ -148,9 +151,9 @@ def device_name(name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value of a config as JSON, on one line of at most `MAX_SHOWN` characters."""
-    text = _escaped(json.dumps(value, ensure_ascii=False, default=repr)[: MAX_SHOWN + 1])
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+    """Return a value of a config as JSON, on one line of at most `MAX_SHOWN_VALUE` characters."""
+    text = _escaped(json.dumps(value, ensure_ascii=False, default=repr)[: MAX_SHOWN_VALUE + 1])
+    return text if len(text) <= MAX_SHOWN_VALUE else f"{text[: MAX_SHOWN_VALUE - 3]}..."
 
 
 _SHORT = reprlib.Repr()

@@ -12,8 +12,8 @@ from typing import Any
 
 from utils.checks import first_line, lacks_memory
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
-SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_SIGNAL_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+SIGNALS = tuple(getattr(signal, name) for name in _SIGNAL_NAMES if hasattr(signal, name))
 """Signals by which a terminal or a scheduler ends a process."""
 REPEATED_SECONDS = 1.0
 """Seconds after the first signal in which further signals are repetitions (assumed: a launcher such
@@ -87,7 +87,8 @@ class Signals:
         self._receive = receive
 
     def __enter__(self) -> None:
-        self._end, self._previous = 0.0, {}
+        self._end = 0.0
+        self._previous = {}
         with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:

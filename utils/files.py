@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from utils.checks import UserError
 
-MAX_BYTES = 1 << 28
+MAX_READ_BYTES = 1 << 28
 """Maximum bytes of a file that is read whole (assumed: far more than any text or index has)."""
 
 MAX_TEXT_BYTES = 1 << 26
@@ -71,7 +71,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     _target(path)
 
 
-def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> bytes:
+def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_READ_BYTES) -> bytes:
     """Return the content of a regular file; raise an OSError if it cannot be read, or has more than
     `max_bytes`."""
     with open_file(path) as file:
@@ -251,9 +251,9 @@ def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -
 
     Args:
         folder: the folder.
-        is_held: whether this process has a lock of the folder, so that all of them are left over;
-            else only those are removed that `atomic_write` made in a process of this machine that
-            has ended.
+        is_held: whether this process has a lock of the folder, so that all temporary files are left
+            over. Else only files of `atomic_write` are removed whose process, on this machine, has
+            ended.
     """
     for path in Path(folder).glob(TEMPORARY):
         if is_held or _is_of_an_ended_process(path.name):
@@ -262,17 +262,17 @@ def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -
 
 @functools.cache  # once a process, as many files may be written in a folder of many
 def _tidy(folder: str) -> None:
-    with suppress(OSError):  # It is the next file's to say that nothing can be written here.
+    with suppress(OSError):  # Writing the next file says so if nothing can be written here.
         remove_temporary(folder)
 
 
 def _is_of_an_ended_process(name: str) -> bool:
     """Return whether a temporary name is of `_replacing` in a process that is certainly gone."""
-    made = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
-    if made is None or os.name != "posix":  # On Windows `os.kill` would end the process.
+    match = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
+    if match is None or os.name != "posix":  # On Windows `os.kill` would end the process.
         return False
     try:
-        os.kill(int(made[1]), 0)
+        os.kill(int(match[1]), 0)
     except ProcessLookupError:
         return True
     except OSError:  # another user's process

@@ -3,7 +3,7 @@
 from collections.abc import Set
 
 OPEN = "CC BY 4.0"
-RESEARCH = "for non-commercial research only, as the IAM On-Line Handwriting Database"
+RESEARCH_ONLY = "for non-commercial research only, as the IAM On-Line Handwriting Database"
 
 UNKNOWN = "that of the lines with which it was trained"
 """Stands in a file for the licence of weights that is not known."""
@@ -11,6 +11,6 @@ UNKNOWN = "that of the lines with which it was trained"
 
 def combined(licences: Set[str | None]) -> str | None:
     """Return the licence of a work whose parts have `licences`; None if the licence is unknown."""
-    if RESEARCH in licences:
-        return RESEARCH
+    if RESEARCH_ONLY in licences:
+        return RESEARCH_ONLY
     return next(iter(licences)) if len(licences) == 1 else None

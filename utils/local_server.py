@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 MAX_CONNECTIONS = 32
 """Limit on open connections, each with a thread and at most two files (assumed: a browser opens six
 at a time, and systems allow a process at least 128 files)."""
-TIMEOUT = 10.0
+IDLE_TIMEOUT = 10.0
 """Seconds after which a connection is closed if it neither asks nor takes anything (assumed)."""
-TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
 """Media types by suffix; the system's table may lack these types."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
 
@@ -55,8 +55,8 @@ class LocalPage(SimpleHTTPRequestHandler):
     """Answers requests with the files of a page by their addresses; `/` is its HTML, whose policy
     goes with every answer."""
 
-    extensions_map = TYPES
-    timeout = TIMEOUT
+    extensions_map = MEDIA_TYPES
+    timeout = IDLE_TIMEOUT
     server: LocalServer
 
     def __init__(self, files: Mapping[str, Path], *connection: Any) -> None:
@@ -70,7 +70,8 @@ class LocalPage(SimpleHTTPRequestHandler):
     def is_local(self) -> bool:
         """Whether the request names this host; that of a hostile page may name another one (DNS
         rebinding)."""
-        port, host = self.server.server_port, self.headers.get("Host", "")
+        port = self.server.server_port
+        host = self.headers.get("Host", "")
         host = host if ":" in host else f"{host}:80"
         return host in (f"127.0.0.1:{port}", f"localhost:{port}")
 

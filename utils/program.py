@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from utils.checks import UserError
@@ -17,17 +18,22 @@ from utils.checks import UserError
 PACKAGE = "online_handwriting"
 """The name of the package, which has the rooms of a checkout, too."""
 PREFIX = __package__.removesuffix("utils")
-"""What stands before a room in the name of a module: nothing, or "online_handwriting."."""
+"""The prefix of a room in the name of a module: "", or "online_handwriting."."""
 ROOT = Path(__file__).resolve().parents[1]
 """The folder of the rooms."""
 OPENING_SECONDS = 2.0
 """Seconds in which a system says that it cannot open a file (assumed)."""
-SCRIPTS = {"train": "train.py"}
+COMMAND_SCRIPTS = {"train": "train.py"}
 """The scripts of a checkout by command; `experiments.py` has all other commands."""
 
 
 NEEDS_TORCH = "needs PyTorch: pip install 'online-handwriting[train]'"
 """The end of a message about what is missing without PyTorch."""
+
+
+def has_torch() -> bool:
+    """Return whether PyTorch is installed."""
+    return find_spec("torch") is not None
 
 
 @contextmanager
@@ -56,7 +62,7 @@ def typed(command: str = "") -> str:
     before all commands but `train`."""
     if PREFIX:
         return f"online-handwriting {command}".rstrip()
-    return f"python {SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
+    return f"python {COMMAND_SCRIPTS.get(command, f'experiments.py {command}')}".rstrip()
 
 
 def open_in_program(path: Path) -> None:
@@ -68,7 +74,8 @@ def open_in_program(path: Path) -> None:
     if sys.platform == "win32":
         return os.startfile(path)
     opener = "open" if sys.platform == "darwin" else "xdg-open"
-    words, none = [opener, os.path.abspath(path)], subprocess.DEVNULL
+    words = [opener, os.path.abspath(path)]
+    none = subprocess.DEVNULL
     try:
         process = subprocess.Popen(
             words, stdin=none, stdout=none, stderr=none, start_new_session=True
@@ -84,8 +91,8 @@ def started(command: str) -> list[str]:
     """Return the words that start a command of this installation, in any folder."""
     if PREFIX:
         return [sys.executable, "-P", "-m", PACKAGE, command]
-    script = ROOT / SCRIPTS.get(command, "experiments.py")
-    return [sys.executable, str(script), *(() if command in SCRIPTS else [command])]
+    script = ROOT / COMMAND_SCRIPTS.get(command, "experiments.py")
+    return [sys.executable, str(script), *(() if command in COMMAND_SCRIPTS else [command])]
 
 
 def process_of(module: str, *words: str) -> tuple[list[str], dict[str, str]]:

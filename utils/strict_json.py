@@ -14,13 +14,13 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 Config: TypeAlias = dict[str, Any]
 """The values of a JSON object that `loads` has checked."""
 
-MAX_BYTES = 2**20
+MAX_JSON_BYTES = 2**20
 """Maximum bytes of a file, or characters of a text (assumed: the project's configs have 2,000)."""
-MAX_VALUES = 20_000
+MAX_JSON_VALUES = 20_000
 """Maximum values of a text (assumed: a config has a hundred, an alphabet of Chinese 8,000)."""
-MAX_DEPTH = 16
+MAX_JSON_DEPTH = 16
 """Maximum number of levels of nesting (assumed: the project's configs have eight)."""
-TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+JSON_TOO_DEEP = f"nested more than {MAX_JSON_DEPTH} deep"
 TOO_LONG = f"a dotted key of more than {MAX_QUOTED} characters"
 FORBIDDEN = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 """NUL, and halves of surrogate pairs, except the halves that stand for undecodable bytes of file
@@ -39,7 +39,7 @@ def read(path: Path) -> Json:
     """
     try:
         with open_file(path) as file:
-            return loads(file.read(MAX_BYTES + 1).decode("utf-8-sig"))
+            return loads(file.read(MAX_JSON_BYTES + 1).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigFault("", ABSENT, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -57,14 +57,14 @@ def plain(values: object) -> Json:
         # Values that repeat a list can have a huge text: make pieces until the text is too long.
         for piece in json.JSONEncoder().iterencode(values):
             text += piece
-            if len(text) > MAX_BYTES:
+            if len(text) > MAX_JSON_BYTES:
                 break
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigFault("", ABSENT, f"not only plain values: {error}") from None
     return loads(text)
 
 
-def loads(text: str, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -> Json:
+def loads(text: str, max_bytes: int = MAX_JSON_BYTES, max_values: int = MAX_JSON_VALUES) -> Json:
     """Return the values of a JSON text.
 
     Args:
@@ -89,7 +89,7 @@ def loads(text: str, max_bytes: int = MAX_BYTES, max_values: int = MAX_VALUES) -
         location = f"line {error.lineno}, column {error.colno}"
         raise NotJSON(location, ABSENT, f"not JSON: {_syntax_fault(error)}") from None
     except RecursionError:
-        raise ConfigFault("", ABSENT, TOO_DEEP) from None
+        raise ConfigFault("", ABSENT, JSON_TOO_DEEP) from None
     except ValueError as error:  # from Python's limit on the digits of a whole number
         raise ConfigFault("", ABSENT, str(error)) from None
     return values
@@ -112,7 +112,8 @@ def nested(values: Json, key: str = "") -> Iterator[tuple[str, Json]]:
 def differences(old: Json, new: Json) -> dict[str, tuple[Any, Any]]:
     """Return by key the old and the new value of each difference, down to single values in objects
     and lists; `ABSENT` stands for a value that a config lacks."""
-    olds, news = dict(nested(old)), dict(nested(new))
+    olds = dict(nested(old))
+    news = dict(nested(new))
     pairs = {key: (olds.get(key, ABSENT), news.get(key, ABSENT)) for key in {**news, **olds}}
     return {
         key: pair
@@ -134,7 +135,8 @@ def _without(value: Json, unwanted: Callable[[str, Json], bool]) -> Json:
 
 def _syntax_fault(error: json.JSONDecodeError) -> str:
     """Describe a syntax error; explain comments and final commas, which JSON does not have."""
-    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    before = error.doc[: error.pos].rstrip()
+    after = error.doc[error.pos :].lstrip()
     if after.startswith(("//", "/*", "#")):
         return "JSON has no comments"
     if before.endswith(",") and after[:1] in ("}", "]"):
@@ -142,19 +144,20 @@ def _syntax_fault(error: json.JSONDecodeError) -> str:
     return error.msg
 
 
-def _check(value: Json, key_size: int = 0, depth: int = MAX_DEPTH) -> None:
+def _check(value: Json, key_size: int = 0, depth: int = MAX_JSON_DEPTH) -> None:
     """Raise a ConfigFault for a number that is not finite, a string with a forbidden character,
     more than `depth` levels of nesting, or a key that is too long; `key_size` is the size of the
     key of `value`. The key of a fault is put together only where there is a fault."""
     if isinstance(value, float) and not math.isfinite(value):
-        key, shown = (str(value), ABSENT) if depth == MAX_DEPTH else ("", value)
+        key, shown = (str(value), ABSENT) if depth == MAX_JSON_DEPTH else ("", value)
         raise ConfigFault(key, shown, "no finite number")
-    if isinstance(value, str) and (match := FORBIDDEN.search(value)):
+    match = FORBIDDEN.search(value) if isinstance(value, str) else None
+    if match:
         raise ConfigFault("", ABSENT, f"a string holds {match[0]!a}, which is no character")
     if not isinstance(value, dict | list):
         return
     if depth == 0:
-        raise ConfigFault("", ABSENT, TOO_DEEP)
+        raise ConfigFault("", ABSENT, JSON_TOO_DEEP)
     for name, child in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(name, str):
             _check(name)
@@ -164,7 +167,7 @@ def _check(value: Json, key_size: int = 0, depth: int = MAX_DEPTH) -> None:
             try:
                 _check(child, key_size + len(str(name)) + 1, depth - 1)
             except ConfigFault as fault:
-                if fault.expected == TOO_DEEP:
+                if fault.expected == JSON_TOO_DEEP:
                     raise
                 key = f"{name}.{fault.key}" if fault.key else str(name)
                 raise ConfigFault(key, fault.value, fault.expected) from None

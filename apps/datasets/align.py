@@ -24,11 +24,9 @@ from data_loader.synthetic.composed.cutting import measured_lines
 from data_loader.synthetic.composed.recorded_hands import check_hands, recorded_hands, verify_pieces
 from ink.alphabet import nfc
 from model.generation import window_alignment as by_window
-from model.reader import Reader
+from model.loading import Reader, TrainedNetwork, Writer
 from model.recognition import ctc_alignment as by_ctc
 from model.recognition.error_rates import error_counts, read_in_place
-from model.trained_network import TrainedNetwork
-from model.writer import Writer
 from parse_config import plan_from_file
 from utils.checks import UserError
 from utils.files import prepare_output
@@ -55,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     alphabet = aligner.model.alphabet
     config = plan_from_file(arguments.config, arguments.overrides)
     dataset = config.build("data_loader").dataset
+    # A dataset of composed lines needs this table: its recorded lines are aligned.
     composed = dataset_within(dataset, ComposedDataset)
     dataset = composed.dataset if composed else dataset
     samples, texts = [], []
@@ -71,15 +70,16 @@ def run(arguments: argparse.Namespace) -> None:
     check_hands(dataset, samples)
     inks = [sample.ink for sample in samples]
     extras = {name: stacked(samples)[name] for name in aligner.model.extras}
-    extras_option = {"extras": extras} if extras else {}
-    counts = align(aligner.model, inks, texts, progress=True, **extras_option)
+    options = {"extras": extras} if extras else {}  # Alignment by CTC takes no extras.
+    counts = align(aligner.model, inks, texts, progress=True, **options)
     hypotheses = reader.read_lines(inks, progress=True)
     lines = {}
     for sample, text, points, hypothesis in zip(samples, texts, counts, hypotheses, strict=True):
         is_text = [character not in arguments.not_text for character in text]
-        read = read_in_place(text, hypothesis) & is_text
+        is_read = read_in_place(text, hypothesis) & is_text
         errors = error_counts(text, hypothesis).character_errors
-        lines[sample.name] = AlignedLine(points, read, np.zeros_like(read), errors)
+        # `verify_pieces` below sets which characters fit.
+        lines[sample.name] = AlignedLine(points, is_read, np.zeros_like(is_read), errors)
     table = Alignment(lines)
     table_hands = recorded_hands(measured_lines(samples, table)).values()
     num_tried, num_fit = verify_pieces(table_hands, partial(reader.read_lines, progress=True))

@@ -14,13 +14,15 @@ from ink.alphabet import WRONG
 from parse_config import plan_from_file
 from utils.files import prepare_output, write_text
 
-MAX_DOUBT = 0.5
+MAX_READING_DOUBT = 0.5
 """Largest doubt of a sure reading, in nats (assumed)."""
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the damaged training samples that are read right with a doubt of at most `MAX_DOUBT`;
-    any character counts as right in place of the damaged character."""
+    """List the damaged training samples that are read right, with little doubt.
+
+    Any character counts as right in place of the damaged character.
+    """
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
     prepare_output(arguments.output, "--output")
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
@@ -28,11 +30,11 @@ def run(arguments: argparse.Namespace) -> None:
     damaged = [sample for sample in samples if WRONG in sample.text]
     inks = [sample.ink for sample in damaged]
     readings = reader.proofread(inks, progress=True)
-    names = [
-        sample.name
-        for sample, (text, doubt) in zip(damaged, readings, strict=True)
-        if doubt <= MAX_DOUBT and re.fullmatch(re.escape(sample.text).replace(WRONG, "."), text)
-    ]
+    names = []
+    for sample, (text, doubt) in zip(damaged, readings, strict=True):
+        pattern = re.escape(sample.text).replace(WRONG, ".")
+        if doubt <= MAX_READING_DOUBT and re.fullmatch(pattern, text):
+            names.append(sample.name)
     write_text(arguments.output, "".join(f"{name}\n" for name in names))
     print(f"{arguments.output}  ({len(names):,} of {len(damaged):,} damaged samples can be read)")
 

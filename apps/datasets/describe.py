@@ -12,7 +12,7 @@ from apps.datasets.inner_datasets import dataset_within
 from commands.shared import options
 from commands.shared.scripts import main
 from data_loader import ToldHandsDataset
-from data_loader.synthetic.composed.dataset import COMPOSED, PIECE
+from data_loader.synthetic.composed.dataset import COMPOSED_PREFIX, PIECE_PREFIX
 from model.recognition.hand_descriptor import HandDescriptor
 from parse_config import plan_from_file
 from utils.checks import UserError
@@ -23,13 +23,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Describe the lines, and save the table."""
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     dataset, output = loader.dataset, arguments.output
-    if told := dataset_within(dataset, ToldHandsDataset):
-        dataset, output = told.dataset, output or Path(told.descriptors)
+    conditioned = dataset_within(dataset, ToldHandsDataset)
+    if conditioned:
+        dataset = conditioned.dataset
+        output = output or Path(conditioned.descriptors)
     elif output is None:
         raise UserError(f"{arguments.config} names no file of descriptors: use --output FILE")
     prepare_output(output, "--output")
     used = dataset.load().used
-    recorded = [sample for sample in used if not sample.name.startswith((COMPOSED, PIECE))]
+    recorded = [
+        sample for sample in used if not sample.name.startswith((COMPOSED_PREFIX, PIECE_PREFIX))
+    ]
     inks = [sample.ink for sample in recorded]
     values = HandDescriptor.load().describe(inks, progress=True)
     names = np.array([sample.name for sample in recorded])

@@ -24,11 +24,11 @@ from data_loader.synthetic.texts import corpus
 from data_loader.synthetic.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
 from data_loader.synthetic.texts.templates import Draws
 from ink.alphabet import Alphabet
-from ink.formats.stroke_arrays import NAMES, TEXTS
+from ink.formats.stroke_arrays import ARRAY_FILES, TEXTS
 from ink.sample import Sample
 from model import Reader
 from model.generation.line import Primer, Sampling
-from model.writer import default_proofreader
+from model.loading import default_proofreader
 from parse_config import plan_from_file
 from utils.files import atomic_write, prepare_output, write_text
 
@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
     networks = network_options.Networks.of(arguments)
     writer = networks.writer(arguments.resume, of_texts=True)
     reader = networks.reader(default_proofreader(writer))
-    second_reader, sampling = networks.reader(SECOND), Sampling(bias=arguments.bias)
-    prepare_output(arguments.output / NAMES[-1], "--output")
+    second_reader = networks.reader(SECOND)
+    sampling = Sampling(bias=arguments.bias)
+    prepare_output(arguments.output / ARRAY_FILES[-1], "--output")
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
     recorded = loader.dataset.load(["train"]).split("train")
     alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
@@ -79,8 +80,11 @@ def legible_primers(
 
 
 def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split that all alphabets cover: the fraction `signs` with a sign;
-    of the others, half are everyday texts, a quarter sentences and a quarter random characters."""
+    """Yield texts of the training split that all alphabets cover.
+
+    The fraction `signs` are characters with a sign. Of the others, half are everyday texts, a
+    quarter sentences, and a quarter random characters.
+    """
     others = 1.0 - signs
     while True:
         number = draws.number()
@@ -108,15 +112,19 @@ def characters_with_sign(draws: Draws) -> str:
 def lines_of(
     hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Write texts in a hand, and yield lines of their legible words, as pairs of ink in the hand's
-    units and text. With the probability 0.5, a line also has the words of the next text."""
+    """Write texts in a hand, and yield the ink, in the hand's units, and the text of lines of their
+    legible words.
+
+    With the probability 0.5, a line also has the words of the next text.
+    """
     lines: list[list[CheckedWord]] = [[]]
     for words in write_words(hand, texts, range(seed, seed + len(texts))):
         lines[-1] += [word for word in words if word.accepted]
         if generator.random() < 0.5 or len(text_of(lines[-1])) > MAX_LENGTH:
             lines.append([])
     for words in lines:
-        if len(text := text_of(words)) > 1:
+        text = text_of(words)
+        if len(text) > 1:
             yield line_ink(words) * np.float32([hand.shape.x_height, hand.shape.x_height, 1]), text
 
 
@@ -130,7 +138,7 @@ def save_lines(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
     arrays = np.empty(len(lines), dtype=object)
     for number, (ink, _) in enumerate(lines):
         arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])
-    atomic_write(folder / NAMES[-1], lambda file: np.save(file, arrays))
+    atomic_write(folder / ARRAY_FILES[-1], lambda file: np.save(file, arrays))
     write_text(folder / TEXTS, "".join(f"{text}\n" for _, text in lines))
 
 

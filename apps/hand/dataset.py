@@ -33,22 +33,20 @@ from ink.geometry import x_height
 from ink.resampling import mean_step
 from ink.sample import Sample
 from model.generation.line import Primer, Sampling
-from model.loading import load
-from model.reader import Reader
-from model.writer import Writer, default_proofreader
+from model.loading import Reader, Writer, default_proofreader, load
 from utils.checks import DataError, OtherVersion, Range, UserError, check_version, first_of
 from utils.files import atomic_write
 from utils.program import typed
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Version of the format of that file; a file of another version is refused."""
+PRACTICE_FORMAT = 1
+"""Version of the format of `PRACTICE_FILE`; a file of another version is refused."""
 MIN_LINES_TO_HOLD_OUT = 20
-"""Least number of lines of which a tenth is held out (assumed: fewer lines are all learned)."""
+"""Minimum number of lines of which a tenth is held out (assumed: fewer lines are all learned)."""
 MIN_SCALING_LENGTH = 10
-"""Least number of characters of a line that is scaled by its own x-height; a shorter line is scaled
-by the median x-height of all lines (assumed)."""
+"""Minimum number of characters of a line that is scaled by its x-height (assumed). Others are
+scaled by the median x-height of all lines."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,9 @@ class HandDataset(BaseDataset):
             UserError: if the network neither writes texts nor reads; or, without an `origin`, if
                 the config lacks `x_height` or `step`.
         """
-        samples, height, step = read_recorded(self.root, self.seed), self.x_height, self.step
+        samples = read_recorded(self.root, self.seed)
+        height = self.x_height
+        step = self.step
         if self.origin is None:
             if height is None or step is None:
                 raise UserError(
@@ -165,7 +165,7 @@ class HandDataset(BaseDataset):
         step = self.step or float(np.median([mean_step(ink) for ink in reference_inks]))
         inks = to_network_units(samples, height, step)
         learned, _ = self.split_indices(len(samples))
-        # New lines contain no letters of held-out lines.
+        # New lines contain no letters of held-out lines, so that these stay a fair test.
         lines = [(inks[k], samples[k].text) for k in learned]
         new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
         return [sample.name for sample in samples], new, writer.takes_hand, height, step
@@ -226,7 +226,7 @@ def save_practice(
     hand, as .npz."""
     inks = [ink for ink, _ in new]
     arrays = {
-        "format": np.array(FORMAT),
+        "format": np.array(PRACTICE_FORMAT),
         "names": np.array(names),
         "points": np.concatenate([*inks, np.empty((0, 3), dtype=np.float32)]),
         "lengths": np.array([len(ink) for ink in inks], dtype=np.int64),
@@ -244,7 +244,7 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
     """
     try:
         arrays = guard.call(read_arrays, path)
-        check_version(path, int(arrays.get("format", 0)), FORMAT, "train anew")
+        check_version(path, int(arrays.get("format", 0)), PRACTICE_FORMAT, "train anew")
         inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
         new = list(zip(inks, arrays["texts"].tolist(), strict=True))
         return arrays["names"].tolist(), new, bool(arrays["told"])
@@ -289,7 +289,8 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     steps = [mean for mean in map(mean_step, level_inks) if mean > 0]
     # Ink is smoothed at twice the density, so that corners keep their shape.
     period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
-    to_double_density, to_density = ResampleTime(period=period), ResampleTime()
+    to_double_density = ResampleTime(period=period)
+    to_density = ResampleTime()
     smooth = Smooth()
     return [_transformed(ink, to_double_density, smooth, to_density) for ink in level_inks]
 

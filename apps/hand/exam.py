@@ -20,17 +20,15 @@ from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint, save_checkpoint, to_share
 from data_loader.synthetic.texts import corpus
 from model.generation.line import Primer, Sampling
-from model.loading import HAND_FILE, load
-from model.reader import Reader
+from model.loading import HAND_FILE, Reader, Writer, load
 from model.recognition.error_rates import error_rate, is_read, rates
-from model.writer import Writer
 from trainer.generation_trainer import GenerationTrainer
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import ABSENT, NOTHING, ConfigFault
 from utils.program import typed
 
-SAMPLING = Sampling(bias=0.75)
-"""How the lines of the exam are written."""
+EXAM_SAMPLING = Sampling(bias=0.75)
+"""Sampling of the lines of the exam (assumed)."""
 NUM_SEEDS = 3
 """Largest number of seeds with which a character is written until it is read (assumed)."""
 NUM_EXAM_LINES = 20
@@ -40,9 +38,9 @@ TRIED_FRACTIONS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.2)
 of the original and of the learned network (Wortsman et al., "Robust fine-tuning of zero-shot
 models", 2022)."""
 MIN_RELATIVE_FRACTION = 0.75
-"""If lines are legible at a fraction but letters are lost, smaller fractions are tried down to this
-multiple of the fraction (with half of the learned change little of the hand is left: measured,
-notebook: hands, learning a hand)."""
+"""Smallest fraction that is tried after a legible one with lost letters, as a multiple of that one
+(measured, notebook: hands, learning a hand: with half of the learned change little of the hand is
+left)."""
 MAX_CER_RATIO = 1.1
 """Largest ratio of a legible network's character error rate to the rate before (assumed)."""
 MAX_CER_INCREASE = 0.01
@@ -131,15 +129,17 @@ class OwnHandTrainer(_HandTrainer, GenerationTrainer):
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        # The last epoch, whose learning rate is low, writes better than the epoch with the lowest
-        # loss on the few held-out lines.
+        # After the last epoch, whose learning rate is low, the network writes better than after the
+        # epoch with the lowest loss on the few held-out lines.
         last, checkpoint = newest_checkpoint(self.run.models)
-        learned, seed = load(last, str(self.device)), self.lines.seed
+        learned = load(last, str(self.device))
+        seed = self.lines.seed
         folder = last.parent
         lines = [(line.ink, line.text) for line in self.lines.recorded]
         extras = self.lines.hand_extras
         # Weights of new characters, which only the learned network has, stay.
-        vocab_size, new = len(writer.model.alphabet), checkpoint["state_dict"]
+        vocab_size = len(writer.model.alphabet)
+        new = checkpoint["state_dict"]
         old = learned.model.extend_state_dict(writer.model.state_dict(), vocab_size)
         with stage(EXAMINING, 2) as bar:
             primer = lines[best_primer(learned, reader, lines, seed, extras)]
@@ -176,7 +176,10 @@ def legible_fraction(
         old, new: weights before and after the training.
     """
     read_before, _, cer_before = exam.score(original)
-    best, best_cer, best_rank, min_fraction = 1.0, 0.0, (2, 0.0), 0.0
+    best = 1.0
+    best_cer = 0.0
+    best_rank = (2, 0.0)  # worse than any, see below
+    min_fraction = 0.0
     for fraction in TRIED_FRACTIONS:
         if fraction < min_fraction:
             break
@@ -187,7 +190,9 @@ def legible_fraction(
         # Legible networks come first, ranked by lost letters; then illegible ones, by error rate.
         rank = (0, num_lost_letters) if is_legible else (1, cer)
         if rank < best_rank:
-            best, best_cer, best_rank = fraction, cer, rank
+            best = fraction
+            best_cer = cer
+            best_rank = rank
         lost_report = f"; no longer read, record more lines with: {' '.join(lost)}" if lost else ""
         log.info(
             "with %.0f %% of what was learned %.1f %% of the characters are misread, "
@@ -224,7 +229,7 @@ def best_primer(
         return min(nearest, key=cer.get)
     candidates = sorted(nearest, key=cer.get)[:NUM_PRIMERS_TRIED]
     texts = sample_texts(TEXTS_PER_PRIMER, network.model.alphabet, seed + 2)
-    sampling = replace(SAMPLING, stretch=network.model.stretch_at(SAMPLING.bias))
+    sampling = replace(EXAM_SAMPLING, stretch=network.model.stretch_at(EXAM_SAMPLING.bias))
 
     def total_cer(k: int) -> float:
         written = network.write_lines(texts, range(TEXTS_PER_PRIMER), sampling, primer=lines[k])
@@ -260,7 +265,9 @@ class Exam:
         carriers = corpus.CARRIERS.items()
         self.texts_of_characters = {c: text for c, text in carriers if not alphabet.unknown(text)}
         self.texts = sample_texts(NUM_EXAM_LINES, alphabet, seed + 1)
-        self.primer, self.reader, self.extras = primer, reader, extras
+        self.primer = primer
+        self.reader = reader
+        self.extras = extras
 
     def score(
         self, network: Writer, read_before: Collection[str] = ()
@@ -276,16 +283,19 @@ class Exam:
             the characters that are read with the first seed; the characters of `read_before` that
             are read with no seed; and the character error rate of all texts with the first seed.
         """
-        primer, sampling = None, replace(SAMPLING, extras=self.extras)
+        primer = None
+        sampling = replace(EXAM_SAMPLING, extras=self.extras)
         if not self.extras:
-            stretch = calibrated(network, self.primer, SAMPLING).stretch
-            primer, sampling = self.primer, replace(SAMPLING, stretch=stretch)
+            stretch = calibrated(network, self.primer, EXAM_SAMPLING).stretch
+            primer = self.primer
+            sampling = replace(EXAM_SAMPLING, stretch=stretch)
 
         def write_and_read(texts: Sequence[str], seeds: Sequence[int]) -> list[str]:
             lines = network.write_lines(texts, seeds, sampling, primer=primer)
             return self.reader.read_lines([line.written for line in lines])
 
         character_texts = self.texts_of_characters
+        # All texts are written in one batch; further seeds are for lost characters alone.
         texts = [*character_texts.values(), *self.texts]
         seeds = [0] * len(character_texts) + list(range(len(self.texts)))
         hypotheses = write_and_read(texts, seeds)
@@ -294,8 +304,8 @@ class Exam:
         for seed in range(1, NUM_SEEDS):
             if lost:
                 retries = write_and_read([character_texts[c] for c in lost], [seed] * len(lost))
-                read = self._legible(lost, retries)
-                lost = [character for character in lost if character not in read]
+                legible_now = self._legible(lost, retries)
+                lost = [character for character in lost if character not in legible_now]
         return legible, lost, rates(zip(texts, hypotheses, strict=True))["cer"]
 
     def _legible(self, characters: Iterable[str], hypotheses: Sequence[str]) -> set[str]:

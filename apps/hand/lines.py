@@ -15,19 +15,19 @@ from ink.alphabet import Alphabet, describe
 from ink.measures import too_wide
 from ink.reading import read_ink
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import DataError, first_of
 from utils.program import typed
 
 MIN_LINES = 3
 """Number of lines that are needed to learn a hand (assumed; five and more are better)."""
-MAX_LINES = 2000
+MAX_HAND_LINES = 2000
 """Largest number of lines that are used (assumed: an hour's training)."""
-MAX_CER = 0.5
+MAX_FITTING_CER = 0.5
 """Character error rate above which a line's ink and text do not fit (measured on lines that were
 mirrored, notebook: reader, ink that cannot be read)."""
-MAX_CER_EXCESS = 0.25
+MAX_FITTING_CER_EXCESS = 0.25
 """Excess of the character error rate over the median of all lines, above which a line's ink and
 text do not fit (measured on the same lines)."""
 log = logging.getLogger(__name__)
@@ -38,26 +38,28 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
 
     Args:
         root: the file or the folder.
-        seed: seed of the choice of `MAX_LINES` lines if there are more.
+        seed: seed of the choice of `MAX_HAND_LINES` lines if there are more.
 
     Raises:
         DataError: if there is no ink, no line has a text, or there are too few lines.
     """
     parsed = read_ink(root, bar=distributed.bar)
-    samples = _keep(parsed, _has_text, "without a text, or only a dot")
+    samples = _accepted(parsed, _has_text, "without a text, or only a dot")
     if not samples:
         raise DataError(
             f"{root}: none of {len(parsed):,} samples has a text; a text is "
             '<annotation type="truth"> in InkML, and "text" in JSON'
         )
-    samples = _keep(samples, lambda line: not too_wide(line.ink, line.text), "with a far point")
+    samples = _accepted(samples, lambda line: not too_wide(line.ink, line.text), "with a far point")
     first_with_ink = {line.ink.tobytes(): line for line in reversed(samples)}
     repeated = "with the ink of another line"
-    samples = _keep(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
-    if len(samples) > MAX_LINES:
-        log.warning("left out: %d lines, as %d are enough", len(samples) - MAX_LINES, MAX_LINES)
+    samples = _accepted(samples, lambda line: first_with_ink[line.ink.tobytes()] is line, repeated)
+    if len(samples) > MAX_HAND_LINES:
+        log.warning(
+            "left out: %d lines, as %d are enough", len(samples) - MAX_HAND_LINES, MAX_HAND_LINES
+        )
         rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(samples), MAX_LINES, replace=False)
+        chosen = rng.choice(len(samples), MAX_HAND_LINES, replace=False)
         samples = [samples[index] for index in sorted(chosen.tolist())]
     return _enough(root, samples)
 
@@ -84,10 +86,11 @@ def usable_lines(
     unknown = alphabet.unknown("".join(line.text for line in samples))
     characters = first_of([describe(character) for character in unknown], 12)
     fault = f"with characters that the network does not know: {characters}"
-    samples = _keep(samples, lambda line: not alphabet.unknown(line.text), fault)
+    samples = _accepted(samples, lambda line: not alphabet.unknown(line.text), fault)
     samples = _enough(root, samples)
     names = [line.name for line in samples]
-    if missing := [name for name in keep if name not in names]:
+    missing = [name for name in keep if name not in names]
+    if missing:
         existing = first_of(names, 8)
         raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {existing}")
     return _enough(root, _readable(root, samples, reader, keep))
@@ -97,11 +100,19 @@ def _has_text(sample: Sample) -> bool:
     return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
 
 
-def _keep(samples: Sequence[Sample], is_kept: Callable[[Sample], bool], fault: str) -> list[Sample]:
+def _accepted(
+    samples: Sequence[Sample], is_accepted: Callable[[Sample], bool], fault: str
+) -> list[Sample]:
     """Return the accepted samples; log the names and the fault of the others."""
-    if left_out := [sample.name for sample in samples if not is_kept(sample)]:
+    accepted, left_out = [], []
+    for sample in samples:
+        if is_accepted(sample):
+            accepted.append(sample)
+        else:
+            left_out.append(sample.name)
+    if left_out:
         log.warning("left out: %d %s (%s)", len(left_out), fault, first_of(left_out))
-    return [sample for sample in samples if is_kept(sample)]
+    return accepted
 
 
 def _enough(root: str, samples: list[Sample]) -> list[Sample]:
@@ -118,20 +129,25 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
 def _readable(
     root: str, samples: Sequence[Sample], reader: Reader, keep: Collection[str]
 ) -> list[Sample]:
-    """Return the lines that the recogniser does not misread, the lines named in `keep`, and lines
-    that cannot be judged: very short lines, and lines with characters unknown to the recogniser."""
+    """Return the lines that the recogniser does not misread.
+
+    Lines named in `keep` stay, and lines that cannot be judged: very short lines, and lines with
+    characters that the recogniser does not know.
+    """
     texts = [sample.text for sample in samples]
     hypotheses = reader.read_lines([sample.ink for sample in samples])
     cers = np.array(list(map(error_rate, texts, hypotheses)))
     unknown = reader.model.alphabet.unknown
     is_judged = np.array([len(text) > 2 and not unknown(text) for text in texts])
     is_judged &= [sample.name not in keep for sample in samples]
+    # A hand that is hard to read has many errors in all lines.
     median_cer = np.median(cers[is_judged]) if is_judged.any() else 0.0
-    is_misread = is_judged & (cers > min(MAX_CER, median_cer + MAX_CER_EXCESS))
+    is_misread = is_judged & (cers > min(MAX_FITTING_CER, median_cer + MAX_FITTING_CER_EXCESS))
     indices = np.flatnonzero(is_misread).tolist()
-    misread = [
-        f"{samples[k].name} ({texts[k][:40]!r} is read as {hypotheses[k][:40]!r})" for k in indices
-    ]
+    misread = []
+    for k in indices:
+        readings = f"{texts[k][:40]!r} is read as {hypotheses[k][:40]!r}"
+        misread.append(f"{samples[k].name} ({readings})")
     if len(misread) > len(samples) / 2:
         raise DataError(
             f"{root}: {len(misread)} of {len(samples)} lines are not read as their texts, such as "
@@ -142,4 +158,4 @@ def _readable(
         names = shlex.quote(",".join(samples[k].name for k in indices))
         message = "left out, as ink and text do not fit: %s; to learn from these lines: --keep %s"
         log.warning(message, first_of(misread, 5), names)
-    return [sample for sample, wrong in zip(samples, is_misread, strict=True) if not wrong]
+    return [samples[k] for k in np.flatnonzero(~is_misread)]

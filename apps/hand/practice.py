@@ -25,21 +25,20 @@ from ink.alphabet import nfc
 from model.batches import BATCH_SIZE
 from model.generation.line import Primer, Sampling
 from model.generation.window_alignment import align
-from model.reader import Reader
+from model.loading import Reader, Writer
 from model.recognition.error_rates import error_counts, read_in_place
-from model.writer import Writer
 
 log = logging.getLogger(__name__)
 
 NUM_PRIMERS = 4
 """Number of lines of the hand that the network continues (assumed)."""
-SAMPLING = Sampling(bias=0.5)
-"""How the network writes lines in the hand: varied, and legible enough (assumed)."""
-MAX_CER = 0.1
+LENT_SAMPLING = Sampling(bias=0.5)
+"""Sampling of lines that the network writes in the hand: varied, and legible enough (assumed)."""
+MAX_LENT_CER = 0.1
 """Largest character error rate of a written line that is used (assumed: the recogniser errs)."""
 MAX_COMPOSED_CER = 0.05
-"""Largest character error rate of a composed line that is used (assumed: less than `MAX_CER`, as an
-ambiguous letter of the hand would be in many lines)."""
+"""Largest character error rate of a composed line that is used (assumed: less than `MAX_LENT_CER`,
+as an ambiguous letter of the hand would be in many lines)."""
 CANDIDATES_PER_LINE = 3
 """Largest number of lines that are composed for each line that is returned (assumed)."""
 CONTINUE_EVERY = 4
@@ -76,19 +75,22 @@ def practice_lines(
     primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
     characters = [c for c in writable.characters if c in alphabet]
     extras = extras_of_lines([ink for ink, _ in lines]) if writer.takes_hand else {}
-    sampling = replace(SAMPLING, extras=extras)
+    sampling = replace(LENT_SAMPLING, extras=extras)
     lent_lines = write_lent_lines(writer, reader, primers, characters, num_lent, seed, sampling)
-    own_cuts = cut_lines(writer, reader, lines)
+    recorded_cuts = cut_lines(writer, reader, lines)
     lent_cuts = cut_lines(writer, reader, lent_lines)
-    new = compose_lines(own_cuts, lent_cuts, reader, characters, num_new, seed)
+    new = compose_lines(recorded_cuts, lent_cuts, reader, characters, num_new, seed)
     log.info("%d legible new lines are composed", len(new))
     return new or lent_lines
 
 
 def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
-    """Return texts for training: sentences and everyday texts in turn; every fifth text is a string
-    of any characters. Characters outside the alphabet are left out."""
-    draws, texts = corpus.Draws(np.random.default_rng(seed)), []
+    """Return texts for training, without characters outside the alphabet.
+
+    Sentences and everyday texts come in turn; every fifth text is a string of any characters.
+    """
+    draws = corpus.Draws(np.random.default_rng(seed))
+    texts = []
     while len(texts) < count:
         kind = len(texts) % 5
         if kind == 4:
@@ -110,21 +112,22 @@ def write_lent_lines(
     alphabet: Collection[str],
     count: int,
     seed: int,
-    sampling: Sampling = SAMPLING,
+    sampling: Sampling = LENT_SAMPLING,
 ) -> list[Primer]:
     """Return `count` lines, or fewer, that a network writes in a hand, each with its text.
 
     The lines continue the primers in turn. Misread lines are left out. Every second line is
     returned together with its primer.
     """
-    texts, pairs = sample_texts(count, alphabet, seed), []
+    texts = sample_texts(count, alphabet, seed)
+    pairs = []
     for number, primer in enumerate(stage(WRITING, items=primers[:count])):
         primer_texts = texts[number :: len(primers)]
         seeds = range(seed, seed + count)[number :: len(primers)]
         lines = Hand(writer, primer, sampling=sampling).write_texts(primer_texts, seeds)
         hypotheses = reader.read_lines(lines)
         for line, text, hypothesis in zip(lines, primer_texts, hypotheses, strict=True):
-            max_errors = max(1.0, MAX_CER * len(text))
+            max_errors = max(1.0, MAX_LENT_CER * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= max_errors:
                 has_primer = len(pairs) % 2
                 pairs.append((line.ink, line.text) if has_primer else (line.written, text))
@@ -142,19 +145,21 @@ def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[C
     unknown = writer.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
     inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
-    counts, hypotheses = align(writer.model, inks, texts), reader.read_lines(inks)
+    counts = align(writer.model, inks, texts)
+    hypotheses = reader.read_lines(inks)
     cuts = []
     for ink, text, count, hypothesis in zip(inks, texts, counts, hypotheses, strict=True):
         is_legible = read_in_place(text, hypothesis)
         aligned = AlignedLine(count, is_legible, np.zeros_like(is_legible), 0)
-        if (line := measured(ink, text, aligned)) is not None:
+        line = measured(ink, text, aligned)
+        if line is not None:
             cuts.append(line)
     verify_pieces([RecordedHand(cuts)], reader.read_lines)
     return cuts
 
 
 def compose_lines(
-    own_cuts: Sequence[CutLine],
+    recorded_cuts: Sequence[CutLine],
     lent_cuts: Sequence[CutLine],
     reader: Reader,
     alphabet: Collection[str],
@@ -163,22 +168,26 @@ def compose_lines(
 ) -> list[Primer]:
     """Return `count` new lines, or fewer if many are misread, each with its text.
 
-    The lines consist of characters from `own_cuts`, a person's lines, and from `lent_cuts`, a
-    network's lines, where the person's are missing. If `own_cuts` is empty, no lines are composed.
+    The lines consist of characters from `recorded_cuts`, a person's lines, and from `lent_cuts`, a
+    network's lines, where the person's are missing. Without `recorded_cuts` no lines are composed.
     """
-    if not own_cuts or not count:
+    if not recorded_cuts or not count:
         stage(COMPOSING).close()
         return []
-    hand = RecordedHand(list(own_cuts))
+    hand = RecordedHand(list(recorded_cuts))
     scale = np.array([hand.height, hand.height, 1.0])
-    hands = {"own": hand} | ({"lent": RecordedHand(list(lent_cuts))} if lent_cuts else {})
-    bank, lines = Bank(hands, Drawer(), scarce=1), []
+    hands = {"recorded": hand}
+    if lent_cuts:
+        hands["lent"] = RecordedHand(list(lent_cuts))
+    bank = Bank(hands, Drawer(), scarce=1)  # A character is drawn only if both hands lack it.
+    lines = []
     texts = sample_texts(CANDIDATES_PER_LINE * count, alphabet, seed)
     with stage(COMPOSING, count) as bar:
         for start in range(0, len(texts), BATCH_SIZE):
             candidates = []
             for number, text in enumerate(texts[start : start + BATCH_SIZE], start):
-                path = Composer(bank, "own", np.random.default_rng([seed, number])).write(text)
+                generator = np.random.default_rng([seed, number])
+                path = Composer(bank, "recorded", generator).write(text)
                 if path is not None:
                     candidates.append((number, text, path))
             num_before = len(lines)
@@ -187,7 +196,7 @@ def compose_lines(
                 if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                     continue
                 if number % CONTINUE_EVERY == 0:
-                    primer = own_cuts[number // CONTINUE_EVERY % len(own_cuts)]
+                    primer = recorded_cuts[number // CONTINUE_EVERY % len(recorded_cuts)]
                     path = side_by_side([primer.path, path], float(np.median(hand.word_gaps)))
                     text = f"{primer.text} {text}"
                 lines.append((to_ink(path * scale), text))

@@ -13,18 +13,18 @@ from apps.notes.page_text import normalised_word
 from data_loader.synthetic import texts
 from data_loader.synthetic.texts.language import WEIGHTS
 
-LOGIT_OFFSET = -0.77
-LOGIT_SLOPE = 0.87
+WORD_LOGIT_OFFSET = -0.77
+WORD_LOGIT_SLOPE = 0.87
 COMMON_WORD_LOGIT = 1.3
-"""The logit of the confidence is `LOGIT_OFFSET`, plus `LOGIT_SLOPE` times the logit of the
-network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured on testset_v, testset_t
-and UNIPEN's validation part, notebook: notes, sure words)."""
+"""The logit of the confidence is `WORD_LOGIT_OFFSET`, plus `WORD_LOGIT_SLOPE` times the logit of
+the network's probability, plus `COMMON_WORD_LOGIT` for a common word (measured on testset_v,
+testset_t and UNIPEN's validation part, notebook: notes, sure words)."""
 NUM_COMMON_WORDS = 3_400
 """Number of common words of each language but English (assumed: as many as of English)."""
-NUM_TELLING_WORDS = 200
+NUM_LANGUAGE_WORDS = 200
 """Number of frequent words by which a page's language is recognised (assumed)."""
-MIN_FRACTION = 0.2
-"""Least fraction of a page's words that are frequent words of its language (assumed)."""
+MIN_FREQUENT_FRACTION = 0.2
+"""Minimum fraction of a page's words that are frequent words of its language (assumed)."""
 PROBABILITY_MARGIN = 1e-6
 """Distance from 0 and 1 to which the network's probabilities are clipped (assumed)."""
 MAX_CONFIDENCE = 0.9999
@@ -41,7 +41,7 @@ def confidences(words: Sequence[tuple[str, float]]) -> list[float]:
     texts = [normalised_word(text) for text, _ in words]
     common = common_words(language_of(texts))
     probabilities = np.clip([p for _, p in words], PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
-    logits = LOGIT_OFFSET + LOGIT_SLOPE * np.log(probabilities / (1 - probabilities))
+    logits = WORD_LOGIT_OFFSET + WORD_LOGIT_SLOPE * np.log(probabilities / (1 - probabilities))
     logits += COMMON_WORD_LOGIT * np.array([text in common for text in texts], bool)
     return [min(probability_of(logit), MAX_CONFIDENCE) for logit in logits]
 
@@ -59,13 +59,13 @@ def language_of(words: Iterable[str]) -> str:
     counts = Counter(words)
     if not find_spec("wordfreq"):
         return ""
-    frequent = {language: frequent_words(language, NUM_TELLING_WORDS) for language in WEIGHTS}
-    fractions = {
-        language: sum(counts[word] for word in frequent_of_language) / max(counts.total(), 1)
-        for language, frequent_of_language in frequent.items()
-    }
+    fractions = dict[str, float]()
+    for language in WEIGHTS:
+        num_frequent = sum(counts[word] for word in frequent_words(language, NUM_LANGUAGE_WORDS))
+        fractions[language] = num_frequent / max(counts.total(), 1)
+    # English wins a draw, as languages share some short words.
     best = max(fractions, key=lambda language: (fractions[language], language == "en"))
-    return best if best != "en" and fractions[best] > MIN_FRACTION else ""
+    return best if best != "en" and fractions[best] > MIN_FREQUENT_FRACTION else ""
 
 
 @cache

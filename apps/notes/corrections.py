@@ -20,15 +20,15 @@ from utils.checks import UserError, check_version
 from utils.files import write_json
 from utils.locks import locked
 
-FILE = "corrections.json"
+CORRECTIONS_FILE = "corrections.json"
 """Name of the file of corrections."""
-FORMAT = 1
+CORRECTIONS_FORMAT = 1
 """Version of the format of such a file; a file of another version is refused."""
 REMEDY = "remove it and correct the words again"
 MIN_OVERLAP = 0.5
-"""Least overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+"""Minimum overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
 MAX_STROKES = 1_000
-"""Limit on the strokes of a word (assumed: words have some ten)."""
+"""Most strokes of a word (assumed: words have some ten)."""
 
 _DIGEST = re.compile("[0-9a-f]{16}")
 
@@ -51,7 +51,7 @@ class Correction(NamedTuple):
 
 
 class Corrections:
-    """The corrections of a folder: of `FILE`, and of other files that were copied there."""
+    """The corrections of a folder: in `CORRECTIONS_FILE`, and in files that were copied there."""
 
     def __init__(self, folder: Path) -> None:
         """Read the corrections.
@@ -65,7 +65,7 @@ class Corrections:
         for path in self._files:
             try:
                 values = guard.call(read_values, path)
-                check_version(path, values.get("format"), FORMAT, REMEDY)
+                check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
                 for correction in values["corrections"]:
                     self._add(_checked(Correction(**correction)))
             except (AttributeError, KeyError, TypeError, ValueError, Fault):
@@ -92,11 +92,11 @@ class Corrections:
         """Return the text of a page with the corrections of its words."""
         rows = []
         for row in text.rows:
-            pairs = zip(row.words, self.of_row(page, row), strict=True)
-            words = [
-                word if c is None else PageWord(c.text, word.box, strokes=word.strokes)
-                for word, c in pairs
-            ]
+            words = []
+            for word, correction in zip(row.words, self.of_row(page, row), strict=True):
+                if correction is not None:
+                    word = PageWord(correction.text, word.box, strokes=word.strokes)
+                words.append(word)
             rows.append(replace(row, words=tuple(words)))
         return replace(text, rows=tuple(rows))
 
@@ -119,10 +119,10 @@ class Corrections:
                     text = " ".join(nfc(correction.text).split())
                     new._add(_checked(correction._replace(text=text)))
             corrections = [correction._asdict() for correction in new.all]
-            content = {"format": FORMAT, "corrections": corrections}
-            write_json(self._folder / FILE, content, indent=None)
+            content = {"format": CORRECTIONS_FORMAT, "corrections": corrections}
+            write_json(self._folder / CORRECTIONS_FILE, content, indent=None)
             for path in new._files:
-                if path.name != FILE:
+                if path.name != CORRECTIONS_FILE:
                     path.unlink(missing_ok=True)
         self._by_stroke = new._by_stroke
 
@@ -153,7 +153,8 @@ def _checked(correction: Correction) -> Correction:
 
 def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
     """Return the ink of each word of a row; a stroke of several words is that of the first."""
-    inks, used = [], set[int]()
+    inks = []
+    used = set[int]()
     for word in row.words:
         strokes = [page.strokes[number].points for number in word.strokes if number not in used]
         inks.append({stroke_digest(points): len(points) for points in strokes})
@@ -168,6 +169,7 @@ def longest(ink: Ink) -> str:
 
 def stroke_digest(points: np.ndarray) -> str:
     """Return a digest of a stroke `(n, 2)`, the same wherever the stroke lies on a page."""
+    # The shape is relative to a power of two of the size, so that rounding does not depend on it.
     offsets = points - points[0]
     # Odd factors, so that no round number lies between two steps, where a move would decide.
     extent = 1.2345 * float(np.abs(offsets).max()) or 1.0

@@ -1,4 +1,4 @@
-"""Sorts unsure words by what a person's answer is worth."""
+"""Sorts unsure words by the number of errors that a person's answer is expected to correct."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -64,13 +64,13 @@ class UnsureWords:
         if wanted:
             chosen &= words[:, 2] == self._kinds.get(wanted, -1)
         words, confidences = words[chosen], confidences[chosen]
-        worth = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))
+        num_wrong = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))  # as expected
         # By kind, then by place.
         order = np.lexsort((words[:, 1], words[:, 0], ranks[words[:, 0]], words[:, 2]))
         words, confidences = words[order], confidences[order]
-        starts = np.searchsorted(words[:, 2], np.arange(len(worth) + 1))
+        starts = np.searchsorted(words[:, 2], np.arange(len(num_wrong) + 1))
         names, texts = [*self._kinds], [*self._texts]
-        for kind in np.argsort(-worth, kind="stable").tolist():
+        for kind in np.argsort(-num_wrong, kind="stable").tolist():
             part = slice(starts[kind], starts[kind + 1])
             rows, numbers, _, read = words[part].T.tolist()
             if rows:

@@ -11,18 +11,18 @@ from apps.notes.rows import DRAWING
 from apps.notes.structure import LABEL
 from ink.ink_page import InkPage
 
-MAX_GAP = 4.0  # millimetres between strokes of a drawing (assumed)
-MARGIN = 2.0  # millimetres around a drawing (assumed)
+MAX_PICTURE_GAP = 4.0  # millimetres between strokes of a drawing (assumed)
+PICTURE_MARGIN = 2.0  # millimetres around a drawing (assumed)
 MIN_WIDTH, MIN_HEIGHT = 8.0, 5.0  # millimetres of a drawing; what is smaller is a mark (assumed)
 MAX_LABEL_WORDS = 3  # of a label (assumed)
 MAX_FRAME_STROKES = 4  # of a frame around prose, which is no drawing (assumed)
-KINDS = ("shape", DRAWING, LABEL, UNREAD)
+PICTURE_KINDS = ("shape", DRAWING, LABEL, UNREAD)
 """Kinds of the strokes of drawings; a picture also shows what may be text and was not read."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing: what it is, its box with a margin, the numbers of its strokes, and the rows that
+    """A drawing: a title, its box with a margin, the numbers of its strokes, and the rows that
     label it."""
 
     title: str
@@ -39,24 +39,27 @@ class Drawing:
 
 def drawings_of(page: InkPage, text: PageText) -> list[Drawing]:
     """Return the drawings of a page, from the top."""
-    numbers = [n for n, kind in sorted(text.kinds.items()) if kind in KINDS]
+    numbers = [n for n, kind in sorted(text.kinds.items()) if kind in PICTURE_KINDS]
     boxes = [
         np.array([page.strokes[n].points.min(axis=0), page.strokes[n].points.max(axis=0)])
         for n in numbers
     ]
-    drawings, unit = [], 1 / page.millimetres
-    for group in _groups(boxes, MAX_GAP * unit):
+    drawings = []
+    unit = 1 / page.millimetres
+    for group in _groups(boxes, MAX_PICTURE_GAP * unit):
         strokes = [numbers[index] for index in group]
         box = _union([boxes[index] for index in group])
         if (np.ptp(box, axis=0) < (MIN_WIDTH * unit, MIN_HEIGHT * unit)).any():
             continue
         points = np.concatenate([page.strokes[number].points for number in strokes])
         labels = [row for row in text.rows if _is_label(row, points)]
+        # Few strokes around rows are a frame of these, such as a box around a sentence.
         is_frame = any(row not in labels and _is_in(row, box) for row in text.rows)
         if is_frame and len(strokes) <= MAX_FRAME_STROKES:
             continue
         size = np.array([page.width, page.height])
-        low, high = np.maximum(box[0] - MARGIN * unit, 0), np.minimum(box[1] + MARGIN * unit, size)
+        low = np.maximum(box[0] - PICTURE_MARGIN * unit, 0)
+        high = np.minimum(box[1] + PICTURE_MARGIN * unit, size)
         is_unread = all(text.kinds[number] == UNREAD for number in strokes)
         title = "Not read" if is_unread else "Drawing"
         drawings.append(Drawing(title, (*low.tolist(), *high.tolist()), strokes, labels))
@@ -68,17 +71,21 @@ def _groups(boxes: Sequence[np.ndarray], gap: float) -> list[list[int]]:
     groups: list[tuple[np.ndarray, list[int]]] = []
     for index, box in enumerate(boxes):
         group = [index]
-        while near := [other for other in groups if _are_near(other[0], box, gap)]:
-            # By identity, as arrays are not equal or unequal.
-            groups = [other for other in groups if not any(other is each for each in near)]
-            box = _union([box, *(other for other, _ in near)])
-            group += [number for _, numbers in near for number in numbers]
+        is_growing = True
+        while is_growing:  # A box that grew may be near further groups.
+            near, apart = [], []
+            for other_box, others in groups:
+                (near if _are_near(other_box, box, gap) else apart).append((other_box, others))
+            box = _union([box, *(other_box for other_box, _ in near)])
+            group += [number for _, others in near for number in others]
+            groups = apart
+            is_growing = bool(near)
         groups.append((box, group))
     return [sorted(group) for _, group in groups]
 
 
-def _are_near(one: np.ndarray, other: np.ndarray, gap: float) -> bool:
-    return bool((np.maximum(one[0] - other[1], other[0] - one[1]) <= gap).all())
+def _are_near(first: np.ndarray, second: np.ndarray, gap: float) -> bool:
+    return bool((np.maximum(first[0] - second[1], second[0] - first[1]) <= gap).all())
 
 
 def _union(boxes: Sequence[np.ndarray]) -> np.ndarray:
@@ -97,6 +104,8 @@ def _is_label(row: PageRow, points: np.ndarray) -> bool:
         return False
     left, top, right, bottom = row.box
     x, y = points.T
-    beside, along = (top < y) & (y < bottom), (left < x) & (x < right)
-    sides = beside & (x <= left), beside & (x >= right), along & (y <= top), along & (y >= bottom)
-    return all(side.any() for side in sides)
+    is_at_height = (top < y) & (y < bottom)
+    is_at_width = (left < x) & (x < right)
+    left_and_right = (is_at_height & (x <= left)).any() and (is_at_height & (x >= right)).any()
+    above_and_below = (is_at_width & (y <= top)).any() and (is_at_width & (y >= bottom)).any()
+    return bool(left_and_right and above_and_below)

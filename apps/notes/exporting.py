@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby, pairwise, starmap
+from itertools import groupby, pairwise, starmap, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, TypeAlias
@@ -17,7 +17,16 @@ from urllib.parse import quote
 
 import numpy as np
 
-from apps.notes.page_text import BULLET, CELL, HEADING, NUMBER, Box, Note, PageRow, PageText
+from apps.notes.page_text import (
+    BULLET_MARK,
+    CELL_MARK,
+    HEADING_MARK,
+    NUMBER_MARK,
+    Box,
+    Note,
+    PageRow,
+    PageText,
+)
 from ink import formats, guard
 from ink.drawing.layers import Pen, Row
 from ink.formats.inkml.pages import page_to_inkml
@@ -33,11 +42,12 @@ MAX_ROW_STEP = 1.5
 PAGES_PER_LIMIT = 100
 """Number of pages over PDFs after which the limits of merging them grow (assumed)."""
 MIN_FULL_WIDTH = 0.6
-"""Least part of the free width that the rows of prose fill (assumed)."""
+"""Minimum fraction of the free width that the rows of prose fill (assumed)."""
 LAST_WIDTH = 0.15
-"""Width of a word that would have room behind a short last row, as a part of it (assumed)."""
+"""Width of a word that would have room behind a short last row, as a fraction of the usual width of
+a row (assumed)."""
 MIN_LEFT_WIDTH = 0.1
-"""Part of the width that a short row leaves beside the next word (assumed)."""
+"""Fraction of the width that a short row leaves besides that of the next word (assumed)."""
 
 
 Line: TypeAlias = tuple[str, str]
@@ -61,14 +71,17 @@ class TextForm:
 
 
 def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list[Path]:
-    """Save notes in the format of the path's suffix, and return the files: InkML and Excalidraw
-    have a file for each page, any other format has one file. Only one page is in memory at a time.
+    """Save notes in the format of the path's suffix, and return the files.
+
+    InkML and Excalidraw have a file for each page, any other format has one file. Only one page is
+    in memory at a time.
 
     Raises:
         UserError: if a PDF that notes annotate cannot be used, or an image of a page is broken.
         OSError: if a file cannot be written.
     """
-    suffix, pages = path.suffix.lower(), (page for note in notes for page in note.pages)
+    suffix = path.suffix.lower()
+    pages = (page for note in notes for page in note.pages)
     if suffix == ".inkml":
         files = []
         for file, (page, text) in numbered(path, pages):
@@ -108,16 +121,20 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
 
 
 def text_parts(notes: Iterable[Note], form: TextForm = TextForm()) -> Iterator[str]:
-    """Yield the text of notes: a line for each row or paragraph, and an empty line between pages
-    and paragraphs. Items of lists begin with their mark, and cells of a table have `|` between."""
-    gap, block_gap = "", "\n\n" if form.is_prose else "\n"
+    """Yield the text of notes, with a line for each row or paragraph.
+
+    An empty line is between pages, and between paragraphs. Items of lists begin with their mark,
+    and cells of a table have `|` between.
+    """
+    gap = ""
+    block_gap = "\n\n" if form.is_prose else "\n"
     for note in notes:
         for number, (page, text) in enumerate(note.pages, 1):
             blocks = []
-            for kind, lines in groupby(_lines(number, page, text, form), lambda line: line[0][:1]):
-                if kind == CELL:
+            for kind, lines in groupby(_lines(number, page, text, form), _kind):
+                if kind == CELL_MARK:
                     blocks.append("\n".join(map(" | ".join, _table_rows(lines))))
-                elif kind == BULLET:
+                elif kind == BULLET_MARK:
                     blocks.append("\n".join(map(" ".join, lines)))
                 else:
                     blocks.append(block_gap.join(line for _, line in lines))
@@ -151,13 +168,23 @@ def markdown_blocks(
     """
     line_gap = "\n\n" if form.is_prose else "\\\n"
     written = _lines(page_number, page, text, form, pictures)
-    for kind, lines in groupby(written, lambda line: line[0][:1]):
-        if kind == CELL:
+    for kind, lines in groupby(written, _kind):
+        if kind == CELL_MARK:
             yield _markdown_table(_table_rows(lines))
         elif kind == PICTURE:
             yield "\n\n".join(picture for _, picture in lines)
         else:
             yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
+
+
+def _kind(line: Line) -> str:
+    """Return the first character of a line's mark; successive lines of a kind are a block."""
+    return line[0][:1]
+
+
+def _middle(box: Box) -> float:
+    """Return the y of the middle of a box."""
+    return (box[1] + box[3]) / 2
 
 
 def _lines(
@@ -169,11 +196,11 @@ def _lines(
 ) -> Iterator[Line]:
     """Yield the lines of a page's text; for `pictures` see `markdown_blocks`."""
     if form.is_prose:
-        rest = sorted(pictures, key=lambda picture: picture[0][1] + picture[0][3])
+        rest = sorted(pictures, key=lambda picture: _middle(picture[0]))
         rows = [row for row in text.rows if row.text]
         for paragraph in _paragraphs(rows, page.width, pictures):
             first = paragraph[0][0]
-            while rest and rest[0][0][1] + rest[0][0][3] < first.box[1] + first.box[3]:
+            while rest and _middle(rest[0][0]) < _middle(first.box):
                 yield PICTURE, rest.pop(0)[1]
             yield first.mark, _merged(paragraph)
         yield from ((PICTURE, picture) for _, picture in rest)
@@ -200,11 +227,11 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
 
 def _markdown_line(mark: str, text: str) -> str:
     """Return a line of Markdown that is not in a table."""
-    if mark == NUMBER:  # A correction may have removed the number.
+    if mark == NUMBER_MARK:  # A correction may have removed the number.
         number, _, rest = text.partition(" ")
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
         mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
-    shown = "###" if mark == HEADING else mark
+    shown = "###" if mark == HEADING_MARK else mark
     lines = "\\\n".join(map(escaped, text.split("\n")))
     return f"{shown} {lines}".lstrip()
 
@@ -212,25 +239,30 @@ def _markdown_line(mark: str, text: str) -> str:
 def _markdown_table(rows: list[list[str]]) -> str:
     """Return a table whose first row is the header."""
     width = max(map(len, rows))
-    padded = [[*map(escaped, row), *[""] * (width - len(row))] for row in rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [padded[0], ["---"] * width, *padded[1:]])
+    header, *others = ([*map(escaped, row), *[""] * (width - len(row))] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * width, *others])
 
 
 def _paragraphs(
     rows: Sequence[PageRow], width: float, pictures: Pictures = ()
 ) -> Iterator[list[list[PageRow]]]:
-    """Yield the lines of each paragraph, each as its rows. A paragraph ends before a wide gap, a
-    picture, a row higher up, or an indented row, and behind a short row, unless a short row
-    follows: these are lines. `width` is that of the page."""
-    heights = np.array([(row.box[1] + row.box[3]) / 2 for row in rows])
+    """Yield the lines of each paragraph, each as its rows; `width` is that of the page.
+
+    A paragraph ends before a wide gap, a picture, a row higher up, or an indented row. It also ends
+    behind a short row, unless another short row follows: such rows are lines.
+    """
+    heights = np.array([_middle(row.box) for row in rows])
     steps = np.diff(heights)
     pitch = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-    are_short = _are_short(rows, np.cumsum(np.append(0, steps <= 0)), width)
+    columns = np.cumsum(np.append(0, steps <= 0))  # The next column begins where a row is higher.
+    are_short = _are_short(rows, columns, width)
     paragraph = [[*rows[:1]]]
-    for index, (step, (before, row)) in enumerate(zip(steps, pairwise(rows), strict=True), 1):
-        start, end = heights[index - 1], heights[index]
-        is_apart = bool(row.mark) or before.mark[:1] in (HEADING, CELL)
-        is_apart |= not 0 < step <= MAX_ROW_STEP * pitch or row.box[0] > before.box[0] + pitch
+    for index, (before, row) in enumerate(pairwise(rows), 1):
+        start = heights[index - 1]
+        end = heights[index]
+        is_apart = bool(row.mark) or before.mark[:1] in (HEADING_MARK, CELL_MARK)
+        is_apart |= not 0 < steps[index - 1] <= MAX_ROW_STEP * pitch  # A step up: a new column.
+        is_apart |= row.box[0] > before.box[0] + pitch  # An indent as wide as rows are apart.
         is_apart |= any(start < box[1] and box[3] < end for box, _ in pictures)
         is_short = are_short[index - 1]
         # A short row that ends prose, or an item of a list, is no line.
@@ -246,11 +278,14 @@ def _paragraphs(
 
 
 def _are_short(rows: Sequence[PageRow], columns: np.ndarray, width: float) -> list[bool]:
-    """Return for each row whether its writer began a new one although the next word, behind the
-    last row a word of some length, had room. `columns` are the numbers of the rows' columns."""
+    """Return for each row whether the next word had room behind it: its writer ended a line.
+
+    The last row has no next word: a word of `LAST_WIDTH` stands for it. `columns` are the numbers
+    of the rows' columns.
+    """
     left, top, right, bottom = np.reshape([row.box for row in rows], (-1, 4)).astype(float).T
     are_short = []
-    for index, (row, following) in enumerate(zip(rows, [*rows[1:], None], strict=False)):
+    for index, (row, following) in enumerate(zip_longest(rows, rows[1:])):
         column = columns == columns[index]
         is_beside = (top < bottom[column].max()) & (bottom > top[column].min()) & ~column
         is_beside &= left > right[index]
@@ -258,11 +293,15 @@ def _are_short(rows: Sequence[PageRow], columns: np.ndarray, width: float) -> li
         free = left[is_beside].min() if is_beside.any() else page_end
         column &= right <= free  # A title may stand above several columns.
         start, limit = left[column].min(), right[column].max()
-        # Rows that fill little of their place are lines; others show where their writer ends them.
-        limit = limit if limit - start > MIN_FULL_WIDTH * (free - start) else free
-        word = following.words[0].box if following else (0.0, 0.0, LAST_WIDTH * (limit - start))
+        if limit - start <= MIN_FULL_WIDTH * (free - start):
+            limit = free  # The rows are short lines: none shows where a full row ends.
+        word_left = 0.0
+        word_right = LAST_WIDTH * (limit - start)
+        if following:
+            word_left, _, word_right, _ = following.words[0].box
+        # Half of the row's height stands for the blank between words.
         gap = MIN_LEFT_WIDTH * (limit - start) + (row.box[3] - row.box[1]) / 2
-        has_room = right[index] + gap + word[2] - word[0] < limit
+        has_room = right[index] + gap + word_right - word_left < limit
         are_short.append(bool(has_room) and not row.text.endswith("-"))
     return are_short
 
@@ -290,13 +329,14 @@ def json_parts(notes: Iterable[Note]) -> Iterator[str]:
 
 
 def _page_values(page: InkPage, text: PageText) -> dict[str, Any]:
+    """Return a page as JSON values, without rows whose words were all removed by corrections."""
     rows = []
-    for row in (row for row in text.rows if row.text):
-        words = [
-            {name: value for name, value in vars(word).items() if name not in ("frames", "strokes")}
-            for word in row.words
-        ]
-        rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
+    for row in text.rows:
+        if row.text:
+            words = [vars(word).copy() for word in row.words]
+            for values in words:
+                del values["frames"], values["strokes"]
+            rows.append({"text": row.text, "mark": row.mark, "box": row.box, "words": words})
     size = {"width": page.width, "height": page.height, "unit": page.unit}
     return {**size, "rows": rows, "left_out": text.left_out, **text.places}
 
@@ -314,8 +354,12 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
 def _sheet(rows: Sequence[Row]) -> Page:
     """Return a sheet that holds all rows; rows at negative positions shift all rows."""
     points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
-    corner, size = points.min(axis=0), np.ptp(points, axis=0)
-    shifted = (replace(row, strokes=tuple(s - corner for s in row.strokes)) for row in rows)
+    corner = points.min(axis=0)
+    size = np.ptp(points, axis=0)
+    shifted = []
+    for row in rows:
+        strokes = tuple(stroke - corner for stroke in row.strokes)
+        shifted.append(replace(row, strokes=strokes))
     return Page(*size.tolist(), tuple(shifted))
 
 
@@ -331,13 +375,13 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
 
 def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
     """Write the pages of notes as a PDF to an open file, which will be at `path`; see `save`."""
-    backgrounds: list[tuple[Path | None, int]] = []
-    notes = [*notes]  # whose pages are not read yet
+    backgrounds: list[tuple[Path | None, int]] = []  # of the pages that were drawn
+    notes = [*notes]  # Their pages are read one by one.
     titles = Counter(note.title for note in notes)
 
     def drawn() -> Iterator[PdfPage]:
         for note in notes:
-            # Of notes with one title, which is no unambiguous label, the whole name is.
+            # Notes in several folders may share a title; the whole name tells them apart.
             title = note.title if titles[note.title] < 2 else note.name
             pdf_note = PdfNote(title)
             if note.path:
@@ -351,7 +395,7 @@ def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
         write_pages(content, drawn(), path.stem)
         content.seek(0)
         if any(background for background, _ in backgrounds):
-            limits = guard.USUAL.times(len(backgrounds) / PAGES_PER_LIMIT)
+            limits = guard.USUAL_LIMITS.times(len(backgrounds) / PAGES_PER_LIMIT)
             arguments = content.read(), backgrounds
             file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
         else:
@@ -364,9 +408,9 @@ def note_times(path: Path) -> tuple[float, float]:
 
 
 def note_date(path: Path) -> str:
-    """Return the day when a note was made, or else changed; the first of all if it is unknown."""
+    """Return the day when a note was made, or else changed; that of time 0 if it is unknown."""
     time = 0.0
-    with suppress(UserError, OSError):  # It was removed meanwhile, or is broken.
+    with suppress(UserError, OSError):  # The file was removed meanwhile, or is broken.
         time, _ = note_times(path)
     return date.fromtimestamp(time).isoformat()
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import count, islice, pairwise, product
+from itertools import chain, count, islice, pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
 from apps.notes.doubtful import UnsureWord, UnsureWords
-from apps.notes.page_text import MIN_SURE_CONFIDENCE, PLACES, SLOW, Box, PageText, Summary
+from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
     BATCH,
@@ -52,8 +52,9 @@ BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
 the block and its cost, of four bits, have two bytes together."""
 MAX_CHOSEN = 256
-"""Most rows of pages with the other terms that are all searched (assumed)."""
-MAX_SPELLINGS = 200
+"""Most rows, of pages with the other terms, that are searched without choosing among them by their
+pairs (assumed)."""
+MAX_NEAR_SPELLINGS = 200
 """Most spellings of terms that come first because they are near each other (assumed)."""
 MAX_APART = 10
 """Most words between terms that are near each other (assumed)."""
@@ -61,7 +62,7 @@ MIN_STEP = 32
 """Number of rows of the first step of a search (assumed: more than the ten hits on a screen)."""
 ABSENT_PLACE = 1 << 62
 """Rank of a row that is in none of the searched files."""
-TIMEOUT = 5.0
+LOCK_SECONDS = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
 _SCHEMA = """
@@ -87,8 +88,13 @@ CREATE INDEX IF NOT EXISTS files_by_pages ON files (pages);
 CREATE INDEX IF NOT EXISTS saved_by_source ON saved (source);
 """
 _NOT_DAMAGED = (
-    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
-    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
 )
 """Errors of an index that is locked, or in a folder that cannot be written."""
 
@@ -119,21 +125,22 @@ class IndexedPage(NamedTuple):
     @classmethod
     def of(cls, page: InkPage, text: PageText) -> "IndexedPage":
         """Return a page with its text."""
-        read = [[(w.text, w.box, w.confidence) for w in row.words] for row in text.rows]
+        words_read = [[(w.text, w.box, w.confidence) for w in row.words] for row in text.rows]
         content = repr(page.typed).encode() + ink_bytes(page)
-        name = hashlib.sha256(content + repr(read).encode(errors="backslashreplace")).digest()
+        content += repr(words_read).encode(errors="backslashreplace")
+        name = hashlib.sha256(content).digest()
         look = hashlib.sha256(name + pickle.dumps(page)).digest()
-        rows, costs = [*map(SearchedRow.of, text.rows)], map(pair_costs, text.rows)
-        pairs = [
-            np.array([(_pair(*pair), cost) for pair, cost in row.items()], np.int64).reshape(-1, 2)
-            for row in costs
-        ]
+        rows = [*map(SearchedRow.of, text.rows)]
+        pairs = []
+        for row in text.rows:
+            costs = [(_pair(*pair), cost) for pair, cost in pair_costs(row).items()]
+            pairs.append(np.array(costs, np.int64).reshape(-1, 2))
         inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
         pdfs = [str(page.background)] if page.background else []
-        places = {
-            kind: [tuple(round(page.millimetres * edge) for edge in box) for box in boxes]
-            for kind, boxes in text.places.items()
-        }
+        places = {}
+        for kind, boxes in text.places.items():
+            edges = np.round(page.millimetres * np.reshape(boxes, (-1, 4))).astype(int)
+            places[kind] = [*map(tuple, edges.tolist())]
         return cls(name, look, rows, pairs, inks, text.left_out, pdfs, places)
 
 
@@ -142,18 +149,20 @@ class Index:
 
     def __init__(self, path: Path, corrections: Iterable[Correction] = ()) -> None:
         """Open or make the index in a file; `corrections` are all corrections."""
-        self._path, self._corrections = path, [*corrections]
+        self._path = path
+        self._corrections = [*corrections]
         try:
             self._open(path)
         except Exception as error:
             self.renew(error)
 
     def _open(self, path: Path) -> None:
+        """Open or make the index; an error says that it is damaged, locked or of another schema."""
         path.parent.mkdir(parents=True, exist_ok=True)
         for end in ("", "-journal", "-wal", "-shm"):
             check_regular(path.with_name(path.name + end))
         # A viewer's threads take turns, by a lock of their own.
-        self._database = sqlite3.connect(path, timeout=TIMEOUT, check_same_thread=False)
+        self._database = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
         with closing(sqlite3.connect(":memory:")) as empty:
@@ -198,19 +207,20 @@ class Index:
         left_out = dict(few_kinds(*(page.left_out for page in pages)))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
         pdfs = sorted({pdf for page in pages for pdf in page.pdfs})
-        places = {
-            name: [
-                (number, box) for number, page in enumerate(pages, 1) for box in page.places[name]
-            ]
-            for name in PLACES
-        }
-        slow = [number for number, page in enumerate(pages, 1) if SLOW in page.left_out]
+        places: dict[str, list[tuple[int, Box]]] = {name: [] for name in BOX_NAMES}
+        slow = []
+        for number, page in enumerate(pages, 1):
+            for name, boxes in page.places.items():
+                places[name] += [(number, box) for box in boxes]
+            if SLOW in page.left_out:
+                slow.append(number)
         counts = len(pages), len(words), unsure
         summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
-            noted = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
-            state = state if noted == self._noted else ""
+            recorded = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
+            if recorded != self._recorded:
+                state = ""  # The file counts as changed.
             numbers = self._add_pages(pages)
             values = _key(path), state, numbers.tobytes(), json.dumps(asdict(summary))
             insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
@@ -219,11 +229,13 @@ class Index:
 
     def _add_pages(self, pages: Sequence[IndexedPage]) -> np.ndarray:
         """Add new pages, and return the numbers of all pages."""
-        numbers, entries = [], defaultdict[tuple[int, int], list[int]](list)
+        numbers = []
+        entries = defaultdict[tuple[int, int], list[int]](list)
         execute = self._database.execute
         for page in pages:
-            if row := execute("SELECT id FROM pages WHERE name = ?", (page.name,)).fetchone():
-                numbers.append(row[0])
+            stored = execute("SELECT id FROM pages WHERE name = ?", (page.name,)).fetchone()
+            if stored:
+                numbers.append(stored[0])
                 continue
             (last,) = execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
             for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
@@ -232,7 +244,7 @@ class Index:
                 execute(insert, _with_digest(number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
-                    entries[pair, block].append(place << 4 | cost)
+                    entries[pair, block].append(place << 4 | cost)  # see `BLOCK_BITS`
             values = page.name, last + 1, len(page.rows)
             insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
             numbers.append(execute(insert, _with_digest(*values)).lastrowid)
@@ -249,17 +261,19 @@ class Index:
         return np.array(numbers, "<i8")
 
     def record_corrections(self, corrections: Iterable[Correction]) -> None:
-        """Mark the files with words whose corrections have changed since the last call as changed
-        files. Until they are added again, they are found as they were."""
+        """Record all corrections, and mark the files with words whose corrections have changed.
+
+        Until these files are added again, searches find their old texts.
+        """
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
-        noted = dict(map(_checked, self._database.execute(select)))
+        recorded = dict(map(_checked, self._database.execute(select)))
         current = {correction.name: longest(correction.ink) for correction in self._corrections}
-        self._noted = {*current}
+        self._recorded = {*current}
         with self._database:
-            for name in noted.keys() ^ current.keys():
+            for name in recorded.keys() ^ current.keys():
                 having = "SELECT page FROM inks WHERE instr(words, ?)"
-                ink = (noted | current)[name]
+                ink = (recorded | current)[name]
                 for (page,) in self._database.execute(having, (ink,)).fetchall():
                     self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
@@ -285,15 +299,23 @@ class Index:
     def hits(self, query: Query, files: Mapping[str, Path]) -> Iterator[Hit]:
         """Yield the hits of a query in files by name, and at last similar places.
 
-        A query of a term has each of its places; one of several terms has a place on each page with
-        all of them. First come the places in the texts, in the order of the files, those with terms
-        near each other before others; then those where the ink of a term may say it, from the
-        likeliest; then those of similar terms, see `similar`. They are found step by step, so the
-        first hits take little time. Files that the index does not have are left out.
+        A query of one term has a hit at each place of the term. A query of several terms has one
+        hit on each page that has all of them. The order is:
+
+        1. places in the texts, in the order of the files; terms near each other come first;
+        2. places where the ink of a term may say it, from the likeliest;
+        3. places of similar terms, see `similar`.
+
+        Hits are found step by step, so the first ones take little time. Files that the index does
+        not have are left out.
         """
-        places, listed = self._places(files), set[int]()  # pages, or rows of a single term
-        for near in (True, False)[len(query.terms) < 2 :] if query.terms else ():
-            for page in self._pages(places, query.terms, query.excluded, near=near):
+        places = self._places(files)
+        listed = set[int]()  # pages; rows, if there is a single term
+        if len(query.terms) > 1:
+            for page in self._pages(places, query.terms, query.excluded, near=True):
+                yield from self._hits_on_page(query.terms, page, places, listed)
+        if query.terms:
+            for page in self._pages(places, query.terms, query.excluded):
                 yield from self._hits_on_page(query.terms, page, places, listed)
         for number in range(len(query.terms)):
             yield from self._spotted(query, number, places, listed)
@@ -315,28 +337,32 @@ class Index:
         """Yield the hits of terms in the text of a page that are not `listed`, and list them."""
         first, count = self._rows_of[page - 1]
         rows = [self._row(number) for number in range(first, first + count)]
-        of_terms = [
-            sorted({place for phrase in term for place in places_on_page(phrase, rows)})
-            for term in terms
-        ]
-        if not all(of_terms):
+        places_of_terms = []
+        for term in terms:
+            spellings = (places_on_page(phrase, rows) for phrase in term)
+            places_of_terms.append(sorted({*chain(*spellings)}))
+        if not all(places_of_terms):
             return
         if len(terms) > 1:
-            found = [] if page in listed else [nearest(of_terms)]
+            matches = [] if page in listed else [nearest(places_of_terms)]
             listed.add(page)
         else:
-            rest = listed if is_similar else ()
-            found = [place for place in of_terms[0] if first + place[0] not in rest]
-            listed |= {first + row for row, _, _ in found}
-        for row, last, place in found:
+            (matches,) = places_of_terms
+            if is_similar:  # A row that has a hit has no similar place.
+                matches = [match for match in matches if first + match[0] not in listed]
+            listed |= {first + row for row, _, _ in matches}
+        for row, last, place in matches:
             for address in places.of(first + row):
                 yield hit_at(address, rows[row : last + 1], place, is_similar=is_similar)
 
     def _spotted(
         self, query: Query, number: int, places: "_Places", listed: set[int]
     ) -> Iterator[Hit]:
-        """Yield the hits where the ink of a row may say a term, which the row's text lacks, and the
-        text of the page has the others; list them, unless they are `listed`."""
+        """Yield the hits where the ink of a row may say a term that the row's text lacks.
+
+        The text of the row's page has the other terms. Hits that are `listed` are left out; the
+        others are listed.
+        """
         others = (*query.terms[:number], *query.terms[number + 1 :])
         excluded = {page for term in query.excluded for page in self._pages(places, (term,))}
         for phrase in query.terms[number]:
@@ -349,12 +375,13 @@ class Index:
                 rows = self._likely(phrase, places, [*listed, *left_out])
             for step in _steps(rows):
                 searched = [self._row(row) for row in step.tolist()]
-                found = zip(step.tolist(), searched, spotted_places(phrase, searched), strict=True)
-                for row, read, place in found:
+                spotted = spotted_places(phrase, searched)
+                for row, content, place in zip(step.tolist(), searched, spotted, strict=True):
                     key = places.page_of(row) if others else row
                     if place and key not in listed:
                         listed.add(key)
-                        yield from (hit_at(each, [read], place) for each in places.of(row))
+                        for address in places.of(row):
+                            yield hit_at(address, [content], place)
 
     def _numbers(self, page: int) -> range:
         """Return the numbers of a page's rows."""
@@ -369,32 +396,41 @@ class Index:
         *,
         near: bool = False,
     ) -> list[int]:
-        """Return the pages whose text has all terms and none that is excluded, in the order of the
-        files; `near`: only those with some spelling of the terms near each other."""
-        wanted = [[each for phrase in term for each in self._matches(phrase)] for term in terms]
+        """Return the pages whose text has all terms and none that is excluded.
+
+        The pages are in the order of the files. With `near`, some spelling of the terms stands near
+        each other on each of them.
+        """
+        wanted = [self._expressions(term) for term in terms]
         if not all(wanted):
             return []
         if near:
-            joined = islice(product(*wanted), MAX_SPELLINGS)
-            wanted = [[f"NEAR({' '.join(each)}, {MAX_APART})" for each in joined]]
-        match = " AND ".join(f"({' OR '.join(each)})" for each in wanted)
+            combinations = islice(product(*wanted), MAX_NEAR_SPELLINGS)
+            wanted = [[f"NEAR({' '.join(phrases)}, {MAX_APART})" for phrases in combinations]]
+        # An expression of FTS5, such as (("a") AND ("b" OR "c"*)) NOT ("d").
+        match = " AND ".join(f"({' OR '.join(alternatives)})" for alternatives in wanted)
         for term in excluded:
-            if unwanted := [each for phrase in term for each in self._matches(phrase)]:
+            unwanted = self._expressions(term)
+            if unwanted:
                 match = f"({match}) NOT ({' OR '.join(unwanted)})"
         select = "SELECT rowid FROM texts WHERE texts MATCH ?"
-        found = [page for (page,) in self._database.execute(select, (match,))]
-        return places.pages_in_order(found)
+        pages = [page for (page,) in self._database.execute(select, (match,))]
+        return places.pages_in_order(pages)
 
-    def _matches(self, phrase: Phrase) -> list[str]:
-        """Return expressions of FTS5 that together match the pages with a phrase."""
-        words = phrase.words
-        firsts = [*words[:1]]
-        if phrase.is_open[0]:
-            first, is_part = words[0], len(words) == 1 and phrase.is_open[1]
-            known = self._vocabulary()
-            firsts = [w for w in known if (first in w if is_part else w.endswith(first))]
-        star = "*" * phrase.is_open[1]
-        return [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
+    def _expressions(self, term: Term) -> list[str]:
+        """Return expressions of FTS5 that together match the pages with a term."""
+        expressions = []
+        for phrase in term:
+            words = phrase.words
+            firsts = [*words[:1]]
+            if phrase.is_open[0]:  # FTS5 has no words of which only the end is given.
+                end = words[0]
+                is_part = len(words) == 1 and phrase.is_open[1]
+                vocabulary = self._vocabulary()
+                firsts = [w for w in vocabulary if (end in w if is_part else w.endswith(end))]
+            star = "*" * phrase.is_open[1]
+            expressions += [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
+        return expressions
 
     def _vocabulary(self) -> list[str]:
         """Return all words of the pages."""
@@ -412,18 +448,22 @@ class Index:
     def unsure(self, path: Path) -> list[tuple[int, int, int]]:
         """Return the addresses of the unsure words of a file: numbers of page, row and word."""
         places = self._places({"": path})
-        return [
-            (page, row, number)
-            for stroke_row in places.in_order(range(1, len(places.ranks)))
-            for _, page, row in places.of(stroke_row)
-            for number, (_, confidence) in enumerate(self._row(int(stroke_row)).words, 1)
-            if confidence < MIN_SURE_CONFIDENCE
-        ]
+        addresses = []
+        for stored_row in places.in_order(range(1, len(places.ranks))):
+            words = self._row(int(stored_row)).words
+            for _, page, row in places.of(stored_row):
+                for number, (_, confidence) in enumerate(words, 1):
+                    if confidence < MIN_SURE_CONFIDENCE:
+                        addresses.append((page, row, number))
+        return addresses
 
     def doubtful(self, files: Mapping[str, Path], kind: str = "") -> Iterator[list[UnsureWord]]:
-        """Yield the unsure words of files by name, those that were read as the same word together:
-        first those of which the most are expected to be wrong; with `kind`, only those that were
-        read as this word, see `normalised_word`. A word that stands in copies is yielded once."""
+        """Yield the unsure words of files by name, in lists of words that were read as the same.
+
+        The list of which the most words are expected to be wrong is the first. With `kind`, only
+        the words are yielded that were read as this word, see `normalised_word`. A word of copied
+        pages is yielded once.
+        """
         places = self._places(files)
         select = "SELECT id, words FROM rows WHERE id > ? ORDER BY id"
         for row, words in self._database.execute(select, (self._unsure.last_row,)):
@@ -431,14 +471,15 @@ class Index:
                 self._unsure.add(row, json.loads(words))
             except (TypeError, ValueError):
                 raise sqlite3.DatabaseError("a damaged row") from None
+        # Rows may be in none of the files, or were added after `places` was made.
         ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
         ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
         for _, rows, *columns in self._unsure.kinds(ranks, ABSENT_PLACE, kind):
-            of_rows = {row: next(places.of(row)) for row in rows}
-            yield [
-                UnsureWord(of_rows[row][0], (*of_rows[row][1:], number), text, confidence)
-                for row, number, confidence, text in zip(rows, *columns, strict=True)
-            ]
+            words = []
+            for row, number, confidence, text in zip(rows, *columns, strict=True):
+                name, page, row_number = next(places.of(row))
+                words.append(UnsureWord(name, (page, row_number, number), text, confidence))
+            yield words
 
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""
@@ -452,9 +493,13 @@ class Index:
             self._searched = None
         key = tuple(files.items())
         if self._searched is None or self._searched[0] != key:
-            found = {name: self._pages_of.get(_key(path)) for name, path in key}
-            stored = {name: pages for name, pages in found.items() if pages is not None}
-            self._searched = key, _Places(np.array([(0, 0), *self._rows_of]), stored)
+            stored = {}
+            for name, path in key:
+                pages = self._pages_of.get(_key(path))
+                if pages is not None:
+                    stored[name] = pages
+            rows_of = np.array([(0, 0), *self._rows_of])  # Pages are numbered from 1.
+            self._searched = key, _Places(rows_of, stored)
         return self._searched[1]
 
     def _read_tables(self) -> None:
@@ -477,8 +522,9 @@ class Index:
         left_out: Sequence[int],
         chosen: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the rows of places in which the pairs of a phrase cost least; first that with the
-        least cost.
+        """Return the rows of places in which the pairs of a phrase cost least, the cheapest first.
+
+        A pair that a row lacks costs `ABSENT_PAIR`; each pair that it has saves the difference.
 
         Args:
             left_out: rows that are left out.
@@ -492,7 +538,7 @@ class Index:
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
             for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
-                numbers = (block << BLOCK_BITS) + (rows >> 4)
+                numbers = (block << BLOCK_BITS) + (rows >> 4)  # The cost has four bits.
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
         saved[places.ranks == ABSENT_PLACE] = 0
         saved[[*left_out]] = 0
@@ -514,19 +560,22 @@ class Index:
         return json.loads(_checked(row)[1]) if row else {}
 
     def record_saved(self, path: Path, state: Mapping[str, Any], source: str = "") -> None:
-        """Record for a saved file, as JSON values, the digest of its content; `source` says of
-        which note it is the output, see `outputs_of`."""
+        """Record the digest of a saved file's content, as JSON values; `source` identifies the note
+        of which the file is the output, see `outputs_of`."""
         with self._database:
             insert = "INSERT OR REPLACE INTO saved VALUES (?, ?, ?, ?)"
             self._database.execute(insert, _with_digest(_key(path), json.dumps(state), source))
 
     def outputs_of(self, sources: Iterable[str], path: Path) -> dict[str, dict[str, Any]]:
-        """Return the records of the outputs of notes, without that of the file `path`, by what
-        `forget` takes."""
+        """Return the records of the outputs of notes, without that of the file `path`, by the keys
+        that `forget` takes."""
         select = "SELECT path, state, source, digest FROM saved WHERE source = ? AND path != ?"
-        found = (self._database.execute(select, (each, _key(path))) for each in sources)
-        rows = (_checked(row) for rows in found for row in rows.fetchall())
-        return {other: json.loads(state) for other, state, _ in rows}
+        records = {}
+        for source in sources:
+            for row in self._database.execute(select, (source, _key(path))).fetchall():
+                other, state, _ = _checked(row)
+                records[other] = json.loads(state)
+        return records
 
     def forget(self, outputs: Iterable[str]) -> None:
         """Remove records of outputs, see `outputs_of`."""
@@ -535,8 +584,8 @@ class Index:
             self._database.executemany(delete, [(output,) for output in outputs])
 
     def moved_to(self, path: Path) -> list[str]:
-        """Return the files that are gone and had the pages of a file, which may be the same note
-        with another name."""
+        """Return the files that are gone and had the pages of a file: it may be the same note under
+        another name."""
         columns = "path, state, pages, summary, digest"
         same = "pages = (SELECT pages FROM files WHERE path = ?)"
         select = f"SELECT {columns} FROM files WHERE {same} AND path != ?"
@@ -547,36 +596,46 @@ class Index:
 
 
 class _Places:
-    """Where rows stand in files by name: a place is a page of a file, in the order of the files.
+    """The places of rows in files by name; a place is a page of a file, in the order of the files.
 
     Attributes:
         ranks: for each row, the number of the first place that has it, or `ABSENT_PLACE`.
     """
 
     def __init__(self, rows_of: np.ndarray, pages_of: Mapping[str, np.ndarray]) -> None:
-        """Keep the first row and the number of rows of each page, `(pages, 2)`, and the numbers of
-        the pages of each file. A page of a file without rows in the index is a LookupError."""
-        self._firsts, self._names = rows_of[:, 0], [*pages_of]
+        """Store where the pages of files stand.
+
+        Args:
+            rows_of: the first row and the number of rows of each page, `(pages, 2)`.
+            pages_of: the numbers of the pages of each file.
+
+        Raises:
+            LookupError: if a page of a file is not in the index.
+        """
+        self._firsts = rows_of[:, 0]
+        self._names = [*pages_of]
         lengths = [*map(len, pages_of.values())]
         pages = np.concatenate([np.empty(0, np.int64), *pages_of.values()])
         self._files = np.repeat(np.arange(len(lengths)), lengths)
         self._page_numbers = np.concatenate([[], *(np.arange(n) + 1 for n in lengths)]).astype(int)
-        self._order = np.argsort(pages, kind="stable")
+        self._order = np.argsort(pages, kind="stable")  # of the places, by their pages
         self._pages = pages[self._order]
         if not self._firsts[pages].all():
             raise LookupError("a page that is not in the index")
         counts = rows_of[:, 1]
+        # The numbers of the rows of all pages: those of a page follow its first one.
         rows = np.arange(counts.sum()) + np.repeat(
             self._firsts - np.cumsum(counts) + counts, counts
         )
-        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)
+        self._page_of = np.zeros(rows.max(initial=0) + 1, np.int64)  # of each row
         self._page_of[rows] = np.repeat(np.arange(len(rows_of)), counts)
         start, stop = self._slices(self._page_of)
+        is_present = start < stop
         self.ranks = np.full(len(start), ABSENT_PLACE)
-        self.ranks[start < stop] = self._order[start[start < stop]]
+        self.ranks[is_present] = self._order[start[is_present]]
 
     def _slices(self, pages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return where the places of pages begin and end in `_order`."""
+        """Return the indices in `_order` where the places of each page begin and end."""
         return np.searchsorted(self._pages, pages), np.searchsorted(self._pages, pages, "right")
 
     def in_order(self, rows: Iterable[int]) -> np.ndarray:
@@ -606,11 +665,13 @@ class _Places:
 
 
 def _steps(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield rows in parts, which grow: the first hits come soon, and all of them fast."""
-    start, size = 0, MIN_STEP
+    """Yield rows in growing parts: the first hits come soon, and all of them fast."""
+    start = 0
+    size = MIN_STEP
     while start < len(rows):
         yield rows[start : start + size]
-        start, size = start + size, min(2 * size, BATCH)
+        start += size
+        size = min(2 * size, BATCH)
 
 
 def _schema(database: sqlite3.Connection) -> list[tuple]:
@@ -625,12 +686,14 @@ def _with_digest(*values: Any) -> tuple:
 
 
 def _checked(row: Sequence[Any] | None) -> tuple:
-    """Return the values of a row without their digest; an error says that they are damaged, or that
-    there is no row."""
-    *values, _ = row or (None,)
-    if row is None or tuple(row) != _with_digest(*values):
+    """Return the values of a row without their digest.
+
+    Raises:
+        sqlite3.DatabaseError: if there is no row, or the digest is not that of the values.
+    """
+    if row is None or tuple(row) != _with_digest(*row[:-1]):
         raise sqlite3.DatabaseError("a damaged row")
-    return tuple(values)
+    return tuple(row[:-1])
 
 
 @lru_cache(1 << 17)  # as all files of an archive are searched
@@ -639,4 +702,4 @@ def _key(path: Path) -> str:
 
 
 def _pair(first: str, second: str) -> int:
-    return ord(first) << 21 | ord(second)
+    return ord(first) << 21 | ord(second)  # A code point has 21 bits.

@@ -2,6 +2,7 @@
 boxes, bullets, and strokes that cross words out. Lengths are in x-heights."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -25,9 +26,12 @@ MAX_CROSSED_STROKES = 40  # last strokes at a stroke's height that it may cross 
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
 MIN_STEEP_SHAFT_LENGTH = 6.0  # of an arrow that is steeper than 45 degrees
 MAX_TIP_DISTANCE = 0.8  # from the tip of an arrow to its barbs
-MIN_BARB = 0.25  # how far each barb goes back from the tip, and to its side
-MIN_RING_SIZE = (2.5, 2.0)  # width and height of a ring around words
+MIN_BARB = 0.25  # distance that each barb goes back from the tip, and to its side
+MAX_BARB_LENGTH = 3.0  # from the tip (assumed)
+MAX_BARB_FRACTION = 0.7  # of the shaft's length (assumed)
+MIN_WORD_RING_SIZE = (2.5, 2.0)  # width and height of a ring around words
 MIN_RING_AREA = 0.55  # smallest ratio of a ring's area to its box's
+MAX_RING_OPENING = 0.4  # from its start to its end, as a fraction of its smaller side (assumed)
 MAX_RING_LENGTH = 1.5  # largest ratio of a ring's path length to its ellipse's
 MIN_RULE_LENGTH = 5.0  # of a rule of a table (assumed)
 MAX_RULE_GAP = 1.0  # between rules that meet (assumed)
@@ -57,16 +61,20 @@ def is_level_line(stroke: np.ndarray) -> bool:
 
 
 def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, dict[int, int]]:
-    """Return for each stroke the earlier strokes at its height that it crosses, with the number of
-    crossings, which is 1 for straight strokes. Strokes that cross none are left out.
+    """Return for each stroke the earlier strokes that it crosses, with the number of crossings.
+
+    Strokes at other heights do not count. Two straight strokes have one crossing. A stroke that
+    crosses none is left out.
 
     Args:
         strokes: `(n, 2)` each.
         edges: left, top, right, bottom and mean y of each stroke, `(5, strokes)`.
     """
     left, top, right, bottom, middle = edges
-    ends = [_sampled(stroke) for stroke in strokes]
-    segments = [np.stack([points[:-1], points[1:]], axis=1) for points in ends]
+    segments = []
+    for stroke in strokes:
+        points = _sampled(stroke)
+        segments.append(np.stack([points[:-1], points[1:]], axis=1))
     crossings: dict[int, dict[int, int]] = {}
     for number in range(1, len(strokes)):
         check_time()
@@ -74,7 +82,9 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
         is_near &= (top[:number] <= bottom[number]) & (bottom[:number] >= top[number])
         is_near &= np.abs(middle[:number] - middle[number]) < MAX_CROSSED_DEPTH
         for other in np.flatnonzero(is_near)[-MAX_CROSSED_STROKES:].tolist():
-            if count := np.count_nonzero(segments_cross(segments[number], segments[other])):
+            count = np.count_nonzero(segments_cross(segments[number], segments[other]))
+            if count:
+                # Two straight strokes cross once; a sampled corner may count as two crossings.
                 are_straight = is_straight([strokes[number]]) and is_straight([strokes[other]])
                 crossings.setdefault(number, {})[other] = 1 if are_straight else count
     return crossings
@@ -82,8 +92,8 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
 
 def _sampled(stroke: np.ndarray) -> np.ndarray:
     """Return a stroke with at most twice as many points as `MAX_SEGMENTS`, and both ends."""
-    every = max(1, len(stroke) // MAX_SEGMENTS)
-    return np.concatenate([stroke[:-1:every], stroke[-1:]])
+    stride = max(1, len(stroke) // MAX_SEGMENTS)
+    return np.concatenate([stroke[:-1:stride], stroke[-1:]])
 
 
 def crossing_groups(
@@ -102,27 +112,29 @@ def crossing_groups(
     for number, stroke in enumerate(strokes):
         last = groups[-1] if groups and _goes_on(groups[-1], number, edges) else []
         counts = crossings.get(number, {})
-        count = sum(crossed for other, crossed in counts.items() if other not in last)
-        if count >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
+        # The strokes of a hatch cross each other, which does not count.
+        num_crossings = sum(count for other, count in counts.items() if other not in last)
+        if num_crossings >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
             if last:
                 last.append(number)
-            elif count:
+            elif num_crossings:
                 groups.append([number])
     for group in groups:
         # Letters behind the crossed-out word cross nothing that is before the group.
         while min(crossings.get(group[-1], group)) >= group[0]:
             group.pop()
-    found = []
+    crossing = []
     for group in groups:
-        crossed = {other for number in group for other in crossings.get(number, ())} - {*group}
+        crossed = {*chain(*(crossings.get(number, ()) for number in group))} - {*group}
         is_letter = len(crossed) == 1 and _is_upright(strokes[min(crossed)])
         if not is_letter and _crosses_out(group, strokes, crossings):
-            found.append((group, crossed))
-    return found
+            crossing.append((group, crossed))
+    return crossing
 
 
 def _is_upright(stroke: np.ndarray) -> bool:
-    """Return whether a stroke is higher than wide: what crosses it alone may be a letter's bar."""
+    """Return whether a stroke is higher than wide: a line that crosses it alone may be the bar of a
+    letter."""
     width, height = np.ptp(stroke, axis=0)
     return bool(height > width)
 
@@ -143,11 +155,12 @@ def _crosses_out(
     """Return whether a group crosses enough letters, or a straight line of the group does alone."""
     total = 0
     for number in group:
-        counts, width = crossings.get(number, {}), np.ptp(strokes[number][:, 0])
-        count = sum(crossed for other, crossed in counts.items() if other not in group)
-        total += count
-        enough = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
-        is_enough = width >= MIN_SHORT_LINE_LENGTH and count >= enough
+        counts = crossings.get(number, {})
+        num_crossings = sum(count for other, count in counts.items() if other not in group)
+        total += num_crossings
+        width = np.ptp(strokes[number][:, 0])
+        min_crossings = MIN_LINE_CROSSINGS if width > MIN_LINE_LENGTH else MIN_CROSSINGS
+        is_enough = width >= MIN_SHORT_LINE_LENGTH and num_crossings >= min_crossings
         if is_enough and is_straight([strokes[number]]):
             return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
@@ -158,9 +171,10 @@ def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
     """Yield the numbers of the strokes of arrows: a straight shaft with barbs in the same stroke or
     in the next stroke or two."""
     for number, stroke in enumerate(strokes):
-        apex = int(np.hypot(*(stroke - stroke[0]).T).argmax())
-        shaft, rest = stroke[: apex + 1], stroke[apex:]
-        if len(shaft) > 1 and _is_shaft(shaft) and _are_barbs(shaft, rest):
+        # The tip is the point that is furthest from the start; barbs go back from it.
+        tip = int(np.hypot(*(stroke - stroke[0]).T).argmax())
+        shaft = stroke[: tip + 1]
+        if len(shaft) > 1 and _is_shaft(shaft) and _are_barbs(shaft, stroke[tip:]):
             yield number
         if not _is_shaft(stroke):
             continue
@@ -183,10 +197,13 @@ def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
     back = shaft[0] - shaft[-1]
     length = np.hypot(*back)
     along, aside = turned_back(points - shaft[-1], np.arctan2(back[1], back[0])).T
-    is_near = np.hypot(along, aside) < min(0.7 * length, 3.0)
-    if not is_near.all() or np.hypot(along, aside).min() > MAX_TIP_DISTANCE:
+    distances = np.hypot(along, aside)
+    if distances.max() >= min(MAX_BARB_FRACTION * length, MAX_BARB_LENGTH):
         return False
-    ends, tip = along[[aside.argmin(), aside.argmax()]], along[np.abs(aside).argmin()]
+    if distances.min() > MAX_TIP_DISTANCE:
+        return False
+    ends = along[[aside.argmin(), aside.argmax()]]  # of the barbs on either side
+    tip = along[np.abs(aside).argmin()]
     is_wide = aside.min() < -MIN_BARB and aside.max() > MIN_BARB
     return bool(is_wide and ends.min() > MIN_BARB + max(tip, 0.0))
 
@@ -194,10 +211,12 @@ def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
 def is_ring(stroke: np.ndarray) -> bool:
     """Return whether a stroke is a closed ring that has room for a word."""
     size = np.ptp(stroke, axis=0)
-    if (size < MIN_RING_SIZE).any() or np.hypot(*(stroke[-1] - stroke[0])) > 0.4 * size.min():
+    opening = np.hypot(*(stroke[-1] - stroke[0]))
+    if (size < MIN_WORD_RING_SIZE).any() or opening > MAX_RING_OPENING * size.min():
         return False
     x, y = (stroke - stroke[0]).T
-    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2  # of the polygon (shoelace formula)
+    # The circumference of an ellipse is about that of a circle of the mean diameter.
     is_round = path_along(stroke)[-1] < MAX_RING_LENGTH * np.pi * size.mean()
     return bool(is_round and area > MIN_RING_AREA * size.prod())
 
@@ -212,21 +231,21 @@ def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     x, y = (stroke - stroke[0]).T
     # The point that is furthest from the chord, or from the start where the stroke is closed.
     is_open = np.hypot(*chord) > MAX_RULE_GAP
-    away = np.abs(chord[0] * y - chord[1] * x) if is_open else np.hypot(x, y)
-    corner = int(away.argmax())
+    distances = np.abs(chord[0] * y - chord[1] * x) if is_open else np.hypot(x, y)
+    corner = int(distances.argmax())
     return [*_sides(stroke[: corner + 1]), *_sides(stroke[corner:])]
 
 
 def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray, np.ndarray]]:
     """Yield the ruled tables of a page: level and upright rules that meet, of two cells or more.
 
-    The shaft of an arrow is no rule. A table is the numbers of its rules, and the x and the y of
-    the rules, each rising.
+    The shaft of an arrow is no rule. Each table is the numbers of the strokes of its rules, and the
+    x and the y of the rules, each rising.
     """
-    left_out = {*arrows(strokes)}
+    shafts = {*arrows(strokes)}
     level, upright = [], []
     for number, stroke in enumerate(strokes):
-        for side in () if number in left_out else _sides(_sampled(stroke)):
+        for side in () if number in shafts else _sides(_sampled(stroke)):
             width, height = np.ptp(side, axis=0)
             edges = (number, *side.min(axis=0), *side.max(axis=0))
             if width >= MIN_RULE_LENGTH and height < MAX_LINE_ASPECT * width:
@@ -241,22 +260,23 @@ def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray
     gap_x = np.maximum(left[:, None] - right, left - right[:, None])
     gap_y = np.maximum(top[:, None] - bottom, top - bottom[:, None])
     meets = (np.maximum(gap_x, gap_y) < MAX_RULE_GAP) & (is_level[:, None] != is_level)
+    # Rules that meet, directly or over others, get the same label: the least number among them.
     labels = np.arange(len(rules))
     for _ in rules:
         labels = np.where(meets, labels, labels[:, None]).min(axis=1)
     for label in np.unique(labels):
         # Underlines and arrows that meet only one rule of many are no rules.
-        is_of = labels == label
-        num_across = np.where(is_level, is_of[~is_level].sum(), is_of[is_level].sum())
-        is_of &= meets[:, is_of].sum(axis=1) >= num_across / 2
-        y = _apart((top + bottom)[is_of & is_level] / 2)
-        x = _apart((left + right)[is_of & ~is_level] / 2)
-        if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:
-            yield {*number[is_of].astype(int).tolist()}, x, y
+        in_table = labels == label
+        num_across = np.where(is_level, in_table[~is_level].sum(), in_table[is_level].sum())
+        in_table &= meets[:, in_table].sum(axis=1) >= num_across / 2
+        y = _apart((top + bottom)[in_table & is_level] / 2)
+        x = _apart((left + right)[in_table & ~is_level] / 2)
+        if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:  # Four rules are a box.
+            yield {*number[in_table].astype(int).tolist()}, x, y
 
 
 def _apart(values: np.ndarray) -> np.ndarray:
-    """Return rising values; of values that are close together only the first."""
+    """Return values sorted, without those that closely follow another one."""
     values = np.sort(values)
     return values[np.diff(values, prepend=-np.inf) > MAX_RULE_GAP]
 
@@ -277,6 +297,7 @@ def list_mark(
     for count in range(1, min(MAX_BOX_STROKES, len(strokes)) + 1):
         if _is_box(strokes[:count], middle, max_corner_distance):
             box_right = right[:count].max()
+            # Further strokes that begin within the box are its tick.
             end = int(np.searchsorted(left, box_right - MIN_MARK_GAP))
             if end < len(strokes) and left[end] - box_right >= MIN_MARK_GAP:
                 return ("- [x]" if end > count else "- [ ]"), end
@@ -293,7 +314,8 @@ def list_mark(
 def _is_box(strokes: Sequence[np.ndarray], middle: float, max_corner_distance: float) -> bool:
     """Return whether strokes are the four sides of a box at the height of a row's middle."""
     points = np.concatenate(strokes)
-    corner, size = points.min(axis=0), np.ptp(points, axis=0)
+    corner = points.min(axis=0)
+    size = np.ptp(points, axis=0)
     low, high = BOX_SIZES
     if size.min() < low or size.max() > high or size.max() > MAX_BOX_ASPECT * size.min():
         return False

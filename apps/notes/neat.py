@@ -12,34 +12,36 @@ from typing import Protocol
 
 import numpy as np
 
-from apps.notes.page_text import HEADING, PageText, PageWord, box_of
+from apps.notes.page_text import HEADING_MARK, PageText, PageWord, box_of
 from apps.notes.rows import CROSSED_OUT, UNDERLINE
-from apps.notes.structure import LIST_MARK
+from apps.notes.structure import MARK_OF_LIST
 from apps.notes.word_shapes import RowShape, WordShape, row_shapes
 from ink.geometry import turned_back, weighted_median
 from ink.ink_page import InkPage
 
 MAX_TURN = 0.15  # radians by which a word is turned against its row (assumed: 9 degrees)
 MAX_SHEAR = 0.3  # x over y by which a word is sheared (assumed: 17 degrees)
-SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
+WORD_SCALES = (0.8, 1.25)  # bounds of the factor by which a word is scaled (assumed)
 MAX_ROW_SLOPE = 0.18  # radians; a row that is steeper was meant to slope (assumed: 10 degrees)
 MAX_SIZE_RATIO = 1.5
 """Largest ratio of a row's x-height to the page's at which the row gets the page's x-height, unless
 it is a heading (measured, notebook: notes, neater ink)."""
 # Multiples of the usual gap between words of the page:
-MIN_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
-MAX_GAP = 2.2  # a wider gap is one between columns (assumed)
-LEAST_GAP = 0.8  # a row whose even gaps would be narrower is written smaller (assumed)
-WIDTHS = (0.8, 1.15)
+MIN_WORD_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
+MAX_WORD_GAP = 2.2  # a wider gap is one between columns (assumed)
+MIN_EVEN_GAP = 0.8  # a row whose even gaps would be narrower is written smaller (assumed)
+ROW_WIDTHS = (0.8, 1.15)
 """Bounds of a row's width, as a fraction of its width before; it ends no further to the right than
 the rows above and below (assumed)."""
 # In x-heights:
-MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, LIST_MARK: -0.5, "highlighter": -0.5}
+MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, MARK_OF_LIST: -0.5, "highlighter": -0.5}
 """Expected place of each kind of mark, from the row's baseline downwards (assumed)."""
-MAX_STEP = 2.5  # between the baselines of a row's words (measured, notebook: notes, neater ink)
-MAX_OVERLAP = 2.5  # of a row's words (measured, notebook: notes, neater ink)
-MAX_LINE_POINTS = 50  # at which the words' moves above a line are averaged (assumed)
-MAX_MARK_DISTANCE = (8.0, 2.5)  # along and across the row from that place (assumed)
+# Measured, notebook: notes, neater ink:
+MAX_BASELINE_STEP = 2.5  # between the baselines of a row's words
+MAX_WORD_OVERLAP = 2.5  # of a row's words
+# Assumed:
+NUM_LINE_POINTS = 50  # at which the words' moves above a line are averaged
+MAX_MARK_DISTANCE = (8.0, 2.5)  # along and across the row from that place
 
 
 class MovedRow(Protocol):
@@ -72,13 +74,12 @@ class RowPlaces:
         The places are the edges of the units: x, rising, and y in the level row, `(2 units,)` each.
         """
         ends, moves = [], []
-        for strokes, word, *place in zip(
-            self.shape.strokes, self.words, self.matrices, self.shifts, strict=True
-        ):
+        units = zip(self.shape.strokes, self.words, self.matrices, self.shifts, strict=True)
+        for strokes, word, matrix, shift in units:
             x = np.array(_edges(np.concatenate(strokes)[:, 0]))
             ends.append(np.column_stack([x, word.baseline + word.slope * (x - word.x)]))
-            points = turned_back(ends[-1], -self.shape.angle)
-            moves.append(points @ place[0] + place[1] - points)
+            points = turned_back(ends[-1], -self.shape.angle)  # on the page
+            moves.append(points @ matrix + shift - points)
         points = np.concatenate(ends)
         order = points[:, 0].argsort()
         return *points[order].T, np.concatenate(moves)[order]
@@ -97,9 +98,8 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     places = row_places(page, text)
     moves = dict(mark_moves(page, text, [*places.values()]))
     for placed in places.values():
-        for numbers, matrix, shift in zip(
-            placed.shape.numbers, placed.matrices, placed.shifts, strict=True
-        ):
+        units = zip(placed.shape.numbers, placed.matrices, placed.shifts, strict=True)
+        for numbers, matrix, shift in units:
             for number in numbers:
                 points = page.strokes[number].points
                 moves[number] = points @ matrix + shift - points
@@ -107,8 +107,10 @@ def levelled(page: InkPage, text: PageText, strength: float = 1.0) -> tuple[InkP
     for number, move in moves.items():
         strokes[number] = replace(strokes[number], points=strokes[number].points + strength * move)
     new_page = replace(page, strokes=tuple(strokes))
-    words = ([_moved(word, page, new_page) for word in row.words] for row in text.rows)
-    rows = (replace(row, words=tuple(w)) for row, w in zip(text.rows, words, strict=True))
+    rows = []
+    for row in text.rows:
+        words = tuple(_moved(word, page, new_page) for word in row.words)
+        rows.append(replace(row, words=words))
     return new_page, replace(text, rows=tuple(rows))
 
 
@@ -116,40 +118,52 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
     """Return the places of the units of each row of ink, by the row's number from 0."""
     shapes = {n: shape for n, shape in enumerate(row_shapes(page, text.rows)) if shape.words}
     places = {}
+    # Rows that lie at different quarter turns have different edges and hands.
     for turn in {shape.row.turn for shape in shapes.values()}:
-        alike = {n: shape for n, shape in shapes.items() if shape.row.turn == turn}
-        downs = np.concatenate([shape.leans for shape in alike.values()])
+        turned = {n: shape for n, shape in shapes.items() if shape.row.turn == turn}
+        downs = np.concatenate([shape.leans for shape in turned.values()])
         lean = weighted_median(*downs.T) if len(downs) else 0.0
-        lengths = np.array([len(shape.words) for shape in alike.values()])
-        height = weighted_median(np.array([s.x_height for s in alike.values()]), lengths)
-        words = {n: shape.shapes(lean) for n, shape in alike.items()}
-        gaps = [_gaps(_spans(shape, words[n], lean)) for n, shape in alike.items()]
-        relative = [g / shape.x_height for g, shape in zip(gaps, alike.values(), strict=True)]
-        gap = float(np.median(np.concatenate(relative))) if sum(map(len, gaps)) else 0.0
-        edges = {
-            n: _edges(turned_back(points_of(page, shape.row.strokes), turn * np.pi / 2)[:, 0])
-            for n, shape in alike.items()
-        }
-        for n, shape in alike.items():
-            typical = lean, height, gap
+        x_heights = np.array([shape.x_height for shape in turned.values()])
+        lengths = np.array([len(shape.words) for shape in turned.values()])
+        words = {n: shape.shapes(lean) for n, shape in turned.items()}
+        gaps = []  # in x-heights
+        edges = {}
+        for n, shape in turned.items():
+            gaps.append(_gaps(_spans(shape, words[n], lean)) / shape.x_height)
+            points = turned_back(points_of(page, shape.row.strokes), turn * np.pi / 2)
+            edges[n] = _edges(points[:, 0])
+        gap = float(np.median(np.concatenate(gaps))) if sum(map(len, gaps)) else 0.0
+        typical = lean, weighted_median(x_heights, lengths), gap
+        for n, shape in turned.items():
             if _is_one_row(shape, words[n], lean):
                 places[n] = _places(shape, words[n], typical, _room(edges[n], edges.values()))
     return places
 
 
 def _is_one_row(shape: RowShape, words: Sequence[WordShape], lean: float) -> bool:
-    """Return whether units stand next to each other on a line. Strokes without an order of writing
-    may be read as words that lie over others or in two rows; such rows stay as they are."""
+    """Return whether units stand next to each other on a line.
+
+    Strokes without an order of writing may be read as words that lie over others or in two rows.
+    Such rows stay as they are.
+    """
     steps = np.ptp([word.baseline for word in words]) / shape.x_height
     overlaps = -_gaps(_spans(shape, words, lean)) / shape.x_height
-    return bool(steps < MAX_STEP and overlaps.max(initial=0.0) < MAX_OVERLAP)
+    return bool(steps < MAX_BASELINE_STEP and overlaps.max(initial=0.0) < MAX_WORD_OVERLAP)
 
 
 def _room(span: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
-    """Return by how much a row may become wider: it ends no further to the right than the rows that
-    are above or below most of it. `span` and `others` are left and right edges of rows."""
+    """Return the room for a row to become wider, up to the right edge of rows above or below it.
+
+    Args:
+        span: left and right edge of the row.
+        others: edges of all rows; those count that are above or below most of the row.
+    """
     left, right = span
-    ends = (e for s, e in others if min(e, right) - max(s, left) >= (right - left) / 2)
+    ends = []
+    for other_left, other_right in others:
+        overlap = min(other_right, right) - max(other_left, left)
+        if overlap >= (right - left) / 2:
+            ends.append(other_right)
     return max(ends) - right
 
 
@@ -159,12 +173,11 @@ def _edges(x: np.ndarray) -> tuple[float, float]:
 
 def _spans(shape: RowShape, words: Sequence[WordShape], lean: float) -> np.ndarray:
     """Return the left and right edge of each unit where letters are made upright, `(units, 2)`."""
-    all_points = map(np.concatenate, shape.strokes)
-    leans = (
-        points[:, 0] + lean * (points[:, 1] - word.baseline)
-        for points, word in zip(all_points, words, strict=True)
-    )
-    return np.array([*map(_edges, leans)])
+    spans = []
+    for strokes, word in zip(shape.strokes, words, strict=True):
+        points = np.concatenate(strokes)
+        spans.append(_edges(points[:, 0] + lean * (points[:, 1] - word.baseline)))
+    return np.array(spans)
 
 
 def _gaps(spans: np.ndarray) -> np.ndarray:
@@ -179,28 +192,29 @@ def _places(
     lean, height, gap = typical
     spans = _spans(shape, words, lean)
     gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
-    is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_GAP)
-    is_wide = gaps > MAX_GAP
+    is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_WORD_GAP)
+    is_wide = gaps > MAX_WORD_GAP
     is_usual = 1 / MAX_SIZE_RATIO < height / shape.x_height < MAX_SIZE_RATIO
-    height = height if is_usual and shape.row.mark != HEADING else shape.x_height
+    height = height if is_usual and shape.row.mark != HEADING_MARK else shape.x_height
     origins = np.array([(word.x, word.baseline) for word in words])
-    for _ in range(2):
+    for _ in range(2):  # The second time, words without room are smaller.
         matrices = np.array([_matrix(word, lean, height) for word in words])
-        drawn = [
-            (np.concatenate(strokes) - origin) @ matrix @ [1.0, lean]
-            for strokes, origin, matrix in zip(shape.strokes, origins, matrices, strict=True)
-        ]
-        edges = np.array([*map(_edges, drawn)])
+        edges = []  # left and right of each unit's origin, with letters made upright
+        for strokes, origin, matrix in zip(shape.strokes, origins, matrices, strict=True):
+            edges.append(_edges((np.concatenate(strokes) - origin) @ matrix @ [1.0, lean]))
+        edges = np.array(edges)
         limits = gap * height, room
         lefts, fraction = _lefts(spans, np.ptp(edges, axis=1), limits, is_even, is_wide)
         height *= min(fraction, 1.0)
     # Back onto the page: the row's middle stays; the row is level unless it is steep.
+    # The small number is for a row of dots, whose widths are 0.
     baseline = np.average(origins[:, 1], weights=np.ptp(spans, axis=1) + 1e-9)
     middle = np.array([(spans.min() + spans.max()) / 2, baseline])
     targets = np.column_stack([lefts - edges[:, 0], np.full(len(words), baseline)])
     turn = shape.row.turn * np.pi / 2
     is_steep = abs(shape.angle - turn) > MAX_ROW_SLOPE
     back = turned_back(np.eye(2), -(shape.angle if is_steep else turn))
+    # A point of the page is made level, gets its new place in the level row, and is turned back.
     matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
     shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
     shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]
@@ -211,7 +225,7 @@ def _matrix(word: WordShape, lean: float, height: float) -> np.ndarray:
     """Return the matrix that gives a unit a level baseline, a lean and an x-height, `(2, 2)`."""
     turn = np.clip(np.arctan(word.slope), -MAX_TURN, MAX_TURN)
     shear = np.clip(word.lean - lean, -MAX_SHEAR, MAX_SHEAR)
-    scale = np.clip(height / word.x_height, *SCALES)
+    scale = np.clip(height / word.x_height, *WORD_SCALES)
     return scale * turned_back(np.eye(2), turn) @ [[1.0, 0.0], [shear, 1.0]]
 
 
@@ -232,18 +246,25 @@ def _lefts(
         is_even, is_wide: whether each gap becomes even, and whether the unit behind it stays where
             it was, `(units - 1,)`; other gaps stay as wide as they were.
     """
-    (typical_gap, room), gaps, lefts, fraction = limits, _gaps(spans), spans[:, 0].copy(), np.inf
-    starts = np.flatnonzero(np.append(True, is_wide))
+    typical_gap, room = limits
+    gaps = _gaps(spans)
+    lefts = spans[:, 0].copy()
+    fraction = np.inf
+    starts = np.flatnonzero(np.append(True, is_wide))  # of the parts between wide gaps
     for start, stop in pairwise([*starts.tolist(), len(widths)]):
         inner, evens = gaps[start : stop - 1], is_even[start : stop - 1]
-        width, drawn = spans[stop - 1, 1] - spans[start, 0], widths[start:stop].sum()
-        count, fixed = np.count_nonzero(evens), drawn + inner[~evens].sum()
-        most = min(WIDTHS[1] * width, width + room) if stop == len(widths) else width
-        needed = fixed + LEAST_GAP * typical_gap * count
-        fraction = min(fraction, 1 - (needed - most) / max(drawn, 1e-9))
+        width = spans[stop - 1, 1] - spans[start, 0]
+        drawn = widths[start:stop].sum()
+        count = np.count_nonzero(evens)
+        fixed = drawn + inner[~evens].sum()
+        # Only the last part may grow; the others stay in their columns.
+        max_width = min(ROW_WIDTHS[1] * width, width + room) if stop == len(widths) else width
+        needed = fixed + MIN_EVEN_GAP * typical_gap * count
+        fraction = min(fraction, 1 - (needed - max_width) / max(drawn, 1e-9))
         if count:
-            even = np.clip(typical_gap, (WIDTHS[0] * width - fixed) / count, (most - fixed) / count)
-            inner = np.where(evens, max(even, LEAST_GAP * typical_gap), inner)
+            narrowest = (ROW_WIDTHS[0] * width - fixed) / count
+            even = np.clip(typical_gap, narrowest, (max_width - fixed) / count)
+            inner = np.where(evens, max(even, MIN_EVEN_GAP * typical_gap), inner)
         steps = np.append(0.0, widths[start : stop - 1] + inner)
         lefts[start:stop] = spans[start, 0] + np.cumsum(steps)
     return lefts, fraction
@@ -253,7 +274,8 @@ def _moved(word: PageWord, page: InkPage, new_page: InkPage) -> PageWord:
     """Return a word with the new box of the points of its strokes that were in its old box."""
     if not word.strokes:
         return word
-    before, after = (points_of(each, word.strokes) for each in (page, new_page))
+    before = points_of(page, word.strokes)
+    after = points_of(new_page, word.strokes)
     left, top, right, bottom = word.box
     inside = ((before >= (left, top)) & (before <= (right, bottom))).all(axis=1)
     return replace(word, box=box_of(after[inside] if inside.any() else after))
@@ -275,9 +297,10 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
         x, moves: x of the baseline at the edges of the row's units, `(2 units,)`, and its moves
             there, along and across the row, `(2 units, 2)`.
     """
-    ends, (along, across) = _edges(at), moves.T
+    ends = _edges(at)
+    along, across = moves.T
     slope = np.polyfit(x, across, 1)[0] if np.ptp(x) else 0.0
-    mean = np.interp(np.linspace(*ends, MAX_LINE_POINTS), x, across).mean()
+    mean = np.interp(np.linspace(*ends, NUM_LINE_POINTS), x, across).mean()
     down = mean + slope * (at - np.mean(ends))
     return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])
 
@@ -285,21 +308,28 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
 def mark_moves(
     page: InkPage, text: PageText, places: Sequence[MovedRow]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number of each stroke that moves with words, and the move of each of its points."""
+    """Yield the number of each stroke that moves with words, and the move of each of its points.
+
+    A mark belongs to the row where it is nearest to its expected place, see `MARK_DEPTHS`.
+    """
     rows = [(placed.shape, *placed.moves()) for placed in places]
     for number, kind in text.kinds.items():
         if kind not in MARK_DEPTHS:
             continue
-        points, best = page.strokes[number].points, np.inf
+        points = page.strokes[number].points
+        least_across = np.inf
         for shape, x, y, moves in rows:
             level = turned_back(points, shape.angle)
-            middle, depth = level.mean(axis=0), MARK_DEPTHS[kind] * shape.x_height
+            middle = level.mean(axis=0)
+            depth = MARK_DEPTHS[kind] * shape.x_height
             along = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
             across = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
-            if across < best and along < MAX_MARK_DISTANCE[0] and across < MAX_MARK_DISTANCE[1]:
-                best, nearest = across, [np.interp(middle[0], x, move) for move in moves.T]
-                if kind in (UNDERLINE, "highlighter"):
-                    nearest = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
-                    nearest = turned_back(nearest, -shape.angle)
-        if best < np.inf:
-            yield number, nearest + np.zeros_like(points)
+            is_near = along < MAX_MARK_DISTANCE[0] and across < MAX_MARK_DISTANCE[1]
+            if is_near and across < least_across:
+                least_across = across
+                mark_move = [np.interp(middle[0], x, move) for move in moves.T]
+                if kind in (UNDERLINE, "highlighter"):  # They may be as long as several words.
+                    mark_move = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
+                    mark_move = turned_back(mark_move, -shape.angle)
+        if least_across < np.inf:
+            yield number, mark_move + np.zeros_like(points)

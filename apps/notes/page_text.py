@@ -13,24 +13,24 @@ from ink.ink_page import InkPage
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in the page's units, y downwards."""
 Frame: TypeAlias = Mapping[str, float]
-"""A frame of a reader's output: its likely symbols (see `searching`), each with the nats from the
-log-probability of the best symbol down to its own."""
+"""A frame of a reader's output: its likely symbols (see `searching`), each with its cost: the nats
+by which its log-probability is below that of the best symbol."""
 MIN_SURE_CONFIDENCE = 0.85
-"""Least confidence of a word without a question mark (measured, notebook: notes, sure words)."""
+"""Minimum confidence of a word without a question mark (measured, notebook: notes, sure words)."""
 
 MAX_SECONDS = 60.0
 """Processor time of reading a page (assumed: fifteen times that of a dense page)."""
 SLOW = "on a page that takes too long to read"
 """Kind of the strokes of a page that takes longer."""
 
-PLACES = ("unread", "covered", "crossed_out")
+BOX_NAMES = ("unread", "covered", "crossed_out")
 """Names of the boxes of a page's ink that is in no row and may be missed."""
 
-BULLET = "-"
-NUMBER = "1."
-HEADING = "#"
-CELL = "|"
-"""How the marks of rows begin, see `PageRow.mark`."""
+BULLET_MARK = "-"
+NUMBER_MARK = "1."
+HEADING_MARK = "#"
+CELL_MARK = "|"
+"""First characters of the marks of rows, see `PageRow.mark`."""
 
 
 def box_of(points: np.ndarray) -> Box:
@@ -85,10 +85,10 @@ class PageRow:
         strokes: the row's strokes in reading order, by their numbers on the page; empty for a typed
             row.
         ink: digest of the ink, which does not depend on its position; empty for a typed row.
-        mark: the row's mark in Markdown: `HEADING`; `-`, `- [ ]` or `- [x]` for an item of a list
-            whose mark was drawn; `NUMBER` for an item whose text begins with a number; in a table a
-            `CELL` for each column up to the row's; empty for prose.
-        turn: how many quarter turns clockwise the row lies.
+        mark: the row's mark in Markdown: `HEADING_MARK`; `-`, `- [ ]` or `- [x]` for an item of a
+            list whose mark was drawn; `NUMBER_MARK` for an item whose text begins with a number; in
+            a table a `CELL_MARK` for each column up to the row's; empty for prose.
+        turn: number of quarter turns clockwise by which the row is turned.
     """
 
     words: tuple[PageWord, ...]
@@ -142,12 +142,12 @@ class PageText:
 
     @property
     def places(self) -> dict[str, tuple[Box, ...]]:
-        """The boxes by their names in `PLACES`."""
-        return {name: getattr(self, name) for name in PLACES}
+        """The boxes by their names in `BOX_NAMES`."""
+        return {name: getattr(self, name) for name in BOX_NAMES}
 
     @property
-    def left_places(self) -> tuple[Box, ...]:
-        """Boxes of ink that may be missed in the text: not read, or crossed out."""
+    def missed_boxes(self) -> tuple[Box, ...]:
+        """Boxes of ink that a reader of the text may miss: not read, or crossed out."""
         return self.unread + self.crossed_out
 
     @property
@@ -165,13 +165,13 @@ class PageText:
         rows = []
         for row in values["rows"]:
             words = []
-            for word in row["words"]:
+            for word in row["words"]:  # JSON has no tuples.
                 lists = {k: tuple(v) for k, v in word.items() if isinstance(v, list)}
                 words.append(PageWord(**word | lists))
-            others = (row[name] for name in ("ink", "mark", "turn"))
-            rows.append(PageRow(tuple(words), tuple(row["strokes"]), *others))
+            strokes = tuple(row["strokes"])
+            rows.append(PageRow(tuple(words), strokes, row["ink"], row["mark"], row["turn"]))
         kinds = {int(number): kind for number, kind in values["kinds"].items()}
-        places = (tuple(map(tuple, values[name])) for name in PLACES)
+        places = (tuple(map(tuple, values[name])) for name in BOX_NAMES)
         return cls(tuple(rows), values["left_out"], kinds, *places)
 
 
@@ -202,16 +202,18 @@ class Summary:
 
     @property
     def faults(self) -> list[str]:
-        """Why pages were not read, for messages."""
+        """The reasons for which pages were not read, for messages."""
         limit = f"takes more than {MAX_SECONDS:g} s of processor time to read; divide it"
         return [f"page {number} {limit}" for number in self.slow]
 
 
 @dataclass(frozen=True)
 class Note:
-    """The name of a file of notes, and its pages, each with its text. A note of a `Library` reads
-    its file `path` whenever its pages are iterated over, so that only one page is in memory at a
-    time."""
+    """The name of a file of notes, and its pages, each with its text.
+
+    A note of a `Library` reads its file `path` whenever its pages are iterated over, so that only
+    one page is in memory at a time.
+    """
 
     name: str
     pages: Iterable[tuple[InkPage, PageText]]

@@ -9,14 +9,18 @@ import numpy as np
 from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.page_text import Box, PageText
 from ink.alphabet import with_few_marks
-from ink.formats.pdf.paths import UNITS, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, stroke_paths
 from ink.formats.svg.drawing import joined_paths
 from ink.ink_page import InkPage
 
 THUMBNAIL_WIDTH = 300  # units of a thumbnail (assumed: more than its pixels)
 THUMBNAIL_PEN = 1.2  # width of its lines (assumed)
+THUMBNAIL_HIGHLIGHTER = 6 * THUMBNAIL_PEN  # width of its highlighters (assumed)
 CLIP_MARGIN = 0.6
-"""Margin of a clipping, as a fraction of its height (assumed: the feet of the row above)."""
+"""Margin above and below a clipping, as a fraction of its height (assumed: the feet of the row
+above)."""
+CLIP_ASPECT = 4
+"""Ratio of the margins beside a clipping to those above and below (assumed)."""
 
 
 def page_values(
@@ -24,14 +28,17 @@ def page_values(
 ) -> dict[str, Any]:
     """Return a page and its text; with `clip`, a box on the page, only the ink in it and near it.
 
-    Lengths are in units of which a millimetre has `UNITS`. `ink` identifies the ink of a word for a
-    correction; a typed word has none.
+    Lengths are in units of which a millimetre has `UNITS_PER_MM`. `ink` identifies the ink of a
+    word for a correction; a typed word has none.
     """
-    scale = UNITS * page.millimetres
+    scale = UNITS_PER_MM * page.millimetres
+    # The ruling and highlighters lie below other ink.
     strokes = [*page.ruling, *sorted(page.strokes, key=lambda s: s.tool != "highlighter")]
     if clip:
-        margin = CLIP_MARGIN * (clip[3] - clip[1])
-        near = clip[0] - 4 * margin, clip[1] - margin, clip[2] + 4 * margin, clip[3] + margin
+        left, top, right, bottom = clip
+        margin = CLIP_MARGIN * (bottom - top)
+        side_margin = CLIP_ASPECT * margin
+        near = left - side_margin, top - margin, right + side_margin, bottom + margin
         strokes = [stroke for stroke in strokes if _touches(stroke.points, near)]
     drawn = (path for stroke in strokes for path in stroke_paths(stroke, scale))
     rows = []
@@ -56,7 +63,7 @@ def page_values(
         "paper": page.paper,
         "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
         "rows": rows,
-        "unread": [_scaled(box, scale) for box in text.left_places],
+        "unread": [_scaled(box, scale) for box in text.missed_boxes],
         "clip": clip and _scaled(clip, scale),
         "background": page.background and page.background.name,
     } | _placed(page, scale)
@@ -68,31 +75,34 @@ def thumbnail_values(page: InkPage) -> dict[str, Any]:
     lines: dict[tuple[str, str], list[str]] = {}
     for stroke in page.strokes:
         points = np.round(scale * stroke.points).astype(int)
-        moves = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
-        x, y = points[0].tolist()
-        line = "".join(f"L{x} {y}" for x, y in points[moves][1:].tolist()) or "h0"
+        has_moved = np.append(True, (np.diff(points, axis=0) != 0).any(axis=1))
+        (x, y), *others = points[has_moved].tolist()
+        line = "".join(f"L{x} {y}" for x, y in others) or "h0"  # A line of no length is a dot.
         look = stroke.colour, "Multiply" if stroke.tool == "highlighter" else "Normal"
         lines.setdefault(look, []).append(f"M{x} {y}{line}")
-    paths = [
-        {"data": "".join(data), "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
-        | {"width": THUMBNAIL_PEN if blend == "Normal" else 6 * THUMBNAIL_PEN}
-        for (colour, blend), data in sorted(lines.items(), key=lambda item: item[0][1])
-    ]
+    paths = []
+    # "Multiply" comes before "Normal": highlighters lie below other ink.
+    for (colour, blend), data in sorted(lines.items(), key=lambda item: item[0][1]):
+        path = {"data": "".join(data), "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
+        path["width"] = THUMBNAIL_PEN if blend == "Normal" else THUMBNAIL_HIGHLIGHTER
+        paths.append(path)
     size = [THUMBNAIL_WIDTH, round(scale * page.height)]
     return {"size": size, "paper": page.paper, "paths": paths} | _placed(page, scale)
 
 
 def _placed(page: InkPage, scale: float) -> dict[str, Any]:
     """Return the typed texts and the images of a page."""
-    typed = [asdict(t) | {"x": scale * t.x, "y": scale * t.y, "size": scale * t.size}
-             | {"text": with_few_marks(t.text)} for t in page.typed]  # fmt: skip
+    typed = []
+    for text in page.typed:
+        values = asdict(text) | {"text": with_few_marks(text.text)}
+        typed.append(values | {name: scale * values[name] for name in ("x", "y", "size")})
     images = [(_scaled(image.box, scale), image.data_url) for image in page.images]
     return {"typed": typed, "images": images}
 
 
 def _touches(points: np.ndarray, box: Box) -> bool:
-    left, top, right, bottom = (*points.min(axis=0), *points.max(axis=0))
-    return left <= box[2] and right >= box[0] and top <= box[3] and bottom >= box[1]
+    is_near = (points.min(axis=0) <= box[2:]).all() and (points.max(axis=0) >= box[:2]).all()
+    return bool(is_near)
 
 
 def _scaled(box: Sequence[float], scale: float) -> list[int]:

@@ -6,17 +6,16 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import accumulate, chain
+from itertools import accumulate, chain, groupby
 from typing import TypeAlias
 
 import numpy as np
 
 from apps.notes.confidence import confidences
 from apps.notes.page_text import (
-    HEADING,
+    HEADING_MARK,
     MAX_SECONDS,
-    NUMBER,
+    NUMBER_MARK,
     SLOW,
     Box,
     PageRow,
@@ -39,28 +38,30 @@ from utils.time_limit import OutOfTime, time_limit
 TYPED_WIDTH = 0.5
 """Width of a typed character as a fraction of the font size (assumed)."""
 MAX_TYPED_GAP = 0.5
+"""Largest gap between typed texts of a line, in font sizes (assumed)."""
 MAX_TYPED_STEP = 0.02
-"""Largest gap, and step up or down, between typed texts of a line, in font sizes (assumed)."""
+"""Largest step up or down between typed texts of a line, in font sizes (assumed)."""
 MAX_TRIED_ROWS = 4
+"""Number of rows that are read with a turn and without it (assumed)."""
 MAX_TRIED_STROKES = 1_500
-"""Number of rows that are read with a turn and without it, and of the strokes among which they are
-found (assumed; strokes: those of a dense page)."""
+"""Number of strokes among which these rows are (assumed: those of a dense page)."""
 MIN_TURNED_CONFIDENCE = 0.5
-"""Least mean confidence of rows that are turned, or of another size, weighted by characters
+"""Minimum mean confidence of rows that are turned, or of another size, weighted by characters
 (measured, notebook: notes, what is no prose)."""
 ReadRow: TypeAlias = Sequence[tuple[str, float]]
 """Text and confidence of each word of a row."""
 UNREAD = "not read"
 """Kind of strokes whose rows the reader is too unsure of: doodles, or text."""
 MIN_PAGE_CONFIDENCE = 0.2
-"""Least mean confidence of a page that is no drawing, weighted by characters (measured, notebook:
+"""Minimum mean confidence of a page that is no drawing, weighted by characters (measured, notebook:
 notes, scribbles)."""
-MIN_SHORT_CONFIDENCE = 0.6
-MIN_NUMBER_CONFIDENCE = 0.35
+# Rows that are no drawings (measured, notebook: notes, scribbles).
 MAX_SHORT_ROW = 3
-"""Least mean confidence of a row of letters, and of a row of digits, that is no drawing, if it has
-at most `MAX_SHORT_ROW` characters. The bound falls with the square of the length of longer rows
-(measured, notebook: notes, scribbles)."""
+"""Most characters of a short row."""
+MIN_SHORT_CONFIDENCE = 0.6
+"""Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
+MIN_NUMBER_CONFIDENCE = 0.35
+"""The same of a row of digits."""
 MAX_DIGIT_HEIGHT = 2.5
 """Height of a digit in x-heights of the text; rings are mostly higher (assumed)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
@@ -79,11 +80,13 @@ def read_page(page: InkPage, reader: WordReader, search: Search = GREEDY) -> Pag
             return _read_page(page, reader, search)
     except OutOfTime:
         kinds = dict.fromkeys(range(len(page.strokes)), SLOW)
-        rows, unread = tuple(_with_typed([], page.typed)), _boxes(page, kinds, (SLOW,), [*kinds])
+        rows = tuple(_with_typed([], page.typed))
+        unread = _boxes(page, kinds, (SLOW,), [*kinds])
         return PageText(rows, {SLOW: len(kinds)}, kinds, unread)
 
 
 def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
+    """Return what `read_page` returns, without a limit on the time."""
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     order = likely_order([stroke.points for stroke in page.strokes])
@@ -93,44 +96,61 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
-    characters, rows = reader.alphabet.characters, []
-    read = reader.read_words(inks, search)
-    sureness = _sureness(read)
-    judged = _judged(inks, sureness, reader, search)
+    ink_words = reader.read_words(inks, search)
+    words_read = _with_confidences(ink_words)
+    judged = _judged(inks, words_read, reader, search)
     is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    are_large = [*map(partial(_is_large, max(inks, key=len, default=None)), inks)]
-    are_sure = [is_text(row, is_large=large) for row, large in zip(judged, are_large, strict=True)]
-    of_rows = zip(page_rows, inks, read, sureness, are_sure, strict=True)
-    for row, ink, ink_words, words_sure, is_sure in of_rows:
-        is_written = row.mark not in ("", HEADING) or (is_page and is_sure)
-        if not (ink_words and is_written):
-            kinds |= dict.fromkeys((pen_numbers[index] for index in row.strokes), UNREAD)
+    longest = max(inks, key=len, default=None)
+    rows = []
+    for index, (row, ink) in enumerate(zip(page_rows, inks, strict=True)):
+        numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
+        # The mark of a list, or of a table, shows that a row is no drawing.
+        is_written = row.mark not in ("", HEADING_MARK)
+        is_written |= is_page and is_text(judged[index], is_large=_is_large(longest, ink))
+        if not (ink_words[index] and is_written):
+            kinds |= dict.fromkeys(numbers, UNREAD)
             continue
-        numbers = tuple(pen_numbers[index] for index in row.strokes)
-        drawn, words = [strokes[index] for index in row.strokes], []
-        positions, owners = np.concatenate(drawn), np.repeat(numbers, [*map(len, drawn)])
-        for word, (_, confidence) in zip(ink_words, words_sure, strict=True):
-            points = positions[word.points]
-            frames = likely_frames(word.log_probs, characters)
-            of_word = tuple(np.unique(owners[word.points]).tolist())
-            read_word = word.text, box_of(points), confidence, word.alternatives, frames, of_word
-            words.append(PageWord(*read_word))
+        row_strokes = [strokes[stroke] for stroke in row.strokes]
+        words = _page_words(ink_words[index], words_read[index], row_strokes, numbers, reader)
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-        rows.append(PageRow(tuple(words), numbers, digest, row.mark, row.turn))
+        rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
     rows = tuple(_with_typed(with_numbers(rows), page.typed))
-    chosen_kinds = (UNREAD, LABEL), (COVERED,), (CROSSED_OUT,)
-    places = (_boxes(page, kinds, chosen, order) for chosen in chosen_kinds)
-    return PageText(rows, dict(Counter(kinds.values())), dict(sorted(kinds.items())), *places)
+    unread = _boxes(page, kinds, (UNREAD, LABEL), order)
+    covered = _boxes(page, kinds, (COVERED,), order)
+    crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
+    left_out = dict(Counter(kinds.values()))
+    return PageText(rows, left_out, dict(sorted(kinds.items())), unread, covered, crossed_out)
+
+
+def _page_words(
+    ink_words: Sequence[InkWord],
+    words_read: ReadRow,
+    strokes: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    reader: WordReader,
+) -> tuple[PageWord, ...]:
+    """Return the words of a row for a page; `numbers` are those of the row's `strokes`."""
+    words = []
+    positions = np.concatenate(strokes)
+    stroke_numbers = np.repeat(numbers, [*map(len, strokes)])  # of each point
+    for word, (_, confidence) in zip(ink_words, words_read, strict=True):
+        box = box_of(positions[word.points])
+        frames = likely_frames(word.log_probs, reader.alphabet.characters)
+        word_strokes = tuple(np.unique(stroke_numbers[word.points]).tolist())
+        words.append(PageWord(word.text, box, confidence, word.alternatives, frames, word_strokes))
+    return tuple(words)
 
 
 def _boxes(
     page: InkPage, kinds: Mapping[int, str], chosen: Collection[str], order: Sequence[int]
 ) -> tuple[Box, ...]:
-    """Return a box for each succession, in an order of all strokes, of strokes of some kinds."""
-    places = np.flatnonzero([kinds.get(number) in chosen for number in order])
-    pieces = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
-    points = ([page.strokes[order[n]].points for n in piece] for piece in pieces if len(piece))
-    return tuple(box_of(np.concatenate(drawn)) for drawn in points)
+    """Return boxes of the strokes whose kind is `chosen`: a box for each run of them in `order`."""
+    boxes = []
+    for is_chosen, numbers in groupby(order, lambda number: kinds.get(number) in chosen):
+        if is_chosen:
+            points = [page.strokes[number].points for number in numbers]
+            boxes.append(box_of(np.concatenate(points)))
+    return tuple(boxes)
 
 
 def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
@@ -142,7 +162,9 @@ def mean_confidence(words: Iterable[tuple[str, float]]) -> float:
 
 def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     """Return whether the words of a row, each with its confidence, are text and no drawing.
-    Drawings are mostly read as few letters; a row `is_large` if digits are not that high."""
+
+    Drawings are mostly read as few letters. A row `is_large` if digits are not that high.
+    """
     text = "".join(word for word, _ in words)
     is_number = text.isdigit() and not is_large
     limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
@@ -151,8 +173,10 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
 
 
 def _is_large(longest: np.ndarray, ink: np.ndarray) -> bool:
-    """Return whether a row of ink is higher than digits beside a page's longest row, or is that row
-    and a single stroke."""
+    """Return whether a row of ink is higher than digits would be in a page with this longest row.
+
+    The longest row itself is large if it is a single stroke.
+    """
     if ink is longest:
         return np.count_nonzero(ink[:, 2]) == 1
     return bool(np.ptp(to_points(ink)[:, 1]) > MAX_DIGIT_HEIGHT * x_height(longest))
@@ -169,8 +193,8 @@ def _judged(
     judged = [*rows]
     doubtful = [number for number, words in enumerate(rows) if not is_text(words)]
     if search.language_model is not None and doubtful:
-        read = _sureness(reader.read_words([inks[number] for number in doubtful], GREEDY))
-        for number, words in zip(doubtful, read, strict=True):
+        reread = reader.read_words([inks[number] for number in doubtful], GREEDY)
+        for number, words in zip(doubtful, _with_confidences(reread), strict=True):
             judged[number] = words
     return judged
 
@@ -181,49 +205,56 @@ def _level_ink(strokes: Sequence[np.ndarray], row: StrokeRow) -> np.ndarray:
 
 
 def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray:
-    """Return how many quarter turns clockwise each stroke lies, `(strokes,)`.
+    """Return the number of quarter turns clockwise of each stroke, `(strokes,)`.
 
     Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
-    reader is surest; each other group keeps its own turn if the reader is surer of that turn.
+    reader is surest; each other group keeps its turn if the reader is surer of that turn.
     """
-    seeming, turns, main_turn = quarter_turns(strokes), np.zeros(len(strokes), int), 0
-    for index, (turn, _) in enumerate(Counter(seeming.tolist()).most_common()):
-        numbers = np.flatnonzero(seeming == turn)
+    expected_turns = quarter_turns(strokes)
+    turns = np.zeros(len(strokes), int)
+    main_turn = 0  # of the largest group, which is the first
+    for index, (turn, _) in enumerate(Counter(expected_turns.tolist()).most_common()):
+        numbers = np.flatnonzero(expected_turns == turn)
         turns[numbers] = main_turn
         if turn == main_turn:
             continue
-        block, sureness = [strokes[number] for number in numbers], dict[int, float]()
+        block = [strokes[number] for number in numbers]
+        confidence_of = dict[int, float]()
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
-        for tried in dict.fromkeys((main_turn, turn, *(() if index else range(4)))):
-            if len(sureness) < 2 or max(sureness.values()) < MIN_TURNED_CONFIDENCE:
-                sureness[tried] = mean_confidence(chain(*_longest_rows(block, tried, reader)))
-        best = max(sureness, key=sureness.__getitem__)
-        if sureness[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
+        further_turns = () if index else range(4)
+        for tried in dict.fromkeys((main_turn, turn, *further_turns)):
+            if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_TURNED_CONFIDENCE:
+                rows = _longest_rows(block, tried, reader)
+                confidence_of[tried] = mean_confidence(chain(*rows))
+        best = max(confidence_of, key=confidence_of.__getitem__)
+        if confidence_of[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
             turns[numbers] = best
         main_turn = main_turn if index else int(turns[numbers[0]])
     return turns
 
 
 def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader) -> np.ndarray:
-    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`. Strokes of a size
-    in which there is no text, such as drawings, get the size of most text."""
+    """Return the class of each stroke's size, `(strokes,)`, see `size_classes`.
+
+    Strokes of a size in which there is no text, such as drawings, get the size of most text.
+    """
     sizes = np.zeros(len(strokes), int)
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
-        rising = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
-        texts: list[int] = []
-        for size in rising if len(rising) > 1 else ():
-            if size == rising[-1] and not texts:
+        rarest_first = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
+        text_sizes: list[int] = []
+        for size in rarest_first if len(rarest_first) > 1 else ():
+            if size == rarest_first[-1] and not text_sizes:
                 break  # All other sizes are drawings.
             block = [strokes[number] for number in numbers[classes == size]]
             rows = _longest_rows(block, turn, reader)
-            letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
+            num_letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
             is_sure = mean_confidence(chain(*rows)) >= MIN_TURNED_CONFIDENCE
-            if is_sure and letters > MAX_SHORT_ROW * len(rows):
-                texts.append(size)
-        if texts:
-            sizes[numbers] = np.where(np.isin(classes, texts), classes, texts[-1])
+            if is_sure and num_letters > MAX_SHORT_ROW * len(rows):
+                text_sizes.append(size)
+        if text_sizes:
+            sizes[numbers] = np.where(np.isin(classes, text_sizes), classes, text_sizes[-1])
     return sizes
 
 
@@ -233,29 +264,29 @@ def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) ->
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
     rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
-    read = reader.read_words([_level_ink(block, row) for row in longest], GREEDY)
-    return _sureness(read)
+    return _with_confidences(reader.read_words([_level_ink(block, row) for row in longest], GREEDY))
 
 
-def _sureness(rows: Sequence[Sequence[InkWord]]) -> list[ReadRow]:
+def _with_confidences(rows: Sequence[Sequence[InkWord]]) -> list[ReadRow]:
     """Return the text of each word of rows with its confidence."""
-    sure = iter(confidences([(word.text, word.probability) for row in rows for word in row]))
-    return [[(word.text, next(sure)) for word in row] for row in rows]
+    words = [(word.text, word.probability) for word in chain(*rows)]
+    next_confidence = iter(confidences(words))  # They depend on all words of the page.
+    return [[(word.text, next(next_confidence)) for word in row] for row in rows]
 
 
 def with_numbers(rows: list[PageRow]) -> list[PageRow]:
-    """Return rows, with the mark `NUMBER` where two or more begin with a number of a list."""
+    """Return rows, with the mark `NUMBER_MARK` where two or more begin with a number of a list."""
 
     def numbered(row: PageRow) -> PageRow:
         first, *others = row.words
         match = LIST_NUMBER.fullmatch(first.text)
-        if row.mark not in ("", HEADING) or not match or not (others or match[2]):
+        if row.mark not in ("", HEADING_MARK) or not match or not (others or match[2]):
             return row
         first = replace(first, text=" ".join(filter(None, match.groups())))
-        return replace(row, words=(first, *others), mark=NUMBER)
+        return replace(row, words=(first, *others), mark=NUMBER_MARK)
 
     marked = [*map(numbered, rows)]
-    return marked if sum(row.mark == NUMBER for row in marked) >= MIN_LIST_ROWS else rows
+    return marked if sum(row.mark == NUMBER_MARK for row in marked) >= MIN_LIST_ROWS else rows
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:
@@ -300,7 +331,8 @@ def _middle(row: PageRow) -> float:
 
 def _typed_words(text: TypedText, line_number: int, line: str) -> Iterator[PageWord]:
     """Yield the words of a line of a typed text."""
-    top, column = text.y + LINE_PITCH * line_number * text.size, 0
+    top = text.y + LINE_PITCH * line_number * text.size
+    column = 0
     for word in line.split():
         column = line.index(word, column)
         left = text.x + TYPED_WIDTH * text.size * column

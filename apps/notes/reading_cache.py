@@ -29,14 +29,14 @@ from ink.ink_page import InkPage, ink_bytes
 from utils.checks import DataError, UserError, first_of, printable
 from utils.files import read_bytes, user_cache, write_json
 
-VERSION = 7
+READING_VERSION = 7
 """Version of the reading and of the cached texts; texts of another version are not used."""
 INDEX_VERSION = 5
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
 MIN_POINTS = 3
-"""Least points of a word that can be corrected: less ink is not recognised again (assumed)."""
+"""Minimum points of a word that can be corrected: less ink is not recognised again (assumed)."""
 
 Result = TypeVar("Result")
 
@@ -67,7 +67,8 @@ class Library:
 
     @cached_property
     def _index(self) -> Index:
-        digest = hashlib.sha256(f"{VERSION} {INDEX_VERSION} {self.reader}".encode()).hexdigest()
+        version = f"{READING_VERSION} {INDEX_VERSION} {self.reader}"
+        digest = hashlib.sha256(version.encode()).hexdigest()
         path = self.folder / "index" / f"{digest[:32]}.sqlite"
         return Index(path, self.corrections.all)
 
@@ -78,7 +79,8 @@ class Library:
         Raises:
             DataError: see `read_pages`; also if each page takes too long to read.
         """
-        pages, state = _Pages(self, path), self._state(path)
+        pages = _Pages(self, path)
+        state = self._state(path)
         summary = self._indexed(lambda index: index.summary(path, state))
         if summary is None:
             shown = tqdm(pages, printable(name), unit="page", leave=False, disable=None)
@@ -106,15 +108,18 @@ class Library:
     def search(self, query: str, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
         """Return the hits of a query, see `Query.of`, in files by name, and places with words that
         differ from the query by a letter or two."""
-        wanted = Query.of(query)
-        files = {n: path for n, path in files.items() if wanted.has(n, partial(note_date, path))}
+        parsed = Query.of(query)
+        searched = {}
+        for name, path in files.items():
+            if parsed.has(name, partial(note_date, path)):
+                searched[name] = path
 
-        def look(index: Index) -> tuple[list[Hit], list[Hit]]:
-            for name, path in files.items():
+        def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
+            for name, path in searched.items():
                 self.note(name, path)  # A new index lacks the note.
-            return index.search(wanted, files)
+            return index.search(parsed, searched)
 
-        return self._indexed(look)
+        return self._indexed(search_all)
 
     def first_hits(self, query: Query, files: Mapping[str, Path], count: int) -> list[Hit]:
         """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
@@ -132,7 +137,8 @@ class Library:
 
         def kinds(index: Index) -> Iterator[list[UnsureWord]]:
             for words in index.doubtful(files, kind):
-                if left := [word for word in words if (word.name, word.address) not in answered]:
+                left = [word for word in words if (word.name, word.address) not in answered]
+                if left:
                     yield left
 
         return self._indexed(lambda index: [*islice(kinds(index), num_kinds)])
@@ -153,15 +159,22 @@ class Library:
         form: TextForm = TextForm(),
         folder: Path | None = None,
     ) -> tuple[list[Path], bool]:
-        """Save notes of this library, see `notes.save`; return the files, and whether they were
-        written: not if neither the notes nor the files have changed since the last time. `folder`
-        is the folder of outputs in which `path` is the file of a note."""
+        """Save notes of this library, see `notes.save`, unless neither the notes nor the files have
+        changed since the last time. Return the files, and whether they were written.
+
+        Args:
+            folder: the folder of outputs in which `path` is the file of a note; None if the notes
+                get one file.
+        """
         return self.save_changed(notes, path, form, lambda: save(notes, path, form), folder)
 
     def remove_former(self, note: Note, path: Path, folder: Path) -> list[Path]:
-        """Remove the files that a folder of outputs has of a note under another name: of the note
-        itself, or of a file that is gone and had its pages; but not those that somebody changed.
-        Return the removed files. `path` is the note's file there now."""
+        """Remove the files that a folder of outputs has of a note under another name, and return
+        them.
+
+        These are files of the note itself, or of a file that is gone and had its pages. Files that
+        somebody changed stay. `path` is the present file of the note in the folder.
+        """
         if note.path is None:
             return []
         gone = self._indexed(lambda index: index.moved_to(note.path))
@@ -169,16 +182,17 @@ class Library:
         outputs, current = self._indexed(
             lambda index: (index.outputs_of(sources, path), index.saved(path))
         )
-        # A link to the note is another note, whose file stays.
-        here, kept = os.path.abspath(note.path), current.get("files", {})
-        former = {
-            output: record["files"]
-            for output, record in outputs.items()
-            if record["note"] == here or not os.path.lexists(record["note"])
-        }
+        note_path = os.path.abspath(note.path)
+        former, states = [], {}
+        for output, record in outputs.items():
+            # A link to the note is another note, whose file stays.
+            if record["note"] == note_path or not os.path.lexists(record["note"]):
+                former.append(output)
+                states |= record["files"]
         self._indexed(lambda index: index.forget(former))
-        states = {f: s for files in former.values() for f, s in files.items() if f not in kept}
-        return _removed(states, folder)
+        current_files = current.get("files", {})
+        unused = {file: state for file, state in states.items() if file not in current_files}
+        return _removed(unused, folder)
 
     def save_changed(
         self,
@@ -188,37 +202,40 @@ class Library:
         write: Callable[[], list[Path]],
         folder: Path | None = None,
     ) -> tuple[list[Path], bool]:
-        """Save notes by `write`, as `save` does; the `repr` of `form` says in which form."""
+        """Save notes by the function `write`, as `save` does; the `repr` of `form` identifies the
+        form in which it saves them."""
         content = [(note.name, note.summary.digest) for note in notes]
-        made_of = repr((SAVED_VERSION, content, path.suffix, form))
-        digest = hashlib.sha256(made_of.encode(errors="replace"))
+        identity = repr((SAVED_VERSION, content, path.suffix, form))
+        digest = hashlib.sha256(identity.encode(errors="replace")).hexdigest()
         before = self._indexed(lambda index: index.saved(path))
         files_before = before.get("files", {})
         is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
-        if before.get("made of") == digest.hexdigest() and is_untouched:
+        if before.get("made of") == digest and is_untouched:
             return [*map(Path, files_before)], False
         files = write()
         states = {str(file): file_state(file) for file in files}
-        record, source = {"made of": digest.hexdigest(), "files": states}, ""
+        record = {"made of": digest, "files": states}
+        source = ""
         if folder and notes[0].path:
             source = _output(folder, path, notes[0].path)
             record["note"] = os.path.abspath(notes[0].path)
         self._indexed(lambda index: index.record_saved(path, record, source))
-        _removed({f: s for f, s in files_before.items() if f not in states}, path.parent)
+        unused = {file: state for file, state in files_before.items() if file not in states}
+        _removed(unused, path.parent)
         return files, states != files_before
 
     def _indexed(self, use: Callable[[Index], Result]) -> Result:
         """Return the result of `use` for the index, or for a new one if it is locked or damaged."""
         try:
             return use(self._index)
-        except (sqlite3.Error, LookupError) as error:  # Any other is no fault of the index.
+        except (sqlite3.Error, LookupError) as error:  # Other errors are no faults of the index.
             self._index.renew(error)
             return use(self._index)
 
     def text_of(self, page: InkPage) -> PageText:
         """Return the corrected text of a page; read the page if the library has no text of it."""
         hidden = sorted(unseen(page))  # Other properties of strokes do not change the text.
-        key = f"{VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
+        key = f"{READING_VERSION} {self.reader} {page.typed} {hidden}".encode() + ink_bytes(page)
         name = hashlib.sha256(key).hexdigest()[:32]
         path = self.folder / "pages" / name[:2] / f"{name[2:]}.json"
         try:
@@ -258,19 +275,19 @@ class Library:
 
     def _word(self, note: Note, address: tuple[int, int, int]) -> tuple[Ink, str, bool]:
         """Return the ink of a word, the text that was read, and whether the word was corrected."""
-        place, numbers = ":".join(map(str, address)), [number - 1 for number in address]
-        page, page_text = next(islice(note.pages, max(numbers[0], 0), None), (None, PageText(())))
-        rows = page_text.rows[numbers[1] : numbers[1] + 1] if min(numbers) >= 0 else ()
-        if not rows or not rows[0].strokes or numbers[2] >= len(rows[0].words):
+        place = ":".join(map(str, address))
+        page_index, row_index, word_index = (number - 1 for number in address)
+        page, page_text = next(islice(note.pages, max(page_index, 0), None), (None, PageText(())))
+        is_valid = min(page_index, row_index, word_index) >= 0
+        rows = page_text.rows[row_index : row_index + 1] if is_valid else ()
+        if not rows or not rows[0].strokes or word_index >= len(rows[0].words):
             raise UserError(f"{place}: no handwritten word is there")
-        ink, correction = (
-            values[numbers[2]]
-            for values in (word_inks(page, rows[0]), self.corrections.of_row(page, rows[0]))
-        )
+        ink = word_inks(page, rows[0])[word_index]
+        correction = self.corrections.of_row(page, rows[0])[word_index]
         if sum(ink.values()) < MIN_POINTS:
             raise UserError(f"{place}: this word has too little ink to be recognised again")
-        read = correction.read if correction else rows[0].words[numbers[2]].text
-        return ink, read, correction is not None
+        text_read = correction.read if correction else rows[0].words[word_index].text
+        return ink, text_read, correction is not None
 
     def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
         """Yield the address of each corrected word of a note, and its correction."""
@@ -282,16 +299,21 @@ class Library:
 
 
 def _output(folder: Path, path: Path, source: Path) -> str:
-    """Return what identifies the output of a note in a folder of files such as `path`."""
-    kind = path.suffix, path.stem.endswith(source.suffix)  # a vault's files have no such end
+    """Return an identifier of the output of a note in a folder of files such as `path`."""
+    kind = path.suffix, path.stem.endswith(source.suffix)  # A vault's files have no such end.
     return repr((str(folder.resolve()), kind, str(source.resolve())))
 
 
 def _removed(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Remove files, each given with its state, and the empty folders that they leave in a folder;
-    leave files that somebody changed. Return the removed files."""
+    """Remove files, and the folders in `folder` that become empty, but no file that somebody
+    changed. Return the removed files.
+
+    Args:
+        files: the state of each file when it was written.
+    """
     removed = []
-    for path, state in ((Path(file), state) for file, state in files.items()):
+    for file, state in files.items():
+        path = Path(file)
         if state and (file_state(path) == state or is_sealed(path)):
             path.unlink()
             removed.append(path)

@@ -40,14 +40,14 @@ MAX_WORD_WIDTH = 15.0  # (assumed: ten letters)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, notebook: notes, rows of pages).
-MAX_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
-MIN_MOVE = 6.0  # length in x-heights
-MAX_MOVE = 30.0  # length in x-heights
+MAX_SKEW_MOVE_STROKES = 15  # largest number of strokes from the start of a move to its end
+MIN_SKEW_MOVE = 6.0  # length in x-heights
+MAX_SKEW_MOVE = 30.0  # length in x-heights
 LEVEL_MOVE_WEIGHT = 60.0  # x-heights of a level move that is added to the others (assumed)
 SKEW_WINDOWS = np.radians([60, 20, 8])  # half widths around the last estimate, by pass (assumed)
 
 # Columns, and the white bands between them.
-MAX_COLUMNS = 50  # a page with more bands is no page of columns (assumed)
+MAX_PAGE_COLUMNS = 50  # a page with more bands is no page of columns (assumed)
 MIN_BAND_WIDTH = 2.0  # x-heights (measured, notebook: notes, rows of pages)
 MAX_BAND_TILT = 6  # degrees between a band and the vertical (measured, as `MIN_BAND_WIDTH`)
 MIN_COLUMN_HEIGHT = 5.0  # x-heights (assumed)
@@ -61,7 +61,7 @@ MAX_RUN_DROP = 2.2  # largest move up or down within a run
 MAX_RUN_ADVANCE = 10.0  # largest move ahead or back within a run
 
 # Rows, in x-heights; for what is measured see notebook: notes, rows of pages.
-MAX_MARK_HEIGHT = 0.6  # height of a dot or bar (measured)
+MAX_MARK_HEIGHT = 0.6  # of a dot or bar (measured)
 MIN_ROW_INK = 6.0  # length of a row's ink, unless the row is apart (assumed)
 MIN_APART_INK = 2.5  # length of the ink of a row that is apart, or of a note (assumed)
 MAX_ROW_DISTANCE = 1.0  # from a run to the row that it joins (measured)
@@ -96,28 +96,17 @@ def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int,
 def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     """Return what `find_rows` returns, for the block of all strokes of a page."""
     kinds = _drawings(page)
-    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
-    edges[:, [*kinds]] = np.nan  # neither cross nor are crossed
-    crossing = crossing_groups(page.strokes, edges)
-    widths = page.right - page.left
-    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - {*kinds}
-    lines, hit = [[*each] for each in zip(*crossing, strict=True)] or ([], [])
-    wide -= {*chain(*lines)}
-    lines += [[n] for n in sorted(wide) if is_level_line(page.strokes[n])]
-    left_out = {*kinds, *chain(*lines)}
+    lines = _lines(page, {*kinds})
+    left_out = {*kinds, *chain(*(line for line, _ in lines))}
     rows = _all_rows(page, left_out)
-    owners = _owners(len(page.strokes), [block.numbers[row] for block, row in rows])
-    for index, group in enumerate(lines):
-        covered, depth = _row_at_line(page, owners, group)
-        crossed = [number for number in covered if number < group[-1]]
+    row_indices = _row_indices(len(page.strokes), [block.numbers[row] for block, row in rows])
+    for line, hit in lines:
+        at_line, depth = _row_at_line(page, row_indices, line)
+        below = [number for number in at_line if number < line[-1]]
         if depth >= MIN_UNDERLINE_DEPTH:
-            kinds |= dict.fromkeys(group, UNDERLINE if covered else DRAWING)
-        elif (
-            index < len(crossing)
-            and depth > -MIN_UNDERLINE_DEPTH
-            and _are_crossed(page, crossed, hit[index])
-        ):
-            kinds |= dict.fromkeys([*crossed, *group], CROSSED_OUT)
+            kinds |= dict.fromkeys(line, UNDERLINE if at_line else DRAWING)
+        elif depth > -MIN_UNDERLINE_DEPTH and _are_crossed(page, below, hit):
+            kinds |= dict.fromkeys([*below, *line], CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(page, left_out & {*kinds})
     ordered = []
@@ -128,15 +117,29 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     return ordered, dict(sorted(kinds.items()))
 
 
+def _lines(page: "Block", drawn: set[int]) -> list[tuple[list[int], set[int]]]:
+    """Return the strokes of each line that may cross words out or underline them, and the strokes
+    that it hits, empty for a single level line. The strokes `drawn` are no lines."""
+    edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
+    edges[:, [*drawn]] = np.nan  # They neither cross nor are crossed.
+    lines = crossing_groups(page.strokes, edges)
+    widths = page.right - page.left
+    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - drawn
+    wide -= {*chain(*(line for line, _ in lines))}
+    return lines + [([n], set()) for n in sorted(wide) if is_level_line(page.strokes[n])]
+
+
 def _are_crossed(page: "Block", below: Sequence[int], hit: set[int]) -> bool:
-    """Return whether strokes below a line are crossed out, by those that the line hits; if they are
-    longer than a word, it must hit nearly all of their ink."""
-    if not below:
+    """Return whether a line that hits strokes crosses out the strokes `below` it.
+
+    If these are longer than a word, it must hit nearly all of their ink.
+    """
+    if not below or not hit:
         return False
     width = page.right[below].max() - page.left[below].min()
-    least = MIN_ROW_FRACTION if width > MAX_WORD_WIDTH else MIN_CROSSED_FRACTION
+    min_fraction = MIN_ROW_FRACTION if width > MAX_WORD_WIDTH else MIN_CROSSED_FRACTION
     ink_hit = page.weight[[*hit.intersection(below)]].sum()
-    return bool(ink_hit >= least * page.weight[below].sum())
+    return bool(ink_hit >= min_fraction * page.weight[below].sum())
 
 
 class Block:
@@ -154,7 +157,8 @@ class Block:
     """
 
     def __init__(self, page_strokes: Sequence[np.ndarray], numbers: np.ndarray) -> None:
-        self.numbers, strokes = numbers, [page_strokes[number] for number in numbers]
+        self.numbers = numbers
+        strokes = [page_strokes[number] for number in numbers]
         self.page_strokes = page_strokes
         self.unit = x_height(from_strokes(strokes))
         self.angle = _skew(strokes, self.unit)
@@ -169,7 +173,7 @@ class Block:
         self.weight = np.array([0.1 + np.hypot(*step.T).sum() for step in steps])
 
     def part(self, numbers: np.ndarray) -> "Block":
-        """Return the block of the strokes with these numbers; making one of many takes long."""
+        """Return the block of the strokes with these numbers; a block of many takes long."""
         is_whole = np.array_equal(numbers, self.numbers)
         return self if is_whole else Block(self.page_strokes, numbers)
 
@@ -177,6 +181,7 @@ class Block:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
         check_time()
         stroke_x, stroke_y = self.x[row], self.y[row]
+        # The small number leaves a weight to the strokes of a row that is far away.
         nearness = np.exp(-0.5 * ((stroke_x - x[:, None]) / BEND_LENGTH) ** 2) + 1e-6
         weight = self.weight[row] * nearness
         total = weight.sum(axis=1)
@@ -199,13 +204,16 @@ PlacedRow: TypeAlias = tuple[Block, np.ndarray]
 def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
     """Return the rows' angle in radians: the length-weighted median angle of rightward moves."""
     centres = np.array([(stroke.min(axis=0) + stroke.max(axis=0)) / 2 for stroke in strokes]) / unit
-    strides = range(1, min(MAX_MOVE_STROKES + 1, len(strokes)))
+    # Moves over several strokes are long, and so show the angle better.
+    strides = range(1, min(MAX_SKEW_MOVE_STROKES + 1, len(strokes)))
     moves = [centres[stride:] - centres[:-stride] for stride in strides]
     x, y = np.concatenate([np.zeros((1, 2)), *moves]).T
     lengths = np.hypot(x, y)
-    is_used = (x > 0) & (lengths > MIN_MOVE) & (lengths < MAX_MOVE)
-    angles, lengths, angle = np.arctan2(y, x)[is_used], lengths[is_used], 0.0
-    for window in SKEW_WINDOWS:
+    is_used = (x > 0) & (lengths > MIN_SKEW_MOVE) & (lengths < MAX_SKEW_MOVE)
+    angles = np.arctan2(y, x)[is_used]
+    lengths = lengths[is_used]
+    angle = 0.0
+    for window in SKEW_WINDOWS:  # Each pass leaves out more moves that do not run along rows.
         near = np.abs(angles - angle) < window
         weights = np.append(lengths[near], LEVEL_MOVE_WEIGHT)
         angle = weighted_median(np.append(angles[near], 0.0), weights)
@@ -213,13 +221,16 @@ def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
 
 
 def _drawings(page: Block) -> dict[int, str]:
-    """Return the kinds of the strokes that draw something: arrows, rings around words, tall strokes
-    that are no letters, and strokes that touch a tall stroke and were written just before or after
-    a stroke of the drawing."""
+    """Return the kinds of the strokes of drawings.
+
+    These are arrows, rings around words, tall strokes that are no letters, and strokes that touch a
+    tall stroke and were written just before or after a stroke of the drawing.
+    """
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
         check_time()
         if is_ring(stroke):
+            # Edges that all grow towards the inside of a box.
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
             inside = np.flatnonzero((edges[:, :number] > edges[:, [number]]).all(axis=0))
             width = np.ptp([*page.left[inside], *page.right[inside]] or [0.0])
@@ -229,8 +240,9 @@ def _drawings(page: Block) -> dict[int, str]:
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
     drawn = {number for number in tall if not _is_letter(page, number, is_tall)}
     tall_points = np.concatenate([np.empty((0, 2)), *(page.strokes[n] for n in sorted(drawn))])
+    # Forwards and backwards, so that strokes before and behind those of the drawing join it.
     for order in (range(len(page.strokes)), reversed(range(len(page.strokes)))):
-        last_drawn = -2
+        last_drawn = -2  # next to no stroke
         for number in order:
             check_time()
             follows = number not in drawn and abs(number - last_drawn) == 1
@@ -249,8 +261,8 @@ def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
         return False
     for other in {number - 1, number + 1} & {*range(len(is_tall))}:
         gap_x = max(page.left[other] - page.right[number], page.left[number] - page.right[other])
-        is_beside = page.top[number] < page.y[other] < page.bottom[number]
-        if is_beside and not is_tall[other] and gap_x < MAX_LETTER_GAP:
+        is_at_height = page.top[number] < page.y[other] < page.bottom[number]
+        if is_at_height and not is_tall[other] and gap_x < MAX_LETTER_GAP:
             return True
     return False
 
@@ -260,28 +272,36 @@ def _touches(stroke: np.ndarray, points: np.ndarray) -> bool:
     `(points, 2)`."""
     low, high = stroke.min(axis=0) - MAX_DRAWING_GAP, stroke.max(axis=0) + MAX_DRAWING_GAP
     near = points[((points > low) & (points < high)).all(axis=1)]
-    sampled = stroke[:: max(1, len(stroke) // 8), None]
+    sampled = stroke[:: max(1, len(stroke) // 8), None]  # 8 to 15 points, so that this is fast
     return bool((np.hypot(*(sampled - near).T) < MAX_DRAWING_GAP).any())
 
 
-def _owners(count: int, rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the index of the row of each of `count` strokes, -1 if it is in none, `(strokes,)`."""
-    owners = np.full(count, -1)
+def _row_indices(num_strokes: int, rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the index of each stroke's row, -1 if it is in none, `(strokes,)`."""
+    indices = np.full(num_strokes, -1)
     for index, row in enumerate(rows):
-        owners[row] = index
-    return owners
+        indices[row] = index
+    return indices
 
 
-def _row_at_line(page: Block, owners: np.ndarray, line: list[int]) -> tuple[list[int], float]:
-    """Return the strokes that the strokes `line` underline or cross out, and how far the line is
-    below their middle. The strokes are of the nearest row, above or below the line; without a near
-    row there are none, and the distance is infinite."""
-    left, right, y = page.left[line].min(), page.right[line].max(), page.y[line].mean()
-    inside = np.flatnonzero((page.x > left) & (page.x < right) & (owners >= 0))
-    row_indices, places = np.unique(owners[inside], return_inverse=True)
+def _row_at_line(page: Block, row_of: np.ndarray, line: list[int]) -> tuple[list[int], float]:
+    """Return the strokes that the strokes `line` underline or cross out, and the distance of the
+    line below their middle.
+
+    The strokes are of the nearest row, above or below the line. Without a near row there are none,
+    and the distance is infinite.
+
+    Args:
+        row_of: index of each stroke's row, -1 for none, `(strokes,)`.
+    """
+    left = page.left[line].min()
+    right = page.right[line].max()
+    y = page.y[line].mean()
+    inside = np.flatnonzero((page.x > left) & (page.x < right) & (row_of >= 0))
+    rows, places = np.unique(row_of[inside], return_inverse=True)
     weights = np.bincount(places, page.weight[inside])
     depths = y - np.bincount(places, page.weight[inside] * page.y[inside]) / weights
-    follows = (line[0] > 0) & (row_indices == owners[line[0] - 1])
+    follows = (line[0] > 0) & (rows == row_of[line[0] - 1])  # The row was written just before.
     distances = np.abs(depths) - SUCCESSION_BONUS * follows
     if not len(distances) or distances.min() > MAX_LINE_DISTANCE:
         return [], np.inf
@@ -297,21 +317,24 @@ def _all_rows(page: Block, left_out: set[int]) -> list[PlacedRow]:
 
 def _columns(page: Block, numbers: np.ndarray) -> Iterator[Block]:
     """Yield the columns of the strokes with these `numbers` from left to right."""
-    waiting, count = [numbers], 1
-    while waiting and len(numbers):
+    waiting = [numbers] if len(numbers) else []  # parts that may be divided, the leftmost last
+    num_columns = 1
+    while waiting:
         block = page.part(waiting.pop())
-        is_left = _left_of_band(block) if count < MAX_COLUMNS else None
+        is_left = _left_of_band(block) if num_columns < MAX_PAGE_COLUMNS else None
         if is_left is None:
             yield block
         else:
             waiting += [block.numbers[~is_left], block.numbers[is_left]]
-            count += 1
+            num_columns += 1
 
 
 def _left_of_band(block: Block) -> np.ndarray | None:
     """Return a mask of the strokes to the left of the widest white band between columns, or None.
     A gap within rows is no band: the pen crosses such a gap twice in each row."""
-    widest, best, count = MIN_BAND_WIDTH, None, len(block.strokes)
+    widest = MIN_BAND_WIDTH
+    best = None
+    count = len(block.strokes)
     edges = _without_voids(block)
     x, y = np.concatenate(block.strokes).T
     starts = np.cumsum([0, *map(len, block.strokes[:-1])])
@@ -325,20 +348,22 @@ def _left_of_band(block: Block) -> np.ndarray | None:
         height = np.minimum(_heights(edges, order)[:-1], _heights(edges, order[::-1])[-2::-1])
         # The pen crosses all gaps between the places of a stroke and of the next.
         places = np.argsort(order)
-        from_place, to_place = np.sort([places[1:], places[:-1]], axis=0)
-        changes = np.bincount(from_place, minlength=count) - np.bincount(to_place, minlength=count)
+        begins, ends = np.sort([places[1:], places[:-1]], axis=0)
+        changes = np.bincount(begins, minlength=count) - np.bincount(ends, minlength=count)
         is_crossed = np.cumsum(changes)[:-1] > np.maximum(2, MAX_CROSSINGS * height / ROW_PITCH)
         is_band = (widths > widest) & (height >= MIN_COLUMN_HEIGHT) & ~is_crossed
         if is_band.any():
             gap = int(np.where(is_band, widths, 0.0).argmax())
-            widest, best = widths[gap], places <= gap
+            widest = widths[gap]
+            best = places <= gap
     return best
 
 
 def _without_voids(block: Block) -> np.ndarray:
     """Return the top and bottom of each stroke, `(2, strokes)`, after closing the gaps between rows
     that are higher than `ROW_PITCH`: rows of another size may be missing there."""
-    order, edges = np.argsort(block.top), np.array([block.top, block.bottom])
+    order = np.argsort(block.top)
+    edges = np.array([block.top, block.bottom])
     voids = block.top[order[1:]] - np.maximum.accumulate(block.bottom[order])[:-1]
     edges[:, order[1:]] -= np.cumsum(np.maximum(voids - ROW_PITCH, 0.0))
     return edges
@@ -356,9 +381,13 @@ def _rows(block: Block) -> list[PlacedRow]:
     rows, strays = _rows_of_runs(block, _runs(block))
     rows = _attach_strays(block, _merge_halves(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
-    divided = [_split_note(block, row) for row in rows]
-    rows = [row for row, _ in divided] + [note for _, note in divided if len(note)]
-    return [(block, row) for row in rows]
+    texts, notes = [], []
+    for row in rows:
+        text, note = _split_note(block, row)
+        texts.append((block, text))
+        if len(note):
+            notes.append((block, note))
+    return texts + notes
 
 
 def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -368,8 +397,9 @@ def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return row, row[:0]
     order = row[np.argsort(block.left[row])]
     fronts = np.maximum.accumulate(block.right[order])
-    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1]))
-    text, note = np.sort(order[:start]), np.sort(order[start:])
+    start = 1 + int(np.argmax(block.left[order[1:]] - fronts[:-1]))  # behind the widest gap
+    text = np.sort(order[:start])
+    note = np.sort(order[start:])
     is_far = block.left[note].min() - fronts[start - 1] > MIN_BAND_WIDTH
     if is_far and note[0] > text[-1] + 1 and block.weight[note].sum() > MIN_APART_INK:
         return text, note
@@ -378,7 +408,8 @@ def _split_note(block: Block, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _runs(block: Block) -> list[np.ndarray]:
     """Return the runs: successive strokes without a far move of the pen in between."""
-    starts, front = [0], block.right[0]
+    starts = [0]
+    front = block.right[0]
     for number in range(1, len(block.strokes)):
         check_time()
         run = slice(starts[-1], number)
@@ -400,12 +431,12 @@ def _rows_of_runs(block: Block, runs: list[np.ndarray]) -> tuple[list[np.ndarray
     strays: list[int] = []
     boxes = np.empty((len(runs), 4))  # of the rows
     for run in sorted(runs, key=lambda run: -letter_ink[run].sum()):
-        weight, x, y = block.weight[run], block.x[run], block.y[run]
-        distances = {
-            number: np.average(np.abs(block.middle(rows[number], x) - y), weights=weight)
-            for number in _rows_at_height(boxes[: len(rows)], block.box(run))
-        }
-        nearest, ink = min(distances.values(), default=np.inf), letter_ink[run].sum()
+        distances = {}
+        for number in _rows_at_height(boxes[: len(rows)], block.box(run)):
+            depths = block.middle(rows[number], block.x[run]) - block.y[run]
+            distances[number] = np.average(np.abs(depths), weights=block.weight[run])
+        nearest = min(distances.values(), default=np.inf)
+        ink = letter_ink[run].sum()
         is_apart = ink > MIN_APART_INK and nearest > MIN_APART_DISTANCE
         if ink >= MIN_ROW_INK and nearest < MAX_ROW_DISTANCE:
             best = min(distances, key=distances.__getitem__)
@@ -435,7 +466,7 @@ def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
         for number in _rows_at_height(boxes[: len(merged)], box):
             start, _, end, _ = boxes[number]
             if end - left <= MAX_HALF_OVERLAP * min(end - start, right - left):
-                x = np.array([(min(end, right) + left) / 2])
+                x = np.array([(min(end, right) + left) / 2])  # between the two halves
                 step = np.abs(block.middle(merged[number], x) - block.middle(row, x))
                 steps[number] = float(step[0])
         best = min(steps, key=steps.__getitem__, default=None)
@@ -450,19 +481,20 @@ def _merge_halves(block: Block, rows: list[np.ndarray]) -> list[np.ndarray]:
 
 def _attach_strays(block: Block, rows: list[np.ndarray], strays: list[int]) -> list[np.ndarray]:
     """Return rows with each stray stroke added to the row that is nearest and at its height."""
-    owners = _owners(len(block.strokes), rows)
+    row_of = _row_indices(len(block.strokes), rows)
     for stray in strays:
         gap_x = np.maximum(block.left - block.right[stray], block.left[stray] - block.right)
         gap_y = np.maximum(block.top - block.bottom[stray], block.top[stray] - block.bottom)
         gaps = np.hypot(np.maximum(gap_x, 0), np.maximum(gap_y, 0))
-        row_gaps, costs = [gaps[row].min() for row in rows], {}
+        row_gaps = [gaps[row].min() for row in rows]
+        costs = {}
         for number in np.argsort(row_gaps)[:MAX_STRAY_ROWS].tolist():
             depth = block.y[stray] - block.middle(rows[number], block.x[stray : stray + 1])[0]
             beyond = max(depth - MAX_MARK_BELOW, -depth - MAX_MARK_ABOVE, 0.0)
-            is_next = stray > 0 and owners[stray - 1] == number
+            is_next = stray > 0 and row_of[stray - 1] == number
             costs[number] = row_gaps[number] + OFF_ROW_COST * beyond - SUCCESSION_BONUS * is_next
-        owners[stray] = min(costs, key=costs.__getitem__)
-    return [np.flatnonzero(owners == number) for number in range(len(rows))]
+        row_of[stray] = min(costs, key=costs.__getitem__)
+    return [np.flatnonzero(row_of == number) for number in range(len(rows))]
 
 
 def _reading_order(block: Block, row: np.ndarray) -> list[int]:
@@ -470,7 +502,7 @@ def _reading_order(block: Block, row: np.ndarray) -> list[int]:
     ends = np.array([block.left[row].min(), block.right[row].max()])
     slope = np.diff(block.middle(row, ends))[0] / max(np.ptp(ends), 1.0)
     strokes = [block.strokes[index] for index in row]
-    level = [stroke - (0.0, 1.0) * (slope * stroke[:, :1]) for stroke in strokes]
+    level = [stroke - [0.0, 1.0] * (slope * stroke[:, :1]) for stroke in strokes]  # sheared in y
     numbers = block.numbers[row]
     return numbers[_undelayed(numbers, level, x_height(from_strokes(level)))].tolist()
 
@@ -479,7 +511,8 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     """Return the indices of a row's strokes, each late stroke at its place. `numbers` are the
     strokes' rising numbers on the page; a missing number is a stroke of another row."""
     left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
-    middle, front = (left + right) / 2, np.maximum.accumulate(right)
+    middle = (left + right) / 2
+    front = np.maximum.accumulate(right)
     is_late = front - right > MIN_LATE_DISTANCE * height
     # After a stroke of another row, strokes to the left of the row's end are late.
     for resumed in np.flatnonzero(np.diff(numbers) > 1) + 1:
@@ -489,8 +522,8 @@ def _undelayed(numbers: np.ndarray, strokes: Sequence[np.ndarray], height: float
     for late in np.flatnonzero(is_late & ~is_mark).tolist():
         check_time()
         # A late letter belongs before the first letter further to the right.
-        places = (n for n, k in enumerate(order) if middle[k] > middle[late] and not is_mark[k])
-        order.insert(next(places, len(order)), late)
+        is_behind = (middle[order] > middle[late]) & ~is_mark[order]
+        order.insert([*is_behind, True].index(True), late)
     if (is_late & is_mark).any():
         ink = from_strokes([strokes[index] for index in order])
         return np.array(order)[undelayed_order(ink, height, late=0)]

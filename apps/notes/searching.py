@@ -13,7 +13,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,12 +27,12 @@ from utils.checks import UserError
 MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
 wrong)."""
-LOGIT_OFFSET = -2.28
-LOGIT_PER_NAT = 0.74
-LOGIT_PER_CHARACTER = 1.19
-"""The logit of a hit's probability is `LOGIT_OFFSET`, minus `LOGIT_PER_NAT` times the cost of its
-path in nats, plus `LOGIT_PER_CHARACTER` times the number of letters and digits (measured on
-testset_v and testset_t, notebook: notes, search)."""
+HIT_LOGIT_OFFSET = -2.28
+HIT_LOGIT_PER_NAT = 0.74
+HIT_LOGIT_PER_CHARACTER = 1.19
+"""The logit of a hit's probability is `HIT_LOGIT_OFFSET`, minus `HIT_LOGIT_PER_NAT` times the cost
+of its path in nats, plus `HIT_LOGIT_PER_CHARACTER` times the number of letters and digits (measured
+on testset_v and testset_t, notebook: notes, search)."""
 MIN_WORD_LOGIT = -3.5
 """Minimum logit of each word of a phrase, searched by itself: a phrase with another word is no hit,
 but words of one letter, whose logit is -1.09, are allowed (measured, notebook: notes, an index of
@@ -48,17 +48,17 @@ PAIR_UNIT = 0.5
 """Unit of the costs of pairs, in nats."""
 ABSENT_PAIR = 15
 """Cost of a pair that was left out, in units (7.5 nats, so that every cost has four bits)."""
-MIN_NEAR_LETTERS = (4, 7)
-"""Least number of letters of a word for which words that differ by one letter, and by two, are
-searched (assumed)."""
+MIN_SIMILAR_LETTERS = (4, 7)
+"""Number of letters from which on words that differ by one letter are searched, too, and number
+from which on words that differ by two are (assumed)."""
 MAX_SIMILAR = 30
-"""Most words that differ by letters, which are searched (assumed)."""
+"""Most words that differ by letters and are searched (assumed)."""
 MAX_TERMS = 50
 """Most words and phrases of a query (assumed)."""
 MAX_BETWEEN = 2
 """Most words between two terms in a row that are marked together (assumed)."""
 BATCH = 512
-"""Rows that are searched at a time (assumed: 30 MB)."""
+"""Number of rows that are searched at a time (assumed: 30 MB)."""
 CTC_BLANK = "_"
 """Symbol of the frames between characters."""
 SEPARATOR = " "
@@ -66,11 +66,16 @@ SEPARATOR = " "
 
 
 class Hit(NamedTuple):
-    """A place with the words of a query, and the probability that the words stand there. All
-    numbers count from 1; `word_number` is where the first word stands in the row, `num_words` how
-    many words from there on are the query's; `text` is what was read of the row, or of the rows
-    with the words, with `(?)` after unsure words. A place `is_similar` if its words differ from
-    the query by a letter or two: it is no hit."""
+    """A place with the words of a query. All numbers count from 1.
+
+    Attributes:
+        name: name of the note.
+        word_number: number in the row of the first word.
+        confidence: probability that the words stand there.
+        text: text of the row, or of the rows with the words, with `(?)` after unsure words.
+        is_similar: whether the words differ from the query by a letter or two: it is no hit.
+        num_words: number of words in the row, from the first word on, that are the query's.
+    """
 
     name: str
     page_number: int
@@ -83,8 +88,11 @@ class Hit(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """Successive words, as `tokens` returns them. If the left or right end of the phrase `is_open`,
-    its first or last word may have more letters there."""
+    """Successive words, as `tokens` returns them.
+
+    If the left or right end of the phrase `is_open`, its first or last word may have more letters
+    there.
+    """
 
     words: tuple[str, ...]
     is_open: tuple[bool, bool] = (False, False)
@@ -115,9 +123,14 @@ Term: TypeAlias = tuple[Phrase, ...]
 
 
 class Query(NamedTuple):
-    """What is searched for: terms that a page has all, terms that it has not, and which notes are
-    searched: those in a folder, and those from a date, `after`, to the day before another one, as
-    far as the dates `YYYY-MM-DD` are given."""
+    """A search for pages that have all `terms` and none that is `excluded`.
+
+    Attributes:
+        terms, excluded: words and phrases.
+        folder: the folder whose notes are searched; empty for all notes.
+        after: date `YYYY-MM-DD` of the first notes that are searched; empty without a limit.
+        before: the date after that of the last notes; empty without a limit.
+    """
 
     terms: tuple[Term, ...]
     excluded: tuple[Term, ...] = ()
@@ -127,24 +140,27 @@ class Query(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Query":
-        """Return the query that a person typed: `word "a phrase" -word in:folder before:2026-03`;
-        `after:` is the date of the first notes.
+        """Return the query that a person typed, such as `word "a phrase" -word in:folder`.
+
+        `after:2026-03` gives the date of the first notes, `before:` the date after the last ones.
 
         Raises:
             UserError: if there are more than `MAX_TERMS` terms.
         """
-        terms: dict[bool, list[Term]] = {True: [], False: []}
+        terms: list[Term] = []
+        excluded: list[Term] = []
         limits = {}
         for minus, key, *quoted in _PARTS.findall(text):
             value = "".join(quoted)
             if key:
                 limits[key.lower().replace("in", "folder")] = value
-            elif term := _term(value):
-                terms[not minus].append(term)
-        wanted, excluded = (tuple(dict.fromkeys(terms[kind])) for kind in (True, False))
-        if len(wanted) + len(excluded) > MAX_TERMS:
+            else:
+                (excluded if minus else terms).append(_term(value))
+        # A term without letters and digits is empty.
+        unique = [tuple(dict.fromkeys(filter(None, listed))) for listed in (terms, excluded)]
+        if sum(map(len, unique)) > MAX_TERMS:
             raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
-        return cls(wanted, excluded, **limits)
+        return cls(*unique, **limits)
 
     def has(self, name: str, date: Callable[[], str]) -> bool:
         """Return whether the note of a name, and with a date, is searched."""
@@ -156,19 +172,26 @@ class Query(NamedTuple):
 
 
 def _term(text: str) -> Term:
-    """Return the spellings of a word or a phrase: as it is typed; with two letters for each umlaut;
-    and with an umlaut for two letters. It is empty without letters and digits."""
-    spellings = text, _UMLAUT.sub(lambda found: _UMLAUTS[found[0].lower()], text)
-    spellings += (re.sub("([aou])e", r"\1", text, flags=re.IGNORECASE),)
-    return tuple(dict.fromkeys(filter(lambda phrase: phrase.words, map(Phrase.of, spellings))))
+    """Return the spellings of a word or a phrase; none if it has no letters and digits.
+
+    These are the text, the text with two letters for each umlaut, and with an umlaut for two
+    letters.
+    """
+    with_two_letters = _UMLAUT.sub(lambda match: _UMLAUTS[match[0].lower()], text)
+    # Searches ignore accents, so that "a" stands for an umlaut.
+    with_umlauts = re.sub("([aou])e", r"\1", text, flags=re.IGNORECASE)
+    phrases = [*map(Phrase.of, (text, with_two_letters, with_umlauts))]
+    return tuple(dict.fromkeys(phrase for phrase in phrases if phrase.words))
 
 
 _PARTS = re.compile(r'(?<!\S)(-?)(?:(in|before|after):)?(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+"""Matches a part of a query: a minus, a key, and a phrase in quotation marks or a word."""
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
 _UMLAUT = re.compile("[äöü]", re.IGNORECASE)
 _LETTERS = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
+"""ASCII letters for letters that Unicode does not decompose."""
 
 
 @lru_cache(1 << 16)  # as words repeat
@@ -202,8 +225,8 @@ class SearchedRow(NamedTuple):
     def of(cls, row: PageRow) -> "SearchedRow":
         """Return a row in the form that is searched."""
         frames = [frame for word in row.words for frame in word.frames]
-        nats = (cost for frame in frames for cost in frame.values())
-        costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)
+        nats = chain(*(frame.values() for frame in frames))
+        costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)  # a byte each
         symbols = "".join(symbol[0] for frame in frames for symbol in frame)
         stops = [*accumulate(len(word.frames) for word in row.words)]
         words = [(word.text, word.confidence) for word in row.words]
@@ -215,13 +238,22 @@ class SearchedRow(NamedTuple):
         return PageRow(tuple(PageWord(text, (), sure) for text, sure in self.words)).marked
 
 
-Place = tuple[int, int, float]
-"""Indices of the word where a phrase begins and of the word behind it, and the probability that it
-stands there."""
+class Place(NamedTuple):
+    """A place of a phrase in the words of a row: from the word `first` to the word before `stop`,
+    and the probability that the phrase stands there."""
+
+    first: int
+    stop: int
+    confidence: float
 
 
-PlaceOnPage: TypeAlias = tuple[int, int, Place]
-"""Index of a row of a page, that of the last row of a place, and the place in the row."""
+class PlaceOnPage(NamedTuple):
+    """A place of a phrase on a page: the indices of its first and last row, and its place in the
+    first row."""
+
+    row: int
+    last_row: int
+    place: Place
 
 
 def search(query: str, note: Note) -> Iterator[Hit]:
@@ -232,13 +264,13 @@ def search(query: str, note: Note) -> Iterator[Hit]:
     `MIN_HIT_CONFIDENCE`, and each of its words is likely by itself. `Library.search` finds the same
     hits, and more, by an index.
     """
-    wanted = Phrase.of(query)
+    phrase = Phrase.of(query)
     for page_number, (_, text) in enumerate(note.pages, 1):
         rows = [*map(SearchedRow.of, text.rows)]
-        places = [*places_on_page(wanted, rows)]
-        rest = [n for n in range(len(rows)) if not any(n == row for row, _, _ in places)]
-        spotted = spotted_places(wanted, [rows[n] for n in rest])
-        places += [(n, n, p) for n, p in zip(rest, spotted, strict=True) if p]
+        places = [*places_on_page(phrase, rows)]
+        rest = sorted({*range(len(rows))} - {place.row for place in places})
+        spotted = spotted_places(phrase, [rows[n] for n in rest])
+        places += [PlaceOnPage(n, n, p) for n, p in zip(rest, spotted, strict=True) if p]
         for row, last, place in sorted(places):
             yield hit_at((note.name, page_number, row + 1), rows[row : last + 1], place)
 
@@ -250,44 +282,55 @@ def hit_at(
     *,
     is_similar: bool = False,
 ) -> Hit:
-    """Return the hit at a place of the first of `rows`, whose name, page and number are `address`;
-    the others have the rest of its words."""
-    first, stop, confidence = place
+    """Return the hit at a place.
+
+    Args:
+        address: name of the note, number of the page, and number of the first row.
+        rows: the first row of the place, and further rows that have the rest of its words.
+        place: the place in the first row.
+        is_similar: see `Hit`.
+    """
     text = " ".join(row.marked for row in rows)
-    num_words = min(stop, len(rows[0].words)) - first
-    return Hit(*address, first + 1, confidence, text, is_similar, max(num_words, 1))
+    num_words = max(min(place.stop, len(rows[0].words)) - place.first, 1)
+    return Hit(*address, place.first + 1, place.confidence, text, is_similar, num_words)
 
 
 def places_on_page(phrase: Phrase, rows: Sequence[SearchedRow]) -> Iterator[PlaceOnPage]:
     """Yield the places of a phrase in the text of a page's rows, also across their ends."""
     words = [word for row in rows for word in row.words]
-    begins = [*accumulate((len(row.words) for row in rows), initial=0)]
+    starts = [*accumulate((len(row.words) for row in rows), initial=0)]
     for first, stop, confidence in _exact(phrase, words):
-        row, last = (bisect_right(begins, word) - 1 for word in (first, stop - 1))
-        yield row, last, (first - begins[row], stop - begins[row], confidence)
+        row = bisect_right(starts, first) - 1
+        last_row = bisect_right(starts, stop - 1) - 1
+        place = Place(first - starts[row], stop - starts[row], confidence)
+        yield PlaceOnPage(row, last_row, place)
 
 
-def nearest(of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
-    """Return the first of the places of several terms, one of each, that are nearest to each other,
-    with the last row of them all."""
+def nearest(places_of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
+    """Return the place that spans one place of each of several terms, the nearest ones.
 
-    def chosen(start: PlaceOnPage) -> list[PlaceOnPage]:
-        row, _, (word, _, _) = start
-        far = [
-            min(each, key=lambda p: (abs(p[0] - row), abs(p[2][0] - word))) for each in of_terms[1:]
-        ]
-        return sorted([start, *far])
+    It begins with the first of these places, and ends with the last of their rows. It has the words
+    up to the last place if all are in one row, with few words between them.
+    """
 
-    def distance(places: list[PlaceOnPage]) -> tuple[int, int]:
+    def nearest_to(start: PlaceOnPage) -> list[PlaceOnPage]:
+        def distance(other: PlaceOnPage) -> tuple[int, int]:
+            return abs(other.row - start.row), abs(other.place.first - start.place.first)
+
+        return sorted([start, *(min(places, key=distance) for places in places_of_terms[1:])])
+
+    def extent(places: list[PlaceOnPage]) -> tuple[int, int]:
         first, last = places[0], places[-1]
-        return last[1] - first[0], last[2][0] - first[2][0]
+        return last.last_row - first.row, last.place.first - first.place.first
 
-    first, *others = min(map(chosen, of_terms[0]), key=distance)
-    row, _, (word, stop, _) = first
-    last, confidence = max(p[1] for p in (first, *others)), min(p[2][2] for p in (first, *others))
-    if last == row and others[-1][2][1] - stop <= MAX_BETWEEN * len(others):
-        stop = others[-1][2][1]
-    return row, last, (word, stop, confidence)
+    places = min(map(nearest_to, places_of_terms[0]), key=extent)
+    row, _, (word, stop, _) = places[0]
+    last_row = max(place.last_row for place in places)
+    confidence = min(place.place.confidence for place in places)
+    last_stop = places[-1].place.stop
+    if last_row == row and last_stop - stop <= MAX_BETWEEN * (len(places) - 1):
+        stop = last_stop
+    return PlaceOnPage(row, last_row, Place(word, stop, confidence))
 
 
 def spotted_places(phrase: Phrase, rows: Sequence[SearchedRow]) -> list[Place | None]:
@@ -299,37 +342,44 @@ def spotted_places(phrase: Phrase, rows: Sequence[SearchedRow]) -> list[Place | 
         spotted = _spotted(phrase, [rows[index] for index in batch])
         for index, (word, confidence) in zip(batch, spotted, strict=True):
             if confidence >= MIN_HIT_CONFIDENCE:
-                places[index] = word, word + len(phrase.words), confidence
+                places[index] = Place(word, word + len(phrase.words), confidence)
     return places
 
 
 def similar(phrase: Phrase, vocabulary: Sequence[str]) -> list[Phrase]:
-    """Return phrases that differ from a phrase in a word by as few letters as that word allows,
-    where two letters in the wrong order are one; the nearest first."""
-    near = []
-    for place, word in enumerate(phrase.words if not any(phrase.is_open) else ()):
-        if allowed := sum(len(word) >= least for least in MIN_NEAR_LETTERS):
-            others = process.extract(
-                word, vocabulary, scorer=OSA.distance, score_cutoff=allowed, limit=MAX_SIMILAR
-            )
-            for other, distance, _ in others:
-                words = (*phrase.words[:place], other, *phrase.words[place + 1 :])
-                near += [(distance, Phrase(words))] if distance else []
-    return [each for _, each in sorted(near)[:MAX_SIMILAR]]
+    """Return phrases in which one word differs by a letter or two, the nearest first.
+
+    The number of letters depends on the word, see `MIN_SIMILAR_LETTERS`. Two letters in the wrong
+    order count as one.
+    """
+    phrases = []
+    for index, word in enumerate(phrase.words if not any(phrase.is_open) else ()):
+        max_distance = sum(len(word) >= num_letters for num_letters in MIN_SIMILAR_LETTERS)
+        if not max_distance:
+            continue
+        others = process.extract(
+            word, vocabulary, scorer=OSA.distance, score_cutoff=max_distance, limit=MAX_SIMILAR
+        )
+        for other, distance, _ in others:
+            if distance:
+                words = (*phrase.words[:index], other, *phrase.words[index + 1 :])
+                phrases.append((distance, Phrase(words)))
+    return [similar_phrase for _, similar_phrase in sorted(phrases)[:MAX_SIMILAR]]
 
 
 def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place]:
     """Yield the places where the words that were read are the phrase's words."""
     if not phrase.words:
         return
-    starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
     text = normalised_text(word for word, _ in words)
+    # The place of each word in the text, which begins with a blank.
+    starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
     position = text.find(phrase.bounded)
     while position >= 0:
-        begin = position + (not phrase.is_open[0])
+        begin = position + (not phrase.is_open[0])  # behind the blank of a phrase that is not open
         first = bisect_right(starts, begin) - 1
         stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
-        yield first, stop, min(confidence for _, confidence in words[first:stop])
+        yield Place(first, stop, min(confidence for _, confidence in words[first:stop]))
         position = text.find(phrase.bounded, position + 1)
 
 
@@ -349,43 +399,47 @@ def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Fra
         log_probs: log-probabilities of the C characters and, last, the blank, `(S, C + 1)`.
         characters: the C characters.
     """
-    nats, frames = log_probs.max(axis=1, keepdims=True) - log_probs, []
+    nats = log_probs.max(axis=1, keepdims=True) - log_probs
     rows, columns = np.nonzero(nats < MAX_SYMBOL_NATS)
-    likely = [dict[str, float]() for _ in nats]
+    all_frames = [dict[str, float]() for _ in nats]
     costs = nats[rows, columns].tolist()
-    for row, number, cost in zip(rows.tolist(), columns.tolist(), costs, strict=True):
-        symbol = _symbol(characters[number]) if number < len(characters) else CTC_BLANK
-        likely[row][symbol] = min(round(cost, 1), likely[row].get(symbol, MAX_SYMBOL_NATS))
-    for frame in likely:
+    for row, column, cost in zip(rows.tolist(), columns.tolist(), costs, strict=True):
+        symbol = _symbol(characters[column]) if column < len(characters) else CTC_BLANK
+        frame = all_frames[row]
+        frame[symbol] = min(round(cost, 1), frame.get(symbol, MAX_SYMBOL_NATS))
+    frames = []
+    for frame in all_frames:
         if frame != {CTC_BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
     return tuple(frames)
 
 
 def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
-    """Return the pairs of successive symbols that the frames of a row allow, each with its cost in
-    `PAIR_UNIT`, rounded down, below `ABSENT_PAIR`. A word without frames gets frames of its text.
+    """Return the pairs of successive symbols that the frames of a row allow, with their costs.
+
+    Costs are in `PAIR_UNIT`, rounded down, and below `ABSENT_PAIR`. A word without frames gets
+    frames of its text.
 
     The costs of a query's pairs together are at most twice the cost of the query's path, as two
     pairs share each symbol.
     """
-    frames: list[Frame] = [
-        frame for word in row.words for frame in word.frames or _typed(word.text)
-    ]
+    frames = chain(*(word.frames or _typed(word.text) for word in row.words))
     limit = ABSENT_PAIR * PAIR_UNIT
     pairs: dict[tuple[str, str], float] = {}
-    reached = {SEPARATOR: 0.0}  # cost of a path up to this frame that began with the symbol
+    path_costs = {SEPARATOR: 0.0}  # of the cheapest path from each symbol up to this frame
     for frame in (*frames, {SEPARATOR: 0.0}):
         blank = frame.get(CTC_BLANK, limit)
         symbols = {symbol[0]: cost for symbol, cost in frame.items() if symbol != CTC_BLANK}
         for symbol, cost in symbols.items():
-            for first, so_far in reached.items():
-                if so_far + cost < pairs.get((first, symbol), limit):
-                    pairs[first, symbol] = so_far + cost
-        stayed = {s: so_far + min(blank, symbols.get(s, limit)) for s, so_far in reached.items()}
-        for symbol, cost in symbols.items():
-            stayed[symbol] = min(cost, stayed.get(symbol, limit))
-        reached = {symbol: cost for symbol, cost in stayed.items() if cost < limit}
+            for first, path_cost in path_costs.items():
+                if path_cost + cost < pairs.get((first, symbol), limit):
+                    pairs[first, symbol] = path_cost + cost
+        next_costs = {}
+        for symbol, path_cost in path_costs.items():  # A path stays in its symbol or in a blank,
+            next_costs[symbol] = path_cost + min(blank, symbols.get(symbol, limit))
+        for symbol, cost in symbols.items():  # or begins in this frame.
+            next_costs[symbol] = min(cost, next_costs.get(symbol, limit))
+        path_costs = {symbol: cost for symbol, cost in next_costs.items() if cost < limit}
     return {pair: int(cost / PAIR_UNIT) for pair, cost in pairs.items()}
 
 
@@ -403,19 +457,21 @@ def _spotted(query: Phrase, rows: Sequence[SearchedRow]) -> list[tuple[int, floa
     places: list[tuple[int, float]] = [(0, 0.0)] * len(rows)
     # A path takes a frame for each symbol; the row has a separator at either end.
     num_symbols = len(query.symbols)
-    left = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
+    likely = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
+    # Long words come first, as they leave the fewest rows.
     for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
-        if not left:
+        if not likely:
             break
-        part, frames = Phrase((word,), query.is_open), _stacked([rows[n] for n in left])
+        part = Phrase((word,), query.is_open)
+        frames = _stacked([rows[n] for n in likely])
         logits = _logits(part, _cheapest(part, frames)[0])
-        left = [left[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
-    if not left:
+        likely = [likely[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
+    if not likely:
         return places
-    costs, from_right = _cheapest(query, _stacked([rows[n] for n in left]))
+    costs, from_right = _cheapest(query, _stacked([rows[n] for n in likely]))
     # The path ends one frame further left, at the separator before a query that is not open.
     rights = from_right + query.is_open[0]
-    for number, right, logit in zip(left, rights, _logits(query, costs), strict=True):
+    for number, right, logit in zip(likely, rights, _logits(query, costs), strict=True):
         row = rows[number]
         word_index = bisect_right(row.stops[:-1], len(row.sizes) + 1 - right)
         places[number] = word_index, probability_of(logit)
@@ -423,12 +479,21 @@ def _spotted(query: Phrase, rows: Sequence[SearchedRow]) -> list[tuple[int, floa
 
 
 def _logits(query: Phrase, costs: np.ndarray) -> np.ndarray:
-    return LOGIT_OFFSET - LOGIT_PER_NAT * costs + LOGIT_PER_CHARACTER * query.num_letters
+    return (
+        HIT_LOGIT_OFFSET - HIT_LOGIT_PER_NAT * costs + HIT_LOGIT_PER_CHARACTER * query.num_letters
+    )
 
 
 class _Stacked(NamedTuple):
-    """The symbols of several rows: code points, costs in nats, rows, and frames, counted from the
-    right end of the row, `(N,)` each; and the number of frames of each row, `(R,)`."""
+    """The symbols of several rows.
+
+    Attributes:
+        codes: code point of each symbol, `(N,)`.
+        costs: cost of each symbol in nats, `(N,)`.
+        rows: index of each symbol's row, `(N,)`.
+        frames: number of each symbol's frame, from 1 at the right end of its row, `(N,)`.
+        counts: number of frames of each row, `(R,)`.
+    """
 
     codes: np.ndarray
     costs: np.ndarray
@@ -438,6 +503,7 @@ class _Stacked(NamedTuple):
 
 
 def _stacked(rows: Sequence[SearchedRow]) -> _Stacked:
+    """Return the symbols of rows in one piece, so that numpy searches all rows at once."""
     codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
     costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
     sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)
@@ -489,12 +555,13 @@ def _path_costs(costs: np.ndarray, states: Sequence[str]) -> np.ndarray:
             between different symbols.
     """
     num_rows, num_frames, num_states = costs.shape
+    # Two states before the first one, which no path reaches, make the steps below alike.
     path = np.full((num_rows, num_states + 2), np.inf, np.float32)
     ends = np.empty((num_rows, num_frames), np.float32)
     may_skip = [n % 2 == 0 and n > 1 and states[n] != states[n - 2] for n in range(num_states)]
     skip_cost = np.where(may_skip, 0.0, np.inf).astype(np.float32)
     for frame in range(num_frames):
-        best = np.minimum(path[:, 2:], path[:, 1:-1])
+        best = np.minimum(path[:, 2:], path[:, 1:-1])  # from the same state or the one before
         best = np.minimum(best, path[:, :-2] + skip_cost)
         best[:, 0] = 0.0  # A path may begin in any frame.
         path[:, 2:] = best + costs[:, frame]

@@ -13,21 +13,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from apps.notes.viewing import Change, Chosen, Viewer
+from apps.notes.viewing import Change, NoteFilter, Viewer
 from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
-FOLDER = Path(__file__).resolve().parents[1] / "web"
-SCRIPTS = ("address", "folder", "hits", "ink", "kinds", "list")
-NAMES = (
-    *("view.js", "dom.js", "style.css", "view.css", "icon.svg"),
-    *(f"view_{name}.js" for name in SCRIPTS),
+WEB_FOLDER = Path(__file__).resolve().parents[1] / "web"
+VIEW_SCRIPTS = ("address", "folder", "hits", "ink", "kinds", "list")
+FILE_NAMES = (
+    "view.js",
+    "dom.js",
+    "style.css",
+    "view.css",
+    "icon.svg",
+    *(f"view_{name}.js" for name in VIEW_SCRIPTS),
 )
-FILES = {"/": FOLDER / "view.html"} | {f"/{name}": FOLDER / name for name in NAMES}
+FILES = {"/": WEB_FOLDER / "view.html"} | {f"/{name}": WEB_FOLDER / name for name in FILE_NAMES}
 """The files of the page by their addresses."""
-MAX_BYTES = 200_000  # of corrections (assumed: a word has some 10 letters, and 200 bytes beside)
-MAX_DIGITS = len(str(MAX_BYTES))
-MAX_COUNT = 2_000  # hits in an answer (assumed)
+MAX_CORRECTION_BYTES = 200_000
+"""Most bytes of corrections in a request (assumed: a word has some 10 letters and 200 other
+bytes)."""
+MAX_LENGTH_DIGITS = len(str(MAX_CORRECTION_BYTES))
+MAX_HITS = 2_000
+"""Most hits in an answer (assumed)."""
 
 
 def serve(viewer: Viewer, query: str = "") -> None:
@@ -49,11 +56,12 @@ class ViewServer(LocalServer):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(("127.0.0.1", 0), partial(ViewPage, FILES))
-        self.viewer, self.token = viewer, secrets.token_urlsafe(16)
+        self.viewer = viewer
+        self.token = secrets.token_urlsafe(16)
 
 
 class ViewPage(LocalPage):
-    """Answers requests with the files of the viewer, and with what the viewer finds."""
+    """Answers requests with the files of the viewer, and with the viewer's answers."""
 
     server: ViewServer
 
@@ -64,20 +72,23 @@ class ViewPage(LocalPage):
             super().do_GET()
         elif self._is_allowed():
             values = {key: value for key, (value, *_) in parse_qs(query).items()}
-            self._answer(lambda: _found(self.server.viewer, path.removeprefix("/api/"), values))
+            name = path.removeprefix("/api/")
+            self._answer(lambda: _looked_up(self.server.viewer, name, values))
 
     def do_POST(self) -> None:
         """Correct or confirm words, or open a note in its program."""
-        size, what = self.headers.get("Content-Length", ""), self.path.removeprefix("/api/")
-        if what not in ("correct", "confirm", "open"):
+        size = self.headers.get("Content-Length", "")
+        action = self.path.removeprefix("/api/")
+        is_number = size.isdecimal() and len(size) <= MAX_LENGTH_DIGITS
+        if action not in ("correct", "confirm", "open"):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
-        elif not size.isdecimal() or len(size) > MAX_DIGITS or int(size) > MAX_BYTES:
+        elif not is_number or int(size) > MAX_CORRECTION_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         elif self._is_allowed():
             content = self.rfile.read(int(size))
-            self._answer(lambda: _done(self.server.viewer, what, content))
+            self._answer(lambda: _acted(self.server.viewer, action, content))
 
     def _is_allowed(self) -> bool:
         """Return whether the request is of this host's page; if not, refuse it."""
@@ -91,16 +102,19 @@ class ViewPage(LocalPage):
         return False
 
     def _answer(self, answer: Callable[[], dict[str, Any] | bytes]) -> None:
-        """Send a PDF that a function returns, or else what it returns as JSON, or its error."""
+        """Send the result of a function: bytes as a PDF, values as JSON, an error as JSON."""
         status = HTTPStatus.OK
         try:
             values = answer()
         except (UserError, OSError) as error:
-            status, values = HTTPStatus.CONFLICT, {"error": str(error)}
+            status = HTTPStatus.CONFLICT
+            values = {"error": str(error)}
         except (KeyError, ValueError, IndexError, TypeError, RecursionError):
-            status, values = HTTPStatus.BAD_REQUEST, {"error": "a wrong request"}
+            status = HTTPStatus.BAD_REQUEST
+            values = {"error": "a wrong request"}
         except Exception as error:
-            status, values = HTTPStatus.INTERNAL_SERVER_ERROR, {"error": described(error)}
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            values = {"error": described(error)}
         is_pdf = isinstance(values, bytes)
         content = values if is_pdf else json.dumps(values).encode()
         self.send_response(status)
@@ -110,40 +124,49 @@ class ViewPage(LocalPage):
         self.wfile.write(content)
 
 
-def _found(viewer: Viewer, what: str, values: Mapping[str, str]) -> dict[str, Any] | bytes:
-    """Return the viewer's answer to a request; raise a ValueError or a KeyError if it is wrong."""
-    chosen = Chosen(**{f.name: values.get(f.name, "") for f in fields(Chosen)})
-    count = min(int(values.get("count", 10)), MAX_COUNT)
-    if what in ("state", "notes"):
-        return getattr(viewer, what)()
-    if what in ("thumbnail", "pdf"):
-        return getattr(viewer, what)(values["name"])
-    if what == "kinds":
+def _looked_up(viewer: Viewer, name: str, values: Mapping[str, str]) -> dict[str, Any] | bytes:
+    """Return the viewer's answer to the request with a name and these values.
+
+    Raises:
+        KeyError, ValueError: if the request is wrong.
+    """
+    chosen = NoteFilter(**{f.name: values.get(f.name, "") for f in fields(NoteFilter)})
+    count = min(int(values.get("count", 10)), MAX_HITS)
+    if name in ("state", "notes"):
+        return getattr(viewer, name)()
+    if name in ("thumbnail", "pdf"):
+        return getattr(viewer, name)(values["name"])
+    if name == "kinds":
         return viewer.kinds(chosen, count, values.get("kind", ""))
-    if what == "search":
+    if name == "search":
         return viewer.search(values.get("q", ""), chosen, count)
-    if what == "unread":
+    if name == "unread":
         return viewer.unread(chosen, count)
-    if what == "page":
-        parts = {name: int(values[name]) for name in ("row", "place") if name in values}
+    if name == "page":
+        parts = {part: int(values[part]) for part in ("row", "place") if part in values}
         return viewer.page(values["name"], int(values["number"]), **parts)
-    if what == "doubtful":
+    if name == "doubtful":
         address = tuple(map(int, values["address"].split(":")))
         kind = values.get("kind", "")
         return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen, kind)
-    raise KeyError(what)
+    raise KeyError(name)
 
 
-def _done(viewer: Viewer, what: str, content: bytes) -> dict[str, Any]:
-    """Do what JSON says; raise a ValueError, a KeyError or a TypeError if it is wrong."""
+def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
+    """Take an action of the viewer with JSON values, and return its answer.
+
+    Raises:
+        KeyError, TypeError, ValueError: if the values are wrong.
+    """
     values = json.loads(content)
-    if what == "correct":
-        return viewer.correct([_change(**each) for each in _checked(values["changes"], list)])
-    if what == "open":
+    if action == "correct":
+        changes = _checked(values["changes"], list)
+        return viewer.correct([_change(**change) for change in changes])
+    if action == "open":
         return viewer.open(_checked(values["name"], str))
-    limits = (_checked(values.get(f.name, ""), str) for f in fields(Chosen))
+    limits = (_checked(values.get(f.name, ""), str) for f in fields(NoteFilter))
     kind, count = _checked(values["kind"], str), _checked(values["count"], int)
-    return viewer.confirm(kind, count, Chosen(*limits))
+    return viewer.confirm(kind, count, NoteFilter(*limits))
 
 
 def _change(
@@ -152,9 +175,10 @@ def _change(
     """Return a change with checked values."""
     if len(address) != 3 or not all(type(number) is int and number > 0 for number in address):
         raise ValueError
-    _checked(None if undone is ABSENT else undone, str | None)
-    checked = _checked(ink, str), _checked(text, str | None), undone
-    return Change(_checked(name, str), tuple(address), *checked)
+    if undone is not ABSENT:
+        _checked(undone, str | None)
+    checked_text = _checked(text, str | None)
+    return Change(_checked(name, str), tuple(address), _checked(ink, str), checked_text, undone)
 
 
 def _checked(value: Any, kind: Any) -> Any:

@@ -11,17 +11,18 @@ from ink.geometry import from_strokes, vertical_segments
 
 # Measured, notebook: notes, rows of several sizes.
 MIN_RATIO = 2.1  # of the mean sizes of two classes
-MIN_PIECE = 10.0  # vertical segments of a piece that has a size of its own
-WINDOW = 8  # strokes before and behind a move, of which the smaller are its unit (assumed)
+MIN_PIECE_SEGMENTS = 10.0  # vertical segments of a piece that has a size of its own
+UNIT_STROKES = 8  # strokes before and behind a move, of which the smaller are its unit (assumed)
 # Moves of the pen that begin a new piece, in units (measured, as above):
-MAX_DROP = 3.0  # up or down
-MAX_MOVE = 10.0  # ahead or back
+MAX_PIECE_DROP = 3.0  # up or down
+MAX_PIECE_MOVE = 10.0  # ahead or back
 LINE_BREAK = (1.2, 3.0)  # up or down together with back
 
 
 def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the class of each stroke by the size of the writing around it, `(strokes,)`: 0 if the
-    page has one size; classes rise with their sizes.
+    """Return the class of each stroke by the size of the writing around it, `(strokes,)`.
+
+    Classes rise with their sizes, from 0. A page of one size has only the class 0.
 
     Far moves of the pen divide the strokes into pieces; pieces of similar sizes are a class. A
     piece of few letters gets the class of the piece before or behind it, if the pen did not move
@@ -29,30 +30,39 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """
     if len(strokes) < 2:
         return np.zeros(len(strokes), int)
-    totals, moves = _totals(strokes), np.arange(1, len(strokes))
-    low, high = (np.array([edge(p, axis=0) for p in strokes]) for edge in (np.min, np.max))
+    totals = _totals(strokes)
+    low = np.array([stroke.min(axis=0) for stroke in strokes])
+    high = np.array([stroke.max(axis=0) for stroke in strokes])
     drop = np.abs(np.diff([stroke[:, 1].mean() for stroke in strokes]))
-    back, ahead = low[:-1, 0] - high[1:, 0], low[1:, 0] - high[:-1, 0]
-    before = _sizes(totals[np.maximum(moves - WINDOW, 0)], totals[moves])
-    behind = _sizes(totals[moves], totals[np.minimum(moves + WINDOW, len(strokes))])
-    away = np.column_stack([drop, back, ahead])
-    is_far = _are_far(away, np.exp(np.fmin(before, behind)))
+    back = low[:-1, 0] - high[1:, 0]
+    ahead = low[1:, 0] - high[:-1, 0]
+    moves = np.column_stack([drop, back, ahead])
+    # The unit of each move is the smaller size of the strokes before and behind it.
+    numbers = np.arange(1, len(strokes))
+    before = _sizes(totals[np.maximum(numbers - UNIT_STROKES, 0)], totals[numbers])
+    behind = _sizes(totals[numbers], totals[np.minimum(numbers + UNIT_STROKES, len(strokes))])
+    is_far = _are_far(moves, np.exp(np.fmin(before, behind)))
     starts = np.flatnonzero(np.append(True, is_far))
     ends = np.append(starts[1:], len(strokes))
-    sizes, amounts = _sizes(totals[starts], totals[ends]), np.diff(totals[:, 0][[*starts, -1]])
-    is_sized = amounts >= MIN_PIECE * np.exp(sizes)
-    bounds = _bounds(sizes[is_sized], amounts[is_sized] / np.exp(sizes[is_sized]))
+    sizes = _sizes(totals[starts], totals[ends])
+    amounts = np.diff(totals[:, 0][[*starts, -1]])
+    is_sized = amounts >= MIN_PIECE_SEGMENTS * np.exp(sizes)
+    num_segments = amounts[is_sized] / np.exp(sizes[is_sized])
+    bounds = _bounds(sizes[is_sized], num_segments)
     if not bounds:
         return np.zeros(len(strokes), int)
     of_piece = np.where(is_sized, np.searchsorted(bounds, sizes), -1)
+    # From behind and from before, so that pieces next to each other follow one that has a class.
     for step in (-1, 1):
         for piece in range(len(starts))[::step]:
             other = piece - step
             if of_piece[piece] < 0 <= other < len(starts) and of_piece[other] >= 0:
                 move = starts[max(piece, other)] - 1
-                if not _are_far(away[move], np.exp(sizes[other])):
-                    of_piece[piece], sizes[piece] = of_piece[other], sizes[other]
-    classes, units = (np.repeat(each, ends - starts) for each in (of_piece, np.exp(sizes)))
+                if not _are_far(moves[move], np.exp(sizes[other])):
+                    of_piece[piece] = of_piece[other]
+                    sizes[piece] = sizes[other]
+    classes = np.repeat(of_piece, ends - starts)
+    units = np.repeat(np.exp(sizes), ends - starts)
     classified = np.flatnonzero(classes >= 0)
     for number in np.flatnonzero(classes < 0):
         gaps = np.maximum(low[classified] - high[number], low[number] - high[classified])
@@ -61,17 +71,21 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     return classes
 
 
-def _are_far(away: np.ndarray, units: np.ndarray) -> np.ndarray:
-    """Return whether moves `(..., 3)`, by how far they go up or down, back and ahead, begin a piece
-    where the letters have these sizes, `(...)`."""
-    drop, back, ahead = away.T / units
+def _are_far(moves: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Return whether moves begin a piece.
+
+    Args:
+        moves: distances up or down, back, and ahead, `(..., 3)`.
+        units: size of the letters at each move, `(...)`.
+    """
+    drop, back, ahead = moves.T / units
     is_break = (drop > LINE_BREAK[0]) & (back > LINE_BREAK[1])
-    return is_break | (drop > MAX_DROP) | (np.maximum(ahead, back) > MAX_MOVE)
+    return is_break | (drop > MAX_PIECE_DROP) | (np.maximum(ahead, back) > MAX_PIECE_MOVE)
 
 
 def _totals(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return, before each stroke and at the end, the sum of the heights h of all segments so far,
-    and the sum of h log h, `(strokes + 1, 2)`."""
+    """Return sums over all segments before each stroke, and over all: of their heights h, and of
+    h log h, `(strokes + 1, 2)`."""
     # Heights do not depend on x: the number of the stroke stands for it.
     numbered = [np.column_stack([0 * p[:, 1] + n, p[:, 1]]) for n, p in enumerate(strokes)]
     number, _, _, heights = np.abs(vertical_segments(from_strokes(numbered))).T
@@ -87,18 +101,23 @@ def _sizes(before: np.ndarray, behind: np.ndarray) -> np.ndarray:
 
 
 def _bounds(sizes: np.ndarray, amounts: np.ndarray) -> list[float]:
-    """Return the rising bounds between classes of sizes: where the variance between the two sides
-    is largest, as long as their means differ by `MIN_RATIO`, and the bounds within each side."""
+    """Return the rising bounds between classes of sizes, which have these `amounts` of segments.
+
+    A bound is where the variance between the two sides is largest, if their means differ by
+    `MIN_RATIO`. Each side is divided in the same way (as in Otsu's method).
+    """
     order = np.argsort(sizes)
     sizes, amounts = sizes[order], amounts[order]
-    below, total = np.cumsum(amounts)[:-1], amounts.sum()
+    below = np.cumsum(amounts)[:-1]
+    total = amounts.sum()
     sums = np.cumsum(amounts * sizes)[:-1]
     steps = (amounts @ sizes - sums) / (total - below) - sums / below
     if not len(steps):
         return []
     cut = int((below * (total - below) * steps**2).argmax())
-    if steps[cut] < np.log(MIN_RATIO):
+    if steps[cut] < np.log(MIN_RATIO):  # Sizes are logarithms.
         return []
-    first, last = slice(cut + 1), slice(cut + 1, None)
+    first = slice(cut + 1)
+    last = slice(cut + 1, None)
     bound = float(sizes[cut] + sizes[cut + 1]) / 2
     return [*_bounds(sizes[first], amounts[first]), bound, *_bounds(sizes[last], amounts[last])]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from apps.notes.rows import MAX_MARK_HEIGHT
 from ink.geometry import from_strokes, turned_back, x_height
 from utils.time_limit import check_time
 
@@ -12,10 +13,9 @@ MAX_MOVE_OF_WRITING = 5.0  # between strokes, mostly (assumed)
 MAX_FAR_MOVES = 0.5  # fraction of the strokes; with more there is no order of writing (assumed)
 TRIED_ANGLES = np.radians(np.arange(-20, 20.5, 0.5))  # of rows (assumed)
 PROFILE_STEP = 0.25  # height of the bins in which points are counted (assumed)
-MAX_MARK_HEIGHT = 0.6  # height of a dot or bar (measured)
 NUM_BEFORE = 6  # strokes whose mean height is that of the row (assumed)
-MAX_STEP = 1.3  # from the height of a row to a letter of it (measured on testset_f)
-MAX_GAP = 10.0  # from a letter of a row to the next one (assumed)
+MAX_LETTER_STEP = 1.3  # from the height of a row to a letter of it (measured on testset_f)
+MAX_NEXT_GAP = 10.0  # from a letter of a row to the next one (assumed)
 
 
 def likely_order(strokes: Sequence[np.ndarray]) -> list[int]:
@@ -32,14 +32,15 @@ def likely_order(strokes: Sequence[np.ndarray]) -> list[int]:
 
 def _is_unordered(strokes: Sequence[np.ndarray]) -> bool:
     """Return whether most moves between strokes are far, as if they were in no order of writing."""
-    low, high = (np.array([edge(p, axis=0) for p in strokes]) for edge in (np.min, np.max))
+    low = np.array([stroke.min(axis=0) for stroke in strokes])
+    high = np.array([stroke.max(axis=0) for stroke in strokes])
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     return np.count_nonzero(gaps > MAX_MOVE_OF_WRITING) > MAX_FAR_MOVES * len(strokes)
 
 
 def _angle(points: np.ndarray) -> float:
-    """Return the angle of rows in radians: that at which the heights of points differ most in how
-    frequent they are."""
+    """Return the angle of rows in radians: that at which the profile of the points' heights, which
+    is high at rows and low between them, has the largest sum of squares."""
     unevenness = []
     for angle in TRIED_ANGLES:
         y = turned_back(points, angle)[:, 1] / PROFILE_STEP
@@ -49,23 +50,31 @@ def _angle(points: np.ndarray) -> float:
 
 
 def _by_place(strokes: Sequence[np.ndarray]) -> list[int]:
-    """Return the numbers of level strokes by their places: after each stroke comes the next one at
-    the height of its row or, if there is none, the uppermost stroke that remains. Marks are last,
-    from left to right, as if they were late."""
-    low, high = (np.array([edge(p, axis=0) for p in strokes]) for edge in (np.min, np.max))
-    x, y = (low[:, 0] + high[:, 0]) / 2, np.array([stroke[:, 1].mean() for stroke in strokes])
+    """Return the numbers of level strokes by their places.
+
+    After each stroke comes the next one at the height of its row or, if there is none, the first
+    stroke of another row. Marks are last, from left to right, as if they were late.
+    """
+    low = np.array([stroke.min(axis=0) for stroke in strokes])
+    high = np.array([stroke.max(axis=0) for stroke in strokes])
+    x = (low[:, 0] + high[:, 0]) / 2
+    y = np.array([stroke[:, 1].mean() for stroke in strokes])
+    # The length of a stroke's ink; the small number is for dots.
     weights = np.array([0.1 + np.abs(np.diff(stroke, axis=0)).sum() for stroke in strokes])
     is_mark = high[:, 1] - low[:, 1] < MAX_MARK_HEIGHT
-    order, row, is_left = list[int](), list[int](), ~is_mark
+    order = list[int]()
+    row = list[int]()
+    is_left = ~is_mark
     while is_left.any():
         check_time()
         is_next = is_left & False
         if row:
             height = np.average(y[row[-NUM_BEFORE:]], weights=weights[row[-NUM_BEFORE:]])
-            is_next = is_left & (np.abs(y - height) < MAX_STEP) & (x >= x[row[-1]])
-            is_next &= low[:, 0] - high[row, 0].max() < MAX_GAP
+            is_next = is_left & (np.abs(y - height) < MAX_LETTER_STEP) & (x >= x[row[-1]])
+            is_next &= low[:, 0] - high[row, 0].max() < MAX_NEXT_GAP
         if not is_next.any():
             row = []
+        # A row begins with the stroke that is nearest to the page's upper left corner.
         places = x if row else low[:, 0] + low[:, 1]
         row.append(int(np.where(is_next if row else is_left, places, np.inf).argmin()))
         order.append(row[-1])

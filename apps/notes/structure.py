@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.notes.marks import MAX_CORNER_DISTANCE, MAX_LISTED_CORNER_DISTANCE, list_mark, tables
-from apps.notes.page_text import CELL, HEADING
+from apps.notes.page_text import CELL_MARK, HEADING_MARK
 from apps.notes.rows import (
     DRAWING,
     MAX_LINE_DISTANCE,
@@ -29,7 +29,7 @@ from utils.time_limit import check_time
 
 LABEL = "label of a drawing"
 RULE = "rule of a table"
-LIST_MARK = "mark of a list"
+MARK_OF_LIST = "mark of a list"
 """Further kinds of strokes that are in no row; `rows` has the others."""
 
 MIN_LIST_ROWS = 2  # rows of a list; a single dash is a sentence's (measured)
@@ -52,7 +52,7 @@ class StrokeRow(NamedTuple):
     Attributes:
         strokes: numbers of the strokes in reading order, without the mark of a list.
         mark: see `PageRow.mark`.
-        turn: how many quarter turns clockwise the row lies.
+        turn: number of quarter turns clockwise by which the row is turned.
     """
 
     strokes: list[int]
@@ -67,7 +67,7 @@ def find_structure(
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
-        turns: how many quarter turns clockwise each stroke lies, `(strokes,)`.
+        turns: number of quarter turns clockwise by which each stroke is turned, `(strokes,)`.
         sizes: class of each stroke's size, `(strokes,)`, see `size_classes`; None for one class.
     """
     rows: list[StrokeRow] = []
@@ -76,7 +76,8 @@ def find_structure(
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
         level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
-        page, turn_rows = Block(level, np.arange(len(level))), list[StrokeRow]()
+        page = Block(level, np.arange(len(level)))
+        turn_rows = list[StrokeRow]()
         for size, _ in Counter(sizes[numbers].tolist()).most_common():
             of_size = np.flatnonzero(sizes[numbers] == size)
             block = page
@@ -84,23 +85,28 @@ def find_structure(
                 block = Block([level[n] for n in of_size], np.arange(len(of_size)))
             size_rows, size_kinds = _level_structure(block)
             kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
-            size_rows = [row._replace(strokes=of_size[row.strokes].tolist()) for row in size_rows]
-            if not turn_rows:
-                turn_rows, size_rows = size_rows, []
+            is_first = not turn_rows  # the most frequent size, whose rows are in order
             for row in size_rows:
-                turn_rows.insert(_place(page, turn_rows, row.strokes), row)
+                row = row._replace(strokes=of_size[row.strokes].tolist())
+                place = len(turn_rows) if is_first else _place(page, turn_rows, row.strokes)
+                turn_rows.insert(place, row)
         are_headings = _are_large(page, [row.strokes for row in turn_rows])
         for row, is_heading in zip(turn_rows, are_headings, strict=True):
-            mark = HEADING if is_heading and not row.mark else row.mark
+            mark = HEADING_MARK if is_heading and not row.mark else row.mark
             rows.append(StrokeRow(numbers[row.strokes].tolist(), mark, turn))
     return rows, dict(sorted(kinds.items()))
 
 
 def _place(page: Block, rows: Sequence[StrokeRow], strokes: Sequence[int]) -> int:
-    """Return the index at which a row is inserted among rows of other sizes. Only rows below or
-    above it count: the place is before the first lower row, or else behind the last row."""
+    """Return the index at which a row is inserted among rows of other sizes.
+
+    Only rows below or above it count, not those beside it. The place is before the first lower row,
+    or else behind the last higher row.
+    """
     place = len(rows)
-    left, right, y = page.left[strokes].min(), page.right[strokes].max(), page.y[strokes].mean()
+    left = page.left[strokes].min()
+    right = page.right[strokes].max()
+    y = page.y[strokes].mean()
     for index, (other, *_) in enumerate(rows):
         if page.left[other].min() < right and left < page.right[other].max():
             if y < page.y[other].mean():
@@ -110,8 +116,10 @@ def _place(page: Block, rows: Sequence[StrokeRow], strokes: Sequence[int]) -> in
 
 
 def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
-    """Return how many quarter turns clockwise each stroke seems to lie, `(strokes,)`: the pen moves
-    ahead along rows. A row without a clear direction lies as the row before."""
+    """Return the number of quarter turns clockwise by which each stroke seems turned, `(strokes,)`.
+
+    The pen moves ahead along rows. A row without a clear direction is turned as the row before.
+    """
     if not strokes:
         return np.empty(0, int)
     unit = x_height(from_strokes(strokes))
@@ -119,11 +127,14 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     high = np.array([stroke.max(axis=0) for stroke in strokes]) / unit
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     starts = np.flatnonzero(np.append(True, gaps > MAX_PIECE_GAP))
-    centres, turns, turn = (low + high) / 2, np.zeros(len(strokes), int), 0
+    centres = (low + high) / 2
+    turns = np.zeros(len(strokes), int)
+    turn = 0
     for start, end in pairwise([*starts.tolist(), len(strokes)]):
         piece = centres[start:end]
         strides = range(1, min(MAX_PIECE_STRIDE + 1, len(piece)))
         x, y = sum(((piece[s:] - piece[:-s]).sum(axis=0) for s in strides), np.zeros(2))
+        # A direction is clear if the pen moves twice as far along it as across.
         if max(abs(x), abs(y)) > max(MIN_PIECE_MOVE, 2 * min(abs(x), abs(y))):
             turn = round(np.arctan2(y, x) / (np.pi / 2)) % 4
         turns[start:end] = turn
@@ -141,15 +152,22 @@ def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
     kinds |= dict.fromkeys(chain(*labels), LABEL)
     rows = [row for row in rows if row not in labels]
     marked = _marked(page, rows, kinds)
-    kinds |= dict.fromkeys({*chain(*rows)} - {*chain(*(row.strokes for row in marked))}, LIST_MARK)
+    mark_strokes = {*chain(*rows)} - {*chain(*(row.strokes for row in marked))}
+    kinds |= dict.fromkeys(mark_strokes, MARK_OF_LIST)
     for (middle, _, column), numbers in sorted(cells.items()):
         # A table comes before the first row that is lower than its middle.
-        is_lower = [page.y[row.strokes].mean() > middle and CELL not in row.mark for row in marked]
-        place = [*is_lower, True].index(True)
+        place = 0
+        while place < len(marked) and not _is_lower(page, marked[place], middle):
+            place += 1
         cell_rows, kinds_inside = _rows_of(page, numbers)
-        marked[place:place] = [StrokeRow(row, CELL * column) for row in cell_rows]
+        marked[place:place] = [StrokeRow(row, CELL_MARK * column) for row in cell_rows]
         kinds |= kinds_inside
     return marked, kinds
+
+
+def _is_lower(page: Block, row: StrokeRow, middle: float) -> bool:
+    """Return whether a row, which is in no table, is lower than the y `middle` of a table."""
+    return CELL_MARK not in row.mark and bool(page.y[row.strokes].mean() > middle)
 
 
 def _rows_of(page: Block, numbers: Iterable[int]) -> tuple[list[list[int]], dict[int, str]]:
@@ -182,23 +200,30 @@ def _drawing_areas(page: Block, kinds: Mapping[int, str]) -> np.ndarray:
     `(5, drawings)`. The strokes of a drawing are written one after another."""
     drawn = np.array([number for number, kind in sorted(kinds.items()) if kind == DRAWING], int)
     parts = [part for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1) if len(part)]
-    areas = [
-        (page.left[p].min(), page.top[p].min(), page.right[p].max(), page.bottom[p].max(), p[0])
-        for p in parts
-    ]
-    areas = np.array(areas).reshape(-1, 5).T
-    return areas[:, areas[3] - areas[1] > MAX_STROKE_HEIGHT]
+    areas = []
+    for part in parts:
+        low = page.left[part].min(), page.top[part].min()
+        high = page.right[part].max(), page.bottom[part].max()
+        areas.append((*low, *high, part[0]))
+    columns = np.array(areas).reshape(-1, 5).T
+    return columns[:, columns[3] - columns[1] > MAX_STROKE_HEIGHT]
 
 
 def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: np.ndarray) -> bool:
-    """Return whether a row is a label: it is short, was written after a drawing with one of the
-    `areas`, and is in it, or next to it if it was written just before or after a drawing."""
+    """Return whether a row is a label of a drawing with one of the `areas`.
+
+    A label is short, was written after the drawing, and is in it; or next to it, if it was written
+    just before or after strokes of a drawing.
+    """
     if page.weight[row].sum() > MAX_LABEL_INK:
         return False
     left, top, right, bottom, start = areas
+    row_left = page.left[row].min()
+    row_right = page.right[row].max()
+    gaps = np.maximum(row_left - right, left - row_right)
     is_next = DRAWING in (kinds.get(min(row) - 1), kinds.get(max(row) + 1))
-    reach = MAX_LABEL_DISTANCE if is_next else page.left[row].min() - page.right[row].max()
-    is_near = np.maximum(page.left[row].min() - right, left - page.right[row].max()) < reach
+    # A row within the drawing overlaps it by the row's width.
+    is_near = gaps < (MAX_LABEL_DISTANCE if is_next else row_left - row_right)
     is_near &= (top < page.y[row].min()) & (page.y[row].max() < bottom) & (start < min(row))
     return bool(is_near.any())
 
@@ -210,6 +235,8 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
     are_items = np.array([row.mark != "" for row in marked_rows], bool)
     are_boxes = np.array(["[" in row.mark for row in marked_rows], bool)
     for index, row in enumerate(rows):
+        # A mark counts if other rows of the list begin at the same place; among boxes, a row with
+        # an inexact box is an item, too.
         is_aligned = np.abs(lefts[index] - lefts) < MAX_LIST_INDENT
         if are_items[index] and (is_aligned & are_items).sum() < MIN_LIST_ROWS:
             marked_rows[index] = StrokeRow(row)
@@ -218,13 +245,13 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
     for index, row in enumerate(marked_rows):
         if not row.mark and _is_underlined(page, row.strokes, lines):
-            marked_rows[index] = row._replace(mark=HEADING)
+            marked_rows[index] = row._replace(mark=HEADING_MARK)
     return marked_rows
 
 
 def _listed(page: Block, row: list[int], max_corner_distance: float) -> StrokeRow:
-    """Return a row with the mark of a list, and without the mark's strokes, if it begins with
-    one."""
+    """Return a row without the strokes of the mark of a list with which it begins, with this mark;
+    or else the row without a mark."""
     by_left = sorted(row, key=page.left.__getitem__)
     middle = np.average(page.y[row], weights=page.weight[row])
     strokes = [page.strokes[number] for number in by_left]
@@ -233,8 +260,11 @@ def _listed(page: Block, row: list[int], max_corner_distance: float) -> StrokeRo
 
 
 def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return which rows are larger than the others below and above them, shorter, apart from the
-    row above, and not the last one, `(rows,)`."""
+    """Return which rows look like headings, `(rows,)`.
+
+    They are larger than the other rows below and above them, shorter, apart from the row above, and
+    not the last row.
+    """
     left = np.array([page.left[row].min() for row in rows])
     right = np.array([page.right[row].max() for row in rows])
 
@@ -242,14 +272,15 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
         check_time()
         return (left < right[index]) & (left[index] < right)
 
-    widths, indices = right - left, range(len(rows))
+    widths = right - left
+    indices = range(len(rows))
     steps = np.diff([page.y[row].mean() for row in rows])
     pitch = np.median(steps[steps > 0]) if (steps > 0).any() else 0.0
     widest = np.array([widths[above(index)].max(initial=0.0) for index in indices])
     is_large = widths < MAX_HEADING_WIDTH * widest
     is_large &= np.array([above(index).sum() for index in indices]) >= MIN_SIZED_ROWS
-    is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)
-    is_large &= np.append(steps > 0, False)[: len(rows)]
+    is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)  # A step up: a new column.
+    is_large &= np.append(steps > 0, False)[: len(rows)]  # There is a row below it.
     if not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]
@@ -268,7 +299,8 @@ def _is_underlined(page: Block, row: Sequence[int], lines: Sequence[int]) -> boo
     depths = page.y[lines] - np.average(page.y[row], weights=page.weight[row])
     below = np.array(lines, int)[(depths > 0) & (depths < MAX_LINE_DISTANCE)]
     left, right = page.left[row].min(), page.right[row].max()
-    covered, front = 0.0, left
+    covered = 0.0
+    front = left
     for line in below[np.argsort(page.left[below])]:
         end = min(page.right[line], right)
         covered += max(end - max(page.left[line], front), 0.0)

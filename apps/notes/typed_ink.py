@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
 from apps.notes.neat import MAX_SIZE_RATIO, mark_moves
-from apps.notes.page_text import HEADING, PageText, PageWord
+from apps.notes.page_text import HEADING_MARK, PageText, PageWord
 from apps.notes.word_shapes import RowShape, row_shapes
 from ink.geometry import turned_back
 from ink.ink_page import InkPage, TypedText
@@ -17,10 +17,13 @@ FONT_SIZE = 1.25 / 0.547
 x-height of the font), as ascenders of hands are longer (assumed, by eye)."""
 # In font sizes:
 ASCENT = 0.9  # from the top of a typed text to its baseline (as in PDFs)
-MAX_GAP = 2.5  # between the ink of words; behind a wider gap a word begins at its ink (assumed)
+MAX_TEXT_GAP = 2.5  # between words; behind a wider gap a word begins at its ink (assumed)
 FITTING_ROWS = 0.8  # fraction of the rows that have room at the usual size (assumed)
 DOUBT_COLOURS = ("#d9590b", "#0b6fd9")
 """Colours of unsure words: the first, unless the second differs more from the ink's."""
+MIN_COLOUR_DISTANCE = 200
+"""Sum of the differences of red, green and blue, of 255 each, from which on two colours are told
+apart (assumed)."""
 INK_LAYER = "ink"
 """Name of the layer of the ink that typed rows replace."""
 
@@ -39,7 +42,9 @@ def typed(
         keep_ink: whether the ink stays, in a separate layer below all others.
         has_doubts: whether unsure words have another colour.
     """
-    rows, texts, replaced = list(text.rows), list(page.typed), set[int]()
+    rows = list(text.rows)
+    texts = list(page.typed)
+    replaced = set[int]()
     lines = _lines(page, text)
     for number, line in lines.items():
         rows[number] = replace(line.shape.row, words=tuple(line.placed), strokes=(), ink="")
@@ -101,7 +106,7 @@ class _Line:
         """The words, divided at wide gaps; each part begins at its ink."""
         parts = [[self.words[0]]]
         for before, word in pairwise(self.words):
-            if word.box[0] - before.box[2] > MAX_GAP * self.shape.x_height * FONT_SIZE:
+            if word.box[0] - before.box[2] > MAX_TEXT_GAP * self.shape.x_height * FONT_SIZE:
                 parts.append([])
             parts[-1].append(word)
         return parts
@@ -111,13 +116,13 @@ class _Line:
         """The largest font size at which each part has room."""
         from ink.drawing.fonts import advance
 
-        starts = [part[0].box[0] for part in self.parts]
-        widths = [advance(" ".join(word.text for word in part)) for part in self.parts]
-        blanks = [advance(" ")] * (len(starts) - 1) + [0.0]
-        ends = [*starts[1:], self.limit]
-        parts = zip(starts, ends, widths, blanks, strict=True)
+        sizes = []
+        for part, following in zip_longest(self.parts, self.parts[1:]):
+            end = following[0].box[0] if following else self.limit
+            blank = advance(" ") if following else 0.0
+            width = advance(" ".join(word.text for word in part))
+            sizes.append((end - part[0].box[0]) / (width + blank))
         # A part that ends left of its start, as words were written to and fro, has no size.
-        sizes = ((end - start) / (width + blank) for start, end, width, blank in parts)
         return min((size for size in sizes if size > 0), default=self.size)
 
     @property
@@ -126,7 +131,8 @@ class _Line:
         from ink.drawing.fonts import advance
 
         for part in self.parts:
-            left, top = part[0].box[0], self.baseline - ASCENT * self.size
+            left = part[0].box[0]
+            top = self.baseline - ASCENT * self.size
             for word in part:
                 right = left + self.size * advance(word.text)
                 yield PageWord(word.text, (left, top, right, top + self.size), word.confidence)
@@ -134,7 +140,7 @@ class _Line:
 
     def typed(self, page: InkPage, *, has_doubts: bool) -> Iterator[TypedText]:
         """Yield the typed texts; successive words of the same colour and layer share a text."""
-        from ink.drawing.fonts import FONT
+        from ink.drawing.fonts import MATPLOTLIB_FONT
 
         starts = {id(part[0]) for part in self.parts}
         last: TypedText | None = None
@@ -149,16 +155,14 @@ class _Line:
             if last:
                 yield last
             left, top, *_ = place.box
-            last = TypedText(word.text, left, top, self.size, colour, stroke.layer, FONT)
+            last = TypedText(word.text, left, top, self.size, colour, stroke.layer, MATPLOTLIB_FONT)
         yield last
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return places on the row and their moves, see `RowPlaces.moves`; the places are the edges
         of the words."""
-        before, after = (
-            np.reshape([word.box for word in words], (-1, 2))
-            for words in (self.words, [*self.placed])
-        )
+        before = np.reshape([word.box for word in self.words], (-1, 2))
+        after = np.reshape([word.box for word in self.placed], (-1, 2))
         level = turned_back(before, self.shape.angle)
         level[:, 1] = self.level
         moves = np.column_stack([after[:, 0], np.full(len(after), self.baseline)])
@@ -168,8 +172,11 @@ class _Line:
 
 
 def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
-    """Return the rows that are typed, by their numbers from 0: rows of the usual size have one size
-    at which most of them have room, and rows without room are smaller."""
+    """Return the rows that are typed, by their numbers from 0.
+
+    Rows of the usual size get one font size, at which most of them have room. Rows without room are
+    smaller.
+    """
     lines = {}
     boxes = np.array([row.box for row in text.rows]).reshape(-1, 4).T
     for number, shape in enumerate(row_shapes(page, text.rows)):
@@ -185,18 +192,21 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
     fitting = np.array([line.fitting_size for line in lines.values()])
     ratios = sizes / np.median(sizes)
     is_usual = (ratios < MAX_SIZE_RATIO) & (ratios > 1 / MAX_SIZE_RATIO)
-    is_usual &= [line.shape.row.mark != HEADING for line in lines.values()]
+    is_usual &= [line.shape.row.mark != HEADING_MARK for line in lines.values()]
     if is_usual.any():
-        most = np.quantile(fitting[is_usual], 1 - FITTING_ROWS)
-        sizes[is_usual] = min(np.median(sizes[is_usual]), most)
+        # At this size the fraction `FITTING_ROWS` of the rows has room.
+        fitting_size = np.quantile(fitting[is_usual], 1 - FITTING_ROWS)
+        sizes[is_usual] = min(np.median(sizes[is_usual]), fitting_size)
     sizes = np.minimum(sizes, fitting).tolist()
     return {n: replace(line, size=s) for (n, line), s in zip(lines.items(), sizes, strict=True)}
 
 
 def _doubt_colour(colour: str) -> str:
+    """Return the colour of unsure words among words of a colour, see `DOUBT_COLOURS`."""
+
     def distance(other: str) -> int:
         pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
         return sum(abs(a - b) for a, b in pairs)
 
     first, second = DOUBT_COLOURS
-    return second if distance(first) < min(distance(second), 200) else first
+    return second if distance(first) < min(distance(second), MIN_COLOUR_DISTANCE) else first

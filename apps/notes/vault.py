@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
@@ -24,20 +25,21 @@ from utils.files import XML_FORBIDDEN, read_bytes, safe_path, write_text
 
 ATTACHMENTS = "attachments"
 """Folder of the pictures of pages in a vault."""
-MIN_NEAR_LETTERS = 4
-"""Least number of letters of a name for which one that differs by a letter is linked (assumed)."""
+MIN_LINKED_LETTERS = 4
+"""Minimum number of letters of a name to which one that differs by a letter is linked (assumed)."""
 
 _UNSAFE = re.compile(
     r'[\0-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\#^\[\]%]|^\.|[. ]$'
     r"|^(CON|PRN|AUX|NUL|COM\d|LPT\d)(?=\.|$)",
     re.IGNORECASE,
 )
-"""What some system, Obsidian or Joplin does not take in the name of a file."""
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+"""The characters, ends and whole names of files that some system, Obsidian or Joplin refuses."""
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")  # as YAML has it
 _UNSEALED = b'digest: "0000000000000000"'
+"""The line of a digest while the digest itself is computed."""
 _SEAL = re.compile(rb'digest: "[0-9a-f]{16}"')
-_TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")
-_MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")
+_TAG = re.compile(r"#([\w/-]*[^\W\d_][\w/-]*)[.,;:!?)]*")  # a name with a letter
+_MARKED_TAG = re.compile(r"(?<!\S)\\#((?:[\w/-]|\\_)+)")  # in Markdown, which escapes # and _
 # Of two brackets, one may be read as a parenthesis (measured, notebook: notes, tags and links), and
 # there may be a blank between them.
 _OPENING = r"(?:\\\[ ?\\\[|\( ?\\\[|\\\[ ?\()"
@@ -95,8 +97,11 @@ class Vault:
             EditedByHandError: if files were edited by hand; the others are saved.
             OSError: if a file cannot be written.
         """
-        file, bodies, tags = self.files[note.name], list[str](), dict[str, None]()
-        edited, files = list[str](), list[Path]()
+        file = self.files[note.name]
+        bodies = list[str]()
+        tags = dict[str, None]()  # an ordered set
+        files = list[Path]()
+        edited = list[str]()
 
         def write(path: Path, text: str) -> None:
             files.append(path)
@@ -107,15 +112,15 @@ class Vault:
             picture = self._picture(file, number)
             write(picture, _sealed_picture(page))
             tags |= dict.fromkeys(_tags(text))
-            drawings, drawn = drawings_of(page, text), []
+            drawings = drawings_of(page, text)
+            drawn = []
             for index, drawing in enumerate(drawings, 1):
                 part = self._picture(file, f"{number}.{index}")
                 write(part, _sealed_picture(drawing.of(page), drawing.box))
                 words = ", ".join(row.text for row in drawing.labels)
                 title = f"{drawing.title}: {words}" if words else f"{drawing.title} {index}"
-                drawn.append(
-                    (drawing.box, f"![{escaped(title)}]({relative_address(part, file.parent)})")
-                )
+                address = relative_address(part, file.parent)
+                drawn.append((drawing.box, f"![{escaped(title)}]({address})"))
             labels = [row for drawing in drawings for row in drawing.labels]
             prose = replace(text, rows=tuple(row for row in text.rows if row not in labels))
             form = TextForm(is_prose=True)
@@ -156,11 +161,12 @@ class Vault:
         """Return the file of the note that a link in `folder` names, if only one may be meant."""
         key = _key(name)
         files = self._by_key.get(key, ())
-        if not files and len(key) >= MIN_NEAR_LETTERS:
+        if not files and len(key) >= MIN_LINKED_LETTERS:
             near = (k for k in self._by_key if Levenshtein.distance(k, key, score_cutoff=1) == 1)
             files = [file for k in near for file in self._by_key[k]]
-        files = [file for file in files if file.parent == folder] or files
-        return files[0] if len(files) == 1 else None
+        in_folder = [file for file in files if file.parent == folder]
+        candidates = in_folder or files
+        return candidates[0] if len(candidates) == 1 else None
 
 
 def _sealed_picture(page: InkPage, box: Box | None = None) -> str:
@@ -182,8 +188,9 @@ def _key(name: str) -> str:
 
 def _tags(text: PageText) -> Iterator[str]:
     """Yield the tags of a page: sure words that are `#` and a name with a letter."""
-    for word in (word for row in text.rows for word in row.words if word.is_sure):
-        if match := _TAG.fullmatch(word.text):
+    for word in chain(*(row.words for row in text.rows)):
+        match = _TAG.fullmatch(word.text)
+        if word.is_sure and match:
             yield match[1]
 
 
@@ -216,15 +223,17 @@ def _quoted(text: str) -> str:
 
 
 def _write_sealed(path: Path, text: str) -> bool:
-    """Write a text with a digest of itself, and return True; return False for a file that is there
-    and has another digest than its content."""
+    """Write a text with a digest of itself, unless the file was edited by hand: it has another
+    digest than that of its content. Return whether the file has the text."""
     content = _SEAL.sub(_seal(text.encode(errors="replace")), text.encode(errors="replace"), 1)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-    elif (old := read_bytes(path).replace(b"\r\n", b"\n")) == content:
-        return True
-    elif _seal(old) not in old:
-        return False
+    else:
+        old = read_bytes(path).replace(b"\r\n", b"\n")  # as git or an editor may write it
+        if old == content:
+            return True
+        if _seal(old) not in old:
+            return False
     write_text(path, content.decode())
     return True
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
-from apps.notes.corrections import longest, word_inks
+from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.doubtful import UnsureWord
 from apps.notes.exporting import TextForm, note_date, save, text_parts
 from apps.notes.page_text import Note, PageRow, PageText, Summary, normalised_word
@@ -25,21 +25,27 @@ from ink.ink_page import InkPage
 from utils.checks import ABSENT, UserError, described, printable
 from utils.program import open_in_program
 
-POLL_SECONDS = 2.0  # from one look at the folder to the next (assumed)
-MAX_SHARE = 0.2  # of the time that looking at the folder takes, for large folders (assumed)
-MAX_FAULTS = 20  # notes that could not be read, which the viewer lists (assumed)
-SHOW_SECONDS = 0.5  # from one answer that has new notes to the next, while they are read (assumed)
-FEW_WORDS = 12  # of a kind of doubtful words, in a list of kinds (assumed)
-KIND_WORDS = 500  # of a kind that are confirmed at once (assumed: more than one looks at)
-NUM_THUMBNAILS = 2_000  # which stay in memory (assumed: some 10 kB each)
-PART_PAGES = 20  # of a file, which are parsed together (assumed: most notes are shorter)
-NUM_PARTS = 16  # parts of files whose ink stays in memory (assumed: 16 notes)
+POLL_SECONDS = 2.0  # from one scan of the folder to the next (assumed)
+MAX_SCAN_FRACTION = 0.2  # fraction of the time that scans of a large folder take (assumed)
+MAX_FAULTS = 20  # number of notes that could not be read, which the viewer lists (assumed)
+SHOW_SECONDS = 0.5  # from one answer with new notes to the next, while notes are read (assumed)
+MAX_LISTED_WORDS = 12  # number of doubtful words of a kind, in a list of kinds (assumed)
+MAX_CONFIRMED_WORDS = 500  # number of words that are confirmed at once (assumed)
+NUM_THUMBNAILS = 2_000  # number of thumbnails in memory (assumed: some 10 kB each)
+PART_PAGES = 20  # number of pages of a file that are parsed together (assumed: most have fewer)
+NUM_PARTS = 16  # number of parts of files whose ink stays in memory (assumed: 16 notes)
 
 
 @dataclass(frozen=True)
 class ViewedNote:
-    """A note of the folder: its file, the file's state, the day when it was made, what was read,
-    and why the file in this state could not be read, if so."""
+    """A note of the folder.
+
+    Attributes:
+        path, state: the file, and its state.
+        date: day when the note was made.
+        summary: summary of the note when it was last read.
+        fault: the reason for which the file in this state could not be read; empty if it was read.
+    """
 
     path: Path
     state: str
@@ -69,9 +75,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Which notes are looked at: those in a subfolder, from a date to another one, as
-    `YYYY-MM-DD`; an empty text is no limit."""
+class NoteFilter:
+    """Limits on the notes that a viewer shows; an empty text is no limit.
+
+    Attributes:
+        folder: a subfolder.
+        since, until: dates `YYYY-MM-DD` of the first and the last notes.
+    """
 
     folder: str = ""
     since: str = ""
@@ -91,16 +101,27 @@ class Viewer:
         make_library: Callable[[], Library],
         load: Callable[[], object] = lambda: None,
     ) -> None:
-        """Keep a folder; `make_library` makes a library, of which the thread that follows the
-        folder has its own, and `load` loads the network, so that a new note need not wait."""
-        self._folder, self._load = folder, load
-        self._library, self._reading = make_library(), make_library()
+        """Make a viewer; it reads no notes yet.
+
+        Args:
+            folder: the folder of notes.
+            make_library: makes a library; the thread that follows the folder uses a second one.
+            load: loads the network, so that a new note need not wait.
+        """
+        self._folder = folder
+        self._load = load
+        self._library = make_library()
+        self._reading = make_library()  # of the thread that follows the folder
         self._lock = threading.RLock()
         self._parsing = threading.Lock()  # One child of the guard is enough.
-        self._awake, self._is_closed = threading.Event(), False
+        self._awake = threading.Event()
+        self._is_closed = False
         self._notes: dict[str, ViewedNote] = {}  # the newest first
         self._corrections = ""
-        self._version, self._left, self._problem, self._is_looking = 0, 0, "", True
+        self._version = 0
+        self._left = 0
+        self._problem = ""
+        self._is_looking = True
         self._answered: set[tuple[str, tuple[int, int, int]]] = set()  # since notes were read
         self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
         self._thumbnails = lru_cache(NUM_THUMBNAILS)(self._thumbnail)
@@ -116,9 +137,10 @@ class Viewer:
                 self._problem, self._is_looking = "", False
                 self._load()
             except Exception as error:  # It may be gone at the next look.
-                self._problem, self._is_looking = _message(error), False
+                self._problem = _message(error)
+                self._is_looking = False
             elapsed = time.monotonic() - begin
-            self._awake.wait(max(POLL_SECONDS, elapsed / MAX_SHARE))
+            self._awake.wait(max(POLL_SECONDS, elapsed / MAX_SCAN_FRACTION))
             self._awake.clear()
 
     def close(self) -> None:
@@ -129,9 +151,8 @@ class Viewer:
     def scan(self) -> None:
         """Look at the folder, and read the notes that are new or have changed, newest first."""
         folder = self._reading.folder / "corrections"
-        if (corrections := " ".join(map(file_state, sorted(folder.glob("*.json"))))) != (
-            self._corrections
-        ):
+        corrections = " ".join(map(file_state, sorted(folder.glob("*.json"))))
+        if corrections != self._corrections:
             self._reading.reload()
             with self._lock:
                 self._library.reload()
@@ -141,12 +162,14 @@ class Viewer:
         current = self._reading.current(files)
         changed = []
         for name, path in files.items():
-            note, state = self._notes.get(name), file_state(path)
+            note = self._notes.get(name)
+            state = file_state(path)
             if note is None or note.state != state or not (note.fault or name in current):
-                old = note.summary if note else Summary()
-                changed.append((name, ViewedNote(path, state, note_date(path), old)))
+                summary = note.summary if note else Summary()  # until the note is read
+                changed.append((name, ViewedNote(path, state, note_date(path), summary)))
         changed.sort(key=lambda item: item[1].date, reverse=True)
-        notes, shown = {n: note for n, note in self._notes.items() if n in files}, time.monotonic()
+        notes = {n: note for n, note in self._notes.items() if n in files}
+        shown = time.monotonic()
         is_new = bool(changed) or len(notes) < len(self._notes)
         for number, (name, note) in enumerate(changed):
             self._left = len(changed) - number
@@ -157,10 +180,10 @@ class Viewer:
         self._left = 0
         if is_new:
             self._show(notes)
-            self.search("a", Chosen(), 1)  # so that the next search finds the index in memory
+            self.search("a", NoteFilter(), 1)  # so that the next search finds the index in memory
 
     def _read(self, name: str, note: ViewedNote) -> ViewedNote:
-        """Return a note that was read; if it cannot be, with the fault and what it was before."""
+        """Read a note, and return it with its summary, or else with the fault that prevents it."""
         try:
             return replace(note, summary=self._reading.note(name, note.path).summary)
         except Exception as error:
@@ -168,31 +191,31 @@ class Viewer:
             return replace(note, fault=_message(error).removeprefix(f"{note.path}: "))
 
     def _show(self, notes: Mapping[str, ViewedNote]) -> None:
+        """Let the answers have these notes; forget the answered words of notes that were read."""
         by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
         with self._lock:
             read = {n for n, note in by_date if self._notes.get(n) is not note}
             self._answered = {word for word in self._answered if word[0] not in read}
-            self._notes, self._version = dict(by_date), self._version + 1
+            self._notes = dict(by_date)
+            self._version += 1
 
     # Answers, as JSON values
 
     def state(self) -> dict[str, Any]:
-        """Return what there is; `version` changes with it."""
+        """Return the state of the folder and its notes; `version` changes with it."""
         notes = [*self._notes.items()]
-        faults = [
-            f"{printable(name)}: {fault}"
-            for name, note in notes
-            for fault in ([note.fault] if note.fault else note.summary.faults)
-        ]
+        faults = []
+        for name, note in notes:
+            of_note = [note.fault] if note.fault else note.summary.faults
+            faults += [f"{printable(name)}: {fault}" for fault in of_note]
         return {
             "folder": self._folder.resolve().name,
             "version": self._version,
             "notes": len(notes),
             "left": self._left,
-            **{
-                key: sum(getattr(note.summary, key) for _, note in notes)
-                for key in ("pages", "words", "unsure")
-            },
+            "pages": sum(note.summary.pages for _, note in notes),
+            "words": sum(note.summary.words for _, note in notes),
+            "unsure": sum(note.summary.unsure for _, note in notes),
             "isLooking": self._is_looking,
             "problem": self._problem,
             "numFaults": len(faults),
@@ -210,35 +233,33 @@ class Viewer:
             ]
         }
 
-    def search(self, query: str, chosen: Chosen, count: int) -> dict[str, Any]:
+    def search(self, query: str, chosen: NoteFilter, count: int) -> dict[str, Any]:
         """Return the first `count` hits of a query, and whether there are more."""
-        wanted = Query.of(query)
-        if not wanted.terms:
+        parsed = Query.of(query)
+        if not parsed.terms:
             return {"hits": [], "more": False}
+        files, dates = {}, {}
         with self._lock:
-            notes = {
-                name: note
-                for name, note in self._chosen(chosen).items()
-                if wanted.has(name, lambda day=note.date: day)
-            }
-            files = {name: note.path for name, note in notes.items()}
-            hits = self._library.first_hits(wanted, files, count + 1)
+            for name, note in self._chosen(chosen).items():
+                if parsed.has(name, lambda day=note.date: day):
+                    files[name] = note.path
+                    dates[name] = note.date
+            hits = self._library.first_hits(parsed, files, count + 1)
         listed = [
-            hit._asdict() | {"numWords": hit.num_words, "date": notes[hit.name].date}
-            for hit in hits
+            hit._asdict() | {"numWords": hit.num_words, "date": dates[hit.name]} for hit in hits
         ]
         return {"hits": listed[:count], "more": len(hits) > count}
 
-    def unread(self, chosen: Chosen, count: int) -> dict[str, Any]:
+    def unread(self, chosen: NoteFilter, count: int) -> dict[str, Any]:
         """Return the first `count` places where text may be that was not read."""
-        places = (
-            {"name": name, "page_number": page, "place": place, "text": text, "date": note.date}
-            for name, note in [*self._notes.items()]
-            if chosen.has(name, note)
-            for page, place, text in _left_places(note.summary)
-        )
-        listed = [*islice(places, count + 1)]
-        return {"hits": listed[:count], "more": len(listed) > count}
+        places = []
+        for name, note in self._chosen(chosen).items():
+            for page, place, text in _missed_places(note.summary):
+                hit = {"name": name, "page_number": page, "place": place, "text": text}
+                places.append(hit | {"date": note.date})
+            if len(places) > count:
+                break
+        return {"hits": places[:count], "more": len(places) > count}
 
     def page(
         self, name: str, number: int, row: int | None = None, place: int | None = None
@@ -250,7 +271,7 @@ class Viewer:
         """
         note = self._note(name)
         page, text = self._page(note, number)
-        clip = text.left_places[place] if place is not None else None
+        clip = text.missed_boxes[place] if place is not None else None
         clip = text.rows[row - 1].box if row is not None else clip
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
@@ -293,40 +314,49 @@ class Viewer:
         open_in_program(path)
         return {}
 
-    def _chosen(self, chosen: Chosen) -> dict[str, ViewedNote]:
-        return {name: note for name, note in self._notes.items() if chosen.has(name, note)}
+    def _chosen(self, chosen: NoteFilter) -> dict[str, ViewedNote]:
+        notes = [*self._notes.items()]  # Another thread may add notes.
+        return {name: note for name, note in notes if chosen.has(name, note)}
 
-    def _kinds(self, chosen: Chosen, count: int, kind: str = "") -> list[list[UnsureWord]]:
+    def _kinds(self, chosen: NoteFilter, count: int, kind: str = "") -> list[list[UnsureWord]]:
         """Return the doubtful words of the first kinds, see `Index.doubtful`, without answered
         ones."""
         with self._lock:
             files = {name: note.path for name, note in self._chosen(chosen).items()}
             return self._library.doubtful(files, count, self._answered, kind)
 
-    def kinds(self, chosen: Chosen, count: int, kind: str = "") -> dict[str, Any]:
+    def _words_of_kind(self, chosen: NoteFilter, kind: str) -> list[UnsureWord]:
+        return [*chain(*self._kinds(chosen, 1, kind))]
+
+    def kinds(self, chosen: NoteFilter, count: int, kind: str = "") -> dict[str, Any]:
         """Return the first `count` kinds of doubtful words, those first of which the most are
         expected to be wrong, with some of their words; with `kind` all words of this kind."""
-        kinds, num_words = self._kinds(chosen, count + 1, kind), KIND_WORDS if kind else FEW_WORDS
+        kinds = self._kinds(chosen, count + 1, kind)
+        num_words = MAX_CONFIRMED_WORDS if kind else MAX_LISTED_WORDS
         listed = [
             {
                 "kind": normalised_word(words[0].text),
                 "text": Counter(word.text for word in words).most_common(1)[0][0],
-                "count": min(len(words), KIND_WORDS),
-                "wrong": sum(1 - word.confidence for word in words[:KIND_WORDS]),
+                "count": min(len(words), MAX_CONFIRMED_WORDS),
+                "wrong": sum(1 - word.confidence for word in words[:MAX_CONFIRMED_WORDS]),
                 "words": [word._asdict() for word in words[:num_words]],
             }
             for words in kinds[:count]
         ]
         return {"kinds": listed, "more": len(kinds) > count}
 
-    def confirm(self, kind: str, count: int, chosen: Chosen) -> dict[str, Any]:
-        """Confirm that the first `KIND_WORDS` doubtful words of a kind were read right, and return
-        what `correct` returns; `count` is the number of these words that was shown.
+    def confirm(self, kind: str, count: int, chosen: NoteFilter) -> dict[str, Any]:
+        """Confirm that the first `MAX_CONFIRMED_WORDS` doubtful words of a kind were read right.
+
+        Return the answer of `correct`.
+
+        Args:
+            count: the number of words that was shown.
 
         Raises:
-            UserError: if there are more words, or see `correct`.
+            UserError: if there are more words than `count`, or see `correct`.
         """
-        words = [word for words in self._kinds(chosen, 1, kind) for word in words][:KIND_WORDS]
+        words = self._words_of_kind(chosen, kind)[:MAX_CONFIRMED_WORDS]
         if len(words) > count:
             raise UserError("more such words were read meanwhile; look at them again")
         changes = []
@@ -342,17 +372,22 @@ class Viewer:
         return self.correct(changes)
 
     def doubtful(
-        self, name: str, address: tuple[int, int, int], step: int, chosen: Chosen, kind: str = ""
+        self,
+        name: str,
+        address: tuple[int, int, int],
+        step: int,
+        chosen: NoteFilter,
+        kind: str = "",
     ) -> dict[str, Any]:
         """Return the next unsure word behind an address (`step` 1), or before it (-1); with `kind`,
         the next word of this kind."""
         if kind:
-            ranks = {n: rank for rank, n in enumerate(self._notes)}
-            here = ranks.get(name, -1), address
-            words = [word for words in self._kinds(chosen, 1, kind) for word in words][::step]
+            ranks = {n: rank for rank, n in enumerate(self._notes)}  # as the viewer lists them
+            start = ranks.get(name, -1), address
+            words = self._words_of_kind(chosen, kind)[::step]
             for word in words:
                 place = ranks.get(word.name, -1), word.address
-                if place > here if step > 0 else place < here:
+                if place > start if step > 0 else place < start:
                     return {"name": word.name, "address": word.address}
             return {}
         with self._lock:
@@ -383,13 +418,7 @@ class Viewer:
                 corrections.reload()  # Another process may have corrected the word.
             places = [self._place(change) for change in changes]
             numbers = [change.address[2] for change in changes]
-
-            def texts() -> list[str | None]:
-                found = (corrections.of_row(*place) for place in places)
-                words = (row[n - 1] for row, n in zip(found, numbers, strict=True))
-                return [word and word.text for word in words]
-
-            before = texts()
+            before = _corrected_texts(corrections, places, numbers)
             for change, text in zip(changes, before, strict=True):
                 if change.undone not in (ABSENT, text):
                     raise UserError("this word was corrected again, or its correction taken back")
@@ -397,11 +426,12 @@ class Viewer:
                 raise UserError("these words have changed; look at them again")
             note = Note(changes[0].name, [(page, PageText((row,))) for page, row in places])
             addresses = ((page, 1, number) for page, number in enumerate(numbers, 1))
-            texts_to_be = (change.text for change in changes)
-            self._library.correct(note, zip(addresses, texts_to_be, strict=True))
+            new_texts = (change.text for change in changes)
+            self._library.correct(note, zip(addresses, new_texts, strict=True))
+            after = _corrected_texts(corrections, places, numbers)
             undo = [
-                {"name": c.name, "address": c.address, "ink": c.ink, "text": old, "undone": now}
-                for c, old, now in zip(changes, before, texts(), strict=True)
+                {"name": c.name, "address": c.address, "ink": c.ink, "text": old, "undone": new}
+                for c, old, new in zip(changes, before, after, strict=True)
             ]
             self._answered |= {(change.name, change.address) for change in changes}
             self._version += 1
@@ -415,7 +445,8 @@ class Viewer:
         page, text = self._page(self._note(change.name), number)
         rows = text.rows[row - 1 : row]
         inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
-        if row < 1 or [*map(longest, inks)][word - 1 : word] != [change.ink] or not change.ink:
+        digests = [longest(ink) for ink in inks][word - 1 : word]
+        if row < 1 or not change.ink or digests != [change.ink]:
             raise UserError("this word has changed; look at the page again")
         return page, rows[0]
 
@@ -425,6 +456,7 @@ class Viewer:
         return self._notes[name]
 
     def _page(self, note: ViewedNote, number: int) -> tuple[InkPage, PageText]:
+        """Return a page of a note, by its number from 1, and its text."""
         part, index = divmod(number - 1, PART_PAGES)
         with self._parsing:
             pages = self._ink_pages(note.path, file_state(note.path), part)
@@ -439,18 +471,31 @@ class Viewer:
 
     def _parsed(self, path: Path, _: str, part: int) -> list[InkPage]:
         """Return a part of a file's pages; the file's state is a key of the cache."""
-        # A generator that is not read to its end ends the child of the guard; most are.
+        # A generator that is not read to its end ends the guard's child process; most notes have
+        # one part alone.
         pages = guard.read_pages(path, any_pdf=self._library.any_pdf)
         return [*islice(pages, PART_PAGES * part, PART_PAGES * (part + 1))]
 
 
-def _left_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
-    """Yield the page, the number in `PageText.left_places` and what is to be said of each place."""
+def _corrected_texts(
+    corrections: Corrections, places: Sequence[tuple[InkPage, PageRow]], numbers: Sequence[int]
+) -> list[str | None]:
+    """Return the texts of the corrections of words, None without a correction; `numbers` are those
+    of the words in their rows, from 1."""
+    texts = []
+    for (page, row), number in zip(places, numbers, strict=True):
+        correction = corrections.of_row(page, row)[number - 1]
+        texts.append(correction.text if correction else None)
+    return texts
+
+
+def _missed_places(summary: Summary) -> Iterator[tuple[int, int, str]]:
+    """Yield the page, the index in `PageText.missed_boxes`, and a title of each missed place."""
     titles = [(page, "may be text") for page, _ in summary.unread]
     titles += [(page, "crossed out") for page, _ in summary.crossed_out]
     for page in sorted({page for page, _ in titles}):
-        of_page = [title for number, title in titles if number == page]
-        yield from ((page, place, title) for place, title in enumerate(of_page))
+        page_titles = [title for number, title in titles if number == page]
+        yield from ((page, index, title) for index, title in enumerate(page_titles))
 
 
 def _message(error: Exception) -> str:

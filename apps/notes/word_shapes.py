@@ -22,16 +22,16 @@ X_HEIGHT_QUANTILE = 0.35
 """Quantile at which the x-height is measured among the turning points, without those of ascenders
 and descenders (measured, notebook: notes, neater ink)."""
 MAX_CONTEXT_DISTANCE = 6.0  # from a word's middle to the row around it (assumed: two words)
-MAX_LINE_DISTANCE = 0.45  # from a turning point to its line (assumed: less than a descender's)
+MAX_BASELINE_DISTANCE = 0.45  # from a turning point to its line (assumed: less than a descender's)
 MIN_SPAN = 1.0  # between two turning points whose slope is measured (assumed)
 TALL_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜbdfhkltß0123456789ij'\"!?()"
 """Characters whose highest turning point is above the x-height."""
 DEEP_CHARACTERS = "gjpqyfQ,;()"
 """Characters whose lowest turning point is below the baseline."""
 MAX_ENDS = 300  # turning points of a line whose slope is measured (assumed)
-# Number of turning points at which a word's own measure has half of the weight:
-LINE_PRIOR = 1.0  # for the baseline (measured, notebook: notes, neater ink)
-HEIGHT_PRIOR = 1.5  # for the x-height (measured, notebook: notes, neater ink)
+# Number of turning points at which the measure of a word has half of the weight:
+BASELINE_PRIOR = 1.0  # for the baseline (measured, notebook: notes, neater ink)
+X_HEIGHT_PRIOR = 1.5  # for the x-height (measured, notebook: notes, neater ink)
 LEAN_PRIOR = 1.0  # for the lean (measured, notebook: notes, neater ink)
 SLOPE_PRIOR = 8.0  # for the slope (measured, notebook: notes, neater ink)
 
@@ -89,8 +89,16 @@ class RowShape:
     @property
     def texts(self) -> list[str]:
         """The text of each unit."""
-        read = ([self.row.words[index].text for index in words] for words in self.words)
-        return [" ".join(filter(None, texts)) for texts in read]
+        texts = []
+        for indices in self.words:
+            words = (self.row.words[index].text for index in indices)
+            texts.append(" ".join(filter(None, words)))
+        return texts
+
+    def turned(self, angle: float) -> "RowShape":
+        """Return the row with its strokes turned back by a further angle, in radians."""
+        strokes = [[turned_back(stroke, angle) for stroke in unit] for unit in self.strokes]
+        return replace(self, strokes=strokes, angle=self.angle + float(angle))
 
     @cached_property
     def _turns(self) -> list[_Turns]:
@@ -100,12 +108,13 @@ class RowShape:
     @cached_property
     def x_height(self) -> float:
         """The x-height of the row: the median height of the upper turning points near it."""
-        unit, heights = self._rough_height, []
+        unit = self._rough_height
+        heights = []
         for number, turns in enumerate(self._turns):
             baseline, slope = self.baseline_at(number, unit)
             heights.append(baseline - _level(turns.high, self.middles[number], slope))
         values = np.concatenate(heights)
-        values = values[np.abs(values - unit) <= MAX_LINE_DISTANCE * unit]
+        values = values[np.abs(values - unit) <= MAX_BASELINE_DISTANCE * unit]
         return float(np.median(values)) if len(values) else unit
 
     @cached_property
@@ -135,8 +144,9 @@ class RowShape:
         x = self.middles[index]
         is_near = np.abs(self.middles - x) <= MAX_CONTEXT_DISTANCE * unit
         around = np.concatenate([self._turns[k].low for k in np.flatnonzero(is_near)])
-        foot = max(float(stroke[:, 1].max()) for stroke in self.strokes[index])
-        return _line(around, x, unit) if len(around) else (foot, 0.0)
+        if not len(around):  # Dots and level lines have no turning points.
+            return max(float(stroke[:, 1].max()) for stroke in self.strokes[index]), 0.0
+        return _line(around, x, unit)
 
     @cached_property
     def middles(self) -> np.ndarray:
@@ -154,43 +164,54 @@ class RowShape:
         return np.concatenate([turns.down for turns in self._turns])
 
     def _shape(self, number: int, usual_lean: float) -> WordShape:
-        unit, x, turns = self.x_height, self.middles[number], self._turns[number]
+        """Return the shape of a unit; without downstrokes it has the usual lean."""
+        # Each measure begins with that of the row, and moves towards that of the unit.
+        unit = self.x_height
+        x = self.middles[number]
+        turns = self._turns[number]
         baseline, slope = self.baseline_at(number, unit)
-        low = turns.low[np.abs(_level(turns.low, x, slope) - baseline) <= MAX_LINE_DISTANCE * unit]
-        offsets = _level(turns.high, x, slope) - baseline + unit
-        high = turns.high[np.abs(offsets) <= MAX_LINE_DISTANCE * unit]
-        count = len(low) + len(high)
-        slope += (_slope([low, high], slope, unit) - slope) * count / (count + SLOPE_PRIOR)
-        height, lean, num_down = unit, usual_lean, len(turns.down)
+        height, lean = unit, usual_lean
+        low_offsets = _level(turns.low, x, slope) - baseline
+        low = turns.low[np.abs(low_offsets) <= MAX_BASELINE_DISTANCE * unit]
+        high_offsets = _level(turns.high, x, slope) - baseline + unit
+        high = turns.high[np.abs(high_offsets) <= MAX_BASELINE_DISTANCE * unit]
+        num_turns = len(low) + len(high)
+        unit_slope = _slope([low, high], slope, unit)
+        slope += (unit_slope - slope) * num_turns / (num_turns + SLOPE_PRIOR)
         if len(low):
-            mean = np.median(_level(low, x, slope))
-            baseline += (mean - baseline) * len(low) / (len(low) + LINE_PRIOR)
+            unit_baseline = np.median(_level(low, x, slope))
+            baseline += (unit_baseline - baseline) * len(low) / (len(low) + BASELINE_PRIOR)
+        num_pairs = min(len(low), len(high))
         has_x_height = any(c.isalnum() and c not in TALL_CHARACTERS for c in self.texts[number])
-        if has_x_height and (count := min(len(low), len(high))):
-            ratio = (mean - np.median(_level(high, x, slope))) / unit
-            height *= max(ratio, MAX_LINE_DISTANCE) ** (count / (count + HEIGHT_PRIOR))
+        if has_x_height and num_pairs:
+            ratio = (unit_baseline - np.median(_level(high, x, slope))) / unit
+            weight = num_pairs / (num_pairs + X_HEIGHT_PRIOR)
+            height *= max(ratio, MAX_BASELINE_DISTANCE) ** weight
+        num_down = len(turns.down)
         if num_down:
-            mean_lean = weighted_median(*turns.down.T)
-            lean += (mean_lean - lean) * num_down / (num_down + LEAN_PRIOR)
+            unit_lean = weighted_median(*turns.down.T)
+            lean += (unit_lean - lean) * num_down / (num_down + LEAN_PRIOR)
         return WordShape(x, float(baseline), float(slope), float(height), float(lean))
 
 
 def row_shapes(page: InkPage, rows: Sequence[PageRow]) -> list[RowShape]:
     """Return the shapes of rows of a page; a typed row has no units. A row that is too short to
     show its slope gets the median slope of the others."""
-    turned, angles = [], np.zeros(len(rows))
-    for number, row in enumerate(rows):
-        turn, units = row.turn * np.pi / 2, _units(row)
-        numbers = [strokes for _, strokes in units]
-        parts = [[turned_back(page.strokes[n].points, turn) for n in part] for part in numbers]
-        turned.append(RowShape(row, [words for words, _ in units], numbers, parts, turn))
-        angles[number] = baseline_angle(from_strokes([*chain(*parts)])) if parts else np.nan
-    typical = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
     shapes = []
-    for shape, angle in zip(turned, np.where(np.isnan(angles), typical, angles), strict=True):
-        level = [[turned_back(stroke, angle) for stroke in part] for part in shape.strokes]
-        shapes.append(replace(shape, strokes=level, angle=shape.angle + float(angle)))
-    return shapes
+    angles = np.zeros(len(rows))
+    for index, row in enumerate(rows):
+        turn = row.turn * np.pi / 2
+        units = _units(row)
+        words = [words for words, _ in units]
+        numbers = [strokes for _, strokes in units]
+        points = [[page.strokes[number].points for number in unit] for unit in numbers]
+        shape = RowShape(row, words, numbers, points, 0.0).turned(turn)
+        shapes.append(shape)
+        ink = [*chain(*shape.strokes)]
+        angles[index] = baseline_angle(from_strokes(ink)) if ink else np.nan
+    typical = 0.0 if np.isnan(angles).all() else float(np.nanmedian(angles))
+    angles = np.where(np.isnan(angles), typical, angles)
+    return [shape.turned(angle) for shape, angle in zip(shapes, angles, strict=True)]
 
 
 def _count(text: str, letters: str) -> int:
@@ -200,13 +221,14 @@ def _count(text: str, letters: str) -> int:
 def _units(row: PageRow) -> list[tuple[list[int], list[int]]]:
     """Return the indices of the words of each unit of a row, and the numbers of its strokes."""
     units: list[tuple[list[int], list[int]]] = []
-    owners: dict[int, int] = {}  # the index of each stroke's unit
+    unit_of: dict[int, int] = {}  # the index of each stroke's unit
     for index, word in enumerate(row.words):
-        start = min((owners[n] for n in word.strokes if n in owners), default=len(units))
-        merged = [*units[start:], ([index], [*word.strokes])]
-        words, strokes = ([*dict.fromkeys(chain(*lists))] for lists in zip(*merged, strict=True))
-        units[start:] = [(words, strokes)]
-        owners |= dict.fromkeys(strokes, start)
+        # A word that shares strokes with earlier words is merged with all units since then.
+        start = min((unit_of[n] for n in word.strokes if n in unit_of), default=len(units))
+        words = [*chain(*(words for words, _ in units[start:])), index]
+        strokes = dict.fromkeys(chain(*(strokes for _, strokes in units[start:]), word.strokes))
+        units[start:] = [(words, [*strokes])]
+        unit_of |= dict.fromkeys(strokes, start)
     return [unit for unit in units if unit[1]]
 
 
@@ -220,17 +242,21 @@ def _turns_of(strokes: Sequence[np.ndarray], height: float) -> _Turns:
 
 def _line(ends: np.ndarray, x: float, unit: float) -> tuple[float, float]:
     """Return the y at `x` and the slope of the line on which most ends `(n, 2)` are."""
-    slope, y = 0.0, float(np.median(ends[:, 1]))
+    slope = 0.0
+    y = float(np.median(ends[:, 1]))
     for _ in range(2):
-        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_LINE_DISTANCE * unit]
+        on_line = ends[np.abs(_level(ends, x, slope) - y) <= MAX_BASELINE_DISTANCE * unit]
         slope = _slope([on_line], slope, unit)
         y = float(np.median(_level(on_line, x, slope))) if len(on_line) else y
     return y, slope
 
 
 def _slope(lines: Sequence[np.ndarray], default: float, unit: float) -> float:
-    """Return the slope of parallel lines of ends, by the Theil-Sen estimator: the median slope
-    between two distant ends of a line; `default` if there are fewer than three such pairs."""
+    """Return the slope of parallel lines of ends, by the Theil-Sen estimator.
+
+    This is the median slope between two distant ends of a line. With fewer than three such pairs it
+    is `default`.
+    """
     slopes = [np.empty(0)]
     for line in lines:
         ends = line[:: -(-len(line) // MAX_ENDS) or 1]

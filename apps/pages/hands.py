@@ -27,9 +27,8 @@ from ink.resampling import match_device
 from ink.sample import Sample
 from model.generation.hand_encoder import DESCRIPTOR, hand_extra
 from model.generation.line import Line, Primer, Sampling, check_lengths
-from model.reader import Reader
+from model.loading import Reader, Writer
 from model.recognition.hand_descriptor import HandDescriptor
-from model.writer import Writer
 from utils.checks import DataError, UserError, short
 
 TRY_SEED_STRIDE = 1_000_000_007

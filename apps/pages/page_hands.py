@@ -21,9 +21,7 @@ from apps.pages.style_checks import check_lines, first_lines
 from apps.pages.styles import network_of, usual_style_of
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Primer, Sampling
-from model.loading import load_reader, load_writer
-from model.reader import Reader
-from model.writer import Writer, default_proofreader, sampling_of
+from model.loading import Reader, Writer, default_proofreader, load_reader, load_writer, sampling_of
 
 NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
 

@@ -26,9 +26,9 @@ from apps.pages.source_text import PageText, each_checked, known_lines, parse_te
 from apps.pages.text_lines import Passage, seeded, write_passages
 from apps.pages.written_word import WrittenWord
 from ink.drawing.layers import PlacedWord, Row
-from model.drawing.page import DPI, Page, save_pages
+from model.drawing.page import PNG_DPI, Page, save_pages
 from model.generation.line import SEEDS
-from model.writer import Writer
+from model.loading import Writer
 from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
@@ -137,7 +137,7 @@ class Pages(list[Page]):
                 for number, word in row.numbered():
                     yield (page_number, row_number, number), word
 
-    def save(self, path: str | PathLike[str], *, dpi: int = DPI) -> list[Path]:
+    def save(self, path: str | PathLike[str], *, dpi: int = PNG_DPI) -> list[Path]:
         """Save all pages, in one PDF or in numbered files of another format; return the files."""
         self.origin = replace(self.origin, output=str(Path(path).resolve()))
         return save_pages(self, path, dpi=dpi)

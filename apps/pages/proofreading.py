@@ -24,7 +24,7 @@ from apps.pages.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
 from ink.geometry import DOT_INK, bounds, from_strokes, x_height
 from model.generation.line import SEEDS, Line
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.error_rates import error_counts, normalised
 
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)

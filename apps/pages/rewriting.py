@@ -23,7 +23,7 @@ from apps.pages.written_word import WrittenWord, span, strokes_in_row
 from ink.drawing.layers import Pen, PlacedWord, Row
 from model.drawing.page import Page
 from model.generation.line import SEEDS
-from model.writer import Writer
+from model.loading import Writer
 from utils import strict_json
 from utils.checks import ConfigFault, UserError
 from utils.files import read_text, write_json

@@ -8,7 +8,7 @@ from apps.pages.styles import fractions_of
 from ink.measures import NUM_HAND_LINES
 from ink.reading import read_ink
 from ink.sample import Sample
-from model.reader import Reader
+from model.loading import Reader
 from model.recognition.error_rates import error_rate
 from utils.checks import UserError
 

@@ -21,7 +21,7 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Line, Sampling, check_lengths
-from model.writer import Writer
+from model.loading import Writer
 from utils.checks import UserError, listed
 from utils.files import digest_of_file, open_file, write_text
 from utils.licences import UNKNOWN

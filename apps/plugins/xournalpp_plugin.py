@@ -10,7 +10,7 @@ from pathlib import Path
 from utils.checks import UserError
 from utils.program import ROOT, started
 
-NAME = "Handwriting"  # of the plugin's folder, which its messages show
+PLUGIN_NAME = "Handwriting"  # of the plugin's folder, which its messages show
 
 
 def install(notes: Path, reader: Path, folder: str) -> None:
@@ -20,25 +20,27 @@ def install(notes: Path, reader: Path, folder: str) -> None:
     Raises:
         UserError: if there is no Xournal++, or the folder cannot be written.
     """
-    target = (Path(folder).expanduser() if folder else _plugins_folder()) / NAME
+    target = (Path(folder).expanduser() if folder else _plugins_folder()) / PLUGIN_NAME
     command = shlex.join(started("notes"))
     program = {"python": sys.executable, "command": command, "notes": notes, "reader": reader}
     lines = [b"return {"]
     for name, path in program.items():
+        # A path may have any bytes; Lua reads a backslash and three digits as a byte.
         text = re.sub(rb'[\\"\n\r]', lambda sign: b"\\%03d" % sign[0][0], os.fsencode(path))
         lines.append(b'  %s = "%s",' % (name.encode(), text))
     try:
         shutil.copytree(ROOT / "apps" / "plugins" / "xournalpp", target, dirs_exist_ok=True)
         (target / "program.lua").write_bytes(b"\n".join([*lines, b"}\n"]))
     except OSError:
-        made = [*started("notes"), notes, "--install-plugin", "plugin"]
-        copied = ["sudo", "cp", "-r", f"plugin/{NAME}", target.parent]
-        commands = (shlex.join(map(str, command)) for command in (made, copied))
+        make_plugin = [*started("notes"), notes, "--install-plugin", "plugin"]
+        copy_plugin = ["sudo", "cp", "-r", f"plugin/{PLUGIN_NAME}", target.parent]
+        commands = (shlex.join(map(str, command)) for command in (make_plugin, copy_plugin))
         message = f"{target}: cannot be written. Make the plugin elsewhere, and copy it:"
         raise UserError("\n  ".join([message, *commands])) from None
-    copied = "Copy it to the folder of plugins of Xournal++, unless it is there; then start"
-    start = f"{copied if folder else 'Start'} Xournal++ again"
-    print(f"{target}\n{start}: its menu Plugin has new entries.")
+    step = "Start"
+    if folder:
+        step = "Copy it to the folder of plugins of Xournal++, unless it is there; then start"
+    print(f"{target}\n{step} Xournal++ again: its menu Plugin has new entries.")
 
 
 def _plugins_folder() -> Path:

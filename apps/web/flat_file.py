@@ -30,7 +30,7 @@ from apps.pages.hands import calibrated, extras_of_style, load_primer, usual_bia
 from apps.pages.page_options import PrimerFile
 from apps.pages.styles import network_of, styles
 from apps.pages.transliteration import replacements
-from apps.web.page_networks import FORMAT, missing
+from apps.web.page_networks import FLAT_FILE_FORMAT, missing
 from base import distributed
 from base.run.pretrained import weights_file
 from ink.geometry import x_height
@@ -39,19 +39,19 @@ from ink.reading import read_ink
 from ink.resampling import match_device
 from model import CTCNetwork, SynthesisNetwork, Writer
 from model.generation.line import Sampling
+from model.loading import TrainedNetwork
 from model.loading import load as load_network
 from model.recognition.hand_descriptor import PARTS, HandDescriptor
-from model.recognition.ink_features import SPACING
-from model.trained_network import TrainedNetwork
+from model.recognition.ink_features import FEATURE_SPACING
 from utils.checks import UserError
 from utils.files import atomic_write
 from utils.licences import UNKNOWN
 from utils.locks import locked
 from utils.strict_json import Config
 
-TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
+TENSOR_TYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2"), "int8": np.dtype(np.int8)}
 MAX_INT8 = 127
-PRECISE = (
+FLOAT16_ENDINGS = (
     "output.weight",
     "window.weight",
     "weight_input",
@@ -77,7 +77,7 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         UserError: if the engine cannot compute the network.
         OSError: if the file cannot be written.
     """
-    check_known(network)
+    check_computable(network)
     model = network.model
     header = {
         "name": network.path.parent.name if style else network.name,  # the run, of a learned hand
@@ -94,29 +94,32 @@ def save(path: str | Path, network: TrainedNetwork, style: Path | None = None) -
         samples = {name: read_ink(file)[0] for name, file in files.items()}
         if network.takes_hand:
             header["hands"] = {name: vector_of(network, file) for name, file in files.items()}
-            lines_of = {name: [(sample.ink, sample.text)] for name, sample in samples.items()}
-            header["biases"] = {name: usual_bias(of, Sampling()) for name, of in lines_of.items()}
+            header["biases"] = {}
+            for name, sample in samples.items():
+                header["biases"][name] = usual_bias([(sample.ink, sample.text)], Sampling())
         elif style:
             header["styles"] = {"hand": primer_of_web(network, style)}
         elif files:
-            header["styles"] = {
-                name: _primer(match_device(sample.ink, lines), sample.text)
-                for name, sample in samples.items()
-            }
+            header["styles"] = {}
+            for name, sample in samples.items():
+                ink = match_device(sample.ink, lines)
+                header["styles"][name] = _primer(ink, sample.text)
     else:
         header |= {"role": "reader", "features": {"spacing": model.spacing, "parts": model.parts}}
     _write(path, header, model.state_dict())
 
 
 def save_descriptor(path: str | Path) -> None:
-    """Write the flat file of the network that describes hands, atomically. The network has a
-    reader's lowest layers, named as in a reader, and a linear layer, `projection`, from the moments
-    of their outputs to the descriptor."""
+    """Write the flat file of the network that describes hands, atomically.
+
+    The network has a reader's lowest layers, named as in a reader, and a linear layer,
+    `projection`, from the moments of their outputs to the descriptor.
+    """
     weights = HandDescriptor.load().state_dict()
     mean, projection = weights.pop("mean"), weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
     linear = {"projection.weight": projection.T, "projection.bias": -mean @ projection}
-    features = {"spacing": SPACING, "parts": PARTS}
+    features = {"spacing": FEATURE_SPACING, "parts": PARTS}
     header = {"role": "descriptor", "name": "descriptor", "features": features}
     _write(path, header, layers | linear, matrices="float16")
 
@@ -127,27 +130,30 @@ def _write(
     weights: Mapping[str, torch.Tensor],
     matrices: Literal["float16", "int8"] = "int8",
 ) -> None:
-    """Write a flat file; `matrices` is the type of all matrices that are not `PRECISE`."""
-    tensors, payload = [], b""
+    """Write a flat file; `matrices` is the type of all matrices that are not `FLOAT16_ENDINGS`."""
+    tensors = []
+    payload = b""
     for name, value in weights.items():
-        kind = "float16" if name.endswith(PRECISE) else "float32" if value.ndim == 1 else matrices
+        kind = "float32" if value.ndim == 1 else matrices
+        if name.endswith(FLOAT16_ENDINGS):
+            kind = "float16"
         rows = value.numpy(force=True)
-        payload += _scaled(rows) if kind == "int8" else rows.astype(TYPES[kind]).tobytes()
+        payload += _scaled(rows) if kind == "int8" else rows.astype(TENSOR_TYPES[kind]).tobytes()
         tensors.append([name, kind, *rows.shape])
-    header = {"format": FORMAT, **header, "tensors": tensors}
+    header = {"format": FLAT_FILE_FORMAT, **header, "tensors": tensors}
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
     atomic_write(path, lambda file: file.write(content + hashlib.sha256(content).digest()))
 
 
-def check_known(network: TrainedNetwork) -> None:
+def check_computable(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine cannot compute a network."""
     model = network.model
     is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
     if type(model) is SynthesisNetwork:
-        is_known = model.end_of_sequence and model.has_density
+        is_computable = model.end_of_sequence and model.has_density
     else:
-        is_known = type(model) is CTCNetwork and not model.time_reductions
-    if not (is_lstm and is_known):
+        is_computable = type(model) is CTCNetwork and not model.time_reductions
+    if not (is_lstm and is_computable):
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: only "
             "a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "
@@ -202,8 +208,8 @@ def vector_of(writer: Writer, file: Path) -> list[float]:
 def _scaled(weights: np.ndarray) -> bytes:
     """Return a tensor as bytes: a scale for each index of the first dimension, then the numbers."""
     rows = weights.reshape(len(weights), -1)
-    scales = (np.abs(rows).max(1) / MAX_INT8).astype(TYPES["float32"])
-    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TYPES["int8"])
+    scales = (np.abs(rows).max(1) / MAX_INT8).astype(TENSOR_TYPES["float32"])
+    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TENSOR_TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 
@@ -216,8 +222,10 @@ def _usual_lines(writer: Writer, style: Path | None) -> list[np.ndarray]:
 def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
     """Return the defaults of `Sampling`, the bounds of a writer's mixture, and the median x-height
     and baseline of its lines."""
-    model, defaults = writer.model, Sampling()
-    measured = [(ink, x_height(ink)) for ink in lines]
+    model = writer.model
+    defaults = Sampling()
+    heights = [x_height(ink) for ink in lines]
+    baselines = [baseline(levelled(ink)[0]) for ink in lines]
     return {
         "bias": defaults.bias,
         "pen_sharpness": defaults.pen_sharpness,
@@ -225,7 +233,7 @@ def _sampling(writer: Writer, lines: Sequence[np.ndarray]) -> dict[str, Any]:
         "longest": model.longest,
         "min_scales": model.min_scales.tolist(),
         "max_correlation": model.max_correlation,
-        "x_height": float(np.median([height for _, height in measured])),  # in the writer's units
+        "x_height": float(np.median(heights)),  # in the writer's units
         # Distance of the baseline below the first point, in x-heights.
-        "baseline": float(np.median([baseline(levelled(ink)[0]) / h for ink, h in measured])),
+        "baseline": float(np.median(np.divide(baselines, heights))),
     }

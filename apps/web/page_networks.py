@@ -13,12 +13,12 @@ from base.run.pretrained import SHIPPED, weights_file
 from utils.files import user_cache
 from utils.program import version
 
-FORMAT = "online-handwriting/3"
-START = json.dumps({"format": FORMAT}).removesuffix("}").encode()
+FLAT_FILE_FORMAT = "online-handwriting/3"
+FLAT_FILE_START = json.dumps({"format": FLAT_FILE_FORMAT}).removesuffix("}").encode()
 """The first bytes of each flat file, see `flat_file`."""
 DIGEST_BYTES = hashlib.sha256().digest_size
 _INSTALLATION = hashlib.sha256(f"{version()} {SHIPPED}".encode()).hexdigest()[:16]
-MADE = user_cache() / "networks" / _INSTALLATION
+NETWORK_FOLDER = user_cache() / "networks" / _INSTALLATION
 """The folder of flat files that are made for the page: each installation has its own."""
 
 
@@ -27,19 +27,19 @@ def is_flat_file(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(len(START)) == START
+        return file.read(len(FLAT_FILE_START)) == FLAT_FILE_START
 
 
 def is_usable(path: Path) -> bool:
     """Return whether a path is a whole flat file of the present version."""
     content = path.read_bytes() if path.is_file() else b""
     digest = hashlib.sha256(content[:-DIGEST_BYTES]).digest()
-    return content.startswith(START) and content[-DIGEST_BYTES:] == digest
+    return content.startswith(FLAT_FILE_START) and content[-DIGEST_BYTES:] == digest
 
 
 def missing(paths: Sequence[Path]) -> list[Path]:
-    """Return the flat files that are missing, older than a style or older than their source, which
-    is the pretrained network (or the descriptor) of the same name."""
+    """Return the flat files that are missing, older than a style, or older than the pretrained
+    network (or the descriptor) of the same name."""
 
     def is_new(path: Path) -> bool:
         files = [*styles().values()]

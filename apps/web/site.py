@@ -9,18 +9,21 @@ from apps.web import page_networks
 from base.run.pretrained import SHIPPED, installed_network
 from utils.checks import UserError
 
-FOLDER = Path(__file__).resolve().parent
-NETWORKS = [page_networks.MADE / f"{name}.bin" for name in ("writer", "reader", "descriptor")]
+PAGE_FOLDER = Path(__file__).resolve().parent
+NETWORKS = [
+    page_networks.NETWORK_FOLDER / f"{name}.bin" for name in ("writer", "reader", "descriptor")
+]
 OPEN_NETWORKS = [SHIPPED / "pretrained" / f"{name}.bin" for name in ("open_writer", "open_reader")]
 SITE_SUFFIXES = {".html", ".css", ".js", ".wasm", ".svg", ".txt", ".bin"}
-OF_PACKAGE = ("package_worker", "recognizer")
+PACKAGE_SCRIPTS = ("package_worker", "recognizer")
 """Scripts of the npm package that the page does not load."""
 SITE_LIST = "site.txt"
 """File of a site that names the site's files: only a folder with nothing else is replaced."""
 
 
 def has_research_networks() -> bool:
-    """Return whether those of `NETWORKS` are installed; else warn of those in their place."""
+    """Return whether the networks of `NETWORKS` are installed; else warn of the open networks in
+    their place."""
     networks = (installed_network(name) for name in ("writer", "reader"))
     return all(file and file.stem in ("writer", "reader") for file in networks)
 
@@ -41,11 +44,11 @@ def make_networks() -> None:
 def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     """Return the files of the page by their addresses on the server, with the page's networks or
     others in their place."""
-    paths = (path for path in FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
-    addresses = {f"/{path.name}": path for path in paths if path.stem not in OF_PACKAGE}
+    paths = (path for path in PAGE_FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
+    addresses = {f"/{path.name}": path for path in paths if path.stem not in PACKAGE_SCRIPTS}
     for path in NETWORKS if networks is None else networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
-    return addresses | {"/": FOLDER / "index.html"}
+    return addresses | {"/": PAGE_FOLDER / "index.html"}
 
 
 def write_site(folder: Path, files: Mapping[str, Path]) -> None:
@@ -62,11 +65,12 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     check_replaceable(target)
     names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
     site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
-    site["LICENSE"] = FOLDER.parents[1] / "LICENSE"
+    site["LICENSE"] = PAGE_FOLDER.parents[1] / "LICENSE"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as beside:
-            new, old = Path(beside, "new"), Path(beside, "old")
+        # Beside the target, so that a rename moves the whole site into its place.
+        with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as temporary:
+            new, old = Path(temporary, "new"), Path(temporary, "old")
             for name, path in site.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, new / name)
@@ -96,5 +100,5 @@ def check_replaceable(folder: Path) -> None:
         names = sorted({*names} - {*ours})
         if not names:
             return
-    found = f"has other files, such as {names[0]}" if names else "is no folder"
-    raise UserError(f"--output {folder}: it {found}; name a new folder, or one with a site alone")
+    fault = f"has other files, such as {names[0]}" if names else "is no folder"
+    raise UserError(f"--output {folder}: it {fault}; name a new folder, or one with a site alone")

@@ -1,13 +1,14 @@
 """Binds plain values, as from JSON, to the annotated parameters of constructors.
 
 The program supplies a constructor's parameters before `*`; a config may set the keyword-only
-parameters. An object is described as `{"type": NAME, "args": {...}}`. Annotations say which values
-of "args" fit: `int`, `float`, `bool`, `str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of
-these; `Annotated[int, Range(low, high)]` for bounds; a base class for an object within the object,
-and `type[...]` of it for one that is made later. `Annotated[dict[str, X], Holder]` is for objects
-by name, in which the name of one may stand in the place of a later object; a class `Holder` holds
-each of them, and its keyword-only arguments stand beside the object's own. The description of an
-optimiser may also have `groups`: the arguments of some weights, by patterns of their names.
+parameters, and the fields of one whose annotation is a frozen dataclass. An object is described as
+`{"type": NAME, "args": {...}}`. Annotations say which values of "args" fit: `int`, `float`, `bool`,
+`str`, `Literal`, `X | None`; `list`, `tuple` and `dict` of these; `Annotated[int, Range(low,
+high)]` for bounds; a base class for an object within the object, and `type[...]` of it for one that
+is made later. `Annotated[dict[str, X], Holder]` is for objects by name, in which the name of one
+may stand in the place of a later object; a class `Holder` holds each of them, and its keyword-only
+arguments stand beside the object's own. The description of an optimiser may also have `groups`: the
+arguments of some weights, by patterns of their names.
 
 Binding makes no object. In a bound value, a `BoundClass` stands in the place of each object, and a
 `ConfigFault` in the place of each value that does not fit.
@@ -49,6 +50,8 @@ Choice: TypeAlias = type | str
 imported when a config names the class."""
 
 UNIONS = (typing.Union, types.UnionType)
+BEFORE_STAR = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+UNNAMED = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 SEQUENCES = (list, tuple, collections.abc.Iterable, collections.abc.Sequence)
 DESCRIPTIONS = {
     int: "a whole number",
@@ -80,37 +83,66 @@ class Signature:
     """The arguments that a config may set, by name."""
     construct: Callable[..., Any]
     """The class, or a function that makes an object of it."""
-    handed_on: frozenset[str] = frozenset()
-    """The names of arguments of bases, to which a user's class may hand other values than their
-    defaults."""
+    settings: Mapping[str, type[Any]] = field(default_factory=dict)
+    """The parameters of the constructor whose fields are arguments, and their dataclasses."""
+    fault: str = ""
+    """The class that is expected instead, if a config cannot name this one."""
+
+    def keywords(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keyword arguments of the constructor for the values of arguments, by name."""
+        keywords = dict(values)
+        for name, settings in self.settings.items():
+            fields = [each.name for each in parameters_of(settings)]
+            keywords[name] = settings(**{key: keywords.pop(key) for key in fields if key in values})
+        return keywords
 
 
 @cache
-def signature_of(cls: type) -> Signature:
-    """Read the constructor of a class, and those that get its `**options` or `*supplied`.
+def signature_of(cls: type[Any]) -> Signature:
+    """Read the constructor of a class.
 
-    A base's keywords are arguments as long as each class before it hands on `**options`; what the
-    program supplies, as long as each hands on `*supplied`.
+    The program supplies the parameters before `*`. A parameter after `*` is an argument; if its
+    annotation is a frozen dataclass, the fields are arguments in its place.
     """
-    from_program: list[str] = []
-    arguments: dict[str, Parameter] = {}
-    handed_on: set[str] = set()
-    passes_supplied, is_users = True, False
-    for owner in owners(cls):
-        parameters = parameters_of(owner)
-        kinds = {parameter.kind for parameter in parameters}
-        for parameter in parameters:
-            if parameter.kind is Parameter.KEYWORD_ONLY:
-                if is_users and parameter.name not in arguments:
-                    handed_on.add(parameter.name)
-                arguments.setdefault(parameter.name, parameter)
-            elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and passes_supplied:
-                from_program.append(parameter.name)
-        passes_supplied = passes_supplied and Parameter.VAR_POSITIONAL in kinds
-        is_users = is_users or user_modules.is_any_from_user(owner)
-        if Parameter.VAR_KEYWORD not in kinds:
-            break
-    return Signature(cls, tuple(from_program), arguments, cls, frozenset(handed_on))
+    parameters = parameters_of(cls)
+    named = {each.name: each for each in parameters if each.kind is Parameter.KEYWORD_ONLY}
+    settings = {name: each.annotation for name, each in named.items() if _is_settings(each)}
+    fields = {each.name: each for kind in settings.values() for each in parameters_of(kind)}
+    others = {name: each for name, each in named.items() if name not in settings}
+    from_program = tuple(each.name for each in parameters if each.kind in BEFORE_STAR)
+    fault = ""
+    # A constructor of torch or of Python, which takes no arguments, also has such parameters.
+    is_users = user_modules.is_module_from_user(getattr(cls.__init__, "__module__", "torch"))
+    if is_users and any(each.kind in UNNAMED for each in parameters):
+        fault = _named_arguments(cls)
+    elif repeated := sorted(fields.keys() & others.keys()):
+        fault = f"one with a single {repeated[0]}: it is a field of its settings and an argument, "
+        fault += "and a subclass of the settings may have another default"
+    return Signature(cls, from_program, {**fields, **others}, cls, settings, fault)
+
+
+def _is_settings(parameter: Parameter) -> bool:
+    """Return whether a parameter takes a frozen dataclass."""
+    options = getattr(parameter.annotation, "__dataclass_params__", None)  # of the decorator
+    return isinstance(parameter.annotation, type) and options is not None and options.frozen
+
+
+def _named_arguments(cls: type) -> str:
+    """Return in words how a class is written whose constructor hands on `**options`."""
+    for base in cls.__mro__[1:]:
+        if is_dataclass(base):
+            return (
+                "a dataclass: write @dataclass(kw_only=True, eq=False) above the class, and its "
+                "arguments as fields, such as `size: int = 8`, in the place of __init__"
+            )
+        if settings := signature_of(base).settings:
+            (name, kind), *_ = settings.items()
+            return (
+                f"one that names its arguments: write `{name}: {kind.__name__}` (of "
+                f"{kind.__module__}) after * in the place of **options, and "
+                f"super().__init__(..., {name}={name})"
+            )
+    return "one whose constructor names its arguments, without * and ** before a name"
 
 
 def held(signature: Signature, holder: type) -> Signature:
@@ -143,18 +175,6 @@ def parameters_of(cls: type[Any]) -> list[Parameter]:
     ]
 
 
-def owners(cls: type) -> list[type[Any]]:
-    """Return the classes whose constructors may get arguments of `cls`: `cls`, its bases, and
-    dataclasses that annotate `**options`, as in `Annotated[Any, Settings]`."""
-    classes = []
-    for owner in (base for base in cls.__mro__ if "__init__" in vars(base)):
-        classes.append(owner)
-        for annotation in getattr(vars(owner)["__init__"], "__annotations__", {}).values():
-            if get_origin(annotation) is Annotated:
-                classes += filter(is_dataclass, get_args(annotation))
-    return classes
-
-
 @dataclass(frozen=True)
 class BoundClass:
     """A class with its bound arguments, of which objects are built."""
@@ -183,16 +203,17 @@ class BoundClass:
 
         Args:
             supplied: the arguments that the program passes, by name.
-            objects: the objects whose names stand in the place of an object, by key.
+            objects: objects that are built already, by key.
 
         Raises:
             ConfigFault: if a constructor refuses an argument, or fails.
         """
-        signature, values = self.signature, built(self.values, supplied, objects)
+        signature = self.signature
+        values = built(self.values, supplied, objects)
         try:
             # A parameter that is not supplied may have a default, as may those behind it.
             names = takewhile(supplied.__contains__, signature.from_program)
-            return signature.construct(*map(supplied.get, names), **values)
+            return signature.construct(*map(supplied.get, names), **signature.keywords(values))
         except ConfigFault as fault:
             key = ".".join(filter(None, (self.key, "args", fault.key)))
             raise ConfigFault(key, fault.value, fault.expected) from None
@@ -238,16 +259,19 @@ def built(
 ) -> Any:
     """Return a bound value with objects in the place of bound classes, see `BoundClass.build`."""
     if isinstance(bound, BoundClass):
-        return bound if bound.is_built_later else bound.build(supplied, objects)
+        if bound.is_built_later:
+            return bound
+        return objects[bound.key] if bound.key in objects else bound.build(supplied, objects)
     if isinstance(bound, Reference):
         return objects[bound.target.key]
     if isinstance(bound, NamedObjects):
         objects = {**objects}
-        for bound_class in filter(None, bound.values()):
-            objects[bound_class.key] = bound_class.build(supplied, objects)
-        return {
-            name: bound_class and objects[bound_class.key] for name, bound_class in bound.items()
-        }
+        named = {}
+        for name, bound_class in bound.items():
+            named[name] = built(bound_class, supplied, objects)
+            if bound_class is not None:
+                objects[bound_class.key] = named[name]
+        return named
     if isinstance(bound, list | tuple):
         return type(bound)(built(element, supplied, objects) for element in bound)
     if isinstance(bound, dict):
@@ -412,7 +436,8 @@ class Binder:
 
     def _bind_list(self, annotation: Annotation, value: list[Json], key: str) -> Bound:
         """Bind a list of JSON, each element to its own annotation."""
-        (origin, members), size = origin_of(annotation), _size(annotation)
+        origin, members = origin_of(annotation)
+        size = _size(annotation)
         if origin not in SEQUENCES or size not in (None, len(value)):
             return self._misfit(annotation, value, key)
         kinds = repeat(members[0]) if size is None else members
@@ -440,9 +465,10 @@ class Binder:
         misfit = ConfigFault(key, value, self.described(union))
         for member in get_args(union):
             bound = self.bind(member, value, key)
-            if not (found := faults(bound)):
+            bound_faults = faults(bound)
+            if not bound_faults:
                 return bound
-            if found[0].key != key:  # the fault is within a list or an object
+            if bound_faults[0].key != key:  # the fault is within a list or an object
                 misfit = bound
         return misfit
 
@@ -504,17 +530,22 @@ class Binder:
         if not isinstance(kind, str) or kind not in classes:
             problem = "is missing" if kind is ABSENT else "unknown type"
             expected = f"{problem}{hint(kind, classes)}; --module FILE adds classes of your own"
-            for own in (own for own in user_modules.classes() if own.__name__ == kind):
-                wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
-                expected = f"{wanted}; that of {own.__module__}.py does not"
+            for user_class in user_modules.classes():
+                if user_class.__name__ == kind:
+                    wanted = f"a class that inherits from {base.__name__} (of {base.__module__})"
+                    expected = f"{wanted}; that of {user_class.__module__}.py does not"
             return ConfigFault(f"{key}.type", kind, expected)
         cls = self.registry.chosen(base, kind)
         if cls is None:
             expected = f"a class of {classes[kind]}, which is not installed here"
             return ConfigFault(f"{key}.type", kind, expected)
-        signature, inner = self.registry.signature(cls), self
+        signature = self.registry.signature(cls)
+        inner = self
+        if signature.fault:
+            return ConfigFault(f"{key}.type", kind, signature.fault)
         if self.holder is not None:
-            signature, inner = held(signature, self.holder), replace(self, holder=None)
+            signature = held(signature, self.holder)
+            inner = replace(self, holder=None)
         if not {*from_program} >= {*signature.from_program}:
             names = f"whose parameters before * are among {', '.join(from_program)}"
             condition = names if from_program else "without parameters before *"
@@ -576,7 +607,8 @@ def plain_values(
     arguments: Mapping[str, Parameter], values: Mapping[str, object]
 ) -> dict[str, Json]:
     """Return by name the values of arguments that JSON can hold and that fit their annotations."""
-    plain, binder = {}, Binder()
+    plain = {}
+    binder = Binder()
     for name, value in values.items():
         with suppress(ConfigFault):
             plain[name] = strict_json.plain(value)

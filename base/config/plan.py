@@ -180,8 +180,8 @@ class Plan:
 
     def bound_classes(self, argument: str | None = None) -> list[BoundClass]:
         """Return all bound classes, inner ones first; with an `argument`, those that accept it."""
-        found = bound_classes(self.bound)
-        return [bound for bound in found if argument in (None, *bound.signature.arguments)]
+        classes = bound_classes(self.bound)
+        return [bound for bound in classes if argument in (None, *bound.signature.arguments)]
 
     def option_of(self, key: str) -> str:
         """Return the option that last set a key or its parent; "" if no option did."""
@@ -225,10 +225,7 @@ class Plan:
 
     @property
     def complete(self) -> Config:
-        """The config with the plain defaults of its classes and of their bases.
-
-        A default of a base is left out if a user's class may hand another value to the base.
-        """
+        """The config with the plain defaults of its classes."""
         config = copy.deepcopy(self.config)
         for bound_class in self.bound_classes():
             block = config
@@ -236,8 +233,7 @@ class Plan:
                 block = children(block)[name]
             args = block.setdefault("args", {})
             for name, default in bound_class.defaults.items():
-                if name not in bound_class.signature.handed_on:
-                    args.setdefault(name, default)
+                args.setdefault(name, default)
         return config
 
     @property
@@ -281,10 +277,11 @@ class Plan:
             raise self.error(self.faults)
         return self
 
-    def error(self, found: Sequence[ConfigFault]) -> ConfigError:
+    def error(self, all_faults: Sequence[ConfigFault]) -> ConfigError:
         """Return the error of faults of the config; it names each fault's option or file."""
-        located, present = [], {key for key, _ in nested(self.config)}
-        for fault in found:
+        located = []
+        present = {key for key, _ in nested(self.config)}
+        for fault in all_faults:
             remedy = ""
             if fault.value is ABSENT and fault.key.endswith(".root"):  # as of an exported network
                 remedy = "; --data names the folder"
@@ -378,7 +375,8 @@ def _with_bases(path: Path) -> list[tuple[Path, Json]]:
     """Return a file and its values, and before these its base, whose base is before it."""
     files = [(path, strict_json.read(path))]
     while (base := children(files[0][1]).pop(BASE, ABSENT)) is not ABSENT:
-        path, source = files[0][0], str(files[0][0])
+        path = files[0][0]
+        source = str(files[0][0])
         if not isinstance(base, str):
             expected = "a config file, relative to this one, or the name of a config"
             raise ConfigFault(BASE, base, expected, source)
@@ -389,7 +387,8 @@ def _with_bases(path: Path) -> list[tuple[Path, Json]]:
         except ConfigFault as fault:
             raise ConfigFault(BASE, base, str(fault.of(str(file))), source) from None
         if file.resolve() in (other.resolve() for other, _ in files):
-            circle = " -> ".join(str(other) for other in (*(f for f, _ in reversed(files)), file))
+            derived = [str(other) for other, _ in reversed(files)]
+            circle = " -> ".join([*derived, str(file)])
             raise ConfigFault(BASE, base, f"no file can be its own base: {circle}", source)
         if not isinstance(values, dict):
             raise ConfigFault(BASE, base, "a file with an object", source)
@@ -416,9 +415,9 @@ def parse_override(text: str) -> Override:
     Raises:
         UserError: if the text has no `=`.
     """
-    key, equals, value = text.partition("=")
-    if not equals:
+    if "=" not in text:
         raise UserError(f"-o {text!r} is not KEY=VALUE, like {EXAMPLE}")
+    key, _, value = text.partition("=")
     return typed_override("-o", key, value)
 
 
@@ -445,14 +444,17 @@ def set_value(values: Json, key: str, value: Json) -> None:
         ConfigFault: if the config lacks a parent of the key.
     """
     *parents, last = key.split(".")
-    holder, parent = values, ""
+    holder = values
+    parent = ""
     for name in parents:
-        members, parent = children(holder), f"{parent}{name}"
+        members = children(holder)
+        parent = f"{parent}{name}"
         if name == "args" and "type" in members:
             members.setdefault("args", {})
         if name not in members:
             raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
-        holder, parent = members[name], f"{parent}."
+        holder = members[name]
+        parent = f"{parent}."
     if isinstance(holder, dict):
         holder[last] = value
     elif isinstance(holder, list) and last in children(holder):

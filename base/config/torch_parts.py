@@ -54,7 +54,8 @@ TORCH_RANGES = {
 
 def _signature(cls: type[Optimizer] | type[LRScheduler]) -> Signature:
     """Return the arguments of a constructor of torch, with bounds and derived defaults."""
-    arguments, derived = {}, DERIVED_ARGUMENTS.get(cls.__name__, {})
+    arguments = {}
+    derived = DERIVED_ARGUMENTS.get(cls.__name__, {})
     for parameter in parameters_of(cls):
         name, annotation = parameter.name, parameter.annotation
         if name in TORCH_RANGES:
@@ -79,33 +80,33 @@ def depends_on_length(schedule: BoundClass) -> bool:
 def divided(groups: Sequence[WeightGroup], names: Iterable[str]) -> list[list[str]]:
     """Divide weights among groups: return the names of those that no pattern matches, and then of
     each group. The first group with a pattern that matches a name gets its weight."""
-    rest, members = list[str](), [list[str]() for _ in groups]
+    members = [list[str]() for _ in groups]
+    rest = list[str]()
     for name in names:
         fitting = (
-            members[number]
-            for number, group in enumerate(groups)
-            if any(fnmatchcase(name, pattern) for pattern in group.names)
+            weights for group, weights in zip(groups, members, strict=True) if _matches(group, name)
         )
         next(fitting, rest).append(name)
     return [rest, *members]
+
+
+def _matches(group: WeightGroup, name: str) -> bool:
+    """Return whether a pattern of a group matches a weight's name."""
+    return any(fnmatchcase(name, pattern) for pattern in group.names)
 
 
 def group_faults(groups: Sequence[WeightGroup], names: Sequence[str]) -> Iterator[ConfigFault]:
     """Yield a fault for each pattern that matches no name of a network's weights, and for each
     group whose weights are all of groups before it."""
     _, *members = divided(groups, names)
-    for group, own in zip(groups, members, strict=True):
-        unused = [
-            ConfigFault(
-                f"{group.key}.names.{n}",
-                pattern,
-                f"no weight has such a name{hint(pattern, names)}",
-            )
-            for n, pattern in enumerate(group.names)
-            if not any(fnmatchcase(name, pattern) for name in names)
-        ]
-        yield from unused
-        if not own and not unused:
+    for group, weights in zip(groups, members, strict=True):
+        num_unused = 0
+        for number, pattern in enumerate(group.names):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                num_unused += 1
+                expected = f"no weight has such a name{hint(pattern, names)}"
+                yield ConfigFault(f"{group.key}.names.{number}", pattern, expected)
+        if not weights and not num_unused:
             expected = "patterns of names that no group before it matches"
             yield ConfigFault(f"{group.key}.names", [*group.names], expected)
 
@@ -139,8 +140,8 @@ def with_groups(optimizer: BoundClass, weights: Sequence[Sequence[Tensor]]) -> l
         return [*rest]
     whole = [{"params": [*rest]}] if rest else []
     return whole + [
-        {"params": [*own], **group.args, FROM_STEP: group.from_step}
-        for group, own in zip(optimizer.groups, members, strict=True)
+        {"params": [*weights], **group.args, FROM_STEP: group.from_step}
+        for group, weights in zip(optimizer.groups, members, strict=True)
     ]
 
 

@@ -1,5 +1,6 @@
 """Turns an error in the code of a user's part into a fault of the config, which names the part."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,10 +8,16 @@ from base.config import user_modules
 from base.distributed import Lost
 from utils.checks import ConfigFault, TrainingFailed, UserError, described
 
-AUGMENTATION, PREPROCESSING = "data_loader.args.augmentation", "data_loader.args.preprocessing"
+AUGMENTATION = "data_loader.args.augmentation"
+PREPROCESSING = "data_loader.args.preprocessing"
 KEYS = {
-    **{"BaseTrainer": "trainer", "BaseLoss": "loss", "BaseMetric": "metrics", "BaseModel": "arch"},
-    **{"Optimizer": "optimizer", "LRScheduler": "lr_scheduler", "BaseTransform": AUGMENTATION},
+    "BaseTrainer": "trainer",
+    "BaseLoss": "loss",
+    "BaseMetric": "metrics",
+    "BaseModel": "arch",
+    "Optimizer": "optimizer",
+    "LRScheduler": "lr_scheduler",
+    "BaseTransform": AUGMENTATION,
 }
 """The key of a config that names a part, by the name of the part's base class."""
 
@@ -29,7 +36,8 @@ def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") 
     except (Exception, SystemExit) as error:
         culprit_key, culprit = _innermost(error)
         if culprit is not None and type(culprit) is not type(part):
-            key, part, wanted, hint = culprit_key, culprit, "one that works", ""
+            key, part = culprit_key, culprit
+            wanted, hint = "one that works", ""
         expected = f"{wanted}: trying it ended in {described(error)}{hint}"
         raise ConfigFault(key, type(part).__name__, expected) from error
 
@@ -37,10 +45,10 @@ def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") 
 def _innermost(error: BaseException) -> tuple[str, object]:
     """Return the key and the part of the innermost method of a user's part in an error's traceback;
     None if there is none."""
-    key, culprit, trace = "", None, error.__traceback__
-    while trace is not None:
-        frame, trace = trace.tb_frame, trace.tb_next
-        names, module = frame.f_code.co_varnames, frame.f_globals.get("__name__", "")
+    key, culprit = "", None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+        names = frame.f_code.co_varnames
         part = frame.f_locals.get(names[0]) if frame.f_code.co_argcount else None
         for base in type(part).__mro__:
             if base.__name__ in KEYS and user_modules.is_module_from_user(module):

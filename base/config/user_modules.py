@@ -23,7 +23,7 @@ from utils.strict_json import children
 
 log = logging.getLogger(__name__)
 
-PACKAGES = {
+PROJECT_ROOMS = {
     *("apps", "base", "commands", "data_loader", "ink", "logger", "model", "trainer", "utils"),
 }
 """The packages of the project."""
@@ -77,7 +77,8 @@ def load_module(path: str | Path) -> None:
 
 def _moved_imports(content: bytes) -> str:
     """Return the new names of what a Python file imports from a former place, for a message."""
-    former, moved = children(strict_json.read(MOVED_IMPORTS)), dict[str, str]()
+    former = children(strict_json.read(MOVED_IMPORTS))
+    moved = dict[str, str]()
     for node in ast.walk(ast.parse(content)):
         names = []
         if isinstance(node, ast.Import):
@@ -89,7 +90,7 @@ def _moved_imports(content: bytes) -> str:
             places = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
             if place := next((place for place in places if place in former), ""):
                 moved[place] = former[place]
-            elif PREFIX and parts[0] in PACKAGES and not name.startswith(PREFIX):
+            elif PREFIX and parts[0] in PROJECT_ROOMS and not name.startswith(PREFIX):
                 room = name.rpartition(".")[0] or name
                 moved[room] = room
     return "".join(f"; {place} is now {PACKAGE}.{new}" for place, new in moved.items())
@@ -100,8 +101,8 @@ def _location(error: BaseException, folder: str) -> str:
     lines = [(each.filename, each.lineno) for each in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
         lines.append((error.filename or "", error.lineno))
-    lines = [each for each in lines if Path(folder) in Path(each[0]).resolve().parents]
-    return " ({}, line {})".format(*lines[-1]) if lines else ""
+    in_folder = [place for place in lines if Path(folder) in Path(place[0]).resolve().parents]
+    return " ({}, line {})".format(*in_folder[-1]) if in_folder else ""
 
 
 def is_any_from_user(*objects: object) -> bool:
@@ -116,7 +117,7 @@ def is_module_from_user(module: str) -> bool:
 
     Python and other libraries count as the user's: their objects hold states as the user's do.
     """
-    return module.partition(".")[0] != "torch" and room_of(module) not in PACKAGES
+    return module.partition(".")[0] != "torch" and room_of(module) not in PROJECT_ROOMS
 
 
 def classes() -> list[type]:

@@ -10,8 +10,9 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from utils import strict_json
 from utils.checks import CheckpointError, nearest
-from utils.program import ROOT
+from utils.program import NEEDS_TORCH, ROOT, has_torch
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,10 @@ RESEARCH = "online-handwriting-research"
 """The package of networks and styles for non-commercial research."""
 INSTEAD = {"writer": "open_writer", "reader": "open_reader"}
 """Networks for any use, by the networks of `RESEARCH` in whose place they are taken."""
+
+LETTER_FILE = SHIPPED / "pretrained" / "letters.json"
+"""File that says, for each pretrained network and letter beyond ASCII, in which fraction of words a
+reader reads the letter right (measured, notebook: pages, letters that networks hardly know)."""
 
 SAVED = Path("saved")
 """The folder of new runs and of a person's own styles."""
@@ -72,6 +77,33 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     return runs[0] if runs else resolve_name(str(path), pretrained(), "pretrained network")
 
 
+def resolve_flat_file(path: str | os.PathLike[str]) -> Path:
+    """Return the flat file `path`, which the engine takes, or that of the pretrained network of
+    this name or file, or of the network `INSTEAD` of it.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    path = Path(path)
+    is_shipped = path.resolve() in pretrained().values()
+    if is_shipped or not path.exists():
+        files = shipped("pretrained/*.bin")
+        name = path.stem if is_shipped else str(path)
+        if name not in files and INSTEAD.get(name) in files:
+            warn_of_other_network(name, NEEDS_TORCH)
+            name = INSTEAD[name]
+        path = resolve_name(name, files, f"network for use without PyTorch ({NEEDS_TORCH})")
+    if path.suffix != ".bin":
+        raise CheckpointError(f"{path}: a checkpoint {NEEDS_TORCH}")
+    return path
+
+
+def resolve_network(path: str | os.PathLike[str]) -> Path:
+    """Return the file or folder that `model.load` opens: by `resolve_checkpoint`, or without
+    PyTorch by `resolve_flat_file`."""
+    return resolve_checkpoint(path) if has_torch() else resolve_flat_file(path)
+
+
 def installed_network(name: str) -> Path | None:
     """Return the file of the pretrained network `name`, or of the network `INSTEAD` of it, which a
     warning names once; None if neither is there."""
@@ -110,3 +142,20 @@ def resolve_name(
     listed = ", ".join(names) or "none"
     listed += "" if "writer" in pretrained() else f"; {RESEARCH} has more"
     raise CheckpointError(f"{name}: no such file or folder, nor a {kind} ({hint}{listed})")
+
+
+def letter_warning(path: Path, text: str) -> str:
+    """Return a sentence that names the letters of `text` that a pretrained network hardly knows:
+    read in fewer than half of its words. "" if there are none, or if the network is another.
+
+    Args:
+        path: the file of the network.
+        text: any text.
+    """
+    name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
+    fractions = strict_json.children(strict_json.read(LETTER_FILE)).get(name, {})
+    letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
+    if not letters:
+        return ""
+    listed = " ".join(letters)
+    return f"{name} hardly knows {listed}: it writes fewer than half of them legibly"

@@ -29,7 +29,7 @@ class TrainingParts:
     model: BaseModel  # on `device`
     loss: BaseLoss
     metrics: Sequence[BaseMetric]  # for training and validation
-    optimizer: Optimizer  # of the network's weights
+    optimizer: Optimizer | None  # of the network's weights; None: they are only evaluated
     lr_scheduler: LRScheduler | None  # of `optimizer`
     train_loader: BaseDataLoader
     valid_loader: BaseDataLoader | None
@@ -102,6 +102,12 @@ class TrainingSettings:
     tensorboard: bool = True
     anomaly: bool = False
     keep_normalisation: bool = False  # used before the trainer, where the data are prepared
+
+    @property
+    def depends_on_epochs(self) -> str:
+        """The name of a setting by which steps depend on the number of epochs, so that a run cannot
+        go on for more; "" if there is none."""
+        return ""
 
     @property
     def monitored(self) -> tuple[str, str]:

@@ -96,18 +96,20 @@ class OptimizerStep:
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
-        self.model, self.optimizer = parts.model, parts.optimizer
+        self.model, self._optimizer = parts.model, parts.optimizer
         self.lr_scheduler = parts.lr_scheduler
         make_whole(self.model)
         self.settings, self.warmup_factor = settings, 1.0
         self.clip_norm = math.inf if settings.clip_norm is None else settings.clip_norm
-        groups = self.optimizer.param_groups
+        groups = [] if self._optimizer is None else self._optimizer.param_groups
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
         self.misused = set[str]()  # what a trainer does otherwise than it should, in words
         self._is_updating = self._is_reduced = False
-        self.optimizer.register_step_pre_hook(self._note_own_step)
         self.average, self._evaluated = None, self.model
+        if self._optimizer is None:  # The network is only evaluated.
+            return
+        self.optimizer.register_step_pre_hook(self._note_own_step)
         if settings.ema_decay is not None:
             move = partial(move_average, settings.ema_decay)
             self.average = AveragedModel(self.model, multi_avg_fn=move)
@@ -122,20 +124,31 @@ class OptimizerStep:
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
     @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser of the network's weights.
+
+        Raises:
+            ValueError: if there is none, as the network is only evaluated.
+        """
+        if self._optimizer is None:
+            raise ValueError("there is no optimiser: the network is only evaluated, not trained")
+        return self._optimizer
+
+    @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with: their average if there is one, or the
         weights of the optimiser's evaluation mode."""
         if self.average is not None:
             return self.average.module
-        if not isinstance(self.optimizer, HasModes):
+        if not isinstance(self._optimizer, HasModes):
             return self.model
         # Back in the training mode, weights would differ by rounding: a run in which this happened
         # more often, as one that was stopped and saved, would be another one.
         with torch.no_grad():
             trained = [weight.clone() for weight in self.weights]
-            self.optimizer.eval()
+            self._optimizer.eval()
             self._evaluated.load_state_dict(self.model.state_dict())
-            self.optimizer.train()
+            self._optimizer.train()
             torch._foreach_copy_(self.weights, trained)
         return self._evaluated
 
@@ -143,7 +156,7 @@ class OptimizerStep:
     def stateful(self) -> dict[str, Any]:
         """The parts that a step changes, by name, for `RunState`; each has a `state_dict`."""
         parts: dict[str, Any] = {"model": self.model, "average": self.average}
-        parts |= {"optimizer": self.optimizer, "lr_scheduler": self.lr_scheduler}
+        parts |= {"optimizer": self._optimizer, "lr_scheduler": self.lr_scheduler}
         return {name: part for name, part in parts.items() if part is not None}
 
     @property

@@ -46,10 +46,11 @@ HOOKS += ("draw", "on_start", "on_epoch", "on_end")
 """Methods of a trainer, which take what those of `BaseTrainer` take."""
 are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
-NUM_REPEATS, NUM_LOSSES = 4, 16
-"""Numbers of repetitions with new random numbers after which a network, or the loss of two
-sequences, with equal values counts as deterministic (assumed: with teacher forcing of 0.9 a network
-does so once in a hundred times, with dropout of 0.1 a loss once in thirty times)."""
+NUM_REPEATS = 4
+"""Repetitions with new random numbers after which a network with equal outputs counts as
+deterministic (assumed: with teacher forcing of 0.9 it does so once in a hundred times)."""
+NUM_LOSSES = 16
+"""The same for the loss of two sequences (assumed: with dropout of 0.1 once in thirty times)."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,8 @@ def takes_batches(trial: Trial) -> None:
 
 def is_of_use(trial: Trial) -> None:
     """The network can be used as its trainer uses it, and has a place for each character."""
-    trainer, wanted = trial.trainer, f"a network that can {trial.trainer.use.split()[0]}"
+    trainer = trial.trainer
+    wanted = f"a network that can {trial.trainer.use.split()[0]}"
     hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
     with trainer.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
         trainer.dry_run(trial.batch, trial.output)
@@ -283,7 +285,8 @@ def loss_of_sequences(trial: Trial) -> None:
 
 def metrics_add_up(trial: Trial) -> None:
     """Metrics are made of their sums, and the trainer's extra metrics have names of their own."""
-    trainer, batch, output = trial.trainer, trial.batch, trial.output
+    trainer = trial.trainer
+    batch, output = trial.batch, trial.output
     values: dict[str, float] = {}
     batches, outputs = trial.regrouped if any(map(_is_own, trainer.valid_metrics)) else ([], [])
     held = partial(trial.held, outputs=outputs, batch=[*map(vars, batches)])
@@ -308,7 +311,8 @@ def metrics_add_up(trial: Trial) -> None:
 
 def learns_from_targets(trial: Trial) -> None:
     """A loss of a trainer with `losses` depends on what a batch has beside the network's inputs."""
-    batch, pairs, loss = trial.batch, trial.pairs, trial.trainer.loss
+    batch, pairs = trial.batch, trial.pairs
+    loss = trial.trainer.loss
     other = batch.map(lambda values: values.roll(1, 0).flip([1][: values.ndim - 1]))
     # A network that sees features may be trained to predict these.
     inputs = other.inputs if batch.targets is None else batch.inputs
@@ -334,7 +338,8 @@ def keeps_lines_apart(trial: Trial) -> None:
         problem = "changes in evaluation: the output for a line depends on the batches before"
         log.warning("%s.%s %s", type(trial.trainer.model).__name__, changed[0], problem)
     # With the longest line twice, the padding is as before.
-    row, expected = int(trial.batch.lengths.argmax()), "one whose output for a line does not depend"
+    row = int(trial.batch.lengths.argmax())
+    expected = "one whose output for a line does not depend"
     both = map(tensors_in, (trial.output, trial.output_for(trial.doubled(row))))
     for first, second in zip(*both, strict=False) if not trial.drawing else ():
         # What has a column for each line, too, may compare the lines, as for a contrastive loss.
@@ -347,7 +352,8 @@ def keeps_lines_apart(trial: Trial) -> None:
 
 def changed_buffers(trial: Trial) -> list[str]:
     """Return the buffers that an evaluation changes, if a second output for a batch is another."""
-    trainer, outputs = trial.trainer, list[Any]()
+    trainer = trial.trainer
+    outputs = list[Any]()
     with random_state_kept(), trainer.evaluating() as model, trainer.autocast():
         before = {name: digest(buffer) for name, buffer in model.named_buffers()}
         for _ in range(2):
@@ -388,7 +394,8 @@ def with_padding(batch: Batch, *names: str) -> Batch:
 
 def compare_outputs(trial: Trial) -> None:
     """Warn of an output for each step of a line that changes with padding behind the line."""
-    row, model = int(trial.batch.lengths.argmax()), trial.trainer.model
+    row = int(trial.batch.lengths.argmax())
+    model = trial.trainer.model
     batch, output = (each[row] for each in trial.regrouped)  # without padding
     with suppress(ConfigFault), errors_as_config_fault("arch", model, "one that takes padding"):
         padded = trial.output_for(with_padding(batch, "inputs", "targets"), nullcontext())
@@ -408,7 +415,8 @@ def outside_state(output: Any) -> list[Tensor]:
 
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     """Refuse `losses` of the pairs, or a divisor, that change with more padding behind them."""
-    loss, key = trial.trainer.loss, "loss"
+    loss = trial.trainer.loss
+    key = "loss"
     padded = with_padding(trial.pairs, "inputs", "targets", "text")
     try:
         padded_losses = trial.losses(model, padded)
@@ -432,7 +440,8 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
-    model, loss, layers = trial.trainer.model.train(), trial.trainer.loss, trial.trainer.layers()
+    model, loss = trial.trainer.model.train(), trial.trainer.loss
+    layers = trial.trainer.layers()
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
@@ -454,7 +463,8 @@ def uses_its_state(trial: Trial) -> None:
     trainer, batch = trial.trainer, trial.batch
     if trainer.settings.truncate is None:
         return
-    chunk, wanted = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2)), "forward_batch takes a"
+    chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
+    wanted = "forward_batch takes a"
     faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
     with faults, trainer.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
@@ -466,19 +476,23 @@ def uses_its_state(trial: Trial) -> None:
 
 def makes_steps(trial: Trial) -> None:
     """Steps change weights, which stay finite, and nothing of a batch."""
-    trainer, own = trial.trainer, {id(weight) for weight in trial.trainer.optimizer_step.weights}
+    trainer = trial.trainer
+    trained = {id(weight) for weight in trainer.optimizer_step.weights}
     named = trainer.model.named_parameters()
-    weights = {name: each for name, each in named if each.requires_grad and id(each) in own}
+    weights = {name: each for name, each in named if each.requires_grad and id(each) in trained}
     before = {name: each.clone() for name, each in weights.items()}
     to_blame = trial.blamed("trainer", "optimizer", "trainer")
-    idle, changes = [*weights], list[float]()
+    idle = [*weights]
+    changes = list[float]()
     # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
     batches = [trial.batch] * (3 if trainer.settings.truncate is None else 2)
     for batch in (*batches, trial.pairs):
         if len(changes) < len(batches) or 0 < len(idle) == len(weights):
             changes.append(make_step(trainer, batch))
-        idle = [name for name in idle if (each := weights[name].grad) is None or not each.any()]
-    sums, count = trainer.state.sums, trainer.settings.accumulate * len(batches) * len(trial.batch)
+        gradients = {name: weights[name].grad for name in idle}
+        idle = [name for name, each in gradients.items() if each is None or not each.any()]
+    sums = trainer.state.sums
+    count = trainer.settings.accumulate * len(batches) * len(trial.batch)
     if sums.sequences < count and not sums.skipped and trainer.settings.truncate is None:
         problem = f"returns Sums of {sums.sequences:g} of {count} sequences: pass on all chunks"
         log.warning("%s.step %s", type(trainer).__name__, problem)
@@ -511,7 +525,8 @@ def makes_steps(trial: Trial) -> None:
 def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
     wanted = "one whose step takes chunks, and returns Sums and the norm of the gradient"
-    stream, state, truncate = trainer.stream, trainer.state, trainer.settings.truncate
+    stream, state = trainer.stream, trainer.state
+    truncate = trainer.settings.truncate
     if not state.position.chunk:
         steps = truncate and math.ceil(batch.inputs.shape[1] / 2)
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
@@ -555,7 +570,8 @@ def goes_on_as_saved(trial: Trial) -> None:
         expected = "a network whose state_dict holds all that its output depends on; made again and"
         cause = "given its saved weights, it has other outputs, as with layers in a plain list"
         raise fault("arch", network, f"{expected} {cause}")
-    saved, before = states(trainer), [weight.clone() for weight in trainer.optimizer_step.weights]
+    saved = states(trainer)
+    before = [weight.clone() for weight in trainer.optimizer_step.weights]
     for each in (trainer, again):
         with random_state_kept():
             make_step(each, trial.doubled(0))  # another batch, to see state of the first one

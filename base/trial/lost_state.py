@@ -46,11 +46,15 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
     """
-    present, copied, copies = states(trainer), states(again), _attributes(again)
-    has_lost, changed = False, []
+    present, copied = states(trainer), states(again)
+    copies = _attributes(again)
+    has_lost = False
+    changed = []
     for key, (owner, value) in _attributes(trainer).items():
-        (label, name), state, was = key, present[key], saved.get(key)
-        is_fixed, is_constant = _has(state, was), state == was == initial.get(key)
+        label, name = key
+        state, was = present[key], saved.get(key)
+        is_fixed = _has(state, was)
+        is_constant = state == was == initial.get(key)
         if state == copied.get(key) or is_constant or (is_fixed and _has(state, copied.get(key))):
             continue
         if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
@@ -60,7 +64,8 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             continue
         if isinstance(owner, Optimizer):
             raise unsaved(owner, name)
-        remedy, has_lost = "save it by state_dict and load_state_dict", True
+        has_lost = True
+        remedy = "save it by state_dict and load_state_dict"
         if isinstance(owner, nn.Module):
             remedy = "save it as a tensor in a buffer (register_buffer)"
         elif isinstance(value, nn.Module | Optimizer):
@@ -89,7 +94,8 @@ def _begins(value: Any, other: Any) -> bool:
 def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
     """Return the owner and the value of each attribute that a step may change."""
     attributes: dict[Attribute, tuple[object, Any]] = {}
-    kind, step = type(trainer).__name__, trainer.optimizer_step
+    kind = type(trainer).__name__
+    step = trainer.optimizer_step
     attributes[kind, "optimizer_step.clip_norm"] = step, step.clip_norm
     parts = trainer.state.parts | {"sampler": trainer.sampler}
     for name, part in parts.items():

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 OWNERS = {"BaseTrainer", "BaseDataset"}
 """The base classes whose methods need the attributes that they set."""
-METHODS, PROPERTIES = (FunctionType, classmethod, staticmethod), (property, cached_property)
+METHODS = (FunctionType, classmethod, staticmethod)
+PROPERTIES = (property, cached_property)
 CLOSENESS = 0.88
 """Least similarity of a misspelt name (assumed: `on_epochs` to `on_epoch` has 0.94)."""
 
@@ -32,12 +33,12 @@ def check_member_names(key: str, part: Any) -> None:
     if not user_modules.is_any_from_user(part):
         return
     classes = type(part).__mro__[:-1]
-    own = [cls for cls in classes if user_modules.is_any_from_user(cls)]
-    bases = [cls for cls in classes if cls not in own]
-    members = {name: vars(cls)[name] for cls in reversed(own) for name in vars(cls)}
+    user_classes = [cls for cls in classes if user_modules.is_any_from_user(cls)]
+    bases = [cls for cls in classes if cls not in user_classes]
+    members = {name: vars(cls)[name] for cls in reversed(user_classes) for name in vars(cls)}
     is_network = isinstance(part, nn.Module)
     layers = {*part._parameters, *part._modules, *part._buffers} if is_network else set()
-    for name in sorted({*members, *layers}.union(*map(_stored, own))):
+    for name in sorted({*members, *layers}.union(*map(_stored, user_classes))):
         value = vars(part).get(name, members.get(name))
         for base in bases:
             if not name.startswith("__") and _clash(name, value, name in layers, base):
@@ -47,14 +48,15 @@ def check_member_names(key: str, part: Any) -> None:
     for name in members.keys() - names:
         longer = [each for each in names if name.startswith(f"{each}_")]  # such as `on_epoch_end`
         meant = difflib.get_close_matches(name, names, 1, CLOSENESS) or longer
-        if name[0] != "_" and meant and _is_unused(name, own):
+        if name[0] != "_" and meant and _is_unused(name, user_classes):
             message = "%s.%s is used by nothing: no base has this name; is %s meant?"
             log.warning(message, type(part).__name__, name, meant[0])
 
 
 def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
     """Return whether a user's value, or a layer, of a name hides what a base has or sets."""
-    member, is_function = vars(base).get(name), isinstance(value, FunctionType)
+    member = vars(base).get(name)
+    is_function = isinstance(value, FunctionType)
     if isinstance(member, METHODS):
         is_method = callable(value) or isinstance(value, METHODS + PROPERTIES)
         return is_layer or not is_method or hasattr(member, "__final__")  # A layer is found last.

@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import model
-from base.run.pretrained import pretrained
+from base.run.pretrained import pretrained, resolve_network
 from commands.shared.options import Parser, add_device, number, value
-from model import opening
 from utils.checks import UserError, visible
 from utils.files import prepare_output
 
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
-MAX_SHOWN = 50  # lines in a picture (assumed)
+MAX_PICTURED_LINES = 50  # lines in a picture (assumed)
 
 
 def add_network(
@@ -68,7 +67,7 @@ class Networks:
 
     def load(self, path: str | Path) -> "model.TrainedNetwork":
         """Load a network; raise a UserError as `model.load` does."""
-        opening.resolve(path)  # refuses an unknown name before torch is imported
+        resolve_network(path)  # refuses an unknown name before torch is imported
         self.load_modules()
         network = model.load(path, self.device)
         if self.verbose:
@@ -78,16 +77,12 @@ class Networks:
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
         """Load a network that writes; with `of_texts`, the network must take a text."""
         network = self.load(path)
-        from model.opening import checked_writer
-
-        return checked_writer(network, of_texts=of_texts)
+        return model.checked_writer(network, of_texts=of_texts)
 
     def reader(self, path: str | Path) -> "model.Reader":
         """Load a network that reads."""
         network = self.load(path)
-        from model.opening import checked_reader
-
-        return checked_reader(network)
+        return model.checked_reader(network)
 
     def load_modules(self) -> None:
         """Load the user's classes."""
@@ -125,7 +120,8 @@ class Output:
     """
 
     def __init__(self, path: str, suffixes: Sequence[str] = ()) -> None:
-        self.path, is_folder = Path(path), os.path.isdir(path)
+        self.path = Path(path)
+        is_folder = os.path.isdir(path)
         suffix = self.path.suffix.lower()
         self.file = self.path if suffix in suffixes and not is_folder else None
         self.folder = self.path.parent if self.file else self.path

@@ -12,7 +12,7 @@ from base.config.plan import Override, parse_override
 from utils import checks
 from utils.checks import DEVICES, UserError, device_name
 
-NAMES = (
+METAVARS = (
     *("CHECKPOINT", "FILE", "FOLDER", "ID", "NAME|FILE", "PATH", "RECOGNISER", "RUN_FOLDER"),
     "SITE",
 )
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, text: str) -> object:
         # A path takes an empty name, such as that of an unset variable, for the current folder.
-        if text == "" != action.const and action.metavar in NAMES:
+        if text == "" != action.const and action.metavar in METAVARS:
             raise argparse.ArgumentError(action, "the name is empty")
         return super()._get_value(action, text)
 

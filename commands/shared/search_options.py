@@ -85,7 +85,8 @@ class SearchOptions:
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        build, weight, cost = model.CharacterLanguageModel, LANGUAGE_WEIGHT, math.inf
+        build, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
+        cost = math.inf
         if languages := self.languages:
             build, weight = partial(_word_model, languages), WORDS_WEIGHT
             cost = math.inf if self.language_model == GENERAL else MARK_COST
@@ -102,10 +103,11 @@ def _known_lines(file: str, alphabet: Alphabet) -> list[str]:
     if unknown := alphabet.unknown("".join(texts)):
         names = ", ".join(map(describe, unknown))
         print(f"left out of the language model, unknown to the network: {names}")
-    texts = ["".join(c for c in text if c not in unknown).strip() for text in texts]
-    if not any(texts):
+    without_unknown = str.maketrans(dict.fromkeys(unknown))
+    known_texts = [text.translate(without_unknown).strip() for text in texts]
+    if not any(known_texts):
         raise UserError(f"{file}: it contains no text of characters that the network knows")
-    return [*filter(None, texts)]
+    return [*filter(None, known_texts)]
 
 
 def _word_model(

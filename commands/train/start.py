@@ -45,7 +45,13 @@ from base.run.checkpoint import (
 from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
 from commands.train.options import Request
-from parse_config import plan_from_checkpoint, plan_from_file, plan_of, try_constructors
+from parse_config import (
+    plan_from_checkpoint,
+    plan_from_file,
+    plan_of,
+    settings_of,
+    try_constructors,
+)
 from utils import strict_json
 from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
 from utils.program import typed
@@ -127,7 +133,8 @@ class Start:
         if self.checkpoint is None:
             return
         path, content = self.checkpoint
-        device, initial = next(network.parameters()).device, network.state_dict()
+        device = next(network.parameters()).device
+        initial = network.state_dict()
         weights = {name: weight.to(device) for name, weight in content["state_dict"].items()}
         alphabet = None if self.is_resumed else self.network_arguments.get("alphabet")
         if alphabet is not None:
@@ -137,7 +144,8 @@ class Start:
         try:
             check_weights(network, weights, path)
         except CheckpointError as error:
-            stored, present = content["config"].get("arch"), self.plan.bound["arch"]
+            stored = content["config"].get("arch")
+            present = self.plan.bound["arch"]
             if differing := differing_arguments(stored, present):
                 fault = error if new else f"{path}: does not fit the config"
                 raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
@@ -175,15 +183,15 @@ class Start:
             problem = "the data are not those of the run: other lines, texts, ink or another order"
             raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
 
-    def check_changes(self, previous: Plan) -> None:
-        """Raise a UserError if the run cannot go on with the changes from its previous plan."""
-        self.adjusted(previous)
-
     def adjusted(self, previous: Plan) -> list[Override]:
-        """Return `plan.adjusted(previous)`; a refusal of changed values ends with the advice."""
-        bound, fits = self.plan.checked().bound, True
-        schedule, trainer = bound["lr_scheduler"], bound["trainer"]
-        cause = trainer.cls.depends_on_epochs({**trainer.defaults, **trainer.values})
+        """Return `Plan.adjusted`: the values that differ from the run's previous plan.
+
+        Raises:
+            UserError: if the run cannot go on with them; the message ends with the `advice`.
+        """
+        fits = True
+        schedule = self.plan.checked().bound["lr_scheduler"]
+        cause = settings_of(self.plan).depends_on_epochs
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
@@ -282,7 +290,7 @@ def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start
         advice=partial(new_run_advice, request, file, place),
     )
     previous = plan_of(given_config, plan.source)
-    start.check_changes(previous.with_previous_defaults(resolved_config))
+    start.adjusted(previous.with_previous_defaults(resolved_config))
     if run is None:
         log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
     return start
@@ -298,7 +306,7 @@ def restart(request: Request, run: RunFolder) -> Start:
     config = run.models / run_folder.RESOLVED_CONFIG
     advice = partial(new_run_advice, request, config, origin)
     start = Start(plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
-    start.check_changes(plan)
+    start.adjusted(plan)
     return start
 
 
@@ -306,7 +314,8 @@ def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
     """Return in words the arguments by which a network that a checkpoint describes, `stored`,
     differs from that of a config, which may be of a subclass; they explain why weights do not fit.
     """
-    block, values = children(stored), network.values
+    block = children(stored)
+    values = network.values
     previous, present = {"type": block.get("type")}, {"type": network.cls.__name__}
     bases = {base.__name__: base for base in network.cls.__mro__}
     if base := bases.get(str(block.get("type"))):
@@ -365,7 +374,8 @@ def new_run_advice(request: Request, config: Path, place: Path | None, from_weig
         place: the run or checkpoint that cannot go on with these values; None for random weights.
         from_weights: whether the new run can begin with the weights of `place`.
     """
-    from_weights, origin = from_weights and place is not None, place and RunFolder.of(place)
+    from_weights = from_weights and place is not None
+    origin = place and RunFolder.of(place)
     words = [*typed("train").split(), "-c", str(config)]
     words += ["-r", str(place)] if from_weights else []
     is_new = request.run_id not in (None, origin and origin.run_id)

@@ -31,7 +31,8 @@ def train_all(request: Request, train: Callable[[Request], int]) -> int:
         UserError: if configs have faults; names the faults of each such config once.
         TrainingFailed: after the last run; names the runs that failed.
     """
-    all_runs, failed, refused = runs(request), [], {}
+    all_runs = runs(request)
+    failed, refused = [], {}
     for run in all_runs:
         try:
             resolve_start(run)

@@ -27,7 +27,7 @@ from ink.formats.files import files_below, read_file
 from ink.formats.iam_ondb import FORM, LINE_FILE, TEXT_FILE, parse_database
 from ink.formats.parsed import Parsed
 from utils.checks import ConfigFault, DataError, first_of
-from utils.licences import RESEARCH
+from utils.licences import RESEARCH_ONLY
 
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
 TaskSet = Literal["trainset", "testset_v", "testset_t", "testset_f"]
@@ -67,7 +67,7 @@ class IAMOnDBDataset(SourceDataset):
     """
 
     title = "IAM-OnDB"
-    licence = RESEARCH
+    licence = RESEARCH_ONLY
     unit = "lines"
     canonical = (41.95, 37.12)  # standard deviations over the training set: all lines, steps uncut
 

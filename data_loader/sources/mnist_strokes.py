@@ -15,7 +15,7 @@ from data_loader.sources.processes import parsed
 from data_loader.sources.source import DividedDataset, Splits, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.faults import Fault
-from ink.formats.mnist_strokes import FILE, parse_digits
+from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Range
@@ -54,7 +54,7 @@ class MNISTStrokesDataset(DividedDataset):
 
     title = "MNIST stroke sequences"
     licence = OPEN
-    file_names = FILE
+    file_names = MNIST_FILE
     quantisation_step = 1.0
 
     root: str | None = "data/mnist_strokes"

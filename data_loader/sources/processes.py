@@ -38,7 +38,7 @@ def parsed(
         max_gb: see `SourceDataset`.
         workers: the number of processes.
     """
-    limits, arguments = guard.USUAL.times(max_gb), (*arguments, int(max_gb * 1e9))
+    limits, arguments = guard.USUAL_LIMITS.times(max_gb), (*arguments, int(max_gb * 1e9))
     try:
         if workers == 1 and source.is_file():
             return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)

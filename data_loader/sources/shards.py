@@ -31,7 +31,7 @@ from ink.formats.faults import Fault
 from ink.normalisation import Moments, moments_of
 from ink.sample import Sample
 from utils.checks import DataError, check_version, first_of
-from utils.files import MAX_BYTES, content_digest, read_bytes, user_cache, write_text
+from utils.files import MAX_READ_BYTES, content_digest, read_bytes, user_cache, write_text
 
 FORMAT_VERSION = 5
 INDEX, ORDER, LENGTHS, CACHED = "index.json", "order.npy", "lengths.npy", "kept"
@@ -233,7 +233,7 @@ class Shards(Store):
 
 def _json_in(column: Column) -> Any:
     """Return the value of a JSON text in a column; raise a ValueError if there is none."""
-    if column.dtype.kind != "S" or column.nbytes > MAX_BYTES:
+    if column.dtype.kind != "S" or column.nbytes > MAX_READ_BYTES:
         raise ValueError
     return json_values(column.item())
 

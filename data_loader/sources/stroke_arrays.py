@@ -6,7 +6,7 @@ from pathlib import Path
 from data_loader.sources.source import DividedDataset
 from ink import guard
 from ink.formats.parsed import Parsed
-from ink.formats.stroke_arrays import NAMES, TEXTS, parse
+from ink.formats.stroke_arrays import ARRAY_FILES, TEXTS, parse
 from utils.checks import DataError
 
 
@@ -27,10 +27,10 @@ class StrokeArraysDataset(DividedDataset):
     texts: str | None = TEXTS
 
     def find(self) -> list[Path]:
-        candidates = [self._path, *(self._path / name for name in NAMES)]
+        candidates = [self._path, *(self._path / name for name in ARRAY_FILES)]
         arrays = next((file for file in candidates if file.is_file()), None)
         if arrays is None:
-            raise DataError(f"{self._path} has no {' or '.join(NAMES)}")
+            raise DataError(f"{self._path} has no {' or '.join(ARRAY_FILES)}")
         if self.texts is None:
             return [arrays]
         if not (texts := arrays.parent / self.texts).is_file():
@@ -44,5 +44,5 @@ class StrokeArraysDataset(DividedDataset):
         return [files[:1]]  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        limits = guard.USUAL.times(self.max_gb)
+        limits = guard.USUAL_LIMITS.times(self.max_gb)
         return guard.call(parse, file, self.texts, self.max_gb, limits=limits)

@@ -32,10 +32,12 @@ class FillMissing(BaseTransform):
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         count = np.minimum(missing, self.max_missing).astype(np.int64)
+        # No point is inserted before the first point, nor where the pen was lifted.
         count[0] = 0
         count[1:][ink[:-1, 2] > 0] = 0
         if not count.any():
             return ink, missing
+        # An offset over n missing points becomes n + 1 equal offsets.
         steps = count + 1
         filled = np.repeat(ink, steps, axis=0)
         filled[:, :2] /= np.repeat(steps, steps)[:, None]

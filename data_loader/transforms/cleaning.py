@@ -42,7 +42,9 @@ class RemoveSlips(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        all_strokes, height, start = strokes(ink), x_height(ink), 0
+        all_strokes = strokes(ink)
+        height = x_height(ink)
+        start = 0
         is_clean = np.ones(len(ink), dtype=bool)
         for number, stroke in enumerate(all_strokes):
             rows = slice(start, start + len(stroke))
@@ -73,6 +75,7 @@ def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray
     steps = np.hypot(*np.diff(points, axis=0).T) / (missing[1:] + 1.0)
     if not (steps >= jump).any():
         return is_glitch
+    # The pen is fast before the first and after the last point, so that no glitch is there.
     padded = np.pad(steps, 1, constant_values=np.inf)
     for count in range(1, MAX_GLITCH_POINTS + 1):
         shorter = np.minimum(steps[:-count], steps[count:])
@@ -91,10 +94,12 @@ def is_tap(stroke: np.ndarray, next_stroke: np.ndarray, size: float) -> bool:
 
 def _distance(point: np.ndarray, line: np.ndarray) -> float:
     """Return the distance of a point from the polyline through `line` `(n, 2)`."""
-    start, segments = line[:-1] - point, np.diff(line, axis=0)
+    start = line[:-1] - point
+    segments = np.diff(line, axis=0)
     if not len(segments):
         return float(np.hypot(*(line[0] - point)))
     square = np.maximum((segments**2).sum(axis=1), 1e-12)
+    # The place of the nearest point on each segment, from 0 at its start to 1 at its end.
     along = np.clip(-(start * segments).sum(axis=1) / square, 0, 1)
     return float(np.hypot(*(start + along[:, None] * segments).T).min())
 
@@ -134,10 +139,12 @@ class Smooth(BaseTransform):
         ink[1:, :2] = np.diff(points, axis=0)
 
     def _smoothed(self, stroke: np.ndarray) -> np.ndarray:
+        """Return a stroke `(n, 2)` with each point replaced by the value of its polynomial."""
         window = min(self.window, len(stroke) - 1 + len(stroke) % 2)
         if window <= self.order + 1:
             return stroke
-        fit, half = fit_matrix(window, self.order), window // 2
+        fit = fit_matrix(window, self.order)
+        half = window // 2
         windows = np.lib.stride_tricks.sliding_window_view(stroke, window, axis=0)
         smoothed = np.empty_like(stroke)
         smoothed[half : len(stroke) - half] = windows @ fit[half]

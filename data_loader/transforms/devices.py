@@ -15,6 +15,12 @@ from utils.checks import Fraction, Range
 
 MAX_INNER_GAP = 0.5
 """Width in x-heights below which a gap between strokes counts as within a word (assumed)."""
+MIN_GRID_RATIO = 0.01
+"""Smallest spacing of the grid, as a fraction of the largest (assumed)."""
+HOOK_DEVIATION = 0.12
+"""Standard deviation in x and in y of the point of a hook, in x-heights (assumed)."""
+MIN_SKIPPED_STROKE = 12
+"""Number of points from which on a stroke may lack some within it (assumed)."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +53,7 @@ class OtherDevice(BaseTransform):
         height = x_height(ink)
         period = math.exp(generator.uniform(0, math.log(self.slower)))
         jitter = height * self.jitter * generator.uniform()
-        grid = height * self.grid * math.exp(generator.uniform(math.log(0.01), 0))
+        grid = height * self.grid * math.exp(generator.uniform(math.log(MIN_GRID_RATIO), 0))
         new_strokes = []
         for recorded in strokes(ink):
             for stroke in self._with_skip(recorded, generator):
@@ -62,14 +68,15 @@ class OtherDevice(BaseTransform):
 
     def _with_skip(self, stroke: np.ndarray, generator: Generator) -> list[np.ndarray]:
         """Return the whole stroke or, at random, the two strokes around a few missing points."""
-        if len(stroke) < 12 or generator.random() >= self.skips:
+        if len(stroke) < MIN_SKIPPED_STROKE or generator.random() >= self.skips:
             return [stroke]
-        start = int(generator.integers(4, len(stroke) - 7))
-        return [stroke[:start], stroke[start + int(generator.integers(1, 4)) :]]
+        start = int(generator.integers(4, len(stroke) - 7))  # 4 points or more stay on either side
+        num_missing = int(generator.integers(1, 4))
+        return [stroke[:start], stroke[start + num_missing :]]
 
     def _with_hooks(self, stroke: np.ndarray, height: float, generator: Generator) -> np.ndarray:
         """Return a stroke with one more point, a hook, at each end at which the pen slips."""
-        offsets = generator.normal(0, 0.12 * height, (2, 2))  # assumed
+        offsets = generator.normal(0, HOOK_DEVIATION * height, (2, 2))
         slips_at_start, slips_at_end = generator.random(2) < self.hooks
         pieces = [stroke]
         if slips_at_start:
@@ -105,18 +112,19 @@ class DelayMarks(BaseTransform):
         is_mark = are_marks(ink, height)
         if not is_mark.any() or is_mark.all():
             return ink, missing
+        numbers = np.arange(len(new_strokes))
         if generator.random() < self.moved:
             std = height * self.distance
             for number in np.flatnonzero(is_mark):
                 new_strokes[number] = new_strokes[number] + generator.normal(0, (std, std / 2))
             is_present = ~is_mark | (generator.random(len(new_strokes)) >= self.missing)
-            new_strokes = [new_strokes[number] for number in np.flatnonzero(is_present)]
-            is_mark = is_mark[is_present]
-        if generator.random() < self.at_once:
-            new_strokes = undelayed(from_strokes(new_strokes), height, late=0)
-        elif generator.random() < self.last:
-            new_strokes = [new_strokes[number] for number in np.argsort(is_mark, kind="stable")]
-        new_ink = from_strokes(new_strokes)
+            numbers = numbers[is_present]
+        is_at_once = generator.random() < self.at_once
+        if not is_at_once and generator.random() < self.last:
+            numbers = numbers[np.argsort(is_mark[numbers], kind="stable")]
+        new_ink = from_strokes([new_strokes[number] for number in numbers])
+        if is_at_once:
+            new_ink = from_strokes(undelayed(new_ink, height, late=0))
         return new_ink, np.zeros(len(new_ink), dtype=np.uint8)
 
 
@@ -138,7 +146,8 @@ class Pen(BaseTransform):
 
     def arguments(self, generator: Generator) -> dict[str, float]:
         pen = math.exp(generator.uniform(*np.log(self.widths)))
-        blur, zoom = generator.uniform(1, self.blur), generator.uniform(self.zoom, 1)
+        blur = generator.uniform(1, self.blur)
+        zoom = generator.uniform(self.zoom, 1)
         return {"pen": pen, "blur": blur, "zoom": zoom}
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ink.geometry import at_equal_steps, path_along
-from ink.ink_page import PEN_WIDTH, InkPage
+from ink.ink_page import DEFAULT_PEN_WIDTH, InkPage
 
 COVERED = "covered ink"
 PAPER_COLOUR = "ink in the colour of the paper"
@@ -26,7 +26,7 @@ PART_LENGTH = (
     0.5  # length of the parts of a covering line, in half widths, unless its points are fewer
 )
 MAX_PARTS = 1_000  # of a covering line, and sides of an area (assumed)
-CHUNK = 500_000  # places and parts that are compared at once (assumed: 30 MB)
+MAX_COMPARED = 500_000  # places and parts that are compared at once (assumed: 30 MB)
 MAX_PAIRS = 200_000_000  # places and parts of a page that are compared (assumed: some seconds)
 
 Measure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -53,7 +53,8 @@ class _Looks:
 
     def covered(self) -> list[int]:
         """Return the strokes of pens that later strokes cover for the greater part."""
-        is_seen, num_pairs = self._is_pen.copy(), 0
+        is_seen = self._is_pen.copy()
+        num_pairs = 0
         under = np.zeros((len(is_seen), NUM_PLACES), bool)
         for cover in np.flatnonzero(self._can_hide).tolist():
             below = np.flatnonzero(is_seen[:cover] & self._meets(cover))
@@ -72,7 +73,8 @@ class _Looks:
         paper = np.array([*bytes.fromhex(self.page.paper[1:])])
         is_like_paper = np.abs(self._colours - paper).max(axis=1) <= MAX_COLOUR_STEP
         for number in np.flatnonzero(is_like_paper & self._is_pen).tolist():
-            places, layer = self._places[number], self.page.strokes[number].layer
+            places = self._places[number]
+            layer = self.page.strokes[number].layer
             is_on = np.zeros(NUM_PLACES, bool)
             for image in (image for image in self.page.images if image.layer <= layer):
                 low, high = np.reshape(image.box, (2, 2))
@@ -98,11 +100,13 @@ class _Looks:
     @cached_property
     def _radii(self) -> np.ndarray:
         """Half of the width of each line, `(strokes,)`."""
-        default = PEN_WIDTH / self.page.millimetres
-        widths = [
-            default if stroke.width is None else np.mean(stroke.width if w is None else w)
-            for stroke, w in ((stroke, stroke.widths) for stroke in self.page.strokes)
-        ]
+        default = DEFAULT_PEN_WIDTH / self.page.millimetres
+        widths = []
+        for stroke in self.page.strokes:
+            if stroke.width is None:
+                widths.append(default)
+            else:
+                widths.append(np.mean(stroke.width if stroke.widths is None else stroke.widths))
         return np.array(widths) / 2
 
     @cached_property
@@ -159,10 +163,13 @@ class _Looks:
     def _are_under(self, places: np.ndarray, cover: int) -> tuple[np.ndarray, int]:
         """Return which `places`, `(n, 2)`, a stroke covers, `(n,)`, and how many pairs of a place
         and a part of the stroke were compared."""
-        points, radius = self.page.strokes[cover].points, self._radii[cover]
+        points = self.page.strokes[cover].points
+        radius = self._radii[cover]
         low, high = self._boxes[:, cover].reshape(2, 2)
-        near, num_pairs = np.all((places >= low) & (places <= high), axis=1), 0
-        is_under, inside = np.zeros(near.sum(), bool), places[near]
+        near = np.all((places >= low) & (places <= high), axis=1)
+        num_pairs = 0
+        is_under = np.zeros(near.sum(), bool)
+        inside = places[near]
         if self._has_line[cover]:
             along = path_along(points)
             count = min(1 + int(along[-1] / (PART_LENGTH * radius)), MAX_PARTS)
@@ -181,8 +188,9 @@ class _Looks:
 def _in_chunks(measure: Measure, places: np.ndarray, path: np.ndarray) -> np.ndarray:
     """Return a measure of places `(n, 2)` relative to the lines of a path, `(n,)`."""
     path = path if len(path) > 1 else np.repeat(path, 2, axis=0)
-    (x, y), step = path[:-1].T, np.diff(path, axis=0).T
-    parts = np.array_split(places, 1 + len(places) * len(path) // CHUNK)
+    x, y = path[:-1].T
+    step = np.diff(path, axis=0).T
+    parts = np.array_split(places, 1 + len(places) * len(path) // MAX_COMPARED)
     away = ((part[:, :1] - x, part[:, 1:] - y) for part in parts)
     return np.concatenate([measure(*offset, *step) for offset in away])
 
@@ -198,5 +206,6 @@ def _windings(x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> n
     """Return how many times lines around an area wind around each place, `(n,)`; see
     `_distances`."""
     side = dx * y - dy * x
-    rises, falls = (y >= 0) & (y < dy), (y < 0) & (y >= dy)
+    rises = (y >= 0) & (y < dy)
+    falls = (y < 0) & (y >= dy)
     return (rises & (side > 0)).sum(axis=1) - (falls & (side < 0)).sum(axis=1)

@@ -11,16 +11,16 @@ from matplotlib.textpath import text_to_path
 
 from ink.alphabet import with_few_marks
 
-FONT = "DejaVu Sans"
+MATPLOTLIB_FONT = "DejaVu Sans"
 """The font that matplotlib brings."""
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
-PIECE = 1_000
+MAX_PIECE = 1_000
 """Characters of a line that are laid out at once (assumed: more than a page is wide). Each glyph of
 joined characters comes with all of them, so that a long piece would take their number squared."""
 
 
-def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
+def drawable(text: str, font: str = MATPLOTLIB_FONT) -> tuple[str, list[str]]:
     """Return a text that can be drawn, and the names of the fonts that its characters need.
 
     Args:
@@ -28,7 +28,8 @@ def drawable(text: str, font: str = FONT) -> tuple[str, list[str]]:
             a blank that no font has becomes a usual one. See `with_few_marks`.
         font: the preferred font.
     """
-    drawn, fonts = "", [font]
+    drawn = ""
+    fonts = [font]
     for character in with_few_marks(text):
         name = font if character == "\n" else _font_of(character, font)
         missing = " " if character.isspace() else f"U+{ord(character):04X}"
@@ -74,8 +75,10 @@ class Glyph(NamedTuple):
 
 
 def glyphs(text: str) -> list[Glyph]:
-    """Return the glyphs of a line of text, in `FONT` where it has them."""
-    pieces, placed, left = _pieces(text), [], 0.0
+    """Return the glyphs of a line of text, in `MATPLOTLIB_FONT` where it has them."""
+    pieces = _pieces(text)
+    placed = []
+    left = 0.0
     for piece in pieces:
         placed += [glyph._replace(x=left + glyph.x) for glyph in _glyphs(piece)]
         left += _advance(piece) if len(pieces) > 1 else 0.0
@@ -85,7 +88,7 @@ def glyphs(text: str) -> list[Glyph]:
 def _pieces(text: str) -> list[str]:
     """Return the pieces of a line of text that are laid out one after the other."""
     shown, _ = drawable(text)
-    return [shown[start : start + PIECE] for start in range(0, len(shown), PIECE)]
+    return [shown[start : start + MAX_PIECE] for start in range(0, len(shown), MAX_PIECE)]
 
 
 def _glyphs(text: str) -> list[Glyph]:

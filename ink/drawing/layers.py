@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ink.geometry import bezier
+from ink.geometry import bezier, bounds, strokes, x_height
 
 INK_COLOUR = "#1b2a4e"  # colour of ink (assumed, by eye)
-PEN_WIDTH = 0.12
+LINE_PEN_WIDTH = 0.12
 """Default width of the pen's line in x-heights (assumed, by eye)."""
-PERIOD = 0.018  # seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)
+POINT_PERIOD = 0.018
+"""Seconds from one point of the ink to the next (measured: the mean of IAM-OnDB)."""
+LINE_X_HEIGHT = 3.0
+"""The x-height in millimetres of a line alone on a page (assumed, by eye)."""
 DECIMALS = 3  # of positions in millimetres: 0.001 mm, a tenth of a plotter's step
 DOT_LENGTH = 0.2
 """Length in millimetres of the stroke that is drawn for a dot, because plotting programs such as
@@ -61,7 +64,7 @@ class Row:
 
     Attributes:
         strokes: positions `(n, 2)` float64 with n >= 1, in the order of writing; a stroke of one
-            point is a dot. The time from one point to the next is `PERIOD`.
+            point is a dot. The time from one point to the next is `POINT_PERIOD`.
         text: the text of the row.
         pen: the pen that writes the row.
         words: the words that the strokes belong to, in order; empty if unknown.
@@ -106,6 +109,28 @@ class Layer:
     def strokes(self) -> list[np.ndarray]:
         """All strokes in the order of writing."""
         return [stroke for row in self.rows for stroke in row.strokes]
+
+
+def pen_layer(number: int, rows: list[Row]) -> Layer:
+    """Return the layer `number` of a page, with rows of one pen, at least one."""
+    pen = rows[0].pen
+    return Layer(f"{number} pen {pen.width:g} mm {pen.colour}", pen, rows)
+
+
+def row_of_line(ink: np.ndarray) -> tuple[Row, tuple[float, float]]:
+    """Return a line of ink `(points, 3)` as a row of its own, and the size in millimetres of its
+    page, which has margins of two x-heights.
+
+    Raises:
+        DataError: if the ink is not valid.
+    """
+    scale = LINE_X_HEIGHT / x_height(ink)
+    margin = 2 * LINE_X_HEIGHT
+    left, top, right, bottom = (scale * side for side in bounds(ink))
+    shift = margin - left, margin - top
+    moved = tuple(scale * stroke + shift for stroke in strokes(ink))
+    size = right - left + 2 * margin, bottom - top + 2 * margin
+    return Row(moved, pen=Pen(LINE_PEN_WIDTH * LINE_X_HEIGHT)), size
 
 
 def curves(points: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ from ink.measures import levelled
 ROWS = 32
 """Height of a picture in pixels (assumed: a word with ascenders and descenders has an x-height of
 ten or more)."""
-FRAME = 4
-"""Columns that a network merges into a frame; a picture has a multiple of `FRAME` columns."""
-MARGIN = 2
+FRAME_SIZE = 4
+"""Columns that a network merges into a frame; a picture has a multiple of `FRAME_SIZE` columns."""
+PICTURE_MARGIN = 2
 """Pixels between ink and the edge of a picture (assumed)."""
-PEN_WIDTH = 0.14
+PICTURE_PEN_WIDTH = 0.14
 """Width of the pen in x-heights (assumed: a pen of 0.4 mm and small letters of 2.2 mm; `x_height`
 returns 1.25 times the height of small letters for running text)."""
 MIN_PEN_WIDTH = 1.0
@@ -22,7 +22,7 @@ MIN_PEN_WIDTH = 1.0
 MIN_HEIGHT = 1.6
 """Minimum height in x-heights of ink that fills a picture; lower ink is drawn no larger, so that
 `ran` looks like `rant` (assumed)."""
-MAX_PATH = 50_000
+MAX_PATH_LENGTH = 50_000
 """Maximum length in pixels of the path, with jumps; longer ink is drawn smaller (assumed: that of
 thirty lines of IAM-OnDB)."""
 MAX_SEGMENT = 2.0
@@ -33,7 +33,7 @@ def ink_picture(
     ink: np.ndarray,
     height: float | None = None,
     *,
-    pen: float = PEN_WIDTH,
+    pen: float = PICTURE_PEN_WIDTH,
     blur: float = 1.0,
     zoom: float = 1.0,
 ) -> np.ndarray:
@@ -51,7 +51,7 @@ def ink_picture(
         zoom: factor on the size, at most 1.
 
     Returns:
-        `(columns, ROWS)` float32, 0 for paper and 1 for ink; columns is a multiple of `FRAME`.
+        `(columns, ROWS)` float32, 0 for paper and 1 for ink; columns is a multiple of `FRAME_SIZE`.
 
     Raises:
         DataError: if the ink is empty or contains a number that is not finite.
@@ -62,10 +62,11 @@ def ink_picture(
     points = to_points(ink)
     low, high = points.min(0), points.max(0)
     scale = min(
-        zoom * (ROWS - 2 * MARGIN) / max(high[1] - low[1], MIN_HEIGHT * height),
-        MAX_PATH / max(path_along(points)[-1], height),
+        zoom * (ROWS - 2 * PICTURE_MARGIN) / max(high[1] - low[1], MIN_HEIGHT * height),
+        MAX_PATH_LENGTH / max(path_along(points)[-1], height),
     )
-    columns = math.ceil(int((high[0] - low[0]) * scale + 2 * MARGIN + 1) / FRAME) * FRAME
+    num_columns = int((high[0] - low[0]) * scale + 2 * PICTURE_MARGIN + 1)
+    columns = math.ceil(num_columns / FRAME_SIZE) * FRAME_SIZE
     points = (points - (low + high) / 2) * scale + np.array([columns, ROWS]) / 2
     width = max(pen * height * scale, MIN_PEN_WIDTH)
     return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
@@ -74,7 +75,7 @@ def ink_picture(
 def likely_columns(ink: np.ndarray) -> int:
     """Estimate the number of columns of the picture of ink, without measuring the x-height."""
     width, height = np.ptp(to_points(ink), axis=0)
-    return int(min((ROWS - 2 * MARGIN) * width / max(height, 1e-9), MAX_PATH))
+    return int(min((ROWS - 2 * PICTURE_MARGIN) * width / max(height, 1e-9), MAX_PATH_LENGTH))
 
 
 def raster(

@@ -29,7 +29,7 @@ from ink.formats import (
     stroke_arrays,
     xournalpp,
 )
-from ink.formats.archives import PLAIN, Loops, unpacked
+from ink.formats.archives import PLAIN_LOOPS, Loops, unpacked
 from ink.formats.faults import Fault, NoLines, summarise
 from ink.formats.files import read_head
 from ink.formats.inkml import lines as inkml_lines
@@ -45,7 +45,7 @@ from ink.sample import Sample
 from utils.checks import DataError
 from utils.program import typed
 
-UNKNOWN = "no ink in a known format"
+UNKNOWN_FORMAT = "no ink in a known format"
 ACCEPTED_LINES = (
     "InkML, a line of IAM-OnDB (XML), stroke arrays (.npy), MNIST stroke sequences "
     "(...-inputdata.txt or sequences.tar.gz), UNIPEN, and JSON "
@@ -128,7 +128,7 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
     return parsed if isinstance(parsed, list) else usable(path, parsed)
 
 
-def parse(path: Path, loops: Loops = PLAIN) -> Parsed | list[InkPage]:
+def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed | list[InkPage]:
     """Return the parsed lines or the pages of a file, see `read`."""
     try:
         return parse_lines(path, loops)
@@ -149,7 +149,7 @@ def usable(path: Path, parsed: Parsed) -> list[Sample]:
     return parsed.samples
 
 
-def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
+def parse_lines(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     """Return the samples of a file of any format, or of a collection.
 
     Raises:
@@ -163,7 +163,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN) -> Parsed:
     pairs = ((f, f.lines) for f in FORMATS if f.lines and f.sniff(head))
     format_, lines = next(pairs, (None, None))
     if format_ is None or lines is None:
-        raise NoLines(UNKNOWN)
+        raise NoLines(UNKNOWN_FORMAT)
     try:
         parsed = lines(path, *([loops] if format_.is_archive else []))
         if not (parsed.samples or parsed.left_out):
@@ -192,8 +192,8 @@ def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
         for page in checked(iter(partial(_next_page, _parsed_pages(path)), None)):
             yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
-        if fault.reason == UNKNOWN:
-            fault = Fault(f"{UNKNOWN}; supported formats: {ACCEPTED_PAGES}")
+        if fault.reason == UNKNOWN_FORMAT:
+            fault = Fault(f"{UNKNOWN_FORMAT}; supported formats: {ACCEPTED_PAGES}")
         raise fault.within(str(path)) from None
 
 
@@ -208,17 +208,18 @@ def times(path: Path) -> tuple[float, float]:
     The times are the notes' own, as far as the file's format has them, and the date with which the
     file's name begins; else those of the file, which does not say when it was made.
     """
-    made = changed = 0.0
-    # Whatever is wrong with the times, the notes may be sound.
+    created = changed = 0.0
+    # Notes with broken times may still be sound.
     with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
         format_ = _notes_format(path, read_head(path))
-        made, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
+        created, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
     with suppress(ValueError, OverflowError):  # no date
-        if not _is_known(made) and (match := _DATED_NAME.match(path.name)):
+        match = None if _is_known(created) else _DATED_NAME.match(path.name)
+        if match:
             day, hour, minute = match.groups(default="00")
-            made = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
+            created = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
     changed = changed if _is_known(changed) else path.stat().st_mtime
-    return made if _is_known(made) else changed, changed
+    return created if _is_known(created) else changed, changed
 
 
 def _is_known(time: float) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from ink.formats.faults import Fault
-from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file, too_large
+from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file, too_large
 from utils.checks import DataError
 from utils.files import open_file
 
@@ -64,7 +64,7 @@ class Loops:
         return unpack(*arguments)
 
 
-PLAIN = Loops()
+PLAIN_LOOPS = Loops()
 """Loops without bars in this process."""
 
 
@@ -74,7 +74,7 @@ def parse_contents(
     pattern: re.Pattern[str],
     description: str,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN,
+    loops: Loops = PLAIN_LOOPS,
 ) -> tuple[dict[str, Value], dict[str, Fault]]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
 
@@ -179,7 +179,7 @@ def members(
     pattern: re.Pattern[str],
     description: str,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN,
+    loops: Loops = PLAIN_LOOPS,
 ) -> Iterator[tuple[str, bytes | Fault]]:
     """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
     one that is not used. Nothing is extracted to the file system.
@@ -201,7 +201,8 @@ def members(
                 for member in tar:
                     # Otherwise tarfile keeps all members in memory.
                     tar.members = []  # type: ignore[attr-defined]  # which typeshed lacks
-                    start, end = end, member.offset_data + member.size
+                    start = end
+                    end = member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
                     # Before tarfile reads on. A skipped member takes no memory, but counts a
@@ -213,8 +214,8 @@ def members(
                         continue
                     if not member.isreg():
                         yield member.name, Fault("a member that is a link or no file")
-                    elif member.size > MAX_BYTES:
-                        yield member.name, too_large(member.size, MAX_BYTES)
+                    elif member.size > MAX_INK_BYTES:
+                        yield member.name, too_large(member.size, MAX_INK_BYTES)
                     elif (content := tar.extractfile(member)) is not None:
                         yield member.name, content.read()
             for block in blocks(stream):  # Read to the end to verify the checksum.

@@ -9,8 +9,8 @@ from ink.alphabet import nfc
 from ink.formats.faults import Fault
 from ink.geometry import from_strokes
 
-MAX_OFFSET = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
-MAX_POINTS = 20_000  # of a sample (assumed)
+MAX_JUMP = 1e9  # of a point from the previous point (assumed: float32 has no fractions above)
+MAX_SAMPLE_POINTS = 20_000  # of a sample (assumed)
 MAX_CHARACTERS = 20_000  # of a text (assumed)
 MAX_PERIODS = 2.5
 """Maximum time, in periods, between two points with no missing point between them (assumed).
@@ -51,25 +51,25 @@ def decode(content: bytes, encoding: str = "utf-8") -> str:
 
 
 def check_points(count: int) -> None:
-    """Raise a Fault if a sample has more than `MAX_POINTS` points, or fewer than two."""
-    if count > MAX_POINTS:
-        raise Fault(f"more than {MAX_POINTS:,} points", f"{count:,}")
+    """Raise a Fault if a sample has more than `MAX_SAMPLE_POINTS` points, or fewer than two."""
+    if count > MAX_SAMPLE_POINTS:
+        raise Fault(f"more than {MAX_SAMPLE_POINTS:,} points", f"{count:,}")
     if count < 2:
         raise Fault("a single point" if count else "no points")
 
 
 def check_offsets(offsets: np.ndarray) -> None:
-    """Raise a Fault if an offset is longer than `MAX_OFFSET`."""
-    if not (largest := float(np.abs(offsets).max())) <= MAX_OFFSET:
-        raise Fault(f"an offset longer than {MAX_OFFSET:.6g}", f"{largest:.6g}")
+    """Raise a Fault if an offset is longer than `MAX_JUMP`."""
+    if not (largest := float(np.abs(offsets).max())) <= MAX_JUMP:
+        raise Fault(f"an offset longer than {MAX_JUMP:.6g}", f"{largest:.6g}")
 
 
 def join_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the ink `(points, 3)` float32 of strokes, each the positions `(n, 2)` of the pen.
 
     Raises:
-        Fault: if there are fewer than two points or more than `MAX_POINTS`, if an offset is longer
-            than `MAX_OFFSET`, or if a point is not finite.
+        Fault: if there are fewer than two points or more than `MAX_SAMPLE_POINTS`, if an offset is
+            longer than `MAX_JUMP`, or if a point is not finite.
     """
     check_points(sum(map(len, strokes)))
     points = np.concatenate([np.reshape(stroke, (-1, 2)) for stroke in strokes])

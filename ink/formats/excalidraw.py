@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from ink.formats.checks import MAX_OFFSET
+from ink.formats.checks import MAX_JUMP
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
 from ink.formats.json_strokes import json_values
-from ink.formats.page_checks import MAX_BYTES, image_in
+from ink.formats.page_checks import MAX_NOTE_BYTES, image_in
 from ink.geometry import turned_back
 from ink.ink_page import (
+    DEFAULT_PEN_WIDTH,
     LINE_PITCH,
-    PEN_WIDTH,
-    POINT,
     POINTS_PER_PIXEL,
+    PT_PER_MM,
     InkPage,
     PageImage,
     PageStroke,
@@ -39,11 +39,12 @@ from utils.checks import short
 from utils.files import XML_FORBIDDEN
 from utils.strict_json import Json, children
 
-DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
+LINE_DASHES = {"dashed": (8.0, 10.0), "dotted": (1.5, 8.0)}
 """Dashes and gaps in pixels of each kind of line of two pixels."""
 LAYER = "layer"
 """Name of the layer among an element's own values."""
-PAPER, RULING = "paper", "ruling"
+PAPER = "paper"
+RULING = "ruling"
 """Layers of the rectangle that is the paper, and of its printed lines."""
 MEAN_PRESSURE = 0.5
 """Pressure of a pen that tells none."""
@@ -94,15 +95,17 @@ def times(path: Path) -> tuple[float, float]:
     """Return when a drawing was made, which no file says, and last changed, in seconds since 1970;
     0 if unknown."""
     _, elements = _values(path)
-    changes = (time for e in elements if isinstance(time := e.get("updated"), int | float))
-    return 0.0, max(changes, default=0.0) / 1000
+    changes = [element.get("updated") for element in elements]
+    milliseconds = [time for time in changes if isinstance(time, int | float)]
+    return 0.0, max(milliseconds, default=0.0) / 1000
 
 
 def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     """Return the values of a drawing, and its elements."""
-    content = read_file(path, MAX_BYTES)
-    if path.name.endswith(".md") and (blocks := _DRAWING.findall(content)):
-        is_compressed, content = blocks[-1]  # Those above it are the note's own.
+    content = read_file(path, MAX_NOTE_BYTES)
+    blocks = _DRAWING.findall(content) if path.name.endswith(".md") else []
+    if blocks:
+        is_compressed, content = blocks[-1]  # Blocks above it belong to the note's text.
         content = _decompressed(content) if is_compressed else content
     values = json_values(content)
     elements = values.get("elements") if isinstance(values, dict) else None
@@ -111,11 +114,16 @@ def _values(path: Path) -> tuple[dict[str, Json], list[dict[str, Json]]]:
     return children(values), [children(element) for element in elements]
 
 
+def _object(values: dict[str, Json], name: str) -> dict[str, Json]:
+    """Return an object of a drawing by its name; {} if it is missing or no object."""
+    value = values.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
-    files, state = (
-        item if isinstance(item := values.get(name), dict) else {} for name in ("files", "appState")
-    )
-    paper, sheet = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff")), None
+    files, state = (_object(values, name) for name in ("files", "appState"))
+    paper = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff"))
+    sheet = None
     layers: dict[str, int] = {}
     strokes: list[PageStroke] = []
     ruling: list[PageStroke] = []
@@ -129,7 +137,8 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif name == PAPER and kind == "rectangle":
-            sheet, paper = _box(element), hex_colour(str(element.get("backgroundColor", "")))
+            sheet = _box(element)
+            paper = hex_colour(str(element.get("backgroundColor", "")))
         elif name == RULING and kind == "line":
             ruling.append(_parse_stroke(element, 0))
         elif kind == "text":
@@ -161,17 +170,21 @@ def _decompressed(text: bytes) -> bytes:
     digits = [_BASE64.find(chr(byte)) for byte in text]
     bits = "".join(f"{digit:06b}" for digit in digits if 0 <= digit < 64)
     position = 0
-    phrases, parts, last = ["", "", ""], list[str](), ""  # The first three codes are no phrases.
+    phrases = ["", "", ""]  # The first three codes are no phrases.
+    parts: list[str] = []
+    last = ""
     while position < len(bits):
         end = position + len(phrases).bit_length()
-        code, position = int(bits[position:end][::-1], 2), end  # The lowest bit comes first.
+        code = int(bits[position:end][::-1], 2)  # The lowest bit comes first.
+        position = end
         if code == _END:
             units = "".join(parts).encode("utf-16", "surrogatepass")
             return units.decode("utf-16", "replace").encode()
         if code in (0, 1):  # A new character of 8 or 16 bits follows.
             end = position + 8 * (code + 1)
             phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
-            code, position = len(phrases) - 1, end
+            code = len(phrases) - 1
+            position = end
         if not code < len(phrases) + bool(last):
             break
         phrase = phrases[code] if code < len(phrases) else last + last[0]
@@ -190,12 +203,15 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
     if kind in _FIGURES:
         points = (_FIGURES[kind] + 1) * (width / 2, height / 2)
     points = points + np.array([x, y])
-    if len(points) and (angle := _number(element, "angle")):
+    angle = _number(element, "angle")
+    if angle and len(points):
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
         points = turned_back(points - middle, -angle) + middle
     opacity = min(max(_number(element, "opacity", 100) / 100, 0.0), 1.0)
     line_width = _number(element, "strokeWidth")
-    tool, widths, pressed = "shape", None, None
+    tool = "shape"
+    widths = None
+    pressed = None
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
         pressures = _rows(element, "pressures", 1)[:, 0]
@@ -206,8 +222,9 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         points = points[is_new]
         pressed = pressures if len(pressures) == len(points) > 1 else None
         widths = freehand_widths(line_width, pressures)
-        line_width, widths = float(widths.mean()), widths if np.ptp(widths) else None
-    dash = DASHES.get(str(element.get("strokeStyle")), ())
+        line_width = float(widths.mean())
+        widths = widths if np.ptp(widths) else None
+    dash = LINE_DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
     fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
@@ -237,15 +254,16 @@ def _rows(element: dict[str, Json], name: str, width: int) -> np.ndarray:
 
 def _number(element: dict[str, Json], name: str, default: float = 0) -> float:
     value = element.get(name, default)
-    if not isinstance(value, int | float) or abs(value) > MAX_OFFSET:
+    if not isinstance(value, int | float) or abs(value) > MAX_JUMP:
         raise Fault(f"a value of {name} that is not a number, or too large", short(value))
     return float(value)
 
 
 def to_excalidraw(page: InkPage) -> str:
     """Return a page as a drawing; the same page gives the same text."""
-    scale = POINT * page.millimetres / POINTS_PER_PIXEL
-    elements, files = [*_paper(page, scale)], dict[str, Any]()
+    scale = PT_PER_MM * page.millimetres / POINTS_PER_PIXEL
+    elements = [*_paper(page, scale)]
+    files = dict[str, Any]()
     for layer in page.by_layer():
         for image in layer.images:
             key = sha256(image.content).hexdigest()[:40]
@@ -296,12 +314,13 @@ def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[s
 
 
 def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, Any]:
-    is_pen, widths = stroke.tool != "shape", stroke.widths
+    is_pen = stroke.tool != "shape"
+    widths = stroke.widths
     repeats = POINT_REPEATS if is_pen or len(stroke.points) == 1 else 1
     points = scale * np.repeat(stroke.points, repeats, axis=0)
     if widths is not None:
         widths = np.repeat(widths, repeats)
-    width = 96 / 25.4 * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = 96 / 25.4 * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
         opacity = min(opacity, MAX_MARKER_OPACITY)
@@ -322,7 +341,8 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
 
 def _pen(width: float, count: int, widths: np.ndarray | None, scale: float) -> dict[str, Any]:
     """Return the width of a freehand pen and its pressures, at which it draws lines of `widths`."""
-    pressures, full = np.full(count, MEAN_PRESSURE), freehand_widths(1.0, np.array([0.5, 1.0]))
+    pressures = np.full(count, MEAN_PRESSURE)
+    full = freehand_widths(1.0, np.array([0.5, 1.0]))
     stroke_width = width / full[0]
     if widths is not None and len(widths) == count and widths.max() > 0:
         stroke_width = scale * widths.max() / full[1]

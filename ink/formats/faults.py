@@ -17,9 +17,11 @@ class Fault(DataError):
     __slots__ = ("detail", "name", "reason")  # saves memory, as a file may have many faults
 
     def __init__(self, reason: str, detail: str = "", name: str = "") -> None:
-        detail = printable(detail)  # It may quote the file.
+        detail = printable(detail)  # The detail may quote the file.
         super().__init__(reason, detail, name)
-        self.reason, self.detail, self.name = reason, detail, name
+        self.reason = reason
+        self.detail = detail
+        self.name = name
 
     def within(self, file: str, separator: str = ":") -> "Fault":
         """Return the fault with the name of a file before its own name."""

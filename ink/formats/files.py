@@ -11,14 +11,15 @@ from utils.checks import printable
 from utils.files import open_file
 
 MEBIBYTE = 1 << 20
-MAX_BYTES = 16 * MEBIBYTE  # of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)
+MAX_INK_BYTES = 16 * MEBIBYTE
+"""Limit on the bytes of a file or member (assumed: train_r01_v07 has files of up to 4 MiB)."""
 
 _HEAD_BYTES = 1 << 16  # beginning of a file, by which its format is detected (assumed)
 
 logger = logging.getLogger(__name__)
 
 
-def read_file(file: Path, max_bytes: int = MAX_BYTES, remedy: str = "") -> bytes:
+def read_file(file: Path, max_bytes: int = MAX_INK_BYTES, remedy: str = "") -> bytes:
     """Return the content of a file; `remedy` ends the message if it is too large.
 
     Raises:
@@ -57,9 +58,10 @@ def files_below(
     root: Path, pattern: re.Pattern[str], *, has_unreadable: bool = False
 ) -> list[Path]:
     """Return the files below a folder whose names match `pattern`, at any depth, sorted by path.
-    With `has_unreadable`, folders below it that cannot be read and links to missing files are among
-    them, for a reader that names each as it names a file that cannot be read; and links to folders
-    are followed, unless the folder was entered elsewhere or has `root` in it.
+
+    With `has_unreadable`, folders that cannot be read and links to missing files are returned too,
+    so that the caller can name each as it names a file that cannot be read. Links to folders are
+    then followed, unless the folder was entered elsewhere or has `root` in it.
 
     Hidden files and folders, folders called `cache`, other links to folders, and folders whose
     paths are too long for the system are skipped.
@@ -68,15 +70,18 @@ def files_below(
         OSError: if a folder cannot be read; with `has_unreadable`, if `root` cannot.
     """
     files: list[Path] = []
-    folders, links = [os.fspath(root)], list[str]()
-    above, entered = Path(root).resolve().parents, set[tuple[int, int]]()
+    folders = [os.fspath(root)]
+    links = list[str]()
+    above = Path(root).resolve().parents
+    entered = set[tuple[int, int]]()
     is_linked = False
     while folders or links:  # `os.walk` calls itself for each folder in a folder.
-        is_linked |= not folders  # Folders are entered at their own place, if they have one.
+        # Links come last, so that a folder is entered at its real path if it has one below `root`.
+        is_linked |= not folders
         folder = (folders or links).pop()
         try:
             entries = [*os.scandir(folder)]
-            # Whoever may list a folder, but not enter it, finds no files.
+            # A folder that may be listed, but not entered, fails here.
             status = os.stat(f"{folder}/.")
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
@@ -97,7 +102,7 @@ def files_below(
                 folders += [entry.path] if entry.name != "cache" else []
             elif has_unreadable and os.path.isdir(entry.path):
                 links += [entry.path] if entry.name != "cache" else []
-            # Unlike those of `entry`, these functions take links that lead to themselves.
+            # Unlike the methods of `entry`, these functions take links that lead to themselves.
             elif pattern.fullmatch(entry.name) and (
                 os.path.isfile(entry.path) or (has_unreadable and not os.path.exists(entry.path))
             ):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, parse_contents
+from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, parse_contents
 from ink.formats.checks import check_points, count_missing, join_strokes
 from ink.formats.faults import Fault
 from ink.formats.files import read_file
@@ -21,7 +21,8 @@ from ink.formats.xml import root_tag, xml_tree
 from ink.sample import Sample
 from utils.checks import DataError
 
-PERIOD = 0.015  # seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)
+IAM_PERIOD = 0.015
+"""Seconds between points (measured: steps shorter than 50 ms have a mean of 0.01506)."""
 _ROOT = "WhiteboardCaptureSession"
 FORM = r"[a-z]\d\d-\d{3}[a-z]?"
 LINE_FILE = re.compile(rf"({FORM})-(\d+)\.xml")
@@ -39,7 +40,8 @@ def parse(path: Path) -> Parsed:
 
     The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    line, text = _line("", read_file(path)), ""
+    line = _line("", read_file(path))
+    text = ""
     match = LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
@@ -57,7 +59,7 @@ def parse_database(
     stroke_files: Sequence[Path],
     text_files: Sequence[Path],
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN,
+    loops: Loops = PLAIN_LOOPS,
 ) -> Parsed:
     """Return the lines of the database with their texts, from lists of files or of one archive."""
     parsed = Parsed()
@@ -75,7 +77,8 @@ def parse_database(
 
     for name, line in lines.items():
         form, _, number = name.removesuffix(".xml").rpartition("-")
-        file, line_numbers = f"{form}.txt", sorted(numbers[form])
+        file = f"{form}.txt"
+        line_numbers = sorted(numbers[form])
         with parsed.attempt(Path(name).stem):
             if file not in texts_by_file:
                 raise text_faults.get(file, Fault("no transcription of the form"))
@@ -110,7 +113,7 @@ def _line(_: str, document: bytes) -> Sample:
     ink = join_strokes(np.split(table[:, :2], stops))
     if not np.isfinite(table).all():
         raise Fault("a non-number among the points", "a number with hundreds of digits")
-    return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], PERIOD))
+    return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], IAM_PERIOD))
 
 
 def _texts(_: str, document: bytes) -> list[str]:

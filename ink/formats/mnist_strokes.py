@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ink.formats.archives import MAX_UNPACKED, PLAIN, Loops, is_archive, parse_contents
+from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, is_archive, parse_contents
 from ink.formats.checks import check_offsets, check_points
 from ink.formats.faults import Fault
 from ink.formats.files import read_file, read_head
@@ -22,7 +22,7 @@ from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import DataError, first_line
 
-FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
+MNIST_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
 
@@ -31,7 +31,7 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) or _DIGIT_ROW.match(head) is not None
 
 
-def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
+def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     """Return the digits in an archive, or the digit in an `inputdata` file.
 
     The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
@@ -51,11 +51,11 @@ def _parse_file(name: str, content: bytes) -> np.ndarray | int:
 
 
 def parse_digits(
-    files: Sequence[Path], max_bytes: int = MAX_UNPACKED, loops: Loops = PLAIN
+    files: Sequence[Path], max_bytes: int = MAX_UNPACKED, loops: Loops = PLAIN_LOOPS
 ) -> Parsed:
     """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
     parsed = Parsed()
-    arguments = (files, FILE, "reading digits", max_bytes, loops)
+    arguments = (files, MNIST_FILE, "reading digits", max_bytes, loops)
     read, faults = parse_contents(_parse_file, *arguments)
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]

@@ -11,32 +11,31 @@ from itertools import chain
 
 import numpy as np
 
-from ink.formats.checks import MAX_OFFSET
+from ink.formats.checks import MAX_JUMP
 from ink.formats.faults import Fault
 from ink.formats.files import MEBIBYTE
 from ink.ink_page import InkPage, PageImage, PageStroke, TypedText, image_kind
 
-MAX_BYTES = 64 * MEBIBYTE
+MAX_NOTE_BYTES = 64 * MEBIBYTE
 """Limit on the bytes of a file that is read whole (assumed)."""
 MAX_PAGES = 2_000
 """Limit on the pages of a file, of which a page may be repeated (assumed)."""
 MAX_PAGE_STROKES = 10_000
 """Limit on the strokes of a page (assumed: six times a dense page)."""
-MAX_POINTS = 1_000_000
-"""Limit on the positions of a page, with those of its ruling (assumed: those of twenty dense
-pages)."""
+MAX_NOTE_POINTS = 1_000_000
+"""Limit on the positions of a page with its ruling (assumed: as many as on twenty dense pages)."""
 MAX_RULING = 10_000
-"""Limit on the lines of a page's ruling (assumed: twice those of the narrowest printed ruling)."""
+"""Limit on the lines of a page's ruling (assumed: twice as many as the narrowest one has)."""
 MAX_IMAGES = 1_000
 """Limit on the images of a page (assumed)."""
-MAX_PIXELS = 200_000_000
+MAX_IMAGE_PIXELS = 200_000_000
 """Limit on the pixels of the images of a page, each image once (assumed: ten photographs)."""
 IMAGE_FORMATS = ("JPEG", "PNG")
 MAX_DASHES = 100
 """Limit on the lengths of a line's dashes (assumed)."""
 MAX_LAYERS = 1_000
 """Limit on the layers of a page (assumed)."""
-MAX_KINDS = 50
+MAX_FAULT_KINDS = 50
 """Limit on the kinds of items of a file that are left out (assumed: a screen)."""
 OTHER_KINDS = "item of another kind"
 NO_TEXT = re.compile("[^\t\n\r -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -52,16 +51,18 @@ def checked(pages: Iterable[InkPage]) -> Iterator[InkPage]:
         Fault: if a page has invalid sizes or positions, or more than the limits above allow; or, at
             the end, if no page has content.
     """
-    left_out, is_empty = Counter[str](), True
+    left_out = Counter[str]()
+    is_empty = True
     for number, page in enumerate(pages, 1):
         _check_limit(number, MAX_PAGES, "pages")
         _check_limit(len(page.strokes), MAX_PAGE_STROKES, "strokes on a page")
         _check_limit(len(page.layers), MAX_LAYERS, "layers of a page")
         _check_limit(len(page.ruling), MAX_RULING, "lines of a ruling")
         _check_limit(len(page.images), MAX_IMAGES, "images on a page")
-        _check_limit(_num_pixels(page), MAX_PIXELS, "pixels in the images of a page")
+        _check_limit(_num_pixels(page), MAX_IMAGE_PIXELS, "pixels in the images of a page")
         drawn = (*page.strokes, *page.ruling)
-        _check_limit(sum(len(stroke.points) for stroke in drawn), MAX_POINTS, "points on a page")
+        num_points = sum(len(stroke.points) for stroke in drawn)
+        _check_limit(num_points, MAX_NOTE_POINTS, "points on a page")
         _check_limit(sum(1 + len(t.text) for t in page.typed), MAX_TYPED, "typed characters")
         _check_content(page)
         is_empty = is_empty and not page.strokes and not page.typed
@@ -87,10 +88,11 @@ def _in_unicode(page: InkPage) -> InkPage:
 
 
 def few_kinds(*counts: Mapping[str, int]) -> Counter[str]:
-    """Return the sums of counts by kind; kinds after the first `MAX_KINDS` are counted together."""
+    """Return the sums of counts by kind; kinds after the first `MAX_FAULT_KINDS` are counted
+    together."""
     total = Counter[str]()
     for kind, count in chain.from_iterable(each.items() for each in counts):
-        total[kind if kind in total or len(total) < MAX_KINDS else OTHER_KINDS] += count
+        total[kind if kind in total or len(total) < MAX_FAULT_KINDS else OTHER_KINDS] += count
     return total
 
 
@@ -116,8 +118,8 @@ def _check_content(page: InkPage) -> None:
     boxes = [image.box for image in page.images]
     drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
     for values in (*drawn, np.array(texts), np.array(boxes)):
-        if not np.all(np.abs(values) <= MAX_OFFSET):
-            raise Fault(f"a position that is not a number, or beyond {MAX_OFFSET:.6g}")
+        if not np.all(np.abs(values) <= MAX_JUMP):
+            raise Fault(f"a position that is not a number, or beyond {MAX_JUMP:.6g}")
     items: Iterable[PageImage | PageStroke | TypedText]
     items = chain(page.images, page.strokes, page.typed)
     if not all(0 <= item.layer < len(page.layers) for item in items):
@@ -126,17 +128,17 @@ def _check_content(page: InkPage) -> None:
         _check_limit(len(stroke.dash), MAX_DASHES, "lengths of dashes")
         widths = () if stroke.widths is None else stroke.widths
         widths = np.hstack([stroke.width or 0.0, widths, stroke.dash])
-        if not ((widths >= 0) & (widths <= MAX_OFFSET)).all():
-            raise Fault(f"a pen whose width is not a number from 0 to {MAX_OFFSET:.6g}")
+        if not ((widths >= 0) & (widths <= MAX_JUMP)).all():
+            raise Fault(f"a pen whose width is not a number from 0 to {MAX_JUMP:.6g}")
         if not (0 <= stroke.opacity <= 1 and 0 <= stroke.fill_opacity <= 1):
             raise Fault("an opacity that is not a number from 0 to 1")
         if stroke.pressures is not None and not np.isfinite(stroke.pressures).all():
             raise Fault("a pressure that is not a number")
-    if not all(1 / MAX_OFFSET <= size <= MAX_OFFSET for size in (page.width, page.height)):
+    if not all(1 / MAX_JUMP <= size <= MAX_JUMP for size in (page.width, page.height)):
         raise Fault("a page without a width and a height")
     unit = 1.0 if page.unit is None else page.unit
     lengths = unit, unit * page.width, unit * page.height
-    if not all(1 / MAX_OFFSET <= length <= MAX_OFFSET for length in lengths):
+    if not all(1 / MAX_JUMP <= length <= MAX_JUMP for length in lengths):
         raise Fault("a page whose unit of length is not a number, or too small or too large")
 
 

@@ -33,12 +33,12 @@ PAGE_WIDTH = 1404
 """Width in pixels of a page that does not say its size (reMarkable 2)."""
 PAGE_HEIGHT = 1872
 """Height in pixels of a page that does not say its size (reMarkable 2)."""
-DPI = 226
+TABLET_DPI = 226
 """Pixels per inch (reMarkable 2)."""
 
 # Typed text, in pixels (from the program rmc).
 FIRST_LINE_OFFSET = -88.0  # from the text's y to the top of its first line
-LINE_PITCH = 70.0  # from line to line
+TABLET_PITCH = 70.0  # from line to line
 LINE_PITCHES = {2: 150.0, 4: 35.0, 5: 35.0, 6: 35.0, 7: 35.0}  # other pitches, by style
 # The y of ink that is anchored at either end of the text, by the anchor's identifier.
 TEXT_END_ANCHORS = {(0, 0xFFFFFFFFFFFE): 270.0, (0, 0xFFFFFFFFFFFF): 700.0}
@@ -65,7 +65,7 @@ MAX_METADATA = 100_000
 MAX_TITLE = 1_000
 """Limit on the characters of the name of a document or folder (assumed)."""
 
-_NAME = re.compile(r"[-\w]{1,100}")
+_DOCUMENT_NAME = re.compile(r"[-\w]{1,100}")
 _HEADER = b"reMarkable .lines file, version="
 
 
@@ -79,7 +79,8 @@ def parse(path: Path) -> Iterator[InkPage]:
     if path.suffix != ".content":
         yield _page(read_file(path))
         return
-    pdf, pages = path.with_suffix(".pdf"), dict[str, InkPage]()
+    pdf = path.with_suffix(".pdf")
+    pages = dict[str, InkPage]()
     for name, number in _listed(json_values(read_file(path))):
         if name not in pages:  # A document may name a page many times.
             file = path.with_suffix("") / f"{name}.rm"
@@ -100,14 +101,16 @@ def titles(paths: Iterable[Path]) -> Iterator[str | None]:
 def times(path: Path) -> tuple[float, float]:
     """Return when a document was made and last changed, in seconds since 1970; 0 if unknown."""
     values = children(json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA)))
-    made, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
-    return made / 1000, changed / 1000
+    created, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
+    return created / 1000, changed / 1000
 
 
 def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | None:
-    names, uuid, entered = list[str](), path.stem, set[str]()
+    names = list[str]()
+    uuid = path.stem
+    entered = set[str]()
     # In hostile files, folders may contain each other.
-    while _NAME.fullmatch(uuid) and uuid not in entered and len(names) < MAX_FOLDERS:
+    while _DOCUMENT_NAME.fullmatch(uuid) and uuid not in entered and len(names) < MAX_FOLDERS:
         entered.add(uuid)
         name, parent, is_deleted = entry(path.with_name(f"{uuid}.metadata"))
         if uuid == "trash" or is_deleted:
@@ -153,7 +156,7 @@ def _listed(values: Any) -> list[tuple[str, int | None]]:
 
 def _page_name(name: str) -> str:
     """Return the name of a page, which is part of a path; raise a ValueError for another text."""
-    if not _NAME.fullmatch(name):
+    if not _DOCUMENT_NAME.fullmatch(name):
         raise ValueError(name)
     return name
 
@@ -161,7 +164,7 @@ def _page_name(name: str) -> str:
 def _page(content: bytes) -> InkPage:
     """Return the page with this file content; an empty page if the content is empty."""
     if not content:
-        return page_around((), sheet=(0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / DPI)
+        return page_around((), sheet=(0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), unit=72 / TABLET_DPI)
     version = content[len(_HEADER) :][:1].decode("ascii", "replace")
     if content.startswith(_HEADER) and version in OLD_STROKES:
         return _old_page(content, OLD_STROKES[version])
@@ -194,7 +197,8 @@ def _page(content: bytes) -> InkPage:
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
     sheet = (-width / 2, 0.0, width / 2, height)
-    return page_around(strokes, typed, sheet, unit=72 / DPI, left_out=+left_out, layers=names)
+    unit = 72 / TABLET_DPI
+    return page_around(strokes, typed, sheet, unit=unit, left_out=+left_out, layers=names)
 
 
 def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
@@ -204,19 +208,21 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
     Raises:
         Fault: if the content is broken.
     """
-    stream, strokes = BytesIO(content[OLD_HEADER_BYTES:]), list[PageStroke]()
+    stream = BytesIO(content[OLD_HEADER_BYTES:])
+    strokes = list[PageStroke]()
     try:
         (num_layers,) = COUNT.unpack(stream.read(COUNT.size))
         for layer in range(num_layers):
             for _ in range(*COUNT.unpack(stream.read(COUNT.size))):
                 tool, colour, *_, num_points = stroke_head.unpack(stream.read(stroke_head.size))
                 values = np.frombuffer(stream.read(24 * num_points), "<f4").reshape(num_points, 6)
-                points, looks = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
-                strokes.append(_page_stroke(points, looks, tool, PALETTE[colour], layer))
+                points, pen_values = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
+                strokes.append(_page_stroke(points, pen_values, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
-    sheet, names = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT), [""] * num_layers
-    return page_around(strokes, sheet=sheet, unit=72 / DPI, layers=names)
+    sheet = (0.0, 0.0, PAGE_WIDTH, PAGE_HEIGHT)
+    names = [""] * num_layers
+    return page_around(strokes, sheet=sheet, unit=72 / TABLET_DPI, layers=names)
 
 
 def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
@@ -227,11 +233,14 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
     # The file has only the number of deleted characters, but the library makes a list of them.
     if sum(item.deleted_length + len(str(item.value)) for item in items) > 2 * MAX_TYPED:
         raise Fault("too long a typed text")
-    typed, anchors, y = [], dict(TEXT_END_ANCHORS), text.pos_y + FIRST_LINE_OFFSET
+    typed = []
+    anchors = dict(TEXT_END_ANCHORS)
+    y = text.pos_y + FIRST_LINE_OFFSET
     for paragraph in TextDocument.from_scene_item(text).contents:
-        y += LINE_PITCHES.get(int(paragraph.style.value), LINE_PITCH)
+        y += LINE_PITCHES.get(int(paragraph.style.value), TABLET_PITCH)
         if str(paragraph).strip():
-            typed.append(TypedText(str(paragraph), text.pos_x, y - LINE_PITCH / 2, LINE_PITCH / 2))
+            size = TABLET_PITCH / 2
+            typed.append(TypedText(str(paragraph), text.pos_x, y - size, size))
         ids = [paragraph.start_id, *(key for part in paragraph.contents for key in part.i)]
         anchors |= {(key.part1, key.part2): y for key in ids}
     return typed, anchors
@@ -275,15 +284,15 @@ def _stroke(line: Any, shift: np.ndarray, layer: int) -> PageStroke:
     colour = PALETTE[line.color]
     if line.color_rgba:
         colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
-    looks = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
-    return _page_stroke(points + shift, looks, line.tool, colour, layer)
+    pen_values = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
+    return _page_stroke(points + shift, pen_values, line.tool, colour, layer)
 
 
 def _page_stroke(
-    points: np.ndarray, looks: np.ndarray, tool: int, colour: str, layer: int
+    points: np.ndarray, pen_values: np.ndarray, tool: int, colour: str, layer: int
 ) -> PageStroke:
-    """Return a stroke; `looks` are the width and the pressure at each point, `(points, 2)`."""
-    widths, pressures = looks.T
+    """Return a stroke; `pen_values` are the width and the pressure at each point, `(points, 2)`."""
+    widths, pressures = pen_values.T
     name = "highlighter" if tool in HIGHLIGHTERS else "pen"
     if tool in ERASERS:
         name = "eraser"

@@ -15,12 +15,12 @@ import numpy as np
 
 from ink.formats.checks import check_offsets, check_points, clean_text, decode
 from ink.formats.faults import Fault
-from ink.formats.files import MAX_BYTES, MEBIBYTE, read_file
+from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import first_line, short
 
-NAMES = ("strokes-py3.npy", "strokes.npy")
+ARRAY_FILES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
 MAX_FILE_BYTES = 256 * MEBIBYTE  # of a .npy file (assumed: all of IAM-OnDB takes 90 MiB)
 
@@ -45,7 +45,7 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            lines = decode(read_file(path.parent / texts, int(times * MAX_BYTES)))
+            lines = decode(read_file(path.parent / texts, int(times * MAX_INK_BYTES)))
         except Fault as fault:
             raise fault.within(texts) from None
         sentences = [*lines.rstrip().splitlines()]

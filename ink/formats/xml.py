@@ -21,7 +21,7 @@ class _TreeBuilder(ElementTree.TreeBuilder):
         return super().start(_local_name(tag) if tag.startswith("{") else tag, attributes)
 
     def start_ns(self, prefix: str, uri: str) -> None:
-        if len(uri) > MAX_QUOTED:  # It is put before the name of each element in it.
+        if len(uri) > MAX_QUOTED:  # It is part of each element's name.
             raise Fault(f"a namespace of more than {MAX_QUOTED} characters")
 
     def doctype(self, *_: object) -> None:

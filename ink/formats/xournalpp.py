@@ -27,9 +27,9 @@ from ink.formats.files import read_head
 from ink.formats.page_checks import image_in, to_float
 from ink.formats.xml import escape, quoteattr, xml_children
 from ink.ink_page import (
-    FONT,
-    PEN_WIDTH,
-    POINT,
+    DEFAULT_FONT,
+    DEFAULT_PEN_WIDTH,
+    PT_PER_MM,
     InkPage,
     PageImage,
     PageLayer,
@@ -42,7 +42,7 @@ from utils.files import atomic_write
 RULING = "ruling"
 """Name of the layer of a ruling that Xournal++ has not."""
 # As Xournal++ and Xournal draw them, in points.
-DASHES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
+DASH_STYLES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
 CAPS = ("round", "butt", "square")
 """Names of the ends of lines."""
 LEAST_WIDTH = 0.01  # of the line around a filled area that has none, as no line is narrower
@@ -101,11 +101,13 @@ def _member(archive: Path, name: str) -> Iterator[bytes]:
 def _pdf(background: Element, path: Path) -> Path | None:
     """Return the PDF that a background names, or a PDF of the same name next to the note; None if
     the background names no PDF."""
-    if background.get("type") != "pdf" or not (name := background.get("filename")):
+    name = background.get("filename")
+    if background.get("type") != "pdf" or not name:
         return None
     if background.get("domain") == "attach":
         return path.with_name(f"{path.name}.{Path(name).name}")
-    named, beside_note = path.parent / name, path.parent / name.replace("\\", "/").split("/")[-1]
+    named = path.parent / name
+    beside_note = path.parent / name.replace("\\", "/").split("/")[-1]
     return beside_note if isfile(beside_note) and not isfile(named) else named
 
 
@@ -126,7 +128,7 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
             case "text":
                 x, y, size = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
                 colour = hex_colour(item.get("color", ""))
-                font = item.get("font") or FONT
+                font = item.get("font") or DEFAULT_FONT
                 typed.append(TypedText(item.text or "", x, y, size, colour, layer, font))
             case "image":
                 box = [to_float(item.get(name, "0")) for name in ("left", "top", "right", "bottom")]
@@ -182,7 +184,7 @@ def _parse_stroke(item: Element, layer: int) -> PageStroke:
 
 def _dash(style: str) -> tuple[float, ...]:
     numbers = style.removeprefix("cust: ").split() if style.startswith("cust: ") else ()
-    return DASHES.get(style) or tuple(map(to_float, numbers))
+    return DASH_STYLES.get(style) or tuple(map(to_float, numbers))
 
 
 def _background(
@@ -195,8 +197,10 @@ def _background(
         left_out["background image"] += 1
     elif kind == "pdf" and (pdf is None or not isfile(pdf)):
         left_out["missing background PDF"] += 1
-    elif kind == "pdf" and (number := re.match(r"\d{1,9}", element.get("pageno", ""))):
-        return {"background": pdf, "background_page": max(int(number[0]) - 1, 0)}
+    elif kind == "pdf":
+        number = re.match(r"\d{1,9}", element.get("pageno", ""))
+        if number:
+            return {"background": pdf, "background_page": max(int(number[0]) - 1, 0)}
     if kind != "solid":
         return {}
     colour = element.get("color", "white")
@@ -215,7 +219,8 @@ def _ruling(
     """Return the printed lines of a paper of a size, as Xournal++ draws them; none if the style is
     unknown. A row of dots is a dashed line."""
     settings = dict(part.partition("=")[::2] for part in config.split(","))
-    (width, height), colour = size, "#bdbdbd" if is_light else "#434343"
+    width, height = size
+    colour = "#bdbdbd" if is_light else "#434343"
     if not 0 < max(size) <= MAX_RULED or style not in RASTERS:
         return ()
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
@@ -226,9 +231,15 @@ def _ruling(
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
     if style == "graph":
         xs, ys = xs[xs >= margin], ys[ys >= margin]
-        left, top, right, bottom = 0.0, 0.0, width, height
+        left = 0.0
+        top = 0.0
+        right = width
+        bottom = height
         if margin and len(xs) and len(ys):  # A margin ends at lines.
-            left, top, right, bottom = xs[0], ys[0], xs[-1], ys[-1]
+            left = xs[0]
+            top = ys[0]
+            right = xs[-1]
+            bottom = ys[-1]
         lines = [((left, y), (right, y)) for y in ys] + [((x, top), (x, bottom)) for x in xs]
     else:
         colour = "#40a0ff" if is_light else colour
@@ -260,7 +271,7 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
     yield '<xournal creator="online-handwriting" fileversion="4">'
     pdf: Path | None = None
     for page in pages:
-        scale = POINT * page.millimetres
+        scale = PT_PER_MM * page.millimetres
         yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
         if page.background is None:
             style, _, config = page.style.partition(" ")
@@ -306,7 +317,7 @@ def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
     colour is a stroke of its own below the line."""
     points = stroke.points if len(stroke.points) > 1 else np.repeat(stroke.points, 2, axis=0)
     content = " ".join(map(decimal, (scale * points).ravel().tolist()))
-    width = POINT * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = PT_PER_MM * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     alpha = f"{round(255 * stroke.opacity):02x}"
     fill = f' fill="{round(255 * stroke.fill_opacity)}"' if stroke.fill else ""
     if fill and (stroke.fill != stroke.colour or not width):
@@ -321,7 +332,7 @@ def _stroke_lines(stroke: PageStroke, scale: float) -> Iterator[str]:
     tool = "pen" if stroke.tool == "shape" else stroke.tool
     look = f'tool="{tool}" color="{stroke.colour}{alpha}" width="{" ".join(map(decimal, widths))}"'
     lengths = tuple(round(scale * length, DECIMALS) for length in stroke.dash)
-    names = {dash: name for name, dash in DASHES.items()}
+    names = {dash: name for name, dash in DASH_STYLES.items()}
     style = names.get(lengths) or f"cust: {' '.join(map(decimal, lengths))}"
     look += fill + (f' style="{style}"' if lengths else "")
     yield f'<stroke {look} capStyle="{stroke.cap}">{content}</stroke>'

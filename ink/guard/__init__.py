@@ -27,7 +27,7 @@ from ink.formats.archives import Loops, NoBar
 from ink.formats.faults import Fault
 from ink.formats.files import files_below
 from ink.guard import children
-from ink.guard.messages import USUAL, Limits
+from ink.guard.messages import USUAL_LIMITS, Limits
 from ink.guard.service import Bar, each_item
 from ink.ink_page import InkPage
 from ink.sample import Sample
@@ -43,7 +43,7 @@ LOOPS = Loops(Bar)
 def call(
     function: Callable[..., Value],
     *arguments: Any,
-    limits: Limits = USUAL,
+    limits: Limits = USUAL_LIMITS,
     bar: Callable[..., Any] = NoBar,
 ) -> Value:
     """Call a function of `ink.formats` in a child, and return its result.
@@ -65,7 +65,7 @@ def call(
 def iterate(
     function: Callable[..., Iterator[Value]],
     *arguments: Any,
-    limits: Limits = USUAL,
+    limits: Limits = USUAL_LIMITS,
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value]:
     """Call a generator function of `ink.formats` in a child, and yield its items.
@@ -85,7 +85,7 @@ def each(
     function: Callable[..., Value],
     items: Iterable[Any],
     *arguments: Any,
-    limits: Limits = USUAL,
+    limits: Limits = USUAL_LIMITS,
     bar: Callable[..., Any] = NoBar,
 ) -> Iterator[Value | Fault]:
     """Call a function of `ink.formats` in a child for each item; yield each result or Fault.
@@ -135,7 +135,8 @@ def note_files(folder: Path) -> dict[str, Path]:
     Raises:
         OSError: if the folder cannot be read.
     """
-    notes, files = files_below(folder, formats.NOTES, has_unreadable=True), dict[str, Path]()
+    notes = files_below(folder, formats.NOTES, has_unreadable=True)
+    files = dict[str, Path]()
     documents = [file for file in notes if file.suffix == ".content"]
     title_of: dict[Path, str | None] = {document: document.stem for document in documents}
     with suppress(Fault):

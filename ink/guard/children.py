@@ -112,7 +112,7 @@ class Child:
     def forget(self) -> None:
         """Leave the process to the parent of this fork."""
         self._close()
-        # It counts as ended here: this process cannot wait for it, and `Popen` would warn of it.
+        # `Popen` warns of a process that nobody has waited for, and a fork cannot wait for it.
         self._process.returncode = 0
 
     def _close(self) -> None:
@@ -173,7 +173,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _working_folder() -> str | None:
-    with suppress(OSError):  # It was removed.
+    with suppress(OSError):  # The folder was removed.
         return os.getcwd()
     return None
 
@@ -183,7 +183,8 @@ class _Watched(RawIOBase):
     it sends nothing and takes no processor time. One that works has a limit of its own."""
 
     def __init__(self, process: subprocess.Popen, seconds: float) -> None:
-        self._process, self._seconds = process, seconds
+        self._process = process
+        self._seconds = seconds
         self._poll = select.poll()
         self._poll.register(process.stdout, select.POLLIN)
 
@@ -191,7 +192,8 @@ class _Watched(RawIOBase):
         """Read some bytes; raise a TimeoutError if none come, also in the middle of an answer."""
         worked = _processor_time(self._process.pid)
         while not self._poll.poll(1000 * self._seconds):
-            before, worked = worked, _processor_time(self._process.pid)
+            before = worked
+            worked = _processor_time(self._process.pid)
             if worked == before:
                 raise TimeoutError
         return self._process.stdout.readinto(buffer)

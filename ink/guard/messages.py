@@ -40,7 +40,7 @@ class Limits:
         return Limits(*(int(max(1.0, factor) * value) for value in values))
 
 
-USUAL = Limits()
+USUAL_LIMITS = Limits()
 """Limits of what needs no others."""
 
 

@@ -39,7 +39,8 @@ class Bar(NoBar):
     ) -> None:
         super().__init__(items)
         self._allowance = PER_MEGABYTE / 1e6 if options.get("unit") == "B" else PER_STEP
-        self._pending, self._shown_at = 0, time.monotonic()
+        self._pending = 0
+        self._shown_at = time.monotonic()
         if items is not None:
             options["total"] = len(items)
         if _current:
@@ -59,7 +60,8 @@ class Bar(NoBar):
         _current.allow(self._allowance * count)
         if (now := time.monotonic()) > self._shown_at + SHOWN_EVERY:
             _current.send(Kind.STEPS, self._pending)
-            self._pending, self._shown_at = 0, now
+            self._pending = 0
+            self._shown_at = now
 
 
 class Service:

@@ -10,25 +10,32 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ink.drawing.layers import DECIMALS, DOT_PEN, PEN_WIDTH, PERIOD, RULING_PEN, Layer, Pen, Row
+from ink.drawing.layers import (
+    DECIMALS,
+    DOT_PEN,
+    POINT_PERIOD,
+    RULING_PEN,
+    Layer,
+    Row,
+    pen_layer,
+    row_of_line,
+)
 from ink.formats.excalidraw import to_excalidraw
 from ink.formats.inkml.pages import page_to_inkml
 from ink.formats.pdf.pages import PdfPage, words_of, write_pdf
 from ink.formats.svg.rows import to_svg
 from ink.formats.xournalpp import write_xopp
-from ink.geometry import bounds, strokes, x_height
-from ink.ink_page import POINT, InkPage, PageStroke
+from ink.ink_page import PT_PER_MM, InkPage, PageStroke
 from utils.checks import UserError, short
 from utils.files import write_text
 
-X_HEIGHT = 3.0  # x-height in millimetres of a line alone on a page (assumed, by eye)
 SLACK = 0.01  # distance in millimetres by which ink may leave the page, for rounding (assumed)
 INK_KINDS = (".xopp", ".excalidraw")
 """The suffixes of the formats that note programs edit."""
-KINDS = (".svg", ".pdf", ".png", ".inkml", ".json", *INK_KINDS)
+PAGE_SUFFIXES = (".svg", ".pdf", ".png", ".inkml", ".json", *INK_KINDS)
 """The suffixes of the formats."""
 Kind = TypeVar("Kind")
-DPI = 300  # default pixels per inch of a PNG (assumed: the resolution of printers)
+PNG_DPI = 300  # default pixels per inch of a PNG (assumed: the resolution of printers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,8 +91,7 @@ class Page:
             layers.append(Layer("1 ruling", pen, [printed], printed=True))
         rows = [row for row in self.rows if row.strokes]
         for pen in dict.fromkeys(row.pen for row in rows):
-            label = f"{len(layers) + 1} pen {pen.width:g} mm {pen.colour}"
-            layers.append(Layer(label, pen, [row for row in rows if row.pen == pen]))
+            layers.append(pen_layer(len(layers) + 1, [row for row in rows if row.pen == pen]))
         return layers
 
     def to_svg(self, title: str = "", *, description: str = "") -> str:
@@ -103,7 +109,7 @@ class Page:
         stops = accumulate((len(row.strokes) for row in self.rows), initial=0)
         numbers = (range(start, stop) for start, stop in pairwise(stops))
         rows = ((row.text, n) for row, n in zip(self.rows, numbers, strict=True))
-        return page_to_inkml(InkPage(self.width, self.height, strokes, POINT), rows)
+        return page_to_inkml(InkPage(self.width, self.height, strokes, PT_PER_MM), rows)
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
@@ -127,7 +133,7 @@ class Page:
         )
         names = tuple(layer.label.partition(" ")[2] for layer in pens) or ("",)
         size = self.width, self.height
-        return InkPage(*size, tuple(strokes), POINT, layers=names, ruling=tuple(ruling))
+        return InkPage(*size, tuple(strokes), PT_PER_MM, layers=names, ruling=tuple(ruling))
 
     def figure(self) -> Any:
         """Return the page as a figure of matplotlib in true size; see `plots.page_figure`."""
@@ -143,21 +149,16 @@ class Page:
         [...]}, ...]}`. Lengths are in millimetres, positions rounded to 0.001 mm. The period is the
         time from one point to the next in seconds.
         """
-        rows = [
-            {
-                "strokes": row.strokes,
-                "text": row.text,
-                "pen": vars(row.pen),
-                "doubts": [f"{word.text}: {word.doubt}" for word in row.words if word.doubt],
-                "period": PERIOD,
-            }
-            for row in self.rows
-        ]
+        rows = []
+        for row in self.rows:
+            doubts = [f"{word.text}: {word.doubt}" for word in row.words if word.doubt]
+            entry = {"strokes": row.strokes, "text": row.text, "pen": vars(row.pen)}
+            rows.append(entry | {"doubts": doubts, "period": POINT_PERIOD})
         values = {"format": "page of handwriting", "version": 1, **vars(self), "rows": rows}
         text = json.dumps(values, ensure_ascii=False, default=_rounded, separators=(",", ":"))
         return text + "\n"
 
-    def save(self, path: str | os.PathLike[str], *, dpi: int = DPI) -> None:
+    def save(self, path: str | os.PathLike[str], *, dpi: int = PNG_DPI) -> None:
         """Save the page in the format of the path's suffix; see `save_pages`."""
         save_pages([self], path, dpi=dpi)
 
@@ -166,38 +167,31 @@ class Page:
 
 
 def page_of_line(ink: np.ndarray) -> Page:
-    """Return a line of ink `(points, 3)` as a page of its own, with margins of two x-heights.
-
-    Raises:
-        DataError: if the ink is not valid.
-    """
-    scale, margin = X_HEIGHT / x_height(ink), 2 * X_HEIGHT
-    left, top, right, bottom = (scale * side for side in bounds(ink))
-    shift = margin - left, margin - top
-    moved = tuple(scale * stroke + shift for stroke in strokes(ink))
-    size = right - left + 2 * margin, bottom - top + 2 * margin
-    return Page(*size, (Row(moved, pen=Pen(PEN_WIDTH * X_HEIGHT)),))
+    """Return a line of ink `(points, 3)` as a page of its own; see `row_of_line`."""
+    row, size = row_of_line(ink)
+    return Page(*size, (row,))
 
 
 def save_pages(
-    pages: Iterable[Page], path: str | os.PathLike[str], *, dpi: int = DPI
+    pages: Iterable[Page], path: str | os.PathLike[str], *, dpi: int = PNG_DPI
 ) -> list[Path]:
     """Save pages and return the files: one PDF or note of Xournal++, or a file for each page in
     another format.
 
     Args:
         pages: the pages to save; one is in memory at a time.
-        path: a path with a suffix of `KINDS`; a number is added to it if there are several files.
+        path: a path with a suffix of `PAGE_SUFFIXES`; a number is added to it if there are several
+            files.
         dpi: pixels per inch of a PNG.
 
     Raises:
-        UserError: if the suffix is not in `KINDS`, or ink leaves a page.
+        UserError: if the suffix is not in `PAGE_SUFFIXES`, or ink leaves a page.
         OSError: if a file cannot be written.
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise UserError(f"{path}: a page is saved as {', '.join(KINDS)}")
+    if kind not in PAGE_SUFFIXES:
+        raise UserError(f"{path}: a page is saved as {', '.join(PAGE_SUFFIXES)}")
     if kind == ".pdf":
         write_pdf(path, (page.to_pdf_page() for page in pages), path.stem)
         return [path]

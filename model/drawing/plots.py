@@ -19,14 +19,14 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox, TransformedBbox
 
 from ink.drawing.fonts import drawable
-from ink.drawing.layers import INK_COLOUR, PEN_WIDTH, Layer, curves
+from ink.drawing.layers import INK_COLOUR, LINE_PEN_WIDTH, Layer, curves
 from ink.geometry import bezier, bounds, pieces, to_points, x_height
 from ink.measures import baseline
 from utils.files import atomic_write
 
 PRIMER = "#c0562f"
 GREY = "#7d818c"
-FRAME = "#c3c7d0"
+FRAME_COLOUR = "#c3c7d0"
 LIGHT_INK = "#4f8fd6"
 FAULT = "#c8352b"
 HEAT = LinearSegmentedColormap.from_list(
@@ -35,25 +35,25 @@ HEAT = LinearSegmentedColormap.from_list(
 
 INCH = 25.4
 """Millimetres of an inch."""
-DPI = 160
+PLOT_DPI = 160
 """Pixels of an inch."""
-X_HEIGHT = 0.16
+PLOT_X_HEIGHT = 0.16
 """The x-height in inches, unless a line would be too large."""
 SHEET_X_HEIGHT = 0.1
 """The x-height in inches on a sheet of many lines, unless a line would be too large."""
-MAX_WIDTH = 10.0
+MAX_PLOT_WIDTH = 10.0
 """Maximum width in inches of lines; a line much longer than the others may be 1.5 times as wide."""
-MIN_WIDTH = 3.0
+MIN_PLOT_WIDTH = 3.0
 """Minimum width of a figure without margins, in inches, so that captions fit."""
-MARGIN = 0.3
+PLOT_MARGIN = 0.3
 """Inches of paper around everything."""
-COLUMN_GAP = 0.3
+GRID_GAP = 0.3
 """Inches between the columns of a grid."""
 CAPTION = 8.0
 """Type size of captions in points."""
 CAPTION_GAP = 0.09
 """Inches between ink and its caption."""
-LINE_HEIGHT = 1.35 * CAPTION / 72
+CAPTION_LINE_HEIGHT = 1.35 * CAPTION / 72
 """Inches from each line of a caption to the next line."""
 DOT_DIAMETER = 1.5
 """Diameter of a dot, as a multiple of the width of the pen's line."""
@@ -100,7 +100,7 @@ class Canvas:
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
         corner = np.array([left, top]) - np.array(box[:2]) * scale
-        pen = max(PEN_WIDTH * letter * scale, 0.6 / 72)
+        pen = max(LINE_PEN_WIDTH * letter * scale, 0.6 / 72)
         for number, colour in enumerate(colours):
             smooth, dots = [], []
             for points, shade in pieces(ink, shades):
@@ -129,7 +129,7 @@ class Canvas:
         self,
         start: tuple[float, float],
         end: tuple[float, float],
-        colour: str = FRAME,
+        colour: str = FRAME_COLOUR,
         width: float = 0.6,
     ) -> None:
         """Draw a straight line, `width` points wide."""
@@ -151,8 +151,8 @@ class Canvas:
         style = dict(size=CAPTION, color=colour, family=fonts, va="top", parse_math=False)
         rows = [row for line in text.split("\n") for row in textwrap.wrap(line, row_length)]
         for number, row in enumerate(rows):
-            self._axes.text(left, top + number * LINE_HEIGHT, row, **style)
-        return len(rows) * LINE_HEIGHT
+            self._axes.text(left, top + number * CAPTION_LINE_HEIGHT, row, **style)
+        return len(rows) * CAPTION_LINE_HEIGHT
 
     def map(
         self,
@@ -186,7 +186,7 @@ class Canvas:
             interpolation=interpolation,
         )
         for spine in axes.spines.values():
-            spine.set(color=FRAME, linewidth=0.6)
+            spine.set(color=FRAME_COLOUR, linewidth=0.6)
         axes.tick_params(labelsize=CAPTION - 1, colors=GREY, length=2, width=0.6)
         return axes
 
@@ -213,19 +213,22 @@ def lines_figure(
     widths = sizes[:, 0]
     letter = float(np.median([x_height(ink) for ink in inks]))
     # All lines have the same scale, so that hands can be compared, except for far too wide lines.
-    scale = min(X_HEIGHT / letter, MAX_WIDTH / max(float(np.median(widths)), letter))
-    scales = np.minimum(scale, 1.5 * MAX_WIDTH / np.maximum(sizes.max(axis=1), letter))
-    width = max(float((widths * scales).max()), MIN_WIDTH if any(texts) else 0.0)
-    canvas, y, gap = Canvas(), MARGIN, max(1.5 * letter * scale, 0.12)
+    scale = min(PLOT_X_HEIGHT / letter, MAX_PLOT_WIDTH / max(float(np.median(widths)), letter))
+    scales = np.minimum(scale, 1.5 * MAX_PLOT_WIDTH / np.maximum(sizes.max(axis=1), letter))
+    width = max(float((widths * scales).max()), MIN_PLOT_WIDTH if any(texts) else 0.0)
+    canvas = Canvas()
+    y = PLOT_MARGIN
+    gap = max(1.5 * letter * scale, 0.12)
     for ink, text, primer_points, ink_scale in zip(inks, texts, primers, scales, strict=True):
         shades = (np.arange(len(ink)) >= primer_points).astype(int)
         # All lines have the same width of the pen.
         ink_letter = letter * scale / ink_scale
-        y += canvas.ink(ink, MARGIN, y, ink_scale, ink_letter, shades, (PRIMER, INK_COLOUR)) + gap
+        colours = (PRIMER, INK_COLOUR)
+        y += canvas.ink(ink, PLOT_MARGIN, y, ink_scale, ink_letter, shades, colours) + gap
         if text:
             caption_top = y - gap + CAPTION_GAP
-            y = caption_top + canvas.caption(text, MARGIN, caption_top, width) + gap
-    return canvas.figure(width + 2 * MARGIN, y - gap + MARGIN)
+            y = caption_top + canvas.caption(text, PLOT_MARGIN, caption_top, width) + gap
+    return canvas.figure(width + 2 * PLOT_MARGIN, y - gap + PLOT_MARGIN)
 
 
 def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Sequence[str]) -> Figure:
@@ -245,10 +248,13 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     scales = np.minimum(SHEET_X_HEIGHT / letter, limits)
     # A line is about four times as wide as high, so there are four times as many rows as columns.
     rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
-    canvas, left, bottom = Canvas(), MARGIN, 0.0
+    canvas = Canvas()
+    left = PLOT_MARGIN
+    bottom = 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
         if number % rows == 0:
-            left, y = MARGIN + number // rows * (MAX_CELL[0] + MARGIN), MARGIN
+            left = PLOT_MARGIN + number // rows * (MAX_CELL[0] + PLOT_MARGIN)
+            y = PLOT_MARGIN
         top = y
         y += canvas.caption(texts[number], left, y, MAX_CELL[0]) + CAPTION_GAP / 2
         y += canvas.ink(ink, left, y, scale, letter) + CAPTION_GAP / 2
@@ -257,7 +263,7 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
             canvas.hairline((left - CAPTION_GAP, top), (left - CAPTION_GAP, y), FAULT, 2.0)
         y += 2 * CAPTION_GAP
         bottom = max(bottom, y)
-    return canvas.figure(left + MAX_CELL[0] + MARGIN, bottom + MARGIN)
+    return canvas.figure(left + MAX_CELL[0] + PLOT_MARGIN, bottom + PLOT_MARGIN)
 
 
 def grid_figure(
@@ -276,8 +282,8 @@ def grid_figure(
     """
     drawn = [ink for row in inks for ink in row if len(ink)]
     letter = float(np.median([x_height(ink) for ink in drawn]))
-    max_x_height = X_HEIGHT if len(columns) == 1 else SHEET_X_HEIGHT
-    limits = np.array([MAX_GRID_ROW[0] / len(columns) - COLUMN_GAP, MAX_GRID_ROW[1]])
+    max_x_height = PLOT_X_HEIGHT if len(columns) == 1 else SHEET_X_HEIGHT
+    limits = np.array([MAX_GRID_ROW[0] / len(columns) - GRID_GAP, MAX_GRID_ROW[1]])
 
     def scale(ink: np.ndarray) -> float:
         return min(max_x_height / letter, *(limits / extents([ink])[0]))
@@ -286,23 +292,25 @@ def grid_figure(
         """Return the y of the ink's top relative to its baseline, in inches; 0 without points."""
         return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
 
-    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + COLUMN_GAP
-    first_left = MARGIN + 0.8
-    width = max(first_left + pitch * len(columns) - COLUMN_GAP, MIN_WIDTH)
-    canvas, y = Canvas(), MARGIN + CAPTION_GAP
+    pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + GRID_GAP
+    first_left = PLOT_MARGIN + 0.8
+    width = max(first_left + pitch * len(columns) - GRID_GAP, MIN_PLOT_WIDTH)
+    canvas = Canvas()
+    y = PLOT_MARGIN + CAPTION_GAP
     for number, column in enumerate(columns):
         canvas.caption(column, first_left + number * pitch, y)
-    y += LINE_HEIGHT + CAPTION_GAP
+    y += CAPTION_LINE_HEIGHT + CAPTION_GAP
     for name, row in zip(rows, inks, strict=True):
         row_baseline = y - min(map(top, row))
-        canvas.caption(name, MARGIN, row_baseline - LINE_HEIGHT)
+        canvas.caption(name, PLOT_MARGIN, row_baseline - CAPTION_LINE_HEIGHT)
         y = row_baseline
         for number, ink in enumerate(row):
             if len(ink):
-                left, ink_top = first_left + number * pitch, row_baseline + top(ink)
+                left = first_left + number * pitch
+                ink_top = row_baseline + top(ink)
                 y = max(y, ink_top + canvas.ink(ink, left, ink_top, scale(ink), letter))
-        y += COLUMN_GAP / 2
-    return canvas.figure(width + MARGIN, y - COLUMN_GAP / 2 + MARGIN)
+        y += GRID_GAP / 2
+    return canvas.figure(width + PLOT_MARGIN, y - GRID_GAP / 2 + PLOT_MARGIN)
 
 
 def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
@@ -348,11 +356,15 @@ def map_figure(
             in the map with its position in the ink.
     """
     rows, steps = values.shape
-    points, letter, (ink_width, ink_height) = to_points(ink), x_height(ink), extents([ink])[0]
+    points = to_points(ink)
+    letter = x_height(ink)
+    ink_width, ink_height = extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
-    scale = min(width / max(ink_width, ink_height, letter), 3 * X_HEIGHT / letter)
-    canvas, left, top = Canvas(), MARGIN + 0.2, MARGIN + 0.35
+    scale = min(width / max(ink_width, ink_height, letter), 3 * PLOT_X_HEIGHT / letter)
+    canvas = Canvas()
+    left = PLOT_MARGIN + 0.2
+    top = PLOT_MARGIN + 0.35
     axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
     axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
     size = min(7.5, 0.72 * 72 * height / rows)
@@ -363,7 +375,8 @@ def map_figure(
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-    y, ink_left = top + height + 0.35, left + (width - ink_width * scale) / 2
+    y = top + height + 0.35
+    ink_left = left + (width - ink_width * scale) / 2
     for move in moves:
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
         canvas.hairline((left + move / steps * width, top + height), (x, y - 0.05))
@@ -371,7 +384,7 @@ def map_figure(
     y += canvas.ink(ink, ink_left, y, scale, letter, shades, (INK_COLOUR, LIGHT_INK))
     if caption:
         y += CAPTION_GAP + canvas.caption(caption, left, y + CAPTION_GAP, width)
-    return canvas.figure(left + width + MARGIN, y + MARGIN)
+    return canvas.figure(left + width + PLOT_MARGIN, y + PLOT_MARGIN)
 
 
 def density_figure(
@@ -390,23 +403,25 @@ def density_figure(
         caption: the text above the ink.
     """
     left, top, right, bottom = extent
-    letter, box = x_height(ink), bounds(ink)
-    scale = min(MAX_WIDTH / (right - left), 3 * X_HEIGHT / letter, MAX_WIDTH / (bottom - top))
+    letter = x_height(ink)
+    box = bounds(ink)
+    scale = min(MAX_PLOT_WIDTH / max(right - left, bottom - top), 3 * PLOT_X_HEIGHT / letter)
     map_width, map_height = (right - left) * scale, (bottom - top) * scale
-    width = max(map_width, MIN_WIDTH)
-    canvas, y = Canvas(), MARGIN
-    y += canvas.caption(caption, MARGIN, y, width) + CAPTION_GAP
+    width = max(map_width, MIN_PLOT_WIDTH)
+    canvas = Canvas()
+    y = PLOT_MARGIN
+    y += canvas.caption(caption, PLOT_MARGIN, y, width) + CAPTION_GAP
     # The grid has a margin around the ink. Half of this margin is left above and below the ink.
     y += (box[1] - top) * scale / 2
-    canvas.ink(ink, MARGIN + (box[0] - left) * scale, y, scale, letter)
+    canvas.ink(ink, PLOT_MARGIN + (box[0] - left) * scale, y, scale, letter)
     y += map_height - (box[1] - top) * scale
     # The density is a thousand times as high within strokes as between strokes, so the map shows
     # the fourth root of the density.
     root = (density / max(float(density.max()), 1e-300)) ** 0.25
-    map_box = (MARGIN, y, map_width, map_height)
+    map_box = (PLOT_MARGIN, y, map_width, map_height)
     axes = canvas.map(map_box, root, xlim=(left, right), vmax=1.0, interpolation="bilinear")
     axes.set(xticks=[], yticks=[])
-    return canvas.figure(width + 2 * MARGIN, y + map_height + MARGIN)
+    return canvas.figure(width + 2 * PLOT_MARGIN, y + map_height + PLOT_MARGIN)
 
 
 def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> Figure:
@@ -420,10 +435,11 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
         caption: the text above the map.
     """
     steps, components = weights.shape
-    width = min(max(MIN_WIDTH, steps / 40), MAX_WIDTH)
+    width = min(max(MIN_PLOT_WIDTH, steps / 40), MAX_PLOT_WIDTH)
     height = max(0.08 * components, 0.5)
-    canvas, left = Canvas(), MARGIN + 0.3
-    y = MARGIN + canvas.caption(caption, left, MARGIN, width) + 0.1
+    canvas = Canvas()
+    left = PLOT_MARGIN + 0.3
+    y = PLOT_MARGIN + canvas.caption(caption, left, PLOT_MARGIN, width) + 0.1
     axes = canvas.map((left, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):
@@ -431,7 +447,7 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
         canvas.hairline((x, y - 0.07), (x, y - 0.01), INK_COLOUR)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)
-    return canvas.figure(left + width + MARGIN, y + height + 0.35 + MARGIN)
+    return canvas.figure(left + width + PLOT_MARGIN, y + height + 0.35 + PLOT_MARGIN)
 
 
 def extents(inks: Sequence[np.ndarray]) -> np.ndarray:
@@ -449,7 +465,7 @@ def page_figure(size: tuple[float, float], layers: Sequence[Layer]) -> Figure:
     return canvas.figure(*(side / INCH for side in size))
 
 
-def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
+def to_pixels(figure: Figure, dpi: int = PLOT_DPI) -> np.ndarray:
     """Draw a figure; return its pixels, `(height, width, 3)` uint8 of red, green and blue."""
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
@@ -457,7 +473,7 @@ def to_pixels(figure: Figure, dpi: int = DPI) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def write_png(path: str | PathLike[str], figure: Figure, dpi: int = DPI) -> None:
+def write_png(path: str | PathLike[str], figure: Figure, dpi: int = PLOT_DPI) -> None:
     """Write a figure as a PNG file with `dpi` pixels per inch."""
     figure.set_dpi(dpi)
     atomic_write(path, FigureCanvasAgg(figure).print_png)

@@ -21,17 +21,14 @@ from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from ink.measures import NUM_HAND_LINES
 from ink.normalisation import Normalisation
-from model.generation.compiled_stepper import CompiledStepper
 from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.sampling import Stepper, WritingState
-from model.layers.cells import clip_gradient
+from model.generation.stepping import CompiledStepper, Stepper, WritingState
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, clip_gradient
 from utils.checks import ConfigFault, Range
 
 INPUT_SIZE = 3
@@ -71,16 +68,14 @@ def masked_output(network: nn.Module, mask: Tensor, *inputs: Any) -> Output:
     return network(*inputs, **({"mask": mask} if takes_mask else {}))
 
 
-class GenerationNetwork(BaseModel):
-    """The base class of networks that predict each next point from the points before.
+@dataclass(frozen=True, kw_only=True)
+class GenerationSettings:
+    """The settings of all networks that predict points.
 
-    A subclass makes its layers, and the output layer by `output_layer`; its `forward` passes the
-    results of the output layer to `predict`. Offsets are in normalised units throughout. A
-    regression head predicts a point, not a density (see `PointEstimate`), and is trained with
+    A regression head predicts a point, not a density (see `PointEstimate`), and is trained with
     `SquaredError`; `num_mixtures`, `min_scale` and `max_correlation` then have no effect.
 
     Args:
-        normalisation: normalisation of the offsets, also applied to `min_scale`.
         num_mixtures: components of the mixture, M.
         min_scale: lower bound on the mixture's scales, in the units of the data.
         max_correlation: upper bound on the mixture's absolute correlations.
@@ -92,6 +87,26 @@ class GenerationNetwork(BaseModel):
         stretch: fraction by which writing lengthens offsets along the line (below 0: shortens), so
             that a bias makes letters neither narrower nor wider. The fraction is for a bias that
             leaves no noise; a bias of b takes 1 - exp(-2 b) of it. No effect in training.
+    """
+
+    num_mixtures: Annotated[int, Range(1, 1024)] = 20
+    min_scale: Annotated[float, Range(1e-6)] = 0.1
+    max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999
+    clip_output_gradient: Bound = None
+    end_of_sequence: bool = False
+    head: Head = "mixture"
+    stretch: Annotated[float, Range(-0.2, 0.2)] = 0.0
+
+
+class GenerationNetwork(BaseModel):
+    """The base class of networks that predict each next point from the points before.
+
+    A subclass makes its layers, and the output layer by `output_layer`; its `forward` passes the
+    results of the output layer to `predict`. Offsets are in normalised units throughout.
+
+    Args:
+        normalisation: normalisation of the offsets, also applied to `min_scale`.
+        settings: see `GenerationSettings`.
 
     Attributes:
         input_size: numbers of a point that the network sees, I.
@@ -101,25 +116,18 @@ class GenerationNetwork(BaseModel):
     longest: int | None = None
     output: nn.Linear
 
-    def __init__(
-        self,
-        normalisation: Normalisation,
-        *,
-        num_mixtures: Annotated[int, Range(1, 1024)] = 20,
-        min_scale: Annotated[float, Range(1e-6)] = 0.1,
-        max_correlation: Annotated[float, Range(0.0, 0.9999)] = 0.999,
-        clip_output_gradient: Bound = None,
-        end_of_sequence: bool = False,
-        head: Head = "mixture",
-        stretch: Annotated[float, Range(-0.2, 0.2)] = 0.0,
-    ) -> None:
+    def __init__(self, normalisation: Normalisation, *, settings: GenerationSettings) -> None:
         super().__init__()
-        self.end_of_sequence, self.head, self.stretch = end_of_sequence, head, stretch
-        self.input_size = INPUT_SIZE + end_of_sequence
-        self.normalisation, self.num_mixtures = normalisation, num_mixtures
-        self.min_scale, self.max_correlation = min_scale, max_correlation
-        self.clip_output_gradient = clip_output_gradient
-        min_scales = [min_scale / deviation for deviation in normalisation.std]
+        self.end_of_sequence = settings.end_of_sequence
+        self.head = settings.head
+        self.stretch = settings.stretch
+        self.input_size = INPUT_SIZE + settings.end_of_sequence
+        self.normalisation = normalisation
+        self.num_mixtures = settings.num_mixtures
+        self.min_scale = settings.min_scale
+        self.max_correlation = settings.max_correlation
+        self.clip_output_gradient = settings.clip_output_gradient
+        min_scales = [settings.min_scale / deviation for deviation in normalisation.std]
         self.register_buffer("min_scales", torch.tensor(min_scales), persistent=False)
 
     @abstractmethod
@@ -189,7 +197,8 @@ class GenerationNetwork(BaseModel):
     def output_over(self, line: Line) -> Output:
         """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
         network sees the line as a whole, even if the line was written in parts."""
-        device, codes = self.output.weight.device, (None, None)
+        device = self.output.weight.device
+        codes = (None, None)
         inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
         if line.text is not None:
             codes = padded([self.alphabet.encode(line.text)], device)
@@ -198,15 +207,11 @@ class GenerationNetwork(BaseModel):
         return self(inputs.to(device), *codes, state)
 
 
-class _RecurrentNetwork(GenerationNetwork):
-    """Stacked recurrent layers with skip connections; the lowest layer may have a window.
-
-    Every hidden layer sees the input and the layer below; the output layer sees all hidden layers
-    (the paper, eqs 1-5). The layers above the lowest see the window as well (eq. 53).
+@dataclass(frozen=True, kw_only=True)
+class RecurrentSettings(GenerationSettings):
+    """The settings of the paper's networks.
 
     Args:
-        normalisation: see `GenerationNetwork`, also for the arguments not listed here.
-        window: further arguments of the `WindowedLayer`; None for a network without a window.
         hidden_size: cells of each layer.
         num_layers: hidden layers.
         cell: kind of the cells.
@@ -220,22 +225,39 @@ class _RecurrentNetwork(GenerationNetwork):
         untold: fraction of the lines that have no hand vector in training.
     """
 
+    hidden_size: Size = 400
+    num_layers: Annotated[int, Range(1, 16)] = 3
+    cell: Literal["LSTM", "GRU"] = "LSTM"
+    dropout: Annotated[float, Range(0.0, 0.95)] = 0.0
+    clip_lstm_gradient: Bound = None
+    hand_size: Size | None = None
+    hand_noise: Annotated[float, Range(0.0, 10.0)] = 0.3
+    untold: Annotated[float, Range(0.0, 1.0)] = 0.33
+
+
+class _RecurrentNetwork(GenerationNetwork):
+    """Stacked recurrent layers with skip connections; the lowest layer may have a window.
+
+    Every hidden layer sees the input and the layer below; the output layer sees all hidden layers
+    (the paper, eqs 1-5). The layers above the lowest see the window as well (eq. 53).
+
+    Args:
+        normalisation: see `GenerationNetwork`.
+        window: further arguments of the `WindowedLayer`; None for a network without a window.
+        settings: see `RecurrentSettings`.
+    """
+
     def __init__(
         self,
         normalisation: Normalisation,
         window: dict[str, float] | None = None,
         *,
-        hidden_size: Size = 400,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
-        dropout: Annotated[float, Range(0.0, 0.95)] = 0.0,
-        clip_lstm_gradient: Bound = None,
-        hand_size: Size | None = None,
-        hand_noise: Annotated[float, Range(0.0, 10.0)] = 0.3,
-        untold: Annotated[float, Range(0.0, 1.0)] = 0.33,
-        **options: Any,
+        settings: RecurrentSettings,
     ) -> None:
-        super().__init__(normalisation, **options)
+        super().__init__(normalisation, settings=settings)
+        cell = settings.cell
+        hidden_size = settings.hidden_size
+        num_layers = settings.num_layers
         seen_size = self.input_size
         if window is None:
             layers: list[nn.Module] = [RecurrentLayer(cell, seen_size, hidden_size)]
@@ -244,14 +266,16 @@ class _RecurrentNetwork(GenerationNetwork):
             seen_size += layers[0].vocab_size
         upper = range(num_layers - 1)
         layers += [RecurrentLayer(cell, seen_size + hidden_size, hidden_size) for _ in upper]
-        self.layers, self.dropout = nn.ModuleList(layers), Dropout(dropout)
-        self.clip_lstm_gradient = clip_lstm_gradient
+        self.layers = nn.ModuleList(layers)
+        self.dropout = Dropout(settings.dropout)
+        self.clip_lstm_gradient = settings.clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
         self.hand_encoder = self.hand_gates = None
+        hand_size = settings.hand_size
         if hand_size is not None:
             if cell == "GRU":
                 raise ConfigFault("hand_size", hand_size, "null: GRU cells take no hand")
-            self.hand_encoder = HandEncoder(hand_size, hand_noise, untold)
+            self.hand_encoder = HandEncoder(hand_size, settings.hand_noise, settings.untold)
             gates = num_layers * 4 * hidden_size
             self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
@@ -260,7 +284,8 @@ class _RecurrentNetwork(GenerationNetwork):
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`, that is, if the
         network and all modules in it are of classes in `COMPILED`."""
-        modules, device = {type(module) for module in self.modules()}, self.output.weight.device
+        modules = {type(module) for module in self.modules()}
+        device = self.output.weight.device
         if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
@@ -275,7 +300,8 @@ class _RecurrentNetwork(GenerationNetwork):
             for name, size in layer.state_sizes.items()
         }
         if self.hand_encoder is not None:
-            extras, encode = (conditions or self.make_conditions(batch)).extras, self.hand_encoder
+            extras = (conditions or self.make_conditions(batch)).extras
+            encode = self.hand_encoder
             lines = extras["hand"]
             vectors = encode(lines) if self.training else line_by_line(encode, lines)
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
@@ -292,7 +318,9 @@ class _RecurrentNetwork(GenerationNetwork):
         state = self.initial_state(len(inputs)) if state is None else state
         seen = self.points_seen(inputs).transpose(0, 1)  # (T, B, I)
         gradient_bound = self.clip_lstm_gradient
-        hiddens, last_state, attention = [], dict(state), None
+        hiddens = []
+        last_state = dict(state)
+        attention = None
         hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
@@ -315,20 +343,20 @@ class PredictionNetwork(_RecurrentNetwork):
     """The unconditional network, which writes without a text (the paper, section 4).
 
     Args:
-        normalisation: see `GenerationNetwork`, also for the other arguments.
+        normalisation: see `GenerationNetwork`.
+        settings: see `RecurrentSettings`.
     """
 
     # A config cannot set `window`: this signature lacks the argument.
-    def __init__(self, normalisation: Normalisation, **options: Any) -> None:
-        super().__init__(normalisation, **options)
+    def __init__(self, normalisation: Normalisation, *, settings: RecurrentSettings) -> None:
+        super().__init__(normalisation, settings=settings)
 
 
-class SynthesisNetwork(_RecurrentNetwork):
-    """The conditional network, which sees its text through a soft window (the paper, section 5).
+@dataclass(frozen=True, kw_only=True)
+class SynthesisSettings(RecurrentSettings):
+    """The settings of the conditional network.
 
     Args:
-        normalisation: see `GenerationNetwork`, also for the arguments not listed here.
-        alphabet: alphabet of the texts.
         num_windows: Gaussians of the window, K.
         window_advance: characters that the window moves per step before training (measured:
             IAM-OnDB has 29 characters and 628 points per line).
@@ -337,21 +365,33 @@ class SynthesisNetwork(_RecurrentNetwork):
             the first part, see `long_lines`.
     """
 
+    num_windows: Annotated[int, Range(1, 256)] = 10
+    window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05
+    longest: Annotated[int, Range(2, 100_000)] | None = None
+
+
+class SynthesisNetwork(_RecurrentNetwork):
+    """The conditional network, which sees its text through a soft window (the paper, section 5).
+
+    Args:
+        normalisation: see `GenerationNetwork`.
+        alphabet: alphabet of the texts.
+        settings: see `SynthesisSettings`.
+    """
+
     needs_text: ClassVar[bool] = True
 
     def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        num_windows: Annotated[int, Range(1, 256)] = 10,
-        window_advance: Annotated[float, Range(1e-4, 1.0)] = 0.05,
-        longest: Annotated[int, Range(2, 100_000)] | None = None,
-        **options: Any,
+        self, normalisation: Normalisation, alphabet: Alphabet, *, settings: SynthesisSettings
     ) -> None:
-        window = dict(vocab_size=len(alphabet), components=num_windows, advance=window_advance)
-        super().__init__(normalisation, window, **options)
-        self.alphabet, self.longest = alphabet, longest
+        window = {
+            "vocab_size": len(alphabet),
+            "components": settings.num_windows,
+            "advance": settings.window_advance,
+        }
+        super().__init__(normalisation, window, settings=settings)
+        self.alphabet = alphabet
+        self.longest = settings.longest
 
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:

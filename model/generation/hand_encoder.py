@@ -30,7 +30,9 @@ class HandEncoder(nn.Module):
     """Computes hand vectors.
 
     In training, a line's vector is computed from a random number of its hand's lines, or is zeros.
-    Noise is added to the vectors, so that a vector between two hands stands for a hand too.
+    Noise is added to the vectors, so that a vector between two hands stands for a hand too. A call
+    in training also stores the batch's hands in the buffer `hands`. Vectors do not depend on it: it
+    is for `draw`, in a network in use.
 
     Args:
         size: numbers of the vector, V.
@@ -38,12 +40,15 @@ class HandEncoder(nn.Module):
         untold: fraction of the lines whose vector is zeros in training.
 
     Attributes:
-        hands: descriptors of hands of the last batches, `(NUM_HANDS, D)`; initially random.
+        hands: descriptors of hands of the last batches, `(NUM_HANDS, D)`, a buffer; initially
+            random.
     """
 
     def __init__(self, size: int, noise: float, untold: float) -> None:
         super().__init__()
-        self.size, self.noise, self.untold = size, noise, untold
+        self.size = size
+        self.noise = noise
+        self.untold = untold
         self.layers = nn.Sequential(
             nn.Linear(DESCRIPTOR, HIDDEN_SIZE), nn.Tanh(), nn.Linear(HIDDEN_SIZE, size), nn.Tanh()
         )
@@ -101,7 +106,7 @@ class HandEncoder(nn.Module):
 def line_by_line(module: nn.Module, lines: Tensor) -> Tensor:
     """Return a module's results for lines, each computed by itself, so that on a CPU no line
     depends on the others, bit for bit. Equal lines are computed once."""
-    if lines.device.type != "cpu":  # There products depend on the number of rows anyway.
+    if lines.device.type != "cpu":  # On a GPU products depend on the number of rows anyway.
         return module(lines)
     distinct, places = lines.unique(dim=0, return_inverse=True)
     return torch.cat([module(line) for line in distinct.split(1)])[places]
@@ -114,5 +119,6 @@ def hand_extra(descriptor: np.ndarray, weight: float = DEFAULT_WEIGHT) -> np.nda
         ValueError: if the descriptor's shape is not `(D,)`.
     """
     lines = np.zeros((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)
-    lines[0, :-1], lines[0, -1] = weight * descriptor.reshape(DESCRIPTOR), weight
+    lines[0, :-1] = weight * descriptor.reshape(DESCRIPTOR)
+    lines[0, -1] = weight
     return lines

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ink.drawing.layers import pen_layer, row_of_line
 from ink.formats.inkml.lines import write_inkml
+from ink.formats.svg.rows import to_svg
 from ink.geometry import DOT_INK, to_points
-from model.drawing.page import page_of_line
 from utils.checks import UserError, short
 from utils.files import write_text
 
@@ -131,8 +132,10 @@ class Line:
         return f"Line({shown}, {len(self.written)} points, {ending} at ({x:.0f}, {y:.0f}))"
 
     def _repr_svg_(self) -> str:
-        """Return the line as a notebook shows it."""
-        return page_of_line(self.written).to_svg(self.written_text, description=self.description)
+        """Return the line as a notebook shows it: as SVG, with the text as the title."""
+        row, size = row_of_line(self.written)
+        layers = [pen_layer(1, [row])]
+        return to_svg(size, layers, self.written_text, description=self.description)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the line, without its primer, as .svg, .png or .inkml.

@@ -85,14 +85,18 @@ def _merged(
     distance behind the line, and onto the line's baseline. `texts` are the parts' texts.
     """
     primer_edge, _ = _from_end(primer_ink)
-    whole_text, num_characters = "".join((line.text, *texts)), len(line.text)
-    pieces, previous = [(line.ink, line.bias, line.peaks)], line.written
+    whole_text = "".join((line.text, *texts))
+    num_characters = len(line.text)
+    pieces = [(line.ink, line.bias, line.peaks)]
+    previous = line.written
     ended = line.ended and len(following) > 0
     for part, text in zip(following, texts, strict=False):
         ended = ended and len(part.written) > 0
         if not ended:
             break
-        ink, written, start = part.ink[part.primed :].copy(), part.written, part.primed - 1
+        ink = part.ink[part.primed :].copy()
+        written = part.written
+        start = part.primed - 1
         edge, last_baseline = _from_end(previous)
         first_baseline = baseline(written[: _quarter(written)])
         ink[0, :2] = ink[0, 0] + edge - primer_edge, last_baseline - first_baseline
@@ -100,7 +104,8 @@ def _merged(
         peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + num_characters
         num_characters += len(text)
         pieces.append((ink, part.bias[start:], peaks))
-        previous, ended = ink, part.ended
+        previous = ink
+        ended = part.ended
     inks, biases, peaks = zip(*pieces, strict=True)
     return replace(
         line,
@@ -124,7 +129,8 @@ def _limited(line: Line, steps: int | None) -> Line:
 
 def _from_end(ink: np.ndarray) -> tuple[float, float]:
     """Return x of the ink's right edge and y of its last baseline, relative to the last point."""
-    last_x, tail = float(to_points(ink)[-1, 0]), ink[-_quarter(ink) :]
+    last_x = float(to_points(ink)[-1, 0])
+    tail = ink[-_quarter(ink) :]
     return bounds(ink)[2] - last_x, baseline(tail) - float(to_points(tail)[-1, 1])
 
 

@@ -78,7 +78,8 @@ class SquaredError(_PointLoss):
             output: its `prediction` is a `PointEstimate` with leading dimensions `(batch, time)`.
             batch: as for `NegativeLogLikelihood`.
         """
-        estimate, targets = output.prediction, batch.targets.to(output.prediction.mean.dtype)
+        estimate = output.prediction
+        targets = batch.targets.to(output.prediction.mean.dtype)
         end_loss = self.pen_weight * estimate.end_nats(targets)  # (batch, time)
         total = estimate.half_squares(targets) + end_loss
         return total.masked_fill(~batch.mask, 0.0).sum(1)

@@ -134,9 +134,11 @@ class Mixture(NextPoint):
             max_correlation: upper bound on the absolute correlation, below 1.
             end_of_sequence: whether the network predicts the end of the sequence.
         """
-        raw, sequence_logits = limited(raw), None
+        raw = limited(raw)
+        sequence_logits = None
         if end_of_sequence:
-            raw, sequence_logits = raw[..., :-1], -raw[..., -1]
+            sequence_logits = -raw[..., -1]
+            raw = raw[..., :-1]
         parameters = raw[..., 1:].unflatten(-1, (6, -1))  # (..., 6, M)
         log_min_scale = torch.as_tensor(min_scale).to(raw).log().reshape(-1, 1)  # (2 or 1, 1)
         return cls(
@@ -155,7 +157,8 @@ class Mixture(NextPoint):
             bias: at least 0; a number for all points, or `(...)`.
             pen_sharpness: how much the ends are sharpened, see `sharpen_ends`; the paper: 0.
         """
-        bias, ends = torch.as_tensor(bias).to(self.means), self.sequence_logits
+        bias = torch.as_tensor(bias).to(self.means)
+        ends = self.sequence_logits
         return type(self)(
             sharpen_ends(self.end_logits, bias, pen_sharpness),
             self.weight_logits * (1.0 + bias[..., None]),
@@ -278,7 +281,8 @@ def stretched_output(
     units of the data, by `factors`."""
     if factors == (1.0, 1.0):
         return output
-    layer, num_mixtures = copy.deepcopy(output), len(output.bias) // 6
+    layer = copy.deepcopy(output)
+    num_mixtures = len(output.bias) // 6
     mean_rows = slice(1 + num_mixtures, 1 + 3 * num_mixtures)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
     shifts = [mean / deviation for mean, deviation in pairs]

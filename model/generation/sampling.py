@@ -1,16 +1,32 @@
 """Writes lines point by point: draws each point from a network, and feeds it back to the network.
 
-`sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` draws points until
-`stopping.Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into lines
-in the units of the data. A `Stepper` makes the steps.
+`sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` lets a stepper draw
+points until `Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into
+lines in the units of the data.
+
+The paper (section 5.3) ends a line at the step at which the window's peak moves past the text. But
+the window is ahead of the pen, and the last letter would lose its end. So the rules here are:
+
+- The pen finishes the stroke that it draws at the paper's step. If the stroke takes more than
+  `MAX_FINISH_STEPS` steps from there, the line ends at the paper's step.
+- A delayed stroke, such as a dot or a bar, begins with a move back from where the pen was lifted.
+  Delayed strokes belong to the line if the text ends in a letter or a digit, not in punctuation: a
+  dot would turn a full stop into a colon. If all delayed strokes together take more than
+  `MAX_FINISH_STEPS` steps, the line ends before them.
+- A surplus stroke, begun beyond the last character, is left out: see `Stopping.surplus`.
+- A network that predicts the end of the sequence ends a line at the first point drawn as that end.
+  If there is a text, the window must have reached the last character: in the training data any
+  prefix may be a whole line, so the network considers every character a possible end.
+- A pen at rest does not end a line. Under a sharpened density the pen may rest forever, so the
+  sampler asks `at_rest` and sharpens less.
 
 Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a point.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,112 +37,259 @@ from tqdm import tqdm
 from base.base_data_loader import padded
 from base.base_model import BaseModel, Conditions
 from ink.alphabet import nfc
-from ink.geometry import check_ink
+from ink.geometry import check_ink, to_points, x_height
+from ink.normalisation import Normalisation
 from model.generation.line import Line, Primer, Sampling
-from model.generation.stopping import Stopping
+from model.generation.stepping import STEPS_PER_CALL, Stepper, WritingState
 from model.layers.kernels import library
 from utils.checks import UserError
 
-PERIOD = 16
-"""Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
-waste 8 steps a line on average). The value affects lines with a bias: their pens are checked for
-rest per call."""
 BLOCK = 256
-"""Steps for which a line's random numbers are drawn at once, a multiple of `PERIOD` (assumed). The
-value determines which line a seed gives."""
+"""Steps for which a line's random numbers are drawn at once, a multiple of `STEPS_PER_CALL`
+(assumed). The value determines which line a seed gives."""
 DEFAULT_STEPS = 700
 """Steps of a line without a text (measured: a line of IAM-OnDB has about 628 points)."""
 MIN_STEPS = 100
 """Steps that a line with a text may take in addition to `STEPS_PER_CHARACTER` (assumed)."""
 STEPS_PER_CHARACTER = 40
 """Steps that a line may take per character (measured: IAM-OnDB has 22 points per character)."""
+MAX_REST_OFFSET = 0.1
+"""Bound on the x and y of a resting pen's offsets, in standard deviations (measured, notebook:
+writer, stopping and the pen)."""
+MAX_FINISH_STEPS = 40
+"""Steps that a stroke may take once the window has passed the text, and that delayed strokes may
+take together (measured, notebook: writer, stopping and the pen)."""
+MIN_SURPLUS_GAP = 0.45
+"""Least gap along the line, in x-heights, between all other ink and a surplus stroke's start
+(measured, notebook: writer, stopping and the pen)."""
+LEAVING_FRACTION = 0.5
+"""The window leaves the last letter when its highest weight behind the letter exceeds this fraction
+of its highest weight on the text (measured, notebook: writer, stopping and the pen)."""
 
 
-@dataclass
-class WritingState:
-    """The lines that a stepper works on.
+@dataclass(frozen=True)
+class _Steps:
+    """The next T steps of some lines.
 
     Attributes:
-        point: the next input, `(B, I)`, normalised.
-        state: the network's state before the next step: tensors by name, `(B, ...)` each.
-        bias: sharpening of the mixture, `(B,)`.
-        text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
-            a network without a window.
-        sampling: options of all lines. `sampling.bias` is the bias at the first step only.
+        rows: the indices of the lines.
+        start: number of steps before these.
+        points: `(T, rows, I)`.
+        pen_up: whether the pen is up before each step and behind the last, `(T + 1, rows)`.
+        limits: limit on the steps of each line, `(rows,)`.
     """
 
-    point: Tensor
-    state: dict[str, Tensor]
-    bias: Tensor
-    text: Tensor | None = None
-    text_lengths: Tensor | None = None
-    sampling: Sampling = Sampling()
+    rows: Tensor
+    start: int
+    points: Tensor
+    pen_up: Tensor
+    limits: Tensor
 
-    def stretch(self, network: BaseModel) -> tuple[float, float]:
-        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
-        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
-        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
+    @property
+    def stop(self) -> int:
+        """Number of steps up to the end of the last step."""
+        return self.start + len(self.points)
 
-    def __getitem__(self, rows: Tensor) -> Self:
-        """Return the lines of some rows."""
-        state = {name: value[rows] for name, value in self.state.items()}
-        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
-        if self.text is None:
-            return lines
-        return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
+    @property
+    def numbers(self) -> Tensor:
+        """Number of steps before each step and behind the last, `(T + 1, 1)`."""
+        return torch.arange(self.start, self.stop + 1, device=self.points.device)[:, None]
+
+    @property
+    def in_limit(self) -> Tensor:
+        """Whether each of `numbers` is within a line's limit, `(T + 1, rows)`."""
+        return self.numbers <= self.limits
+
+    @property
+    def num_steps(self) -> Tensor:
+        """Number of steps of each line so far, `(rows,)`."""
+        return self.limits.clamp_max(self.stop)
 
 
-class Stepper:
-    """Advances lines by a network's `forward`, called once for each step.
-
-    `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
-    be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
-    does the work of `run` in C.
+class Stopping:
+    """Finds where the lines of a batch end, from their points and phi, some steps at a time.
 
     Args:
-        network: a `GenerationNetwork`, used with its present weights.
-        lines: the lines before their first step.
-        matmul_dtype: dtype of the matrix products: the weights' dtype, or bfloat16. All else has
-            the weights' dtype.
+        point: the point before the first step of each line, `(B, I)`; all points are normalised.
+        normalisation: normalisation of the points.
+        texts: texts of the lines; None for a network without a window.
+        limits: limit on the steps of each line.
+        end_of_sequence: whether points have a fourth number, 1 where the network ends the line.
+        primed_phi: phi at the steps of a primer, `(B, steps, U + 1)`; None without such steps.
+
+    Attributes:
+        peaks: index of the character at the window's peak at each step of the primer and of the
+            line, `(steps, B)` int32. (Storing phi would take memory quadratic in the text.)
     """
 
-    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
-        self.network, self.lines, self.bfloat16 = network, lines, matmul_dtype == torch.bfloat16
+    def __init__(
+        self,
+        point: Tensor,
+        normalisation: Normalisation,
+        texts: Sequence[str] | None,
+        limits: Sequence[int],
+        end_of_sequence: bool = False,
+        primed_phi: Tensor | None = None,
+    ) -> None:
+        self.texts = texts
+        self.end_of_sequence = end_of_sequence
+        device = point.device
+        self.num_steps = 0
+        self.limits = torch.tensor(limits, device=device)
+        still = torch.from_numpy(normalisation.apply(np.zeros((1, 3), np.float32)))
+        self.still = still[0, :2].to(point)  # the offset of a pen that rests
+        self.onward = -1.0 if normalisation.mean[0] < 0 else 1.0  # some scripts run to the left
+        if texts is not None:
+            self.lengths = torch.tensor([len(text) for text in texts], device=device)
+            visible = [text.rstrip() for text in texts]  # without blanks at the end
+            self.visible_lengths = torch.tensor([len(text) for text in visible], device=device)
+            self.ends_in_alnum = torch.tensor([text[-1:].isalnum() for text in visible]).to(device)
+            self.primer_steps = 0 if primed_phi is None else primed_phi.shape[1]
+            steps = self.primer_steps + max(limits)
+            self.peaks = torch.zeros(steps, len(point), dtype=torch.int32, device=device)
+            # Whether the window leaves the last letter.
+            self.leaving = torch.zeros_like(self.peaks, dtype=torch.bool)
+            if primed_phi is not None:
+                self._record(0, slice(None), primed_phi.transpose(0, 1))
+        self.pen_up = point[:, 2] > 0.5  # whether the pen is up before the next step
+        self.never = max(limits) + 1
+        # For each line, the number of steps after which the window's peak is past the text, the
+        # current stroke has ended, and the line has ended; `never` until then.
+        self.text_passed_at = torch.full((len(point),), self.never, device=device)
+        self.stroke_ended_at = self.text_passed_at.clone()
+        self.stopped_at = self.text_passed_at.clone()
 
-    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the next points of all lines, `(T, B, I)`, and phi `(T, B, U + 1)` or None.
-
-        The next call may overwrite the returned tensors.
+    def feed(self, rows: Tensor, points: Tensor, phi: Tensor | None) -> Tensor:
+        """Take the next steps of some lines; return a mask `(rows,)` of the lines that go on.
 
         Args:
-            uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
-                `PERIOD` steps.
+            rows: the indices of the lines, all that have gone on so far.
+            points: `(T, rows, I)`.
+            phi: `(T, rows, U + 1)`; None without texts.
         """
-        points, phis = [], []
-        # The context encloses all steps, so that autocast rounds the weights only once.
-        with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
-            for random_numbers in zip(uniform, normal, strict=True):
-                lines = self.lines
-                inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
-                output = self.network(*inputs)
-                prediction, factors = output.prediction[:, -1], lines.stretch(self.network)
-                prediction = prediction.stretched(factors, self.network.normalisation)
-                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
-                points.append(prediction.sample(*random_numbers))
-                if output.attention is not None:
-                    phis.append(output.attention[:, -1])
-                # A fourth number of the next input is 0: the sequence continues.
-                point = functional.pad(points[-1][:, :3], (0, lines.point.shape[1] - 3))
-                self.lines = replace(lines, point=point, state=output.state)
-        return torch.stack(points), torch.stack(phis) if phis else None
+        pen_up = torch.cat((self.pen_up[rows][None], points[..., 2] > 0.5))  # (T + 1, rows)
+        steps = _Steps(rows, self.num_steps, points, pen_up, self.limits[rows])
+        peaks = None
+        if phi is not None:
+            peaks = self._record(self.primer_steps + steps.start, rows, phi)  # (T, rows)
+            self._find_end_of_text(steps, peaks)
+            self._find_end_of_stroke(steps)
+            self._find_end_of_delayed_strokes(steps)
+        if self.end_of_sequence:
+            self._find_end_of_sequence(steps, peaks)
+        self.num_steps = steps.stop
+        self.pen_up[rows] = pen_up[-1]
+        return (self.stopped_at[rows] > steps.stop) & (steps.limits > steps.stop)
 
-    def select(self, rows: Tensor) -> None:
-        """Go on with the lines of `rows` only, ascending indices of the present lines."""
-        self.lines = self.lines[rows]
+    def _find_end_of_text(self, steps: _Steps, peaks: Tensor) -> None:
+        """Find the paper's step (section 5.3): phi(t, U + 1) > phi(t, u) for all u <= U."""
+        past_text = (peaks >= self.lengths[steps.rows]) & steps.in_limit[1:]
+        passed_at = self._first_step(past_text, steps.start)
+        self.text_passed_at[steps.rows] = self.text_passed_at[steps.rows].minimum(passed_at)
 
-    def sharpen(self, bias: Tensor) -> None:
-        """Set the bias of each of the present lines, `(B,)`."""
-        self.lines = replace(self.lines, bias=bias.clone())
+    def _find_end_of_stroke(self, steps: _Steps) -> None:
+        """Find where the stroke ends that is drawn at the paper's step, which stands for the end if
+        the stroke takes too long."""
+        ended_at = self._first_step(self._lifted(steps), steps.start)
+        ended_at = self.stroke_ended_at[steps.rows].minimum(ended_at)
+        passed_at = self.text_passed_at[steps.rows]
+        too_long = ended_at.minimum(steps.num_steps) - passed_at > MAX_FINISH_STEPS
+        self.stroke_ended_at[steps.rows] = torch.where(too_long, passed_at, ended_at)
+
+    def _find_end_of_delayed_strokes(self, steps: _Steps) -> None:
+        """Find the end of the line: the first time that the pen is lifted and does not go back, or,
+        if that takes too long, the end of the stroke before the delayed strokes."""
+        # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call.
+        goes_back = (steps.points[..., 0] - self.still[0]) * self.onward < 0
+        is_delayed = goes_back & self.ends_in_alnum[steps.rows]
+        is_delayed &= steps.numbers[:-1] > 0  # the first step goes back behind no stroke
+        is_end = self._lifted(steps)[:-1] & steps.in_limit[1:] & ~is_delayed
+        stopped_at = self._first_step(is_end, steps.start)
+        ended_at = self.stroke_ended_at[steps.rows]
+        too_long = stopped_at.minimum(steps.num_steps) - ended_at > MAX_FINISH_STEPS
+        stopped_at = torch.where(too_long, ended_at, stopped_at)
+        previous = self.stopped_at[steps.rows]
+        self.stopped_at[steps.rows] = torch.where(previous < self.never, previous, stopped_at)
+
+    def _find_end_of_sequence(self, steps: _Steps, peaks: Tensor | None) -> None:
+        """Find the first point that is drawn as the end of the sequence; if there is a text, with
+        the window on the last character or behind it."""
+        is_end = (steps.points[..., 3] > 0.5) & steps.in_limit[1:]  # (T, rows)
+        if peaks is not None:
+            is_end &= peaks >= self.lengths[steps.rows] - 1
+        ended_at = self._first_step(is_end, steps.start + 1)
+        self.stopped_at[steps.rows] = self.stopped_at[steps.rows].minimum(ended_at)
+
+    def _lifted(self, steps: _Steps) -> Tensor:
+        """Return a mask `(T + 1, rows)` of a pen that is up, with the window past the text."""
+        is_past = steps.numbers >= self.text_passed_at[steps.rows]
+        return steps.pen_up & is_past & steps.in_limit
+
+    def ends(self) -> list[tuple[int, bool]]:
+        """Return for each line its number of steps, and whether a rule, not the limit, ended it."""
+        # If the limit cuts a delayed stroke, the line ends before its delayed strokes.
+        stopped = self.stopped_at < self.never
+        ends = torch.where(stopped, self.stopped_at, self.stroke_ended_at).tolist()
+        pairs = zip(ends, self.limits.tolist(), strict=True)
+        return [(min(end, limit), end < self.never) for end, limit in pairs]
+
+    def at_rest(self, points: Tensor) -> Tensor:
+        """Return a mask `(B,)` of the lines whose pen rests at all of `points`, `(T, B, I)`."""
+        moved = (points[..., :2] - self.still).abs().amax((0, 2)) > MAX_REST_OFFSET
+        return ~(moved | (points[..., 2] > 0.5).any(0))
+
+    def surplus(self, row: int, ink: np.ndarray, peaks: np.ndarray) -> int:
+        """Return the number of points of a surplus last stroke, 0 if there is no such stroke.
+
+        The pen may finish a short character before the window passes it, and then begin another
+        character. So the last stroke is surplus if it begins apart from all other ink, and if an
+        earlier stroke began with the window's peak on the last character and beyond all ink before
+        it: that earlier stroke is the last character. (A delayed stroke begins within earlier ink.)
+        A letter may have two such strokes. After a letter or a digit the last stroke is surplus
+        only if all of it also lies beyond the other ink (the second stroke of a `y` reaches
+        back), and if the window was leaving the letter when the stroke began.
+
+        Args:
+            row: index of the line, which has ended.
+            ink: the line's ink, `(points, 3)`.
+            peaks: the line's `peaks`, `(steps,)`.
+        """
+        text = self.texts[row].rstrip()
+        if self.end_of_sequence or not text:
+            return 0  # a network that predicts the end draws no surplus stroke
+        starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
+        late_starts = starts[peaks[starts - 1] >= len(text) - 1]
+        if len(late_starts) < 2 or starts[-1] != late_starts[-1]:
+            return 0
+        last_start = late_starts[-1]
+        x = self.onward * to_points(ink)[:, 0]
+        furthest = np.maximum.accumulate(x)
+        gaps = x[late_starts] - furthest[late_starts - 1]
+        is_surplus = gaps[-1] > 0.0 and (gaps[:-1] > 0.0).any()
+        if is_surplus and text[-1].isalnum():
+            is_surplus = x[last_start:].min() > furthest[last_start - 1]
+            is_surplus = is_surplus and bool(self.leaving[last_start - 1, row])
+        # Last, as it takes longest.
+        is_surplus = is_surplus and gaps[-1] > MIN_SURPLUS_GAP * x_height(ink)
+        return len(ink) - last_start if is_surplus else 0
+
+    def _record(self, start: int, rows: Tensor | slice, phi: Tensor) -> Tensor:
+        """Record `peaks` and `leaving` from step `start` on; return the peaks, `(T, rows)`."""
+        steps = slice(start, start + len(phi))
+        positions = torch.arange(phi.shape[-1], device=phi.device)
+        padding = positions > self.lengths[rows, None]  # (rows, U + 1)
+        behind = positions >= self.visible_lengths[rows, None]  # behind the last letter
+        # The peak of a window past the text is the text's length.
+        peaks = phi.masked_fill(padding, -1.0).argmax(-1)
+        weight_behind = phi.masked_fill(padding | ~behind, 0.0).amax(-1)
+        weight_on_text = phi.masked_fill(behind, 0.0).amax(-1)
+        self.peaks[steps, rows] = peaks.int()
+        self.leaving[steps, rows] = weight_behind > LEAVING_FRACTION * weight_on_text
+        return peaks
+
+    def _first_step(self, mask: Tensor, start: int) -> Tensor:
+        """Return each line's first true step in `mask`, `(T, B)`, from `start` on; or `never`."""
+        return torch.where(mask.any(0), start + mask.int().argmax(0), self.never)
 
 
 @contextmanager
@@ -179,7 +342,8 @@ def sample(
         return []
     # Without a primer, a line begins with a point of zeros.
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
-    start, has_text = check_ink(start[:, :3]), model.needs_text
+    start = check_ink(start[:, :3])
+    has_text = model.needs_text
     # The network sees the primer's text and the new text as one text.
     whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
     limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
@@ -213,17 +377,17 @@ def _draw(
     normalised, and their biases, `(T, B)`.
 
     The bias of a line, `(B,)` before the first step, is halved each time that its pen rests through
-    the `PERIOD` steps of a call: under a sharpened density the pen might rest forever.
+    the `STEPS_PER_CALL` steps of a call: under a sharpened density the pen might rest forever.
     """
     active = torch.arange(len(seeds), device=bias.device)  # the lines that go on
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     points, biases = [], []
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
-        for step in range(0, max_steps, PERIOD):
+        for step in range(0, max_steps, STEPS_PER_CALL):
             if step % BLOCK == 0:
                 uniform, normal = _random_numbers(generators, active)
-            count = min(PERIOD, max_steps - step)
+            count = min(STEPS_PER_CALL, max_steps - step)
             steps = slice(step % BLOCK, step % BLOCK + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
             # The points of lines that have ended are zeros.
@@ -293,17 +457,22 @@ def _cut_at_ends(
         biases: the bias of each point but the first, `(B, points - 1)`.
         conditions: the extras and seeds of the lines.
     """
-    lines, texts, all_peaks = [], stopping.texts, None
+    lines = []
+    texts = stopping.texts
+    all_peaks = None
     extras = {name: value.float().numpy(force=True) for name, value in conditions.extras.items()}
     if texts is not None:
         all_peaks = stopping.peaks[: biases.shape[1]].T.contiguous().numpy(force=True)
     for row, (steps, ended) in enumerate(stopping.ends()):
-        ink, text, peaks = np.concatenate((start, offsets[row, :steps])), None, None
+        ink = np.concatenate((start, offsets[row, :steps]))
+        text = None
+        peaks = None
         ink[-1, 2] = 1.0  # the pen leaves the paper in the end
         if texts is not None:
             surplus = stopping.surplus(row, ink, all_peaks[row]) if ended else 0
             ink = ink[: max(len(ink) - surplus, len(start))]
-            text, peaks = texts[row], all_peaks[row, : len(ink) - 1].copy()
+            text = texts[row]
+            peaks = all_peaks[row, : len(ink) - 1].copy()
         bias = biases[row, : len(ink) - 1].copy()
         row_extras = {name: value[row] for name, value in extras.items()}
         seed = conditions.seeds[row]
@@ -337,7 +506,10 @@ def _begin(
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
     inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
-    num_lines, text, lengths, phi = len(conditions.seeds), None, None, None
+    num_lines = len(conditions.seeds)
+    text = None
+    lengths = None
+    phi = None
     state = model.initial_state(num_lines, conditions)
     if texts is not None:
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
@@ -381,10 +553,11 @@ def _with_window_after(
 def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
     """Return the first row of each of the D distinct lines, and the index of each line among the
     distinct lines. Lines with the same text and state begin alike."""
-    arrays = [value.double().numpy(force=True) for value in state.values()]
-    states = [[row.tobytes() for row in array] for array in arrays]
-    firsts: dict[tuple, int] = {}
-    keys = [*zip(texts, *states, strict=True)]
+    keys: list[tuple[str | bytes, ...]] = [(text,) for text in texts]
+    for value in state.values():
+        rows = value.double().numpy(force=True)
+        keys = [(*key, row.tobytes()) for key, row in zip(keys, rows, strict=True)]
+    firsts: dict[tuple[str | bytes, ...], int] = {}
     for row, key in enumerate(keys):
         firsts.setdefault(key, row)
     places = {key: place for place, key in enumerate(firsts)}

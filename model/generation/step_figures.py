@@ -12,10 +12,10 @@ from ink.normalisation import Normalisation
 from model.drawing.plots import density_figure, weights_figure, window_figure
 from model.generation.line import PEN_SHARPNESS, Line
 from model.generation.mixture import Mixture
-from model.writer import Writer
+from model.loading import Writer
 from utils.checks import UserError
 
-MAX_COLUMNS = 1600
+MAX_MAP_COLUMNS = 1600
 """Most cells in a row of the grid of `density_map` (assumed)."""
 
 
@@ -46,7 +46,8 @@ def step_figures(
         UserError: see `check_pictures`.
     """
     check_pictures(writer, kinds)
-    figures, output = {}, writer.model.output_over(line)
+    figures = {}
+    output = writer.model.output_over(line)
     if "window" in kinds:
         attention = output.attention[0].float().cpu().numpy()
         figures["window"] = window_figure(attention, line.text, line.ink)
@@ -83,10 +84,14 @@ def density_map(
     mean, std = np.array(normalisation.mean), np.array(normalisation.std)
     margin = 1.5 * x_height(ink)
     left, top, right, bottom = bounds(ink)
-    left, top, right, bottom = left - margin, top - margin, right + margin, bottom + margin
-    cell = max((right - left) / MAX_COLUMNS, (bottom - top) / 4 / MAX_COLUMNS)
+    left = left - margin
+    top = top - margin
+    right = right + margin
+    bottom = bottom + margin
+    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / 4 / MAX_MAP_COLUMNS)
     rows, columns = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)
-    grid, grid_size = np.zeros((rows, columns)), np.array([[columns], [rows]])
+    grid = np.zeros((rows, columns))
+    grid_size = np.array([[columns], [rows]])
     corner = np.array([left, top])
     log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
     weights = mixture.weights.double().cpu().numpy()  # (steps, M)

@@ -14,7 +14,7 @@ from model.batches import by_length
 from model.generation.generators import GenerationNetwork, masked_output
 from model.layers.monotonic import best_monotonic_path
 
-MIN_FRACTION = 1e-3  # weight added at each character, so that no step rules it out (assumed)
+MIN_WEIGHT = 1e-3  # weight added at each character, so that no step rules it out (assumed)
 
 
 @torch.inference_mode()
@@ -50,7 +50,8 @@ def align(
         inputs = points.to(weight), *padded(codes, weight.device), state
         attention = masked_output(model, mask.to(weight.device), *inputs).attention
         for row, phi in zip(rows, attention.cpu().double().numpy(), strict=True):
-            num_steps, num_characters = len(inks[row]) - 1, len(texts[row])
+            num_steps = len(inks[row]) - 1
+            num_characters = len(texts[row])
             counts[row] = _num_points(phi[:num_steps, : num_characters + 1])
     return counts
 
@@ -59,7 +60,7 @@ def _num_points(phi: np.ndarray) -> np.ndarray:
     """Return the number of points of each character, `(U,)`, from phi `(T, U + 1)`."""
     weights = phi[:, :-1].copy()
     weights[:, -1] += phi[:, -1]  # past the text, the pen still draws the last character
-    weights /= np.maximum(weights.sum(1, keepdims=True), MIN_FRACTION)
+    weights /= np.maximum(weights.sum(1, keepdims=True), MIN_WEIGHT)
     # The window at step t is for point t + 1; the first point belongs to the first character.
-    path = best_monotonic_path(np.log(weights + MIN_FRACTION))
+    path = best_monotonic_path(np.log(weights + MIN_WEIGHT))
     return np.bincount(np.concatenate([[0], path]), minlength=weights.shape[1])

@@ -29,12 +29,14 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     skipped = np.concatenate([[False, False], optional[1:-1]])[:columns]
     skip_scores = np.where(skipped, 0.0, -np.inf)
     padded = np.full(columns + 2, -np.inf)  # two columns before the first
-    best, options = padded[2:], np.empty((3, columns))
+    best = padded[2:]
+    options = np.empty((3, columns))
     first = 1 + int(optional[0])  # columns in which the path may begin
     best[:first] = scores[0, :first]
     steps = np.zeros((rows, columns), dtype=np.int64)
     for row in range(1, rows):
-        options[0], options[1] = best, padded[1:-1]
+        options[0] = best
+        options[1] = padded[1:-1]
         np.add(padded[:-2], skip_scores, out=options[2])
         options.argmax(axis=0, out=steps[row])
         np.add(options.max(axis=0), scores[row], out=best)

@@ -1,29 +1,114 @@
-"""A layer of LSTM or GRU cells over whole sequences, by the fastest kernels available.
+"""Recurrent layers over whole sequences, by the fastest kernels available.
 
-On a CPU with a C compiler `kernels.lstm` runs LSTM cells (never in float64). Elsewhere, if the
-gates' gradient is clamped or the gates have offsets, `run_lstm` calls the functions of `cells` step
-by step; on CUDA the graphs of `kernels.cuda` replace this loop. Otherwise torch's own layer runs.
+`RecurrentLayer` has LSTM or GRU cells; `WindowedLayer` has a window over a text, too, and is the
+lowest layer of the synthesis network. The reference for every kernel is a loop of `lstm_cell` or
+`gru_cell`, which autograd differentiates: `run_lstm`, and `WindowedLayer._loop`. The kernels are in
+kernels/lstm.c on a CPU with a C compiler (never in float64), and in kernels/loop.py and
+kernels/fused.py on CUDA. A plain layer (without a bound on the gates' gradient, without offsets of
+the gates) that has no kernel is torch's own. The kernels compute the gradient of a window by eqs
+56-60. benchmarks/reference.py is the paper's network in one file.
 
-Shapes: B sequences of a batch, T steps, H cells.
+The LSTM has no peephole connections (unlike the paper's eqs 7-11), like torch's fused kernels.
+
+Shapes: B sequences of a batch, T steps, U characters of a text, A characters of the alphabet,
+H cells, K components of the window, G rows of the gates (4 H in an LSTM, 3 H in a GRU).
 """
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.layers.cells import (
-    clip_gradient,
-    compute_dtype,
-    lstm_cell,
-    reorder_gates,
-    sequence_biases,
-    state_dtype,
-    torch_products,
-)
 from model.layers.kernels import cuda, library, lstm
 
 FORGET_BIAS = 1.0
 """Initial bias of an LSTM's forget gates (Jozefowicz et al. 2015)."""
+
+
+def compute_dtype(tensor: Tensor) -> torch.dtype:
+    """Return the dtype of products with `tensor`: autocast's dtype, or else the tensor's dtype."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype of cell states and windows: float32, or float64 if `dtype` is float64."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+@contextmanager
+def torch_products(inputs: Tensor) -> Iterator[Tensor]:
+    """Yield `inputs` in the dtype of torch's products within the context. On a CPU this dtype is at
+    least float32: in bfloat16 a step with GRU cells took five to ten times as long (measured,
+    notebook: speed, training on a CPU)."""
+    if inputs.device.type != "cpu":
+        yield inputs.to(compute_dtype(inputs))
+        return
+    with torch.autocast("cpu", enabled=False):
+        yield inputs.to(state_dtype(inputs.dtype))
+
+
+def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
+    """Return `value`; the gradient that flows back through it is clamped to +-`bound`."""
+    if bound is None or not value.requires_grad:
+        return value
+    clipped = value.view_as(value)
+    clipped.register_hook(lambda gradient: gradient.clamp(-bound, bound))
+    return clipped
+
+
+def sequence_biases(bias: Tensor, offsets: Tensor | None, batch: int) -> Tensor:
+    """Return the bias of each sequence, `(B, G)`: `bias` `(G)` plus `offsets` `(B, G)`, if any."""
+    return bias.expand(batch, -1) if offsets is None else bias + offsets
+
+
+def reorder_gates(rows: Tensor) -> Tensor:
+    """Return the rows of an LSTM's gates in the order of `lstm_cell`, from torch's order.
+
+    torch's layers have input gate, forget gate, candidate and output gate. All else here has the
+    candidate last, since one call then takes the sigmoid of the three gates. Checkpoints keep each
+    layer's order, as do the kernels of bidirectional.c, whose layers are torch's: in another order
+    their sums over the gates, and the norm of the gradient, would be rounded differently.
+    """
+    input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
+    return torch.cat((input_gate, forget_gate, output_gate, candidate))
+
+
+def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute one step of an LSTM (the paper, eqs 7-11 without peepholes).
+
+    Args:
+        gates: input gate, forget gate, output gate and candidate before their activation functions,
+            `(B, 4 H)`.
+        cell: cell state before the step, `(B, H)`.
+
+    Returns:
+        hidden state, in the dtype of `gates`, and cell state, `(B, H)` each.
+    """
+    size = cell.shape[1]
+    input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
+    cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * size :].tanh())
+    return (output_gate * cell.tanh()).to(gates), cell
+
+
+def gru_cell(inputs: Tensor, recurrent: Tensor, bias: Tensor, hidden: Tensor) -> Tensor:
+    """Return the next hidden state of torch's GRU, whose reset gate multiplies `bias` too.
+
+    Args:
+        inputs, recurrent: the two parts of reset gate, update gate and candidate, `(B, 3 H)` each:
+            from the inputs, with their bias, and from the hidden state.
+        bias: bias of the candidate's recurrent part, `(H)`.
+        hidden: hidden state before the step, `(B, H)`.
+    """
+    size = hidden.shape[1]
+    gates = (inputs + recurrent)[:, : 2 * size].to(hidden)
+    reset_gate, update_gate = gates.sigmoid().chunk(2, 1)
+    candidate = inputs[:, 2 * size :] + reset_gate * (recurrent[:, 2 * size :] + bias)
+    candidate = candidate.to(hidden).tanh()
+    return candidate + update_gate * (hidden - candidate)
 
 
 def run_lstm(
@@ -37,7 +122,8 @@ def run_lstm(
         hidden, cell: states before the first step, `(B, H)` each.
         bound: bound to which the gradient of the gates is clamped at every step, or None.
     """
-    hiddens, hidden = [], hidden.to(projected)
+    hiddens = []
+    hidden = hidden.to(projected)
     for inputs in projected:
         gates = clip_gradient(torch.addmm(inputs, hidden, weight.t()), bound)
         hidden, cell = lstm_cell(gates, cell)
@@ -90,7 +176,8 @@ class RecurrentLayer(nn.Module):
         Returns:
             hidden states `(T, B, H)`, and the state after step T.
         """
-        dtype, layer = compute_dtype(inputs), self.layer
+        dtype = compute_dtype(inputs)
+        layer = self.layer
         is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
         is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
         if is_plain and not is_compiled:
@@ -101,7 +188,8 @@ class RecurrentLayer(nn.Module):
         hidden, cell = state["hidden"], state["cell"]
         if is_compiled:
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
-            weights, states = (weight_input, weight_hidden, biases), (hidden, cell)
+            weights = (weight_input, weight_hidden, biases)
+            states = (hidden, cell)
             hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states)
         else:
             weight_hidden = weight_hidden.to(dtype)
@@ -127,3 +215,169 @@ class RecurrentLayer(nn.Module):
             return hiddens, {"hidden": hidden[0], "cell": cell[0]}
         hiddens, hidden = self.layer(inputs, *states)
         return hiddens, {"hidden": hidden[0]}
+
+
+def one_hot_text(text: Tensor, text_lengths: Tensor, vocab_size: int, dtype: torch.dtype) -> Tensor:
+    """Return one-hot vectors of texts `(B, U)`, zero after each text's end, `(B, U + 1, A)`."""
+    one_hot = functional.one_hot(functional.pad(text, (0, 1)), vocab_size)
+    inside = torch.arange(one_hot.shape[1], device=text.device) < text_lengths[:, None]
+    return (one_hot * inside[..., None]).to(dtype)
+
+
+def gaussian_window(alpha: Tensor, beta: Tensor, kappa: Tensor, positions: Tensor) -> Tensor:
+    """Return phi `(B, U + 1)` at `positions` `(U + 1)` for parameters `(B, K)` (paper, eq. 46)."""
+    distance = (kappa[:, :, None] - positions).square()  # (B, K, U + 1)
+    gaussians = torch.exp(-beta[:, :, None] * distance)
+    return torch.bmm(alpha[:, None], gaussians)[:, 0]
+
+
+class WindowedLayer(nn.Module):
+    """The first hidden layer of the synthesis network with its window (the paper, eqs 46-53).
+
+    Args:
+        cell, input_size, hidden_size: see `RecurrentLayer`.
+        vocab_size: number of characters of the alphabet, A.
+        components: number of Gaussians of the window, K.
+        advance: number of characters by which the window moves per step before training.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        vocab_size: int,
+        components: int,
+        advance: float,
+    ) -> None:
+        super().__init__()
+        self.cell = cell
+        self.hidden_size = hidden_size
+        self.vocab_size = vocab_size
+        self.components = components
+        rows = (4 if cell == "LSTM" else 3) * hidden_size
+        span = 1.0 / math.sqrt(hidden_size)
+        self.weight_input = nn.Parameter(torch.empty(rows, input_size).uniform_(-span, span))
+        self.weight_hidden = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-span, span))
+        self.weight_window = nn.Parameter(torch.empty(rows, vocab_size).uniform_(-span, span))
+        self.bias = nn.Parameter(torch.zeros(rows))
+        if cell == "LSTM":
+            with torch.no_grad():
+                self.bias[hidden_size : 2 * hidden_size] = FORGET_BIAS
+        else:
+            # The reset gate multiplies the candidate's recurrent part and this bias.
+            self.bias_candidate = nn.Parameter(torch.zeros(hidden_size))
+        self.window = nn.Linear(hidden_size, 3 * components)
+        with torch.no_grad():
+            # Alphas add up to 1, each Gaussian spans about a character, and the window moves at the
+            # pace of writing. So attention follows the text from the start of training.
+            self.window.weight.mul_(0.1)
+            alpha, beta, log_advance = self.window.bias.chunk(3)
+            alpha.fill_(-math.log(components))
+            beta.fill_(0.0)
+            log_advance.fill_(math.log(advance))
+
+    @property
+    def state_sizes(self) -> dict[str, int]:
+        """The sizes of the layer's states by name."""
+        sizes = {"hidden": self.hidden_size}
+        if self.cell == "LSTM":
+            sizes["cell"] = self.hidden_size
+        return sizes | {"window": self.vocab_size, "kappa": self.components}
+
+    def forward(
+        self,
+        inputs: Tensor,
+        text: Tensor,
+        text_lengths: Tensor,
+        state: dict[str, Tensor],
+        bound: float | None = None,
+        gate_offsets: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Run the layer.
+
+        Args:
+            inputs: `(T, B, input_size)`.
+            text: indices of the characters, `(B, U)`, padded with any indices.
+            text_lengths: number of characters of each text, `(B,)`.
+            state: hidden state and an LSTM's cell state, `(B, H)`; window `(B, A)`; kappa `(B, K)`.
+            bound, gate_offsets: see `RecurrentLayer`.
+
+        Returns:
+            hidden states, `(T, B, H)`; windows, `(T, B, A)`; phi, `(T, B, U + 1)`, whose last
+            position is after the longest text's end; and the state after the last step.
+        """
+        dtype = compute_dtype(inputs)
+        if self.cell == "LSTM" and library.available(inputs.device, dtype):
+            biases = sequence_biases(self.bias, gate_offsets, inputs.shape[1])
+            weights = self.weight_input, self.weight_hidden, biases
+            parameters = self.weight_window, self.window.weight, self.window.bias
+            results = lstm.run(
+                dtype,
+                bound,
+                inputs,
+                weights,
+                (state["hidden"], state["cell"]),
+                (text, text_lengths),
+                (*parameters, state["window"], state["kappa"]),
+            )
+        else:
+            precise_dtype = state_dtype(dtype)
+            one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)
+            precise = {name: value.to(precise_dtype) for name, value in state.items()}
+            with torch_products(inputs) as inputs:
+                # One matrix product for all steps.
+                projected = functional.linear(inputs, self.weight_input, self.bias)  # (T, B, G)
+                if gate_offsets is not None:
+                    projected = projected + gate_offsets.to(projected)
+                results = self._replay(projected, one_hot, precise, bound)
+                if results is None:
+                    return self._loop(projected, one_hot, precise, bound)
+        hiddens, windows, cell, kappa, phis = results
+        # Copies, so that the state does not keep the large tensor of all steps alive.
+        last = {"hidden": hiddens[-1].clone(), "window": windows[-1].clone()}
+        return hiddens, windows, phis, last | {"cell": cell, "kappa": kappa}
+
+    def _replay(
+        self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
+    ) -> library.Results | None:
+        """Run the layer by `cuda.run`; return None where CUDA graphs cannot run."""
+        if self.cell == "GRU":
+            return None
+        weight = torch.cat((self.weight_hidden, self.weight_window), 1).to(projected)
+        parameters = self.window.weight.to(projected), self.window.bias.to(one_hot), one_hot
+        window = cuda.Window(*parameters, state["window"], state["kappa"])
+        return cuda.run(projected, weight, state["hidden"], state["cell"], bound, window)
+
+    def _loop(
+        self, projected: Tensor, one_hot: Tensor, state: dict[str, Tensor], bound: float | None
+    ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+        """Run the layer step by step, as the reference; return the results of `forward`.
+
+        `projected` `(T, B, G)` is the inputs' part of the gates, with the bias. For `one_hot`
+        `(B, U + 1, A)` see `one_hot_text`.
+        """
+        positions = torch.arange(1, one_hot.shape[1] + 1, device=one_hot.device).to(one_hot)
+        outputs = []
+        hidden = state["hidden"]
+        window = state["window"]
+        kappa = state["kappa"]
+        cell = state.get("cell")
+        for inputs in projected:
+            inputs = inputs + functional.linear(window.to(inputs), self.weight_window)
+            recurrent = functional.linear(hidden.to(inputs), self.weight_hidden)
+            if self.cell == "LSTM":
+                hidden, cell = lstm_cell(clip_gradient(inputs + recurrent, bound), cell)
+            else:
+                hidden = gru_cell(inputs, recurrent, self.bias_candidate, hidden)
+            exponentials = self.window(hidden.to(inputs)).to(kappa).exp()  # eqs 48-51
+            alpha, beta, advance = exponentials.chunk(3, 1)  # (B, K)
+            kappa = kappa + advance  # eq. 51
+            phi = gaussian_window(alpha, beta, kappa, positions)  # eq. 46
+            window = torch.bmm(phi[:, None], one_hot)[:, 0]  # eq. 47
+            outputs.append((hidden, window, phi.detach()))
+        last = {"hidden": hidden, "window": window, "kappa": kappa}
+        if self.cell == "LSTM":
+            last["cell"] = cell
+        hiddens, windows, phis = map(torch.stack, zip(*outputs, strict=True))
+        return hiddens, windows, phis, last

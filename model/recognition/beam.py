@@ -77,7 +77,9 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     # end in its last character; and the score of the language model.
     prefixes: list[tuple[int, ...]] = [()]
     last = np.array([blank])  # the last character of each prefix
-    in_blank, in_character, lm_scores = np.zeros(1), np.full(1, -np.inf), np.zeros(1)
+    in_blank = np.zeros(1)
+    in_character = np.full(1, -np.inf)
+    lm_scores = np.zeros(1)
     for frame, stays, is_likely in zip(log_probs, staying, likely, strict=True):
         check_time()
         characters = is_likely.nonzero()[0]
@@ -85,7 +87,8 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         # Each prefix extended by each character. Equal characters need a blank in between.
         repeats = last[:, None] == characters
         extended = np.where(repeats, in_blank[:, None], total[:, None]) + frame[characters]
-        in_blank, in_character = total + frame[blank], in_character + stays[last]
+        in_blank = total + frame[blank]
+        in_character = in_character + stays[last]
         if not len(characters):
             continue
         # An extended prefix that equals a prefix in the beam is merged with that prefix.
@@ -121,7 +124,8 @@ def ctc_text(log_probs: np.ndarray, search: Search) -> list[int]:
     """Return the text of one line; see `decoding.ctc_texts`. `log_probs` are `(S, C+1)`."""
     if search.width > 1 or search.language_model is not None:
         return ctc_beam(log_probs, search)[0].indices
-    blank, classes = log_probs.shape[1] - 1, log_probs.argmax(1)
+    blank = log_probs.shape[1] - 1
+    classes = log_probs.argmax(1)
     is_label = (classes != blank) & (classes != np.concatenate([[blank], classes[:-1]]))
     return classes[is_label].tolist()
 

@@ -37,7 +37,8 @@ def align(
     for numbers in by_length([len(ink) for ink in inks], "aligning", progress=progress):
         features = features_of(model.features, [inks[k] for k in numbers], undelays=False)
         output = model(*model.batched(features))
-        log_probs, lengths = output.ctc_log_probs.cpu().double().numpy(), output.lengths.tolist()
+        log_probs = output.ctc_log_probs.cpu().double().numpy()
+        lengths = output.lengths.tolist()
         for number, line, frames in zip(numbers, log_probs, lengths, strict=True):
             rows = rows_of_frames(model, inks[number], frames)
             path = likeliest_path(line[:frames], model.alphabet.encode(texts[number]))

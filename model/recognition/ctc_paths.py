@@ -17,8 +17,13 @@ pair takes 16 bytes)."""
 
 
 class Framed(Protocol):
-    """What tells the frames of a reader, be it a network or the engine: its alphabet, the distance
-    between points of its features in x-heights, and the number of these points for each frame."""
+    """Describes the frames of a reader, a network or the engine.
+
+    Attributes:
+        alphabet: the characters that it reads.
+        spacing: the distance between the points of its features, in x-heights.
+        points_per_frame: the number of these points for each frame.
+    """
 
     @property
     def alphabet(self) -> Alphabet: ...
@@ -32,7 +37,8 @@ class Framed(Protocol):
 
 def rows_of_frames(seen: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
     """Return the row of `ink` at the middle of each frame, `(S,)`; see `rows_of_features`."""
-    rows, step = rows_of_features(ink, seen.spacing), seen.points_per_frame
+    rows = rows_of_features(ink, seen.spacing)
+    step = seen.points_per_frame
     middles = np.arange(frames) * step + (step - STRIDE) // 2
     return rows[np.minimum(middles, len(rows) - 1)]
 
@@ -58,7 +64,7 @@ def likeliest_path(log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray | Non
 
 def ctc_nats(log_probs: np.ndarray, codes: np.ndarray) -> float:
     """Return the negative logarithm of the probability of a text, by the forward variables of CTC
-    (Graves et al. 2006, eq. 6 and 7); the arguments are those of `likeliest_path`."""
+    (Graves et al. 2006, eq. 6 and 7); for the arguments see `likeliest_path`."""
     classes = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
     classes[1::2] = codes
     may_skip = np.zeros(len(classes), bool)

@@ -85,7 +85,8 @@ def attention_texts(
     Raises:
         NotFinite: if log-probabilities are NaN.
     """
-    lines, device = len(max_lengths), next(iter(state.values())).device
+    lines = len(max_lengths)
+    device = next(iter(state.values())).device
     # For each line the open texts, all of one length, their scores, and the best ended text.
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
@@ -101,7 +102,8 @@ def attention_texts(
             open_texts = [text for line in open_lines for text in texts[line]]
             rows = rows + next_lm_scores(search, open_texts, np.arange(end + 1))
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        parent_rows, start = [], 0
+        parent_rows = []
+        start = 0
         for line in open_lines:
             stop = start + len(scores[line])
             continued = scores[line][:, None] + rows[start:stop]
@@ -116,7 +118,8 @@ def attention_texts(
             texts[line] = [(*texts[line][parent], new) for parent, new in pairs]
             scores[line] = continued[parents, classes]
         open_lines = [line for line in open_lines if texts[line]]
-        previous, line_of_row = line_of_row, [line for line in open_lines for _ in texts[line]]
+        previous = line_of_row
+        line_of_row = [line for line in open_lines for _ in texts[line]]
         unchanged = per_line if line_of_row == previous else ()
         parents_of_rows = torch.tensor(parent_rows, dtype=torch.long, device=device)
         state = {

@@ -11,7 +11,7 @@ F features of a point, H cells, D numbers of a frame's encoding.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,18 +22,17 @@ from base.base_data_loader import features_of, padded
 from base.base_model import BaseModel
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, state_dtype
 from model.layers.dropout import Dropout
 from model.layers.kernels import bidirectional, library
-from model.layers.recurrent import RecurrentLayer
+from model.layers.recurrent import RecurrentLayer, compute_dtype, state_dtype
 from model.recognition.decoding import GREEDY, Search, ctc_texts
-from model.recognition.ink_features import SPACING, STRIDE, StrokeFeatures, num_features
+from model.recognition.ink_features import FEATURE_SPACING, STRIDE, StrokeFeatures, num_features
 from utils.checks import ConfigFault, Range
 
 Size = Annotated[int, Range(1, 8192)]
 DropRatio = Annotated[float, Range(0.0, 0.95)]
 
-# The numbers of points below hold at the default `SPACING`.
+# The numbers of points below hold at the default `FEATURE_SPACING`.
 KERNEL = 5
 """Width of the convolution in points (assumed: about half a character)."""
 MASK_LENGTH = 10
@@ -76,7 +75,8 @@ class BidirectionalLayer(nn.Module):
         """Return the hidden states of both directions, `(S, B, 2 H)`, for `inputs`
         `(S, B, input_size)` of `lengths` `(B,)`. Padding is arbitrary, that of
         inputs finite where gradients are computed."""
-        dtype, rnns = compute_dtype(inputs), (self.forward_rnn, self.backward_rnn)
+        dtype = compute_dtype(inputs)
+        rnns = (self.forward_rnn, self.backward_rnn)
         is_lstm = self.forward_rnn.cell == "LSTM"
         if is_lstm and library.available(inputs.device, dtype):
             return bidirectional.run(dtype, inputs, lengths, [rnn.layer for rnn in rnns])
@@ -121,7 +121,8 @@ class Recogniser(BaseModel):
 
     def __init__(self, normalisation: Normalisation, alphabet: Alphabet) -> None:
         super().__init__()
-        self.normalisation, self.alphabet = normalisation, alphabet
+        self.normalisation = normalisation
+        self.alphabet = alphabet
 
     def label_layer(self, size: int) -> nn.Linear:
         """Return a new output layer over frames of `size` numbers; its last class is the blank."""
@@ -203,15 +204,11 @@ class Recogniser(BaseModel):
         return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
 
 
-class RecognitionNetwork(Recogniser):
-    """A recogniser that sees the movement of the pen, as the features of `ink_features`.
-
-    A convolution of stride 2 over the points of the features computes frames. A subclass computes
-    its layers over the frames in `encode_frames`.
+@dataclass(frozen=True, kw_only=True)
+class RecognitionSettings:
+    """The settings of all recognisers that see the movement of the pen.
 
     Args:
-        normalisation: see `Recogniser`.
-        alphabet: alphabet of the texts.
         channels: output channels of the convolution.
         dropout: fraction of the outputs of the convolution and of each layer that is dropped in
             training.
@@ -224,24 +221,38 @@ class RecognitionNetwork(Recogniser):
             a brace, without more frames. 1: no further features.
     """
 
+    channels: Size = 64
+    dropout: DropRatio = 0.3
+    mask_ratio: DropRatio = 0.0
+    spacing: Annotated[float, Range(0.02, 2.0)] = FEATURE_SPACING
+    parts: Annotated[int, Range(1, 16)] = 1
+
+
+class RecognitionNetwork(Recogniser):
+    """A recogniser that sees the movement of the pen, as the features of `ink_features`.
+
+    A convolution of stride 2 over the points of the features computes frames. A subclass computes
+    its layers over the frames in `encode_frames`.
+
+    Args:
+        normalisation: see `Recogniser`.
+        alphabet: alphabet of the texts.
+        settings: see `RecognitionSettings`.
+    """
+
     points_per_frame: int = STRIDE
     """Number of points for each frame of the encoding."""
 
     def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        channels: Size = 64,
-        dropout: DropRatio = 0.3,
-        mask_ratio: DropRatio = 0.0,
-        spacing: Annotated[float, Range(0.02, 2.0)] = SPACING,
-        parts: Annotated[int, Range(1, 16)] = 1,
+        self, normalisation: Normalisation, alphabet: Alphabet, *, settings: RecognitionSettings
     ) -> None:
         super().__init__(normalisation, alphabet)
-        self.mask_ratio, self.spacing, self.parts = mask_ratio, spacing, parts
-        self.convolution = nn.Conv1d(num_features(parts), channels, KERNEL, STRIDE, KERNEL // 2)
-        self.dropout = Dropout(dropout)
+        self.mask_ratio = settings.mask_ratio
+        self.spacing = settings.spacing
+        self.parts = settings.parts
+        num_inputs = num_features(settings.parts)
+        self.convolution = nn.Conv1d(num_inputs, settings.channels, KERNEL, STRIDE, KERNEL // 2)
+        self.dropout = Dropout(settings.dropout)
 
     @abstractmethod
     def encode_frames(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -264,14 +275,15 @@ class RecognitionNetwork(Recogniser):
         if self.training and self.mask_ratio:
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
-        frames, lengths = self.dropout(frames).transpose(1, 2), (points + STRIDE - 1) // STRIDE
+        frames = self.dropout(frames).transpose(1, 2)
+        lengths = (points + STRIDE - 1) // STRIDE
         hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
         return without_padding(hidden, lengths), lengths
 
     def _with_masks(self, features: Tensor) -> Tensor:
         """Return `features` `(B, points, F)` with about `mask_ratio` of the points set to zero."""
         batch, points, _ = features.shape
-        mean_length = max(1, round(MASK_LENGTH * SPACING / self.spacing))
+        mean_length = max(1, round(MASK_LENGTH * FEATURE_SPACING / self.spacing))
         # Without overlaps the stretches would cover `mask_ratio` of the points.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / mean_length
         lengths = torch.randint(1, 2 * mean_length, (batch, points), device=features.device)
@@ -280,44 +292,53 @@ class RecognitionNetwork(Recogniser):
         return features.masked_fill((positions < ends)[..., None], 0.0)
 
 
-class RecurrentEncoder(RecognitionNetwork):
-    """A recogniser with bidirectional recurrent layers.
+@dataclass(frozen=True, kw_only=True)
+class EncoderSettings(RecognitionSettings):
+    """The settings of recognisers with bidirectional recurrent layers.
 
     Args:
-        normalisation: see `RecognitionNetwork`, also for the arguments not listed here.
-        alphabet: alphabet of the texts.
         num_layers: number of layers of the encoder.
         time_reductions: pairs of frames are merged after each of this many layers, from the lowest
             on; never after the highest layer. With half the `spacing` and a further reduction, the
             layers above the lowest see as many frames as before.
         hidden_size: number of cells of each direction of a layer.
         cell: kind of the cells.
+    """
+
+    num_layers: Annotated[int, Range(1, 16)] = 3
+    time_reductions: Annotated[int, Range(0, 4)] = 0
+    hidden_size: Size = 256
+    cell: Literal["LSTM", "GRU"] = "LSTM"
+
+
+class RecurrentEncoder(RecognitionNetwork):
+    """A recogniser with bidirectional recurrent layers.
+
+    Args:
+        normalisation: see `Recogniser`.
+        alphabet: alphabet of the texts.
+        settings: see `EncoderSettings`.
 
     Raises:
         ConfigFault: if `time_reductions` is not below `num_layers`.
     """
 
     def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        num_layers: Annotated[int, Range(1, 16)] = 3,
-        time_reductions: Annotated[int, Range(0, 4)] = 0,
-        hidden_size: Size = 256,
-        cell: Literal["LSTM", "GRU"] = "LSTM",
-        **options: Any,
+        self, normalisation: Normalisation, alphabet: Alphabet, *, settings: EncoderSettings
     ) -> None:
-        super().__init__(normalisation, alphabet, **options)
-        if time_reductions > (limit := num_layers - 1):
+        super().__init__(normalisation, alphabet, settings=settings)
+        time_reductions = settings.time_reductions
+        limit = settings.num_layers - 1
+        if time_reductions > limit:
             expected = f"at most {limit}, as frames are not merged after the highest layer"
             raise ConfigFault("time_reductions", time_reductions, expected)
         self.time_reductions = time_reductions
         self.points_per_frame = STRIDE * 2**time_reductions
-        size, layers = self.convolution.out_channels, []
-        for number in range(num_layers):
-            layers.append(BidirectionalLayer(cell, size, hidden_size))
-            size = 2 * hidden_size * (2 if number < self.time_reductions else 1)
+        size = self.convolution.out_channels
+        layers = []
+        for number in range(settings.num_layers):
+            layers.append(BidirectionalLayer(settings.cell, size, settings.hidden_size))
+            size = 2 * settings.hidden_size * (2 if number < self.time_reductions else 1)
         self.layers = nn.ModuleList(layers)
         self.encoded_size = size
         self.labels = self.label_layer(size)

@@ -102,7 +102,9 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
     A word is missing if the reference without the word and its blank is closer to the hypothesis,
     by the length of the word and the blank. Misread or merged words are not missing.
     """
-    missing, words, index = [], normalised(reference).split(), 0
+    missing = []
+    words = normalised(reference).split()
+    index = 0
     hypothesis = " ".join(normalised(hypothesis).split())
     while index < len(words):
         others = [*words[:index], *words[index + 1 :]]

@@ -12,16 +12,16 @@ import numpy as np
 from ink.delayed_strokes import are_late, undelayed_order
 from ink.geometry import to_points, x_heights
 
-SPACING = 0.35
+FEATURE_SPACING = 0.35
 """Default distance between points in x-heights (measured: IAM-OnDB then has about 10 points per
 character, and 22 as recorded). Features of `parts` show details smaller than this distance."""
 STRIDE = 2
-"""Points per frame of a network. At the default `SPACING` lines of IAM-OnDB have 9 points per
-character, hardly ever below 6 (measured): enough frames for each character, and for the blank
+"""Points per frame of a network. At the default `FEATURE_SPACING` lines of IAM-OnDB have 9 points
+per character, hardly ever below 6 (measured): enough frames for each character, and for the blank
 between repeated characters."""
 NUM_FEATURES = 10
 """Number of features per point without `parts`, see `StrokeFeatures`."""
-MAX_POINTS = 20_000
+MAX_FEATURE_POINTS = 20_000
 """Maximum number of points of a sample, not counting up to two of each stroke; longer ink is
 resampled at a wider spacing (assumed: 60 times a line of IAM-OnDB)."""
 _DETAIL = 3.0
@@ -37,7 +37,7 @@ def num_features(parts: int) -> int:
 
 def stroke_features(
     ink: np.ndarray,
-    spacing: float = SPACING,
+    spacing: float = FEATURE_SPACING,
     parts: int = 1,
     height: float | None = None,
     *,
@@ -64,8 +64,10 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     """Return the features of the lines of `paths`, whose x-heights are `heights`, `(lines,)`."""
     with_parts = paths.at_equal_steps(parts * paths.counts)
     counts = paths.counts + 1
-    starts, ends = np.cumsum(counts) - counts, np.cumsum(counts) - 1
-    # Of each stroke every point between parts; strokes before it end with one point more.
+    starts = np.cumsum(counts) - counts
+    ends = np.cumsum(counts) - 1
+    # A stroke of n steps has `parts` n + 1 points in `with_parts`; every `parts`-th is taken. Each
+    # stroke before it adds a last point, which is no part of a step.
     stroke = np.repeat(np.arange(len(counts)), counts)
     points = with_parts[parts * np.arange(len(stroke)) - (parts - 1) * stroke]
     points /= heights[paths.lines[stroke], None]
@@ -78,7 +80,8 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     direction = features[:, 0:2]
     # A step may have no length: a stroke may turn back between two points.
     np.divide(steps, np.maximum(np.hypot(*steps.T), 1e-12)[:, None], out=direction)
-    (x, y), (next_x, next_y) = direction[:-1].T, direction[1:].T
+    x, y = direction[:-1].T
+    next_x, next_y = direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
     inner = np.ones(len(points), dtype=bool)
     inner[starts] = inner[ends] = False
@@ -139,7 +142,7 @@ class StrokeFeatures:
         parts: number of parts between two points, at least 1.
     """
 
-    spacing: float = SPACING
+    spacing: float = FEATURE_SPACING
     parts: int = 1
 
     def __call__(
@@ -165,7 +168,7 @@ class StrokeFeatures:
         return _features(paths, np.array(heights), self.parts)
 
 
-def rows_of_features(ink: np.ndarray, spacing: float = SPACING) -> np.ndarray:
+def rows_of_features(ink: np.ndarray, spacing: float = FEATURE_SPACING) -> np.ndarray:
     """Return the row of `ink` at each point of `stroke_features` without `undelays`, `(points,)`
     float64. A point between the rows 2 and 3 of the ink has a row such as 2.5."""
     paths = _Paths.of([ink], np.array(x_heights([ink])), spacing, undelays=False)
@@ -196,7 +199,7 @@ class _Paths:
         cls, inks: Sequence[np.ndarray], heights: np.ndarray, spacing: float, undelays: bool
     ) -> "_Paths":
         """Return the paths of lines of the x-heights `heights`, `(lines,)`; a step is at most
-        `spacing` x-heights long, unless `MAX_POINTS` applies. For `undelays` see
+        `spacing` x-heights long, unless `MAX_FEATURE_POINTS` applies. For `undelays` see
         `stroke_features`."""
         line_ends = np.cumsum([*map(len, inks)])
         points = np.concatenate([*map(to_points, inks)])
@@ -208,7 +211,8 @@ class _Paths:
         if undelays:
             order = _undelayed_order(inks, heights, points, stops - sizes, strokes_of_lines)
             if order is not None:
-                starts, sizes = (stops - sizes)[order], sizes[order]
+                starts = (stops - sizes)[order]
+                sizes = sizes[order]
                 stops = np.cumsum(sizes)
                 points = points[np.repeat(starts - (stops - sizes), sizes) + np.arange(len(points))]
         along = np.zeros(len(points))
@@ -219,7 +223,7 @@ class _Paths:
             lengths[start : stop - 1].cumsum(out=along[start + 1 : stop])
         whole = along[stops - 1]
         by_line = np.split(whole, np.cumsum(strokes_of_lines)[:-1])
-        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_POINTS
+        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_FEATURE_POINTS
         lines = np.repeat(np.arange(len(inks)), strokes_of_lines)
         counts = np.ceil(whole / np.maximum(spacing * heights, longest)[lines]).astype(np.int64)
         return cls(points, along, stops - sizes, stops - 1, counts, lines)
@@ -283,7 +287,8 @@ def _undelayed_order(
         starts: the first point of each stroke, `(strokes,)`.
         counts: the number of strokes of each line, `(lines,)`.
     """
-    order, last = np.arange(len(starts)), np.cumsum(counts)
+    order = np.arange(len(starts))
+    last = np.cumsum(counts)
     right = np.split(np.maximum.reduceat(points[:, 0], starts), last[:-1])
     late = [k for k, of_line in enumerate(right) if are_late(of_line, heights[k]).any()]
     for number in late:

@@ -45,7 +45,7 @@ class InkWord:
 
 
 class WordReader(Protocol):
-    """What reads words: a `Reader`, or the engine."""
+    """A network that reads words: a `Reader`, or one of the engine."""
 
     @property
     def alphabet(self) -> Alphabet: ...
@@ -88,10 +88,12 @@ def _evidence(
 ) -> tuple[float, tuple[str, ...], np.ndarray]:
     """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
     next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
-    (start, stop), codes = span, seen.alphabet.encode(text)
+    start, stop = span
+    codes = seen.alphabet.encode(text)
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
-    probability, alternatives = float(np.exp(sum(peaks))), ()
+    probability = float(np.exp(sum(peaks)))
+    alternatives = ()
     if probability < MAX_DOUBTED_PROBABILITY:
         # The frames of the word, and of CTC's blanks before and after the word.
         inside = (path >= 2 * start) & (path <= 2 * stop)
@@ -103,7 +105,8 @@ def _evidence(
 def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return ink with delayed strokes next to their letters, as recognisers see ink, and the index
     of each point in `ink`."""
-    written, order = strokes(ink), undelayed_order(ink, x_height(ink))
+    written = strokes(ink)
+    order = undelayed_order(ink, x_height(ink))
     ends = np.cumsum([len(stroke) for stroke in written[:-1]])
     indices = np.split(np.arange(len(ink)), ends)
     return from_strokes([written[n] for n in order]), np.concatenate([indices[n] for n in order])
@@ -124,7 +127,8 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.nda
     the stroke runs through several words. `words` `(points,)` is the word that each point is
     aligned with, -1 between words."""
     ends = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-    last_word, assigned = 0, []
+    last_word = 0
+    assigned = []
     for stroke_words in np.split(words, ends):
         counts = np.bincount(stroke_words[stroke_words >= 0], minlength=num_words)
         frequent = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))

@@ -61,7 +61,8 @@ class CharacterLanguageModel:
     def __init__(
         self, texts: Iterable[str], alphabet: Alphabet, *, order: Annotated[int, Range(1, 64)] = 6
     ) -> None:
-        end, start = len(alphabet), len(alphabet) + 1
+        end = len(alphabet)
+        start = len(alphabet) + 1
         empty = np.empty(0, dtype=np.int64)
         lines = [np.concatenate(([start], alphabet.encode(text), [end])) for text in texts]
         symbols = np.concatenate([*lines, empty])
@@ -91,7 +92,10 @@ class CharacterLanguageModel:
             counts.append(occurrences.astype(np.int64))
         if len(keys[0]):
             counts[0][-1] = 0  # the start of a line is never predicted
-        self.alphabet, self.order, self.keys, self.counts = alphabet, order, keys, counts
+        self.alphabet = alphabet
+        self.order = order
+        self.keys = keys
+        self.counts = counts
         self._num_symbols = len(alphabet) + 2
         self._discounts = [*map(_discounts, counts)]
         self._cached = functools.lru_cache(CACHE_SIZE // self._num_symbols)(self._compute)
@@ -150,7 +154,8 @@ class WordLanguageModel:
     def __init__(
         self, texts: Iterable[str], words: Mapping[str, float], alphabet: Alphabet
     ) -> None:
-        self.alphabet, characters = alphabet, alphabet.characters
+        self.alphabet = alphabet
+        characters = alphabet.characters
         kinds = [*map(_kind, characters)]
         # A kind's first character in the alphabet stands for the kind.
         self._kind_of = np.array([*map(kinds.index, kinds), len(kinds)])  # (C+1,)
@@ -179,7 +184,9 @@ class WordLanguageModel:
         symbol_of[[0, *map(ord, letters)]] = range(len(letters) + 1)
         symbols = np.pad(symbol_of[code_points], ((0, 0), (0, 1)))
         is_used = (symbols >= 0).all(1)
-        spellings, symbols, counts = spellings[:-1][is_used], symbols[is_used], counts[is_used]
+        spellings = spellings[:-1][is_used]
+        symbols = symbols[is_used]
+        counts = counts[is_used]
         most_frequent = np.argsort(-counts, kind="stable")[:NUM_FREQUENT_WORDS]
         nodes = np.zeros(len(symbols), np.int64)
         keys_by_depth, counts_by_depth = [], []
@@ -188,7 +195,9 @@ class WordLanguageModel:
             keys, nodes = np.unique(nodes * self._radix + last, return_inverse=True)
             keys_by_depth.append(keys)
             counts_by_depth.append(np.bincount(nodes, counts))
-            nodes, symbols, counts = nodes[last > 0], symbols[last > 0], counts[last > 0]
+            nodes = nodes[last > 0]
+            symbols = symbols[last > 0]
+            counts = counts[last > 0]
         return keys_by_depth, counts_by_depth, spellings[most_frequent].tolist()
 
     def log_probs(self, context: tuple[int, ...]) -> np.ndarray:

@@ -59,7 +59,8 @@ class CTCLoss(_TextLoss):
                 the lines in frames, `(batch,)`.
             batch: `text` `(batch, characters)` and `text_lengths` `(batch,)`.
         """
-        text, lengths = batch.text, batch.text_lengths
+        text = batch.text
+        lengths = batch.text_lengths
         positions = torch.arange(text.shape[1], device=text.device)
         repeated = (text[:, 1:] == text[:, :-1]) & (positions[1:] < lengths[:, None])
         impossible = lengths + repeated.sum(1) > output.lengths
@@ -133,7 +134,8 @@ class TranscriptionLoss(_TextLoss):
         ctc_weight: Annotated[float, Range(0.0, 100.0)] = 0.0,
     ) -> None:
         super().__init__(reduction=reduction)
-        self.label_smoothing, self.ctc_weight = label_smoothing, ctc_weight
+        self.label_smoothing = label_smoothing
+        self.ctc_weight = ctc_weight
         self._ctc = CTCLoss()
 
     def __call__(self, output: Transcript, batch: Batch) -> Tensor:

@@ -26,11 +26,12 @@ from utils.files import read_bytes
 
 OPSET = 17
 """Version of ONNX's operators (assumed: runtimes since 2022 have it)."""
-MAX_BYTES = 1 << 31
+MAX_GRAPH_BYTES = 1 << 31
 """Maximum bytes of a graph (from its format)."""
 MAX_DIFFERENCE = 1e-3
 """Maximum difference in nats of a graph's log-probabilities (measured: 5e-5)."""
-TRACED, TRIED = (12, 7), ((17,), (5, 11, 18))
+TRACED = (12, 7)
+TRIED = ((17,), (5, 11, 18))
 """Numbers of points of the invented lines with which a graph is traced, and tried."""
 _AXES = {
     "features": {0: "lines", 1: "points"},
@@ -67,7 +68,8 @@ def to_onnx(network: Recogniser, metadata: Mapping[str, str]) -> bytes:
     Raises:
         UserError: if onnx is not installed, the network has a decoder, or ONNX cannot compute it.
     """
-    onnx, kind = _library(), type(network).__name__
+    onnx = _library()
+    kind = type(network).__name__
     if network.head != "ctc":
         problem = "reads by a decoder, whose search is no ONNX graph"
         raise UserError(f"{kind} {problem}; one that labels frames (CTC) is needed")
@@ -92,7 +94,7 @@ def is_graph(path: Path) -> bool:
     from google.protobuf.message import DecodeError  # onnx needs it
 
     try:
-        graph = onnx.load_from_string(read_bytes(path, MAX_BYTES))
+        graph = onnx.load_from_string(read_bytes(path, MAX_GRAPH_BYTES))
     except (OSError, DecodeError):
         return False
     return {entry.key for entry in graph.metadata_props} >= {*_AXES, "alphabet"}
@@ -159,7 +161,8 @@ def _batch(network: Recogniser, lengths: Sequence[int]) -> tuple[Tensor, Tensor]
 
 def _explained(network: Recogniser) -> dict[str, str]:
     """Return what a graph's inputs and outputs are, by name."""
-    features, classes = network.features, len(network.alphabet)
+    features = network.features
+    classes = len(network.alphabet)
     name = getattr(features, "__qualname__", None) or repr(features)
     return {
         "features": f"(lines, points, numbers) float32, a line's rows made of its ink by "

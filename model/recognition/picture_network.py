@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ink.alphabet import Alphabet
-from ink.drawing.pictures import FRAME, ROWS, ink_picture
+from ink.drawing.pictures import FRAME_SIZE, ROWS, ink_picture
 from ink.normalisation import Normalisation
 from model.layers.dropout import Dropout
 from model.recognition import encoder
@@ -32,8 +32,8 @@ CONVOLUTIONS = (
     (128, (1, 1)),
 )
 """Each convolution's output channels, and the numbers of rows and columns that its pooling merges;
-all poolings together merge 8 rows and `FRAME` columns (assumed). A convolution sees three by three
-pixels. A convolution with as many input channels as output channels is residual."""
+all poolings together merge 8 rows and `FRAME_SIZE` columns (assumed). A convolution sees three by
+three pixels. A convolution with as many input channels as output channels is residual."""
 LABELS = 2
 """Number of labels of each frame. A character has about three frames: with a single label each,
 they are too few for equal narrow neighbours, between which CTC needs a blank."""
@@ -61,7 +61,9 @@ class PictureNetwork(encoder.Recogniser):
         dropout: DropRatio = 0.2,
     ) -> None:
         super().__init__(normalisation, alphabet)
-        self.convolutions, channels, rows = nn.ModuleList(), 1, ROWS
+        self.convolutions = nn.ModuleList()
+        channels = 1
+        rows = ROWS
         for size, pool in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
@@ -71,7 +73,8 @@ class PictureNetwork(encoder.Recogniser):
             if size == channels:
                 nn.init.zeros_(norm.weight)
             self.convolutions.append(nn.Sequential(convolution, norm))
-            channels, rows = size, rows // pool[0]
+            channels = size
+            rows = rows // pool[0]
         self.project = nn.Linear(channels * rows, hidden_size)
         self.norm = nn.LayerNorm(hidden_size)
         sizes = [hidden_size, *[2 * hidden_size] * (num_layers - 1)]
@@ -86,7 +89,7 @@ class PictureNetwork(encoder.Recogniser):
         return ink_picture
 
     def encode(self, features: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        frames = points // FRAME
+        frames = points // FRAME_SIZE
         hidden = self.dropout(self._frames(features, points)).transpose(0, 1)  # (S, B, H)
         for layer in self.layers:
             hidden = self.dropout(layer(hidden, frames))  # (S, B, 2 H)

@@ -5,12 +5,12 @@ import numpy as np
 from ink.geometry import bounds, x_height
 from utils.program import typed
 
-MAX_DOUBT = 0.28
+MAX_UNREADABLE_DOUBT = 0.28
 """Maximum doubt of a reading that may be right, in nats per character (measured, notebook: reader,
 ink that cannot be read)."""
 PRIOR_CHARACTERS = 3.0
 """Characters added to a reading's length in the limit on its doubt (measured, as above)."""
-MIN_RETURN = 0.5
+MIN_ROW_RETURN = 0.5
 """Distance that the pen goes back to a new row, in widths of the ink (measured, as above)."""
 MIN_DESCENT = 1.0
 """Distance that the pen goes down to a new row, in x-heights (measured, as above)."""
@@ -29,7 +29,7 @@ def misgiving(ink: np.ndarray, text: str, doubt: float) -> str:
     if row_breaks(ink) > max_breaks:
         rows = "several rows, which are read as a single row?"
         return f"{rows} `{typed('notes')}` reads pages"
-    if not text or doubt > MAX_DOUBT * (len(text) + PRIOR_CHARACTERS):
+    if not text or doubt > MAX_UNREADABLE_DOUBT * (len(text) + PRIOR_CHARACTERS):
         return "a script that the network does not know, or ink that is turned or mirrored?"
     return ""
 
@@ -38,6 +38,6 @@ def row_breaks(ink: np.ndarray) -> int:
     """Return how often the lifted pen goes back and down, as from a row's end to the next row."""
     left, _, right, _ = bounds(ink)
     lifted = ink[1:][ink[:-1, 2] > 0.5]
-    goes_back = lifted[:, 0] < -MIN_RETURN * (right - left)
+    goes_back = lifted[:, 0] < -MIN_ROW_RETURN * (right - left)
     goes_down = lifted[:, 1] > MIN_DESCENT * x_height(ink)
     return int((goes_back & goes_down).sum())

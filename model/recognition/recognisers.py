@@ -8,8 +8,8 @@ of the frames (Bahdanau, Cho and Bengio 2015; location-aware, Chorowski et al. 2
 Shapes: letters as in `encoder`, and A for the dimensions of the attention.
 """
 
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,17 @@ from torch.nn import functional
 from base.base_data_loader import padded
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model.layers.cells import compute_dtype, reorder_gates, state_dtype
 from model.layers.kernels import decoder, library
+from model.layers.recurrent import compute_dtype, reorder_gates, state_dtype
 from model.recognition.decoding import Search, attention_texts
-from model.recognition.encoder import RecurrentEncoder, Size, Transcript, log_softmax
-from model.recognition.ink_features import SPACING
+from model.recognition.encoder import (
+    EncoderSettings,
+    RecurrentEncoder,
+    Size,
+    Transcript,
+    log_softmax,
+)
+from model.recognition.ink_features import FEATURE_SPACING
 from utils.checks import Range
 
 
@@ -30,8 +36,25 @@ class CTCNetwork(RecurrentEncoder):
     """Labels every frame with a character or the blank (connectionist temporal classification).
 
     Args:
-        normalisation: see `RecurrentEncoder`, also for the other arguments.
+        normalisation, alphabet, settings: see `RecurrentEncoder`.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionSettings(EncoderSettings):
+    """The settings of a recogniser with a decoder.
+
+    Args:
+        decoder_size: number of cells of the decoder.
+        attention_size: dimension in which the attention compares frames with the decoder's state.
+        embedding_size: dimension of a character's embedding.
+    """
+
+    num_layers: Annotated[int, Range(1, 16)] = 2
+    time_reductions: Annotated[int, Range(0, 4)] = 1
+    decoder_size: Size = 256
+    attention_size: Size = 128
+    embedding_size: Size = 50
 
 
 class AttentionNetwork(RecurrentEncoder):
@@ -42,28 +65,20 @@ class AttentionNetwork(RecurrentEncoder):
     outputs (Watanabe et al. 2017) makes the attention follow the line much earlier in training.
 
     Args:
-        normalisation: see `RecurrentEncoder`, also for the arguments not listed here.
-        decoder_size: number of cells of the decoder.
-        attention_size: dimension in which the attention compares frames with the decoder's state.
-        embedding_size: dimension of a character's embedding.
+        normalisation: see `Recogniser`.
+        alphabet: alphabet of the texts.
+        settings: see `AttentionSettings`.
     """
 
     head: ClassVar[str] = "decoder"
 
     def __init__(
-        self,
-        normalisation: Normalisation,
-        alphabet: Alphabet,
-        *,
-        num_layers: Annotated[int, Range(1, 16)] = 2,
-        time_reductions: Annotated[int, Range(0, 4)] = 1,
-        decoder_size: Size = 256,
-        attention_size: Size = 128,
-        embedding_size: Size = 50,
-        **options: Any,
+        self, normalisation: Normalisation, alphabet: Alphabet, *, settings: AttentionSettings
     ) -> None:
-        options |= dict(num_layers=num_layers, time_reductions=time_reductions)
-        super().__init__(normalisation, alphabet, **options)
+        super().__init__(normalisation, alphabet, settings=settings)
+        embedding_size = settings.embedding_size
+        attention_size = settings.attention_size
+        decoder_size = settings.decoder_size
         self.end = len(alphabet)  # class of a text's end, C; class C + 1 is a text's beginning
         self.embedding = nn.Embedding(self.end + 2, embedding_size)
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
@@ -90,8 +105,8 @@ class AttentionNetwork(RecurrentEncoder):
     def decode(
         self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
     ) -> list[str]:
-        # At `SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
-        points = self.points_per_frame * lengths * (self.spacing / SPACING)
+        # At `FEATURE_SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
+        points = self.points_per_frame * lengths * (self.spacing / FEATURE_SPACING)
         texts = attention_texts(
             lambda tokens, state: self.step(tokens, state)[:2],
             self._start(encoded, lengths),
@@ -130,7 +145,9 @@ class AttentionNetwork(RecurrentEncoder):
         Returns:
             log-probabilities `(B, C + 1)`, the state after this step, and the attention `(B, S)`.
         """
-        frames, keys, cumulative = state["frames"], state["keys"], state["cumulative_attention"]
+        frames = state["frames"]
+        keys = state["keys"]
+        cumulative = state["cumulative_attention"]
         dtype = cumulative.dtype
         inputs = torch.cat((self.embedding(tokens), state["context"]), -1)
         hidden, cell = self.decoder(self.dropout(inputs), (state["hidden"], state["cell"]))
@@ -157,11 +174,14 @@ class AttentionNetwork(RecurrentEncoder):
         1 - `teacher_forcing_ratio`, by the likeliest character of the previous step.
         """
         decoder_inputs = functional.pad(text, (1, 0), value=self.end + 1)  # (B, U + 1)
-        dtype, frames = compute_dtype(state["frames"]), state["frames"]
+        dtype = compute_dtype(state["frames"])
+        frames = state["frames"]
         # A subclass may have another step, which the kernel does not compute.
         if type(self).step is AttentionNetwork.step and library.available(frames.device, dtype):
             return self._compiled(dtype, decoder_inputs.t(), state, teacher_forcing_ratio)
-        outputs, attentions, tokens = [], [], decoder_inputs[:, 0]
+        outputs = []
+        attentions = []
+        tokens = decoder_inputs[:, 0]
         for position in range(decoder_inputs.shape[1]):
             if position:
                 tokens = decoder_inputs[:, position]
@@ -178,7 +198,8 @@ class AttentionNetwork(RecurrentEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return what `_teacher_forced` returns, by the compiled decoder, for `tokens`
         `(U + 1, B)`; all random numbers are drawn at once."""
-        cell, encoded = self.decoder, state["frames"]
+        cell = self.decoder
+        encoded = state["frames"]
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.training:
             sizes = cell.input_size, cell.hidden_size + self.encoded_size

@@ -80,8 +80,9 @@ def read_words(
         for number, text, line, frames in lines_read:
             check_time()
             if text.strip():
-                # What the language brought back is as likely as the letter that was seen.
-                codes, seen = model.alphabet.encode(text), line[:frames].copy()
+                # A mark that the language model adds to a letter is as likely as the bare letter.
+                codes = model.alphabet.encode(text)
+                seen = line[:frames].copy()
                 seen[:, codes] = search.with_marks(seen, 0.0)[:, codes]
                 lines[number] = [*words_of(model, inks[number], text, seen)]
     return lines
@@ -111,16 +112,19 @@ def read_with_doubts(
             of a string stands for all its characters.
         height: x-height in the unit of the inks; None: the x-height of each ink is measured.
     """
-    results, alphabet = [("", 0.0)] * len(inks), model.alphabet
+    results = [("", 0.0)] * len(inks)
+    alphabet = model.alphabet
     for numbers, *batch in batches(model, inks, progress, height):
         encoded, frames = model.encode(*batch)
         log_probs = log_softmax(model.labels(encoded))
         hypotheses = decoded(model, encoded, log_probs, frames, search)
         # Each spelling becomes a row; `lines[row]` is the index of the row's line in the batch.
-        lines, codes, without_spelling = [], [], set()
+        lines = []
+        codes = []
+        without_spelling = set()
         for line, number in enumerate(numbers):
-            texts = [hypotheses[line]] if spellings is None else spellings[number]
-            texts = [text for text in texts if text and not alphabet.unknown(text)]
+            offered = [hypotheses[line]] if spellings is None else spellings[number]
+            texts = [text for text in offered if text and not alphabet.unknown(text)]
             if not texts:
                 without_spelling.add(line)
             for text in texts or [""]:
@@ -147,7 +151,8 @@ def decoded(
 ) -> list[str]:
     """Return the texts of encoded lines; see `Recogniser.decode`. A beam takes more memory, so its
     batches are smaller."""
-    texts, batch_size = [], max(1, BATCH_SIZE // search.width)
+    texts = []
+    batch_size = max(1, BATCH_SIZE // search.width)
     for start in range(0, len(lengths), batch_size):
         batch = slice(start, start + batch_size)
         inside = batch, slice(int(lengths[batch].max()))

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from base import distributed
 from base.run.random_state import random_state_kept
+from trainer.generation_trainer import GenerationTrainingSettings
 
 SHOWN = Path(__file__).parents[2] / "docs" / "my_steps.py"
 
@@ -21,6 +22,7 @@ def shown(name: str) -> type[ChunkTrainer]:
     (node,) = [node for node in ast.parse(source).body if getattr(node, "name", "") == name]
     space = {"GenerationTrainer": ChunkTrainer, "torch": torch, "nn": nn, "math": math}
     space["random_state_kept"] = random_state_kept
+    space["GenerationTrainingSettings"] = GenerationTrainingSettings
     exec(ast.get_source_segment(source, node), space)
     return space[name]
 

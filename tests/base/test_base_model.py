@@ -10,6 +10,7 @@ from base.base_model import Conditions
 from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from model import CTCNetwork, PredictionNetwork
+from tests.construct import construct
 from tests.moody import NORMALISATION, moody
 from utils.checks import DataError, UserError
 
@@ -28,7 +29,7 @@ def test_extras_that_a_network_does_not_take_are_refused(extras, match):
     with pytest.raises(UserError, match=match):
         moody().make_conditions(2, extras)
     with pytest.raises(UserError, match="PredictionNetwork takes no extras"):
-        PredictionNetwork(NORMALISATION, hidden_size=4).make_conditions(2, extras)
+        construct(PredictionNetwork, NORMALISATION, hidden_size=4).make_conditions(2, extras)
     with pytest.raises(DataError, match=r"takes the extra 'age'; the samples.* have mood of shape"):
         ExtraShapes({"mood": [2]})["age"]
 
@@ -38,7 +39,7 @@ def test_a_vocabulary_axis_without_room_for_all_characters_is_refused():
         vocabulary_axes = {"labels.weight": (0, 2)}  # noqa: RUF012
 
     for kind in (CTCNetwork, Misnamed):
-        network = kind(NORMALISATION, Alphabet("abcdefgh"), hidden_size=4, num_layers=1)
+        network = construct(kind, NORMALISATION, Alphabet("abcdefgh"), hidden_size=4, num_layers=1)
         with (
             nullcontext()
             if kind is CTCNetwork

@@ -31,7 +31,7 @@ from data_loader.bucket_batch_sampler import BucketBatchSampler
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from logger.metrics_csv import read_rows
-from trainer.generation_trainer import GenerationTrainer
+from trainer.generation_trainer import GenerationTrainer, GenerationTrainingSettings
 
 TRAIN = range(13)
 VALID = range(13, 18)
@@ -174,7 +174,9 @@ class Curriculum(BaseSampler):
     """Draws from the shortest sequences, and from more of them with each step."""
 
     def __init__(self, seed: int, lengths: Sequence[int]) -> None:
-        self.seed, self.order, self.widest = seed, np.argsort(lengths, kind="stable"), 3
+        self.seed = seed
+        self.order = np.argsort(lengths, kind="stable")
+        self.widest = 3
 
     def batches(self, epoch: int) -> list[list[int]]:
         generator = np.random.default_rng([self.seed, epoch])
@@ -241,10 +243,12 @@ def make(
     train_loader = TinyLoader(**(loader or {}))
     optimizer = getattr(torch.optim, optimizer) if isinstance(optimizer, str) else optimizer
     built = optimizer(model.parameters(), lr=lr)
+    writes = issubclass(trainer, GenerationTrainer)
+    kind = GenerationTrainingSettings if writes else TrainingSettings
+    names = options.keys() & {field.name for field in fields(kind)}
+    settings = kind(**{name: options.pop(name) for name in names})
     schedule = None
     if scheduler is not None:
-        names = options.keys() & {field.name for field in fields(TrainingSettings)}
-        settings = TrainingSettings(**{name: options[name] for name in names})
         schedule = scheduler(built, settings.planned_steps(len(train_loader)))
     parts = TrainingParts(
         model,
@@ -265,7 +269,7 @@ def make(
             "versions": {},
         },
     )
-    result = trainer(parts, **options)
+    result = trainer(parts, settings=settings, **options)
     if checkpoint is not None:
         result.run_checkpoints.load(checkpoint, source)
     return result

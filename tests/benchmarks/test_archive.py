@@ -2,7 +2,7 @@
 
 from apps.notes.page_text import PageWord
 from apps.notes.reading_cache import Library
-from apps.notes.viewing import Chosen, Viewer
+from apps.notes.viewing import NoteFilter, Viewer
 from benchmarks import archive
 
 
@@ -19,7 +19,7 @@ def test_an_archive_has_its_pages_and_a_viewer_finds_its_words(tmp_path, monkeyp
     viewer.scan()
     state = viewer.state()
     assert (state["notes"], state["pages"], state["words"]) == (3, 25, 25 * 10 * 6)
-    found = viewer.search("salus", Chosen(), 1000)
+    found = viewer.search("salus", NoteFilter(), 1000)
     assert not found["more"] and 350 < len(found["hits"]) < 650  # a third of 1,500 words
     assert all("salus" in hit["text"] for hit in found["hits"])
-    assert viewer.search("rem", Chosen(since="2999-01-01"), 10)["hits"] == []
+    assert viewer.search("rem", NoteFilter(since="2999-01-01"), 10)["hits"] == []

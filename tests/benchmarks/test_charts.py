@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.charts import ACCENTS, KINDS, PATTERNS, SMALL, Cell, Misread, misread, texts_of
+from benchmarks.charts import ACCENTS, PATTERNS, SIGN_KINDS, SMALL, Cell, Misread, misread, texts_of
 from tests.benchmarks.scripts import run
 from utils.checks import UserError
 
@@ -15,7 +15,7 @@ from utils.checks import UserError
 def test_a_chart_has_four_instances_of_each_sign_at_the_start_in_the_middle_and_at_the_end():
 
     def strings(seed):
-        return texts_of(KINDS, None, 4, np.random.default_rng(seed))
+        return texts_of(SIGN_KINDS, None, 4, np.random.default_rng(seed))
 
     texts = strings(0)
     counts = Counter("".join(texts))
@@ -28,7 +28,7 @@ def test_a_chart_has_four_instances_of_each_sign_at_the_start_in_the_middle_and_
 
 
 def test_some_signs_are_shown_as_often_as_is_wanted():
-    texts = texts_of(KINDS, "w€", 12, np.random.default_rng(0))
+    texts = texts_of(SIGN_KINDS, "w€", 12, np.random.default_rng(0))
     assert [sum(sign in text for text in texts) for sign in "w€"] == [pytest.approx(12, abs=3), 12]
 
 

@@ -11,7 +11,7 @@ from benchmarks.legibility import read_back
 from ink.alphabet import Alphabet
 from model import Line, Sampling, load
 from model.drawing.plots import FAULT
-from model.reader import Reader
+from model.loading import Reader
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import of_colour, save
 

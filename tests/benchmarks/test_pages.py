@@ -50,7 +50,7 @@ def test_measures_of_words_are_those_worked_by_hand():
     read = [(page, PageText((row,))), (page._replace(texts=["too"]), PageText(()))]
     assert pages.sure_words(read) == {"sure": 50, "of these right": 50, "right": 50}
     # Of four, two, more, words and too, two is not found, nor words, and too is not there.
-    assert pages.found_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
+    assert pages.searched_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
 
 
 def test_parts_of_words_count_as_words():

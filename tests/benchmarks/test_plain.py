@@ -17,6 +17,7 @@ from model import (
     TranscriptionLoss,
 )
 from model.recognition.decoding import GREEDY
+from tests.construct import construct
 
 UNITS, ALPHABET = Normalisation((8.0, 0.5), (40.0, 30.0)), Alphabet("abc .")
 SIZES = {"hidden_size": 12, "num_layers": 2}
@@ -47,7 +48,7 @@ def gradients(loss: torch.Tensor, network: torch.nn.Module) -> dict[str, torch.T
 def test_a_plain_generator_has_the_same_losses_and_gradients(kind):
     torch.manual_seed(0)
     alphabet = [ALPHABET] if kind is SynthesisNetwork else []
-    own = kind(UNITS, *alphabet, num_mixtures=4, max_correlation=0.9, **SIZES).double()
+    own = construct(kind, UNITS, *alphabet, num_mixtures=4, max_correlation=0.9, **SIZES).double()
     other, batch = plain.network_of(own).double(), batch_of(None)
     texts = batch.text, batch.text_lengths
     loss = NegativeLogLikelihood()(own(batch.inputs, *texts), batch)
@@ -65,7 +66,9 @@ def test_a_plain_generator_has_the_same_losses_and_gradients(kind):
 @pytest.mark.parametrize("kind", [CTCNetwork, AttentionNetwork])
 def test_a_plain_recogniser_has_the_same_losses_gradients_and_texts(kind, reductions):
     torch.manual_seed(0)
-    own = kind(UNITS, ALPHABET, channels=6, time_reductions=reductions, dropout=0.0, **SIZES)
+    own = construct(
+        kind, UNITS, ALPHABET, channels=6, time_reductions=reductions, dropout=0.0, **SIZES
+    )
     own, batch = own.double(), batch_of(10)
     other = plain.network_of(own).double()
     inputs = batch.inputs, batch.lengths, batch.text, batch.text_lengths
@@ -93,7 +96,9 @@ def test_plain_writing_follows_the_distribution_of_the_network():
     """A mixture of one narrow component, which the network has at any input: all points are at its
     mean, and the window passes the text's end at the pace that its bias says."""
     torch.manual_seed(0)
-    own = SynthesisNetwork(UNITS, ALPHABET, num_mixtures=1, min_scale=1e-5, **SIZES).eval()
+    own = construct(
+        SynthesisNetwork, UNITS, ALPHABET, num_mixtures=1, min_scale=1e-5, **SIZES
+    ).eval()
     with torch.no_grad():
         own.output.weight.zero_()
         own.output.bias.copy_(torch.tensor([-40.0, 0.0, 0.7, -0.2, -20.0, -20.0, 0.0]))

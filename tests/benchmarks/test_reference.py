@@ -12,6 +12,7 @@ from ink.normalisation import Normalisation
 from model import NegativeLogLikelihood, PredictionNetwork, SynthesisNetwork, sample
 from model.generation.line import Sampling
 from model.generation.sampling import BLOCK
+from tests.construct import construct
 
 pytestmark = pytest.mark.slow
 
@@ -24,11 +25,16 @@ def pair(conditional: bool):
     torch.manual_seed(3)
     sizes = {"hidden_size": 12, "num_mixtures": 4, "max_correlation": 0.9}
     if conditional:
-        own = SynthesisNetwork(
-            NORMALISATION, Alphabet("abc ."), num_windows=3, window_advance=0.1, **sizes
+        own = construct(
+            SynthesisNetwork,
+            NORMALISATION,
+            Alphabet("abc ."),
+            num_windows=3,
+            window_advance=0.1,
+            **sizes,
         )
     else:
-        own = PredictionNetwork(NORMALISATION, **sizes)
+        own = construct(PredictionNetwork, NORMALISATION, **sizes)
     own = own.double().eval()
     plain = reference.Network(
         5 if conditional else None, 12, mixtures=4, windows=3, max_correlation=0.9

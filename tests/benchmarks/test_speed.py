@@ -82,6 +82,8 @@ def test_training_takes_at_most_a_quarter_longer_than_plain_pytorch(name):
 
 
 def test_the_products_of_an_lstm_are_counted():
-    rnn, steps, batch = nn.LSTM(3, 5), 7, 2
+    rnn = nn.LSTM(3, 5)
+    steps = 7
+    batch = 2
     expected = 2 * steps * batch * (3 + 5) * 4 * 5
     assert operations_of(lambda: rnn(torch.zeros(steps, batch, 3))) == expected

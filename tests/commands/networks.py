@@ -11,6 +11,7 @@ from base.run.checkpoint import save_checkpoint
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model import AttentionNetwork, CTCNetwork, PredictionNetwork, SynthesisNetwork
+from tests.construct import construct
 
 ROOT = Path(experiments.__file__).parent
 NORMALISATION = Normalisation(mean=(8.0, 0.5), std=(40.0, 35.0))
@@ -55,7 +56,8 @@ def network(arch, alphabet=ALPHABET, *, end_bias=None, **options):
     """Return an untrained network; `end_bias` is that of its end of the sequence."""
     torch.manual_seed(4)
     cls, arguments, _ = NETWORKS[arch]
-    model = cls(NORMALISATION, *([alphabet] if cls.needs_text else []), **(arguments | options))
+    supplied = [NORMALISATION, alphabet] if cls.needs_text else [NORMALISATION]
+    model = construct(cls, *supplied, **(arguments | options))
     with torch.no_grad():
         if end_bias is not None:
             model.output.bias[-1] = end_bias

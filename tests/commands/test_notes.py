@@ -181,7 +181,9 @@ def test_files_that_change_are_read_again_while_notes_are_watched(tmp_path, caps
 def test_a_watched_vault_links_to_new_notes_and_keeps_what_was_edited(
     tmp_path, capsys, monkeypatch
 ):
-    lines, folder, vault = read_ink(LINES), tmp_path / "notes", tmp_path / "vault"
+    lines = read_ink(LINES)
+    folder = tmp_path / "notes"
+    vault = tmp_path / "vault"
     folder.mkdir()
     xopp(folder / "a.xopp", lines[:1])
     use("notes", folder / "a.xopp", "--correct", "1:1:1", "[[Bee]]", "--numbers")

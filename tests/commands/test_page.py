@@ -21,7 +21,7 @@ from apps.pages import page_hands, proofreading
 from apps.pages.page_options import PageOptions
 from apps.pages.styles import styles, usual_style_of
 from base.run.pretrained import pretrained
-from commands.page import MAX_BYTES, options_of, show_count
+from commands.page import MAX_TEXT_BYTES, options_of, show_count
 from tests.commands.networks import use
 from utils.checks import UserError
 
@@ -415,8 +415,8 @@ def test_a_large_file_beside_a_network_is_not_read(tmp_path):
 
 
 def test_a_file_that_is_too_long_is_refused(networks, tmp_path):
-    file = text_file(tmp_path, "a" * (MAX_BYTES + 1))
-    with pytest.raises(UserError, match=rf"letter\.txt: longer than {MAX_BYTES:,} bytes"):
+    file = text_file(tmp_path, "a" * (MAX_TEXT_BYTES + 1))
+    with pytest.raises(UserError, match=rf"letter\.txt: longer than {MAX_TEXT_BYTES:,} bytes"):
         write_page(networks, file)
 
 

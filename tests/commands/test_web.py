@@ -31,8 +31,8 @@ from utils.checks import UserError
 def folder(tmp_path, monkeypatch):
     """The page's folder is another one."""
     (tmp_path / "networks").mkdir()
-    shutil.copy(site.FOLDER / "index.html", tmp_path)
-    monkeypatch.setattr(site, "FOLDER", tmp_path)
+    shutil.copy(site.PAGE_FOLDER / "index.html", tmp_path)
+    monkeypatch.setattr(site, "PAGE_FOLDER", tmp_path)
     networks = [tmp_path / "networks" / name for name in ("writer.bin", "descriptor.bin")]
     monkeypatch.setattr(site, "NETWORKS", networks)
     return tmp_path
@@ -190,7 +190,8 @@ def test_a_browser_that_cached_a_hand_gets_the_writer_though_its_file_is_older(f
 
 
 def write_flat_file(path):
-    path.write_bytes(page_networks.START + hashlib.sha256(page_networks.START).digest())
+    start = page_networks.FLAT_FILE_START
+    path.write_bytes(start + hashlib.sha256(start).digest())
 
 
 WITHOUT_TORCH = """
@@ -199,8 +200,8 @@ from pathlib import Path
 import experiments
 from apps.web import site
 from utils.checks import UserError
-port, site.FOLDER = sys.argv[1], Path(sys.argv[2])
-site.NETWORKS = [site.FOLDER / "writer.bin"]
+port, site.PAGE_FOLDER = sys.argv[1], Path(sys.argv[2])
+site.NETWORKS = [site.PAGE_FOLDER / "writer.bin"]
 try:
     experiments.main(["web", "--port", port])
 except UserError:

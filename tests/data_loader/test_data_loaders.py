@@ -391,7 +391,9 @@ class Alone(BaseSampler):
     """Has each sample in a batch of its own."""
 
     def __init__(self, *, hands, lengths, **supplied):
-        self.hands, self.lengths, self.supplied = hands, lengths, supplied
+        self.hands = hands
+        self.lengths = lengths
+        self.supplied = supplied
 
     def batches(self, epoch):
         return [[n] for n in range(len(self.lengths))]

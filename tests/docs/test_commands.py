@@ -41,7 +41,9 @@ def commands(page):
         for line in SCRIPT.finditer(block):
             rest = re.sub(r"(?<=\s)#.*", "", block[line.end() :])  # without comments
             words = shlex.shlex(rest, posix=True, punctuation_chars="\n|&;>()")
-            words.whitespace, words.whitespace_split, words.commenters = " \t", True, ""
+            words.whitespace = " \t"
+            words.whitespace_split = True
+            words.commenters = ""
             words = [*takewhile(lambda word: word[0] not in "\n|&;>()", words)]
             script = line[1] or line[2] or "experiments"
             if line[3] and words[0] == "train":  # of the package

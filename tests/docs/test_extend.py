@@ -106,7 +106,9 @@ def test_the_tokens_of_the_page_are_those_of_a_categorical_distribution(workplac
     for file in ("my_parts.py", "docs/my_steps.py"):
         user_modules.load_module(file)
     torch.manual_seed(2)
-    offsets, logits, ends = torch.randn(4, 2), torch.randn(4), torch.tensor(0.3)
+    offsets = torch.randn(4, 2)
+    logits = torch.randn(4)
+    ends = torch.tensor(0.3)
     count = 20_000
     tokens = sys.modules["my_steps"].Tokens(ends.expand(count), logits.expand(count, 4), offsets)
     chosen, pen = torch.randint(4, (count,)), torch.randint(2, (count,)).float()
@@ -166,8 +168,10 @@ class Warm(JumpsFirst):  # a loss with a state
 
 
 class Listed(EvenPace):  # its list hides a layer from state_dict
-    def __init__(self, normalisation, alphabet, **options):
-        super().__init__(normalisation, alphabet, **options)
+    def __init__(
+        self, normalisation, alphabet, *, hidden_size: int = 64, settings: GenerationSettings
+    ):
+        super().__init__(normalisation, alphabet, hidden_size=hidden_size, settings=settings)
         self.layers = [nn.Linear(self.output.out_features, self.output.out_features)]
 
     def predict(self, numbers):

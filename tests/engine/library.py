@@ -240,7 +240,9 @@ class Work:
 
         made = (Row * max(len(rows), 1))()
         for row, (first, count, words, is_drawing) in zip(made, rows, strict=False):
-            row.first_stroke, row.num_strokes, row.is_drawing = first, count, is_drawing
+            row.first_stroke = first
+            row.num_strokes = count
+            row.is_drawing = is_drawing
             row.words, row.num_words = words_of(words)
         neat = np.zeros_like(points)
         where, target = points.ctypes.data_as(c_void_p), neat.ctypes.data_as(c_void_p)

@@ -8,13 +8,13 @@ from apps.notes import neat, word_shapes
 from apps.pages import hands, page_options, proofreading, repairs, word_cutting
 from apps.web import flat_file
 from ink import delayed_strokes, measures
-from model.generation import hand_encoder, mixture, sampling, stopping
+from model.generation import hand_encoder, mixture, sampling, stepping
 from model.recognition import beam, encoder, hand_descriptor, ink_features, ink_words
 from tests.engine.conftest import ROOT
 
 HOMES = {
     "features": {
-        "MAX_POINTS": ink_features.MAX_POINTS,
+        "MAX_POINTS": ink_features.MAX_FEATURE_POINTS,
         "DETAIL": ink_features._DETAIL,
         "FAR": ink_features._FAR,
         "LATE": delayed_strokes.MIN_LATE_DISTANCE,
@@ -24,7 +24,7 @@ HOMES = {
         "BEFORE": delayed_strokes.MIN_DISTANCE_BEFORE,
     },
     "ink": {
-        "FLAT": measures.MAX_FLAT_HEIGHT,
+        "FLAT": measures.MAX_FLAT_SEGMENT_HEIGHT,
         "LEAST_WIDTH": measures.MIN_BASELINE_WIDTH,
         "MAX_SLANT": measures.MAX_SLANT,
         "TALL": word_cutting.MIN_TALL_RATIO,
@@ -39,29 +39,29 @@ HOMES = {
         "TURN_PRIOR": word_cutting.TURN_PRIOR,
     },
     "decoding": {"PRUNING": beam.PRUNING},
-    "flat_file": {"FORMAT": flat_file.FORMAT},
+    "flat_file": {"FORMAT": flat_file.FLAT_FILE_FORMAT},
     "neat": {
         **{
             name: getattr(word_shapes, name)
             for name in (
-                *("MIN_SPAN", "LINE_PRIOR"),
-                *("HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
+                *("MIN_SPAN", "BASELINE_PRIOR"),
+                *("X_HEIGHT_PRIOR", "LEAN_PRIOR", "SLOPE_PRIOR"),
             )
         },
         "INNER": word_shapes.X_HEIGHT_QUANTILE,
         "REACH": word_shapes.MAX_CONTEXT_DISTANCE,
-        "MAX_OFF": word_shapes.MAX_LINE_DISTANCE,
+        "MAX_OFF": word_shapes.MAX_BASELINE_DISTANCE,
         "TALL": word_shapes.TALL_CHARACTERS,
         "DEEP": word_shapes.DEEP_CHARACTERS,
         **{
             name: getattr(neat, name)
             for name in (
                 *("MAX_TURN", "MAX_SHEAR", "MAX_ROW_SLOPE", "MAX_SIZE_RATIO"),
-                *("MIN_GAP", "MAX_GAP", "LEAST_GAP"),
+                *("MIN_WORD_GAP", "MAX_WORD_GAP", "MIN_EVEN_GAP"),
             )
         },
-        "SCALES": [*neat.SCALES],
-        "WIDTHS": [*neat.WIDTHS],
+        "SCALES": [*neat.WORD_SCALES],
+        "WIDTHS": [*neat.ROW_WIDTHS],
     },
     "reading": {
         "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,
@@ -75,11 +75,11 @@ HOMES = {
         "FRACTIONS": list(hand_encoder.FRACTION_BOUNDS),
     },
     "drawing": {
-        "PERIOD": sampling.PERIOD,
+        "PERIOD": stepping.STEPS_PER_CALL,
         "BLOCK": sampling.BLOCK,
         "PEN_PIVOT": mixture.PEN_PIVOT,
-        "REST": stopping.MAX_REST_OFFSET,
-        "LONGEST_FINISH": stopping.MAX_FINISH_STEPS,
+        "REST": sampling.MAX_REST_OFFSET,
+        "LONGEST_FINISH": sampling.MAX_FINISH_STEPS,
     },
     "repairs": {
         "SHARE": repairs.MIN_POINT_FRACTION,

@@ -29,7 +29,7 @@ from model.generation.hand_encoder import hand_extra
 from model.generation.line import Sampling
 from model.recognition.encoder import GREEDY
 from model.recognition.hand_descriptor import HandDescriptor
-from model.recognition.ink_features import SPACING, stroke_features
+from model.recognition.ink_features import FEATURE_SPACING, stroke_features
 from tests.apps.web.conftest import needs_node, node
 from tests.commands.networks import save
 from tests.engine.conftest import ROOT, needs_compiler, open_networks
@@ -153,9 +153,10 @@ def reordered_inks():
 def test_features_are_those_of_python(work, parts):
     values = np.zeros(1_000_000, np.float32)
     for ink in reordered_inks():
-        arguments = (c_double(SPACING), ctypes.c_int64(parts), values.ctypes.data_as(c_void_p))
+        target = values.ctypes.data_as(c_void_p)
+        arguments = (c_double(FEATURE_SPACING), ctypes.c_int64(parts), target)
         count = work.c.inside_features(work.handle, *place(to_points(strokes(ink))), *arguments)
-        expected = np.asarray(stroke_features(ink, SPACING, parts))
+        expected = np.asarray(stroke_features(ink, FEATURE_SPACING, parts))
         np.testing.assert_allclose(values[:count], expected.ravel(), atol=1e-5)
 
 
@@ -283,7 +284,9 @@ def lines_of(model, seeds, text, primer=None, **sampling):
 
 
 def test_a_seed_draws_the_same_line_as_in_python(work, written):
-    (path, writer), seeds, text = written, [0, 7, 2**32 - 1], "Good night"
+    path, writer = written
+    seeds = [0, 7, 2**32 - 1]
+    text = "Good night"
     engine = work.open(path.read_bytes())
     lines = lines_of(writer.model, seeds, text)
     # An untrained network multiplies what differs.
@@ -305,7 +308,9 @@ def test_50_lines_have_the_steps_of_python(work):
     texts = ["Dear Anna", "The quick brown fox jumps over", "5 times 255 is 1275", "It's Mr. Wu!"]
     styles = [None, *work.about(engine)["biases"]]
     for number in range(50):
-        text, style, seed = texts[number % 4], styles[number // 5], 7 * number
+        text = texts[number % 4]
+        style = styles[number // 5]
+        seed = 7 * number
         ink = work.write(engine, text, name=style, seed=seed)
         primer = None
         if style:
@@ -337,7 +342,9 @@ def test_a_hand_vector_gives_the_same_line_as_in_python(tmp_path, work, hand_wri
 @pytest.mark.slow
 def test_the_hand_of_lines_or_of_a_seed_is_that_of_python(tmp_path, work, hand_writer):
     engine, writer = flat(tmp_path, work, hand_writer)
-    model, seeds, inks = writer.model, [0, 1, 2, 3], [line.ink for line in read_ink(LINES)]
+    model = writer.model
+    seeds = [0, 1, 2, 3]
+    inks = [line.ink for line in read_ink(LINES)]
     flat_file.save_descriptor(tmp_path / "descriptor.bin")
     descriptor = work.open((tmp_path / "descriptor.bin").read_bytes())
     hand, described = work.hand_of_lines(engine, descriptor, [strokes(ink) for ink in inks])

@@ -30,7 +30,9 @@ def test_points_and_strokes_are_sums_of_offsets():
     # An L of three points, a dot, and a line that the pen has not left yet.
     rows = [[0, 0, 0], [0, 4, 0], [3, 0, 1], [2, -5, 1], [-4, 1, 0], [1, 1, 0]]
     ink = np.array(rows, dtype=np.float32)
-    first, dot, last = [[0, 0], [0, 4], [3, 4]], [[5, -1]], [[1, 0], [2, 1]]
+    first = [[0, 0], [0, 4], [3, 4]]
+    dot = [[5, -1]]
+    last = [[1, 0], [2, 1]]
     assert to_points(ink).tolist() == first + dot + last and to_points(ink).dtype == np.float64
     assert [stroke.tolist() for stroke in strokes(ink)] == [first, dot, last]
 

@@ -12,6 +12,7 @@ from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model import AttentionNetwork, CTCNetwork, SynthesisNetwork, Writer
 from model.layers.kernels import library
+from tests.construct import construct
 
 NORMALISATION = Normalisation((8.0, 0.5), (40.0, 30.0))
 PRIMER = np.float32([[0, 0, 0], [9, 3, 0], [8, -2, 1]]), "c "
@@ -26,7 +27,7 @@ def generator(kind=SynthesisNetwork, *, alphabet="abc ", **options):
     torch.manual_seed(0)
     text = [Alphabet(alphabet)] if kind.needs_text else []
     sizes = {"hidden_size": 8, "num_mixtures": 3} | ({"num_windows": 2} if text else {})
-    return kind(NORMALISATION, *text, **sizes | options).eval()
+    return construct(kind, NORMALISATION, *text, **sizes | options).eval()
 
 
 def recogniser(kind=CTCNetwork, *, alphabet=LETTERS, **options):
@@ -35,7 +36,7 @@ def recogniser(kind=CTCNetwork, *, alphabet=LETTERS, **options):
     sizes = {"hidden_size": 12, "channels": 8, "num_layers": 3, "time_reductions": 2}
     if kind is AttentionNetwork:
         sizes |= {"decoder_size": 10, "attention_size": 7, "embedding_size": 5}
-    return kind(NORMALISATION, alphabet, **sizes | options).eval()
+    return construct(kind, NORMALISATION, alphabet, **sizes | options).eval()
 
 
 def write(network, texts, seeds, sampling, primer=None):

@@ -9,9 +9,8 @@ from base.config import user_modules
 from ink.alphabet import Alphabet
 from model import sample
 from model.generation.line import Sampling
-from model.loading import load, load_reader, load_writer
+from model.loading import Writer, load, load_reader, load_writer
 from model.recognition.encoder import Search
-from model.writer import Writer
 from tests.commands.networks import NETWORKS, network, save
 from tests.model.builders import ink
 from utils.checks import CheckpointError, UserError
@@ -75,11 +74,11 @@ def test_architecture_that_does_not_fit_is_refused(tmp_path, arch, modules, mess
 
 ORTHOGONAL = """
 from torch import nn
-from model.generation.generators import PredictionNetwork
+from model.generation.generators import PredictionNetwork, RecurrentSettings
 
 class Orthogonal(PredictionNetwork):
-    def __init__(self, normalisation, **options):
-        super().__init__(normalisation, **options)
+    def __init__(self, normalisation, *, settings: RecurrentSettings):
+        super().__init__(normalisation, settings=settings)
         nn.utils.parametrizations.orthogonal(self.output)
 """
 

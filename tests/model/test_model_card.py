@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from model.loading import load
+from model.loading import TrainedNetwork, load
 from model.model_card import MARK, model_card
-from model.trained_network import TrainedNetwork
 from tests.commands.networks import save
 from tests.model.builders import LETTERS
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 
 def front_matter(card):
@@ -44,7 +43,7 @@ def test_a_card_names_task_characters_and_validation(reader):
     ("licence", "expected"),
     [
         (OPEN, {"license": "cc-by-4.0"}),
-        (RESEARCH, {"license": "other", "license_name": RESEARCH}),
+        (RESEARCH_ONLY, {"license": "other", "license_name": RESEARCH_ONLY}),
         ("of my school", {"license": "other", "license_name": "of my school"}),
         (None, {"license": "unknown"}),
     ],

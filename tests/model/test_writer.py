@@ -8,8 +8,9 @@ from torch import nn
 from base.data.samples import ExtraShapes
 from ink.alphabet import Alphabet
 from model import SynthesisNetwork, Writer, load
+from model.generation.generators import SynthesisSettings
 from model.generation.line import MAX_PRIMER_CHARACTERS, MAX_TEXT_CHARACTERS, Sampling
-from model.writer import sampling_of
+from model.loading import sampling_of
 from tests.commands.networks import save
 from tests.model.builders import NORMALISATION, PRIMER
 from utils.checks import UserError
@@ -70,7 +71,8 @@ class FivePersons(SynthesisNetwork):
     """Knows five persons by their numbers."""
 
     def __init__(self):
-        super().__init__(NORMALISATION, Alphabet("abc "), hidden_size=8)
+        settings = SynthesisSettings(hidden_size=8)
+        super().__init__(NORMALISATION, Alphabet("abc "), settings=settings)
         self.extras, self.persons = ExtraShapes({"person": [1]}), nn.Embedding(5, 2)
 
     def initial_state(self, batch, given=None):

@@ -72,7 +72,7 @@ def test_the_packages_have_what_git_has_and_nothing_else():
     assert {*packed} <= tracked | {"LICENSE"}
     shipped = {name for name in tracked if name.startswith("saved/")}
     assert {*build.open_files(), *build.research_files()} == shipped
-    assert not {*build.open_files()} & {*build.research_files()} - {build.CARD}
+    assert not {*build.open_files()} & {*build.research_files()} - {build.CARD_FILE}
 
 
 def test_a_persons_own_files_are_not_packed(tmp_path, monkeypatch):
@@ -83,8 +83,8 @@ def test_a_persons_own_files_are_not_packed(tmp_path, monkeypatch):
     for name in ("saved/styles/mine.json", "apps/plugins/node_modules/c.js", "data/d.json"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
-    monkeypatch.setattr(build, "ROOT", tmp_path)
-    names = {*build.packed_files()} - {*build.open_files(), *build.SCRIPTS, "LICENSE"}
+    monkeypatch.setattr(build, "PROJECT", tmp_path)
+    names = {*build.packed_files()} - {*build.open_files(), *build.PACKED_SCRIPTS, "LICENSE"}
     assert names == {"base/__init__.py", "base/a.py", "apps/__init__.py"}
 
 

@@ -18,11 +18,13 @@ from base.trial.contract import check
 from data_loader import EmbeddedDataset, HandwritingDataLoader
 from logger.metrics_csv import read_rows
 from model import SSE, NegativeLogLikelihood, PredictionNetwork, SquaredError, SynthesisNetwork
+from model.generation.generators import RecurrentSettings
 from model.generation.line import Sampling
 from model.generation.mixture import NextPoint
 from model.generation.sampling import sample
 from model.layers.kernels import library
 from model.scores import evaluate
+from tests.construct import construct
 from tests.moody import Moods, Moody
 from tests.tiny_config import DATASET
 from trainer import GenerationTrainer
@@ -61,7 +63,7 @@ def make(
         supplied, arguments["num_windows"] = [*supplied, data.alphabet], 2
     if issubclass(kind, Moody):
         supplied.append(data.loaded.extras)
-    model = kind(*supplied, **arguments)
+    model = construct(kind, *supplied, **arguments)
     header = {
         "config": {"name": "x"},
         "normalisation": data.normalisation.to_dict(),
@@ -85,7 +87,7 @@ def make(
         ),
         header,
     )
-    return trainer(parts, **options)
+    return construct(trainer, parts, **options)
 
 
 def row(trainer):
@@ -332,8 +334,8 @@ def test_a_network_that_will_write_badly_is_warned_of(
 class Scaled(PredictionNetwork):
     """Sees offsets in units of their deviation in the batch, in evaluation of that before."""
 
-    def __init__(self, *supplied, **options):
-        super().__init__(*supplied, **options)
+    def __init__(self, normalisation, *, settings: RecurrentSettings):
+        super().__init__(normalisation, settings=settings)
         self.register_buffer("deviation", torch.ones(2))
         self.masks = []
 

@@ -10,7 +10,10 @@ from trainer import GravesRMSprop
 
 def by_hand(start, gradients, lr=1e-4, decay=0.95, momentum=0.9, damping=1e-4):
     """Equations (38)-(41), one weight and one step at a time."""
-    weight, n, m, delta = float(start), 0.0, 0.0, 0.0
+    weight = float(start)
+    n = 0.0
+    m = 0.0
+    delta = 0.0
     for g in map(float, gradients):
         n = decay * n + (1 - decay) * g * g
         m = decay * m + (1 - decay) * g

@@ -18,6 +18,7 @@ from logger.metrics_csv import read_rows
 from model import AttentionNetwork, CTCLoss, CTCNetwork, ErrorRates, TranscriptionLoss
 from model.recognition.encoder import Transcript
 from model.recognition.error_rates import rates
+from tests.construct import construct
 from trainer import RecognitionTrainer
 from trainer.recognition_trainer import evidence
 from utils.checks import DataError, TrainingFailed, UserError
@@ -49,7 +50,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         "attention": (AttentionNetwork, TranscriptionLoss(ctc_weight=0.5)),
     }[kind]
     small = {"hidden_size": 8, "channels": 8, "num_layers": 2}
-    model = cls(data.normalisation, data.alphabet, **small)
+    model = construct(cls, data.normalisation, data.alphabet, **small)
     parts = TrainingParts(
         model,
         loss,
@@ -67,7 +68,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
             "dataset": {"canonical": None, "quantisation_step": None},
         },
     )
-    return RecognitionTrainer(parts, **options)
+    return construct(RecognitionTrainer, parts, **options)
 
 
 class OnGrid(EmbeddedDataset):

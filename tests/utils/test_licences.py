@@ -15,7 +15,7 @@ from data_loader import (
     UnipenDataset,
 )
 from data_loader.sources.iam_ondb import IAMOnDBDataset
-from utils.licences import OPEN, RESEARCH, combined
+from utils.licences import OPEN, RESEARCH_ONLY, combined
 
 IAM = IAMOnDBDataset(root="x")
 UNIPEN = UnipenDataset(root="x")
@@ -33,7 +33,7 @@ class MyLines(BaseDataset):
 def test_a_pretrained_network_has_the_licence_of_the_data_that_trained_it(name):
     is_free = name.startswith(("open_", "digit", "eye"))
     checkpoint = load_checkpoint(pretrained()[name])
-    assert checkpoint["licence"] == (OPEN if is_free else RESEARCH)
+    assert checkpoint["licence"] == (OPEN if is_free else RESEARCH_ONLY)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_a_pretrained_network_has_the_licence_of_the_data_that_trained_it(name):
         (MyLines(), "mine"),
         (MixedDataset(dataset=UNIPEN, added=MNISTStrokesDataset(root="x")), OPEN),
         (MixedDataset(dataset=UNIPEN, added=MyLines()), None),  # they differ: unknown
-        (MixedDataset(dataset=UNLICENSED, added=IAM), RESEARCH),
-        (ShapedDataset(dataset=IAM), RESEARCH),
+        (MixedDataset(dataset=UNLICENSED, added=IAM), RESEARCH_ONLY),
+        (ShapedDataset(dataset=IAM), RESEARCH_ONLY),
         (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1), OPEN),
-        (ComposedDataset(dataset=UNIPEN, alignment="iam_ondb", size=1), RESEARCH),
+        (ComposedDataset(dataset=UNIPEN, alignment="iam_ondb", size=1), RESEARCH_ONLY),
         (ComposedDataset(dataset=UNIPEN, alignment="file.npz", size=1, digits=UNLICENSED), None),
     ],
 )
@@ -56,8 +56,8 @@ def test_a_dataset_is_for_research_if_a_source_is_or_has_their_common_licence(da
 @pytest.mark.parametrize(
     ("dataset", "before", "licence"),
     [
-        (UNIPEN, RESEARCH, RESEARCH),
-        (IAM, OPEN, RESEARCH),
+        (UNIPEN, RESEARCH_ONLY, RESEARCH_ONLY),
+        (IAM, OPEN, RESEARCH_ONLY),
         (UNIPEN, None, None),
         (HandDataset(root="x"), OPEN, OPEN),
     ],

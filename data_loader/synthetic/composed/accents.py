@@ -74,9 +74,9 @@ MARKS_BELOW = {combining("cedilla"), COMMA_BELOW, OGONEK}
 
 HASTY_SIZES = (0.45, 1.15)
 """Bounds on the size of a mark made in haste, as a factor."""
-HASTY_PLACE = (0.16, 0.1)
+HASTY_PLACE_DEVIATIONS = (0.16, 0.1)
 """Standard deviations of its place along x and y, in x-heights."""
-HASTY_JOINS = 0.12
+HASTY_JOINED_FRACTION = 0.12
 """Fraction of the marks made in haste that the pen reaches without a lift."""
 
 GetPiece = Callable[[str], Piece | None]
@@ -85,6 +85,9 @@ GetPiece = Callable[[str], Piece | None]
 NON_ASCII = frozenset(ACCENTED_LETTERS + SIGNS)
 """The characters that `AccentPen` makes."""
 
+CORNER_DEVIATION = 0.04
+"""Standard deviation of the corners of a shape, as a fraction of its diagonal, or of an x-height if
+the diagonal is longer."""
 SIZE_DEVIATION = 0.1
 """Standard deviation of the logarithm of a shape's size, between hands, and again within a hand."""
 ANGLE_DEVIATION = 0.07
@@ -97,6 +100,8 @@ of the dots of `i` in IAM-OnDB's training lines are 0.04 to 0.11 wide and 0.04 t
 MAX_EXTRA_STEPS = 2.0
 """A stroke has up to this many more steps than its length / mean step: the pen is slow at the ends
 (measured in IAM-OnDB: strokes as long as 1 to 4 mean steps have 4 steps, as long as 6 have 8)."""
+INNER_QUANTILES = (0.08, 0.92)
+"""Quantiles of a letter's x between which its middle is measured."""
 MIN_TALL_HEIGHT = 1.45
 """Height above which ink belongs to a tall letter, in x-heights."""
 
@@ -133,9 +138,12 @@ class MarkPen:
         generator: np.random.Generator,
         hasty: bool = False,
     ) -> None:
-        self.mean_step, self.generator, self.hasty = mean_step, generator, hasty
+        self.mean_step = mean_step
+        self.generator = generator
+        self.hasty = hasty
+        # Marks vary less in width than letters do.
         self.width_factor = float(np.clip(width, 0.7, 1.4)) ** 0.5
-        seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]
+        seed = [int(1e6 * abs(slant)), int(1e6 * mean_step)]  # of the hand
         self.habit_generator = generator if hasty else np.random.default_rng(seed)
 
     def draw_mark(self, mark: str, widening: float = 1.0) -> np.ndarray:
@@ -144,7 +152,7 @@ class MarkPen:
             return self.draw_shape(MARKS[mark], widening)
         path = self.draw_shape(HASTY_MARKS[mark], widening)
         size = self.generator.uniform(*HASTY_SIZES)
-        x, y = self.generator.normal(0, HASTY_PLACE)
+        x, y = self.generator.normal(0, HASTY_PLACE_DEVIATIONS)
         return moved(path * (size, size, 1), x, y)
 
     def random_deviation(self, deviation: float) -> float:
@@ -161,9 +169,12 @@ class MarkPen:
         """Draw the variant that the hand uses, `widening` times as wide; return its path."""
         shape = variants[int(self.habit_generator.integers(len(variants)))]
         corners = np.concatenate([np.array(stroke) for stroke in shape])
-        deviation = 0.04 * min(float(np.hypot(*np.ptp(corners, axis=0))), 1.0)
-        angle, size = self.random_deviation(ANGLE_DEVIATION), self.random_deviation(SIZE_DEVIATION)
-        scale = np.exp([size + self.random_deviation(SIZE_DEVIATION / 2), size]) * (widening, 1.0)
+        diagonal = float(np.hypot(*np.ptp(corners, axis=0)))
+        deviation = CORNER_DEVIATION * min(diagonal, 1.0)
+        angle = self.random_deviation(ANGLE_DEVIATION)
+        log_height = self.random_deviation(SIZE_DEVIATION)
+        log_width = log_height + self.random_deviation(SIZE_DEVIATION / 2)
+        scale = np.exp([log_width, log_height]) * (widening, 1.0)
         cosine, sine = np.cos(angle), np.sin(angle)
         rotation = np.array([[cosine, -sine], [sine, cosine]])
         strokes = []
@@ -189,7 +200,7 @@ class MarkPen:
         fraction = time / time[-1]
         slow_ends = fraction + 0.6 * np.sin(2 * np.pi * fraction) / (2 * np.pi)
         samples = at_equal_steps(curve, slow_ends, num_steps)
-        return samples + 0.006 * self.generator.standard_normal(samples.shape)
+        return samples + 0.006 * self.generator.standard_normal(samples.shape)  # jitter
 
     def straight_stroke(self, start: tuple[float, float], stop: tuple[float, float]) -> np.ndarray:
         """Return the path of a nearly straight stroke from `start` to `stop`."""
@@ -200,13 +211,14 @@ class MarkPen:
         """Return the path of a mark above the middle of a letter."""
         x, y, _ = letter.T
         top = y.min()
-        upper = x[y < 0.5 * top]
-        narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0
+        upper = x[y < 0.5 * top]  # the upper half of the letter
+        narrowing = 0.8 if np.ptp(upper) < 0.3 else 1.0  # on a stem, such as that of i
         drawn = self.draw_mark(mark, narrowing * self.width_factor)
         middle = _middle(upper) + self.random_deviation(PLACE_DEVIATION)
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
         ink_top = min(y[np.abs(x - middle) < reach].min(initial=0.0), 0.93 * top)
+        # On tall letters there is less room.
         gap = self.habitual_value(0.14, 0.4) * (0.6 if -top > MIN_TALL_HEIGHT else 1.0)
         return moved(drawn, middle, ink_top - gap)
 
@@ -214,7 +226,7 @@ class MarkPen:
         """Return the path of a mark below a letter."""
         x, y, _ = letter.T
         drawn = self.draw_mark(mark)
-        low = y > 0.4 * y.min()
+        low = y > 0.4 * y.min()  # the foot of the letter
         if not low.any():
             raise UnusablePiece  # Only the top of the letter is there.
         middle = _middle(x[low])
@@ -246,8 +258,9 @@ class MarkPen:
         x, y, _ = letter.T
         top = float(y.min())
         if character in "øØ":
-            left, right = np.quantile(x, (0.08, 0.92))
-            middle, half = (left + right) / 2, min(right - left, -top) / 2 + 0.15
+            left, right = np.quantile(x, INNER_QUANTILES)
+            middle = (left + right) / 2
+            half = min(right - left, -top) / 2 + 0.15
             upper_end = (middle + half, top - 0.12)
             lower_end = (middle - half, max(y.max(), 0.0) + 0.12)
             if self.habit_generator.random() < 0.3:
@@ -306,11 +319,13 @@ class AccentPen(MarkPen):
         hasty: bool = False,
     ) -> None:
         super().__init__(hand.slant, hand.width, hand.mean_step, generator, hasty)
-        self.hand, self.get_piece = hand, get_piece
+        self.hand = hand
+        self.get_piece = get_piece
 
     def upright_piece(self, character: str) -> Piece:
         """Return a copy of an ASCII character, made upright."""
-        if (piece := self.get_piece(character)) is None:
+        piece = self.get_piece(character)
+        if piece is None:
             raise UnusablePiece
         return piece._replace(path=slanted(piece.path, -self.hand.slant))
 
@@ -320,12 +335,9 @@ class AccentPen(MarkPen):
         if not dotted:
             piece = piece._replace(path=without_dot(piece.path))
         y = piece.path[:, 1]
-        highest = (
-            MIN_TALL_HEIGHT
-            if character in X_HIGH_LETTERS | set("gy")
-            else 1.5 * self.hand.tall_height
-        )
-        if not (0.6 <= -y.min() <= highest and -0.2 < y.max() < 2.0):
+        is_small = character in X_HIGH_LETTERS | set("gy")
+        max_height = MIN_TALL_HEIGHT if is_small else 1.5 * self.hand.tall_height
+        if not (0.6 <= -y.min() <= max_height and -0.2 < y.max() < 2.0):
             raise UnusablePiece  # The letter lacks a stroke, or has a stroke of its neighbour.
         return piece
 
@@ -337,8 +349,8 @@ class AccentPen(MarkPen):
         if drawn is None:
             return piece
         path = np.concatenate([piece.path, drawn])
-        if self.hasty and self.generator.random() < HASTY_JOINS:
-            path[len(piece.path) - 1, 2] = 0
+        if self.hasty and self.generator.random() < HASTY_JOINED_FRACTION:
+            path[len(piece.path) - 1, 2] = 0  # no lift between letter and mark
         return piece._replace(path=path)
 
     def ligature(self, character: str) -> Piece:
@@ -353,8 +365,9 @@ class AccentPen(MarkPen):
         path = self.upright_letter("E").path
         x, y, _ = path.T
         top = float(y.min())
-        left_of_top, left_of_bar = (x[y < fraction * top].min() for fraction in (0.7, 0.4))
-        run = self.habitual_value(0.45, 0.65) * -top
+        left_of_top = x[y < 0.7 * top].min()
+        left_of_bar = x[y < 0.4 * top].min()
+        run = self.habitual_value(0.45, 0.65) * -top  # of the leg, to the left
         leg = self.straight_stroke((left_of_top + 0.05, top), (left_of_top - run, 0.0))
         bar_y = 0.4 * top
         bar_left = left_of_top - 0.6 * run - 0.05
@@ -366,7 +379,8 @@ class AccentPen(MarkPen):
         count = 3 if character == "…" else 1
         pieces = [self.upright_piece(SOURCE_SIGNS[character]) for _ in range(count)]
         parts: list[np.ndarray] = []
-        for path in (piece.path for piece in pieces):
+        for piece in pieces:
+            path = piece.path
             if SOURCE_SIGNS[character] == ".":
                 deviation = self.random_deviation(PLACE_DEVIATION / 2)
                 target_y = (-0.5 if character == "·" else 0.0) + deviation
@@ -376,7 +390,8 @@ class AccentPen(MarkPen):
                 path = from_strokes([-stroke[::-1] for stroke in to_strokes(path)[::-1]])
                 path = moved(path, 0.0, -self.habitual_value(0.9, 1.3) - path[:, 1].min())
             if parts:
-                right, left = parts[-1][:, 0].max(), path[:, 0].min()
+                right = parts[-1][:, 0].max()
+                left = path[:, 0].min()
                 path = moved(path, right - left + self.habitual_value(0.25, 0.5))
             parts.append(path)
         return Piece(character, np.concatenate(parts))
@@ -403,8 +418,8 @@ class AccentPen(MarkPen):
 
 
 def _middle(x: np.ndarray) -> float:
-    """Return the middle of `x` without the outer 8 % at either end, such as joining strokes."""
-    return float(np.quantile(x, (0.08, 0.92)).mean())
+    """Return the middle of `x` without its ends, such as joining strokes (`INNER_QUANTILES`)."""
+    return float(np.quantile(x, INNER_QUANTILES).mean())
 
 
 def without_dot(path: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from ink.formats.faults import Fault
 from utils.checks import DataError, first_line
 from utils.files import atomic_write
 
-SHIPPED = Path(__file__).parent / "alignments"
+ALIGNMENT_FOLDER = Path(__file__).parent / "alignments"
 """Folder of the tables that come with the project."""
 
 
@@ -66,7 +66,7 @@ class Alignment(dict[str, AlignedLine]):
         Raises:
             DataError: if the file cannot be read, or is no such table.
         """
-        shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.npz"))}
+        shipped = {path.stem: path for path in sorted(ALIGNMENT_FOLDER.glob("*.npz"))}
         path = shipped.get(str(name), name)
         try:
             arrays = guard.call(read_arrays, Path(path))
@@ -75,8 +75,8 @@ class Alignment(dict[str, AlignedLine]):
             counts = np.split(arrays["counts"].astype(np.int64), ends)
             if total > 8 * min(len(arrays["read"]), len(arrays["fits"])):
                 raise ValueError("fewer flags than characters")
-            flags = (np.unpackbits(arrays[key], count=total) for key in ("read", "fits"))
-            read, fits = (np.split(flag.astype(bool), ends) for flag in flags)
+            read = np.split(np.unpackbits(arrays["read"], count=total).astype(bool), ends)
+            fits = np.split(np.unpackbits(arrays["fits"], count=total).astype(bool), ends)
             lines = map(AlignedLine, counts, read, fits, arrays["errors"].tolist())
             return cls(zip(names, lines, strict=True))
         except (Fault, ValueError, TypeError, KeyError, OverflowError) as error:

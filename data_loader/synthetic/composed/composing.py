@@ -39,8 +39,8 @@ GAP_QUANTILES = (0.1, 0.9)
 """Quantiles of a hand's gaps between which gaps are drawn: some measured gaps are mistakes."""
 BORROWED_GAP_QUANTILES = (0.25, 0.75)
 """Quantiles between which gaps next to a character of another hand are drawn."""
-MIN_WORD_GAP = 0.75
-"""Least gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
+MIN_COMPOSED_WORD_GAP = 0.75
+"""Minimum gap between words, in x-heights (assumed): a reader would miss narrower gaps."""
 SIGN_GAP_QUANTILES = (0.05, 0.6)
 """Quantiles between which gaps next to a sign within a word are drawn: the widest gaps come from
 sentences, and would be read as blanks in numbers and addresses."""
@@ -48,16 +48,19 @@ MAX_CHOICES = 12
 """Largest number of copies of a text to compare; of more copies, this many are drawn at random."""
 BLEND_LENGTH = 0.5
 """Length of path on either side of a join that is bent so that both sides meet, in x-heights."""
-MAX_OVERLAP = 0.45
+MAX_PIECE_OVERLAP = 0.45
 """Largest overlap of two characters that are no digits, in x-heights (assumed)."""
 MAX_DIGIT_OVERLAP = 0.1
 """Largest overlap of two characters of which at least one is a digit, in x-heights (assumed)."""
 MIN_PIECE_GAP = 0.06
-"""Least gap between letters or digits of neighbouring pieces that are not joined, in x-heights."""
+"""Minimum gap between letters or digits of pieces that are not joined, in x-heights."""
+
+SIZE_FACTORS = (0.75, 1.35)
+"""Bounds on the factors by which a borrowed character becomes higher and wider (assumed)."""
 
 MARK_BOTTOM = -0.9
 """Height above which the whole of a dot or an accent lies, in x-heights (assumed)."""
-MAX_MARK = 0.9
+MAX_ACCENT_SIZE = 0.9
 """Largest width and height of a dot or an accent, in x-heights (assumed)."""
 
 DrawGlyph = Callable[[str, RecordedHand, int, np.random.Generator], Piece | None]
@@ -81,7 +84,9 @@ class Bank:
     def __init__(
         self, hands: Mapping[str, RecordedHand], draw_glyph: DrawGlyph, scarce: int = 60
     ) -> None:
-        self.hands, self.draw_glyph, self.scarce = dict(hands), draw_glyph, scarce
+        self.hands = dict(hands)
+        self.draw_glyph = draw_glyph
+        self.scarce = scarce
         self.names = list(self.hands)
         measures = np.stack([hand.measures for hand in self.hands.values()])
         self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
@@ -120,7 +125,9 @@ class Composer:
         hasty: bool = False,
         late: bool = False,
     ) -> None:
-        self.bank, self.name, self.generator = bank, name, generator
+        self.bank = bank
+        self.name = name
+        self.generator = generator
         self.hasty, self.late = hasty, late
         self.hand = bank.hands[name]
         self._sources: dict[str, Callable[[], Piece | None]] = {}
@@ -131,7 +138,7 @@ class Composer:
         paths: list[np.ndarray] = []
         right = 0.0  # the right edge of the words so far
         for word in text.split(" "):
-            gap = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), MIN_WORD_GAP)
+            gap = max(self._random_gap(self.hand.word_gaps, GAP_QUANTILES), MIN_COMPOSED_WORD_GAP)
             if not word:
                 right += gap
                 continue
@@ -161,10 +168,12 @@ class Composer:
                     if cut_after and stop == len(word):
                         cost += UNJOINED_COST
                     for previous_cut_after, step in best[start].items():
+                        # A cut end is joined to a cut end, and a whole end to a whole end.
                         join_cost = 0.0 if cut_before == previous_cut_after else UNJOINED_COST
                         total = step.cost + (cost + join_cost)
                         if cut_after not in endings or total < endings[cut_after].cost:
                             endings[cut_after] = _Step(total, start, place, previous_cut_after)
+        # From the cheapest last step back to the first.
         pieces: list[tuple[Piece, bool]] = []
         stop = len(word)
         cut_after = min(best[-1], key=lambda cut_after: best[-1][cut_after].cost)
@@ -179,13 +188,11 @@ class Composer:
 
     def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:
         """Yield the hand's places of `text` with their costs; the place None means borrowing."""
-        places: list[Place | None] = list(self.hand.places.get(text, ()))
-        if len(places) > MAX_CHOICES:
-            chosen = self.generator.choice(len(places), MAX_CHOICES, replace=False)
-            places = [places[n] for n in chosen]
-        if len(text) == 1:
-            places.append(None)
-        for place in places:
+        copies = self.hand.places.get(text, ())
+        if len(copies) > MAX_CHOICES:
+            chosen = self.generator.choice(len(copies), MAX_CHOICES, replace=False)
+            copies = [copies[n] for n in chosen]
+        for place in (*copies, None) if len(text) == 1 else copies:
             is_cut = place is not None and (place.cut_before or place.cut_after)
             cost = 1 + (CUT_COST if is_cut else 0) + RANDOM_COST * self.generator.random()
             yield place, cost + (0 if place else BORROWED_COST)
@@ -200,11 +207,13 @@ class Composer:
     def _glyph_source(self, character: str) -> Callable[[], Piece | None]:
         """Return a function that returns a lender's copy of a character, or draws the character."""
         bank = self.bank
-        number, counts = bank.names.index(self.name), bank.num_copies.get(character, {})
+        number = bank.names.index(self.name)
+        counts = bank.num_copies.get(character, {})
         lenders = [lender for lender in counts if lender != number]
+        # A character with fewer copies than `scarce` is drawn the more often, the fewer these are.
         if lenders and self.generator.random() * bank.scarce < sum(counts.values()):
-            distance = ((bank.scaled_measures[lenders] - bank.scaled_measures[number]) ** 2).sum(1)
-            nearest = np.argsort(distance)[:NUM_LENDERS]
+            differences = bank.scaled_measures[lenders] - bank.scaled_measures[number]
+            nearest = np.argsort((differences**2).sum(1))[:NUM_LENDERS]
             rank = int(len(nearest) * self.generator.random() ** 2)  # Nearer hands are likelier.
             lender = bank.hands[bank.names[lenders[int(nearest[rank])]]]
             return lambda: adapted(self._random_copy(character, lender), lender, self.hand)
@@ -220,7 +229,8 @@ class Composer:
                 return self._random_copy(letter, self.hand)
             return borrower.borrowed(letter)
 
-        def make() -> Piece | None:
+        def make() -> Piece | None:  # an accented letter, or None
+            # Copies differ, so that another one may be usable (number of tries assumed).
             for get_piece in [letter_of_hand] * 3 + [borrower.borrowed] * 6:
                 piece = accented(character, get_piece, self.hand, self.generator, self.hasty)
                 if piece is not None:
@@ -233,10 +243,11 @@ class Composer:
     def _random_copy(self, character: str, hand: RecordedHand) -> Piece:
         """Return a random copy of a character: of the copies without cuts, or else of the copies
         without a cut after them, or else of all copies."""
-        places = hand.places[character]
-        places = [place for place in places if not place.cut_after] or places
-        places = [place for place in places if not (place.cut_before or place.cut_after)] or places
-        return hand.piece(places[int(self.generator.integers(len(places)))])
+        copies = hand.places[character]
+        without_cut_after = [place for place in copies if not place.cut_after]
+        without_cuts = [place for place in without_cut_after if not place.cut_before]
+        choices = without_cuts or without_cut_after or copies
+        return hand.piece(choices[int(self.generator.integers(len(choices)))])
 
     def _random_gap(self, gaps: np.ndarray, quantiles: tuple[float, float]) -> float:
         """Return a random gap between two quantiles of `gaps`."""
@@ -245,7 +256,7 @@ class Composer:
     def _word_path(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
         """Return the path of a word: its pieces joined at cuts, or else side by side."""
         path = pieces[0][0].path
-        for (left, left_is_own), (right, right_is_own) in pairwise(pieces):
+        for (left, is_left_written), (right, is_right_written) in pairwise(pieces):
             if left.cut_after and right.cut_before:
                 path = _join_at_cut(path, right.path)
                 continue
@@ -253,11 +264,12 @@ class Composer:
             shift = right_edge - right.path[:, 0].min()
             neighbours = left.text[-1] + right.text[0]
             if neighbours.isalnum():
-                is_own = left_is_own and right_is_own
-                quantiles = GAP_QUANTILES if is_own else BORROWED_GAP_QUANTILES
+                is_borrowed = not (is_left_written and is_right_written)
+                quantiles = BORROWED_GAP_QUANTILES if is_borrowed else GAP_QUANTILES
                 gap = max(self._random_gap(self.hand.gaps, quantiles), MIN_PIECE_GAP)
                 has_digit = any(map(str.isdigit, neighbours))
-                max_overlap = MAX_DIGIT_OVERLAP if has_digit else MAX_OVERLAP
+                max_overlap = MAX_DIGIT_OVERLAP if has_digit else MAX_PIECE_OVERLAP
+                # Only ink within 3 x-heights of the right edge can be touched.
                 touching = touching_shift(path[path[:, 0] > right_edge - 3], right.path)
                 shift = float(np.clip(touching + gap, shift - max_overlap, shift + gap))
             else:  # A sign does not overlap its neighbour: a reader would miss the sign.
@@ -271,8 +283,8 @@ def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
     x, y, lift = piece.path.T
     height_factor = 1.0
     if not X_HIGH_LETTERS.issuperset(piece.text):
-        height_factor = float(np.clip(hand.tall_height / lender.tall_height, 0.75, 1.35))
-    width_factor = float(np.clip(hand.width / lender.width, 0.75, 1.35))
+        height_factor = float(np.clip(hand.tall_height / lender.tall_height, *SIZE_FACTORS))
+    width_factor = float(np.clip(hand.width / lender.width, *SIZE_FACTORS))
     x = x + lender.slant * y  # Make the piece upright.
     y = y * height_factor
     x = x * width_factor - hand.slant * y
@@ -282,23 +294,27 @@ def adapted(piece: Piece, lender: RecordedHand, hand: RecordedHand) -> Piece:
 
 def marks_last(path: np.ndarray) -> np.ndarray:
     """Return the path of a word whose dots and accents come after the other strokes."""
-    strokes = to_strokes(path)
-    is_mark = [
-        stroke[:, 1].max() < MARK_BOTTOM and np.ptp(stroke, axis=0).max() < MAX_MARK
-        for stroke in strokes
-    ]
-    return from_strokes([strokes[n] for n in np.argsort(is_mark, kind="stable")])
+
+    def is_mark(stroke: np.ndarray) -> bool:
+        is_small = np.ptp(stroke, axis=0).max() < MAX_ACCENT_SIZE
+        return bool(stroke[:, 1].max() < MARK_BOTTOM and is_small)
+
+    return from_strokes(sorted(to_strokes(path), key=is_mark))
 
 
 def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return two paths as one path, with the last stroke of `left`, which ends in a cut, joined to
-    the first stroke of `right`, which begins with a cut; both strokes are bent to meet half way."""
+    """Return two paths as one path, joined at a cut.
+
+    The last stroke of `left` ends in a cut, and the first stroke of `right` begins with one. Both
+    are bent to meet half way.
+    """
     lifts = np.flatnonzero(left[:-1, 2])
     last_stroke = slice(lifts[-1] + 1 if len(lifts) else 0, None)
     steps = np.hypot(*np.diff(left[last_stroke, :2], axis=0).T)
-    step = float(steps.mean()) if len(steps) else 0.1
+    step = float(steps.mean()) if len(steps) else 0.1  # of a dot
     fall = right[0, 1] - left[-1, 1]
-    left, right = left.copy(), moved(right, left[-1, 0] + step - right[0, 0])
+    right = moved(right, left[-1, 0] + step - right[0, 0])  # a step behind the end of `left`
+    left = left.copy()
     left[-1, 2] = 0
     distance_to_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]
     left[last_stroke, 1] += 0.5 * fall * np.clip(1 - distance_to_join / BLEND_LENGTH, 0, 1)

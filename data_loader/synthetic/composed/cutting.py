@@ -22,14 +22,14 @@ X_HIGH_LETTERS = frozenset("acemnorsuvwxz")
 """Letters that reach from the baseline to the x-height."""
 DELAYED_STROKES = frozenset("ijtfxTFEHAkK:;?!=\"%'")
 """Characters with a stroke that may be delayed until a later character has been begun."""
-MAX_MISREAD = 0.25
+MAX_MISREAD_FRACTION = 0.25
 """Largest fraction of a line's characters that a recogniser may misread. In IAM-OnDB only 0.5 % of
 the training lines exceed even 13 %, but more of the lines new to the recogniser do (measured)."""
 MIN_TREND_LETTERS = 12
-"""Least number of small letters for a trend of the x-height along a line (assumed)."""
+"""Minimum number of small letters for a trend of the x-height along a line (assumed)."""
 MAX_TREND = 1.4
 """Largest ratio of the x-height at a point to the line's x-height, or the reverse (assumed)."""
-MAX_WIDTH = 3.5
+MAX_PIECE_WIDTH = 3.5
 """Largest width of a character, in x-heights: wider ink has a neighbour's stroke (assumed)."""
 MAX_SIGN_SIZES = {".": 0.45, ",": 1.2}
 """Largest width and height of a sign, in x-heights. 18 % of the full stops cut out of IAM-OnDB are
@@ -41,25 +41,26 @@ SMALL_STANDING = X_HIGH_LETTERS | frozenset("bdhiklt")
 STANDING = SMALL_STANDING | STANDING_CAPITALS | frozenset("0123456789")
 """All characters that stand on the baseline."""
 MIN_SMALL_LETTERS = 4
-"""Least number of small letters from which the x-height of a line is measured (assumed)."""
+"""Minimum number of small letters from which the x-height of a line is measured (assumed)."""
 LINE_HEIGHTS = (0.7, 4.5)
 """Bounds on the height of a line that takes its hand's x-height, in x-heights (assumed)."""
 MIN_STRETCH = 0.35
-"""Least points of a stroke, as a fraction of a typical character's points, that a character owns if
-it owns any: the window may move on some points before or after the pen (assumed, by eye)."""
+"""Minimum number of points of a stroke that belong to a character if any do, as a fraction of a
+typical character's points: the window may move on some points before or after the pen (assumed, by
+eye)."""
 WINDOW_LEAD = 0.3
 """How far the window is ahead of the pen where a stroke runs on into the next character, as a
 fraction of a typical character's points (measured: of 717 letters cut off at one end, a reader
 reads 33, 48, 57 and 54 % for 0, 0.15, 0.3 and 0.45)."""
 MIN_DISTANCE_GAIN = 0.15
-"""Least x-heights by which a stroke that completes an earlier character is nearer to this character
-than to the character in the window (assumed)."""
-MIN_RETURN = 0.9
+"""Minimum x-heights by which a stroke that completes an earlier character is nearer to
+this character than to the character in the window (assumed)."""
+MIN_PEN_RETURN = 0.9
 """X-heights. A stroke further than this left of the ink's right edge does not begin the character
 in the window: the window never goes back when the pen does (assumed)."""
 MAX_DELAYED_DISTANCE = 0.9
 """Largest distance in x of a delayed stroke from its character, in x-heights (assumed)."""
-MAX_FLAT_HEIGHT = 0.5
+MAX_DOT_OR_BAR_HEIGHT = 0.5
 """X-heights. A stroke lower than this, and further than this above the baseline, is a dot or a bar,
 which may lie anywhere to the right of its character (assumed)."""
 MAX_DELAYED_ADVANCE = 0.3
@@ -67,6 +68,12 @@ MAX_DELAYED_ADVANCE = 0.3
 earlier ink. With this bound and `MAX_DELAYED_DISTANCE`, 8 of 587 delayed strokes and 6 of 6,665
 other strokes go to a wrong letter, without both bounds 64 and 126 (measured on 150 lines of stroke
 fonts whose delayed strokes follow their words)."""
+MAX_CHARACTERS_BACK = 15
+"""Number of characters before the one in the window to which a delayed stroke may belong
+(assumed)."""
+UNCLEAR_DISTANCE = 3.0
+"""Largest distance in x of an unclear stroke from a boundary that it makes unclear, in x-heights
+(assumed)."""
 # Boundaries between two characters.
 NONE = 0  # no clear boundary
 CUT = 1  # a point within a stroke
@@ -159,12 +166,14 @@ def measured(
         hand_height: the x-height of the line's hand in the unit of `ink`, None if unknown; a line
             with fewer than `MIN_SMALL_LETTERS` takes this x-height and counts as level.
     """
-    path, is_visible = to_path(ink), np.array([character != " " for character in text])
+    path = to_path(ink)
+    is_visible = np.array([character != " " for character in text])
     owner = np.repeat(np.arange(len(text)), aligned.counts)
     boxes = _boxes(path, owner, text, aligned.read, X_HIGH_LETTERS)
     if len(boxes) >= MIN_SMALL_LETTERS:
         left, top, right, bottom = boxes.T
-        middles, heights = (left + right) / 2, bottom - top
+        middles = (left + right) / 2
+        heights = bottom - top
         height = float(np.median(heights))
         rise, base = theil_sen(middles, bottom)
     else:
@@ -173,21 +182,26 @@ def measured(
             return None
         if not LINE_HEIGHTS[0] <= np.ptp(path[:, 1]) / hand_height <= LINE_HEIGHTS[1]:
             return None
-        middles, heights, height = np.empty(0), np.empty(0), hand_height
-        rise, base = 0.0, float(np.median(bottoms))
+        middles = np.empty(0)
+        heights = np.empty(0)
+        height = hand_height
+        rise = 0.0
+        base = float(np.median(bottoms))
     if height <= 0:
         return None
     path[:, 1] = path[:, 1] - base - rise * path[:, 0]
     path[:, :2] = normalise_height(path[:, :2], middles, heights, height)
     owner = _stroke_owners(path, owner, text, is_visible)
-    usable = np.pad(aligned.read | ~is_visible, 1, constant_values=True)
-    read = usable[:-2] & usable[1:-1] & usable[2:] & is_visible
-    for k in np.flatnonzero(read).tolist():
+    # A character is usable if it and its neighbours were read right; blanks count as read.
+    was_read = np.pad(aligned.read | ~is_visible, 1, constant_values=True)
+    is_usable = was_read[:-2] & was_read[1:-1] & was_read[2:] & is_visible
+    for k in np.flatnonzero(is_usable).tolist():
         points = path[owner == k]
-        wide, high, _ = np.ptp(points, axis=0) if len(points) else (np.inf, np.inf, 0)
-        read[k] = wide <= MAX_WIDTH and max(wide, high) <= MAX_SIGN_SIZES.get(text[k], np.inf)
+        width, height_of_ink = np.ptp(points[:, :2], axis=0) if len(points) else (np.inf, np.inf)
+        max_size = MAX_SIGN_SIZES.get(text[k], np.inf)
+        is_usable[k] = width <= MAX_PIECE_WIDTH and max(width, height_of_ink) <= max_size
     boundaries = _boundaries(path, owner, text)
-    return CutLine(text, path, owner, boundaries, read, aligned.fits, height)
+    return CutLine(text, path, owner, boundaries, is_usable, aligned.fits, height)
 
 
 def _boxes(
@@ -202,8 +216,10 @@ def _boxes(
 
 
 def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of the line through points: the median slope of distant pairs, and
-    the median intercept (Theil 1950; Sen 1968)."""
+    """Return slope and intercept of the line through points (Theil 1950; Sen 1968).
+
+    They are the median slope of distant pairs, and the median intercept.
+    """
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
     is_distant = np.abs(run) > 0.25 * np.ptp(x)
@@ -233,6 +249,7 @@ def normalise_height(
     def local_height(x: np.ndarray) -> np.ndarray:
         return np.clip(height_at_0 + growth * x, height / MAX_TREND, height * MAX_TREND)
 
+    # x in x-heights is the integral of 1 / height, by the trapezoid rule on a grid.
     grid = np.linspace(x.min(), x.max(), 200)
     steps = np.diff(grid) * 2 / (local_height(grid[:-1]) + local_height(grid[1:]))
     x_in_heights = np.interp(x, grid, np.concatenate([[0.0], np.cumsum(steps)]))
@@ -246,7 +263,8 @@ def _stroke_owners(
 
     `owner` is the character in the window at each point; `is_visible` is False for blanks.
     """
-    owner, stops = owner.copy(), np.flatnonzero(path[:, 2]) + 1
+    owner = owner.copy()
+    stops = np.flatnonzero(path[:, 2]) + 1
     strokes = [slice(*ends) for ends in pairwise([0, *stops.tolist()])]
     typical = float(np.median(np.bincount(owner, minlength=len(text))[is_visible]))
     for stroke in strokes:
@@ -259,6 +277,7 @@ def _stroke_owners(
             owning = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
         # Points of other characters go to the next owning character: the window leads the pen.
         owners[:] = owning[np.minimum(np.searchsorted(owning, owners), len(owning) - 1)]
+        # For the same reason the first points of a character go to the one before it.
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)
             owners[cut + 1 : stop] = owners[cut]
@@ -269,24 +288,30 @@ def _stroke_owners(
 
 
 def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke: slice) -> int:
-    """Return the index of the character to which a stroke belongs: the character that `owner` has
-    for the whole stroke, or an earlier character that the stroke completes; -1 if unclear."""
+    """Return the index of the character to which a stroke belongs; -1 if unclear.
+
+    This is the character that `owner` has for the whole stroke, or an earlier character that the
+    stroke completes.
+    """
     current = int(owner[stroke.start])
     earlier_owners = owner[: stroke.start]
     x, y, _ = path.T
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    nearest, least_distance = -1, np.inf
-    for earlier in range(max(0, current - 15), current):
+    nearest = -1
+    least_distance = np.inf
+    for earlier in range(max(0, current - MAX_CHARACTERS_BACK), current):
         if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
             distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
             if distance < least_distance:
                 nearest, least_distance = earlier, distance
-    other_ink = owner == current
+    other_ink = owner == current  # the current character without the stroke
     other_ink[stroke] = False
     right_edge = x[: stroke.start].max()
-    if middle < right_edge - MIN_RETURN and not other_ink[: stroke.start].any():
+    if middle < right_edge - MIN_PEN_RETURN and not other_ink[: stroke.start].any():
         return nearest if least_distance < MAX_DELAYED_DISTANCE else -1
-    is_flat = np.ptp(y[stroke]) < MAX_FLAT_HEIGHT and y[stroke].mean() < -MAX_FLAT_HEIGHT
+    is_flat = (
+        np.ptp(y[stroke]) < MAX_DOT_OR_BAR_HEIGHT and y[stroke].mean() < -MAX_DOT_OR_BAR_HEIGHT
+    )
     is_far = middle > right_edge + MAX_DELAYED_ADVANCE or least_distance >= MAX_DELAYED_DISTANCE
     if is_far and not is_flat:
         return current
@@ -307,7 +332,7 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
             continue
         start = following[0]
         # No unclear stroke may lie near the boundary.
-        if (np.abs(unclear - path[start, 0]) < 3).any():
+        if (np.abs(unclear - path[start, 0]) < UNCLEAR_DISTANCE).any():
             continue
         if path[start - 1, 2]:
             boundaries[k] = LIFT if current[0] < start else NONE
@@ -321,16 +346,19 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
 def _nearer_word_character(
     path: np.ndarray, owner: np.ndarray, is_visible: np.ndarray, stroke: slice
 ) -> int:
-    """Return which character is nearer to a stroke: the last before it or the first after it.
+    """Return the index of the character that is nearer to a stroke: the last before or the first
+    after it.
 
     The window is on a blank at all points of the stroke, as for 2.8 % of the strokes of IAM-OnDB
     (measured): often the window has left a word before the word's last `t` is crossed.
     """
-    rows, x = np.flatnonzero(is_visible[owner]), path[:, 0]
+    rows = np.flatnonzero(is_visible[owner])
+    x = path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
     if not len(before) or not len(after):
         return int(owner[before[-1] if len(before) else after[0]])
-    left, right = int(owner[before].max()), int(owner[after[0]])
+    left = int(owner[before].max())
+    right = int(owner[after[0]])
     middle = (x[stroke].min() + x[stroke].max()) / 2
     distance_left = middle - x[before[owner[before] == left]].max()
     distance_right = x[after[owner[after] == right]].min() - middle
@@ -343,21 +371,25 @@ def measured_lines(
     """Yield each sample with its measured line.
 
     A line with fewer than `MIN_SMALL_LETTERS` takes the x-height of its hand's other lines. A
-    sample is left out if it has no alignment, if more than `MAX_MISREAD` of its characters were
-    misread, or if its line cannot be measured.
+    sample is left out if it has no alignment, if more than `MAX_MISREAD_FRACTION` of its characters
+    were misread, or if its line cannot be measured.
     """
-    lines, heights = [], defaultdict(list)
+    lines = []
+    heights = defaultdict(list)
     for sample in samples:
-        text, ink = nfc(sample.text), sample.ink
+        text = nfc(sample.text)
+        ink = sample.ink
         aligned = alignment.find(sample.name, len(ink), text)
-        if aligned is None or aligned.errors > MAX_MISREAD * len(text):
+        if aligned is None or aligned.errors > MAX_MISREAD_FRACTION * len(text):
             continue
-        if line := measured(ink, text, aligned):
+        line = measured(ink, text, aligned)
+        if line is not None:
             heights[sample.hand].append(line.height)
         lines.append((sample, text, aligned, line))
     hand_heights = {hand: float(np.median(values)) for hand, values in heights.items() if hand}
     for sample, text, aligned, line in lines:
-        line = line or measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
+        if line is None:
+            line = measured(sample.ink, text, aligned, hand_heights.get(sample.hand))
         if line is not None:
             yield sample, line
 
@@ -383,7 +415,8 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
     target_length = len(line.text) / math.ceil(len(line.text) / max_length)
     spans: list[tuple[int, int]] = []  # the first and last character of each part
     for word in re.finditer(r"\S+", line.text):
-        first, last = word.start(), word.end() - 1
+        first = word.start()
+        last = word.end() - 1
         part_first, part_last = spans[-1] if spans else (first, last)
         can_grow = spans and last - part_first < max_length
         if can_grow and part_last - part_first + 1 < target_length:
@@ -398,7 +431,9 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
         if len(rows) < 2:  # Nearly all ink of the part was assigned to other words.
             continue
         part = line.part(rows, first, last)
-        name, ink, gaps = f"{sample.name}/{number}", to_ink(part.path), sample.missing_counts[rows]
+        name = f"{sample.name}/{number}"
+        ink = to_ink(part.path)
+        gaps = sample.missing_counts[rows]
         part_sample = replace(sample, ink=ink, text=part.text, name=name, missing=gaps)
         parts.append((part_sample, part))
     return parts

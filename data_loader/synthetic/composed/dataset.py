@@ -35,13 +35,13 @@ from ink.alphabet import nfc
 from ink.formats.parsed import Parsed
 from ink.sample import Sample
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed
-from utils.licences import RESEARCH
+from utils.licences import RESEARCH_ONLY
 
 MIN_LINES = 3
-"""Least number of lines of a hand (assumed)."""
-COMPOSED = "composed-"
+"""Minimum number of lines of a hand (assumed)."""
+COMPOSED_PREFIX = "composed-"
 """Prefix of the names of new lines."""
-PIECE = "piece-"
+PIECE_PREFIX = "piece-"
 """Prefix of the names of pieces of recorded lines."""
 MAX_TEXTS = 1000
 """Largest number of texts that are drawn for a line until a hand can write one (assumed)."""
@@ -124,7 +124,7 @@ class ComposedDataset(ExtendedDataset):
 
     def licences(self) -> set[str | None]:
         # The shipped table "iam_ondb" is derived from IAM-OnDB.
-        return super().licences() | ({RESEARCH} if self.alignment == "iam_ondb" else set())
+        return super().licences() | ({RESEARCH_ONLY} if self.alignment == "iam_ondb" else set())
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset, compose new lines, and scale recorded lines to `height`.
@@ -133,7 +133,8 @@ class ComposedDataset(ExtendedDataset):
             DataError: if the alignment or the digits cannot be read, the alignment fits no line,
                 the dataset names no writers or forms, or no hand is within the bounds.
         """
-        recorded, has_train = self.dataset.load(splits), "train" in splits
+        recorded = self.dataset.load(splits)
+        has_train = "train" in splits
         if self.height is None and not has_train:
             return recorded
         digits = Samples()
@@ -159,10 +160,14 @@ class ComposedDataset(ExtendedDataset):
 
         The last value notes the number of parts of each sample, and a summary of the new lines.
         """
+        # Without `height` only the training lines are measured, for their characters.
         samples = [*(recorded.split("train") if self.height is None else recorded.used)]
-        lines, summary, counts = self._measured(samples), "", []
+        lines = self._measured(samples)
+        summary = ""
+        counts = []
         for sample in samples if self.height is not None else ():
-            scale, parts = (self.height, self.height, 1), lines.get(sample, ())
+            scale = (self.height, self.height, 1)
+            parts = lines.get(sample, ())
             counts.append(len(parts))
             yield Parsed([replace(part, ink=to_ink(line.path * scale)) for part, line in parts])
         if "train" in recorded.samples:
@@ -186,11 +191,12 @@ class ComposedDataset(ExtendedDataset):
 
     def _pieces(self, lines: Iterable[tuple[Sample, CutLine]]) -> list[Sample]:
         """Return the pieces of lines longer than `pieces`, named such as "piece-0/a01-000u-01"."""
-        scale, pieces = (self.height, self.height, 1), []
+        scale = (self.height, self.height, 1)
+        pieces = []
         for sample, line in lines:
             parts = parts_of(sample, line, self.pieces)
             for number, (part, cut) in enumerate(parts if len(parts) > 1 else ()):
-                name = f"{PIECE}{number}/{sample.name}"
+                name = f"{PIECE_PREFIX}{number}/{sample.name}"
                 pieces.append(replace(part, ink=to_ink(cut.path * scale), name=name))
         return pieces
 
@@ -208,13 +214,14 @@ class ComposedDataset(ExtendedDataset):
 
         `counts` has the number of parts of each recorded sample; `derived` begins with the parts.
         """
-        report, has_none = recorded.report, np.array(counts) == 0
+        report = recorded.report
+        has_none = np.array(counts) == 0
         if has_none.any():
-            lost = (
-                f"{np.count_nonzero(has_none[of.places_in(recorded.used)]):,} of {split}"
-                for split, of in recorded.samples.items()
-            )
-            report += f"\nleft out, because they could not be measured: {', '.join(lost)}"
+            left_out = []
+            for split, samples in recorded.samples.items():
+                places = samples.places_in(recorded.used)
+                left_out.append(f"{np.count_nonzero(has_none[places]):,} of {split}")
+            report += f"\nleft out, because they could not be measured: {', '.join(left_out)}"
         return Loaded(recorded.derived(derived, counts), report)
 
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
@@ -227,13 +234,12 @@ class ComposedDataset(ExtendedDataset):
                 "their names, texts or numbers of points differ, or a recogniser misread the lines"
             )
         low, high = self.forms
-        chosen = {
-            name: hand
-            for name, hand in sorted(all_hands.items())
-            if len(hand.lines) >= MIN_LINES
-            and low <= hash_fraction(name) < high
-            and hand.strokes_per_character >= (self.lifts or 0.0)
-        }
+        chosen = {}
+        for name, hand in sorted(all_hands.items()):
+            is_within = low <= hash_fraction(name) < high
+            lifts = hand.strokes_per_character
+            if len(hand.lines) >= MIN_LINES and is_within and lifts >= (self.lifts or 0.0):
+                chosen[name] = hand
         if not chosen:
             raise DataError(
                 f"forms = {self.forms}, lifts = {self.lifts}: none of the {len(all_hands):,} hands "
@@ -253,7 +259,7 @@ class ComposedDataset(ExtendedDataset):
                 text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
             height = self.height or bank.hands[name].height
             ink = to_ink(path * (height, height, 1), grid)
-            yield Sample(ink, text, f"{COMPOSED}{number:06d}/{name}", group=name)
+            yield Sample(ink, text, f"{COMPOSED_PREFIX}{number:06d}/{name}", group=name)
 
     def _new(self, bank: Bank, name: str, generator: np.random.Generator) -> tuple[str, np.ndarray]:
         """Return the text and the path, in x-heights, of a new line in the hand `name`."""
@@ -261,8 +267,8 @@ class ComposedDataset(ExtendedDataset):
             text = self._text(Draws(generator))
             is_hasty = self.hasty > 0 and generator.random() < self.hasty
             is_late = is_hasty and generator.random() < 0.5
-            composer = Composer(bank, name, generator, is_hasty, is_late)
-            if (path := composer.write(text)) is not None:
+            path = Composer(bank, name, generator, is_hasty, is_late).write(text)
+            if path is not None:
                 return text, path
         raise DataError(
             f"none of {MAX_TEXTS} texts, such as {text!r}, could be written in the hand of {name}: "
@@ -274,15 +280,17 @@ class ComposedDataset(ExtendedDataset):
         return ALL_LANGUAGES if self.languages is None else Languages(self.languages)
 
     def _text(self, draws: Draws) -> str:
+        """Return a random text of a kind, by the fractions of the kinds."""
         number = draws.number()
-        for fraction, make in (
+        kinds = (
             (self.european, lambda draws: european(draws, self._languages)),
             (self.marked, lambda draws: marked_sentence(draws, self._languages)),
             (self.strings, random_characters),
             (self.plain, lambda draws: corpus.running_text(draws, 0, 10, 45, 0.0)),
-        ):
+        )
+        for fraction, draw_text in kinds:
             if number < fraction:
-                return nfc(make(draws))
+                return nfc(draw_text(draws))
             number -= fraction
         return everyday(draws)
 

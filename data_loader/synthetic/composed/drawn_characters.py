@@ -14,7 +14,7 @@ from data_loader.pen_paths import at_left_edge, at_speed, mean_step, slanted, to
 from data_loader.synthetic.composed.cutting import Piece
 from data_loader.synthetic.composed.recorded_hands import RecordedHand
 from data_loader.synthetic.invented.font_writers import FontWriter, deform, digitise, text_path
-from data_loader.synthetic.invented.stroke_fonts import CHARACTERS, X_HEIGHT
+from data_loader.synthetic.invented.stroke_fonts import FONT_CHARACTERS, FONT_X_HEIGHT
 from ink.sample import Sample
 
 UPRIGHT_FONTS = ["print", "joined"]
@@ -23,6 +23,8 @@ FONT_TALL_HEIGHT = 1.5
 """Height of capitals in `UPRIGHT_FONTS`, in x-heights."""
 FONT_WIDTH = 0.8
 """Width of a small letter in `UPRIGHT_FONTS`, in x-heights."""
+RECORDED_FRACTION = 0.7
+"""Fraction of the digits that are recorded digits, if there are any (assumed)."""
 DIGIT_HEIGHTS = (0.8, 1.0)
 """Bounds on the height of a digit, as multiples of the height of the hand's capitals (assumed)."""
 
@@ -47,10 +49,10 @@ class Drawer:
 
         `habit_seed` determines the style of all copies, `generator` the variation between copies.
         """
-        if character not in CHARACTERS:
+        if character not in FONT_CHARACTERS:
             return None
         habit_generator = np.random.default_rng([habit_seed, ord(character)])
-        if character in self._digits and habit_generator.random() < 0.7:
+        if character in self._digits and habit_generator.random() < RECORDED_FRACTION:
             path = self._digit(character, hand, habit_generator, generator)
         else:
             path = _font_path(character, hand, habit_generator, generator)
@@ -63,15 +65,17 @@ class Drawer:
         habit_generator: np.random.Generator,
         generator: np.random.Generator,
     ) -> np.ndarray:
+        """Return the path of a recorded digit in the height and slant of a hand."""
         writers = self._digits[character]
         inks = writers[sorted(writers)[int(habit_generator.integers(len(writers)))]]
         path = to_path(inks[int(generator.integers(len(inks)))])
         points = path[:, :2]
         points -= points.min(0)
         height = hand.tall_height * habit_generator.uniform(*DIGIT_HEIGHTS)
+        # A digit that lies flat does not become as high as the others.
         points *= height / max(points[:, 1].max(), 0.3 * points[:, 0].max(), 1e-9)
         points[:, 1] -= points[:, 1].max()
-        return slanted(path, 0.7 * hand.slant)
+        return slanted(path, 0.7 * hand.slant)  # Recorded digits have some slant (assumed).
 
 
 def _font_path(
@@ -80,6 +84,7 @@ def _font_path(
     habit_generator: np.random.Generator,
     generator: np.random.Generator,
 ) -> np.ndarray:
+    """Return the path of a character by an invented writer who is adapted to a hand."""
     writer = replace(
         FontWriter.invent(habit_generator, UPRIGHT_FONTS, shapes=0.4),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),
@@ -90,4 +95,4 @@ def _font_path(
     )
     path = deform(text_path(character, writer, generator), writer, generator)
     # The speed law sets the mean step only roughly; `at_speed` thins the dense points later.
-    return digitise(path, writer.speed, rate=300.0) / (X_HEIGHT, X_HEIGHT, 1)
+    return digitise(path, writer.speed, rate=300.0) / (FONT_X_HEIGHT, FONT_X_HEIGHT, 1)

@@ -26,8 +26,8 @@ WORD_GAPS = (0.8, 1.8)
 """Bounds on the gap between two parts separated by a blank, in x-heights (assumed)."""
 LETTER_GAPS = (0.1, 0.5)
 """Bounds on the gap between two parts without a blank, in x-heights (assumed)."""
-MIN_GAP_RATIO = 1.3
-"""Least width of a gap between words, as a multiple of the widest gap within words (measured: with
+MIN_HAND_GAP_RATIO = 1.3
+"""Minimum gap between words, as a multiple of the widest gap within words (measured: with
 `MAX_WIDTH_ERROR`, 68 % of the 5,355 lines of IAM-OnDB's `trainset` can be cut; none of 250 pieces
 of `testset_f` that a recogniser read had lost or gained a word)."""
 MAX_WIDTH_ERROR = (1.0, 0.25)
@@ -100,7 +100,9 @@ class MixedDataset(ExtendedDataset):
 
     def _read(self, recorded: Samples, added: Samples, grid: float | None) -> Iterator[Parsed]:
         """Yield the new lines, and a summary of them."""
-        count, summary, generator = 0, "", np.random.default_rng(self.seed)
+        count = 0
+        summary = ""
+        generator = np.random.default_rng(self.seed)
         if self.added:
             typical = typical_height(self.dataset, recorded)
             factor = typical / typical_height(self.added, added)
@@ -142,14 +144,17 @@ class MixedDataset(ExtendedDataset):
             # The measured x-height of a dash or a dot is far too small or large.
             height = float(np.clip(x_height(line.ink), typical / 4, typical * 4))
             added_first = bool(generator.random() < 0.5)
-            gap, blank = generator.uniform(*WORD_GAPS), " "
+            gap = generator.uniform(*WORD_GAPS)
+            blank = " "
+            # All lines draw the same numbers, whether or not they use them.
             is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
                 line = _piece(line, generator) or line
             other = scaled(added[added_number], factor * height / typical, grid)
             left, right = (other, line) if added_first else (line, other)
             if is_tight and _may_touch(left.text, right.text):
-                gap, blank = generator.uniform(*LETTER_GAPS), ""
+                gap = generator.uniform(*LETTER_GAPS)
+                blank = ""
             ink = on_grid(inks_side_by_side(left.ink, right.ink, height, height * gap), grid)
             text = f"{left.text}{blank}{right.text}" if left.text and right.text else ""
             missing = np.concatenate([left.missing_counts, right.missing_counts])
@@ -165,7 +170,8 @@ class MixedDataset(ExtendedDataset):
         while remaining:
             remaining_before = remaining
             for number in generator.permutation(len(recorded)).tolist():
-                if remaining and (piece := _piece(anonymous(recorded[number]), generator)):
+                piece = _piece(anonymous(recorded[number]), generator) if remaining else None
+                if piece is not None:
                     remaining -= 1
                     yield piece
             if remaining == remaining_before:
@@ -210,13 +216,14 @@ def _piece(line: Sample, generator: np.random.Generator) -> Sample | None:
     unknown. The first offset is (0, 0), and the pen is lifted after the last point.
     """
     words = line.text.split()
-    choices = [
-        range(start, start + count)
-        for count in range(1, min(3, len(words) - 1) + 1)
-        for start in range(len(words) - count + 1)
-        if sum(map(str.isalnum, "".join(words[start : start + count]))) >= 2
-    ]
-    if not choices or (numbers := word_numbers(line.ink, line.text)) is None:
+    choices = []
+    for count in range(1, min(3, len(words) - 1) + 1):
+        for start in range(len(words) - count + 1):
+            text = "".join(words[start : start + count])
+            if sum(map(str.isalnum, text)) >= 2:
+                choices.append(range(start, start + count))
+    numbers = word_numbers(line.ink, line.text) if choices else None
+    if numbers is None:
         return None
     chosen = choices[generator.integers(len(choices))]
     rows = np.flatnonzero(np.isin(numbers, chosen))
@@ -247,7 +254,7 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
 
     Returns:
         the indices; None if the script runs from right to left, or the words are not clearly
-        separated: a gap between words is at most `MIN_GAP_RATIO` times the widest gap within a
+        separated: a gap between words is at most `MIN_HAND_GAP_RATIO` times the widest gap within a
         word, or a word is too wide or narrow for its characters (`MAX_WIDTH_ERROR`).
     """
     line_strokes = strokes(ink)
@@ -259,16 +266,17 @@ def word_numbers(ink: np.ndarray, text: str) -> np.ndarray | None:
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return None
     order = np.argsort(lefts)
+    # From the rightmost ink so far to each next stroke.
     gaps = lefts[order][1:] - np.maximum.accumulate(rights[order])[:-1]
     widest = np.argsort(-gaps)
     between_words, within_words = np.split(widest, [len(lengths) - 1])
-    if (gaps[between_words] <= MIN_GAP_RATIO * gaps[within_words].max(initial=0)).any():
+    if (gaps[between_words] <= MIN_HAND_GAP_RATIO * gaps[within_words].max(initial=0)).any():
         return None
     starts = np.sort(lefts[order][between_words + 1])
     word_of_stroke = np.searchsorted(starts, lefts, side="right")
     words = [word_of_stroke == n for n in range(len(lengths))]
     widths = np.array([rights[word].max() - lefts[word].min() for word in words])
-    typical = widths.sum() / lengths.sum()
+    typical = widths.sum() / lengths.sum()  # width of a character
     max_errors = (MAX_WIDTH_ERROR[0] + MAX_WIDTH_ERROR[1] * lengths) * typical
     if (np.abs(widths - lengths * typical) > max_errors).any():
         return None

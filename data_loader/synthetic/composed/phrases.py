@@ -26,7 +26,7 @@ LINE_LENGTHS = (10, 45)
 NUM_CHARACTERS = (2, 8)
 """Bounds on the number of characters after the first character of a line (assumed: as in codes)."""
 MIN_SAMPLES = 5
-"""Least number of words, or of characters of a kind, that a line's writer has (assumed)."""
+"""Minimum number of words, or of characters of a kind, that a line's writer has (assumed)."""
 MAX_WORD_LENGTH = 20
 """Largest number of characters of a sample that is used as a word (assumed)."""
 X_HEIGHT_FRACTION = 0.6
@@ -71,23 +71,23 @@ class PhrasesDataset(ExtendedDataset):
         words = {split: _longer(samples) for split, samples in loaded.samples.items()}
         if "train" not in splits:
             return replace(loaded, samples=words)
-        train, words_alone = loaded.split("train"), replace(loaded, samples=words)
+        train = loaded.split("train")
+        words_alone = replace(loaded, samples=words)
         return self._extended(words_alone, partial(self._read, train), [train])
 
     def _read(self, samples: Samples) -> Iterator[Parsed]:
         """Yield new lines composed of `samples`, and a summary of the lines."""
         hands = _hands(samples)
-        counts = {
-            (writer, kind): len(hand_samples)
-            for writer, hand in hands.items()
-            for kind, hand_samples in hand.items()
-            if kind != "signs" and len(hand_samples) >= MIN_SAMPLES
-        }
-        word_counts = {key: count for key, count in counts.items() if key[1] == "words"}
-        character_counts = {key: count for key, count in counts.items() if key[1] != "words"}
-        heights = {
-            (writer, kind): _median_height(hands[writer][kind]) for writer, kind in character_counts
-        }
+        word_counts, character_counts, heights = {}, {}, {}  # by writer and kind
+        for writer, hand in hands.items():
+            for kind, hand_samples in hand.items():
+                if kind == "signs" or len(hand_samples) < MIN_SAMPLES:
+                    continue
+                if kind == "words":
+                    word_counts[writer, kind] = len(hand_samples)
+                else:
+                    character_counts[writer, kind] = len(hand_samples)
+                    heights[writer, kind] = _median_height(hand_samples)
         bar = distributed.bar(range(self.size), "setting lines", unit=" lines", leave=False)
         for number in bar:
             generator = np.random.default_rng([self.seed, number])
@@ -114,13 +114,15 @@ def _hands(samples: Iterable[Sample]) -> dict[str, Hand]:
     """Return the hand of each writer, without samples longer than `MAX_WORD_LENGTH`."""
     hands: dict[str, Hand] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        hand, text = hands[sample.hand], sample.text
+        hand = hands[sample.hand]
+        text = sample.text
         if len(text) <= MAX_WORD_LENGTH:
             hand[_kind_of(text)].append(sample)
     return hands
 
 
 def _kind_of(text: str) -> str:
+    """Return the kind of a sample with this text, see `Hand`."""
     if len(text) > 1:
         return "words"
     kinds = {"digits": str.isdigit, "capitals": str.isupper, "letters": str.islower}
@@ -131,7 +133,11 @@ def _random_writer(
     counts: dict[tuple[str, str], int], parts: str, generator: np.random.Generator
 ) -> tuple[str, str]:
     """Return a random writer and kind, with a probability proportional to the square root of their
-    count; raise a DataError, which names `parts`, if `counts` is empty."""
+    count.
+
+    Raises:
+        DataError: if `counts` is empty; it names `parts`.
+    """
     if not counts:
         raise DataError(f"no writer has {MIN_SAMPLES} {parts}, the least number for a line")
     weights = np.sqrt(list(counts.values()))
@@ -165,7 +171,8 @@ def _character_line(
         height: median height of the writer's characters of this kind.
         is_damaged: whether a character is damaged.
     """
-    samples, signs = hand[kind], hand["signs"]
+    samples = hand[kind]
+    signs = hand["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*NUM_CHARACTERS)):
         choices = signs if signs and generator.random() < 0.2 else samples
@@ -183,10 +190,10 @@ def _on_baseline(path: np.ndarray, character: str, height: float) -> np.ndarray:
     height of a capital or a digit."""
     top, bottom = path[:, 1].min(), path[:, 1].max()
     baseline = bottom
-    if character in "gjpqy,;":
+    if character in "gjpqy,;":  # Its tail is below the baseline (fraction assumed).
         baseline = bottom - 0.4 * (bottom - top)
-    elif character in "-=~+*<>":
+    elif character in "-=~+*<>":  # Its middle is at half the x-height.
         baseline = (top + bottom) / 2 + X_HEIGHT_FRACTION / 2 * height
-    elif character in "'\"^`":
+    elif character in "'\"^`":  # Its top is that of capitals.
         baseline = top + height
     return moved(path, 0.0, -baseline)

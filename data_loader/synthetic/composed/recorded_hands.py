@@ -31,7 +31,7 @@ DESCENDING_CAPITALS = frozenset("JQY")
 """Capitals that may reach below the baseline, and so are missing from `STANDING_CAPITALS`."""
 TALL_LETTERS = STANDING_CAPITALS | frozenset("bdhkl")
 """Capitals, and small letters as high as capitals."""
-MAX_OFFSET = 0.12
+MAX_BASELINE_OFFSET = 0.12
 """Largest distance of capitals, digits and full stops from the baseline, in x-heights (assumed).
 Characters at a larger distance are moved to this distance: in IAM-OnDB's lines with few small
 letters, such as numbers, a third of the digits are more than 0.4 x-heights off (measured)."""
@@ -46,6 +46,16 @@ COMMA_TOPS = (-0.3, 0.15)
 """Bounds on the top of a comma, in x-heights below the baseline (assumed)."""
 CLOSE_SIGNS = frozenset(".,;:!?'\"-)")
 """Signs that follow a word without a blank."""
+CLOSE_SIGN_GAP = 0.3
+"""Gap before such a sign in a trial, in x-heights (assumed)."""
+MIN_MEASURED = 3
+"""Minimum number of characters from which a hand is measured (assumed)."""
+DEFAULT_WIDTH = 0.9
+"""Width of a small letter of a hand with fewer characters, in x-heights (assumed)."""
+DEFAULT_TALL_HEIGHT = 1.8
+"""Height of capitals of a hand with fewer characters, in x-heights (assumed)."""
+MEASURED_TALL_HEIGHTS = (1.2, 3.0)
+"""Bounds on the height of capitals of a hand, in x-heights (assumed)."""
 MAX_TRIALS = 5
 """Largest number of times that a recogniser tries to read a character of a hand (assumed)."""
 MAX_PIECE_LENGTH = 12
@@ -94,13 +104,15 @@ class RecordedHand:
     def width(self) -> float:
         """The median width of a small letter, in x-heights."""
         widths = [np.ptp(points[:, 0]) for points in self._points_before_lift(X_HIGH_LETTERS)]
-        return float(np.median(widths)) if len(widths) >= 3 else 0.9
+        return float(np.median(widths)) if len(widths) >= MIN_MEASURED else DEFAULT_WIDTH
 
     @cached_property
     def tall_height(self) -> float:
         """The median height of capitals and tall letters above the baseline, in x-heights."""
         tops = [-points[:, 1].min() for points in self._points_before_lift(TALL_LETTERS)]
-        return float(np.clip(np.median(tops), 1.2, 3.0)) if len(tops) >= 3 else 1.8
+        if len(tops) < MIN_MEASURED:
+            return DEFAULT_TALL_HEIGHT
+        return float(np.clip(np.median(tops), *MEASURED_TALL_HEIGHTS))
 
     @cached_property
     def strokes_per_character(self) -> float:
@@ -111,20 +123,20 @@ class RecordedHand:
     def gaps(self) -> np.ndarray:
         """The gaps between characters that a lift separates, sorted: how far the second character
         can be moved to the left until it touches the first."""
-        pairs = [(line.points_of(k), line.points_of(k + 1)) for line, k in self._pairs_with_lift()]
-        gaps = [-touching_shift(left, right) for left, right in pairs]
-        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))
+        gaps = []
+        for line, k in self._pairs_with_lift():
+            gaps.append(-touching_shift(line.points_of(k), line.points_of(k + 1)))
+        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))  # assumed
 
     @cached_property
     def sign_gaps(self) -> np.ndarray:
         """The gaps from edge to edge between a sign and its neighbour in a word, sorted; they are
         twice as wide as the gaps between letters (measured in IAM-OnDB)."""
-        gaps = [
-            _gap_between(line.points_of(k), line.points_of(k + 1))
-            for line, k in self._pairs_with_lift()
-            if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum()
-        ]
-        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))
+        gaps = []
+        for line, k in self._pairs_with_lift():
+            if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum():
+                gaps.append(_gap_between(line.points_of(k), line.points_of(k + 1)))
+        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))  # assumed
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
@@ -136,7 +148,7 @@ class RecordedHand:
                 right = line.path[line.owner > blank.start()]
                 if len(left) and len(right):
                     gaps.append(_gap_between(left, right))
-        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))
+        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))  # assumed
 
     def _pairs_with_lift(self) -> Iterator[tuple[CutLine, int]]:
         """Yield line and index of each character that a lift separates from the next in a word."""
@@ -184,14 +196,16 @@ class RecordedHand:
     def trials(
         self, generator: np.random.Generator
     ) -> Iterator[tuple[CutLine, int, np.ndarray, str]]:
-        """Yield trials of single characters, at most `MAX_TRIALS` of each, as (line, index of the
-        character, ink, text). Ink and text are a word of the hand, with the character behind it."""
-        words = [
-            Place(line, word.start(), word.end() - 1, False, False)
-            for line in self.lines
-            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text)
-            if line.is_usable[word.start() : word.end()].all()
-        ]
+        """Yield trials of single characters: the line, the index of the character, ink and text.
+
+        Ink and text are a word of the hand, with the character behind it. A character has at most
+        `MAX_TRIALS` trials.
+        """
+        words = []
+        for line in self.lines:
+            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text):
+                if line.is_usable[word.start() : word.end()].all():
+                    words.append(Place(line, word.start(), word.end() - 1, False, False))
         num_trials = Counter()
         for number in generator.permutation(len(self.lines) if words else 0).tolist():
             line = self.lines[number]
@@ -202,7 +216,8 @@ class RecordedHand:
                     continue
                 num_trials[character] += 1
                 word = self.piece(words[generator.integers(len(words))])
-                gap = 0.3 if character in CLOSE_SIGNS else float(np.median(self.word_gaps))
+                word_gap = float(np.median(self.word_gaps))
+                gap = CLOSE_SIGN_GAP if character in CLOSE_SIGNS else word_gap
                 path = side_by_side([word.path, line.piece(k, k).path], gap)
                 yield line, k, to_ink(path), word.text + character
 
@@ -227,18 +242,21 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     are moved to it, and the top of a comma is moved within `COMMA_TOPS`. `piece` is a piece of one
     character, and `tall_height` the height of the hand's capitals.
     """
-    character, y = piece.text, piece.path[:, 1]
+    character = piece.text
+    y = piece.path[:, 1]
     top, bottom = y.min(), y.max()
-    factor, height, shift = 1.0, max(bottom - top, 1e-9), 0.0
+    factor = 1.0
+    height = max(bottom - top, 1e-9)
+    shift = 0.0
     if character in STANDING_CAPITALS or character.isdigit():
         lowest, highest = CAPITAL_HEIGHTS[0] * tall_height, CAPITAL_HEIGHTS[1] * tall_height
         factor = np.clip(height, lowest, highest) / height
-    elif character in DESCENDING_CAPITALS:
+    elif character in DESCENDING_CAPITALS:  # Their height is that above the baseline.
         factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / max(-top, 0.5))
     elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
     if character in STANDING_CAPITALS or character.isdigit() or character == ".":
-        shift = _shift_to_baseline(bottom * factor, MAX_OFFSET)
+        shift = _shift_to_baseline(bottom * factor, MAX_BASELINE_OFFSET)
     elif character in SMALL_STANDING:
         shift = _shift_to_baseline(bottom * factor, MAX_SMALL_OFFSET)
     elif character == ",":
@@ -258,7 +276,8 @@ def _places(line: CutLine) -> Iterator[Place]:
         for last in range(first, min(first + MAX_PIECE_LENGTH, len(line.text))):
             if not line.is_usable[last]:
                 break
-            if (edges := line.edges(first, last)) is None:
+            edges = line.edges(first, last)
+            if edges is None:
                 continue
             cut_before, cut_after = edges
             lifts = line.path[(line.owner >= first) & (line.owner <= last), 2]

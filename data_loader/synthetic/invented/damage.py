@@ -30,11 +30,14 @@ MIN_LENGTH_RATIO = 1.5
 def with_damage(
     text: str, paths: Sequence[np.ndarray], generator: np.random.Generator
 ) -> tuple[str, list[np.ndarray]]:
-    """Damage a random letter or digit; return the text with `WRONG` in its place, and the paths of
-    all characters. Text and paths are unchanged if no letter or digit can be damaged."""
+    """Damage a random letter or digit, if one can be damaged.
+
+    Return the text with `WRONG` in its place, and the paths of all characters.
+    """
     paths = list(paths)
     for k in generator.permutation(len(text)).tolist():
-        if text[k].isalnum() and (path := damaged(paths[k], generator)) is not None:
+        path = damaged(paths[k], generator) if text[k].isalnum() else None
+        if path is not None:
             paths[k] = path
             return text[:k] + WRONG + text[k + 1 :], paths
     return text, paths
@@ -52,7 +55,8 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     eligible = np.flatnonzero((fractions >= low) & (fractions <= high))
     damage = generator.choice(["cut", "drop", "shift"]) if len(eligible) else "cut"
     number = int(lengths.argmax() if damage == "cut" else generator.choice(eligible))
-    stroke, replacement = strokes[number], []
+    stroke = strokes[number]
+    replacement = []
     if damage == "cut":  # The stroke loses its beginning, middle or end, so that a loop opens.
         points = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
         count = round(NUM_STEPS * generator.uniform(*CUT_FRACTIONS))

@@ -11,10 +11,10 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
 from data_loader.pen_paths import from_strokes, to_ink, to_path, to_strokes
 from data_loader.synthetic.invented.damage import with_damage
 from data_loader.synthetic.invented.stroke_fonts import (
-    CHARACTERS,
+    FONT_CHARACTERS,
+    FONT_X_HEIGHT,
     FONTS,
     OTHER_SHAPES,
-    X_HEIGHT,
     Glyph,
     glyph,
     resample,
@@ -30,9 +30,11 @@ GRID_SPACING = 1 / 64
 machines differ by far less (about 1e-10), and float32 adds offsets on the grid without error."""
 
 DIGIT_IMAGE_SIZE = 28
-"""Side of an image of a digit, in pixels; the digit fills the middle 20 pixels, as in MNIST."""
+"""Side of an image of a digit, in pixels (MNIST)."""
+DIGIT_SIZE = 20
+"""Longer side of the digit in the middle of its image, in pixels (MNIST)."""
 
-# A part of each seed, so that lines and writers have different random numbers.
+# Parts of each seed, so that lines and writers have different random numbers.
 LINE_STREAM = 0
 WRITER_STREAM = 1
 
@@ -88,11 +90,14 @@ class FontWriter:
     def invent(
         cls, generator: np.random.Generator, fonts: Sequence[str], shapes: float = 0.0
     ) -> "FontWriter":
-        """Draw a writer with one of `fonts`. For each group of `OTHER_SHAPES`, the writer makes one
-        of its shapes with the probability `shapes`. All numbers are assumed, and checked by eye."""
+        """Draw a writer with one of `fonts`.
+
+        For each group of `OTHER_SHAPES`, the writer makes one of its shapes with the probability
+        `shapes`. All numbers are assumed, and checked by eye.
+        """
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
-        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
+        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()  # nobody is extreme
         upright = name in ("print", "joined")
         rounding = draws.pick((0.6, 1.0, 1.5))
         connected = draws.chance(0.4 if name == "italic" else 0.8)
@@ -133,35 +138,38 @@ def text_path(
 ) -> np.ndarray:
     """Return the path of a line of text in font units; `glyphs` replace the writer's glyphs."""
     glyphs = glyphs or writer.glyphs(text)
+    # The deviations below are assumed, in font units or as fractions, and checked by eye.
     widths = np.array([glyph.width for glyph in glyphs])
     leans = np.array([glyph.lean for glyph in glyphs])
     owner = np.repeat(np.arange(len(glyphs)), [len(glyph.path) for glyph in glyphs])
-    # Rows: width, height, shift in x, shift in y, slant, bend of stems, bend of bars, advance.
     normal = generator.standard_normal((8, len(glyphs)))
     normal = normal.clip(-2.5, 2.5) * writer.variation
+    wide, high, aside, down, slanting, stem_bend, bar_bend, spacing = normal
     # Neighbouring letters have similar shifts in y.
-    normal[3, 1:] = 0.6 * (normal[3, 1:] + normal[3, :-1])
-    width_factors, height_factors = writer.aspect * (1 + 0.08 * normal[0]), 1 + 0.06 * normal[1]
-    advance = widths * width_factors + writer.letter_space + 0.5 * normal[7]
+    down[1:] = 0.6 * (down[1:] + down[:-1])
+    width_factors = writer.aspect * (1 + 0.08 * wide)
+    height_factors = 1 + 0.06 * high
+    advance = widths * width_factors + writer.letter_space + 0.5 * spacing
     blank = np.array([character == " " for character in text])
-    advance = np.where(blank, writer.word_space * (1 + 0.1 * normal[7]), advance)
-    left = np.cumsum(advance) - advance + 0.3 * normal[2]
+    advance = np.where(blank, writer.word_space * (1 + 0.1 * spacing), advance)
+    left = np.cumsum(advance) - advance + 0.3 * aside
 
     x, y, lift = np.concatenate([glyph.path for glyph in glyphs]).T
-    y = y + (writer.ascender - 1) * np.minimum(y + X_HEIGHT, 0)
+    # Only ink above the x-height, and below the baseline, is stretched.
+    y = y + (writer.ascender - 1) * np.minimum(y + FONT_X_HEIGHT, 0)
     y += (writer.descender - 1) * np.maximum(y, 0)
-    from_middle_x = (x - 0.5 * widths[owner]) / X_HEIGHT
-    from_middle_y = y / X_HEIGHT + 0.5
-    slant = writer.slant * leans + 0.05 * normal[4]
+    from_middle_x = (x - 0.5 * widths[owner]) / FONT_X_HEIGHT
+    from_middle_y = y / FONT_X_HEIGHT + 0.5
+    slant = writer.slant * leans + 0.05 * slanting
     x = left[owner] + width_factors[owner] * x - slant[owner] * y
-    x += (0.6 * normal[5])[owner] * (from_middle_y * from_middle_y)
-    y = height_factors[owner] * y + (0.35 * normal[3])[owner]
-    y += (0.5 * normal[6])[owner] * (from_middle_x * from_middle_x)
+    x += (0.6 * stem_bend)[owner] * (from_middle_y * from_middle_y)
+    y = height_factors[owner] * y + (0.35 * down)[owner]
+    y += (0.5 * bar_bend)[owner] * (from_middle_x * from_middle_x)
 
     if writer.connected:
         for last in np.flatnonzero(np.diff(owner)).tolist():
             if glyphs[owner[last]].leaves and glyphs[owner[last] + 1].enters:
-                lift[last] = 0
+                lift[last] = 0  # The pen goes on to the next letter.
     return np.column_stack([x, y, lift])
 
 
@@ -173,7 +181,7 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
     """
     steps = np.diff(path[:, :2], axis=0, prepend=path[:1, :2])
     length_so_far = np.cumsum(np.abs(steps).sum(1))
-    periods = X_HEIGHT * (1 + 4 * generator.random((2, 3)))
+    periods = FONT_X_HEIGHT * (1 + 4 * generator.random((2, 3)))
     phases = 2 * np.pi * generator.random((2, 3))
     amplitudes = generator.standard_normal((2, 3))
     shift = np.zeros_like(path)
@@ -181,7 +189,7 @@ def deform(path: np.ndarray, writer: FontWriter, generator: np.random.Generator)
         for n in range(3):
             sine = np.sin(length_so_far * (2 * np.pi / periods[axis, n]) + phases[axis, n])
             shift[:, axis] += writer.wobble * amplitudes[axis, n] * sine
-    wavelength = X_HEIGHT * (10 + 15 * generator.random())
+    wavelength = FONT_X_HEIGHT * (10 + 15 * generator.random())
     phase = 2 * np.pi * generator.random()
     drift = writer.drift + 0.005 * generator.standard_normal()
     x = path[:, 0]
@@ -204,7 +212,7 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     """
     x, y, lift = path.T
     step_x, step_y = np.diff(x), np.diff(y)
-    step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9
+    step = np.sqrt(step_x * step_x + step_y * step_y) + 1e-9  # never 0, see below
     step_x /= step
     step_y /= step
     # Turn at each point between two steps: the angle's sine, or 2 - sine beyond a right angle.
@@ -212,7 +220,7 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     cosine = step_x[:-1] * step_x[1:] + step_y[:-1] * step_y[1:]
     turn = np.where(cosine > 0, sine, 2 - sine)
     curvature = np.zeros_like(x)  # per x-height
-    curvature[1:-1] = turn * (2 * X_HEIGHT) / (step[:-1] + step[1:])
+    curvature[1:-1] = turn * (2 * FONT_X_HEIGHT) / (step[:-1] + step[1:])
 
     ends = np.flatnonzero(lift)
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -224,12 +232,12 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
         slowness[1:-1] = (slowness[:-2] + 2 * slowness[1:-1] + slowness[2:]) / 4
 
     length = np.concatenate([[0.0], np.cumsum(step)])
-    distance_to_end = np.minimum(length - np.repeat(length[starts], counts),
-                                 np.repeat(length[ends], counts) - length)  # fmt: skip
-    distance = distance_to_end / (END_LENGTH * X_HEIGHT)
+    from_start = length - np.repeat(length[starts], counts)
+    to_end = np.repeat(length[ends], counts) - length
+    distance = np.minimum(from_start, to_end) / (END_LENGTH * FONT_X_HEIGHT)
     slowness *= 1 + END_SLOWNESS / (1 + distance * distance)
 
-    duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)
+    duration = step * (slowness[:-1] + slowness[1:]) * (0.5 / speed)  # by the mean slowness
     time = np.concatenate([[0.0], np.cumsum(duration)])
     strokes = []
     for start, end in zip(time[starts], time[ends], strict=True):
@@ -314,7 +322,10 @@ class EmbeddedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return lines named such as "train-000017", by writers such as "train-writer-017"."""
         sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
-        lines = [(split, n) for split in SPLITS if split in splits for n in range(sizes[split])]
+        lines = []
+        for split in SPLITS:
+            if split in splits:
+                lines += [(split, n) for n in range(sizes[split])]
         samples: dict[str, list[Sample]] = {split: [] for split, _ in lines}
         for split, n in distributed.bar(lines, "writing lines", unit="line", leave=False, delay=1):
             samples[split].append(self._line(split, n))
@@ -323,7 +334,8 @@ class EmbeddedDataset(BaseDataset):
 
     def _line(self, split: str, n: int) -> Sample:
         """Return line n of a split."""
-        split_number, bounds = SPLITS.index(split), (self.min_characters, self.max_characters)
+        split_number = SPLITS.index(split)
+        bounds = (self.min_characters, self.max_characters)
         generator = np.random.default_rng([self.seed, split_number, LINE_STREAM, n])
         draws = corpus.Draws(generator)
         num_writers = self.writers if split == "train" else max(1, self.writers // 4)
@@ -332,7 +344,8 @@ class EmbeddedDataset(BaseDataset):
             text = corpus.sign(draws)
         else:
             text = corpus.running_text(draws, split_number, *bounds, self.symbols)
-        writer, glyphs = self.invent(split_number, writer_number), None
+        writer = self.invent(split_number, writer_number)
+        glyphs = None
         if self.damaged and split == "train" and draws.chance(self.damaged):
             glyphs = writer.glyphs(text)
             text, paths = with_damage(text, [glyph.path for glyph in glyphs], generator)
@@ -350,7 +363,9 @@ class EmbeddedDataset(BaseDataset):
     def characters(self) -> str:
         """All printable ASCII, or the characters of plain sentences if `symbols` and `signs` are 0;
         and `WRONG` if `damaged` is not 0."""
-        characters = "".join(CHARACTERS) if self.symbols or self.signs else corpus.PLAIN
+        characters = (
+            "".join(FONT_CHARACTERS) if self.symbols or self.signs else corpus.PLAIN_CHARACTERS
+        )
         return characters + WRONG if self.damaged else characters
 
 
@@ -363,10 +378,11 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
     strokes = to_strokes(to_path(write(str(digit), writer, generator, rate=75.0)))
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = 20 / (high - low).max()
+    scale = DIGIT_SIZE / (high - low).max()
     pixels = []
     for stroke in strokes:
         stroke = (stroke - (low + high) / 2) * scale + DIGIT_IMAGE_SIZE / 2
+        # A quarter of a pixel from point to point, so that no pixel is left out.
         grid = np.rint(resample(stroke, 0.25) if len(stroke) > 1 else stroke)
         has_moved = (np.diff(grid, axis=0) != 0).any(axis=1)
         pixels.append(grid[np.concatenate([[True], has_moved])])

@@ -17,13 +17,20 @@ import numpy as np
 from data_loader.pen_paths import from_strokes, moved
 from ink.geometry import at_equal_steps, path_along
 
-CHARACTERS = [chr(code) for code in range(32, 127)]
+FONT_CHARACTERS = [chr(code) for code in range(32, 127)]
 FONT_BASELINE = 9.0
 """y of the baseline, in font units."""
-X_HEIGHT = 14.0
+FONT_X_HEIGHT = 14.0
 """Height of a plain small letter, in font units."""
-SPACING = 0.6
+LETTER_SPACING = 0.6
 """Distance between the points of a glyph, in font units (assumed: a fifth of the pen's step)."""
+DENSE_SPACING = 0.25
+"""Distance between points while a polyline is smoothed, in font units (assumed)."""
+MAX_JOIN_DISTANCE = 2.5
+"""Largest distance of the end of a path that can be joined from the glyph's edge, in font units
+(assumed)."""
+MAX_JOIN_TOP = -11
+"""Highest y of such an end above the baseline, in font units (assumed: less than an x-height)."""
 SIGN_LEAN = 0.4
 """Fraction of a hand's slant with which signs are slanted (assumed: with the whole slant a
 backslash would stand upright)."""
@@ -83,11 +90,11 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     The polyline is smoothed along its length with its ends fixed. The filter is binomial, close to
     a Gaussian whose standard deviation is `radius`, about the radius of the corners (font units).
     """
-    dense = resample(points, 0.25)
+    dense = resample(points, DENSE_SPACING)
     # Each pass adds a variance of half a squared step.
-    for _ in range(round(2 * (radius / 0.25) ** 2)):
+    for _ in range(round(2 * (radius / DENSE_SPACING) ** 2)):
         dense[1:-1] = (dense[:-2] + 2 * dense[1:-1] + dense[2:]) / 4
-    return resample(dense, SPACING)
+    return resample(dense, LETTER_SPACING)
 
 
 @cache
@@ -122,6 +129,6 @@ def glyph(
         path,
         right - left,
         SIGN_LEAN if is_sign else 1.0,
-        enters=can_join and x < 2.5 and -11 < y < 0,
-        leaves=can_join and last_x > right - left - 2.5 and last_y > -11,
+        enters=can_join and x < MAX_JOIN_DISTANCE and MAX_JOIN_TOP < y < 0,
+        leaves=can_join and last_x > right - left - MAX_JOIN_DISTANCE and last_y > MAX_JOIN_TOP,
     )

@@ -20,22 +20,20 @@ from data_loader.synthetic.texts.templates import (
 )
 from utils.checks import DataError
 
-PLAIN = string.ascii_letters + " .,;:!?'\"-"
+PLAIN_CHARACTERS = string.ascii_letters + " .,;:!?'\"-"
 """Characters of plain sentences."""
-LISTS = read_lists("corpus.txt")
+CORPUS_LISTS = read_lists("corpus.txt")
 """Texts and templates by name. `marks`: signs that stand alone, without `_` and `^`, whose height
 is unclear. `within`: signs in words; twice the backslash, which resembles a `v` next to an `l`."""
-CAPITALISED = {
-    letter: [name for name in LISTS["last_name"] + list(map(capital, LISTS["thing"]))
-             if name[0] == letter]
-    for letter in string.ascii_uppercase
-}  # fmt: skip
+CAPITALISED: dict[str, list[str]] = {letter: [] for letter in string.ascii_uppercase}
 """For each capital, the last names and the things, with a capital, that begin with it."""
+for _name in (*CORPUS_LISTS["last_name"], *map(capital, CORPUS_LISTS["thing"])):
+    CAPITALISED[_name[0]].append(_name)
 FIELDS: Fields = {
-    **LISTS,
+    **CORPUS_LISTS,
     **{
         name: lambda draws, text=texts[0]: fill(text, FIELDS, draws)
-        for name, texts in LISTS.items()
+        for name, texts in CORPUS_LISTS.items()
         if len(texts) == 1  # A list of a single text needs no random choice.
     },
     "open": "{",
@@ -45,7 +43,9 @@ FIELDS: Fields = {
     "capital like others": lambda draws: draws.pick(CAPITALISED[draws.pick("OOIKLRY")]),
 }
 """Values of the templates' fields."""
-SENTENCE = "{sentence}"
+MAX_DRAWN_LINES = 10_000
+"""Largest number of lines that are drawn until one fits (assumed)."""
+SENTENCE_TEMPLATE = "{sentence}"
 """Template of a plain sentence."""
 SYMBOLS = "{noun={thing}}{first={first_name}}{last={last_name}}{symbols}"
 """Template of a line of numbers, addresses, formulas or code."""
@@ -55,7 +55,7 @@ def sign(draws: Draws) -> str:
     """Return one or two words with a character that is rare in English, such as `50%` or `up | on`;
     at most 19 characters, mostly fewer than 13."""
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
-    chosen = {field: draws.pick(LISTS[name]) for field, name in lists.items()}
+    chosen = {field: draws.pick(CORPUS_LISTS[name]) for field, name in lists.items()}
     return fill("{sign}", FIELDS | chosen, draws)
 
 
@@ -69,14 +69,14 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
     Raises:
         DataError: if no such line is drawn, because `low` and `high` are too close.
     """
-    for _ in range(10000):
+    for _ in range(MAX_DRAWN_LINES):
         target = draws.between(low, high)
         text = ""
         while len(text) < target:
-            template = SYMBOLS if draws.chance(symbols) else SENTENCE
+            template = SYMBOLS if draws.chance(symbols) else SENTENCE_TEMPLATE
             sentence = fill(template, FIELDS, draws)
             if split_of(sentence) == split:
-                if not text and draws.chance(0.2):
+                if not text and draws.chance(0.2):  # The line begins within the sentence.
                     words = sentence.split(" ")
                     sentence = " ".join(words[draws.between(0, len(words) - 1) :])
                 text = f"{text} {sentence}" if text else sentence
@@ -88,8 +88,10 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
 
 
 def held_out(count: int) -> list[str]:
-    """Return `count` distinct plain lines of the test split, of 20 to 40 characters. The lines are
-    the same in every call, and a longer list begins with the lines of a shorter list."""
+    """Return `count` distinct plain lines of the test split, of 20 to 40 characters.
+
+    The lines are the same in every call, and a longer list begins with the lines of a shorter list.
+    """
     lines: dict[str, None] = {}
     for number in itertools.count():
         if len(lines) == count:

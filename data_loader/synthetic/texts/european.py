@@ -71,20 +71,24 @@ class Languages:
 
 ALL_LANGUAGES = Languages(VOCABULARY)
 
-MARKED_SHARE = 0.2
+MARKED_FRACTION = 0.2
 """Fraction of the letters that get a mark in `marked_sentence`, of those that can (assumed: twice
 as many as in Czech, so that marks follow each other)."""
 
 
 def marked_sentence(draws: Draws, languages: Languages) -> str:
-    """Return an English text of 10 to 45 characters with marks of one language on random letters:
-    who reads them knows marks, and not words. It belongs to the training split (see `split_of`)."""
+    """Return an English text of 10 to 45 characters with marks of one language on random letters.
+
+    A network that learns to read such texts learns marks, and not words. The text belongs to the
+    training split (see `split_of`).
+    """
     marked = languages.marked[draws.pick([*languages.marked])]
     text = corpus.running_text(draws, 0, 10, 45, 0.0)
-    return "".join(
-        draws.pick(marked[letter]) if letter in marked and draws.chance(MARKED_SHARE) else letter
-        for letter in text
-    )
+    letters = []
+    for letter in text:
+        is_marked = letter in marked and draws.chance(MARKED_FRACTION)
+        letters.append(draws.pick(marked[letter]) if is_marked else letter)
+    return "".join(letters)
 
 
 def european(draws: Draws, languages: Languages = ALL_LANGUAGES) -> str:
@@ -97,13 +101,15 @@ def european(draws: Draws, languages: Languages = ALL_LANGUAGES) -> str:
     while True:
         letter = draws.pick(languages.common if draws.chance(0.25) else languages.letters)
         word, language = draws.pick(languages.words_with[letter])
-        if letter in (titled := title(word, language)) and draws.chance(0.6):
+        titled = title(word, language)
+        if letter in titled and draws.chance(0.6):
             word = titled
         phrase = draws.pick(PHRASES).replace("{word}", "{drawn}", 1)
         text = fill(phrase, {"drawn": [word], "word": VOCABULARY[language]}, draws)
+        titled = title(text, language)
         if letter not in word:
             text = upper(text, language)
-        elif draws.chance(0.2) and letter in (titled := title(text, language)):
+        elif draws.chance(0.2) and letter in titled:
             text = titled
         if 3 <= len(text) <= 40 and split_of(text) == 0:
             return text

@@ -21,15 +21,14 @@ def calculation(draws: Draws) -> str:
     """Return a correct calculation with whole numbers, such as "84 / 7 = 12"."""
     first, second = draws.between(2, 99), draws.between(2, 99)
     blank = draws.pick((" ", " ", ""))
-    left, sign, right, result = draws.pick(
-        (
-            (first, "+", second, first + second),
-            (first + second, "-", second, first),
-            (first, draws.pick("x*"), second, first * second),
-            (first * second, draws.pick("/:"), second, first),
-        )
+    calculations = (
+        (first, "+", second, first + second),
+        (first + second, "-", second, first),
+        (first, draws.pick("x*"), second, first * second),
+        (first * second, draws.pick("/:"), second, first),
     )
-    return blank.join(map(str, (left, sign, right, "=", result)))
+    *terms, result = draws.pick(calculations)
+    return blank.join(map(str, (*terms, "=", result)))
 
 
 def thousands(draws: Draws) -> str:
@@ -37,12 +36,12 @@ def thousands(draws: Draws) -> str:
     return f"{draws.between(1000, 10 ** draws.between(4, 8) - 1):,}"
 
 
-LISTS = read_lists("everyday_fields.txt")
+FIELD_LISTS = read_lists("everyday_fields.txt")
 FIELDS: Fields = {
     **corpus.FIELDS,
-    **LISTS,
-    "mon": [month[:3] for month in corpus.LISTS["month"]],
-    "dy": [day[:3] for day in corpus.LISTS["day"]],
+    **FIELD_LISTS,
+    "mon": [month[:3] for month in corpus.CORPUS_LISTS["month"]],
+    "dy": [day[:3] for day in corpus.CORPUS_LISTS["day"]],
     "A": list(string.ascii_uppercase),
     "a": list(string.ascii_lowercase),
     "calculation": calculation,
@@ -50,15 +49,15 @@ FIELDS: Fields = {
     "pointed": lambda draws: thousands(draws).replace(",", "."),
     "quoted": lambda draws: thousands(draws).replace(",", "'"),
     "spaced": lambda draws: thousands(draws).replace(",", " "),
-    "first": corpus.LISTS["first_name"] + LISTS["first"],
-    "plain": corpus.LISTS["last_name"] + LISTS["plain"],
+    "first": corpus.CORPUS_LISTS["first_name"] + FIELD_LISTS["first"],
+    "plain": corpus.CORPUS_LISTS["last_name"] + FIELD_LISTS["plain"],
 }
 """Values of the templates' fields."""
 
 TEMPLATES = read_lists("everyday.txt")
 """The templates of each kind of text."""
 
-KINDS = tuple(TEMPLATES)
+TEMPLATE_KINDS = tuple(TEMPLATES)
 """The kinds of texts by which a writer is judged."""
 
 LETTERS = (string.ascii_lowercase, string.ascii_uppercase)
@@ -69,9 +68,10 @@ def random_characters(draws: Draws) -> str:
     """Return 2 to 20 characters that form no words: letters, digits and signs in any order, so that
     each of `CHARACTER_CLASSES` has all others as neighbours."""
     if draws.chance(0.3):
-        text = fill(draws.pick(LISTS["characters"]), FIELDS, draws)
+        text = fill(draws.pick(FIELD_LISTS["characters"]), FIELDS, draws)
         if draws.chance(0.3):
-            sign, is_last = draws.pick(string.punctuation), draws.chance(0.5)
+            sign = draws.pick(string.punctuation)
+            is_last = draws.chance(0.5)
             text = text + sign if is_last else sign + text
         return text
     # Half of the texts have only 2 or 3 characters.
@@ -88,9 +88,9 @@ def random_characters(draws: Draws) -> str:
 
 
 def everyday(draws: Draws) -> str:
-    """Return a text of the training split (see `split_of`): a text of a kind of `KINDS`, of 4 to 60
-    characters, or a text of `characters`."""
-    kind = draws.pick((*KINDS, "characters"))
+    """Return a text of the training split (see `split_of`): of one of `TEMPLATE_KINDS`, with 4 to
+    60 characters, or of `random_characters`."""
+    kind = draws.pick((*TEMPLATE_KINDS, "characters"))
     while True:
         if kind == "characters":
             text = random_characters(draws)

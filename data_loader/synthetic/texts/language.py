@@ -20,7 +20,7 @@ WEIGHTS = {
 NUM_WORDS = 10_000_000
 """Number of running words of a language of weight 1; a word whose count is below 1 in the
 language's running words is left out (assumed)."""
-NUM_LINES = 1500
+NUM_TEXTS = 1500
 """Number of sentences in `texts`; `texts` has as many everyday texts, and a fifth as many European
 texts (assumed)."""
 
@@ -48,6 +48,6 @@ def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
 def texts() -> list[str]:
     """Return sentences, everyday texts and European texts; every call returns the same texts."""
     draws = Draws(np.random.default_rng(0))
-    lines = [fill(corpus.SENTENCE, corpus.FIELDS, draws) for _ in range(NUM_LINES)]
-    lines += [everyday(draws) for _ in range(NUM_LINES)]
-    return lines + [european(draws) for _ in range(NUM_LINES // 5)]
+    lines = [fill(corpus.SENTENCE_TEMPLATE, corpus.FIELDS, draws) for _ in range(NUM_TEXTS)]
+    lines += [everyday(draws) for _ in range(NUM_TEXTS)]
+    return lines + [european(draws) for _ in range(NUM_TEXTS // 5)]

@@ -14,11 +14,11 @@ import numpy as np
 
 T = TypeVar("T")
 
-LIST_HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)
-COUNTED_PHRASE = re.compile(r"\s*(?:(\d+)× )?(.*\S)")
+LIST_HEADING = re.compile(r"^\[([\w-]+)\]\n", re.MULTILINE)  # [things]
+COUNTED_PHRASE = re.compile(r"\s*(?:(\d+)× )?(.*\S)")  # 3× a phrase
 BRACES = re.compile(r"([{}])")
-ASSIGNMENT = re.compile(r"(\w+)=(.*)")
-NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")
+ASSIGNMENT = re.compile(r"(\w+)=(.*)")  # name=text
+NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")  # 2-99
 
 
 class Draws:
@@ -30,7 +30,7 @@ class Draws:
 
     def number(self) -> float:
         """Return a random number from 0 to below 1."""
-        if not self._numbers:
+        if not self._numbers:  # Several at a time are faster.
             self._numbers = self._generator.random(64).tolist()
         return self._numbers.pop()
 
@@ -125,7 +125,8 @@ def fill(template: str, fields: Fields, draws: Draws) -> str:
         KeyError: if a name or a form does not exist.
     """
     # parts[0] is the text outside of fields; each further part is the text of an open field.
-    values, parts = {**fields}, [""]
+    values = {**fields}
+    parts = [""]
     for token in BRACES.split(template):
         if token == "{":
             parts.append("")
@@ -138,6 +139,7 @@ def fill(template: str, fields: Fields, draws: Draws) -> str:
 
 
 def _value(field: str, fields: dict, draws: Draws) -> str:
+    """Return the text of a field without its braces, see `fill`; an assignment changes `fields`."""
     if not field.strip():
         return field
     if field.startswith("#"):

@@ -62,14 +62,16 @@ def parse(
         root, unfinished, cut = cut_tree(text, "ink")
     except UnicodeError as error:
         raise Fault(f"not {encoding} text", str(error)) from None
-    forms, groups = formats(root), [*_annotated(root)]
-    text, writer = _annotation(root, TRUTHS), _annotation(root, WRITERS)
+    forms = formats(root)
+    annotated = [*_annotated(root)]
+    text = _annotation(root, TRUTHS)
+    writer = _annotation(root, WRITERS)
     if level == "annotated":
-        is_divided = len({*groups, *root.findall("traceGroup")}) > 1
-        level = "group" if groups and is_divided and not text else "file"
+        is_divided = len({*annotated, *root.findall("traceGroup")}) > 1
+        level = "group" if annotated and is_divided and not text else "file"
     if cut and level == "file":
         raise cut
-    groups = [group for group in groups if group not in unfinished]
+    groups = [group for group in annotated if group not in unfinished]
     if level == "file":
         top_groups = root.findall("traceGroup")
         if not text and len(top_groups) == 1:
@@ -82,7 +84,8 @@ def parse(
     parsed = Parsed()
     for number, group in enumerate(groups):
         with parsed.attempt(name := f"{number:04}"):
-            traces, text = [*_traces(group, trace_by_id)], _annotation(group, TRUTHS)
+            traces = [*_traces(group, trace_by_id)]
+            text = _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer
             sample = _sample(traces, text, group_writer, forms)
             parsed.samples.append(sample.renamed(name))
@@ -144,10 +147,11 @@ def _ink(
     """Return the ink `(points, 3)` of traces, and the counts of points that are missing before each
     point (None without times)."""
     # A trace within another trace, or within a context, has no format and is left out.
-    traces = [trace for trace in traces if trace in forms and is_drawn(trace)]
-    first_unit = next((forms[trace].unit for trace in traces), None)
-    parts, times = [], []
-    for number, trace in enumerate(traces, 1):
+    drawn = [trace for trace in traces if trace in forms and is_drawn(trace)]
+    first_unit = next((forms[trace].unit for trace in drawn), None)
+    parts = []
+    times = []
+    for number, trace in enumerate(drawn, 1):
         form = forms[trace]
         channels = channels_of(trace, form, f"trace {number}")
         points = np.stack([channels["X"], channels["Y"]], axis=1)
@@ -155,13 +159,14 @@ def _ink(
             parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
         times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
-    ink, missing_counts = join_strokes(parts), None
-    known = [time for time in times if time is not None]
-    if len(known) == len(times) and (ink[:-1, 2] == 0).any():
-        clock = np.concatenate(known)
+    ink = join_strokes(parts)
+    missing_counts = None
+    timed = [time for time in times if time is not None]
+    if len(timed) == len(times) and (ink[:-1, 2] == 0).any():
+        clock = np.concatenate(timed)
         period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
         missing_counts = count_missing(clock, ink[:, 2], period) if period > 0 else None
-    for trace, start, stop in zip(traces, [0, *stops], stops, strict=False):
+    for trace, start, stop in zip(drawn, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:
             ink[start - 1, 2] = 0

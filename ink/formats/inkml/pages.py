@@ -8,11 +8,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.drawing.layers import PERIOD
+from ink.drawing.layers import POINT_PERIOD
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.files import read_file
 from ink.formats.inkml.traces import (
-    UNITS,
+    UNIT_LENGTHS,
     TraceFormat,
     annotation_lines,
     channels_of,
@@ -23,16 +23,16 @@ from ink.formats.inkml.traces import (
     shortest_decimal,
     trace_text,
 )
-from ink.formats.page_checks import MAX_BYTES, to_float
+from ink.formats.page_checks import MAX_NOTE_BYTES, to_float
 from ink.formats.xml import quoteattr, xml_tree
-from ink.ink_page import PEN_WIDTH, InkPage, PageStroke, page_around
+from ink.ink_page import DEFAULT_PEN_WIDTH, InkPage, PageStroke, page_around
 from utils.files import XML_FORBIDDEN
 
 MIN_MARKER_WIDTH = 5.0
 """Least width in points (1/72 inch) of the line of a marker whose colour is bright (assumed)."""
 MAX_MARKER_BLUE = 240
 """Largest part of blue, of 255, in the colour of such a marker (assumed)."""
-LAYER = re.compile(r"([1-9]\d{0,2})(?: (.{0,200}))?", re.DOTALL)
+LAYER_LABEL = re.compile(r"([1-9]\d{0,2})(?: (.{0,200}))?", re.DOTALL)
 """Number, from 1, and name of a layer, in annotations called `layer` (as we write them)."""
 DRAWN_KINDS = re.compile("Drawing|Diagram|Arrow|Structure|Garbage|Marking.*")
 """Kinds of groups and views, in annotations called `type` (as IAMonDo has them), that are drawn."""
@@ -49,7 +49,7 @@ AIR_SPEED = 200.0  # speed of the pen in the air in mm/s (assumed)
 
 def parse(path: Path) -> list[InkPage]:
     """Return the page of a file, as large as the first active area, or fitted around the ink."""
-    root = xml_tree(read_file(path, MAX_BYTES), "ink")
+    root = xml_tree(read_file(path, MAX_NOTE_BYTES), "ink")
     trace_formats = formats(root)
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
     kinds, layers = _annotated(root, "type"), _annotated(root, "layer")
@@ -69,9 +69,10 @@ def parse(path: Path) -> list[InkPage]:
         traces[-1][-1].append(_scaled(channels, trace_formats[element], unit))
     if traces and all(trace_formats[trace].has_clock for _, trace, _ in traces):
         traces.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])  # the order of writing
-    strokes, names = [], {0: ""}
+    strokes = []
+    names = {0: ""}
     for brush, trace, parts in traces:
-        layer = LAYER.fullmatch(layers.get(trace, ""))
+        layer = LAYER_LABEL.fullmatch(layers.get(trace, ""))
         number = int(layer[1]) - 1 if layer else 0
         names[number] = (layer[2] or "") if layer else names[0]
         is_shape = DRAWN_KINDS.fullmatch(kinds.get(trace, "")) is not None
@@ -80,7 +81,7 @@ def parse(path: Path) -> list[InkPage]:
     size = [area.get(name) for name in ("width", "height")]
     sheet = None
     if all(size):
-        scale = _scale(UNITS.get(area.get("units", "")), unit)
+        scale = _scale(UNIT_LENGTHS.get(area.get("units", "")), unit)
         sheet = (0.0, 0.0, *(scale * to_float(side) for side in size))
     all_names = [names.get(number, "") for number in range(max(names) + 1)]
     return [page_around(strokes, sheet=sheet, unit=unit, layers=all_names)]
@@ -90,7 +91,8 @@ def _annotated(root: Element, kind: str) -> dict[Element, str]:
     """Return the annotation of a kind of the nearest group or view around each trace that has
     one."""
     traces = {element_id(trace): trace for trace in root.iter("trace") if element_id(trace)}
-    texts, stack = {}, [(root, "")]
+    texts = {}
+    stack = [(root, "")]
     while stack:
         element, text = stack.pop()
         text = next((a.text or "" for a in element.findall(f"annotation[@type='{kind}']")), text)
@@ -131,10 +133,11 @@ def _stroke(
 ) -> PageStroke:
     """Return a stroke of parts, drawn with a brush: an element whose children are the brush's
     properties."""
-    names = set.intersection(*(set(part) for part in parts))
-    channels = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    channels = {}
+    for name in set.intersection(*(set(part) for part in parts)):
+        channels[name] = np.concatenate([part[name] for part in parts])
     values = {item.get("name"): item.get("value", "") for item in brush}
-    units = {item.get("name"): UNITS.get(item.get("units", "")) for item in brush}
+    units = {item.get("name"): UNIT_LENGTHS.get(item.get("units", "")) for item in brush}
     width = to_float(values["width"]) * _scale(units["width"], unit) if "width" in values else None
     colour = hex_colour(values.get("color", ""))
     # The software of Windows counts transparency to 255.
@@ -147,7 +150,8 @@ def _stroke(
     is_marker = operation == "maskPen" or opacity < MIN_PEN_OPACITY or (is_bright and is_wide)
     tool = "shape" if is_shape else "pen"
     tool = "highlighter" if is_marker and operation != "copyPen" else tool
-    pressures, widths = channels.get("F"), channels.get("W")
+    pressures = channels.get("F")
+    widths = channels.get("W")
     if widths is None and width and pressures is not None and pressures.any():
         widths = width * pressures / pressures.mean()  # as wide as it is pressed (assumed)
     if widths is not None and not np.ptp(widths):
@@ -193,13 +197,16 @@ class _PageInk:
         self._page = page
         self._brushes: dict[tuple[str, ...], str] = {}  # names, by the lines of their properties
         self._contexts = {"": "page"}  # names, by further channels
-        self._times, time, last_point = [], 0.0, None
+        self._times = []
+        time = 0.0
+        last_point = None
         for stroke in page.strokes:
             points = page.millimetres * stroke.points
             if last_point is not None:
                 time += LIFT_TIME + float(np.linalg.norm(points[0] - last_point)) / AIR_SPEED
-            self._times.append(time + PERIOD * np.arange(len(points)))
-            time, last_point = self._times[-1][-1], points[-1]
+            self._times.append(time + POINT_PERIOD * np.arange(len(points)))
+            time = self._times[-1][-1]
+            last_point = points[-1]
 
     def head(self) -> Iterator[str]:
         """Yield the definitions of brushes and contexts."""
@@ -247,8 +254,9 @@ class _PageInk:
 
     def _references(self, number: int) -> tuple[str, str]:
         """Return the names of a stroke's brush and context."""
-        stroke, scale = self._page.strokes[number], self._page.millimetres
-        width = scale * stroke.width if stroke.width else PEN_WIDTH
+        stroke = self._page.strokes[number]
+        scale = self._page.millimetres
+        width = scale * stroke.width if stroke.width else DEFAULT_PEN_WIDTH
         properties = [
             f'name="width" value="{shortest_decimal(round(width, 4))}" units="mm"',
             f'name="color" value={quoteattr(stroke.colour)}',
@@ -262,7 +270,8 @@ class _PageInk:
         return brush, self._contexts.setdefault(more, f"page{more}")
 
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:
-        stroke, scale = self._page.strokes[number], self._page.millimetres
+        stroke = self._page.strokes[number]
+        scale = self._page.millimetres
         columns = [scale * stroke.points, 1000 * self._times[number]]
         if stroke.pressures is not None:
             columns.append(stroke.pressures)

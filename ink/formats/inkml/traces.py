@@ -20,7 +20,10 @@ from utils.files import XML_FORBIDDEN
 
 NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
-UNITS = {"pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540, "px": 0.75}
+UNIT_LENGTHS = {
+    **{"pt": 1.0, "px": 0.75, "in": 72.0},
+    **{"mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540},
+}
 """Length of each unit in points (1/72 inch)."""
 # A trace without prefixes, and a value with its optional prefix.
 _PLAIN_TRACE = re.compile(r"[-+.0-9eE\s,]+", re.ASCII)
@@ -110,7 +113,7 @@ def _format(holder: Element) -> TraceFormat:
         signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
         if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
-        unit = unit_of_x or UNITS.get(regular[names.index("X")].get("units", ""))
+        unit = unit_of_x or UNIT_LENGTHS.get(regular[names.index("X")].get("units", ""))
         by_name = dict(zip(names, channels, strict=True))
         most = by_name["F"].get("max", "") if "F" in by_name else ""
         max_pressure = float(most) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", most) else None
@@ -128,7 +131,7 @@ def _units_of_x(holder: Element) -> Iterator[float]:
     properties state, from the last property to the first."""
     for item in reversed([*holder.iter("channelProperty")]):
         resolution = re.fullmatch(r"[1-9]\d{0,8}", item.get("value", ""))
-        length = UNITS.get(item.get("units", "").removeprefix("1/"))
+        length = UNIT_LENGTHS.get(item.get("units", "").removeprefix("1/"))
         is_of_x = (item.get("channel"), item.get("name")) == ("X", "resolution")
         if is_of_x and resolution and length:
             yield length / int(resolution[0])
@@ -186,7 +189,8 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
         if match is None:
             detail = f"{place}: {point[position : position + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
-        position, word = match.end(), match[2]
+        position = match.end()
+        word = match[2]
         is_first = len(row) not in states
         previous_prefix, previous, speed, acceleration = states.get(len(row), _State())
         prefix = match[1] or previous_prefix

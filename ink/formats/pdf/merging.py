@@ -33,7 +33,8 @@ def merged_with_pdfs(content: bytes, backgrounds: Sequence[tuple[Path | None, in
         with open_file(path) as file:
             return pypdf.PdfReader(BytesIO(file.read()))
 
-    writer, notes = pypdf.PdfWriter(), pypdf.PdfReader(BytesIO(content))
+    writer = pypdf.PdfWriter()
+    notes = pypdf.PdfReader(BytesIO(content))
     for notes_page, (path, number) in zip(notes.pages, backgrounds, strict=True):
         if path is None:
             writer.add_page(notes_page)

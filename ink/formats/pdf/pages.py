@@ -20,9 +20,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ink.drawing.layers import Row
-from ink.formats.pdf.paths import UNITS, Look, path_commands, straight, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, straight, stroke_paths
 from ink.geometry import from_strokes, turned_back
-from ink.ink_page import LINE_PITCH, POINT, InkPage, PageImage, TypedText, image_kind
+from ink.ink_page import LINE_PITCH, PT_PER_MM, InkPage, PageImage, TypedText, image_kind
 from ink.measures import baseline_angle
 from utils.checks import UserError
 from utils.files import XML_FORBIDDEN, atomic_write
@@ -44,7 +44,7 @@ MAX_REACH = 1.25
 the row (measured, notebook: notes, text of PDFs)."""
 OUTLIERS = 0.005
 """Fraction of a row's points that may lie above its text, and as many below (assumed)."""
-MAX_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
+MAX_UNPACKED_PIXELS = 50_000_000  # of an image that is unpacked (assumed)
 _PNG_DEPTH = 24  # position in a PNG of the number of bits of a colour
 GLYPH_WIDTH = 0.5  # width of a glyph, as a fraction of the text's size (poppler infers the size)
 EM = 1000  # units of the font per size of the text, as usual
@@ -53,8 +53,8 @@ RISES = 16
 """Number of fonts, by the height of the glyph's box above the baseline, for each height of the box
 (measured, notebook: notes, text of PDFs)."""
 MAX_CODES = 255  # maximum number of characters of a font, whose codes are bytes from 1
-LINK_SIZE = 5 * POINT  # side of the frame that links to a note's file (assumed, by eye)
-LINK_GAP = 3 * POINT  # from the frame to the edges of the page (assumed, by eye)
+LINK_SIZE = 5 * PT_PER_MM  # side of the frame that links to a note's file (assumed, by eye)
+LINK_GAP = 3 * PT_PER_MM  # from the frame to the edges of the page (assumed, by eye)
 # The numbers of the objects that every file has.
 _CATALOG = 1
 _PAGES = 2
@@ -159,7 +159,8 @@ class _Document:
     def write(self, pages: Iterable[PdfPage], title: str) -> None:
         """Write the whole file."""
         self._file.write(b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n")
-        numbers, notes = list[int](), list[tuple[int, PdfNote]]()
+        numbers = list[int]()
+        notes = list[tuple[int, PdfNote]]()
         for index, page in enumerate(pages):
             numbers.append(self._page(page))
             if page.note and not (notes and notes[-1][1] is page.note):
@@ -177,12 +178,14 @@ class _Document:
         self._put(resources, number=_RESOURCES)
         info = f"/Title{_string(title)}" if title else ""
         if times := [note.times for _, note in notes if note.times]:
-            made, changed = (min(made for made, _ in times), max(changed for _, changed in times))
-            info += f"/CreationDate{_date(made)}/ModDate{_date(changed)}"
+            created = min(created for created, _ in times)
+            changed = max(changed for _, changed in times)
+            info += f"/CreationDate{_date(created)}/ModDate{_date(changed)}"
         self._put(f"<<{info}>>", number=_INFO)
         ways = self._put_ways(notes, numbers) if len(notes) > 1 else ""
         self._put(f"<</Type/Catalog/Pages {_PAGES} 0 R{ways}>>", number=_CATALOG)
-        start, size = self._file.tell(), len(self._starts) + 1
+        start = self._file.tell()
+        size = len(self._starts) + 1
         table = "".join(f"{self._starts[number]:010} 00000 n \n" for number in range(1, size))
         self._file.write(
             f"xref\n0 {size}\n0000000000 65535 f \n{table}"
@@ -196,7 +199,8 @@ class _Document:
         """Write an object, and return its number; `number` 0 gives it the next free number. The
         value of a stream is a dictionary; unless the stream is packed, it is compressed."""
         if not number:
-            number, self._next = self._next, self._next + 1
+            number = self._next
+            self._next = self._next + 1
         self._starts[number] = self._file.tell()
         content = value.encode()
         if stream:
@@ -210,7 +214,8 @@ class _Document:
     def _put_ways(self, notes: Sequence[tuple[int, PdfNote]], pages: Sequence[int]) -> str:
         """Write the outline of notes, each with the index of its first page, and return the
         catalog's entries for the outline and the labels of pages."""
-        entries, open_folders = list[tuple[int, str, int]](), list[str]()
+        entries = list[tuple[int, str, int]]()
+        open_folders = list[str]()
         for index, note in notes:
             *folders, title = note.name.split("/")
             pairs = zip(open_folders, folders, strict=False)
@@ -228,8 +233,10 @@ class _Document:
         Args:
             entries: the depth of each entry, from 0, its title, and the number of its page.
         """
-        root, self._next = self._next, self._next + len(entries) + 1
-        children, ancestors = defaultdict[int, list[int]](list), [root]
+        root = self._next
+        self._next = self._next + len(entries) + 1
+        children = defaultdict[int, list[int]](list)
+        ancestors = [root]
         for number, (depth, _, _) in enumerate(entries, root + 1):
             del ancestors[depth + 1 :]
             children[ancestors[-1]].append(number)
@@ -250,10 +257,12 @@ class _Document:
         return self._put(f"<</Type/Outlines{relatives[root]}>>", number=root)
 
     def _page(self, pdf_page: PdfPage) -> int:
-        page, scale = pdf_page.page, UNITS * pdf_page.page.millimetres
-        width, height = (f"{POINT * page.millimetres * s:.3f}" for s in (page.width, page.height))
+        page = pdf_page.page
+        scale = UNITS_PER_MM * pdf_page.page.millimetres
+        points = PT_PER_MM * page.millimetres
+        width, height = (f"{points * side:.3f}" for side in (page.width, page.height))
         # Units are counted from the top left corner, y downwards; ends and corners are round.
-        unit = POINT / UNITS
+        unit = PT_PER_MM / UNITS_PER_MM
         lines = [f"{unit:.8f} 0 0 {-unit:.8f} 0 {height} cm 1 J 1 j"]
         if page.paper != "#ffffff" and page.background is None:
             sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
@@ -309,15 +318,16 @@ class _Document:
                     value = f"{head}/BitsPerComponent 8/Filter/DCTDecode>>"
                     return self._put(value, content, is_packed=True)
                 if is_opaque and not image.info.get("interlace"):
-                    colours, bits = len(image.getbands()), content[_PNG_DEPTH]
+                    colours = len(image.getbands())
+                    bits = content[_PNG_DEPTH]
                     value = (
                         f"{head}/BitsPerComponent {bits}/Filter/FlateDecode/DecodeParms<<"
                         f"/Predictor 15/Colors {colours}/BitsPerComponent {bits}"
                         f"/Columns {image.width}>>>>"
                     )
                     return self._put(value, _png_data(content), is_packed=True)
-                if image.width * image.height > MAX_PIXELS:
-                    raise ValueError(f"more than {MAX_PIXELS:,} pixels")
+                if image.width * image.height > MAX_UNPACKED_PIXELS:
+                    raise ValueError(f"more than {MAX_UNPACKED_PIXELS:,} pixels")
                 pixels = image.convert("RGBA")
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise UserError(f"an image of a page is broken ({error})") from None
@@ -331,14 +341,16 @@ class _Document:
         from ink.drawing.fonts import glyphs  # slow to import
 
         yield f"/{self._state('Normal', 1.0)} gs {_colour(text.colour)} rg"
-        left, size = scale * text.x, scale * text.size
+        left = scale * text.x
+        size = scale * text.size
         for number, line in enumerate(text.text.splitlines()):
             baseline = scale * text.y + (0.9 + LINE_PITCH * number) * size
             for glyph in glyphs(line.expandtabs()):
                 if glyph.name not in self._glyphs:
                     self._glyphs[glyph.name] = self._put_glyph(glyph.name)
                 if form := self._glyphs[glyph.name]:
-                    x, y = left + size * glyph.x, baseline - size * glyph.y
+                    x = left + size * glyph.x
+                    y = baseline - size * glyph.y
                     place = (
                         f"{size / OUTLINE_EM:.6g} 0 0 {-size / OUTLINE_EM:.6g} {x:.1f} {y:.1f} cm"
                     )
@@ -364,12 +376,15 @@ class _Document:
     def _text(self, rows: Sequence[Sequence[WordInk]], scale: float) -> Iterator[str]:
         """Yield the commands that write rows of invisible text. A row that is too short to show its
         angle has that of the others."""
-        rows = [[word for word in row if word.text] for row in rows]
-        rows = [row for row in rows if row]
-        angles = [baseline_angle(from_strokes([word.upright for word in row])) for row in rows]
+        written = []
+        angles = []
+        for row in rows:
+            if words := [word for word in row if word.text]:
+                written.append(words)
+                angles.append(baseline_angle(from_strokes([word.upright for word in words])))
         typical = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
-        for row, angle in zip(rows, angles, strict=True):
-            yield from self._row(row, typical if isnan(angle) else angle, scale)
+        for words, angle in zip(written, angles, strict=True):
+            yield from self._row(words, typical if isnan(angle) else angle, scale)
 
     def _row(self, words: Sequence[WordInk], angle: float, scale: float) -> Iterator[str]:
         """Yield the commands that write a row. A word is as wide as its ink, but ends before the
@@ -385,13 +400,15 @@ class _Document:
         top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
         middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
         centres = turned_back(np.array(middles), -angle)[:, 1]
-        height, middle = bottom - top or UNITS, (centres[0] + centres[-1]) / 2
+        height = bottom - top or UNITS_PER_MM
+        middle = (centres[0] + centres[-1]) / 2
         baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
         size = TEXT_SIZE * height
         shortest = MIN_BLANK * size
         edges = [(points[:, 0].min(), points[:, 0].max()) for points in upright]
         for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
-            baseline, stop = float(baselines[number]), None
+            baseline = float(baselines[number])
+            stop = None
             rise = round((baseline - centres[number]) / height * RISES)
             if number + 1 < len(words):
                 stop = edges[number + 1][0]
@@ -413,7 +430,8 @@ class _Document:
         at a baseline, all turned by quarter turns."""
         left, right, baseline, turn = at
         cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]
-        x, y = cosine * left - sine * baseline, sine * left + cosine * baseline
+        x = cosine * left - sine * baseline
+        y = sine * left + cosine * baseline
         codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
         yield f"{percent:.2f} Tz {cosine} {sine} {sine} {-cosine} {x:.0f} {y:.0f} Tm"
@@ -425,7 +443,8 @@ class _Document:
     def _put_fonts(self) -> Iterator[int]:
         """Write the fonts, and yield their numbers. Fonts of the same characters share all but the
         glyph's box, whose middle is `rise` above the baseline, in parts of its height."""
-        shared, characters = [], [*self._codes]
+        shared = []
+        characters = [*self._codes]
         for start in range(0, len(characters), MAX_CODES):
             chunk = characters[start : start + MAX_CODES]
             widths = self._put(f"[{f'{EM * GLYPH_WIDTH:g} ' * len(chunk)}]")
@@ -472,7 +491,9 @@ def _link(page: PdfPage) -> str:
     which is not printed."""
     if not (page.note and page.note.address):
         return ""
-    right, top = (POINT * page.page.millimetres * s for s in (page.page.width, page.page.height))
+    points = PT_PER_MM * page.page.millimetres
+    right = points * page.page.width
+    top = points * page.page.height
     corners = (right - LINK_GAP - LINK_SIZE, top - LINK_GAP - LINK_SIZE)
     rect = " ".join(f"{x:.2f}" for x in (*corners, right - LINK_GAP, top - LINK_GAP))
     target = f"/A<</S/URI/URI<{page.note.address.encode('ascii').hex()}>>>"
@@ -499,7 +520,8 @@ def _colour(colour: str) -> str:
 
 def _png_data(content: bytes) -> bytes:
     """Return the packed pixels of a PNG."""
-    parts, position = [], 8
+    parts = []
+    position = 8
     while position + 8 <= len(content):
         length = int.from_bytes(content[position : position + 4], "big")
         if content[position + 4 : position + 8] == b"IDAT":

@@ -7,12 +7,12 @@ import numpy as np
 
 from ink.drawing.layers import DECIMALS, curves
 from ink.geometry import at_bezier
-from ink.ink_page import PEN_WIDTH, PageStroke
+from ink.ink_page import DEFAULT_PEN_WIDTH, PageStroke
 
-UNITS = 50  # of the drawing, per millimetre
-FLAT = 0.04 * UNITS
+UNITS_PER_MM = 50  # of the drawing, per millimetre
+FLAT = 0.04 * UNITS_PER_MM
 """Largest distance, in units, of a curve's controls from a line that replaces it (by eye)."""
-MERGED = 0.05 * UNITS
+MERGED = 0.05 * UNITS_PER_MM
 """Largest distance, in units, of two curves from the curve that replaces them (assumed, by eye: an
 eighth of the width of a pen's line)."""
 MIN_FIGURE_STEP = 10.0
@@ -33,15 +33,15 @@ class Look(NamedTuple):
 
 def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]:
     """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
-    points = scale / UNITS * stroke.points
+    points = scale / UNITS_PER_MM * stroke.points
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     is_figure = stroke.tool == "shape" or steps.min(initial=np.inf) > MIN_FIGURE_STEP
     is_figure &= bool(steps.any())
-    segments = UNITS * (straight(points) if is_figure else curves(points))
+    segments = UNITS_PER_MM * (straight(points) if is_figure else curves(points))
     blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
     if stroke.fill is not None:
         yield Look("Normal", stroke.fill_opacity, stroke.fill), path_commands(segments)
-    width = UNITS * PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = UNITS_PER_MM * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
     dash = tuple(round(scale * length) for length in stroke.dash)
     if not width:
         return
@@ -52,7 +52,8 @@ def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]
     if stroke.widths is None or not is_move.any():
         yield look, path_commands(segments if is_figure else _merged(segments))
         return
-    step, between = WIDTH_STEP * width, stroke.widths[:-1][is_move]
+    step = WIDTH_STEP * width
+    between = stroke.widths[:-1][is_move]
     widths = np.maximum(np.round(scale * between / step) * step, step)
     starts = np.flatnonzero(np.diff(widths, prepend=-1))
     for start, part in zip(starts, np.split(segments, starts[1:]), strict=True):
@@ -61,7 +62,8 @@ def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]
 
 def straight(points: np.ndarray) -> np.ndarray:
     """Return the straight lines between points `(n, 2)` as Bézier segments `(n - 1, 4, 2)`."""
-    start, end = points[:-1, None], points[1:, None]
+    start = points[:-1, None]
+    end = points[1:, None]
     return start + (end - start) * np.linspace(0, 1, 4)[:, None]
 
 
@@ -69,11 +71,14 @@ def _merged(segments: np.ndarray) -> np.ndarray:
     """Return Bézier segments `(segments, 4, 2)`, two neighbours merged if a single segment is close
     to both: the segment that de Casteljau's algorithm divides into them."""
     while len(segments) > 1:
-        first, second = segments[:-1], segments[1:]
+        first = segments[:-1]
+        second = segments[1:]
         lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
         part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
-        start, end = first[:, 0], second[:, 3]
-        leave, arrive = (first[:, 1] - start) / part, (second[:, 2] - end) / (1 - part)
+        start = first[:, 0]
+        end = second[:, 3]
+        leave = (first[:, 1] - start) / part
+        arrive = (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)
         errors = (
             at_bezier(whole, part) - first[:, 3],
@@ -97,8 +102,10 @@ def _merged(segments: np.ndarray) -> np.ndarray:
 def path_commands(segments: np.ndarray) -> str:
     """Return the commands of a path along Bézier segments `(segments, 4, 2)`, at least one; each
     begins at the end of the previous segment. A segment that is nearly straight becomes a line."""
-    start, chord = segments[:, :1], segments[:, 3:] - segments[:, :1]
-    controls, length = segments[:, 1:3] - start, np.linalg.norm(chord, axis=2)
+    start = segments[:, :1]
+    chord = segments[:, 3:] - segments[:, :1]
+    controls = segments[:, 1:3] - start
+    length = np.linalg.norm(chord, axis=2)
     off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])
     lines = (off <= FLAT * length).all(axis=1)
     rounded = np.round(segments).astype(int).tolist()

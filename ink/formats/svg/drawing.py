@@ -5,14 +5,14 @@ from itertools import groupby
 
 from ink.alphabet import with_few_marks
 from ink.drawing.layers import decimal
-from ink.formats.pdf.paths import UNITS, Look, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, stroke_paths
 from ink.formats.xml import escape
 from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText
 
 
 def to_picture(page: InkPage, box: Sequence[float] | None = None) -> str:
     """Return a page, or a box of it (left, top, right, bottom), as SVG."""
-    scale = UNITS * page.millimetres  # units of the picture per unit of the page
+    scale = UNITS_PER_MM * page.millimetres  # units of the picture per unit of the page
     left, top, right, bottom = box or (0.0, 0.0, page.width, page.height)
     width, height = (decimal(page.millimetres * side) for side in (right - left, bottom - top))
     corner = f"{scale * left:.0f} {scale * top:.0f}"
@@ -43,7 +43,8 @@ def joined_paths(paths: Iterable[tuple[Look, str]]) -> Iterator[tuple[Look, str]
 def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
     """Yield the elements of `joined_paths`."""
     for look, data in joined_paths(paths):
-        part, style = ("stroke" if look.width else "fill"), ""
+        part = "stroke" if look.width else "fill"
+        style = ""
         if look.width:
             dash = f' stroke-dasharray="{" ".join(map(str, look.dash))}"' if look.dash else ""
             style = f' stroke-width="{look.width:g}"{dash}'

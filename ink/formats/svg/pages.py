@@ -16,7 +16,7 @@ import numpy as np
 from ink.formats.archives import unpacked
 from ink.formats.colours import MIN_PEN_OPACITY, hex_colour
 from ink.formats.files import read_file
-from ink.formats.page_checks import MAX_BYTES, image_in
+from ink.formats.page_checks import MAX_NOTE_BYTES, image_in
 from ink.formats.svg.shapes import Shape, flattened, pixels, shapes
 from ink.formats.xml import xml_tree
 from ink.ink_page import (
@@ -44,7 +44,7 @@ _WRITE_PEN = "-pen"
 
 def parse(path: Path) -> Iterator[InkPage]:
     """Yield the page of a file, or the pages of a document of Write (Stylus Labs)."""
-    root = xml_tree(unpacked(read_file(path, MAX_BYTES), MAX_BYTES), "svg")
+    root = xml_tree(unpacked(read_file(path, MAX_NOTE_BYTES), MAX_NOTE_BYTES), "svg")
     is_write = root.get("id") == _WRITE_DOCUMENT
     for page in root.findall("svg") if is_write else [root]:
         yield _page(page)
@@ -88,7 +88,10 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
     try:
         left, top, box_width, box_height = map(float, view_box)
     except ValueError:
-        left, top, box_width, box_height = 0.0, 0.0, width, height
+        left = 0.0
+        top = 0.0
+        box_width = width
+        box_height = height
     if not (box_width > 0 and box_height > 0):
         curves = [curve.reshape(-1, 2) for shape in all_shapes for curve in shape.curves]
         points = np.concatenate(curves or [np.eye(2)])
@@ -101,7 +104,8 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
 
 def _kind(shape: Shape, sheet: np.ndarray) -> str:
     """Return the kind of a shape that is no stroke; an empty string for strokes."""
-    style, corners = shape.style, sheet.reshape(2, 2)
+    style = shape.style
+    corners = sheet.reshape(2, 2)
     edge = MAX_EDGE_DISTANCE * (corners[1] - corners[0])
     if style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse"):
         return "hidden shape"
@@ -133,7 +137,8 @@ def _strokes(shape: Shape, tolerance: float, layer: int) -> Iterator[PageStroke]
         for outline in shape.curves:
             points, widths = _middle_line(outline)
             tool = "highlighter" if whole * fill < MIN_PEN_OPACITY else "pen"
-            colour, width = hex_colour(fill_colour), float(widths.mean())
+            colour = hex_colour(fill_colour)
+            width = float(widths.mean())
             yield PageStroke(points, tool, colour, width, widths, opacity=whole * fill, layer=layer)
         return
     tool = "highlighter" if whole * line < MIN_PEN_OPACITY else "pen"
@@ -161,7 +166,8 @@ def _middle_line(outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if np.allclose(corners[0], corners[-1]):
         corners = corners[:-1]
     count = (len(corners) + 1) // 2
-    there, back = corners[:count], corners[::-1][:count]
+    there = corners[:count]
+    back = corners[::-1][:count]
     return (there + back) / 2, np.linalg.norm(there - back, axis=1)
 
 

@@ -31,13 +31,13 @@ def parse(path: Path) -> Parsed:
             rows.append((shape.element.attrib[_ROW_TEXT], []))
         if rows and not shape.is_ruling:
             rows[-1][1].extend(np.concatenate([part[:1, 0], part[:, 3]]) for part in shape.curves)
-    rows = [(text, strokes) for text, strokes in rows if strokes]
-    if not rows:
+    written = [(text, strokes) for text, strokes in rows if strokes]
+    if not written:
         raise NoLines(f"an SVG without rows of text; `{typed('notes')}` reads such files")
-    rows.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
+    written.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
-    for number, (text, strokes) in enumerate(rows):
-        with parsed.attempt(name := f"{number:04}" if len(rows) > 1 else ""):
+    for number, (text, strokes) in enumerate(written):
+        with parsed.attempt(name := f"{number:04}" if len(written) > 1 else ""):
             ink = join_strokes(strokes)
             parsed.samples.append(Sample(ink, clean_text(text)).renamed(name))
     return parsed

@@ -10,18 +10,18 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from ink.formats.checks import MAX_OFFSET
+from ink.formats.checks import MAX_JUMP
 from ink.formats.faults import Fault
 from ink.geometry import at_bezier
 
 if TYPE_CHECKING:
     from fontTools.misc.transform import Transform
 
-MAX_PATH = 1 << 21  # characters of a path (assumed)
-_PATH = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
+MAX_PATH_CHARACTERS = 1 << 21  # characters of a path (assumed)
+_PATH_DATA = re.compile(r"[MZLHVCSQTA\d.,eE+\s-]*", re.ASCII | re.IGNORECASE)
 # Possessive, as patterns that go back take square time where they fail.
 _NUMBER = r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d{1,3})?+"
-_LENGTH = re.compile(rf"\s*+({_NUMBER})\s*+(px|pt|pc|in|cm|mm|)\s*+", re.ASCII)
+_LENGTH_WITH_UNIT = re.compile(rf"\s*+({_NUMBER})\s*+(px|pt|pc|in|cm|mm|)\s*+", re.ASCII)
 _PIXELS = {"": 1, "px": 1, "pt": 96 / 72, "pc": 16, "in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4}
 _TRANSFORM = re.compile(r"\b(\w++)\s*+\(([^()]*+)\)")
 _NOT_DRAWN = re.compile(
@@ -84,14 +84,15 @@ def shapes(root: Element) -> Iterator[Shape]:
             layer = layer if layer.endswith("ruling") else element.get(_LAYER_NAME, layer)
             stack += ((child, matrix, style, layer) for child in reversed(element))
             continue
-        linear, offset = np.array(matrix[:4]).reshape(2, 2), matrix[4:]
+        linear = np.array(matrix[:4]).reshape(2, 2)
+        offset = matrix[4:]
         curves = [part @ linear + offset for part in path_curves(_path_data(element))]
         yield Shape(element, curves, style, matrix, layer)
 
 
 def pixels(length: str) -> float:
     """Return a length in pixels (1/96 inch); NaN if `length` is a percentage or not valid."""
-    match = _LENGTH.fullmatch(length)
+    match = _LENGTH_WITH_UNIT.fullmatch(length)
     return float(match[1]) * _PIXELS[match[2]] if match else math.nan
 
 
@@ -99,16 +100,16 @@ def path_curves(data: str) -> list[np.ndarray]:
     """Return the connected parts of a path as cubic segments, each `(segments, 4, 2)`.
 
     Raises:
-        Fault: if `data` is not a path, is too long, or leads further than `MAX_OFFSET`.
+        Fault: if `data` is not a path, is too long, or leads further than `MAX_JUMP`.
     """
     from fontTools.pens.recordingPen import RecordingPen  # slow to import
     from fontTools.svgLib.path import parse_path
 
-    if len(data) > MAX_PATH:
-        raise Fault(f"a path of more than {MAX_PATH:,} characters", f"{len(data):,}")
+    if len(data) > MAX_PATH_CHARACTERS:
+        raise Fault(f"a path of more than {MAX_PATH_CHARACTERS:,} characters", f"{len(data):,}")
     pen = RecordingPen()
     try:
-        if not _PATH.fullmatch(data):
+        if not _PATH_DATA.fullmatch(data):
             raise ValueError
         parse_path(data, pen)
     except Exception:  # The parser can fail in any way.
@@ -123,12 +124,13 @@ def path_curves(data: str) -> list[np.ndarray]:
             *controls, end = points
             controls = controls or [(position + end) / 2]  # a straight line
             if len(controls) == 1:  # A quadratic curve is raised to a cubic curve.
-                controls = [(anchor + 2 * controls[0]) / 3 for anchor in (position, end)]
+                (control,) = controls
+                controls = [(position + 2 * control) / 3, (end + 2 * control) / 3]
             parts[-1].append([position, *controls, end])
         position = points[-1] if points else position
     curves = [np.array(part, np.complex128) for part in parts if part]
-    if not all((np.abs(part) <= MAX_OFFSET).all() for part in curves):
-        raise Fault(f"a path beyond {MAX_OFFSET:.6g}", data[:40])
+    if not all((np.abs(part) <= MAX_JUMP).all() for part in curves):
+        raise Fault(f"a path beyond {MAX_JUMP:.6g}", data[:40])
     return [np.stack([part.real, part.imag], axis=2) for part in curves]
 
 
@@ -186,8 +188,8 @@ def _transformed(matrix: "Transform", text: str) -> "Transform":
                     raise ValueError
         except (IndexError, TypeError, ValueError):
             raise Fault("a transformation that is not valid", text[:40]) from None
-    if not all(abs(value) <= MAX_OFFSET for value in matrix):
-        raise Fault(f"a transformation beyond {MAX_OFFSET:.6g}", text[:40])
+    if not all(abs(value) <= MAX_JUMP for value in matrix):
+        raise Fault(f"a transformation beyond {MAX_JUMP:.6g}", text[:40])
     return matrix
 
 
@@ -197,8 +199,12 @@ def _path_data(element: Element) -> str:
         return element.get("d", "")
     from fontTools.svgLib.path import PathBuilder  # slow to import
 
-    lengths = {k: str(number) for k, v in element.items() if math.isfinite(number := pixels(v))}
-    figure = Element(element.tag, dict(element.items()) | lengths)
+    attributes = dict(element.items())
+    for name, value in element.items():
+        length = pixels(value)
+        if math.isfinite(length):
+            attributes[name] = str(length)
+    figure = Element(element.tag, attributes)
     figure.attrib.pop("transform", None)
     builder = PathBuilder()
     with suppress(TypeError, ValueError):  # if a length is missing or in per cent

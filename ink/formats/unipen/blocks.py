@@ -55,7 +55,9 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
 
 
 def _blocks(file: str, included_file: str, content: str) -> Iterator[Block]:
-    match, line, previous = _KEYWORD.search(content), 1, 0
+    match = _KEYWORD.search(content)
+    line = 1
+    previous = 0
     if not included_file and match is None:
         raise Fault("no UNIPEN keyword in it")
     while match is not None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ink.formats.archives import (
     MAX_UNPACKED,
-    PLAIN,
+    PLAIN_LOOPS,
     Loops,
     attempted,
     is_archive,
@@ -54,7 +54,7 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) and segments.sniff(unpacked(head, MAX_HEAD))
 
 
-def parse(path: Path, loops: Loops = PLAIN) -> Parsed:
+def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     """Return the samples of a collection."""
     return parse_collection(path, None, loops=loops)
 
@@ -89,7 +89,7 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN) -> Collection:
+def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN_LOOPS) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
 
     The archive is not extracted, but read into memory, unless it has more than `max_bytes`.
@@ -105,7 +105,10 @@ def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN) -> Collect
             lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
         )
     packed = loops.members(path, _ANY_NAME, "reading UNIPEN", max_bytes)
-    contents = {name: content for path, content in packed if (name := _in_collection(path))}
+    contents = {}
+    for member, content in packed:
+        if name := _in_collection(member):
+            contents[name] = content
     if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
 
@@ -135,7 +138,7 @@ def parse_collection(
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN,
+    loops: Loops = PLAIN_LOOPS,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
@@ -224,7 +227,8 @@ def _rows(sample: Sample, has_words: bool) -> list[Sample]:
 
     If `has_words`, the document also has the words as samples of their own.
     """
-    words, starts = sample.text.split(), row_starts(sample.ink)
+    words = sample.text.split()
+    starts = row_starts(sample.ink)
     if len(starts) == 1 or (len(words) == 1 and len(starts) == 2):  # A word may be underlined.
         return [sample]
     if has_words:

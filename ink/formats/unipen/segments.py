@@ -175,10 +175,15 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
     components: list[np.ndarray] = []
     faults: dict[int, Fault] = {}
     rates: list[float] = []
-    columns, writer, down, has_lifts, rate = ["X", "Y"], "", False, False, 0.0
+    columns = ["X", "Y"]
+    writer = ""
+    down = False
+    has_lifts = False
+    rate = 0.0
     per_inch: dict[str, float] = {}
     for block in blocks:
-        keyword, body = block.keyword, block.body
+        keyword = block.keyword
+        body = block.body
         # A line of a description may begin with a keyword, too; no points follow there.
         has_points = keyword in ("PEN_DOWN", "PEN_UP") and _number(body) is not None
         has_lifts = has_lifts or keyword == "PEN_UP"
@@ -188,7 +193,8 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
             try:
                 points = _points(block, columns)
             except Fault as fault:
-                points, faults[len(components)] = np.empty((0, 3)), fault.within("")
+                points = np.empty((0, 3))
+                faults[len(components)] = fault.within("")
             ratio = per_inch.get("Y", 1.0) / per_inch.get("X", 1.0)
             with np.errstate(over="ignore", invalid="ignore"):  # `join_strokes` refuses the point.
                 components.append(points * (ratio, 1, 1 if down else 0))  # no ink after PEN_UP
@@ -205,15 +211,30 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         elif keyword == "POINTS_PER_SECOND":
             rate = _number(body) or 0.0
         elif keyword == "COORD":
-            columns = body[:_MAX_DECLARATION].upper().split()
-            if not {"X", "Y"} <= set(columns):
-                raise Fault("columns without X or Y", f".COORD in {block.describe_line()}")
-        elif (match := _RESOLUTION.fullmatch(keyword)) and (value := _number(body) or 0.0) > 0:
-            per_inch[match[1]] = value * (25.4 if match[2] == "MM" else 1.0)
+            columns = _columns(block)
+        else:
+            per_inch |= _points_per_inch(keyword, body)
     if down and has_lifts:  # Without any .PEN_UP, a file need not end with it.
         cut_short = Fault("a component cut short: the file ends without .PEN_UP")
         faults[len(components) - 1] = cut_short
     return Document(segments, components, faults, rates, points_per_second)
+
+
+def _columns(block: Block) -> list[str]:
+    """Return the names of the columns of points; raise a Fault if X or Y is missing."""
+    columns = block.body[:_MAX_DECLARATION].upper().split()
+    if not {"X", "Y"} <= set(columns):
+        raise Fault("columns without X or Y", f".COORD in {block.describe_line()}")
+    return columns
+
+
+def _points_per_inch(keyword: str, body: str) -> dict[str, float]:
+    """Return the resolution that a block declares, by the axis; {} for other blocks."""
+    match = _RESOLUTION.fullmatch(keyword)
+    if match is None:
+        return {}
+    resolution = _number(body) or 0.0
+    return {match[1]: resolution * (25.4 if match[2] == "MM" else 1.0)} if resolution > 0 else {}
 
 
 def _number(body: str) -> float | None:
@@ -266,7 +287,8 @@ def segment_reader(
     components_follow = 2 * fits.count(True) >= len(segments)
 
     def read(number: int) -> Sample:
-        segment, ranges = segments[number], named[number]
+        segment = segments[number]
+        ranges = named[number]
         if segment.quality.upper() == "BAD":
             raise Fault("a segment that is marked as bad")
         if components_follow:

@@ -28,20 +28,25 @@ class _Lines(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, dtype: torch.dtype, lengths: Tensor, keeps: bool, inputs: Tensor, *weights: Tensor
+        ctx,
+        dtype: torch.dtype,
+        lengths: Tensor,
+        needs_gradient: bool,
+        inputs: Tensor,
+        *weights: Tensor,
     ) -> Tensor:
-        (batch, frames, num_inputs), size = inputs.shape, weights[1].shape[1]
-        weights_input, weights_hidden, biases = weights[0::3], weights[1::3], weights[2::3]
-        weights_input, weights_hidden = (
-            [weight.to(dtype) for weight in part] for part in (weights_input, weights_hidden)
-        )
+        batch, frames, num_inputs = inputs.shape
+        size = weights[1].shape[1]
+        weights_input = [weight.to(dtype) for weight in weights[0::3]]
+        weights_hidden = [weight.to(dtype) for weight in weights[1::3]]
+        biases = weights[2::3]
         # Products take pairs of columns.
         sequences = functional.pad(inputs.to(dtype), (0, num_inputs % 2)).contiguous()
         hiddens = sequences.new_zeros(batch, frames, 2, size)
-        kept = {}
-        if keeps:
-            kept["gates"] = sequences.new_empty(batch, frames, 2, 4 * size)
-            kept["cells"] = torch.empty(batch, frames, 2, size)
+        states = {}
+        if needs_gradient:
+            states["gates"] = sequences.new_empty(batch, frames, 2, 4 * size)
+            states["cells"] = torch.empty(batch, frames, 2, size)
         ctx.fields = dict(batch=batch, frames=frames, inputs=num_inputs, size=size)
         ctx.fields |= dict(lengths=lengths, order=lengths.argsort(descending=True))
         packed = dict(
@@ -49,10 +54,10 @@ class _Lines(torch.autograd.Function):
             hidden_weights=[library.pack(weight.t(), 4) for weight in weights_hidden],
             biases=[bias.float().contiguous() for bias in biases],
         )
-        fields = dict(sequences=sequences, hiddens=hiddens, **kept)
+        fields = dict(sequences=sequences, hiddens=hiddens, **states)
         _call("bidirectional_forward", dtype, **ctx.fields, **packed, **fields)
-        if keeps:
-            tensors = sequences, hiddens, *kept.values()
+        if needs_gradient:
+            tensors = sequences, hiddens, *states.values()
             ctx.save_for_backward(*weights_input, *weights_hidden, *tensors)
         return hiddens.flatten(2)
 
@@ -66,7 +71,8 @@ class _Lines(torch.autograd.Function):
         fields = dict(d_hiddens=d_hiddens.contiguous(), d_gates=d_gates, gates=gates, cells=cells)
         fields |= dict(hidden_weights_backward=packed, **ctx.fields)
         _call("bidirectional_backward", gates.dtype, **fields)
-        d_inputs, d_gates = None, d_gates.view(batch * frames, 8 * size)
+        d_inputs = None
+        d_gates = d_gates.view(batch * frames, 8 * size)
         d_forwards, d_backwards = d_gates.split(4 * size, 1)
         if ctx.needs_input_grad[3]:
             d_inputs = torch.addmm(d_forwards @ weights[0], d_backwards, weights[1])
@@ -104,6 +110,7 @@ def run(dtype: torch.dtype, inputs: Tensor, lengths: Tensor, layers: Sequence[nn
         (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         for layer in layers
     ]
-    keeps, sequences = torch.is_grad_enabled(), inputs.transpose(0, 1)
-    hiddens = _Lines.apply(dtype, lengths.contiguous(), keeps, sequences, *chain(*weights))
+    needs_gradient = torch.is_grad_enabled()
+    sequences = inputs.transpose(0, 1)
+    hiddens = _Lines.apply(dtype, lengths.contiguous(), needs_gradient, sequences, *chain(*weights))
     return hiddens.transpose(0, 1)

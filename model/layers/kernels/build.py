@@ -26,7 +26,7 @@ from pathlib import Path
 from utils.files import errors_name, remove_temporary, user_cache
 from utils.locks import locked
 
-SWITCH = "ONLINE_HANDWRITING_KERNELS"
+KERNELS_SWITCH = "ONLINE_HANDWRITING_KERNELS"
 """Environment variable; 0 turns the kernels off."""
 MORE_FLAGS = "ONLINE_HANDWRITING_CFLAGS"
 """Environment variable; further options for the compiler, separated by blanks. With -fsanitize the
@@ -37,7 +37,7 @@ OPTIONAL_FLAGS: Sequence[tuple[str, ...]] = list(
 )
 """Combinations of options that a compiler may not know, in the order in which they are tried. -fPIC
 is always set, and here stands for no option. Without OpenMP a single core computes."""
-TIMEOUT = 120.0
+COMPILE_TIMEOUT = 120.0
 """Seconds for one attempt to compile (assumed; measured: 1.8 with GCC 12)."""
 ROOM = 1 << 20
 """Bytes that must be free where a library is compiled (assumed; measured: it has 0.1 MB)."""
@@ -63,7 +63,8 @@ def _is_private(path: Path) -> bool:
     """Return whether only the user can write to `path` and replace the folders above `path`."""
     if os.name == "nt":
         return True
-    status, parents = path.stat(), [parent.stat() for parent in path.resolve().parents]
+    status = path.stat()
+    parents = [parent.stat() for parent in path.resolve().parents]
     is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
     # Others can rename files in a folder that they can write to, unless its sticky bit is set.
     is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
@@ -89,7 +90,7 @@ def _held(folder: Path) -> Iterator[None]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_private(folder):
         raise PermissionError("others can write there")
-    with locked(folder / "lock", "compiles kernels", TIMEOUT):
+    with locked(folder / "lock", "compiles kernels", COMPILE_TIMEOUT):
         remove_temporary(folder, is_held=True)
         yield
 
@@ -101,7 +102,7 @@ def _check_room(folder: str | Path) -> None:
 
 
 def _run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT)
 
 
 def _load(path: Path) -> ctypes.CDLL | None:
@@ -127,7 +128,8 @@ def _compile(
     for optional in OPTIONAL_FLAGS:
         result = _run([*compiler, *FLAGS, *optional, *options, "-o", temporary, *sources])
         # Some compilers accept -fopenmp but lack the library of OpenMP.
-        if result.returncode == 0 and (library := _load(temporary)) is not None:
+        library = _load(temporary) if result.returncode == 0 else None
+        if library is not None:
             temporary.chmod(0o600)
             checksum = _checksum(temporary.read_bytes())
             temporary.replace(target.with_name(f"{target.name}-{checksum}.so"))
@@ -159,8 +161,8 @@ def build(
     Returns:
         the library; None, with the reason in the log, if the files cannot be compiled or kept.
     """
-    if os.environ.get(SWITCH) == "0":
-        log.info("the compiled kernels are turned off by %s=0", SWITCH)
+    if os.environ.get(KERNELS_SWITCH) == "0":
+        log.info("the compiled kernels are turned off by %s=0", KERNELS_SWITCH)
         return None
     options = [*defines, *os.environ.get(MORE_FLAGS, "").split()]
     problems = []
@@ -191,7 +193,8 @@ def _loaded_or_compiled(
     folder: Path, included: Sequence[Path], options: Sequence[str], place: Path
 ) -> ctypes.CDLL | None:
     """Return the library of the C files of a folder, kept in `place`; see `build`."""
-    sources, headers = sorted(folder.glob("*.c")), [*sorted(folder.glob("*.h")), *included]
+    sources = sorted(folder.glob("*.c"))
+    headers = [*sorted(folder.glob("*.h")), *included]
     for compiler in _compilers():
         contents = [(file.name, file.read_text()) for file in (*sources, *headers)]
         contents += [_run([*compiler, "--version"]).stdout, _processor()]

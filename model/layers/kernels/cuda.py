@@ -1,11 +1,11 @@
 """An LSTM layer, with or without a window over a text, on CUDA without launch overhead.
 
 A step of the layer is a few small operations, which Python would launch more slowly than the device
-executes them. So the functions of a `loop.Loop` take CHUNK steps at a time, forward and backward.
-Each function is captured as a CUDA graph once for every combination of sizes, and replayed for
-every chunk. A chunk is copied into the buffers before the replay, and its results are copied out
-afterwards. A last, partial chunk fills only a part of the buffers; results from the other
-part are ignored. The weights' gradients are a product over all steps, outside the graphs.
+executes them. So the functions of a `loop.Loop` take CHUNK_STEPS steps at a time, forward and
+backward. Each function is captured as a CUDA graph once for every combination of sizes, and
+replayed for every chunk. A chunk is copied into the buffers before the replay, and its results are
+copied out afterwards. A last, partial chunk fills only a part of the buffers; results from the
+other part are ignored. The weights' gradients are a product over all steps, outside the graphs.
 
 With ONLINE_HANDWRITING_GRAPHS=0, or if a graph cannot be recorded (the log says so once), the loops
 of torch operations in `model.layers` run instead. ONLINE_HANDWRITING_KERNELS=0 turns off only the
@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from base.step.device import layers_are_plain
-from model.layers.kernels.build import SWITCH as KERNELS_SWITCH
+from model.layers.kernels.build import KERNELS_SWITCH
 from model.layers.kernels.library import Results, refuse_second_derivative, round_up
-from model.layers.kernels.loop import CHUNK, PLACES, Loop, Sizes, TorchSteps, Window
+from model.layers.kernels.loop import CHUNK_STEPS, PLACES_BLOCK, Loop, Sizes, TorchSteps, Window
 
-SWITCH = "ONLINE_HANDWRITING_GRAPHS"
+GRAPHS_SWITCH = "ONLINE_HANDWRITING_GRAPHS"
 """Environment variable; 0 turns graphs off."""
-MIN_STEPS = 8
+MIN_GRAPH_STEPS = 8
 """Minimum number of steps of a sequence run by graphs, which compute whole chunks (assumed)."""
 MAX_LOOPS = 32
 """Maximum number of cached loops (assumed: batches of two sizes, in training and validation, and
@@ -50,7 +50,8 @@ def record(function: Callable[[], None]) -> Callable[[], None]:
     device = torch.device("cuda", torch.cuda.current_device())
     if device not in _streams:
         _streams[device] = torch.cuda.Stream(device)
-    stream, current = _streams[device], torch.cuda.current_stream(device)
+    stream = _streams[device]
+    current = torch.cuda.current_stream(device)
     graph = torch.cuda.CUDAGraph()
     stream.wait_stream(current)
     try:
@@ -88,7 +89,7 @@ def available(device: torch.device) -> bool:
     """Return whether to use graphs on `device`."""
     return (
         device.type == "cuda"
-        and os.environ.get(SWITCH) != "0"
+        and os.environ.get(GRAPHS_SWITCH) != "0"
         and "graphs" not in _refused
         and not layers_are_plain.get()
         and not torch.cuda.is_current_stream_capturing()
@@ -183,29 +184,33 @@ def _forward(
         return tensor
 
     joint = for_all_steps(loop.joint, 1)
-    recurrent, results = [loop.joint, loop.cells], [(loop.joint[1:], joint[1:])]
+    recurrent = [loop.joint, loop.cells]
+    results = [(loop.joint[1:], joint[1:])]
     gates = cells = exponentials = kappas = phis = None
     if window is not None:
         recurrent.append(loop.kappas)
         phis = projected.new_empty(steps, *window.one_hot.shape[:2], dtype=loop.phis.dtype)
         results.append((loop.phis[..., : phis.shape[2]], phis))
     if saves:
-        gates, cells = for_all_steps(loop.gates), for_all_steps(loop.cells, 1)
+        gates = for_all_steps(loop.gates)
+        cells = for_all_steps(loop.cells, 1)
         results += [(loop.gates, gates), (loop.cells[1:], cells[1:])]
         if window is not None:
-            exponentials, kappas = for_all_steps(loop.exponentials), for_all_steps(loop.kappas, 1)
+            exponentials = for_all_steps(loop.exponentials)
+            kappas = for_all_steps(loop.kappas, 1)
             results += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
-    for start in range(0, steps, CHUNK):
-        count = min(CHUNK, steps - start)
+    for start in range(0, steps, CHUNK_STEPS):
+        count = min(CHUNK_STEPS, steps - start)
         if start:
             for buffer in recurrent:
-                buffer[0].copy_(buffer[CHUNK])
+                buffer[0].copy_(buffer[CHUNK_STEPS])
         loop.gates[:count].copy_(projected[start : start + count])
         loop.forward()
         for buffer, target in results:
             target[start : start + count].copy_(buffer[:count])
     size = hidden.shape[1]
-    hiddens, last_cell = joint[1:, :, :size], loop.cells[count].clone()
+    hiddens = joint[1:, :, :size]
+    last_cell = loop.cells[count].clone()
     saved = (joint, gates, cells, exponentials, kappas)
     if window is None:
         return (hiddens, None, last_cell, None, None), saved
@@ -225,25 +230,27 @@ def _backward(
     `(B, J)`, cell state and kappa before the first step. Call `Loop.load` first."""
     _, gates, cells, exponentials, kappas = saved
     steps = len(gates)
-    d_gates, d_parameters = torch.empty_like(gates), None
-    loop.d_joint[CHUNK].zero_()
-    loop.d_cells[CHUNK].copy_(d_cell)
-    recurrent, results = [loop.d_joint, loop.d_cells], [(loop.d_gates, d_gates)]
+    d_gates = torch.empty_like(gates)
+    d_parameters = None
+    loop.d_joint[CHUNK_STEPS].zero_()
+    loop.d_cells[CHUNK_STEPS].copy_(d_cell)
+    recurrent = [loop.d_joint, loop.d_cells]
+    results = [(loop.d_gates, d_gates)]
     sources = [(loop.gates, gates), (loop.cells[1:], cells[1:]), (loop.d_hiddens, d_hiddens)]
     if kappas is not None:
-        loop.d_kappas[CHUNK].copy_(d_kappa)
+        loop.d_kappas[CHUNK_STEPS].copy_(d_kappa)
         recurrent.append(loop.d_kappas)
         d_parameters = gates.new_empty(steps, *loop.d_parameters.shape[1:])
         results.append((loop.d_parameters, d_parameters))
         sources += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
         sources.append((loop.d_windows, d_windows))
     # A partial chunk has the sequence's first steps, is computed last, and is at the buffers' end.
-    for end in range(steps, 0, -CHUNK):
-        start = max(end - CHUNK, 0)
-        first = CHUNK - (end - start)
+    for end in range(steps, 0, -CHUNK_STEPS):
+        start = max(end - CHUNK_STEPS, 0)
+        first = CHUNK_STEPS - (end - start)
         if end < steps:
             for buffer in recurrent:
-                buffer[CHUNK].copy_(buffer[0])
+                buffer[CHUNK_STEPS].copy_(buffer[0])
         for buffer, source in sources:
             buffer[first:].copy_(source[start:end])
         loop.cells[first].copy_(cells[start])
@@ -278,7 +285,8 @@ class _Recurrence(torch.autograd.Function):
             window = Window(window_weight, window_bias, one_hot, first_window, kappa)
         with _plain_mode(projected.device):
             results, saved = _forward(loop, projected, weight, hidden, cell, window, saves=True)
-        ctx.loop, ctx.bound = loop, bound
+        ctx.loop = loop
+        ctx.bound = bound
         ctx.save_for_backward(weight, one_hot, window_weight, window_bias, *saved)
         if window is not None:
             ctx.mark_non_differentiable(results[4])
@@ -290,8 +298,10 @@ class _Recurrence(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         weight, one_hot, window_weight, window_bias, *saved = ctx.saved_tensors
         refuse_second_derivative("RecurrentLayer" if one_hot is None else "WindowedLayer")
-        loop, joint = ctx.loop, saved[0]
-        size, columns = loop.sizes.cells, weight.shape[1]
+        loop = ctx.loop
+        joint = saved[0]
+        size = loop.sizes.cells
+        columns = weight.shape[1]
         window = None
         if one_hot is not None:
             window = Window(window_weight, window_bias, one_hot, None, None)
@@ -338,16 +348,16 @@ def run(
     Returns:
         see `Results`; phi has no gradient. Hidden states and windows have the dtype of `projected`,
         and are views of a larger tensor. None if graphs cannot run, or if the sequence is shorter
-        than `MIN_STEPS`.
+        than `MIN_GRAPH_STEPS`.
     """
     if loop is None:
-        if len(projected) < MIN_STEPS or not available(projected.device):
+        if len(projected) < MIN_GRAPH_STEPS or not available(projected.device):
             return None
         sizes = Sizes(*hidden.shape)
         if window is not None:
             places, vocab_size = window.one_hot.shape[1:]
             components = window.kappa.shape[1]
-            sizes = Sizes(*hidden.shape, vocab_size, components, round_up(places, PLACES))
+            sizes = Sizes(*hidden.shape, vocab_size, components, round_up(places, PLACES_BLOCK))
         with _plain_mode(projected.device):
             loop = _find(sizes, projected.dtype, projected.device)
         if loop is None:

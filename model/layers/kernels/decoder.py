@@ -61,9 +61,12 @@ class _Decoding(torch.autograd.Function):
     @staticmethod
     def forward(ctx, dtype, tokens, lengths, masks, encoded, keys, *weights):
         weights = Weights(*weights)
-        (steps, batch), (_, frames, context) = tokens.shape, encoded.shape
-        (classes, _), embedding = weights.characters.shape, weights.embeddings.shape[1]
-        (attention, size), compiled = weights.query.shape, library.kernels(dtype == torch.bfloat16)
+        (steps, batch) = tokens.shape
+        (_, frames, context) = encoded.shape
+        classes, _ = weights.characters.shape
+        embedding = weights.embeddings.shape[1]
+        attention, size = weights.query.shape
+        compiled = library.kernels(dtype == torch.bfloat16)
         columns = round_up(attention, compiled.lanes())
         by_embedding, by_context = weights.inputs.split((embedding, context), 1)
         weight = torch.cat((weights.hidden, by_context, by_embedding), 1).to(dtype)
@@ -72,7 +75,8 @@ class _Decoding(torch.autograd.Function):
         sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
         sizes |= dict(attention=attention, embedding=embedding, classes=classes)
         sizes |= dict(width=weight.shape[1])
-        encoded, keys = encoded.to(dtype).contiguous(), keys.to(dtype).contiguous()
+        encoded = encoded.to(dtype).contiguous()
+        keys = keys.to(dtype).contiguous()
         inputs = dict(tokens=tokens, lengths=lengths, encoded=encoded, keys=keys)
         inputs |= dict(input_mask=masks[0], output_mask=masks[1])
         filters = dict(
@@ -89,21 +93,26 @@ class _Decoding(torch.autograd.Function):
             attentions=torch.zeros(steps, batch, frames),
             cumulative=torch.zeros(steps + 1, batch, frames + 2 * _TAPS),
         )
-        contexts, packed = encoded.new_empty(steps, batch, context), _packed(weights, weight)
+        contexts = encoded.new_empty(steps, batch, context)
+        packed = _packed(weights, weight)
         _call("decode", dtype, **sizes, **inputs, **filters, **packed, **states, contexts=contexts)
-        kept = inputs | filters | states
-        ctx.sizes, ctx.names = sizes, list(kept)
-        ctx.save_for_backward(weight, weights.query, weights.embeddings, *kept.values())
+        saved = inputs | filters | states
+        ctx.sizes = sizes
+        ctx.names = list(saved)
+        ctx.save_for_backward(weight, weights.query, weights.embeddings, *saved.values())
         ctx.mark_non_differentiable(states["attentions"])
         return states["joint"][1:, :, :size], contexts, states["attentions"]
 
     @staticmethod
     def backward(ctx, d_hiddens, d_output_contexts, _):
         library.refuse_second_derivative("AttentionNetwork")
-        weight, query, embeddings, *kept = ctx.saved_tensors
-        sizes, tensors = ctx.sizes, dict(zip(ctx.names, kept, strict=True))
+        weight, query, embeddings, *saved = ctx.saved_tensors
+        sizes = ctx.sizes
+        tensors = dict(zip(ctx.names, saved, strict=True))
         steps, batch, frames, size, context, attention, *_ = sizes.values()
-        joint, gates, columns = tensors["joint"], tensors["gates"], tensors["energy"].shape[1]
+        joint = tensors["joint"]
+        gates = tensors["gates"]
+        columns = tensors["energy"].shape[1]
         results = dict(
             # The whole gradient: from the outputs and from the later steps.
             d_contexts=torch.empty(steps, batch, context),
@@ -147,11 +156,14 @@ def _weight_gradients(
     weight: Tensor,
     num_embeddings: int,
 ) -> Weights:
-    """Return the gradients of the weights; those of the outputs are not the decoder's."""
-    size, context, attention, embedding = map(
-        sizes.get, ("size", "context", "attention", "embedding")
-    )
-    joint, d_gates, depth = tensors["joint"], results["d_gates"].flatten(0, 1), size + context
+    """Return the gradients of the decoder's weights; None for the weights of the outputs."""
+    size = sizes["size"]
+    context = sizes["context"]
+    attention = sizes["attention"]
+    embedding = sizes["embedding"]
+    joint = tensors["joint"]
+    d_gates = results["d_gates"].flatten(0, 1)
+    depth = size + context
     d_weight = d_gates.t() @ joint[:-1].flatten(0, 1)
     d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
     d_query = d_queries.t() @ joint[1:].flatten(0, 1)[:, :size]

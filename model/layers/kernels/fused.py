@@ -11,11 +11,11 @@ Shapes: as in `loop`.
 import triton
 import triton.language as tl
 
-from model.layers.kernels.loop import PLACES, Loop
+from model.layers.kernels.loop import PLACES_BLOCK, Loop
 
 CELLS = 256
 """Number of cells per program of the LSTM's kernels (measured, notebook: speed, CUDA graphs)."""
-CHARACTERS = 128
+CHARACTERS_BLOCK = 128
 """Number of characters of the alphabet per block of a program (assumed)."""
 
 
@@ -120,10 +120,10 @@ def _window(
     vocab_size,
     components,
     COMPONENTS: tl.constexpr,
-    PLACES: tl.constexpr,
-    CHARACTERS: tl.constexpr,
+    PLACES_BLOCK: tl.constexpr,
+    CHARACTERS_BLOCK: tl.constexpr,
 ):
-    """Compute the paper's eqs 46-51 for one row and `CHARACTERS` characters of the alphabet."""
+    """Compute the paper's eqs 46-51 for a row and `CHARACTERS_BLOCK` characters of the alphabet."""
     state_dtype = kappa.dtype.element_ty
     row = tl.program_id(0)
     block = tl.program_id(1)
@@ -148,10 +148,10 @@ def _window(
     tl.store(target + 2 * components, advance, common)
     tl.store(next_kappa + row * components + k, position, common)
     alpha = tl.where(inside, alpha, 0.0)
-    a = block * CHARACTERS + tl.arange(0, CHARACTERS)
-    total = tl.zeros((CHARACTERS,), state_dtype)
-    for start in range(0, places, PLACES):
-        u = start + tl.arange(0, PLACES)
+    a = block * CHARACTERS_BLOCK + tl.arange(0, CHARACTERS_BLOCK)
+    total = tl.zeros((CHARACTERS_BLOCK,), state_dtype)
+    for start in range(0, places, PLACES_BLOCK):
+        u = start + tl.arange(0, PLACES_BLOCK)
         offset = (u + 1).to(state_dtype)[None, :] - position[:, None]  # (K, U')
         values = tl.sum(alpha[:, None] * tl.exp(-beta[:, None] * offset * offset), 0)
         tl.store(phi + row * places + u, values, u < tl.where(block == 0, places, 0))
@@ -180,8 +180,8 @@ def _window_backward(
     vocab_size,
     components,
     COMPONENTS: tl.constexpr,
-    PLACES: tl.constexpr,
-    CHARACTERS: tl.constexpr,
+    PLACES_BLOCK: tl.constexpr,
+    CHARACTERS_BLOCK: tl.constexpr,
 ):
     """Compute the paper's eqs 56-60 for one row. The window's gradient is `d_window + d_joint`."""
     state_dtype = kappa.dtype.element_ty
@@ -195,11 +195,11 @@ def _window_backward(
     d_alpha = tl.zeros((COMPONENTS,), state_dtype)
     d_beta = tl.zeros((COMPONENTS,), state_dtype)
     d_position = tl.zeros((COMPONENTS,), state_dtype)
-    for start in range(0, places, PLACES):
-        u = start + tl.arange(0, PLACES)
-        d_phi = tl.zeros((PLACES,), state_dtype)
-        for begin in range(0, vocab_size, CHARACTERS):
-            a = begin + tl.arange(0, CHARACTERS)
+    for start in range(0, places, PLACES_BLOCK):
+        u = start + tl.arange(0, PLACES_BLOCK)
+        d_phi = tl.zeros((PLACES_BLOCK,), state_dtype)
+        for begin in range(0, vocab_size, CHARACTERS_BLOCK):
+            a = begin + tl.arange(0, CHARACTERS_BLOCK)
             in_alphabet = a < vocab_size
             d_value = tl.load(d_window + row * vocab_size + a, in_alphabet, 0.0).to(state_dtype)
             d_value += tl.load(d_joint + row * d_joint_row + a, in_alphabet, 0.0).to(state_dtype)
@@ -235,20 +235,24 @@ class FusedSteps:
         self.cells = (sizes.cells, sizes.batch * sizes.cells)  # cells of a row, and of all rows
         self.blocks = (triton.cdiv(sizes.batch * sizes.cells, CELLS),)
         self.text = (sizes.places, sizes.vocab_size, sizes.components)
+        characters = triton.next_power_of_2(max(sizes.vocab_size, 1))
         self.constants = dict(
             COMPONENTS=triton.next_power_of_2(max(sizes.components, 1)),
-            PLACES=PLACES,
-            CHARACTERS=min(CHARACTERS, triton.next_power_of_2(max(sizes.vocab_size, 1))),
+            PLACES_BLOCK=PLACES_BLOCK,
+            CHARACTERS_BLOCK=min(CHARACTERS_BLOCK, characters),
         )
 
     def lstm(self, t: int) -> None:
-        loop, hidden = self.loop, self.loop.hiddens[t + 1]
+        loop = self.loop
+        hidden = self.loop.hiddens[t + 1]
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
         _lstm[self.blocks](*states, hidden, hidden.stride(0), *self.cells, CELLS=CELLS)
 
     def window(self, t: int) -> None:
-        loop, sizes, window = self.loop, self.loop.sizes, self.loop.windows[t + 1]
-        blocks = (sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS"]))
+        loop = self.loop
+        sizes = self.loop.sizes
+        window = self.loop.windows[t + 1]
+        blocks = (sizes.batch, triton.cdiv(sizes.vocab_size, self.constants["CHARACTERS_BLOCK"]))
         parameters = loop.products, loop.products.stride(0), loop.window_bias
         states = loop.exponentials[t], loop.kappas[t], loop.kappas[t + 1], loop.phis[t]
         results = loop.one_hot, window, window.stride(0)
@@ -258,7 +262,8 @@ class FusedSteps:
         """Do nothing: these kernels compute the factors at each step."""
 
     def window_backward(self, t: int) -> None:
-        loop, d_joint = self.loop, self.loop.d_joint_windows[t + 1]
+        loop = self.loop
+        d_joint = self.loop.d_joint_windows[t + 1]
         states = loop.exponentials[t], loop.kappas[t + 1], loop.one_hot
         gradients = loop.d_windows[t], d_joint, d_joint.stride(0), loop.d_kappas[t + 1]
         results = loop.d_kappas[t], loop.d_parameters[t], loop.d_parameters.stride(1)
@@ -266,7 +271,8 @@ class FusedSteps:
         _window_backward[blocks](*states, *gradients, *results, *self.text, **self.constants)
 
     def lstm_backward(self, t: int) -> None:
-        loop, d_joint = self.loop, self.loop.d_joint_hiddens[t + 1]
+        loop = self.loop
+        d_joint = self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
         product = loop.d_product if windowed else loop.d_hiddens
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]

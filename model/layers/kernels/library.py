@@ -62,7 +62,8 @@ def address(tensor: Tensor) -> int:
 def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
     """Return the ctypes class of a structure that C declares by the macro `STRUCTURE` of step.h."""
     get_fields = getattr(library, f"{name}_fields")
-    get_fields.restype, fields = ctypes.c_char_p, []
+    get_fields.restype = ctypes.c_char_p
+    fields = []
     for declaration in filter(None, get_fields().decode().split(";")):
         ctype = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}.get(declaration.split()[0])
         if "*" in declaration:
@@ -77,7 +78,8 @@ def structure(
 ) -> ctypes.Structure:
     """Return the structure `name` with `values` as its fields, and keep `values` alive. A tensor
     becomes its address, a list of tensors becomes the address of an array of addresses."""
-    result, arrays = layout(library, name)(), []
+    result = layout(library, name)()
+    arrays = []
     for field, value in values.items():
         if isinstance(value, Tensor):
             value = address(value)
@@ -85,7 +87,7 @@ def structure(
             arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
         setattr(result, field, value)
-    result.kept = values, arrays
+    result.references = values, arrays
     return result
 
 
@@ -105,7 +107,8 @@ def pack(matrix: Tensor, groups: int = 1) -> Tensor:
     """Return `matrix` `(rows, columns)` packed into panels by `pack` of products.c. The columns
     are `groups` equal groups, such as the four gates; a panel has the same columns of each."""
     library = kernels(matrix.dtype == torch.bfloat16)
-    rows, columns = matrix.shape[0], matrix.shape[1] // groups
+    rows = matrix.shape[0]
+    columns = matrix.shape[1] // groups
     width = groups * round_up(columns, library.lanes())
     packed = matrix.new_empty(round_up(rows, 2) * width)
     values = (rows, groups, columns, address(matrix), *matrix.stride(), address(packed))

@@ -6,9 +6,9 @@ can capture the functions as graphs. `TorchSteps` computes the element-wise part
 operations of torch; the four Triton kernels of `fused` can replace these operations.
 
 Shapes: B sequences of a batch, S steps of a chunk, U characters, P positions of the text (U + 1,
-rounded up to a multiple of PLACES), A characters of the alphabet, H cells, K components of the
-window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of ALIGNED.
-`d_` before a name means the gradient.
+rounded up to a multiple of PLACES_BLOCK), A characters of the alphabet, H cells, K components of
+the window, J columns of the joint: the hidden state, the window, and zeros up to a multiple of
+ALIGNED. `d_` before a name means the gradient.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from torch import Tensor
 
 from model.layers.kernels.library import round_up
 
-CHUNK = 32
+CHUNK_STEPS = 32
 """Number of steps of a graph, S: more would waste steps at the end of sequences, fewer would need
 more replays (measured, notebook: speed, CUDA graphs)."""
-PLACES = 16
+PLACES_BLOCK = 16
 """Positions are padded to a multiple of this number, so that few graphs suffice (assumed)."""
 ALIGNED = 8
 """Rows of matrices are padded to a multiple of this number of elements, in bfloat16 the 16 bytes
@@ -64,7 +64,7 @@ class Loop:
     Attributes:
         forward, backward: functions that compute a chunk; `capture` replaces both by graphs.
 
-    Index `t` of a buffer is step `t` of the chunk. In buffers of states, which have CHUNK + 1
+    Index `t` of a buffer is step `t` of the chunk. In buffers of states, which have CHUNK_STEPS + 1
     entries, index `t` is the state before step `t`.
     """
 
@@ -84,17 +84,19 @@ class Loop:
 
         width = round_up(size + vocab_size, ALIGNED)
         self.weight = zeros(4 * size, width, dtype=dtype)
-        self.joint = zeros(CHUNK + 1, batch, width, dtype=dtype)
-        self.gates = zeros(CHUNK, batch, 4 * size, dtype=dtype)
-        self.cells = zeros(CHUNK + 1, batch, size)
+        self.joint = zeros(CHUNK_STEPS + 1, batch, width, dtype=dtype)
+        self.gates = zeros(CHUNK_STEPS, batch, 4 * size, dtype=dtype)
+        self.cells = zeros(CHUNK_STEPS + 1, batch, size)
         self.d_joint = torch.zeros_like(self.joint)
         self.d_gates = torch.zeros_like(self.gates)
         self.d_cells = torch.zeros_like(self.cells)
-        self.d_hiddens = zeros(CHUNK, batch, size, dtype=dtype)
+        self.d_hiddens = zeros(CHUNK_STEPS, batch, size, dtype=dtype)
         # The bounds on the gates' gradient are buffers, since a loss scaler changes the bounds.
-        self.lower, self.upper = zeros(), zeros()
+        self.lower = zeros()
+        self.upper = zeros()
         # Views, made once.
-        self.hiddens, self.d_joint_hiddens = self.joint[..., :size], self.d_joint[..., :size]
+        self.hiddens = self.joint[..., :size]
+        self.d_joint_hiddens = self.d_joint[..., :size]
         if places:
             end = size + vocab_size
             self.windows = self.joint[..., size:end]
@@ -104,11 +106,11 @@ class Loop:
             self.window_bias = zeros(3 * components)
             self.one_hot = zeros(batch, places, vocab_size)
             self.products = zeros(batch, parameters, dtype=dtype)
-            self.exponentials = zeros(CHUNK, batch, 3 * components)
-            self.kappas = zeros(CHUNK + 1, batch, components)
-            self.phis = zeros(CHUNK, batch, places)
-            self.d_windows = zeros(CHUNK, batch, vocab_size, dtype=dtype)
-            self.d_parameters = zeros(CHUNK, batch, parameters, dtype=dtype)
+            self.exponentials = zeros(CHUNK_STEPS, batch, 3 * components)
+            self.kappas = zeros(CHUNK_STEPS + 1, batch, components)
+            self.phis = zeros(CHUNK_STEPS, batch, places)
+            self.d_windows = zeros(CHUNK_STEPS, batch, vocab_size, dtype=dtype)
+            self.d_parameters = zeros(CHUNK_STEPS, batch, parameters, dtype=dtype)
             self.d_kappas = torch.zeros_like(self.kappas)
             self.d_product = zeros(batch, size, dtype=dtype)
         self.steps = steps(self)
@@ -117,7 +119,7 @@ class Loop:
 
     def _forward(self) -> None:
         """Compute the paper's eqs 7-11 and 46-53; at first `gates` contains the inputs' part."""
-        for t in range(CHUNK):
+        for t in range(CHUNK_STEPS):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)
             if self.sizes.places:
@@ -127,7 +129,7 @@ class Loop:
     def _backward(self) -> None:
         """Compute the paper's eqs 56-60."""
         self.steps.begin_backward()
-        for t in reversed(range(CHUNK)):
+        for t in reversed(range(CHUNK_STEPS)):
             if self.sizes.places:
                 self.steps.window_backward(t)
                 torch.mm(self.d_parameters[t], self.to_window, out=self.d_product)
@@ -136,7 +138,8 @@ class Loop:
 
     def capture(self, record: Callable[..., Callable[[], None]]) -> None:
         """Replace `forward` and `backward` by their results of `record`, see `cuda.record`."""
-        self.forward, self.backward = record(self._forward), record(self._backward)
+        self.forward = record(self._forward)
+        self.backward = record(self._backward)
 
     def load(self, weight: Tensor, bound: float | None, window: Window | None) -> None:
         """Copy the numbers that are the same at all steps into the buffers."""
@@ -159,20 +162,24 @@ class TorchSteps:
         self.loop = loop
         batch, _, vocab_size, components, places = loop.sizes
         zeros = loop.cells.new_zeros
-        self.scratch, self.d_hidden = zeros(loop.cells.shape[1:]), zeros(loop.cells.shape[1:])
+        self.scratch = zeros(loop.cells.shape[1:])
+        self.d_hidden = zeros(loop.cells.shape[1:])
         self.slopes = torch.zeros_like(loop.gates[0])
         self.unity = zeros(()).fill_(1.0)
         if places:
             self.gaussians = zeros(batch, components, places)
-            self.new_window, self.d_window = zeros(batch, vocab_size), zeros(batch, vocab_size)
+            self.new_window = zeros(batch, vocab_size)
+            self.d_window = zeros(batch, vocab_size)
             self.d_phi = zeros(batch, places)
             self.d_components = zeros(batch, 3 * components)
-            self.factors = zeros(CHUNK, batch, 3 * components, places)
+            self.factors = zeros(CHUNK_STEPS, batch, 3 * components, places)
             self.positions = torch.arange(1, places + 1, device=loop.cells.device).to(loop.cells)
 
     def lstm(self, t: int) -> None:
-        """Compute gates, cell state and hidden state of step `t`, see `cells.lstm_cell`."""
-        loop, size, gates = self.loop, self.loop.sizes.cells, self.loop.gates[t]
+        """Compute gates, cell state and hidden state of step `t`, see `recurrent.lstm_cell`."""
+        loop = self.loop
+        size = self.loop.sizes.cells
+        gates = self.loop.gates[t]
         gates[:, : 3 * size].sigmoid_()
         gates[:, 3 * size :].tanh_()
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
@@ -183,7 +190,8 @@ class TorchSteps:
 
     def window(self, t: int) -> None:
         """Move the window; `products` has the window's parameters before bias and exponential."""
-        loop, next_kappa = self.loop, self.loop.kappas[t + 1]
+        loop = self.loop
+        next_kappa = self.loop.kappas[t + 1]
         exponentials = loop.exponentials[t]
         products = loop.products[:, : exponentials.shape[1]]
         torch.add(products, loop.window_bias, out=exponentials).exp_()
@@ -214,7 +222,8 @@ class TorchSteps:
 
     def window_backward(self, t: int) -> None:
         """Compute the gradients of the window's parameters and of kappa before step `t`."""
-        loop, components = self.loop, self.loop.sizes.components
+        loop = self.loop
+        components = self.loop.sizes.components
         self.d_window.copy_(loop.d_joint_windows[t + 1]).add_(loop.d_windows[t])
         torch.bmm(loop.one_hot, self.d_window[:, :, None], out=self.d_phi[:, :, None])
         torch.bmm(self.factors[t], self.d_phi[:, :, None], out=self.d_components[:, :, None])
@@ -228,8 +237,11 @@ class TorchSteps:
 
     def lstm_backward(self, t: int) -> None:
         """Compute the gradients of the gates, clamped, and of the cell state before step `t`."""
-        loop, size = self.loop, self.loop.sizes.cells
-        gates, d_gates, d_cell = loop.gates[t], loop.d_gates[t], loop.d_cells[t]
+        loop = self.loop
+        size = self.loop.sizes.cells
+        gates = loop.gates[t]
+        d_gates = loop.d_gates[t]
+        d_cell = loop.d_cells[t]
         input_gate, forget_gate, output_gate, candidate = gates.chunk(4, 1)
         self.d_hidden.copy_(loop.d_joint_hiddens[t + 1]).add_(loop.d_hiddens[t])
         if loop.sizes.places:

@@ -62,8 +62,11 @@ class _Recurrence(torch.autograd.Function):
     ) -> Results:
         inputs, weight_input, weight_hidden, bias, hidden, cell, *window_parts = others
         weight_window, window_weight, window_bias, window, kappa = window_parts
-        (steps, batch, num_inputs), size = inputs.shape, hidden.shape[1]
-        vocab_size, components, places = window.shape[1], kappa.shape[1], text.shape[1] + 1
+        steps, batch, num_inputs = inputs.shape
+        size = hidden.shape[1]
+        vocab_size = window.shape[1]
+        components = kappa.shape[1]
+        places = text.shape[1] + 1
         start = size + vocab_size  # the inputs are the columns `start` to `end` of the joint
         end = start + num_inputs
         weight = torch.cat((weight_hidden, weight_window, weight_input), 1).to(dtype)
@@ -73,8 +76,10 @@ class _Recurrence(torch.autograd.Function):
         joint = torch.zeros(steps + 1, batch, weight.shape[1], dtype=dtype)
         joint[0, :, :start] = torch.cat((hidden, window), 1)
         joint[:-1, :, start:end] = inputs
-        cells, kappas = torch.empty(steps + 1, batch, size), torch.empty(steps + 1, *kappa.shape)
-        cells[0], kappas[0] = cell, kappa
+        cells = torch.empty(steps + 1, batch, size)
+        kappas = torch.empty(steps + 1, *kappa.shape)
+        cells[0] = cell
+        kappas[0] = kappa
         gates = torch.empty(steps, batch, 4 * size, dtype=dtype)
         exponentials = torch.empty(steps, batch, 3 * components)
         phis = torch.empty(steps, batch, places)
@@ -95,7 +100,8 @@ class _Recurrence(torch.autograd.Function):
         ctx.save_for_backward(weight, window_weight, text, lengths, joint, *states.values())
         ctx.mark_non_differentiable(phis)
         # Copies of the last states do not keep the large tensors of all steps alive.
-        hiddens, windows = joint[1:, :, :size], joint[1:, :, size:start]
+        hiddens = joint[1:, :, :size]
+        windows = joint[1:, :, size:start]
         return hiddens, windows, cells[-1].clone(), kappas[-1].clone(), phis
 
     @staticmethod
@@ -106,13 +112,17 @@ class _Recurrence(torch.autograd.Function):
         library.refuse_second_derivative("WindowedLayer" if windowed else "RecurrentLayer")
         weight, window_weight, text, lengths, joint, *saved = ctx.saved_tensors
         gates, cells, kappas, exponentials = saved
-        (steps, batch, _), dtype, size = gates.shape, gates.dtype, cells.shape[2]
-        start, parameters = size + ctx.layer["vocab_size"], exponentials.shape[2]
+        steps, batch, _ = gates.shape
+        dtype = gates.dtype
+        size = cells.shape[2]
+        start = size + ctx.layer["vocab_size"]
+        parameters = exponentials.shape[2]
         end = start + ctx.num_inputs
         # Copies, since the kernel overwrites these gradients at every step.
         d_cell = d_cell.clone(memory_format=torch.contiguous_format)
         d_kappa = d_kappa.clone(memory_format=torch.contiguous_format)
-        d_gates, d_joint = torch.empty_like(gates), cells.new_empty(batch, start)
+        d_gates = torch.empty_like(gates)
+        d_joint = cells.new_empty(batch, start)
         d_parameters = gates.new_empty(steps, batch, round_up(parameters, 2))
         weights = dict(
             weights_backward=library.pack(weight[:, :start]),

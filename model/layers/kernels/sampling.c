@@ -1,6 +1,6 @@
 /* Writing on a CPU: the steps of a network for many lines, and the drawing of points.
  *
- * build.py compiles this file when first needed; compiled_stepper.py calls `write_lines`. Products
+ * build.py compiles this file when first needed; stepping.py calls `write_lines`. Products
  * are those of step.h; cell states, window and mixture are float32.
  *
  * Lines do not depend on each other. For speed each thread takes some lines through all steps of a

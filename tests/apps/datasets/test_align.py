@@ -8,7 +8,7 @@ import pytest
 from commands.shared import network_options
 from data_loader.synthetic.composed.alignment import Alignment
 from ink.alphabet import Alphabet
-from model.reader import Reader
+from model.loading import Reader
 from tests.benchmarks.scripts import refused, run
 from tests.commands.networks import config_of, save
 
@@ -38,7 +38,9 @@ def test_the_table_has_points_and_reading_errors_of_the_lines_of_all_splits(
     texts = [sample.text for sample in samples]
     not_text, misread = texts[0][0], 1
     texts[misread] = texts[misread][:-1]
-    reader, loaded, output = Reads(texts), network_options.Networks.load, tmp_path / "table.npz"
+    reader = Reads(texts)
+    loaded = network_options.Networks.load
+    output = tmp_path / "table.npz"
     monkeypatch.setattr(
         network_options.Networks,
         "load",

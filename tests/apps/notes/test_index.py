@@ -138,7 +138,7 @@ def test_two_processes_add_to_an_index(tmp_path, index):
 
 
 def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, index, monkeypatch):
-    monkeypatch.setattr("apps.notes.index.TIMEOUT", 0.0)
+    monkeypatch.setattr("apps.notes.index.LOCK_SECONDS", 0.0)
     path = tmp_path / "index" / "a.sqlite"
     with sqlite3.connect(path) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -236,7 +236,7 @@ def test_crossed_out_words_have_places():
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),), 1.0), Words())
     assert text.left_out == {CROSSED_OUT: len(crossed) + 1}
     assert box_of(np.concatenate([*crossed, line])) in _united(text.crossed_out)
-    assert text.left_places == text.crossed_out
+    assert text.missed_boxes == text.crossed_out
 
 
 def _united(boxes):

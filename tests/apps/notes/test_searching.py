@@ -7,9 +7,9 @@ import pytest
 
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from apps.notes.searching import (
-    LOGIT_OFFSET,
-    LOGIT_PER_CHARACTER,
-    LOGIT_PER_NAT,
+    HIT_LOGIT_OFFSET,
+    HIT_LOGIT_PER_CHARACTER,
+    HIT_LOGIT_PER_NAT,
     likely_frames,
     search,
 )
@@ -101,5 +101,9 @@ def test_the_confidence_of_a_hit_follows_from_its_best_labelling(monkeypatch):
         frames = likely_frames(log_probs, CHARACTERS)
         row = PageRow((PageWord("", (0, 0, 1, 1), 0.5, (), frames),), (0,), "a")
         (hit,) = search(query, Note("", [((), PageText((row,)))]))
-        logit = LOGIT_OFFSET + LOGIT_PER_NAT * best_path(log_probs, query) + LOGIT_PER_CHARACTER * 2
+        logit = (
+            HIT_LOGIT_OFFSET
+            + HIT_LOGIT_PER_NAT * best_path(log_probs, query)
+            + HIT_LOGIT_PER_CHARACTER * 2
+        )
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-logit)), abs=0.02)

@@ -7,7 +7,7 @@ import pytest
 
 from apps.notes.rows import CROSSED_OUT, DRAWING, RING, UNDERLINE
 from apps.notes.sizes import size_classes
-from apps.notes.structure import LABEL, LIST_MARK, RULE, find_structure, quarter_turns
+from apps.notes.structure import LABEL, MARK_OF_LIST, RULE, find_structure, quarter_turns
 from tests.apps.notes.test_rows import X_HEIGHT, page, row, turned
 
 
@@ -105,7 +105,7 @@ def test_drawn_marks_of_a_list_become_the_marks_of_its_rows(mark):
         strokes += [*(part + np.array([0.0, y]) for part in ITEMS[mark]), *row(y)]
     rows, kinds = structure_of(strokes)
     assert [each.mark for each in rows] == 3 * [mark]
-    assert {*kinds.values()} == {LIST_MARK} and len(kinds) == 3 * len(ITEMS[mark])
+    assert {*kinds.values()} == {MARK_OF_LIST} and len(kinds) == 3 * len(ITEMS[mark])
 
 
 def test_a_single_dash_belongs_to_its_sentence_and_makes_no_list():

@@ -6,7 +6,7 @@ import pytest
 
 from apps.notes.page_text import SLOW, PageText
 from apps.notes.reading_cache import Library
-from apps.notes.viewing import Change, Chosen, Viewer
+from apps.notes.viewing import Change, NoteFilter, Viewer
 from tests.apps.notes.pages import text_of
 from tests.ink.formats.note_files import xopp
 from utils.checks import UserError
@@ -58,7 +58,7 @@ def test_crossed_out_ink_is_listed_and_shown_with_what_was_not_read(tmp_path):
     library = Library(lambda page: PageText((), **boxes), "reader", tmp_path / "library")
     viewer = Viewer(tmp_path / "notes", lambda: library)
     viewer.scan()
-    hits = viewer.unread(Chosen(), 10)["hits"]
+    hits = viewer.unread(NoteFilter(), 10)["hits"]
     texts = ["may be text", "crossed out"]
     assert [(hit["place"], hit["text"]) for hit in hits][:2] == [*enumerate(texts)]
     shown = [viewer.page("a.xopp", 1, place=place) for place in (0, 1)]
@@ -97,26 +97,26 @@ def doubtful(tmp_path):
 
 
 def kinds(viewer, **values):
-    answer = viewer.kinds(Chosen(**values), 10)["kinds"]
+    answer = viewer.kinds(NoteFilter(**values), 10)["kinds"]
     return [(kind["kind"], kind["count"], round(kind["wrong"], 2)) for kind in answer]
 
 
 def test_doubtful_words_stand_by_kind_first_those_of_which_most_may_be_wrong(doubtful):
     assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]  # Copies count once.
     assert kinds(doubtful, since="2999-01-01") == []
-    address, *rest = doubtful.kinds(Chosen(), 1)["kinds"][0]["words"]
+    address, *rest = doubtful.kinds(NoteFilter(), 1)["kinds"][0]["words"]
     assert (address["name"], address["address"], address["text"]) == ("a.xopp", (1, 2, 1), "Rem")
     (word,) = rest
     for step, here, found in ((1, address, word), (-1, word, address), (1, word, None)):
-        place = here["name"], here["address"], step, Chosen(), "rem"
+        place = here["name"], here["address"], step, NoteFilter(), "rem"
         expected = {k: found[k] for k in ("name", "address")} if found else {}
         assert doubtful.doubtful(*place) == expected
 
 
 def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
     with pytest.raises(UserError, match="more such words"):
-        doubtful.confirm("rem", 1, Chosen())
-    undo = doubtful.confirm("rem", 2, Chosen())["undo"]
+        doubtful.confirm("rem", 1, NoteFilter())
+    undo = doubtful.confirm("rem", 2, NoteFilter())["undo"]
     assert [(change["text"], change["undone"]) for change in undo] == [
         (None, "Rem"),
         (None, "rem,"),
@@ -126,7 +126,7 @@ def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
         doubtful.scan()  # The notes are read again.
     assert doubtful.state()["unsure"] == 1
     with pytest.raises(UserError, match="have changed"):
-        doubtful.confirm("rem", 2, Chosen())
+        doubtful.confirm("rem", 2, NoteFilter())
     doubtful.correct([Change(**change) for change in undo])
     doubtful.scan()
     assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]

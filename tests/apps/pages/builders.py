@@ -13,7 +13,9 @@ class PlannedReader:
     """
 
     def __init__(self, *readings, alphabet=ALPHABET):
-        self.readings, self.alphabet, self.calls = [*readings], alphabet, []
+        self.readings = [*readings]
+        self.alphabet = alphabet
+        self.calls = []
         self.model, self.path = self, Path("reader.pth")
 
     def proofread(self, inks, texts, alike=(), height=None):

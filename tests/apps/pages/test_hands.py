@@ -97,7 +97,9 @@ class Shrinking:
     """A writer whose lines are smaller than its primer, and grow with a power of the stretch."""
 
     def __init__(self, sample, shrunk, powers):
-        self.sample, self.shrunk, self.powers = sample, np.array(shrunk), np.array(powers)
+        self.sample = sample
+        self.shrunk = np.array(shrunk)
+        self.powers = np.array(powers)
         self.stretches, self.bars = [], []
         self.model = SimpleNamespace(stretch_at=lambda bias: (1.0 + 0.01 * bias, 1.0))
 

@@ -305,7 +305,9 @@ def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
     assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
 
 
-FIRST, SECOND, THIRD = 0.0, 3.0 + COLUMN_GAP, 24.0 + 2 * COLUMN_GAP
+FIRST = 0.0
+SECOND = 3.0 + COLUMN_GAP
+THIRD = 24.0 + 2 * COLUMN_GAP
 FOURTH = THIRD + EMPTY_COLUMN_WIDTH + COLUMN_GAP
 
 

@@ -16,7 +16,7 @@ from ink.formats.pdf.pages import words_of
 from model import load
 from tests.commands.networks import save, use
 from utils.checks import UserError
-from utils.licences import OPEN, RESEARCH
+from utils.licences import OPEN, RESEARCH_ONLY
 
 HUGE = Paper(5000.0, 5000.0, (1000.0,) * 4)
 """An untrained network draws far and wide."""
@@ -227,12 +227,12 @@ def test_no_break_blanks_and_soft_hyphens_are_obeyed(tmp_path):
     assert [word for _, word in again.placed()] == [word for _, word in pages.placed()]
 
 
-@pytest.mark.parametrize("licence", [OPEN, RESEARCH, None])
+@pytest.mark.parametrize("licence", [OPEN, RESEARCH_ONLY, None])
 def test_readers_are_chosen_by_the_licence_of_the_writer(writer, licence):
     hands = Hands(
         replace(writer, record={**writer.record, "licence": licence}), PageOptions(), "cpu", False
     )
-    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH)
+    first = ("open_reader.pth", OPEN) if licence == OPEN else ("reader.pth", RESEARCH_ONLY)
     readers = [(reader.path.name, reader.licence) for reader in (hands.reader, hands.second_reader)]
     assert readers == [first, ("eye.pth", OPEN)]
 

@@ -137,7 +137,9 @@ def test_most_words_that_people_misread_are_named_and_half_of_the_named_words_ar
     misread = named = named_misread = 0
     with WRITTEN_WORDS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            errors, doubt, second = int(row["errors"]), float(row["doubt"]), float(row["second"])
+            errors = int(row["errors"])
+            doubt = float(row["doubt"])
+            second = float(row["second"])
             word = tried(row["text"], errors, doubt)
             word = replace(word, second=second, looks_like=row["looks_like"])
             weight, is_misread = int(row["weight"]), bool(row["misread"])

@@ -372,7 +372,9 @@ def hands():
 @pytest.mark.parametrize("style", styles())
 def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
     hand = hands.of(PageOptions(style=style).look)
-    x_height, width, lean = hand.shape.x_height, hand.shape.letter_width, hand.shape.lean
+    x_height = hand.shape.x_height
+    width = hand.shape.letter_width
+    lean = hand.shape.lean
     for line in hand.write_texts(TEXTS, range(len(TEXTS))):
         written = LetterStrokes.of(line)
         for repair in (

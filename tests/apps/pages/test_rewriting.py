@@ -17,7 +17,9 @@ from model.drawing.page import Page
 from tests.commands.networks import save
 from utils.checks import UserError
 
-ROW, COLUMNS, RAISED = ((10, 10), (24, 10), (38, 10)), ((10, 10), (40, 10)), ((10, 10), (20, 3))
+ROW = ((10, 10), (24, 10), (38, 10))
+COLUMNS = ((10, 10), (40, 10))
+RAISED = ((10, 10), (20, 3))
 ITEM = ((10, 2), (16, 10), (30, 10))
 
 

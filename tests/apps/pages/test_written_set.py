@@ -19,7 +19,7 @@ from model.generation.line import Sampling
 from tests.commands.networks import names, save, use
 from tests.tiny_config import CONFIG, changed
 from utils.checks import ConfigFault, DataError, UserError
-from utils.licences import RESEARCH
+from utils.licences import RESEARCH_ONLY
 
 TEXTS = ("over the hills", "a", "far away", "we met", "at noon")
 
@@ -28,7 +28,7 @@ TEXTS = ("over the hills", "a", "far away", "we met", "at noon")
 def told(tmp_path_factory):
     """An untrained writer that is told hands."""
     path = tmp_path_factory.mktemp("told") / "told.pth"
-    changes = {"licence": RESEARCH}
+    changes = {"licence": RESEARCH_ONLY}
     return load(save(path, "SynthesisNetwork", "told", hand_size=4, changes=changes), "cpu")
 
 
@@ -181,7 +181,7 @@ def test_the_command_writes_a_set_that_trains_a_network_under_its_licence(
     folder = tmp_path / "set"
     words = ("write", "-r", told.path, "--texts", file, "--num-samples", 6, "--output", folder)
     use(*words, "--set", "lines_per_hand=3")
-    assert RESEARCH in (folder / "LICENCE.txt").read_text()
+    assert RESEARCH_ONLY in (folder / "LICENCE.txt").read_text()
     assert f"{folder}: 30 lines" in capsys.readouterr().out
     source = {"type": "InkMLDataset", "args": {"root": str(folder)}}
     changes = {"data_loader.args.dataset": source, "trainer.args.epochs": 1}
@@ -189,7 +189,7 @@ def test_the_command_writes_a_set_that_trains_a_network_under_its_licence(
     monkeypatch.chdir(tmp_path)
     assert train.main(["-d", "cpu", "-c", "c.json", "--run-id", "a"]) == 0
     trained = load_checkpoint(tmp_path / "saved/models/tiny/a/model_best.pth")
-    assert trained["licence"] == RESEARCH and trained["step"] > 3
+    assert trained["licence"] == RESEARCH_ONLY and trained["step"] > 3
     assert not list(tmp_path.rglob("InkMLDataset-*"))  # nothing had to be prepared
 
 

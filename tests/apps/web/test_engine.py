@@ -88,7 +88,9 @@ def test_a_file_is_loaded_or_refused_with_its_fault(tmp_path):
 @pytest.mark.slow
 def test_a_seed_draws_the_same_line_as_in_python(tmp_path, wasm):
     network = load(save(tmp_path / "a.pth", "SynthesisNetwork", **WRITER), "cpu")
-    (path, writer), seeds, text = flat(tmp_path, network), [0, 7, 2**32 - 1], "Good night"
+    path, writer = flat(tmp_path, network)
+    seeds = [0, 7, 2**32 - 1]
+    text = "Good night"
     sampling = Sampling(0.6, stretch=writer.model.stretch_at(0.6))
     lines = sample(writer.model, seeds, [text] * 3, sampling)
     request = dict(network=path, text=text, seeds=seeds, options=dict(bias=0.6))

@@ -42,7 +42,7 @@ def test_matrices_are_rounded_to_8_bits_by_row_and_vectors_are_exact(saved):
         rounded = again.model.state_dict()[name]
         if weights.ndim == 1:
             assert torch.equal(rounded, weights)
-        elif name.endswith(flat_file.PRECISE):
+        elif name.endswith(flat_file.FLOAT16_ENDINGS):
             assert torch.equal(rounded, weights.half().float())
         else:
             rows = weights.flatten(1)
@@ -115,7 +115,7 @@ def test_the_header_has_the_primer_of_a_hand_if_the_writer_takes_no_hand_vectors
 
 
 def test_a_file_that_another_makes_is_waited_for_and_not_made_again(tmp_path, monkeypatch):
-    made, content = [], page_networks.START
+    made, content = [], page_networks.FLAT_FILE_START
     start, path = threading.Barrier(2, timeout=30), tmp_path / "networks" / "descriptor.bin"
 
     def save_slowly(path):

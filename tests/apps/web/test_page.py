@@ -17,9 +17,9 @@ import pytest
 
 from apps.hand.lines import read_recorded
 from apps.web import flat_file
-from apps.web.site import OF_PACKAGE
-from ink.formats.checks import MAX_POINTS
-from ink.formats.files import MAX_BYTES
+from apps.web.site import PACKAGE_SCRIPTS
+from ink.formats.checks import MAX_SAMPLE_POINTS
+from ink.formats.files import MAX_INK_BYTES
 from ink.geometry import strokes, to_points, x_height
 from ink.reading import read_ink
 from model.loading import load
@@ -546,7 +546,7 @@ def ink_file(path, *groups):
 
 def test_a_group_may_have_as_many_points_as_in_python(page, site, tmp_path):
     go_to_read(page, site[0])
-    for groups in ([MAX_POINTS], [MAX_POINTS] * 2):
+    for groups in ([MAX_SAMPLE_POINTS], [MAX_SAMPLE_POINTS] * 2):
         page.set_input_files("#open-read", ink_file(tmp_path / "good.inkml", *groups))
         shows(page, f"{len(groups)} strokes")
 
@@ -554,12 +554,13 @@ def test_a_group_may_have_as_many_points_as_in_python(page, site, tmp_path):
 def test_a_file_beyond_the_limits_of_python_is_refused(page, site, tmp_path):
     large, hostile = tmp_path / "large.inkml", tmp_path / "hostile.inkml"
     with large.open("wb") as file:
-        file.truncate(MAX_BYTES + 1)
+        file.truncate(MAX_INK_BYTES + 1)
     hostile.write_text("<ink>" + "<!--" * 4_000_000)  # in time, though no comment ends
+    most = MAX_SAMPLE_POINTS
     refused = {
-        ink_file(tmp_path / "long.inkml", MAX_POINTS + 1): "a group of more than 20000 points.",
-        ink_file(tmp_path / "all.inkml", *[MAX_POINTS] * 6): "more than 100000 points.",
-        large: f"more than {MAX_BYTES} bytes.",
+        ink_file(tmp_path / "long.inkml", most + 1): "a group of more than 20000 points.",
+        ink_file(tmp_path / "all.inkml", *[most] * 6): "more than 100000 points.",
+        large: f"more than {MAX_INK_BYTES} bytes.",
         hostile: "no ink.",
     }
     go_to_read(page, site[0])
@@ -576,7 +577,7 @@ def test_stop_ends_what_is_opened_also_when_a_reading_has_ended(page, site, tmp_
     page.set_input_files("#open-read", ink_file(tmp_path / "seven.inkml", *[5] * 7))
     page.wait_for_selector("#read .buttons button:enabled:text-is('Undo')")  # the file is open
     page.wait_for_selector("#stop-read", state="visible")  # seven strokes are being read
-    page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_POINTS] * 5))
+    page.set_input_files("#open-read", ink_file(tmp_path / "slow.inkml", *[MAX_SAMPLE_POINTS] * 5))
     shows(page, "7 strokes")
     page.wait_for_selector("#stop-read", state="visible")
     page.click("#stop-read")
@@ -686,7 +687,7 @@ def test_the_service_worker_keeps_every_file_of_the_page():
     files = {path.name for path in paths if path.is_file() and path.suffix != ".py"}
     files -= {"sw.js", "engine.c", "package.json", "index.d.ts", "README.md", "LICENSE"}
     files -= {name for name in files if name.startswith("view")}  # the viewer of notes
-    files -= {f"{name}{suffix}" for name in OF_PACKAGE for suffix in (".js", ".d.ts")}
+    files -= {f"{name}{suffix}" for name in PACKAGE_SCRIPTS for suffix in (".js", ".d.ts")}
     assert {name if "." in name else f"{name}.js" for name in names} == files
 
 

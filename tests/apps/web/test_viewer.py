@@ -17,8 +17,8 @@ from pypdf import PdfReader
 
 import apps.notes
 import model
-from apps.notes.server import MAX_BYTES, ViewServer
-from apps.notes.viewing import Change, Chosen, Viewer
+from apps.notes.server import MAX_CORRECTION_BYTES, ViewServer
+from apps.notes.viewing import Change, NoteFilter, Viewer
 from benchmarks.archive import write_archive, written_notes
 from utils.checks import UserError
 
@@ -348,7 +348,7 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     page.wait_for_selector("#found >> text=Nothing was found.")
     assert page.input_value("[name=q]") == "zzzz"
     page.click("#doubtful")
-    first = viewer.kinds(Chosen(), 1)["kinds"][0]
+    first = viewer.kinds(NoteFilter(), 1)["kinds"][0]
     page.wait_for_selector(".kind")
     assert page.input_value("[name=q]") == ""
     assert page.get_attribute(".kind", "data-kind") == first["kind"]
@@ -441,7 +441,7 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
     for wrong in ({}, {"kind": 1, "count": 1}, {"kind": "a", "count": "1"}, {"name": 1}):
         assert ask(server, "POST", "/api/confirm", json.dumps(wrong)) == 400, wrong
     assert ask(server, "POST", "/api/open", '{"name": 1}') == 400
-    assert ask(server, "POST", path, b" " * (MAX_BYTES + 1)) == 413
+    assert ask(server, "POST", path, b" " * (MAX_CORRECTION_BYTES + 1)) == 413
     assert ask(server, "POST", path, b"{}", Content_Length="9" * 5000) == 413
     assert "Okapi" not in stored(viewer)
     assert ask(server, "POST", path, body) == 200
@@ -472,7 +472,7 @@ def test_two_viewers_of_a_folder_and_a_full_disk_lose_no_correction(archive, mon
     for viewer in (one, other):
         viewer.scan()
         assert [w["text"] for w in [*words_of(viewer, name).values()][:3]] == ["Gnu", "Kudu", "Yak"]
-        assert [hit["word_number"] for hit in viewer.search("kudu", Chosen(), 10)["hits"]] == [
+        assert [hit["word_number"] for hit in viewer.search("kudu", NoteFilter(), 10)["hits"]] == [
             second[0][2]
         ]
     correct(one, third, "Zebu")

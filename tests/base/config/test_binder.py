@@ -75,9 +75,13 @@ class Desk:
     def __init__(self, owner, *, pens: list[str] = (), pen: str | None = None) -> None: ...
 
 
-class BigDesk(Desk):
+class Open(Desk):
     def __init__(self, *supplied: Any, drawers: int, **options: Any) -> None:
         super().__init__(*supplied, **options)
+
+
+class Bare:
+    """Has no constructor."""
 
 
 class Small(Desk):
@@ -90,44 +94,85 @@ class Legs:
     wood: str = "oak"
 
 
+@dataclass(frozen=True, kw_only=True)
+class BeechLegs(Legs):
+    wood: str = "beech"
+
+
 class Table:
-    def __init__(self, place: str, **options: Annotated[Any, Legs]) -> None:
-        self.place, self.legs = place, Legs(**options)
+    def __init__(self, place: str, *, settings: Legs) -> None:
+        self.place, self.legs = place, settings
 
 
 class Stool(Table):
-    def __init__(self, *supplied: Any, wood: str = "beech", **options: Any) -> None:
-        super().__init__(*supplied, wood=wood, **options)
+    def __init__(self, place: str, *, seat: str = "round", settings: BeechLegs) -> None:
+        super().__init__(place, settings=settings)
+        self.seat = seat
+
+
+class Double(Table):
+    def __init__(self, place: str, *, wood: str = "pine", settings: Legs) -> None: ...
+
+
+class OpenTable(Table):
+    def __init__(self, *supplied: Any, **options: Any) -> None: ...
+
+
+@dataclass(kw_only=True, eq=False)
+class Shelf:
+    boards: int = 3
+
+
+class OpenShelf(Shelf):
+    def __init__(self, **options: Any) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("cls", "from_program", "arguments", "own"),
+    ("cls", "from_program", "arguments"),
     [
-        (BigDesk, ["owner"], {"drawers": ..., "pens": (), "pen": None}, {"drawers"}),
-        (Small, [], {"height": 1}, {"height"}),
-        (Table, ["place"], {"legs": ..., "wood": "oak"}, {}),
-        (Stool, ["place"], {"wood": "beech", "legs": ...}, {"wood"}),
+        (Desk, ["owner"], {"pens": (), "pen": None}),
+        (Small, [], {"height": 1}),
+        (Bare, [], {}),
+        (Shelf, [], {"boards": 3}),
+        (Table, ["place"], {"legs": ..., "wood": "oak"}),
+        (Stool, ["place"], {"legs": ..., "wood": "beech", "seat": "round"}),
     ],
 )
-def test_a_constructor_also_takes_the_arguments_that_it_passes_on(
-    cls, from_program, arguments, own
+def test_the_arguments_are_those_after_the_star_and_the_fields_of_settings(
+    cls, from_program, arguments
 ):
     signature = signature_of(cls)
-    assert [*signature.from_program] == from_program
-    assert signature.handed_on == arguments.keys() - own
-    taken = [(name, argument.default) for name, argument in signature.arguments.items()]
-    assert taken == [(n, Parameter.empty if d is ... else d) for n, d in arguments.items()]
+    assert ([*signature.from_program], signature.fault) == (from_program, "")
+    defaults = {name: argument.default for name, argument in signature.arguments.items()}
+    assert defaults == {n: Parameter.empty if d is ... else d for n, d in arguments.items()}
+
+
+@pytest.mark.parametrize(
+    ("cls", "advice"),
+    [
+        (Double, "one with a single wood: it is a field of its settings and an argument, and a"),
+        (Open, "one whose constructor names its arguments, without * and ** before a name"),
+        (OpenTable, f"write `settings: Legs` (of {__name__}) after * in the place of **options, "),
+        (OpenShelf, "a dataclass: write @dataclass(kw_only=True, eq=False) above the class, and "),
+    ],
+)
+def test_a_constructor_whose_signature_leaves_open_what_it_takes_is_refused(cls, advice):
+    (fault,) = faults(
+        binder(cls, **{cls.__name__: ["place"]}).bind(cls, {"type": cls.__name__}, "seat")
+    )
+    assert fault.key == "seat.type" and advice in fault.expected
 
 
 def test_argument_accepts_anything_when_its_annotation_is_unknown():
     assert signature_of(Small).arguments["height"].annotation is Any
 
 
-def test_a_dataclass_of_options_is_checked_and_keeps_its_given_values():
+def test_the_fields_of_settings_are_checked_and_given_as_one():
     bind = binder(Stool, Table=["place"]).bind
-    bound = bind(Table, {"type": "Stool", "args": {"legs": 4}}, "seat")
+    bound = bind(Table, {"type": "Stool", "args": {"legs": 4, "seat": "square"}}, "seat")
     stool = built(bound, {"place": "here"})
-    assert (stool.place, stool.legs, faults(bound)) == ("here", Legs(legs=4, wood="beech"), [])
+    assert (stool.place, stool.seat, faults(bound)) == ("here", "square", [])
+    assert stool.legs == BeechLegs(legs=4, wood="beech")
     assert bound.defaults == {"wood": "beech"}
     bound = bind(Table, {"type": "Stool", "args": {"legs": 0}}, "seat")
     assert str(*faults(bound)) == "seat.args.legs = 0: a whole number at least 1"

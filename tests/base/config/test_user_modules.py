@@ -96,7 +96,9 @@ def test_modules_that_a_module_imports_from_its_folder_are_recorded_as_well(tmp_
 
 def test_a_folder_behind_a_symbolic_link_is_one_folder(tmp_path, monkeypatch):
     """Where Python finds the folder by its link, and where it finds a link to a file."""
-    real, link, other = tmp_path / "real", tmp_path / "link", tmp_path / "other"
+    real = tmp_path / "real"
+    link = tmp_path / "link"
+    other = tmp_path / "other"
     for folder in (real, other):
         folder.mkdir()
     link.symlink_to(real)
@@ -117,6 +119,6 @@ def test_a_folder_behind_a_symbolic_link_is_one_folder(tmp_path, monkeypatch):
 
 def test_all_packages_of_the_project_are_known_as_such():
     settings = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
-    assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PACKAGES
+    assert {*settings["tool"]["importlinter"]["root_packages"]} == user_modules.PROJECT_ROOMS
     assert not user_modules.is_any_from_user(Alphabet("ab"), Alphabet)
     assert user_modules.is_any_from_user(Alphabet, type("Own", (Alphabet,), {}))

@@ -61,7 +61,9 @@ def test_a_start_records_the_commit_and_the_changes_since(project, tmp_path):
 
 
 def test_a_run_keeps_a_copy_of_each_module_and_warns_of_changed_code(tmp_path, no_modules, caplog):
-    file, run, before = tmp_path / "my_code.py", RunFolder("words", "a", tmp_path), None
+    file = tmp_path / "my_code.py"
+    run = RunFolder("words", "a", tmp_path)
+    before = None
     for text in ("a = 1\n", "a = 2\n"):
         file.write_text(text)
         sys.modules.pop("my_code", None)

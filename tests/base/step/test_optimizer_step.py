@@ -195,3 +195,12 @@ def test_an_optimiser_with_modes_passes_the_trial_but_not_beside_an_average(tmp_
     check(lambda: make(tmp_path, **options))
     with pytest.raises(ConfigFault, match=r"ema_decay = 0\.9: null: ScheduleFree has weights"):
         make(tmp_path, ema_decay=0.9, **options)
+
+
+def test_a_trainer_without_an_optimiser_only_validates_the_weights_of_its_network(tmp_path):
+    trainer = make(tmp_path, optimizer=lambda *_, **__: None, ema_decay=0.9)
+    expected = error_of(trainer.model.eval(), VALID)[0].item() / len(VALID)
+    assert trainer.validate()["error"] == pytest.approx(expected, rel=1e-5)
+    assert trainer.evaluated_model is trainer.model  # There is no average of untrained weights.
+    with pytest.raises(ValueError, match="no optimiser: the network is only evaluated"):
+        trainer.optimizer_step.start(0)

@@ -154,7 +154,9 @@ def diverges(*_):
     raise NotFinite("no distribution")
 
 
-ADDS, FORWARD, STEP = MeanPrediction.update, TinyModel.forward, ChunkTrainer.step
+ADDS = MeanPrediction.update
+FORWARD = TinyModel.forward
+STEP = ChunkTrainer.step
 LOSS, MODEL = SquaredError.__call__, TinyModel.__init__
 CALLS = itertools.count()
 NAMED = {"mean_prediction": (MeanPrediction, "compute"), "own": (ChunkTrainer, "extra_metrics")}
@@ -702,7 +704,10 @@ class Forgetful(Critic):
 
     def __init__(self, *parts, **options):
         super().__init__(*parts, **options)
-        self.number, self.forgotten, self.sizes, self.same = 0, 0, [], "unchanged"
+        self.number = 0
+        self.forgotten = 0
+        self.sizes = []
+        self.same = "unchanged"
         self.helper, self.networks = Helper(), {"first": [nn.Linear(3, 3)]}
         self.steps = [torch.optim.SGD(self.networks["first"][0].parameters(), lr=0.1)]
         self.unkept = nn.Linear(3, 3)
@@ -828,7 +833,10 @@ class Sound(ChunkTrainer):
 
     def __init__(self, *parts, **options):
         super().__init__(*parts, **options)
-        self.started, self.last, self.table, self.by_length = time.perf_counter(), None, None, {}
+        self.started = time.perf_counter()
+        self.last = None
+        self.table = None
+        self.by_length = {}
 
     def step(self, chunks):
         length = chunks[0].batch.inputs.shape[1]

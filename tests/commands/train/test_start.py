@@ -18,7 +18,8 @@ from commands.train import options as train_options
 from commands.train.start import differing_arguments, resolve_start
 from parse_config import plan_of, settings_of
 from tests.tiny_config import CONFIG, changed
-from trainer import GenerationTrainer, RecognitionTrainer
+from trainer.generation_trainer import GenerationTrainingSettings
+from trainer.recognition_trainer import RecognitionTrainingSettings
 from utils.checks import DataError, UserError
 from utils.strict_json import nested
 
@@ -170,11 +171,12 @@ def test_a_run_goes_on_for_more_epochs_unless_its_trainer_depends_on_their_numbe
     trained, capsys, monkeypatch
 ):
     monkeypatch.setattr(torch_parts, "depends_on_length", lambda _: False)
-    monkeypatch.setattr(GenerationTrainer, "depends_on_epochs", lambda args: "samples")
+    monkeypatch.setattr(GenerationTrainingSettings, "depends_on_epochs", "samples")
     assert train.main(["-r", str(RUN), "-d", "cpu", "--epochs", "3"]) == 2
     assert "epochs = 3: the run has 2, on which its samples depends" in capsys.readouterr().err
     for ratio, name in (((1.0, 0.8), "teacher_forcing_ratio"), ((0.9, 0.9), "")):
-        assert RecognitionTrainer.depends_on_epochs({"teacher_forcing_ratio": ratio}) == name
+        settings = RecognitionTrainingSettings(epochs=2, teacher_forcing_ratio=ratio)
+        assert settings.depends_on_epochs == name
 
 
 def test_a_run_does_not_go_on_with_other_data(trained, capsys):

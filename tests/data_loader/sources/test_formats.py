@@ -19,7 +19,7 @@ from data_loader import (
     StrokeArraysDataset,
     UnipenDataset,
 )
-from ink.formats.checks import MAX_OFFSET
+from ink.formats.checks import MAX_JUMP
 from ink.formats.files import MEBIBYTE
 from ink.reading import read_ink
 from tests.damage import damaged
@@ -337,7 +337,7 @@ def test_a_damaged_file_gives_a_short_message_or_sound_ink(tmp_path, kind):
             sample.text.encode()
             assert sample.ink.dtype == np.float32 and sample.ink.shape == (len(sample.ink), 3)
             assert len(sample.ink) >= 2 and np.isin(sample.ink[:, 2], (0, 1)).all()
-            assert np.abs(sample.ink).max() <= MAX_OFFSET  # which no NaN is
+            assert np.abs(sample.ink).max() <= MAX_JUMP  # which no NaN is
     assert [path.name for path in tmp_path.iterdir()] == ["sample.tar"]
 
 

@@ -2,6 +2,7 @@ import hashlib
 import itertools
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -141,14 +142,13 @@ def test_no_lines_and_too_few_lines_are_errors():
         dataset_of([("a", STROKES)] * 2)
 
 
+@dataclass(kw_only=True, eq=False)
 class Kept(OwnInk):
     """Lines of a file in the current folder; `reads` says how often it was read."""
 
     reads = 0
 
-    def __init__(self, *, times=1, **options):
-        super().__init__(**options)
-        self.times = times
+    times: int = 1
 
     def files(self):
         return [Path("lines.txt").absolute()]
@@ -174,9 +174,11 @@ def test_lines_of_files_are_read_again_only_when_something_changes(tmp_path, mon
 
 def test_attributes_of_ones_own_hide_nothing_that_the_base_needs():
     class Folder(OwnInk):
-        def __init__(self, **options):
-            super().__init__(**options)
-            self.path, self.root, self.cache = "elsewhere", "nowhere", {}
+        def __post_init__(self):
+            super().__post_init__()
+            self.path = "elsewhere"
+            self.root = "nowhere"
+            self.cache = {}
 
         def lines(self):
             return [("ab", [[(0, 0), (n, 9), (3, n)]]) for n in range(40)]

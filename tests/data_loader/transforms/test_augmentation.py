@@ -74,7 +74,10 @@ def test_rotate_keeps_lengths_and_turns_all_steps_alike():
 def test_warp_moves_points_by_its_amplitude_in_heights_of_the_letters():
     """Of a line of zigzags of height 30, 200 times as long."""
     ink = np.zeros((400, 3), dtype=np.float32)
-    ink[1:, 0], ink[1::2, 1], ink[2::2, 1], ink[-1, 2] = 15, 30, -30, 1
+    ink[1:, 0] = 15
+    ink[1::2, 1] = 30
+    ink[2::2, 1] = -30
+    ink[-1, 2] = 1
     moves = []
     for seed in range(40):
         warped, _ = applied(Warp(amplitude=0.2), ink, seed=seed)

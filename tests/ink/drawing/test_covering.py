@@ -15,7 +15,9 @@ ZIGZAG = np.column_stack([np.linspace(45, 95, 20), 100 + 8 * (-1.0) ** np.arange
 BOX = np.array([[45, 90], [95, 90], [95, 110], [45, 110.0]])
 HALF_BOX = np.array([[45, 90], [62, 90], [62, 110], [45, 110.0]])  # 12 of the word's 36 points
 ACROSS = np.array([[45, 100], [95, 100.0]])
-WHITE, BLACK, RED = "#ffffff", "#000000", "#cc0000"
+WHITE = "#ffffff"
+BLACK = "#000000"
+RED = "#cc0000"
 INK = PageStroke(WORD, colour=BLACK, width=1.4)
 FILLED = PageStroke(BOX, "shape", RED, 1.0, fill=WHITE)
 HIGHLIGHTER = PageStroke(ZIGZAG, "highlighter", WHITE, 12.0, opacity=0.5)

@@ -26,8 +26,10 @@ def test_marks_above_the_first_32_of_a_letter_are_not_drawn(tmp_path):
 @pytest.mark.parametrize("characters", ["fi", "AV", "\u05d0\u05d1", "\N{ZERO WIDTH JOINER}"])
 def test_a_long_line_is_laid_out_in_short_pieces(monkeypatch, characters):
     """As the memory for joined characters grows with the square of their number."""
-    lay_out, lengths, piece = fonts.text_to_path.get_glyphs_with_font, [], 10 * characters
-    monkeypatch.setattr(fonts, "PIECE", len(piece))
+    lay_out = fonts.text_to_path.get_glyphs_with_font
+    lengths = []
+    piece = 10 * characters
+    monkeypatch.setattr(fonts, "MAX_PIECE", len(piece))
 
     def counted(font, text, outlines):
         lengths.append(len(text))

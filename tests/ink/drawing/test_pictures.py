@@ -8,7 +8,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from data_loader import EmbeddedDataset
-from ink.drawing.pictures import FRAME, MARGIN, MAX_PATH, ROWS, ink_picture, likely_columns, raster
+from ink.drawing.pictures import (
+    FRAME_SIZE,
+    MAX_PATH_LENGTH,
+    PICTURE_MARGIN,
+    ROWS,
+    ink_picture,
+    likely_columns,
+    raster,
+)
 from ink.geometry import from_strokes, strokes
 
 LINES = EmbeddedDataset(seed=2, size=6, symbols=0.5).load(["train"]).split("train")
@@ -72,8 +80,8 @@ def test_pictures_do_not_show_order_direction_unit_or_lifts_of_the_pen(ink):
 def test_ink_fills_the_height_times_its_zoom(ink):
     picture, smaller = ink_picture(ink), ink_picture(ink, zoom=0.5)
     inked, inked_smaller = (np.flatnonzero((p > 0.5).any(0)) for p in (picture, smaller))
-    assert picture.shape[1] == ROWS and len(picture) % FRAME == 0
-    assert inked[0] <= MARGIN + 1 and inked[-1] >= ROWS - MARGIN - 2
+    assert picture.shape[1] == ROWS and len(picture) % FRAME_SIZE == 0
+    assert inked[0] <= PICTURE_MARGIN + 1 and inked[-1] >= ROWS - PICTURE_MARGIN - 2
     assert np.ptp(inked_smaller) == pytest.approx(np.ptp(inked) / 2, abs=2)
 
 
@@ -84,7 +92,7 @@ def test_a_dash_alone_is_drawn_no_larger_than_in_a_word():
 
 def test_very_long_ink_is_drawn_smaller():
     ink = np.array([[0, 0, 0], [3, 5, 1], [1e7, 0, 1]], np.float32)
-    assert MAX_PATH / 2 < len(ink_picture(ink)) <= MAX_PATH + 2 * FRAME
+    assert MAX_PATH_LENGTH / 2 < len(ink_picture(ink)) <= MAX_PATH_LENGTH + 2 * FRAME_SIZE
 
 
 @pytest.mark.parametrize("ink", INKS)
@@ -93,4 +101,4 @@ def test_columns_are_estimated_before_a_picture_is_drawn(ink):
 
 
 def test_the_estimated_columns_of_a_very_long_dash_are_limited():
-    assert 0 < likely_columns(np.array([[0, 0, 0], [1e6, 0, 1]])) <= MAX_PATH
+    assert 0 < likely_columns(np.array([[0, 0, 0], [1e6, 0, 1]])) <= MAX_PATH_LENGTH

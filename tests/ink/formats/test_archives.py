@@ -15,7 +15,7 @@ from data_loader import IAMOnDBDataset, InkMLDataset
 from ink import formats
 from ink.formats.archives import MAX_UNPACKED, parse_contents
 from ink.formats.faults import Fault
-from ink.formats.files import MAX_BYTES, files_below
+from ink.formats.files import MAX_INK_BYTES, files_below
 from ink.guard import note_files
 from ink.reading import read_ink
 from tests.data_loader import ink_formats
@@ -40,7 +40,7 @@ def test_files_below_a_folder_are_in_order_without_hidden_files_and_caches(tmp_p
     files = files_below(tmp_path, WANTED)
     assert [file.relative_to(tmp_path).as_posix() for file in files] == ["b.txt", "s/a.txt"]
     assert unpacked(*files) == {"b.txt": b"", "a.txt": b""}
-    os.truncate(files[0], MAX_BYTES + 1)
+    os.truncate(files[0], MAX_INK_BYTES + 1)
     assert unpacked(*files) == {"b.txt": TOO_LARGE, "a.txt": b""}
 
 
@@ -91,7 +91,7 @@ def test_members_are_read_wherever_they_point_and_nothing_is_extracted(tmp_path,
     link = tarfile.TarInfo("l.txt")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     (tmp_path / "in").mkdir()
-    members = {"../a.txt": b"one", "d/b.md": b"no", "c.txt": bytes(MAX_BYTES + 1), "link": link}
+    members = {"../a.txt": b"one", "d/b.md": b"no", "c.txt": bytes(MAX_INK_BYTES + 1), "link": link}
     files = {"a.txt": b"one", "c.txt": TOO_LARGE, "l.txt": "a member that is a link or no file"}
     assert unpacked(pack(tmp_path / "in" / "a.tar.gz", members, mode)) == files
     assert [file.name for file in tmp_path.rglob("*")] == ["in", "a.tar.gz"]

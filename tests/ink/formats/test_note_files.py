@@ -14,7 +14,7 @@ from PIL import Image
 from ink.drawing.layers import Pen, Row
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PdfPage, write_pdf
-from ink.ink_page import POINT, InkPage, PageImage, PageStroke, TypedText
+from ink.ink_page import PT_PER_MM, InkPage, PageImage, PageStroke, TypedText
 from model.drawing.page import Page, save_ink_pages
 from utils.checks import UserError
 
@@ -157,7 +157,7 @@ def test_a_written_page_saved_as_a_note_has_a_layer_for_each_pen_and_its_ruling(
     page = Page(210.0, 297.0, rows, rules=np.array([[[10, 60], [200, 60.0]]]))
     page.save(tmp_path / f"a{suffix}")
     (same,) = read_pages(tmp_path / f"a{suffix}")
-    assert same.unit * same.width == pytest.approx(210 * POINT, abs=0.05)
+    assert same.unit * same.width == pytest.approx(210 * PT_PER_MM, abs=0.05)
     assert [stroke.layer for stroke in same.strokes] == [0, 1] and len(same.ruling) == 1
     assert same.layers == ("pen 0.5 mm #aa0000", "pen 0.5 mm #0000aa")
 

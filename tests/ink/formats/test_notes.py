@@ -13,7 +13,7 @@ import pytest
 from ink import formats, guard
 from ink.drawing.layers import Row
 from ink.formats import read_pages, remarkable
-from ink.formats.page_checks import MAX_KINDS, OTHER_KINDS
+from ink.formats.page_checks import MAX_FAULT_KINDS, OTHER_KINDS
 from ink.guard import note_files
 from model.drawing.page import Page
 from tests.damage import damaged
@@ -33,13 +33,18 @@ from tests.ink.formats.note_files import (
 )
 from utils.checks import DataError
 
-BLUE, YELLOW, RED, BLACK = "#3333cc", "#ffff00", "#ff0000", "#000000"
+BLUE = "#3333cc"
+YELLOW = "#ffff00"
+RED = "#ff0000"
+BLACK = "#000000"
 WRITTEN = [("pen", BLUE, points) for points in PEN] + [("highlighter", YELLOW, MARKER)]
 DRAWN, TRIANGLE = ("shape", RED, LINE), ("shape", BLACK, [(1, 1), (6, 1), (6, 6), (1, 1)])
 ON_XOURNALPP = [*WRITTEN, DRAWN, ("eraser", "#ffffff", PEN[1])]
 ON_RM = [("pen", "#0050c8", points) for points in PEN] + [("highlighter", "#ffeb00", MARKER)]
 ON_OLD_RM = [(tool, BLACK, points) for tool, _, points in WRITTEN]
-TEXT, MIDDLE, IMAGE = (300, 50, 12), (300, 49.5, 12), {"image": 1}
+TEXT = (300, 50, 12)
+MIDDLE = (300, 49.5, 12)
+IMAGE = {"image": 1}
 NOT_READ, ERASED = IMAGE | {"formula": 1}, {"erased stroke": 1}
 FILES = {
     # a file by its name, what is on its page, its typed text's place, and what is left out
@@ -378,7 +383,7 @@ def test_each_line_of_a_file_of_lines_is_a_row_of_a_page(tmp_path, content, size
 def test_items_that_are_left_out_are_of_few_kinds(tmp_path):
     items = "".join(f"<kind{number}/>" for number in range(80))
     (page,) = pages_of(tmp_path, "a.xopp", xopp(STROKE.format("1 2 3 4") + items * 2))
-    assert len(page.left_out) == MAX_KINDS + 1 and page.left_out[OTHER_KINDS] == 60
+    assert len(page.left_out) == MAX_FAULT_KINDS + 1 and page.left_out[OTHER_KINDS] == 60
     assert page.left_out["kind7"] == 2 and sum(page.left_out.values()) == 160
 
 

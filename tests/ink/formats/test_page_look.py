@@ -12,7 +12,7 @@ from apps.notes.exporting import save
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from ink.formats import read_pages
 from ink.formats.excalidraw import freehand_widths
-from ink.ink_page import FONT, InkPage, PageImage, PageStroke, TypedText
+from ink.ink_page import DEFAULT_FONT, InkPage, PageImage, PageStroke, TypedText
 from tests.ink.formats.note_files import rm, rm_line
 from tests.ink.formats.test_note_files import BOX, WAVE, picture
 
@@ -118,7 +118,7 @@ FEATURES = {
     ),
     "its font": (
         lambda page: [text.font for text in page.typed],
-        lambda page: replace(page, typed=tuple(replace(t, font=FONT) for t in page.typed)),
+        lambda page: replace(page, typed=tuple(replace(t, font=DEFAULT_FONT) for t in page.typed)),
     ),
     "images": (
         lambda page: [(image.content, page.unit * np.array(image.box)) for image in page.images],

@@ -61,7 +61,7 @@ def test_lines_have_a_common_scale_and_captions_below():
 )
 def test_a_huge_line_neither_hides_other_lines_nor_fills_the_disk(draw, size):
     pixels = plots.to_pixels(draw([wave(), wave(), wave(), wave() * np.float32(size)]), 120)
-    inked, margin = of_colour(pixels, INK_COLOUR), int(plots.MARGIN * 120 - 3)
+    inked, margin = of_colour(pixels, INK_COLOUR), int(plots.PLOT_MARGIN * 120 - 3)
     others = inked[:, : pixels.shape[1] * 2 // 3]
     assert max(pixels.shape[:2]) < 2500
     assert np.ptp(np.flatnonzero(others.any(axis=0))) > 40

@@ -47,7 +47,9 @@ def test_loss_of_a_sequence_does_not_depend_on_other_sequences_of_its_batch(kind
 @KINDS
 def test_network_continues_a_sequence_from_the_state_of_its_first_part(kind, cell):
     network, whole = generator(kind, cell=cell), sequences(9, 9)
-    expected, state, means = run(network, whole), None, []
+    expected = run(network, whole)
+    state = None
+    means = []
     for start, steps in ((0, 4), (4, 1), (5, 3), (8, 1)):
         output = run(network, whole.chunk(start, steps), state)
         state = output.state

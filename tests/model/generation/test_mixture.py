@@ -16,7 +16,9 @@ BOUNDS = 0.01, 0.999
 def by_torch(raw, bias=0.0):
     """Return the density of offsets by the paper's equations 17-22 (and 61-62)."""
     pi, mu_x, mu_y, s_x, s_y, rho = raw[..., 1:25].chunk(6, -1)
-    s_x, s_y, rho = (s_x - bias).exp(), (s_y - bias).exp(), 0.999 * rho.tanh()
+    s_x = (s_x - bias).exp()
+    s_y = (s_y - bias).exp()
+    rho = 0.999 * rho.tanh()
     covariance = torch.stack((s_x**2, rho * s_x * s_y, rho * s_x * s_y, s_y**2), -1)
     parts = MultivariateNormal(torch.stack((mu_x, mu_y), -1), covariance.unflatten(-1, (2, 2)))
     return MixtureSameFamily(Categorical(logits=pi * (1.0 + bias)), parts)

@@ -9,8 +9,8 @@ import torch
 
 from model import PredictionNetwork, sample
 from model.generation.line import Sampling
-from model.generation.sampling import BLOCK, PERIOD, _begin
-from model.generation.stopping import Stopping
+from model.generation.sampling import BLOCK, Stopping, _begin
+from model.generation.stepping import STEPS_PER_CALL
 from model.layers.kernels import library
 from tests.model.builders import PRIMER, generator, needs_compiler, num_threads, over
 from utils.checks import DataError, UserError
@@ -42,12 +42,12 @@ def test_bias_is_halved_after_each_period_in_which_the_pen_rests(seed, bias, lif
     random = torch.Generator().manual_seed(seed)
     _, normal = (draw(BLOCK, 2, generator=random) for draw in (torch.rand, torch.randn))
     biases, moves = [bias], []
-    for numbers in normal[: 4 * PERIOD].split(PERIOD):
+    for numbers in normal[: 4 * STEPS_PER_CALL].split(STEPS_PER_CALL):
         moves.append(scale * math.exp(-biases[-1]) * numbers)
         rests = not lifts and moves[-1].abs().max() <= 0.1
         biases.append(biases[-1] / 2 if rests else biases[-1])
-    line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * PERIOD))
-    np.testing.assert_array_equal(line.bias, np.repeat(biases[:-1], PERIOD))
+    line, _ = sample(network, [seed, 9], sampling=Sampling(bias=bias, max_steps=4 * STEPS_PER_CALL))
+    np.testing.assert_array_equal(line.bias, np.repeat(biases[:-1], STEPS_PER_CALL))
     offsets = torch.cat(moves) * torch.tensor([40.0, 30.0])
     np.testing.assert_allclose(line.ink[1:, :2], offsets, atol=1e-4)
     assert lifts == (len(set(biases[:-1])) == 1)

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from model import PredictionNetwork, SynthesisNetwork
-from model.generation.compiled_stepper import CompiledStepper
 from model.generation.line import Sampling
-from model.generation.sampling import PERIOD, Stepper, WritingState
+from model.generation.stepping import STEPS_PER_CALL, CompiledStepper, Stepper, WritingState
 from model.layers.recurrent import RecurrentLayer
 from tests.model.builders import NORMALISATION, generator, needs_compiler, num_threads
 
@@ -111,7 +110,9 @@ def test_lines_that_are_kept_continue_as_they_would_beside_the_dropped_lines(ste
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_bits_of_compiled_lines_depend_neither_on_other_lines_nor_on_threads(dtype, threads):
     network = build(hidden_size=40, num_mixtures=20)
-    lines, (uniform, normal), row = begin(network, 21), numbers(PERIOD, 21), torch.tensor([13])
+    lines = begin(network, 21)
+    uniform, normal = numbers(STEPS_PER_CALL, 21)
+    row = torch.tensor([13])
     expected = CompiledStepper(network, lines, dtype).run(uniform, normal)[0].clone()
     with num_threads(threads):
         points, _ = CompiledStepper(network, lines, dtype).run(uniform, normal)

@@ -6,7 +6,7 @@ import torch
 
 from ink.geometry import from_strokes
 from ink.normalisation import Normalisation
-from model.generation.stopping import MAX_REST_OFFSET, Stopping
+from model.generation.sampling import MAX_REST_OFFSET, Stopping
 from tests.model.builders import NORMALISATION
 
 STILL = torch.tensor([-8.0 / 40.0, -0.5 / 30.0])

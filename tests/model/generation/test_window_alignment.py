@@ -9,6 +9,7 @@ from ink.normalisation import Normalisation
 from model import SynthesisNetwork, batches
 from model.generation.generators import Output
 from model.generation.window_alignment import align
+from tests.construct import construct
 
 
 class Planted(SynthesisNetwork):
@@ -22,7 +23,7 @@ class Planted(SynthesisNetwork):
 
 
 UNIT = Normalisation((0.0, 0.0), (1.0, 1.0))
-NETWORK = Planted(UNIT, Alphabet("abc "), hidden_size=1, num_mixtures=1).eval()
+NETWORK = construct(Planted, UNIT, Alphabet("abc "), hidden_size=1, num_mixtures=1).eval()
 
 
 def ink_of(windows, weight=0.9):

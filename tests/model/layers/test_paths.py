@@ -13,8 +13,7 @@ from torch import nn
 
 from base.step.device import plain_layers
 from model.layers.kernels import build, library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer
 from tests.model.builders import needs_compiler, num_threads, values_and_gradients
 from utils.checks import UserError
 

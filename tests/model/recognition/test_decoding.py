@@ -193,9 +193,13 @@ def test_wide_attention_beam_finds_the_best_of_all_texts(weight):
 
 def test_greedy_attention_takes_the_likeliest_class_each_time():
     torch.manual_seed(7)
-    decoder, expected, limits = Decoder(40), [], torch.randint(0, 9, (40,)).tolist()
+    decoder = Decoder(40)
+    expected = []
+    limits = torch.randint(0, 9, (40,)).tolist()
     for line, limit in enumerate(limits):
-        text, token, state = [], 4, decoder.start([line])
+        text = []
+        token = 4
+        state = decoder.start([line])
         while len(text) < limit:
             log_probs, state = decoder.step(torch.tensor([token]), state)
             token = int(log_probs.argmax())

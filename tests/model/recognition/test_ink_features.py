@@ -11,8 +11,8 @@ from ink.delayed_strokes import undelayed_order
 from ink.geometry import DOT_INK, at_equal_steps, from_strokes, path_along, strokes, x_height
 from model.recognition import ink_features
 from model.recognition.ink_features import (
+    FEATURE_SPACING,
     NUM_FEATURES,
-    SPACING,
     StrokeFeatures,
     num_features,
     rows_of_features,
@@ -45,7 +45,7 @@ def test_features_hardly_depend_on_sampling_rate_and_speed():
     assert np.median(difference) < 0.01 and difference.mean() < 0.03
 
 
-@pytest.mark.parametrize("spacing", [SPACING, 0.1])
+@pytest.mark.parametrize("spacing", [FEATURE_SPACING, 0.1])
 def test_points_are_equally_far_apart_and_keep_the_ends_of_strokes(spacing):
     ink = wave(800)
     features = stroke_features(ink, spacing, undelays=False)
@@ -124,13 +124,18 @@ def test_long_scribble_is_resampled_at_a_wider_spacing():
 @pytest.mark.parametrize("parts", [1, 3])
 def test_all_strokes_at_once_are_resampled_as_each_by_itself_bit_for_bit(parts):
     """Random strokes, also dots and points that repeat, against numpy's functions of one stroke."""
-    generator, spacing, height = np.random.default_rng(5), 0.3, 2.0
+    generator = np.random.default_rng(5)
+    spacing = 0.3
+    height = 2.0
     for _ in range(60):
         ink = generator.normal(0, generator.choice([0.01, 1, 30]), (generator.integers(1, 50), 3))
         ink[generator.random(len(ink)) < 0.3, :2] = 0
         ink[:, 2] = generator.random(len(ink)) < 0.3
         ink = ink.astype(np.float32)
-        points, rows, firsts, start = [], [], [], 0
+        points = []
+        rows = []
+        firsts = []
+        start = 0
         for stroke in strokes(ink):
             along = path_along(stroke)
             count = math.ceil(along[-1] / (spacing * height))

@@ -14,7 +14,7 @@ from base.base_data_loader import features_of
 from data_loader import EmbeddedDataset
 from ink.formats import read
 from model import AttentionNetwork, PictureNetwork, load
-from model.recognition.encoder import RecognitionNetwork
+from model.recognition.encoder import RecognitionNetwork, RecognitionSettings
 from model.recognition.ink_features import StrokeFeatures
 from model.recognition.onnx_graph import is_graph, to_onnx
 from tests.model.builders import LETTERS, NORMALISATION, ink, recogniser
@@ -100,7 +100,7 @@ class _Ended(RecognitionNetwork):
     """A recogniser of a user with a length that a trace keeps."""
 
     def __init__(self, *arguments):
-        super().__init__(*arguments, channels=8)
+        super().__init__(*arguments, settings=RecognitionSettings(channels=8))
         self.labels = self.label_layer(8)
 
     def encode_frames(self, frames, lengths):
@@ -144,7 +144,9 @@ def read_by(graph, network, inks):
         inputs = {"features": network.features(line)[None]}
         inputs["points"] = np.array([inputs["features"].shape[1]])
         log_probs, _ = graph.run(["log_probs", "frames"], inputs)
-        labels, previous, blank = log_probs[0].argmax(1), None, len(network.alphabet)
+        labels = log_probs[0].argmax(1)
+        previous = None
+        blank = len(network.alphabet)
         kept = []
         for label in labels.tolist():
             if label not in (previous, blank):

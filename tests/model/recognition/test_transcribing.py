@@ -59,7 +59,9 @@ def test_doubt_of_a_text_is_its_loss(samples, arch, loss):
 @pytest.mark.parametrize("search", [GREEDY, Search(width=24)])
 @pytest.mark.parametrize("arch", READERS)
 def test_texts_and_their_doubts_come_from_a_single_encoding(samples, arch, search, monkeypatch):
-    model, inks, calls = network(arch), [sample.ink for sample in samples[:5]], []
+    model = network(arch)
+    inks = [sample.ink for sample in samples[:5]]
+    calls = []
     encode = model.encode
     monkeypatch.setattr(model, "encode", lambda *batch: calls.append(batch) or encode(*batch))
     texts, results = zip(*read_with_doubts(model, inks, search=search), strict=True)

@@ -75,7 +75,10 @@ def cheapest(word, hand):
 def test_lent_letters_take_the_slant_height_and_speed_of_the_hand(bank):
     hands = bank.hands
     for of, to in pairwise([hands["plain"], hands["leaning"], hands["wide"], hands["plain"]]):
-        lean, tall, small, speeds = [], [], [], []
+        lean = []
+        tall = []
+        small = []
+        speeds = []
         for text, places in of.places.items():
             if len(text) > 1:
                 continue

@@ -61,7 +61,12 @@ def test_digits_are_recorded_digits_in_the_height_of_the_capitals_of_the_hand():
 @pytest.mark.parametrize("slant", [-0.3, 0.0, 0.4])
 @pytest.mark.parametrize("tall", [1.4, 2.0])
 def test_letters_of_stroke_fonts_get_the_slant_height_and_speed_of_the_hand(slant, tall):
-    drawer, lean, high, small, speeds, edges = Drawer(), [], [], [], [], []
+    drawer = Drawer()
+    lean = []
+    high = []
+    small = []
+    speeds = []
+    edges = []
     for way in range(12):
         for letter in "HNTEacenou":
             to = hand(slant=slant, tall=tall, step=0.12)

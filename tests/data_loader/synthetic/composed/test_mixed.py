@@ -167,7 +167,9 @@ def test_pieces_have_up_to_three_words_of_a_line():
     lengths = set()
     whole = {line.name: line for line in Words().load().split("train")}
     for piece in new_lines(dataset, "piece"):
-        text, name, ink = piece.text, piece.name, piece.ink
+        text = piece.text
+        name = piece.name
+        ink = piece.ink
         line = whole[name.partition("/")[2].partition("[")[0]]
         words, count = line.text.split(), len(text.split())
         lengths.add(count)

@@ -50,7 +50,9 @@ def test_the_speed_follows_the_two_thirds_power_law():
     # An ellipse, drawn 5 times around; its curvature is known. Between the bound for straight
     # lines and the smoothing the exponent -1/3 is met where the curvature is large.
     angle = np.linspace(0, 10 * np.pi, 20000)
-    a, b, height = 20.0, 6.0, 14.0
+    a = 20.0
+    b = 6.0
+    height = 14.0
     lift = np.arange(len(angle)) == len(angle) - 1
     rate, speed = 2000.0, 200.0
     path = np.column_stack([a * np.cos(angle), b * np.sin(angle), lift])

@@ -16,7 +16,7 @@ def sentences(text):
 def test_splits_share_no_line_and_no_sentence(monkeypatch):
     # A word of each kind: so few that the same sentences come up in every split by chance.
     for kind in ("thing", "person", "quality", "doing", "going", "first_name", "last_name"):
-        monkeypatch.setitem(corpus.FIELDS, kind, corpus.LISTS[kind][:1])
+        monkeypatch.setitem(corpus.FIELDS, kind, corpus.CORPUS_LISTS[kind][:1])
     lines, whole = [], []
     for split in range(3):
         draws = corpus.Draws(np.random.default_rng(split))

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from data_loader.synthetic.texts import everyday as module
-from data_loader.synthetic.texts.everyday import KINDS, TEMPLATES, everyday, held_out_everyday
+from data_loader.synthetic.texts.everyday import (
+    TEMPLATE_KINDS,
+    TEMPLATES,
+    everyday,
+    held_out_everyday,
+)
 from data_loader.synthetic.texts.templates import Draws, fill, split_of
 
 # RFC 2606 and 6761, and the first addresses of RFC 5737.
@@ -43,7 +48,7 @@ def test_calculations_are_right():
 
 def test_only_texts_of_the_training_split_are_drawn(monkeypatch):
     """Of texts so few that each is drawn sooner or later; split 0 is the training."""
-    monkeypatch.setattr(module, "TEMPLATES", {kind: ["room {100-399}"] for kind in KINDS})
+    monkeypatch.setattr(module, "TEMPLATES", {kind: ["room {100-399}"] for kind in TEMPLATE_KINDS})
     draws = Draws(np.random.default_rng(1))
     rooms = {text for text in (everyday(draws) for _ in range(3000)) if text.startswith("room ")}
     assert rooms == {room for room in (f"room {n}" for n in range(100, 400)) if split_of(room) == 0}
@@ -61,5 +66,7 @@ def test_held_out_texts_stay_the_same_in_every_version(split, number, count, dig
     lines = "".join(f"{kind}\t{text}\n" for kind, text in texts)
     assert hashlib.sha256(lines.encode()).hexdigest() == digest
     assert len({text for _, text in texts}) == count
-    assert Counter(kind for kind, _ in texts) == dict.fromkeys(KINDS, count // len(KINDS))
+    assert Counter(kind for kind, _ in texts) == dict.fromkeys(
+        TEMPLATE_KINDS, count // len(TEMPLATE_KINDS)
+    )
     assert all(split_of(text) == number for _, text in texts)

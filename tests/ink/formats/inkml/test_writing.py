@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from ink.drawing.layers import PERIOD, Pen, Row
+from ink.drawing.layers import POINT_PERIOD, Pen, Row
 from ink.formats.inkml.lines import parse, write_inkml
 from ink.formats.inkml.pages import AIR_SPEED, LIFT_TIME
 from ink.geometry import from_strokes
@@ -76,7 +76,9 @@ def read(text):
     root = ElementTree.fromstring(text)
     assert root.tag == f"{SPACE}ink"
     by_id = {element.get(ID): element for element in root.iter() if element.get(ID)}
-    groups, units, size = [], None, None
+    groups = []
+    units = None
+    size = None
     for group in root.findall(f"{SPACE}traceGroup"):
         source = by_id[group.get("contextRef")[1:]].find(f"{SPACE}inkSource")
         channels = source.findall(f"{SPACE}traceFormat/{SPACE}channel")
@@ -118,7 +120,7 @@ def test_times_grow_by_the_period_within_a_stroke_and_by_the_move_between_stroke
     lifted = 36 + 1000 * (LIFT_TIME + 5**0.5 / AIR_SPEED)
     assert dot[0, 2] == pytest.approx(lifted, abs=0.001)
     landed = lifted + 1000 * (LIFT_TIME + 153**0.5 / AIR_SPEED)
-    np.testing.assert_allclose(last[:, 2], [landed, landed + 1000 * PERIOD], atol=0.001)
+    np.testing.assert_allclose(last[:, 2], [landed, landed + 1000 * POINT_PERIOD], atol=0.001)
 
 
 def test_the_reader_of_the_project_finds_the_rows_that_have_a_text(tmp_path):

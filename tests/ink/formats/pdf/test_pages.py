@@ -15,7 +15,7 @@ from pypdf.generic import ContentStream
 from ink.drawing.layers import Pen, PlacedWord, Row
 from ink.formats.pdf.pages import PdfPage, WordInk, write_pdf
 from ink.geometry import turned_back
-from ink.ink_page import LINE_PITCH, POINT, InkPage, PageImage, PageStroke, TypedText
+from ink.ink_page import LINE_PITCH, PT_PER_MM, InkPage, PageImage, PageStroke, TypedText
 from model.drawing.page import Page
 from utils.checks import UserError
 
@@ -62,13 +62,13 @@ def test_a_pdf_has_the_pages_in_their_sizes_as_curves(tmp_path):
     reader = saved(
         tmp_path / "a.pdf", *(page.to_pdf_page() for page in pages), title="Brief über Ω"
     )
-    sizes = [float(side) / POINT for one in reader.pages for side in one.mediabox[2:]]
+    sizes = [float(side) / PT_PER_MM for one in reader.pages for side in one.mediabox[2:]]
     assert sizes == pytest.approx([210, 297, 100, 80.5], abs=0.001)
     assert reader.metadata.title == "Brief über Ω" and "/CreationDate" not in reader.metadata
     for drawn, starts in zip(reader.pages, ([[10, 60]], []), strict=True):
         done = operations(drawn)
         scale, _, _, down, left, top = map(float, next(v for n, v in done if n == "cm"))
-        assert (scale, -down) == pytest.approx((UNIT * POINT,) * 2) and left == 0
+        assert (scale, -down) == pytest.approx((UNIT * PT_PER_MM,) * 2) and left == 0
         assert top == pytest.approx(float(drawn.mediabox[3]))
         moves = [[float(x) * UNIT for x in v] for n, v in done if n == "m"]
         np.testing.assert_allclose(moves, [*starts, [20, 30], [60, 39.9]], atol=0.011)
@@ -121,7 +121,7 @@ def word(text, left, top, right, bottom, joined=False):
 
 
 def sheet(width, height, *rows, **page):
-    return PdfPage(InkPage(width, height, page.pop("strokes", ()), POINT, **page), rows)
+    return PdfPage(InkPage(width, height, page.pop("strokes", ()), PT_PER_MM, **page), rows)
 
 
 WORDS = (
@@ -238,7 +238,10 @@ def test_typed_letters_stand_on_their_line_in_their_size(tmp_path):
     typed = (TypedText("H", 9, 9, 20), TypedText("HH", 50, 9, 20))
     (page,) = saved(tmp_path / "a.pdf", sheet(100.0, 100.0, typed=typed)).pages
     x, y = np.array([corner[1:] for corner in typed_outlines(page)]).T
-    baseline, capital, stem = 9 + 0.9 * 20, 1493 / 2048 * 20, 201 / 2048 * 20  # of DejaVu Sans
+    # In DejaVu Sans:
+    baseline = 9 + 0.9 * 20
+    capital = 1493 / 2048 * 20
+    stem = 201 / 2048 * 20
     assert (y.min(), y.max()) == pytest.approx((baseline - capital, baseline), abs=0.05)
     assert x.min() == pytest.approx(9 + stem, abs=0.05)
     advance = 1540 / 2048 * 20

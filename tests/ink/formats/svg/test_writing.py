@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ink.drawing.layers import PEN_WIDTH, Pen, Row
+from ink.drawing.layers import LINE_PEN_WIDTH, LINE_X_HEIGHT, Pen, Row
 from ink.geometry import bezier, bounds
-from model.drawing.page import X_HEIGHT, Page, page_of_line
+from model.drawing.page import Page, page_of_line
 from tests.utils.builders import wave
 
 vpype = pytest.importorskip("vpype", reason="vpype is not there for this Python")
@@ -82,20 +82,20 @@ def test_a_plotter_program_finds_the_layers_pens_and_every_stroke(tmp_path):
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 500.0])
 def test_a_line_of_any_unit_becomes_a_page_with_the_usual_x_height(tmp_path, size):
-    """Letters of 10 sizes are `X_HEIGHT` high, whatever the unit of the ink."""
+    """Letters of 10 sizes are `LINE_X_HEIGHT` high, whatever the unit of the ink."""
     ink = wave() * np.array([size, size, 1])
     write_svg(tmp_path / "ink.svg", page_of_line(ink), '<b> & "c"', description="a\x00 \ud800")
     layers, paper = plotted(tmp_path / "ink.svg")
-    unit = X_HEIGHT / (10 * size)
+    unit = LINE_X_HEIGHT / (10 * size)
     left, top, right, bottom = bounds(ink)
-    assert paper == pytest.approx(
-        ((right - left) * unit + 4 * X_HEIGHT, (bottom - top) * unit + 4 * X_HEIGHT), rel=0.03
-    )
+    margins = 4 * LINE_X_HEIGHT
+    size = (right - left) * unit + margins, (bottom - top) * unit + margins
+    assert paper == pytest.approx(size, rel=0.03)
     body, dot = layers[1]
     assert len(body) > 200
     assert np.abs(dot[-1] - dot[0]) * MM == pytest.approx(0.2, rel=0.02)
-    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(X_HEIGHT * PEN_WIDTH)
-    assert body[0].real * MM == pytest.approx(2 * X_HEIGHT)
+    assert layers[1].metadata["vp_pen_width"] * MM == pytest.approx(LINE_X_HEIGHT * LINE_PEN_WIDTH)
+    assert body[0].real * MM == pytest.approx(2 * LINE_X_HEIGHT)
     root = ElementTree.parse(tmp_path / "ink.svg").getroot()
     assert root.find(f"{SVG}title").text == '<b> & "c"'
     assert root.find(f"{SVG}desc").text == "a? ?"
@@ -116,7 +116,10 @@ def test_every_stroke_and_dot_is_in_the_gcode_and_the_pen_lifted_between(tmp_pat
     vpype.config_manager.load_config_file(str(ROOT / "docs" / "plotter.toml"))
     program = tmp_path / "page.gcode"
     vpype_cli.execute(f"read {tmp_path / 'page.svg'} gwrite -p handwriting {program}")
-    down, place, drawn, pauses = False, 0j, [], 0
+    down = False
+    place = 0j
+    drawn = []
+    pauses = 0
     for line in program.read_text().splitlines():
         command, *words = line.split()
         if command == "M3":

@@ -28,7 +28,7 @@ PROGRAM = (
 def source(tmp_path, monkeypatch):
     """A source in C, compiled into a cache of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(build.SWITCH, raising=False)
+    monkeypatch.delenv(build.KERNELS_SWITCH, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     build._warn.cache_clear()
     (tmp_path / "temporary").mkdir()
@@ -160,7 +160,7 @@ def test_processes_that_compile_at_once_share_the_compiled_file(source):
 @pytest.mark.parametrize(
     ("environment", "text", "message"),
     [
-        ({build.SWITCH: "0"}, "", f"turned off by {build.SWITCH}=0"),
+        ({build.KERNELS_SWITCH: "0"}, "", f"turned off by {build.KERNELS_SWITCH}=0"),
         ({}, "this is not C", "does not compile tiny"),
         ({"PATH": "", "CC": ""}, "", "no C compiler works"),
     ],

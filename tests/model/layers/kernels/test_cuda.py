@@ -14,11 +14,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.layers import window
-from model.layers.cells import compute_dtype
+from model.layers import recurrent
 from model.layers.kernels import cuda, library
-from model.layers.recurrent import RecurrentLayer
-from model.layers.window import WindowedLayer
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, compute_dtype
 from tests.model.builders import values_and_gradients
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -67,7 +65,7 @@ def run_layers(
 def without_graphs(monkeypatch, *arguments, **options):
     """Return what `run_layers` does by the layers' own loops."""
     with monkeypatch.context() as patch:
-        patch.setenv(cuda.SWITCH, "0")
+        patch.setenv(cuda.GRAPHS_SWITCH, "0")
         return run_layers(*arguments, **options)
 
 
@@ -102,7 +100,7 @@ def on_cpu(forgotten, monkeypatch):
     """Layers on a CPU are run by the loops for CUDA, of torch operations, from tapes."""
     monkeypatch.setattr(library, "available", lambda device, dtype: False)
     monkeypatch.setattr(cuda, "available", lambda device: (
-        "graphs" not in cuda._refused and os.environ.get(cuda.SWITCH) != "0"))  # fmt: skip
+        "graphs" not in cuda._refused and os.environ.get(cuda.GRAPHS_SWITCH) != "0"))  # fmt: skip
     monkeypatch.setattr(cuda, "_kinds_of_steps", lambda: [cuda.TorchSteps])
     monkeypatch.setattr(cuda, "record", lambda function: Tape(function).replay)
 
@@ -118,7 +116,7 @@ def loops(request, on_cpu, monkeypatch):
 
 @pytest.mark.parametrize("bound", [None, 0.02])
 @pytest.mark.parametrize(
-    ("steps", "sizes"), [(9, {}), (cuda.CHUNK, {}), (2 * cuda.CHUNK + 7, {}), (9, MANY)]
+    ("steps", "sizes"), [(9, {}), (cuda.CHUNK_STEPS, {}), (2 * cuda.CHUNK_STEPS + 7, {}), (9, MANY)]
 )
 def test_chunks_compute_the_same_as_the_loop_of_the_layers(loops, monkeypatch, bound, steps, sizes):
     results = run_layers("cpu", steps, bound, **sizes)
@@ -133,7 +131,7 @@ def test_chunks_compute_the_same_as_the_loop_of_the_layers(loops, monkeypatch, b
 def test_chunks_in_bfloat16_are_near_those_in_float32(loops, monkeypatch):
     exact = without_graphs(monkeypatch, "cpu", 40, None, torch.float32, cells=16)
     monkeypatch.setattr(
-        window, "torch_products", lambda inputs: nullcontext(inputs.to(compute_dtype(inputs)))
+        recurrent, "torch_products", lambda inputs: nullcontext(inputs.to(compute_dtype(inputs)))
     )
     results = run_layers("cpu", 40, None, torch.float32, cells=16, autocast=True)
     assert [value.dtype for value in results[:2]] == [torch.bfloat16] * 2
@@ -160,7 +158,7 @@ def test_chunk_writes_into_its_buffers_alone(sizes):
     kept = {value.untyped_storage().data_ptr() for value in buffers if torch.is_tensor(value)}
     for function in (loop.forward, loop.backward):
         tape = Tape(function)
-        assert len(tape.operations) > cuda.CHUNK
+        assert len(tape.operations) > cuda.CHUNK_STEPS
         for func, _, _, result in tape.operations:
             for tensor in result if isinstance(result, list) else [result]:  # chunks are lists
                 assert tensor.untyped_storage().data_ptr() in kept, func
@@ -240,7 +238,7 @@ def graphs(request, forgotten, monkeypatch):
     """Graphs on CUDA with either kind of steps; fails where none are recorded."""
     if INTERPRETED:
         pytest.skip("Triton's interpreter cannot be recorded")
-    monkeypatch.delenv(cuda.SWITCH, raising=False)
+    monkeypatch.delenv(cuda.GRAPHS_SWITCH, raising=False)
     monkeypatch.delenv(cuda.KERNELS_SWITCH, raising=False)
     if request.param == "fused":
         pytest.importorskip("triton")

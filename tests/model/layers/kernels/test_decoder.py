@@ -9,11 +9,14 @@ from ink.normalisation import Normalisation
 from model import AttentionNetwork, TranscriptionLoss
 from model.layers.kernels import decoder
 from model.layers.kernels.decoder import Weights
+from tests.construct import construct
 from tests.model.builders import needs_compiler, num_threads
 from utils.checks import UserError
 
 pytestmark = needs_compiler
-CLASSES, STEPS, LENGTHS = 5, 6, (9, 37, 1)
+CLASSES = 5
+STEPS = 6
+LENGTHS = (9, 37, 1)
 UNITS = Normalisation((8.0, 0.5), (40.0, 30.0))
 SIZES = [(4, 3, 6, 5), (17, 8, 20, 35), (32, 16, 16, 32)]
 """Cells, dimensions of embeddings, numbers of a frame, dimensions of the attention."""
@@ -21,7 +24,9 @@ SIZES = [(4, 3, 6, 5), (17, 8, 20, 35), (32, 16, 16, 32)]
 
 def parts(cells: int, embedding: int, context: int, attention: int) -> tuple[list, Weights]:
     """Return random `[encoded, keys]` and weights in float64."""
-    draw, batch, frames = torch.Generator().manual_seed(2), len(LENGTHS), max(LENGTHS)
+    draw = torch.Generator().manual_seed(2)
+    batch = len(LENGTHS)
+    frames = max(LENGTHS)
     shapes = [
         *[(batch, frames, context), (batch, frames, attention), (CLASSES + 1, embedding)],
         *[(4 * cells, embedding + context), (4 * cells, cells), (4 * cells,), (attention, cells)],
@@ -44,7 +49,9 @@ def by_torch(tokens, encoded, keys, weights, masks):
     hidden, cell = encoded.new_zeros(2, len(encoded), cells)
     context, so_far = encoded.new_zeros(len(encoded), encoded.shape[2]), torch.zeros(keys.shape[:2])
     is_padding = torch.arange(keys.shape[1]) >= torch.tensor(LENGTHS)[:, None]
-    so_far, results, logits = so_far.double(), [], None
+    so_far = so_far.double()
+    results = []
+    logits = None
     for step in range(STEPS):
         token = tokens[step]
         chosen.append(token if logits is None else torch.where(token < 0, logits.argmax(1), token))
@@ -81,7 +88,9 @@ def tokens_before_each_step(free: bool) -> torch.Tensor:
     tokens = torch.randint(0, CLASSES, (STEPS, 3), generator=torch.Generator().manual_seed(4))
     tokens[0] = CLASSES
     if free:
-        tokens[2], tokens[4, 1], tokens[5] = -1, -1, -1
+        tokens[2] = -1
+        tokens[4, 1] = -1
+        tokens[5] = -1
     return tokens
 
 
@@ -112,15 +121,14 @@ def test_results_and_gradients_are_those_of_the_equations(sizes, dtype, toleranc
 
 
 def test_the_equations_gradient_is_that_of_finite_differences():
-    network = AttentionNetwork(
-        UNITS, Alphabet("ab"), num_layers=1, time_reductions=0, hidden_size=2, channels=2,
+    network = construct(
+        AttentionNetwork, UNITS, Alphabet("ab"),
+        num_layers=1, time_reductions=0, hidden_size=2, channels=2,
         dropout=0.0, decoder_size=3, attention_size=2, embedding_size=2,
     ).double()  # fmt: skip
-    lengths, text, sizes = (
-        torch.tensor([7, 5]),
-        torch.tensor([[0, 1], [1, 0]]),
-        torch.tensor([2, 1]),
-    )
+    lengths = torch.tensor([7, 5])
+    text = torch.tensor([[0, 1], [1, 0]])
+    sizes = torch.tensor([2, 1])
     features = torch.randn(2, 7, 10, dtype=torch.float64, requires_grad=True)
     names = ["places.weight", "query.weight", "embedding.weight", "energy.weight"]
     chosen = [network.get_parameter(name) for name in names]
@@ -159,7 +167,7 @@ def test_a_token_beyond_the_classes_is_refused():
 def network() -> AttentionNetwork:
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "decoder_size": 8, "attention_size": 8, "embedding_size": 4}
-    return AttentionNetwork(UNITS, Alphabet("abc"), channels=4, dropout=0.5, **sizes)
+    return construct(AttentionNetwork, UNITS, Alphabet("abc"), channels=4, dropout=0.5, **sizes)
 
 
 def read(model: AttentionNetwork, ratio: float) -> torch.Tensor:

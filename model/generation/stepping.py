@@ -1,0 +1,304 @@
+"""Makes the steps of writing: each draws a point of every line, which is the next step's input.
+
+`Stepper` calls a network's `forward`. `CompiledStepper` does the same on a CPU for the project's
+networks, by the loop of `layers/kernels/sampling.c`. It works on copies of the weights, packed
+once, and on buffers in the layout that C reads: a layer's joint has in its columns the layer's
+hidden state, the hidden state of the layer below (if any), the window (if any), the point, and a
+zero if the number of columns would be odd.
+
+Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a point, H cells of a
+layer, J columns of a joint.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from base.base_model import BaseModel
+from model.generation.hand_encoder import line_by_line
+from model.generation.line import Sampling
+from model.generation.mixture import PEN_PIVOT, stretched_output
+from model.layers.kernels import library
+from model.layers.kernels.library import address, round_up
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, reorder_gates, sequence_biases
+
+STEPS_PER_CALL = 16
+"""Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
+waste 8 steps a line on average). The value affects lines with a bias: their pens are checked for
+rest per call."""
+
+
+@dataclass
+class WritingState:
+    """The lines that a stepper works on.
+
+    Attributes:
+        point: the next input, `(B, I)`, normalised.
+        state: the network's state before the next step: tensors by name, `(B, ...)` each.
+        bias: sharpening of the mixture, `(B,)`.
+        text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
+            a network without a window.
+        sampling: options of all lines. `sampling.bias` is the bias at the first step only.
+    """
+
+    point: Tensor
+    state: dict[str, Tensor]
+    bias: Tensor
+    text: Tensor | None = None
+    text_lengths: Tensor | None = None
+    sampling: Sampling = Sampling()
+
+    def stretch(self, network: BaseModel) -> tuple[float, float]:
+        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
+        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
+        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
+
+    def __getitem__(self, rows: Tensor) -> Self:
+        """Return the lines of some rows."""
+        state = {name: value[rows] for name, value in self.state.items()}
+        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
+        if self.text is None:
+            return lines
+        return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
+
+
+class Stepper:
+    """Advances lines by a network's `forward`, called once for each step.
+
+    `GenerationNetwork.stepper` returns a stepper for each call of `sample`, because the network may
+    be trained between two calls. On a CPU the project's networks return a `CompiledStepper`, which
+    does the work of `run` in C.
+
+    Args:
+        network: a `GenerationNetwork`, used with its present weights.
+        lines: the lines before their first step.
+        matmul_dtype: dtype of the matrix products: the weights' dtype, or bfloat16. All else has
+            the weights' dtype.
+    """
+
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
+        self.network = network
+        self.lines = lines
+        self.bfloat16 = matmul_dtype == torch.bfloat16
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the next points of all lines, `(T, B, I)`, and phi `(T, B, U + 1)` or None.
+
+        The next call may overwrite the returned tensors.
+
+        Args:
+            uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
+                `STEPS_PER_CALL` steps.
+        """
+        points, phis = [], []
+        # The context encloses all steps, so that autocast rounds the weights only once.
+        with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
+            for random_numbers in zip(uniform, normal, strict=True):
+                lines = self.lines
+                inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
+                output = self.network(*inputs)
+                prediction = output.prediction[:, -1]
+                factors = lines.stretch(self.network)
+                prediction = prediction.stretched(factors, self.network.normalisation)
+                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
+                points.append(prediction.sample(*random_numbers))
+                if output.attention is not None:
+                    phis.append(output.attention[:, -1])
+                # A fourth number of the next input is 0: the sequence continues.
+                point = functional.pad(points[-1][:, :3], (0, lines.point.shape[1] - 3))
+                self.lines = replace(lines, point=point, state=output.state)
+        return torch.stack(points), torch.stack(phis) if phis else None
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, ascending indices of the present lines."""
+        self.lines = self.lines[rows]
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Set the bias of each of the present lines, `(B,)`."""
+        self.lines = replace(self.lines, bias=bias.clone())
+
+
+class CompiledStepper(Stepper):
+    """Advances lines by the compiled loop; for the arguments see `Stepper`. A line's points are bit
+    for bit independent of the other lines and of the number of threads."""
+
+    def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
+        lowest = network.layers[0]
+        has_window = isinstance(lowest, WindowedLayer)
+        self.library = library.kernels(matmul_dtype == torch.bfloat16)
+        self.matmul_dtype = matmul_dtype
+        self.parity = 0  # the half of the joints that the next step reads
+        self.input_size = network.input_size
+        self.hidden_size = lowest.hidden_size
+        self.output_size = len(network.output.bias)
+        self.vocab_size = lowest.vocab_size if has_window else 0
+        self.num_windows = lowest.components if has_window else 0
+        gates = [_gates(layer, (self.input_size, self.vocab_size)) for layer in network.layers]
+        self.widths = [weight.shape[1] for weight, _ in gates]
+        # All weights are copied, as the network may be trained while lines are written.
+        self.fixed = self._packed(network, lines, [weight for weight, _ in gates])
+        self._copy_state(lines)
+        hand_gates = network.hand_gate_inputs(None)
+        if "hand" in lines.state:
+            rows = line_by_line(network.hand_gates, lines.state["hand"])
+            hand_gates = rows.chunk(len(gates), 1)
+        self.gate_biases = []  # with a row for each line
+        for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
+            rows = sequence_biases(bias, layer_hand_gates, len(self.bias)).float()
+            self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
+        self._allocate()
+
+    def _packed(
+        self, network: BaseModel, lines: WritingState, gates: Sequence[Tensor]
+    ) -> dict[str, object]:
+        """Return the fields of `Writing` in sampling.c that stay as they are: the packed weights,
+        with `gates` as the gates' weights, sizes and options."""
+
+        def packed(weight: Tensor, groups: int = 1) -> Tensor:
+            return library.pack(weight.to(self.matmul_dtype).t(), groups)
+
+        factors = lines.stretch(network)
+        output = stretched_output(network.output, factors, network.normalisation)
+        fields: dict[str, object] = dict(
+            weights=[packed(weight, groups=4) for weight in gates],
+            widths=torch.tensor(self.widths),
+            output_weights=packed(output.weight),
+            output_bias=output.bias.float().clone(),
+            layers=len(gates),
+            size=self.hidden_size,
+            vocab_size=self.vocab_size,
+            components=self.num_windows,
+            mixtures=self.output_size // 6,
+            lstm=int(network.layers[0].cell == "LSTM"),
+            ends=int(network.end_of_sequence),
+            log_min_scales=tuple(network.min_scales.log().tolist()),
+            max_correlation=network.max_correlation,
+            pen=(PEN_PIVOT, lines.sampling.pen_sharpness),
+        )
+        if self.num_windows:
+            window = network.layers[0].window
+            fields["window_weights"] = packed(window.weight)
+            fields["window_bias"] = window.bias.float().clone()
+        return fields
+
+    def _copy_state(self, lines: WritingState) -> None:
+        """Copy the state of lines into the buffers that a step overwrites."""
+        state = lines.state
+        self.bias = lines.bias.to(torch.float32, copy=True)
+        self.joints = []
+        for number, width in enumerate(self.widths):
+            # The padding is zero, as matrix products include it.
+            joint = torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype)
+            joint[0, :, : self.hidden_size] = state[f"{number}.hidden"]
+            point_column = self.hidden_size * (2 if number else 1) + self.vocab_size
+            joint[0, :, point_column : point_column + self.input_size] = lines.point
+            self.joints.append(joint)
+        # A GRU's hidden states take the place of cell states.
+        cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
+        self.cells = torch.stack(cells).float()
+        self.kappas = None
+        self.text = None
+        if self.num_windows:
+            stop = self.hidden_size + self.vocab_size
+            self.joints[0][0, :, self.hidden_size : stop] = state["0.window"]
+            self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
+            self.text = lines.text.contiguous()
+            self.text_lengths = lines.text_lengths.contiguous()
+
+    def _allocate(self) -> None:
+        """Allocate the buffers that a step overwrites, for the present number of lines."""
+        batch = len(self.bias)
+        lanes = self.library.lanes()
+        width = round_up(len(self.joints) * self.hidden_size, 2)
+        self.points = torch.empty(STEPS_PER_CALL, batch, self.input_size)
+        self.phis = None
+        states: dict[str, object] = dict(joints=self.joints, cells=self.cells, points=self.points)
+        if self.text is not None:
+            num_positions = self.text.shape[1] + 1
+            self.phis = torch.empty(STEPS_PER_CALL, batch, num_positions)
+            states |= dict(text=self.text, text_lengths=self.text_lengths, kappas=self.kappas)
+            states |= dict(phis=self.phis, places=num_positions)
+        scratch = dict(
+            hiddens=torch.zeros(batch, width, dtype=self.matmul_dtype),
+            parameters=torch.empty(batch, round_up(3 * self.num_windows, lanes)),
+            raw=torch.empty(batch, round_up(self.output_size, lanes)),
+        )
+        biases = dict(bias=self.bias, gate_biases=self.gate_biases)
+        self.writing = library.structure(
+            self.library, "Writing", batch=batch, **states, **scratch, **biases, **self.fixed
+        )
+
+    def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Draw the next points of all lines, see `Stepper`.
+
+        Raises:
+            IndexError: if a text has indices beyond the alphabet.
+        """
+        steps = len(uniform)
+        uniform = uniform.contiguous()
+        normal = normal.contiguous()
+        self.writing.steps = steps
+        self.writing.parity = self.parity
+        self.writing.uniform = address(uniform)
+        self.writing.normal = address(normal)
+        self.writing.threads = torch.get_num_threads()
+        library.raise_failure(self.library.write_lines(ctypes.byref(self.writing)))
+        self.parity = (self.parity + steps) % 2
+        return self.points[:steps], None if self.phis is None else self.phis[:steps]
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with the lines of `rows` only, see `Stepper`."""
+        self.joints = [joint[:, rows] for joint in self.joints]
+        self.cells = self.cells[:, rows]
+        self.bias = self.bias[rows]
+        self.gate_biases = [bias[rows] for bias in self.gate_biases]
+        if self.text is not None:
+            self.text = self.text[rows]
+            self.text_lengths = self.text_lengths[rows]
+            self.kappas = self.kappas[rows]
+        self._allocate()
+
+    def sharpen(self, bias: Tensor) -> None:
+        """Set the bias of each line, see `Stepper`."""
+        self.bias.copy_(bias)
+
+
+def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
+
+    The rows are in the order of `lstm_cell`. A GRU has reset gate, update gate, and the candidate
+    twice, from the inputs and from the hidden state, as the reset gate multiplies the latter alone.
+
+    Args:
+        layer: the layer.
+        sizes: number of values of a point and of a window.
+    """
+    size = layer.hidden_size
+    if isinstance(layer, WindowedLayer):
+        incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
+        hidden = layer.weight_hidden
+        bias = layer.bias
+        candidate = getattr(layer, "bias_candidate", None)
+    else:
+        module = layer.layer
+        point, window, below = module.weight_ih_l0.tensor_split((sizes[0], sum(sizes)), 1)
+        incoming = torch.cat((below, window, point), 1)
+        hidden = module.weight_hh_l0
+        if layer.cell == "LSTM":
+            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
+            bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
+        else:
+            both_gates, candidate = module.bias_hh_l0.split((2 * size, size))
+            bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
+    if layer.cell == "GRU":
+        both_gates, recurrent = hidden.split((2 * size, size))
+        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))  # (4 H, H)
+        incoming = functional.pad(incoming, (0, 0, 0, size))  # (4 H, J - H)
+        bias = torch.cat((bias, candidate))  # (4 H,)
+    weight = torch.cat((hidden, incoming), 1)  # (4 H, J)
+    return functional.pad(weight, (0, weight.shape[1] % 2)), bias
