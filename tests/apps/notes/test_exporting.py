@@ -14,7 +14,7 @@ from pypdf import PdfReader, PdfWriter
 from apps.notes.exporting import TextForm, json_parts, markdown_parts, save, save_lines, text_parts
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from ink.formats import read_pages
-from ink.formats.pdf.pages import POINT, UNITS
+from ink.formats.pdf.pages import PT_PER_MM, UNITS_PER_MM
 from ink.reading import read_ink
 from tests.apps.notes.pages import note, text_of, written_page
 from utils.checks import UserError
@@ -32,7 +32,7 @@ def test_a_pdf_has_the_ink_in_its_colours_and_the_words_where_they_stand(tmp_pat
 
     def visit(text, _, matrix, *__):
         if text.strip():
-            places[text.strip()] = matrix[4] / UNITS * POINT
+            places[text.strip()] = matrix[4] / UNITS_PER_MM * PT_PER_MM
 
     assert page.extract_text(visitor_text=visit).split() == ["Łódź", "7", "Kennedy", "said"]
     assert places["Kennedy"] == pytest.approx(50, abs=0.1)
@@ -42,7 +42,7 @@ def test_a_pdf_has_the_ink_in_its_colours_and_the_words_where_they_stand(tmp_pat
     assert modes == ["/Multiply", *["/Normal"] * 3]
     colours = [[*map(float, values)] for name, values in done if name == "RG"]
     assert colours == [[1, 1, 0], [pytest.approx(2 / 3, abs=0.001), 0, 0], [0, 0, 0]]
-    widths = [float(values[0]) / UNITS * POINT for name, values in done if name == "w"]
+    widths = [float(values[0]) / UNITS_PER_MM * PT_PER_MM for name, values in done if name == "w"]
     assert widths == pytest.approx([16, 1.5, 2], abs=0.01)
     assert any(name == "Do" for name, _ in done)  # the typed text is seen
 
