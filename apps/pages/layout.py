@@ -20,11 +20,11 @@ from utils.checks import UserError
 
 MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)
 MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
-RAGGED = 0.12  # fraction of a row that is left empty sooner than a word is divided (by eye)
+MAX_RAGGED = 0.12  # fraction of a row that is left empty sooner than a word is divided (by eye)
 CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
 MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
 STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
-TIGHT = 1.07
+MAX_CLOSE_CROWDING = 1.07
 """Largest `crowding` of rows that become closer so as to save a page: they come nearer than
 `CLEARANCE`, by less than it and the pen's width, so that their ink does not touch (computed)."""
 MAX_SPILLED = 3  # most rows of a last page for which a text is set closer (chosen)
@@ -41,7 +41,7 @@ def break_rows(
     """Yield the words of each row. A row has as many words as fit in its `width`, at least one;
     the first row is narrower by `first_indent`. A word that `_stays_with_next` goes to the next
     row if the next word does not fit. A word with `breaks` is divided if the row would
-    else leave more than `RAGGED` of its width empty. `size`: the x-height."""
+    else leave more than `MAX_RAGGED` of its width empty. `size`: the x-height."""
     row: list[WrittenWord] = []
     row_width = width - first_indent
     for word in words:
@@ -73,7 +73,7 @@ def _divided(
 ) -> tuple[WrittenWord, WrittenWord] | None:
     """Return the parts of a word, the first of which fits behind a row; None if the row is full
     enough, or no part fits."""
-    if row_width - (natural_width(row) - row[-1].gap) <= RAGGED * row_width:
+    if row_width - (natural_width(row) - row[-1].gap) <= MAX_RAGGED * row_width:
         return None
     divisions = (divided_at(word, index, size) for index in reversed(word.breaks))
     return next((parts for parts in divisions if parts and _fits(row, parts[0], row_width)), None)
@@ -298,7 +298,7 @@ def set_to_fit(
     if size == usual and is_usual and not (sheets or is_sized):
         paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
         if remark:
-            remarks, max_crowding = [*remarks, remark], TIGHT
+            remarks, max_crowding = [*remarks, remark], MAX_CLOSE_CROWDING
     return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper, max_crowding)]
 
 
@@ -345,7 +345,7 @@ def pulled_back(
             closed = [
                 replace(each, line_height=closeness * each.line_height) for each in usual_rows
             ]
-            is_legible = closeness == 1.0 or crowding(closed, paper) <= TIGHT
+            is_legible = closeness == 1.0 or crowding(closed, paper) <= MAX_CLOSE_CROWDING
             if is_legible and len([*fill_pages(closed, paper)]) < len(pages):
                 how = [f"size {size:g}"] if step else []
                 how += ["closer rows"] if closeness < 1.0 else []

@@ -41,7 +41,7 @@ MIN_VERSE = 2 / 3
 a paragraph stand shorter ones, such as an address (assumed)."""
 MAX_VERSE_ROWS = 1.8  # longest text line that is a verse, in widths of a row (assumed, by eye)
 
-NUMBER = re.compile(
+NUMBER_CELL = re.compile(
     r"[^\w\s.,]{0,2}(?:[A-Z]{3} )? ?"
     r"(?P<whole>[-+–−]?(?:\d{1,3}(?:[ .,'’]\d{3})+|\d+))(?:[.,]\d+)?"
     r" ?[^\d\s]{0,6}"
@@ -225,7 +225,7 @@ def point_shifts(cells: Sequence[Sequence[Sequence[WrittenWord]]]) -> list[list[
 def point_of(words: Sequence[WrittenWord]) -> float | None:
     """Return the x of the point of a cell's number, or of its end without one; None if the words
     are no number."""
-    match = NUMBER.fullmatch(" ".join(word.text for word in words))
+    match = NUMBER_CELL.fullmatch(" ".join(word.text for word in words))
     if match is None:
         return None
     x, start = 0.0, 0

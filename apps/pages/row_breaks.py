@@ -22,26 +22,26 @@ AFTER_NUMBERS = frozenset(_WORDS["after_numbers"])
 BEFORE_NUMBERS = frozenset(_WORDS["before_numbers"])
 MONTHS = frozenset(_WORDS["months"])
 DASHES = ("-", "–", "—")
-END = ".,;:!?)"  # signs behind a word that belong to its sentence
+SIGNS_BEHIND = ".,;:!?)"  # signs behind a word that belong to its sentence
 DAY = re.compile(r"\(?\d{1,2}(\.|st|nd|rd|th|er|º)?")
 DAY_OR_YEAR = re.compile(r"\d{1,2}(st|nd|rd|th)?|\d{4}")
 INITIALS = re.compile(r"\(?([^\W\d_]\.-?)+")
-GROUPS = re.compile(r"(?<!\S)[+(]?\d[\d()/-]*(?: [\d(][\d()/-]*)+(?![^\s.,;:!?)])")
+DIGIT_GROUPS = re.compile(r"(?<!\S)[+(]?\d[\d()/-]*(?: [\d(][\d()/-]*)+(?![^\s.,;:!?)])")
 """Groups of digits with blanks between them."""
 MIN_PHONE, MAX_PHONE = 7, 15
 """Least and most digits of a telephone number (E.164; the least is assumed)."""
-MIN_LONG = 8  # least letters of a word that is divided by the rules of its language (assumed)
+MIN_DIVISIBLE = 8  # least letters of a word that is divided by the rules of its language (assumed)
 MIN_BEFORE, MIN_BEHIND = (
     2,
     3,
 )  # least letters on both sides of a hyphen (Duden, Chicago: two, three)
-LONG_WORD = re.compile(rf"[^\W\d_]{{{MIN_LONG},}}")
+DIVISIBLE_WORD = re.compile(rf"[^\W\d_]{{{MIN_DIVISIBLE},}}")
 
 
 def with_no_breaks(text: str) -> str:
     """Return a text with no-break blanks between words that belong together: dates, the groups of a
     number, a number and its unit or sign, initials and the name, a word and the dash behind it."""
-    text = GROUPS.sub(_joined_groups, text)
+    text = DIGIT_GROUPS.sub(_joined_groups, text)
     parts = re.split(f"([{BLANKS}]+)", text)
     for number in range(1, len(parts) - 1, 2):
         if _belong_together(parts[number - 1], parts[number + 1]):
@@ -65,7 +65,7 @@ def _is_number(run: str) -> bool:
 def _belong_together(left: str, right: str) -> bool:
     if not left or not right:
         return False
-    bare = right.rstrip(END)
+    bare = right.rstrip(SIGNS_BEHIND)
     is_number = right[0].isdigit()
     return (
         (left[-1].isdigit() and bare in AFTER_NUMBERS)
@@ -85,7 +85,7 @@ def with_soft_hyphens(text: str, language: str | None) -> str:
     words = text.split(" ")
     for number, word in enumerate(words):
         if SOFT_HYPHEN not in word:
-            words[number] = LONG_WORD.sub(lambda match: _divided(match[0], language), word)
+            words[number] = DIVISIBLE_WORD.sub(lambda match: _divided(match[0], language), word)
     return " ".join(words)
 
 

@@ -31,7 +31,7 @@ RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-START = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
+LEADING_BLANKS = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
 ALPHABETS = SHIPPED / "pretrained" / "alphabets.json"
 """The file of the characters of the pretrained networks that write texts, which are known from it
 before a network is loaded."""
@@ -122,7 +122,7 @@ def known_lines(
     text, in_table = "", False
     for _, line, _ in lines:  # Tabs only at a line's start are an indent, unless a table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
-        line = START.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))
+        line = LEADING_BLANKS.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))
         text += (line if in_table else line.expandtabs(4)) + "\n"
     accepted = writable(alphabet)
     unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
