@@ -1,17 +1,29 @@
 """Lay out a text in one hand on pages: SVG, PDF, PNG, InkML, JSON, .xopp or .excalidraw."""
 
 import argparse
+import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
 import apps.pages
 from apps.pages import writing_options
-from apps.pages.page_options import LOOK_PARSERS, PROOFREADERS, SECOND, PageOptions
+from apps.pages.mail_merge import FILE_COLUMN, Document, Summary, merged, named_texts
+from apps.pages.page_options import (
+    LOOK_PARSERS,
+    OWN,
+    PROOFREADERS,
+    SECOND,
+    USUAL,
+    PageOptions,
+)
 from apps.pages.paper import RULINGS, SIZES, Paper, size_of
-from apps.pages.styles import USUAL_STYLES
+from apps.pages.source_text import PageText, check_texts
+from apps.pages.styles import USUAL_STYLES, network_of
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
@@ -19,7 +31,7 @@ from commands.shared.options import Parser, number, value
 from model.drawing.page import PAGE_SUFFIXES, PNG_DPI
 from utils import checks
 from utils.checks import UserError, visible
-from utils.files import prepare_output, read_text
+from utils.files import prepare_output, read_text, write_json
 from utils.program import typed
 
 PAGE_SETTINGS = (
@@ -50,8 +62,12 @@ def margins(text: str) -> tuple[float, float, float, float]:
 def add_options(parser: Parser) -> None:
     text, hand = parser.add_argument_group("text"), parser.add_argument_group("hand")
     add = text.add_argument
-    add("file", nargs="?", metavar="FILE", help="file of the text, in UTF-8; - for standard input")
+    file = "file of the text, in UTF-8; - for standard input; several become pages of their own"
+    add("files", nargs="*", metavar="FILE", help=file)
     add("--text", action="append", help="paragraph, instead of FILE; may be given several times")
+    data = "write the text for each record of a table (CSV or JSON, in UTF-8): {name} in the text, "
+    data += "in its front matter and in --output is the column `name`, {{ a brace"
+    add("--data", type=Path, metavar="FILE", help=data)
     writing_options.add_shared(text, "--skip-unknown")
     network_options.add_network(hand, of_style=True)
     defaults = ", ".join(f"{style} for {network}" for network, style in USUAL_STYLES.items())
@@ -64,6 +80,8 @@ def add_options(parser: Parser) -> None:
     add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
     network_options.add_output(output, PAGE_SUFFIXES)
+    replacing = "with several texts, write those again whose file is there (default: it is kept)"
+    output.add_argument("--replace", action="store_true", help=replacing)
     dpi = f"pixels per inch of a PNG (default: {PNG_DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
     verbose = "print the networks, and the line whose hand the page continues"
@@ -98,8 +116,9 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
     no_proofread = "write every word once"
     add_either("--no-proofread", dest="proofread", action="store_false", help=no_proofread)
     writing_options.add_shared(group, "--tries")
-    report = "JSON of the pages and of the readings of their words, from which --rewrite goes on "
-    report += "(default: beside the output, if a word is doubtful)"
+    report = "JSON of the pages and of the readings of their words, from which --rewrite goes on; "
+    report += "with several texts, what to look at in each of them (default: beside the output, if "
+    report += "a word is doubtful)"
     add("--report", type=Path, metavar="FILE", help=report)
     rewrite = "write these words of the pages of --report again, and leave all else as it is: "
     rewrite += "numbers of page, row and word, a word such as Agatha (Agatha:2: the second), or "
@@ -112,13 +131,22 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for options that contradict each other, or a file that cannot be read."""
-    if (arguments.file is None) == (arguments.text is None):
+    if bool(arguments.files) == (arguments.text is not None):
         words = ", or with --words the pages of --report" if arguments.words else ""
         raise UserError(f"give a text to write: either FILE or --text{words}")
+    if arguments.data and arguments.files[1:]:
+        raise UserError(f"--data is for one text, not for {len(arguments.files)}")
+    if arguments.replace and not has_documents(arguments):
+        raise UserError("--replace is for --data or several texts: one text replaces its file")
     require(arguments, tries="proofread", report="proofread")
-    network_options.check_readable(arguments.primer)
+    network_options.check_readable(arguments.primer, arguments.data)
     if arguments.reader:
         resolve_checkpoint(arguments.reader)
+
+
+def has_documents(arguments: argparse.Namespace) -> bool:
+    """Return whether several texts are written, each in a file of its own."""
+    return bool(arguments.data or arguments.files[1:])
 
 
 def check_rewrite(arguments: argparse.Namespace) -> None:
@@ -126,7 +154,12 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     has."""
     require(arguments, rewrite="report")
     allowed = ("rewrite", "report", "device", "modules", "output", "dpi", "words", "verbose")
-    names = {"file": "FILE", "resume": "-r", "reader": "--proofread", "proofread": "--no-proofread"}
+    names = {
+        "files": "FILE",
+        "resume": "-r",
+        "reader": "--proofread",
+        "proofread": "--no-proofread",
+    }
     add_options(parser := Parser())
     defaults = vars(parser.parse([]))
     changed = [option for option, _, _ in arguments.settings]
@@ -176,11 +209,104 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
     )
 
 
+def check_known(texts: Sequence[PageText], options: PageOptions, checkpoint: str | None) -> None:
+    """Raise a UserError for faults of texts that are known before networks are loaded."""
+    source = options.primer.path if options.primer else options.style
+    style = None if source in (OWN, USUAL) else source
+    network = resolve_checkpoint(checkpoint) if checkpoint else network_of(style)
+    check_texts(texts, options, Path(network))
+
+
+def documents_of(arguments: argparse.Namespace) -> list[Document]:
+    """Return the texts of the command line with their files: of several FILEs, or of --data."""
+    output = str(arguments.output.path)
+    if not arguments.data:
+        template = output if arguments.output.file else f"{output}/{{{FILE_COLUMN}}}.svg"
+        return named_texts(
+            {file: read_text(file, MAX_TEXT_BYTES) for file in arguments.files}, template
+        )
+    if not arguments.output.file:
+        raise UserError("--data: --output has to name a file by a column, such as out/{name}.pdf")
+    source, text = text_of(arguments)
+    return merged(text, source, arguments.data, output)
+
+
+def text_of(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Return where the text of the command line is from, and the text."""
+    if arguments.files:
+        return arguments.files[0], read_text(arguments.files[0], MAX_TEXT_BYTES)
+    return "--text", "\n".join(arguments.text or ())
+
+
+def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
+    """Write several texts, each in a file of its own, and a report of what to look at."""
+    check(arguments)
+    options, documents = options_of(arguments), documents_of(arguments)
+    folder = Path(os.path.commonpath([document.path.parent for document in documents]))
+    report = arguments.report or folder / "report.json"
+    for document in documents:
+        check_output(arguments, document.path, report)
+    new = [each for each in documents if arguments.replace or not each.exists]
+    if num_kept := len(documents) - len(new):
+        files = f"{num_kept} of {len(documents)} files are there and are kept"
+        print(f"{files}; --replace writes them again")
+    if not new:
+        return
+    check_known([each.text for each in new], options, arguments.resume)
+    networks.load_modules()
+    writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None
+    computing = {"device": networks.device, "progress": True}
+    written = apps.pages.write_pages([each.text for each in new], writer, options, **computing)
+    summaries = []
+    for document, pages in zip(new, written, strict=True):
+        if arguments.verbose and not summaries:
+            print(*map(visible, pages.sources), sep="\n")
+        prepare_output(document.path, "--output")
+        files = document.save(pages, arguments.dpi or PNG_DPI)
+        print(*files, sep="\n")
+        if arguments.words:
+            show_words(pages)
+        page_report = report_beside(document.path) if pages.doubts else None
+        if page_report:
+            apps.pages.save_report(page_report, pages)
+        summaries.append(Summary.of(document, files, pages, page_report))
+    show_summaries(arguments, summaries, report)
+    if any(summary.missing for summary in summaries):
+        raise SystemExit(UNWRITTEN)
+
+
+def show_summaries(
+    arguments: argparse.Namespace, summaries: Sequence[Summary], report: Path
+) -> None:
+    """Print what to look at in several texts, and the commands that write doubtful words again, and
+    save it, if there is anything or --report names the file."""
+    remarks = Counter(remark for summary in summaries for remark in summary.remarks)
+    for remark, count in remarks.items():
+        print(visible(f"{remark} ({count} of {len(summaries)} texts)"))
+    doubtful = [summary for summary in summaries if summary.doubts]
+    for summary in doubtful:
+        for doubt in summary.doubts:
+            print(f"look at {visible(f'{summary.path}, {doubt}')}")
+    num_words = sum(summary.words for summary in summaries)
+    num_rewritten = sum(summary.rewritten for summary in summaries)
+    rewritten = f", {num_rewritten} of them written again" if arguments.proofread else ""
+    print(f"{len(summaries)} texts, {num_words} words{rewritten}")
+    if arguments.report or doubtful:
+        prepare_output(report, "--report")
+        write_json(report, {"texts": [*map(asdict, summaries)]}, indent=1)
+        print(report)
+    for summary in doubtful:
+        show_advice(arguments, summary.path, summary.report)
+
+
 def run(arguments: argparse.Namespace) -> None:
     networks = Networks(arguments.device, arguments.modules, arguments.verbose)
+    if has_documents(arguments) and not arguments.rewrite:
+        run_documents(arguments, networks)
+        return
     path = arguments.output.named("page.svg")
     rewrite = arguments.rewrite
-    is_text_given = (arguments.file or arguments.text) is not None
+    is_text_given = bool(arguments.files) or arguments.text is not None
     report = arguments.report
     if rewrite or (arguments.words and arguments.report and not is_text_given):
         check_rewrite(arguments)
@@ -196,9 +322,9 @@ def run(arguments: argparse.Namespace) -> None:
         check(arguments)
         page_options, checkpoint = options_of(arguments), arguments.resume
     check_output(arguments, path, report)
-    source, text = arguments.file or "--text", "\n".join(arguments.text or ())
-    if arguments.file:
-        text = read_text(arguments.file, MAX_TEXT_BYTES)
+    source, text = text_of(arguments)
+    if not rewrite:
+        check_known([PageText(text, source)], page_options, checkpoint)
     networks.load_modules()
     writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
     computing = {"device": networks.device, "progress": True}
@@ -261,9 +387,14 @@ def show_doubts(
         apps.pages.save_report(report, pages)
         print(report)
     if pages.doubts:
-        command = [*typed("page").split(), "--rewrite", DOUBTFUL, "--report", report]
-        command += ["--output", path]
-        for module in arguments.modules:
-            command += ["--module", module]
-        command += ["--dpi", arguments.dpi] if arguments.dpi else []
-        print(f"to write these words again: {shlex.join(map(str, command))}")
+        show_advice(arguments, path, report)
+
+
+def show_advice(arguments: argparse.Namespace, path: str | Path, report: str | Path) -> None:
+    """Print the command that writes the doubtful words of pages at `path` again."""
+    command = [*typed("page").split(), "--rewrite", DOUBTFUL, "--report", report]
+    command += ["--output", path]
+    for module in arguments.modules:
+        command += ["--module", module]
+    command += ["--dpi", arguments.dpi] if arguments.dpi else []
+    print(f"to write these words again: {shlex.join(map(str, command))}")

@@ -57,6 +57,7 @@ HOMES = {
     "Line": "model",
     "Page": "apps.pages",
     "PageOptions": "apps.pages",
+    "PageText": "apps.pages",
     "Pages": "apps.pages",
     "Paper": "apps.pages",
     "PrimerFile": "apps.pages",
@@ -79,6 +80,7 @@ HOMES = {
     "step_figures": "model",
     "style_file": "apps.pages.styles",
     "write_page": "apps.pages",
+    "write_pages": "apps.pages",
 }
 """The module of each name, which is imported when the name is used."""
 __all__ = list(HOMES)

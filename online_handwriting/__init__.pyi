@@ -10,8 +10,10 @@ from apps.pages.page_options import PrimerFile as PrimerFile
 from apps.pages.pages import Page as Page
 from apps.pages.pages import Pages as Pages
 from apps.pages.pages import write_page as write_page
+from apps.pages.pages import write_pages as write_pages
 from apps.pages.paper import Paper as Paper
 from apps.pages.rewriting import rewrite as rewrite
+from apps.pages.source_text import PageText as PageText
 from apps.pages.styles import style_file as style_file
 from ink.guard import read as read
 from ink.reading import read_ink as read_ink

@@ -55,7 +55,8 @@ CARD_FILE = "saved/pretrained/README.md"
 def open_files() -> list[str]:
     """Return the files of `saved` in the first distribution, by their paths in the checkout."""
     files = [f"saved/styles/open_{name}.json" for name in OPEN_FILES["styles"].split()]
-    others = ("descriptor.npz", "letters.json", "open_reader.bin", "open_writer.bin")
+    others = ("alphabets.json", "descriptor.npz", "letters.json", "open_reader.bin")
+    others += ("open_writer.bin",)
     files += [f"saved/pretrained/{name}" for name in others]
     return [CARD_FILE, *files, *_networks(OPEN_FILES)]
 

@@ -204,3 +204,13 @@ def test_shipped_weights_are_small_and_name_no_folder_of_a_machine(path):
     config = load_checkpoint(path)["config"]
     roots = re.findall(r'"root": ("[^"]*"|null)', json.dumps(config))
     assert roots and all(root == "null" or root.startswith('"data/') for root in roots)
+
+
+def test_the_characters_of_a_network_are_known_before_it_is_loaded():
+    alphabets = json.loads((SHIPPED / "pretrained" / "alphabets.json").read_text("utf-8"))
+    writers = {
+        name: load(name, "cpu") for name in ("conditional", "digits", "open_writer", "writer")
+    }
+    assert alphabets == {
+        name: "".join(writer.model.alphabet.characters) for name, writer in writers.items()
+    }

@@ -6,6 +6,7 @@ _HOMES = {
     "Hand": "hands",
     "Page": "pages",
     "PageOptions": "page_options",
+    "PageText": "source_text",
     "Pages": "pages",
     "Paper": "paper",
     "PrimerFile": "page_options",
@@ -16,6 +17,7 @@ _HOMES = {
     "rewrite": "rewriting",
     "save_report": "rewriting",
     "write_page": "pages",
+    "write_pages": "pages",
 }
 __all__ = list(_HOMES)
 # Names are imported on first use, so that a wrong option is refused before torch is imported.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import takewhile
+from typing import NamedTuple
 
 from apps.pages.page_options import Keys, Values, key_of, parse_value
 from utils.checks import UserError, listed, short
@@ -10,9 +11,23 @@ FENCE = "---"  # the line before and the line behind front matter
 FENCE_ADVICE = f"for {FENCE} as text, put an empty line behind it"
 
 
+class SourceLine(NamedTuple):
+    """A line of a user's text.
+
+    Attributes:
+        values: the values of the front matter before it.
+        text: the line.
+        number: its number in the text, from 1; lines of front matter count.
+    """
+
+    values: Values
+    text: str
+    number: int
+
+
 def with_front_matter(
     lines: list[str], source: str, keys: Keys, check: Callable[[Values], object]
-) -> list[tuple[Values, str]]:
+) -> list[SourceLine]:
     """Return each line of a text with the values of the front matter before it.
 
     Front matter is any number of lines `key: value` between two lines `---`. Its values hold for
@@ -28,7 +43,7 @@ def with_front_matter(
     Raises:
         UserError: if front matter has faults; the message lists all of them with their lines.
     """
-    marked_lines: list[tuple[Values, str]] = []
+    marked_lines: list[SourceLine] = []
     faults: list[str] = []
     values: Values = {}
     numbered = iter(enumerate(lines, 1))
@@ -46,7 +61,7 @@ def with_front_matter(
             if any(colon and name in keys for name, colon, _ in map(_parts, block)):
                 end = f"no line {FENCE} ends this front matter; {FENCE_ADVICE}"
                 faults.append(f"line {number}: {end}")
-            marked_lines.append((values, line))
+            marked_lines.append(SourceLine(values, line, number))
     if faults:
         raise UserError(listed(source, faults) if faults[1:] else f"{source}, {faults[0]}")
     return marked_lines

@@ -19,7 +19,7 @@ from apps.pages.hand_shape import HandShape
 from apps.pages.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
 from apps.pages.source_text import known_only
 from apps.pages.style_checks import first_lines
-from apps.pages.styles import fractions_of, style_values
+from apps.pages.styles import MAX_JOINED_STROKES, fractions_of, style_values
 from ink.geometry import bounds, vertical_segments, x_height
 from ink.measures import levelled, strokes_per_character, word_gaps
 from ink.reading import read_ink
@@ -41,7 +41,6 @@ STRETCH_BOUNDS = (0.97, 1.03)
 """Bounds of both factors of the stretch (measured, as above: with larger ones lines run away)."""
 MIN_LETTERS = 3  # least letters, and vertical segments, of a primer that shows a size (assumed)
 RESIDUAL_BOUNDS = (0.5, 2.0)  # bounds of `Calibration.residual` (assumed)
-MAX_JOINED_STROKES = 0.85  # per character of a joined hand (styles: up to 0.69, and from 1.08)
 
 
 class Calibration(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from apps.pages.page_options import LINE_HEIGHT, Align, PageOptions
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import Paragraph, TextLine, set_paragraphs
-from apps.pages.written_word import WrittenWord, natural_width, strokes_in_row
+from apps.pages.written_word import WrittenWord, divided_at, natural_width, strokes_in_row
 from ink.drawing.layers import PlacedWord, Row
 from ink.geometry import at_equal_steps, path_along
 from model.drawing.page import Page
@@ -20,50 +20,69 @@ from utils.checks import UserError
 
 MAX_GAP_FACTOR = 2.0  # largest factor by which the blanks of a justified row are widened (assumed)
 MIN_GAP_FACTOR = 0.85  # least factor by which blanks are narrowed so that a word fits (assumed)
-UNITS = {
-    *("%", "‰", "€", "£", "$", "EUR", "C", "°C", "F", "°F", "h", "min", "s", "am", "pm"),
-    *("kg", "g", "mg", "lb", "oz", "l", "ml", "cl", "dl", "L", "tsp", "tbsp"),
-    *("km", "m", "cm", "mm", "ft"),
-}
-"""Units, which stay in one row with the number before them."""
-DASHES = ("-", "–", "—")  # They stay in one row with the word before them.
+MAX_RAGGED = 0.12  # fraction of a row that is left empty sooner than a word is divided (by eye)
 CLEARANCE = 0.15  # least x-heights between the ink of two rows (assumed)
 MAX_SPREAD = 1.5  # largest factor by which rows are set apart so as not to touch (assumed)
 STEPS_PER_SIZE = 40  # steps into which the usual size is divided; sizes are whole steps (assumed)
+MAX_CLOSE_CROWDING = 1.07
+"""Largest `crowding` of rows that become closer so as to save a page: they come nearer than
+`CLEARANCE`, by less than it and the pen's width, so that their ink does not touch (computed)."""
+MAX_SPILLED = 3  # most rows of a last page for which a text is set closer (chosen)
+PULL_STEPS = 5  # most steps by which it becomes smaller: 12.5 % (by eye)
+ROW_CLOSENESS = (1.0, 0.97, 0.94, 0.91)  # factors of the distance of rows (by eye)
 SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
 """Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
 like a different page)."""
 
 
 def break_rows(
-    words: Iterable[WrittenWord], width: float, first_indent: float = 0.0
+    words: Iterable[WrittenWord], width: float, first_indent: float = 0.0, size: float = 1.0
 ) -> Iterator[list[WrittenWord]]:
     """Yield the words of each row. A row has as many words as fit in its `width`, at least one;
-    the first row is narrower by `first_indent`. Words that `_stay_together` go to the next row
-    together if the last of them does not fit."""
+    the first row is narrower by `first_indent`. A word that `_stays_with_next` goes to the next
+    row if the next word does not fit. A word with `breaks` is divided if the row would
+    else leave more than `MAX_RAGGED` of its width empty. `size`: the x-height."""
     row: list[WrittenWord] = []
     row_width = width - first_indent
     for word in words:
-        gaps = sum(earlier.gap for earlier in row)
-        ink_width = natural_width(row) - gaps + word.width
-        if row and ink_width + MIN_GAP_FACTOR * gaps > row_width:
-            num_kept, right = len(row), word
-            while num_kept > 1 and _stay_together(row[num_kept - 1], right):
-                num_kept -= 1
-                right = row[num_kept]
-            yield row[:num_kept]
-            row, row_width = row[num_kept:], width
+        if row and not _fits(row, word, row_width):
+            if parts := _divided(row, word, row_width, size):
+                yield [*row, parts[0]]
+                row, word = [], parts[1]
+            else:
+                num_kept = len(row)
+                while num_kept and _stays_with_next(row[num_kept - 1]):
+                    num_kept -= 1
+                num_kept = num_kept or len(row)  # All words of the row belong to the next one.
+                yield row[:num_kept]
+                row = row[num_kept:]
+            row_width = width
         row.append(word)
     if row:
         yield row
 
 
-def _stay_together(left: WrittenWord, right: WrittenWord) -> bool:
-    """Return whether two words must stand in one row: words without a blank between them, a number
-    and its unit, or a word and the dash behind it."""
-    is_unit = right.text.rstrip(".,;:!?)") in UNITS and left.text[-1:].isdigit()
-    is_dash = right.text in DASHES and left.text not in DASHES
-    return left.gap == 0.0 or is_unit or is_dash
+def _fits(row: Sequence[WrittenWord], word: WrittenWord, row_width: float) -> bool:
+    """Return whether a word fits behind a row, with narrow gaps."""
+    gaps = sum(earlier.gap for earlier in row)
+    return natural_width(row) - gaps + word.width + MIN_GAP_FACTOR * gaps <= row_width
+
+
+def _divided(
+    row: Sequence[WrittenWord], word: WrittenWord, row_width: float, size: float
+) -> tuple[WrittenWord, WrittenWord] | None:
+    """Return the parts of a word, the first of which fits behind a row; None if the row is full
+    enough, or no part fits."""
+    if row_width - (natural_width(row) - row[-1].gap) <= MAX_RAGGED * row_width:
+        return None
+    divisions = (divided_at(word, index, size) for index in reversed(word.breaks))
+    return next((parts for parts in divisions if parts and _fits(row, parts[0], row_width)), None)
+
+
+def _stays_with_next(word: WrittenWord) -> bool:
+    """Return whether a word and the next must stand in one row: without a blank between them, or
+    with one at which no row ends."""
+    return word.gap == 0.0 or word.keeps_next
 
 
 def set_row(
@@ -95,7 +114,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
     edge of the page, y the depth below the row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
         row_width = paper.text_width - paragraph.indent
-        rows = list(break_rows(paragraph.words, row_width, paragraph.first_indent))
+        rows = [*break_rows(paragraph.words, row_width, paragraph.first_indent, paragraph.size)]
         rows = rows or ([[]] if paragraph.lead else [])
         for number, words in enumerate(rows):
             first_indent = 0.0 if number else paragraph.first_indent
@@ -117,7 +136,8 @@ def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph:
     """Return words of a paragraph as a row with these strokes."""
     text = "".join(f"{word.text} " if word.gap > 0.0 else word.text for word in words).rstrip()
     placed = tuple(
-        PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0) for word in words
+        PlacedWord(word.text, len(word.strokes), word.doubt, word.gap == 0.0, divided=word.divided)
+        for word in words
     )
     return Row(tuple(strokes), text, paragraph.pen, placed, paragraph.line, paragraph.size)
 
@@ -273,13 +293,64 @@ def set_to_fit(
         remarks.append(reason)
     elif size != usual:
         remarks.append(f"size {size:g}: the largest that fits")
-    paragraphs = at_size(size or usual)
+    paragraphs, max_crowding = at_size(size or usual), 1.0
+    is_usual = all(text_line.look.size == usual for text_line in text_lines)
+    if size == usual and is_usual and not (sheets or is_sized):
+        paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
+        if remark:
+            remarks, max_crowding = [*remarks, remark], MAX_CLOSE_CROWDING
+    return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper, max_crowding)]
+
+
+def _problems(
+    paragraphs: Sequence[Paragraph],
+    text_lines: Sequence[TextLine],
+    paper: Paper,
+    max_crowding: float,
+) -> Iterator[str]:
+    """Yield a sentence on columns that run on as text, and one on rows that touch, whose `crowding`
+    exceeds `max_crowding`."""
     if not _keep_columns(paragraphs, text_lines):
-        remarks.append("columns run on as text, as they are wider than a row: a smaller size, "
-                       "--landscape or --fit keeps them")  # fmt: skip
-    if _touch(paragraphs, paper):
-        remarks.append("rows touch: a smaller size or a larger line_height keeps them apart")
-    return paragraphs, remarks
+        yield ("columns run on as text, as they are wider than a row: a smaller size, --landscape "
+               "or --fit keeps them")  # fmt: skip
+    if crowding(paragraphs, paper) > max_crowding + 1e-6:
+        yield "rows touch: a smaller size or a larger line_height keeps them apart"
+
+
+def pulled_back(
+    at_size: Callable[[float], list[Paragraph]], usual: float, paper: Paper, may_close: bool
+) -> tuple[list[Paragraph], str]:
+    """Return paragraphs in their usual size; or, if the last page has at most `MAX_SPILLED` rows,
+    with closer rows or a little smaller, so that there is a page less, if that is possible.
+
+    Args:
+        at_size: returns the paragraphs with an x-height.
+        usual: the usual x-height.
+        paper: the paper that paragraphs are set on.
+        may_close: whether rows may become closer.
+
+    Returns:
+        The paragraphs, and a sentence on what was done; "" if nothing was.
+    """
+    paragraphs = at_size(usual)
+    pages = [*fill_pages(paragraphs, paper)]
+    num_spilled = len(pages[-1].rows)
+    if len(pages) == 1 or num_spilled > MAX_SPILLED:
+        return paragraphs, ""
+    saved = f"so that {num_spilled} rows do not begin another sheet"
+    for step in range(PULL_STEPS + 1):
+        size = round(usual * (1 - step / STEPS_PER_SIZE), 2)
+        usual_rows = at_size(size)
+        for closeness in ROW_CLOSENESS if may_close else (1.0,):
+            closed = [
+                replace(each, line_height=closeness * each.line_height) for each in usual_rows
+            ]
+            is_legible = closeness == 1.0 or crowding(closed, paper) <= MAX_CLOSE_CROWDING
+            if is_legible and len([*fill_pages(closed, paper)]) < len(pages):
+                how = [f"size {size:g}"] if step else []
+                how += ["closer rows"] if closeness < 1.0 else []
+                return closed, f"{' and '.join(how)}, {saved}"
+    return paragraphs, ""
 
 
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:

@@ -43,6 +43,7 @@ class Hands:
         self, writer: Writer | None, options: PageOptions, device: str, progress: bool
     ) -> None:
         self._options, self._device, self._progress = options, device, progress
+        self._seed = options.seed if options.hand_seed is None else options.hand_seed
         self._writes_all = writer is not None
         self._writers: dict[Path, Writer] = {}
         self._hands: dict[tuple[HandSource | None, float | None, float | None], Hand] = {}
@@ -52,7 +53,7 @@ class Hands:
             writer = self._load(network_of(options.primer.path if options.primer else page_style))
         self.writer = self._writers[writer.path] = writer
         sampling = sampling_of(writer, options.bias, options.pen_sharpness, extras=options.extras)
-        self.sampling = replace(sampling, latent_seed=options.seed)
+        self.sampling = replace(sampling, latent_seed=self._seed)
 
     @cached_property
     def reader(self) -> Reader | None:
@@ -112,13 +113,13 @@ class Hands:
             check_lines(source, reader)
         shared = {"bias": bias, "of_page": True, "progress": self._progress}
         if source is None:
-            hand = own_hand(writer, options.seed, self.sampling, reader, **shared)
+            hand = own_hand(writer, self._seed, self.sampling, reader, **shared)
         else:
             shared["skip_unknown"] = options.skip_unknown
             hand = hand_of(writer, source, self.sampling, **shared)
             if hand.primer is None:  # of a mix: the network writes a line
                 sampling = replace(hand.sampling, bias=self.sampling.bias)
-                primer = new_hand_primer(writer, reader, options.seed, sampling)
+                primer = new_hand_primer(writer, reader, self._seed, sampling)
                 hand = replace(hand, primer=primer)
             else:
                 self.sources.append(f"in the hand of {hand.description}")

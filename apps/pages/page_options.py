@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from apps.pages.paper import Paper
+from apps.pages.row_breaks import parse_language
 from apps.pages.styles import OWN, fractions_of
 from ink.drawing.layers import Pen
 from utils.checks import UserError, hint, number, short
@@ -66,7 +67,7 @@ class Look:
 
     Attributes:
         size: x-height in millimetres.
-        style, bias, slant, colour, pen, align, indent, trace: see `PageOptions`.
+        style, bias, slant, colour, pen, align, indent, trace, language: see `PageOptions`.
     """
 
     style: str | Path | None = None
@@ -78,6 +79,7 @@ class Look:
     align: Align
     indent: float
     trace: Trace | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,7 @@ class PageOptions:
         bias, pen_sharpness: see `Sampling`; None for the default.
         extras: see `Sampling`.
         seed: seed of the first line that the network writes; each further line has the next seed.
+        hand_seed: seed of a hand that the network invents; None for `seed`.
         size: x-height; None for the x-height of a ruling of three or four lines, or else for
             `X_HEIGHT`, which becomes smaller on a ruling if rows would touch.
         slant: degrees from upright to the right; None for the hand's own.
@@ -101,6 +104,8 @@ class PageOptions:
         line_height: least height of a line; None for a height in proportion to the size, with which
             rows do not touch.
         trace: "light" or "dotted" letters, for somebody to go over with a pen; None for usual ones.
+        language: the code of the language by whose rules long words are divided where a row would
+            be ragged; None divides words at their soft hyphens alone.
         fit: the number of sheets that the text must fit on, at the largest size from half of `size`
             up to `size`; without `size`, short lines become as wide as the sheet.
         proofread: whether words are read back and misread words are written again.
@@ -117,6 +122,7 @@ class PageOptions:
     pen_sharpness: float | None = None
     extras: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int = 0
+    hand_seed: int | None = None
     size: float | None = None
     slant: float | None = None
     colour: str = Pen.colour
@@ -125,6 +131,7 @@ class PageOptions:
     indent: float = 0.0
     line_height: float | None = None
     trace: Trace | None = None
+    language: str | None = None
     fit: int | None = None
     proofread: bool = True
     reader: str | Path | None = None
@@ -135,6 +142,7 @@ class PageOptions:
     def look(self) -> Look:
         """The look of text lines without front matter before them."""
         names = ("style", "bias", "slant", "colour", "pen", "align", "indent", "trace")
+        names += ("language",)
         return Look(size=self.usual_size, **{name: getattr(self, name) for name in names})
 
     @property
@@ -199,6 +207,7 @@ LOOK_PARSERS: Keys = {
     "align": partial(choice, kind=Align, centre="centred", center="centred"),
     "indent": number(float, 0, 500),
     "trace": partial(choice, kind=Trace),
+    "language": parse_language,
 }
 """For each field of `Look`, the function that parses its value in an option or front matter."""
 

@@ -1,4 +1,4 @@
-"""Pages of a text in a hand: `write_page`."""
+"""Pages of texts in a hand: `write_page`, `write_pages`."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +7,7 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
+from apps.pages.front_matter import SourceLine
 from apps.pages.layout import fill_pages, set_to_fit
 from apps.pages.page_hands import Hands, check_styles
 from apps.pages.page_options import OWN, Look, PageOptions, Values, line_height
@@ -20,14 +21,20 @@ from apps.pages.paragraphs import (
     traced,
 )
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
-from apps.pages.source_text import known_lines, parse_text
-from apps.pages.text_lines import Passage, write_passages
-from ink.drawing.layers import PlacedWord
+from apps.pages.row_breaks import SOFT_HYPHEN, with_no_breaks, with_soft_hyphens
+from apps.pages.source_text import PageText, each_checked, known_lines, parse_text
+from apps.pages.text_lines import Passage, seeded, write_passages
+from apps.pages.written_word import WrittenWord
+from ink.drawing.layers import PlacedWord, Row
 from model.drawing.page import PNG_DPI, Page, save_pages
+from model.generation.line import SEEDS
 from model.loading import Writer
 from utils.checks import UserError, hint, short
 
 _SIGNS_AROUND = re.compile(r"^\W+|\W+$")
+TEXT_SEED_STRIDE = 100_003
+"""Difference between the seeds of two texts in one hand: a prime above the number of lines that the
+network writes of a text."""
 
 WordAddress = tuple[int, int, int]
 """The numbers of a page, a row on the page, and a word in the row, each from 1."""
@@ -163,27 +170,121 @@ def write_page(
         UserError: if the text is empty or too long, has characters that the network does not know
             or front matter with a fault; or if the size or the style does not fit.
     """
-    valued_lines = parse_text(text, source, options)
-    check_styles([options.style, *(values.get("style", OWN) for values, _ in valued_lines)])
+    texts = [PageText(text, source)]
+    (pages,) = write_pages(texts, writer, options, device=device, progress=progress)
+    return pages
+
+
+def write_pages(
+    texts: Sequence[PageText],
+    writer: Writer | None = None,
+    options: PageOptions = PageOptions(),
+    *,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Iterator[Pages]:
+    """Write texts in one hand, and yield the pages of each.
+
+    All texts are checked, and their hands made, before this function returns; then the lines of
+    several texts are written together. Pages do not depend on the other texts: each is written as
+    if it were alone, with the same number. The arguments that are not here are as in `write_page`.
+
+    Raises:
+        UserError: if a text has faults, see `write_page`; names the faults of all texts.
+    """
+    parsed = each_checked(lambda each: parse_text(each.text, each.source, options), texts)
+    styles = (line.values.get("style", OWN) for lines in parsed for line in lines)
+    check_styles([options.style, *styles])
     hands = Hands(writer, options, device, progress)
+
+    def prepare(text_and_lines: tuple[PageText, Sequence[SourceLine]]) -> PreparedText:
+        text, lines = text_and_lines
+        return prepared(lines, text.source, hands, numbered_options(options, text.number))
+
+    prepared_texts = each_checked(prepare, [*zip(texts, parsed, strict=True)])
+    network = None if writer is None else str(writer.path)
+    return _written_pages(prepared_texts, hands.sources, network, progress)
+
+
+def numbered_options(options: PageOptions, number: int) -> PageOptions:
+    """Return the options of one of several texts in the hand of the first; each has other seeds."""
+    seed = (options.seed + number * TEXT_SEED_STRIDE) % SEEDS
+    return replace(options, seed=seed, hand_seed=options.seed) if number else options
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """A text that can be written.
+
+    Attributes:
+        lines: the lines of the text, in characters that the network knows.
+        looks: the look of each line.
+        passages: of each line, a passage for each cell.
+        options: the options of its pages.
+        remarks: a sentence on each choice that the program made itself.
+    """
+
+    lines: Sequence[str]
+    looks: Sequence[Look]
+    passages: Sequence[Sequence[Passage]]
+    options: PageOptions
+    remarks: Sequence[str]
+
+
+def prepared(
+    source_lines: Sequence[SourceLine], source: str, hands: Hands, options: PageOptions
+) -> PreparedText:
+    """Return the lines of a text with their hands; `source` is where the text is from.
+
+    Raises:
+        UserError: if a character is not known, or a hand cannot be made.
+    """
     alphabet = hands.writer.model.alphabet
-    lines, remarks = known_lines([line for _, line in valued_lines], alphabet, options.skip_unknown)
-    looks = looks_of([values for values, _ in valued_lines], lines, options)
+    lines, remarks = known_lines(source_lines, source, alphabet, options.skip_unknown)
+    looks = looks_of([line.values for line in source_lines], lines, options)
+    cells = [cell_texts(line) for line in lines]
     passages = []
-    for line, look in zip(lines, looks, strict=True):
-        cells = cell_texts(line)
-        width = passage_width(look, len(cells), options.paper)
-        passages.append([Passage(hands.of(look), cell, width) for cell in cells])
-    text_lines, checked = write_text_lines(lines, looks, passages, options.seed, progress)
-    paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
-    pages = [*fill_pages(paragraphs, options.paper)]
-    if len(pages) > 1 and not options.fit:
-        remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at half "
-                       "of its size")  # fmt: skip
-    origin = Origin(options, looks, None if writer is None else str(writer.path))
-    written = Pages(pages, checked, [*remarks, *remarks_on_fit], origin, hands.sources)
-    check_words(written, lines)
-    return written
+    for texts, look in zip(cells, looks, strict=True):
+        width = passage_width(look, len(texts), options.paper)
+        for text in texts:
+            breakable = with_soft_hyphens(with_no_breaks(text), look.language)
+            passages.append(Passage(hands.of(look), breakable, width))
+    numbered = iter(seeded(passages, options.seed))
+    by_line = [[*islice(numbered, len(texts))] for texts in cells]
+    return PreparedText(lines, looks, by_line, options, remarks)
+
+
+def _written_pages(
+    texts: Sequence[PreparedText], sources: Sequence[str], network: str | None, progress: bool
+) -> Iterator[Pages]:
+    """Yield the pages of each text. `sources`: a sentence on each network and primer; `network`:
+    the file of the network that writes all texts, if there is one."""
+    passages = chain.from_iterable(chain.from_iterable(text.passages) for text in texts)
+    results = write_passages([*passages], progress=progress)
+    for text in texts:
+        text_lines, checked = to_text_lines(text, results)
+        options, remarks = text.options, [*text.remarks]
+        paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
+        pages = [*fill_pages(paragraphs, options.paper)]
+        if len(pages) > 1 and not options.fit:
+            remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at "
+                           "half of its size")  # fmt: skip
+        origin = Origin(options, text.looks, network)
+        written = Pages(
+            pages, with_divided(checked, pages), [*remarks, *remarks_on_fit], origin, sources
+        )
+        check_words(written, text.lines)
+        yield written
+
+
+def with_divided(checked: Iterable[CheckedWord], pages: Iterable[Page]) -> list[CheckedWord]:
+    """Return the proofread words of pages, divided words once for each part."""
+    words = iter(checked)
+    readings, is_divided = [], False
+    for placed in chain.from_iterable(row.words for page in pages for row in page.rows):
+        readings.append(readings[-1] if is_divided else next(words))
+        is_divided = placed.divided
+    return readings
 
 
 def check_words(pages: Pages, lines: Iterable[str]) -> None:
@@ -191,9 +292,15 @@ def check_words(pages: Pages, lines: Iterable[str]) -> None:
     those of the lines of their text, and each has ink."""
     marks = {"bullets": BULLET.text}
     texts = (marks.get(kind_of(line), "") + "".join(cell_texts(line)) for line in lines)
-    expected, rows = "".join(texts).split(), (row.text for page in pages for row in page.rows)
-    assert "".join("".join(rows).split()) == "".join(expected)
+    expected, rows = "".join(texts).split(), chain.from_iterable(page.rows for page in pages)
+    written = "".join(_undivided(row) for row in rows).split()
+    assert "".join(written) == "".join(expected).replace(SOFT_HYPHEN, "")
     assert all(word.strokes for _, word in pages.placed())
+
+
+def _undivided(row: Row) -> str:
+    """Return the text of a row without the hyphen of a divided word at its end."""
+    return row.text[:-1] if row.words and row.words[-1].divided else row.text
 
 
 def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
@@ -217,30 +324,19 @@ def passage_width(look: Look, num_columns: int, paper: Paper) -> float:
     return (paper.text_width - look.indent) / look.size * fraction
 
 
-def write_text_lines(
-    lines: Sequence[str],
-    looks: Sequence[Look],
-    passages: Sequence[Sequence[Passage]],
-    seed: int,
-    progress: bool,
+def to_text_lines(
+    text: PreparedText, results: Iterator[tuple[list[WrittenWord], list[CheckedWord]]]
 ) -> tuple[list[TextLine], list[CheckedWord]]:
-    """Write the lines of a text; return them with their words, and all proofread words.
-
-    Args:
-        lines: the lines of the text.
-        looks: the look of each line.
-        passages: of each line, a passage for each cell.
-        seed: seed of the first line that the network writes.
-        progress: show a progress bar.
-    """
+    """Return the lines of a text with their written words, and all proofread words; `results` has
+    the words of each passage."""
     text_lines, checked = [], []
-    results = write_passages([*chain.from_iterable(passages)], seed, progress=progress)
-    for number, (line, look, line_passages) in enumerate(zip(lines, looks, passages, strict=True)):
+    lines = zip(text.lines, text.looks, text.passages, strict=True)
+    for number, (line, look, passages) in enumerate(lines):
         words = []
         if (kind := kind_of(line)) == "bullets":
             checked.append(CheckedWord((BULLET,), BULLET.text))
-        for cell_words, cell_checked in islice(results, len(line_passages)):
+        for cell_words, cell_checked in islice(results, len(passages)):
             words.append([traced(word, look.trace) for word in cell_words])
             checked += cell_checked
-        text_lines.append(TextLine(number, look, kind, line_passages[0].leading_width, words))
+        text_lines.append(TextLine(number, look, kind, passages[0].leading_width, words))
     return text_lines, checked

@@ -17,16 +17,17 @@ import numpy as np
 from apps.pages.page_options import X_HEIGHT, Align, Look, Trace, line_height
 from apps.pages.paper import Paper
 from apps.pages.repairs import is_flat
-from apps.pages.written_word import WrittenWord, natural_width
+from apps.pages.row_breaks import BLANKS
+from apps.pages.written_word import HYPHEN, WrittenWord, natural_width
 from ink.drawing.layers import Pen
 from ink.geometry import at_equal_steps, path_along
 
 PEN = Pen()
 Kind = Literal["text", "empty", "bullets", "numbers", "table"]
 """Kinds of text lines; consecutive lines of a kind are set together."""
-LIST_MARK = re.compile(r" *([-*•–]|\d{1,3}[.)])(?= +\S)")
+LIST_MARK = re.compile(rf" *([-*•–]|\d{{1,3}}[.)])(?=[{BLANKS}]+\S)")
 """The mark with which an item of a list begins."""
-BULLET = WrittenWord((np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]]),), 0.6, 0.5, "-")
+BULLET = WrittenWord((HYPHEN,), 0.6, 0.5, "-")
 """A short dash, drawn for each mark that is not a number (assumed, by eye)."""
 COLUMN_GAP = 0.8  # x-heights between columns, in addition to a blank (assumed, by eye)
 MAX_COLUMN_START = 0.75
@@ -35,8 +36,17 @@ Beyond it the lines are set without columns, see `_cells`."""
 LAST_COLUMN_WIDTH = 0.6  # fraction of a row to which a word of the last column is limited (by eye)
 EMPTY_COLUMN_WIDTH = 8.0  # x-heights, for a column empty in all lines (assumed: a tab's width)
 VERSE_INDENT = 5.0  # x-heights by which further rows of a verse are indented (assumed, by eye)
+MIN_VERSE = 2 / 3
+"""Least median length of the short lines below long ones that are verses, in widths of a row; below
+a paragraph stand shorter ones, such as an address (assumed)."""
 MAX_VERSE_ROWS = 1.8  # longest text line that is a verse, in widths of a row (assumed, by eye)
 
+NUMBER_CELL = re.compile(
+    r"[^\w\s.,]{0,2}(?:[A-Z]{3} )? ?"
+    r"(?P<whole>[-+–−]?(?:\d{1,3}(?:[ .,'’]\d{3})+|\d+))(?:[.,]\d+)?"
+    r" ?[^\d\s]{0,6}"
+)
+"""The text of a cell with a number: with a sign or a currency before it, and with a unit."""
 FILL = re.compile(r"_{3,}|\.{4,}")
 """Fills, which are drawn and not written: a line to write on, and a dotted line to write on."""
 FILL_INSET = 0.25  # x-heights from each end of a fill to the edge of its word (assumed, by eye)
@@ -109,18 +119,26 @@ def cell_texts(line: str) -> list[str]:
     The first cell of a list's item is the number, or the indent of the bullet, which is drawn."""
     mark = LIST_MARK.match(line)
     first, *others = line[mark.end() if mark else 0 :].rstrip().split("\t")
-    cells = [first.rstrip(" "), *(cell.strip(" ") for cell in others)]
+    cells = [first.rstrip(BLANKS), *(cell.strip(BLANKS) for cell in others)]
     return [mark[0].rstrip("-*•–"), *cells] if mark else cells
 
 
-def column_starts(cells: Sequence[Sequence[Sequence[WrittenWord]]]) -> list[float]:
-    """Return the x of each column's start in x-heights, for the cells of each line of a table. The
-    last cell of a line has no column behind it, so it does not make its column wider."""
+def cell_starts(cells: Sequence[Sequence[Sequence[WrittenWord]]], kind: Kind) -> list[list[float]]:
+    """Return the x of the start of each cell of each line in x-heights: that of its column, moved
+    to the right in a table's column of numbers. The last cell of a line has no column behind it, so
+    it does not make its column wider."""
+    shifts = point_shifts(cells) if kind == "table" else [[0.0] * len(line) for line in cells]
+    widths = [
+        [natural_width(words) + shift for words, shift in zip(line, line_shifts, strict=True)][:-1]
+        for line, line_shifts in zip(cells, shifts, strict=True)
+    ]
     starts = [0.0]
-    for column in zip_longest(*(cells_of_line[:-1] for cells_of_line in cells), fillvalue=()):
-        width = max(map(natural_width, column)) or EMPTY_COLUMN_WIDTH
-        starts.append(starts[-1] + width + COLUMN_GAP)
-    return starts
+    for column in zip_longest(*widths, fillvalue=0.0):
+        starts.append(starts[-1] + (max(column) or EMPTY_COLUMN_WIDTH) + COLUMN_GAP)
+    return [
+        [start + shift for start, shift in zip(starts, line_shifts, strict=False)]
+        for line_shifts in shifts
+    ]
 
 
 def set_paragraphs(
@@ -154,38 +172,95 @@ def _set_group(
     )
     height = line_height(replace(look, size=size), min_height, paper)
     num_rows = [natural_width(cells_of_line[-1]) / row_width for cells_of_line in cells]
-    are_verses = look.align == "left" and sum(rows > 1 for rows in num_rows) < len(num_rows) / 2
-    for text_line, cells_of_line, rows in zip(text_lines, cells, num_rows, strict=True):
+    has_verses = look.align == "left" and are_verses(num_rows)
+    lines = zip(text_lines, cells, starts, num_rows, strict=True)
+    for text_line, cells_of_line, places, rows in lines:
         *lead, last = [[word.scaled(size) for word in words] for words in cells_of_line]
-        is_long_verse = are_verses and not lead and 1 < rows <= MAX_VERSE_ROWS
+        is_long_verse = has_verses and not lead and 1 < rows <= MAX_VERSE_ROWS
         hanging_indent = look.indent + VERSE_INDENT * size if is_long_verse else 0.0
         left = text_line.leading_width * size
         yield Paragraph(
             last,
             height,
-            left + starts[len(cells_of_line) - 1] * size + hanging_indent,
+            left + places[-1] * size + hanging_indent,
             0.0 if lead else look.indent - hanging_indent,
             look.align,
             pen,
             size,
-            [(left + x * size, words) for x, words in zip(starts, lead, strict=False)],
+            [(left + x * size, words) for x, words in zip(places, lead, strict=False)],
             text_line.number,
         )
 
 
+def are_verses(num_rows: Sequence[float]) -> bool:
+    """Return whether lines, given by their lengths in widths of a row, are verses: fewer than half
+    are longer than a row, and they are not a paragraph with short lines below it."""
+    long = [k for k, rows in enumerate(num_rows) if rows > 1]
+    short = [k for k, rows in enumerate(num_rows) if rows <= 1]
+    is_paragraph = bool(
+        long
+        and short
+        and long[-1] < short[0]
+        and np.median([num_rows[k] for k in short]) < MIN_VERSE
+    )
+    return len(long) < len(num_rows) / 2 and not is_paragraph
+
+
+def point_shifts(cells: Sequence[Sequence[Sequence[WrittenWord]]]) -> list[list[float]]:
+    """Return, for each cell of each line, by how much it moves to the right so that the numbers of
+    a column stand with their points below each other. A column of numbers has at least two, and not
+    fewer numbers than other texts."""
+    shifts = [[0.0] * len(cells_of_line) for cells_of_line in cells]
+    for column in range(max(map(len, cells))):
+        lines = [k for k, cells_of_line in enumerate(cells) if cells_of_line[column : column + 1]]
+        points = {line: point_of(cells[line][column]) for line in lines if cells[line][column]}
+        numbers = {line: x for line, x in points.items() if x is not None}
+        if len(numbers) < max(2, len(points) - len(numbers)):
+            continue
+        for line, x in numbers.items():
+            shifts[line][column] = max(numbers.values()) - x
+    return shifts
+
+
+def point_of(words: Sequence[WrittenWord]) -> float | None:
+    """Return the x of the point of a cell's number, or of its end without one; None if the words
+    are no number."""
+    match = NUMBER_CELL.fullmatch(" ".join(word.text for word in words))
+    if match is None:
+        return None
+    x, start = 0.0, 0
+    for word in words:
+        if match.end("whole") <= start + len(word.text):
+            return x + _right_of(word, match.end("whole") - start)
+        x += word.width + word.gap
+        start += len(word.text) + 1
+    return None
+
+
+def _right_of(word: WrittenWord, num_characters: int) -> float:
+    """Return the x of the right edge of a word's first characters."""
+    points = [
+        stroke[indices < num_characters, 0]
+        for stroke, indices in zip(word.strokes, word.indices, strict=False)
+        if len(indices) == len(stroke)
+    ]
+    x = np.concatenate([np.empty(0), *points])
+    return float(x.max()) if len(x) else word.width * num_characters / len(word.text)
+
+
 def _cells(
     text_lines: Sequence[TextLine], row_width: float
-) -> tuple[list[list[Sequence[WrittenWord]]], list[float]]:
-    """Return the cells of text lines of the same look and kind, and the starts of their columns, in
+) -> tuple[list[list[Sequence[WrittenWord]]], list[list[float]]]:
+    """Return the cells of text lines of the same look and kind, and the start of each cell, in
     x-heights. If the columns of a line do not fit in a row, each line becomes a single cell."""
-    marks = [[traced(BULLET, text_lines[0].look.trace)]] if text_lines[0].kind == "bullets" else []
+    kind = text_lines[0].kind
+    marks = [[traced(BULLET, text_lines[0].look.trace)]] if kind == "bullets" else []
     cells = [[*marks, *text_line.cells[len(marks) :]] for text_line in text_lines]
-    starts = column_starts(cells)
-    for cells_of_line in cells:
-        start = starts[len(cells_of_line) - 1]
+    starts = cell_starts(cells, kind)
+    for cells_of_line, (*_, start) in zip(cells, starts, strict=True):
         is_far = start > MAX_COLUMN_START * row_width
         if is_far and start + natural_width(cells_of_line[-1]) > row_width:
-            return [[[*chain(*cells_of_line)]] for cells_of_line in cells], [0.0]
+            return [[[*chain(*cells_of_line)]] for cells_of_line in cells], [[0.0]] * len(cells)
     return cells, starts
 
 

@@ -1,23 +1,59 @@
 """Reads a user's text: its lines with their front matter, in characters that a network knows."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
+from typing import TypeVar
 
-from apps.pages.front_matter import with_front_matter
+from apps.pages.front_matter import SourceLine, with_front_matter
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
-from apps.pages.transliteration import LINE_ENDS, MU, MU_WITHOUT_LEG, explain, transliterate
-from ink.alphabet import Alphabet, describe, nfc
-from utils.checks import UserError, short
+from apps.pages.row_breaks import BLANKS, NO_BREAK, OTHER_BLANKS, SOFT_HYPHEN
+from apps.pages.styles import listed_styles, network_of, styles
+from apps.pages.transliteration import (
+    LINE_ENDS,
+    MU,
+    MU_WITHOUT_LEG,
+    explain,
+    replaced_by,
+    transliterate,
+)
+from base.run.pretrained import SHIPPED, pretrained
+from ink.alphabet import SHOWN, Alphabet, describe, nfc
+from utils import strict_json
+from utils.checks import UserError, listed, short
+from utils.strict_json import children
 
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+LEADING_BLANKS = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
+ALPHABETS = SHIPPED / "pretrained" / "alphabets.json"
+"""The file of the characters of the pretrained networks that write texts, which are known from it
+before a network is loaded."""
 MAX_WORD = 99  # largest number of characters of a word (assumed: longer ones take minutes)
 
 
-def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Values, str]]:
+@dataclass(frozen=True)
+class PageText:
+    """A text that becomes pages of its own.
+
+    Attributes:
+        text: lines, with front matter or without.
+        source: where the text is from, for error messages.
+        number: number of the text among all texts in one hand; each has seeds of its own.
+    """
+
+    text: str
+    source: str = "the text"
+    number: int = 0
+
+
+def parse_text(text: str, source: str, options: PageOptions) -> list[SourceLine]:
     """Return each line of a text with the values of the front matter before it.
 
     Raises:
@@ -31,16 +67,51 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[tuple[Value
     lines = LINE_ENDS.sub("\n", text).split("\n")
     if len(lines) > MAX_LINES:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
-    marked_lines = with_front_matter(lines, source, LOOK_PARSERS, check)
-    for word in chain.from_iterable(FILL.sub(" ", line).split() for _, line in marked_lines):
+    source_lines = with_front_matter(lines, source, LOOK_PARSERS, check)
+    for word in chain.from_iterable(FILL.sub(" ", line.text).split() for line in source_lines):
         if len(word) > MAX_WORD:
             problem = f"{short(word)} is no word: {len(word):,} characters without a blank"
             raise UserError(f"{source}: {problem}; at most {MAX_WORD} are accepted")
-    return marked_lines
+    return source_lines
+
+
+def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path) -> None:
+    """Raise a UserError for faults of texts; for characters that a network lacks only if it is a
+    pretrained one, whose alphabet is known before it is loaded."""
+    paths = pretrained()
+    alphabets = {paths[name]: Alphabet(text) for name, text in page_alphabets().items()}
+
+    def check_text(text: PageText) -> None:
+        lines = parse_text(text.text, text.source, options)
+        if alphabet := alphabets.get(network):
+            known_lines(lines, text.source, alphabet, options.skip_unknown)
+
+    each_checked(check_text, texts)
+
+
+def each_checked(check: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what `check` returns for each item; raise one UserError that lists the faults of all
+    items for which it raises one."""
+    results, faults = [], []
+    for item in items:
+        try:
+            results.append(check(item))
+        except UserError as error:
+            faults.append(str(error))
+    if faults:
+        faults = [*dict.fromkeys(faults)]
+        raise UserError(listed(f"{len(items)} texts", faults) if faults[1:] else faults[0])
+    return results
+
+
+def page_alphabets() -> dict[str, str]:
+    """Return the characters of each pretrained network that writes texts."""
+    values = children(strict_json.read(ALPHABETS))
+    return {name: str(values[name]) for name in pretrained().keys() & values.keys()}
 
 
 def known_lines(
-    lines: Sequence[str], alphabet: Alphabet, skip_unknown: bool
+    lines: Sequence[SourceLine], source: str, alphabet: Alphabet, skip_unknown: bool
 ) -> tuple[list[str], list[str]]:
     """Return lines in characters that a network knows, without empty lines at the end, and a list
     of at most one sentence on the characters that were replaced or left out.
@@ -49,15 +120,50 @@ def known_lines(
         UserError: if a character is not known and not to be skipped, or nothing is left to write.
     """
     text, in_table = "", False
-    for line in lines:  # Tabs only at a line's start are an indent, unless a table is above.
+    for _, line, _ in lines:  # Tabs only at a line's start are an indent, unless a table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
+        line = LEADING_BLANKS.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))
         text += (line if in_table else line.expandtabs(4)) + "\n"
+    accepted = writable(alphabet)
+    unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
+    if unknown and not skip_unknown:
+        raise UserError(f"{source}: {_problem(lines, unknown)}")
+    transliteration = transliterate(text, accepted)
+    return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
+
+
+def writable(alphabet: Alphabet) -> set[str]:
+    """Return the characters that a page has if its network knows an alphabet."""
     raised = (sign for sign, written in RAISED.items() if not alphabet.unknown(written))
     drawn = [MU] if not alphabet.unknown(MU_WITHOUT_LEG) else []
-    transliteration = transliterate(text, {*alphabet.characters, "\t", *raised, *drawn})
-    if transliteration.left_out and not skip_unknown:
-        known_only(alphabet, [*transliteration.left_out], skip=False)
-    return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
+    blanks = [NO_BREAK] if " " in alphabet else []
+    return {*alphabet.characters, "\t", "\n", SOFT_HYPHEN, *blanks, *raised, *drawn}
+
+
+def _problem(lines: Sequence[SourceLine], unknown: Sequence[str]) -> str:
+    """Return a sentence that names the first place of each unknown character, and the pretrained
+    networks that can write all of them."""
+    names = []
+    for sign in unknown[:SHOWN]:
+        places = ((line.number, nfc(line.text).find(sign) + 1) for line in lines)
+        number, column = next((place for place in places if place[1]), (0, 0))
+        names.append(describe(sign) + (f" in line {number}, column {column}" if column else ""))
+    more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+    listed = f"the network does not know {', '.join(names)}{more}"
+    return f"{listed}; {_able(unknown)}; --skip-unknown leaves that out"
+
+
+def _able(signs: Sequence[str]) -> str:
+    """Return a sentence on the pretrained networks that can write characters."""
+    able = [
+        name
+        for name, text in page_alphabets().items()
+        if all(replaced_by(sign, writable(Alphabet(text))) is not None for sign in signs)
+    ]
+    if not able:
+        return "no pretrained network can write that"
+    files = {name: file for name, file in styles().items() if network_of(file).stem in able}
+    return f"{' and '.join(sorted(able))} can, in the styles of {listed_styles(files)}"
 
 
 def known_only(

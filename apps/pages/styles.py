@@ -12,10 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from base.run.pretrained import SAVED, installed_network, pretrained, resolve_name, shipped
+from base.run.pretrained import (
+    RESEARCH,
+    SAVED,
+    installed_network,
+    pretrained,
+    resolve_name,
+    shipped,
+)
 from ink.formats.json_strokes import MAX_JSON
 from ink.geometry import strokes, x_height
-from utils.checks import ConfigFault, UserError, check_version
+from utils.checks import CheckpointError, ConfigFault, UserError, check_version, nearest
 from utils.files import read_bytes, write_json
 from utils.strict_json import read
 
@@ -25,6 +32,8 @@ OWN_STYLES = SAVED / "styles"
 OWN = "own"  # in place of the name of a style: a hand of the network's own, new with each seed
 USUAL_STYLES = {"writer": "slanted", "open_writer": "open_round"}
 """The usual style of each pretrained network (chosen by eye)."""
+
+MAX_JOINED_STROKES = 0.85  # per character of a joined hand (styles: up to 0.69, and from 1.08)
 
 FORMAT = 1  # version of the format of styles; files of another version are refused
 
@@ -41,9 +50,33 @@ def style_file(name: str) -> Path:
     """Return the path `name` if it exists, or else the file of the style with this name.
 
     Raises:
-        CheckpointError: if there is neither.
+        CheckpointError: if there is neither; the message lists the styles.
     """
-    return Path(name) if os.path.exists(name) else resolve_name(name, styles(), "style", (OWN,))
+    files = styles()
+    if os.path.exists(name) or name in files:
+        return Path(name) if os.path.exists(name) else files[name]
+    near = nearest(name, [*files, OWN], 1)
+    hint = f"did you mean {near[0]}? There are " if near else ""
+    others = f", {OWN}" + ("" if "writer" in pretrained() else f"; {RESEARCH} has more")
+    problem = f"no such file or folder, nor a style ({hint}{listed_styles(files)}{others})"
+    raise CheckpointError(f"{name}: {problem}")
+
+
+def listed_styles(files: Mapping[str, Path]) -> str:
+    """Return the names of styles for a message, joined hands apart from others."""
+    joined = [name for name, file in files.items() if is_joined(file)]
+    others = [name for name in files if name not in joined]
+    kinds = [f"joined hands: {', '.join(joined)}" if joined else "", ", ".join(others)]
+    return "; others: ".join(filter(None, kinds))
+
+
+def is_joined(path: Path) -> bool:
+    """Return whether the letters of a style are joined, as its line shows."""
+    try:
+        values = style_values(path)
+        return len(values["strokes"]) < MAX_JOINED_STROKES * len(values["text"].replace(" ", ""))
+    except (LookupError, TypeError, AttributeError, UserError):  # no file of a style
+        return False
 
 
 def fractions_of(style: str | Path) -> dict[Path, float]:

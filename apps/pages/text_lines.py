@@ -8,9 +8,9 @@ the widths of the written words (`apps.pages.layout`), so no line is written aga
 import math
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice
+from itertools import accumulate, chain, groupby, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from apps.pages.hands import Hand
 from apps.pages.paragraphs import FILL, fill_word
 from apps.pages.proofreading import MISSING_WORD, CheckedWord, write_words
+from apps.pages.row_breaks import BLANKS, NO_BREAK, SOFT_HYPHEN
 from apps.pages.source_text import RAISED
 from apps.pages.word_cutting import tall_strokes
 from apps.pages.written_word import WrittenWord
@@ -39,10 +40,14 @@ class WordPart(NamedTuple):
     Attributes:
         text: the characters of the part.
         extra_gap: x-heights behind the part, beyond the usual gap; None if the word goes on.
+        breaks: the indices before which the part may be divided.
+        keeps_next: whether the next word stands in the same row.
     """
 
     text: str
     extra_gap: float | None
+    breaks: tuple[int, ...] = ()
+    keeps_next: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,16 @@ class Passage:
 
     Attributes:
         hand: the hand in which the text is written.
-        text: characters that the hand's writer knows, without line ends; blanks at the start are an
-            indent.
+        text: characters that the hand's writer knows, no-break blanks and soft hyphens, without
+            line ends; blanks at the start are an indent.
         width: the width of a row in x-heights.
+        seed: the seed of the passage's first line; each further line has the next seed.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
+    seed: int = 0
 
     @property
     def leading_width(self) -> float:
@@ -85,24 +92,47 @@ class Passage:
         """The parts of all words; most words are one part."""
         signs, parts = "".join(RAISED), []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
-        for word, blanks in re.findall(r"(\S+)( *)", self.text):
-            *earlier, last = re.findall(kinds, word)
-            parts += [WordPart(text, None) for text in earlier]
-            parts.append(WordPart(last, self.hand.shape.character_width * max(len(blanks) - 1, 0)))
+        for word, blanks in re.findall(rf"(\S+)([{BLANKS}]*)", self.text):
+            texts = [*filter(None, map(_without_breaks, re.findall(kinds, word)))]
+            for text, breaks in texts[:-1]:
+                parts.append(WordPart(text, None, breaks))
+            extra_gap = self.hand.shape.character_width * max(len(blanks) - 1, 0)
+            for text, breaks in texts[-1:]:
+                parts.append(WordPart(text, extra_gap, breaks, NO_BREAK in blanks))
         return parts
 
 
+def _without_breaks(text: str) -> tuple[str, tuple[int, ...]] | None:
+    """Return a text without soft hyphens, and the indices before which they stand within it; None
+    if nothing is left."""
+    pieces = text.split(SOFT_HYPHEN)
+    whole = "".join(pieces)
+    places = accumulate(map(len, pieces[:-1]))
+    return (whole, tuple(place for place in places if 0 < place < len(whole))) if whole else None
+
+
+def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
+    """Return passages whose lines have different seeds, from `seed` on."""
+    numbered = []
+    for passage in passages:
+        numbered.append(replace(passage, seed=seed))
+        seed += len(passage.line_texts)
+    return numbered
+
+
 def write_passages(
-    passages: Sequence[Passage], seed: int = 0, *, progress: bool = False
+    passages: Sequence[Passage], *, progress: bool = False
 ) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
     """Yield the written words of each passage, and its proofread words; both are empty for a
     passage without words.
 
-    `BATCH_SIZE` of the network's lines are written at a time. The first has the seed `seed`, each
-    further one the next seed. `progress`: show a progress bar.
+    `BATCH_SIZE` of the network's lines are written at a time. `progress`: show a progress bar.
     """
-    jobs = [(passage.hand, text) for passage in passages for text in passage.line_texts]
-    jobs = [(hand, text, number) for number, (hand, text) in enumerate(jobs, seed)]
+    jobs = [
+        (passage.hand, text, seed)
+        for passage in passages
+        for seed, text in enumerate(passage.line_texts, passage.seed)
+    ]
     starts = range(0, len(jobs), BATCH_SIZE)
     lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
     disable = None if progress else True  # None: shown on a terminal only
@@ -113,13 +143,14 @@ def write_passages(
 
 def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
     """Write a line for each hand, text and seed; lines in the same hand are written together.
-    Return the proofread words of each line, in the order of the seeds."""
-    texts_by_hand: dict[Hand, dict[int, str]] = {}
-    for hand, text, seed in jobs:
-        texts_by_hand.setdefault(hand, {})[seed] = text
+    Return the proofread words of each line, in the order of the jobs."""
+    indices_by_hand: dict[Hand, list[int]] = {}
+    for index, (hand, _, _) in enumerate(jobs):
+        indices_by_hand.setdefault(hand, []).append(index)
     lines: dict[int, list[CheckedWord]] = {}
-    for hand, texts in texts_by_hand.items():
-        lines |= zip(texts, write_words(hand, [*texts.values()], [*texts]), strict=True)
+    for hand, indices in indices_by_hand.items():
+        texts, seeds = [jobs[k][1] for k in indices], [jobs[k][2] for k in indices]
+        lines |= zip(indices, write_words(hand, texts, seeds), strict=True)
     return [line for _, line in sorted(lines.items())]
 
 
@@ -134,10 +165,11 @@ def words_of(
         """Remove the fills at the front of `parts`, and return them as words."""
         words, shape = [], passage.hand.shape
         while parts and FILL.fullmatch(parts[0].text):
-            text, extra_gap = parts.popleft()
-            word = fill_word(text, shape.character_width, passage.max_word_width)
-            gap = 0.0 if extra_gap is None else shape.gap + extra_gap
-            words.append(CheckedWord((replace(word, gap=gap),), text))
+            part = parts.popleft()
+            word = fill_word(part.text, shape.character_width, passage.max_word_width)
+            gap = 0.0 if part.extra_gap is None else shape.gap + part.extra_gap
+            word = replace(word, gap=gap, keeps_next=part.keeps_next)
+            words.append(CheckedWord((word,), part.text))
         return words
 
     checked: list[CheckedWord] = []
@@ -193,4 +225,6 @@ def with_raised(checked: CheckedWord, parts: Sequence[WordPart]) -> CheckedWord:
     text = "".join(part.text if part.extra_gap is None else f"{part.text} " for part in parts)
     extra_gap = parts[-1].extra_gap
     gap = 0.0 if extra_gap is None else word.gap + extra_gap
-    return replace(checked, words=(replace(word, text=text.rstrip(), gap=gap),))
+    breaks = parts[0].breaks if len(parts) == 1 else ()
+    word = replace(word, text=text.rstrip(), gap=gap, breaks=breaks)
+    return replace(checked, words=(replace(word, keeps_next=parts[-1].keeps_next),))

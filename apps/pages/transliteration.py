@@ -66,13 +66,13 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
     original, replaced = text, dict[str, str | None]()
     while unknown := [sign for sign in text if sign not in accepted]:
-        replaced |= {sign: _replacement(sign, accepted) for sign in dict.fromkeys(unknown)}
+        replaced |= {sign: replaced_by(sign, accepted) for sign in dict.fromkeys(unknown)}
         # NFC may combine new neighbours to a character that is not accepted.
         text = nfc(_concatenated(sign if sign in accepted else replaced[sign] for sign in text))
     changes = {sign: other for sign, other in replaced.items() if other is not None}
     left_out = [sign for sign, other in replaced.items() if other is None]
     shortened = {
-        word: "".join(_replacement(sign, accepted) or "" for sign in word)
+        word: "".join(replaced_by(sign, accepted) or "" for sign in word)
         for word in dict.fromkeys(original.split())
         if not set(left_out).isdisjoint(word)
     }
@@ -88,7 +88,7 @@ def replacements(accepted: frozenset[str]) -> dict[str, str]:
     """Return the replacement of each visible character that `transliterate` replaces, for the page
     in the browser, which has no table of characters."""
     visible = filter(str.isprintable, map(chr, range(0x110000)))
-    replaced = {sign: _replacement(sign, accepted) for sign in visible if sign not in accepted}
+    replaced = {sign: replaced_by(sign, accepted) for sign in visible if sign not in accepted}
     return {sign: other for sign, other in replaced.items() if other}
 
 
@@ -137,7 +137,7 @@ def _concatenated(parts: Iterable[str | None]) -> str:
     return text.replace(_LEFT_OUT, "")
 
 
-def _replacement(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str | None:
+def replaced_by(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str | None:
     """Return a character or its replacement, in accepted characters; None if there is neither."""
     if sign in accepted:
         return sign
@@ -152,7 +152,7 @@ def _replacement(sign: str, accepted: Set[str], depth: int = MAX_DEPTH) -> str |
     for replacement in (SIMILAR.get(sign), unicodedata.normalize("NFKC", sign), bare):
         if not replacement or replacement == sign or depth == 0:
             continue
-        parts = [_replacement(part, accepted, depth - 1) for part in replacement]
+        parts = [replaced_by(part, accepted, depth - 1) for part in replacement]
         if None in parts:
             continue
         whole = nfc("".join(parts))

@@ -5,6 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+HYPHEN = np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]])
+"""A short dash in x-heights, drawn behind a word that goes on in the next row (assumed, by eye)."""
+MIN_PIECE = 0.5  # least x-heights of a piece that is cut off: less is no letter (by eye)
+CUT_BEFORE = 2  # points before a place among which a stroke is cut (by eye)
+CUT_BEHIND = 10  # points behind a place among which a stroke is cut (by eye: the window is early)
+CUT_DEPTH = 0.25  # x-heights below the baseline, beyond which the pen is in a tail (assumed)
+HYPHEN_GAP = 0.3  # x-heights from a word to its hyphen (assumed, by eye)
+
 
 @dataclass(frozen=True)
 class WrittenWord:
@@ -21,6 +29,9 @@ class WrittenWord:
         doubt: why people may not read the word as its text; empty if they can.
         plain: the word as a network wrote it, before marks and signs were drawn; None if nothing
             was drawn.
+        keeps_next: whether the next word stands in the same row.
+        breaks: the indices in `text` before which the word may be divided.
+        divided: whether the word goes on in the next row, behind a hyphen that its text lacks.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -30,6 +41,9 @@ class WrittenWord:
     indices: tuple[np.ndarray, ...] = ()
     doubt: str = ""
     plain: "WrittenWord | None" = None
+    keeps_next: bool = False
+    breaks: tuple[int, ...] = ()
+    divided: bool = False
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""
@@ -41,6 +55,67 @@ class WrittenWord:
         factor = np.array([width / self.width, 1.0])
         strokes = tuple(stroke * factor for stroke in self.strokes)
         return replace(self, strokes=strokes, width=width)
+
+
+def divided_at(
+    word: WrittenWord, index: int, size: float
+) -> tuple[WrittenWord, WrittenWord] | None:
+    """Return the parts of a word before and behind a place, the first with a hyphen; None if the
+    ink does not show the place.
+
+    Args:
+        word: the word, on one scale with the x-height.
+        index: the index of the first character of the second part.
+        size: the x-height.
+    """
+    if [*map(len, word.indices)] != [*map(len, word.strokes)]:
+        return None  # The strokes are no longer those that the network wrote.
+    first, second = [], []
+    for stroke, indices in zip(word.strokes, word.indices, strict=True):
+        cut = _cut(stroke / size, indices >= index)
+        first.append((stroke[:cut], indices[:cut]))
+        second.append((stroke[cut:], indices[cut:]))
+    first, second = ([pair for pair in part if len(pair[0])] for part in (first, second))
+    if not first or not second:
+        return None
+    right = span(stroke for stroke, _ in first)[1]
+    hyphen = HYPHEN * size + (right + HYPHEN_GAP * size, 0.0)
+    left = span(stroke for stroke, _ in second)[0]
+    return (
+        replace(
+            word,
+            strokes=(*(stroke for stroke, _ in first), hyphen),
+            indices=(*(indices for _, indices in first), np.full(len(hyphen), index)),
+            width=span([hyphen])[1],
+            text=f"{word.text[:index]}-",
+            breaks=(),
+            divided=True,
+        ),
+        replace(
+            word,
+            strokes=tuple(stroke - (left, 0.0) for stroke, _ in second),
+            indices=tuple(indices - index for _, indices in second),
+            width=word.width - left,
+            text=word.text[index:],
+            breaks=tuple(place - index for place in word.breaks if place > index),
+        ),
+    )
+
+
+def _cut(stroke: np.ndarray, is_behind: np.ndarray) -> int:
+    """Return the index of the point at which a stroke, in x-heights, is cut: 0 or its length if all
+    of it is behind a place or before it, else the lowest point near the place.
+
+    Between two letters the pen is on the baseline; the window tells the place less exactly.
+    """
+    if is_behind.all() or not is_behind.any():
+        return 0 if is_behind.all() else len(stroke)
+    place = int(is_behind.argmax())
+    first, end = max(place - CUT_BEFORE, 1), min(place + CUT_BEHIND + 1, len(stroke))
+    heights = np.where(stroke[first:end, 1] <= CUT_DEPTH, stroke[first:end, 1], -np.inf)
+    cut = first + int(heights.argmax()) if np.isfinite(heights).any() else place
+    sizes = [np.hypot(*np.ptp(part, axis=0)) for part in (stroke[:cut], stroke[cut:])]
+    return cut if min(sizes) >= MIN_PIECE else len(stroke) if sizes[0] > sizes[1] else 0
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:

@@ -47,6 +47,7 @@ class PlacedWord:
         doubt: why people may not read the word as its text; empty if they can.
         joined: whether the next word follows without a blank.
         rewritten: how many times the word was replaced by another try.
+        divided: whether the word goes on in the next row, behind a hyphen that the text lacks.
     """
 
     text: str
@@ -54,6 +55,7 @@ class PlacedWord:
     doubt: str = ""
     joined: bool = False
     rewritten: int = 0
+    divided: bool = False
 
 
 @dataclass(frozen=True)

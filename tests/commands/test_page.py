@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 import experiments
-from apps.pages import proofreading
+from apps.pages import page_hands, proofreading
 from apps.pages.page_options import PageOptions
 from apps.pages.styles import styles, usual_style_of
 from base.run.pretrained import pretrained
@@ -177,6 +178,94 @@ def test_front_matter_changes_the_settings_of_the_text_below_it_only(networks, t
     assert reports[0][1:] == reports[1][1:]
 
 
+GUESTS = "name;word\nAnna;ab\nTom;ba\n"
+
+
+def test_a_text_is_written_for_each_record_of_a_table(networks, tmp_path, capsys):
+    """Files that are there are kept, unless they are to be replaced; one report has all texts."""
+    text = text_file(tmp_path, "---\nalign: left\n---\na {word} {{")
+    table, output = text_file(tmp_path, GUESTS, "guests.csv"), tmp_path / "out" / "{name}.json"
+    words = (text, "--data", table, "--output", output, *HUGE, "--tries", 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "Tom.json").write_text("kept")
+    with suppress(SystemExit):  # An untrained network leaves words out.
+        write_page(networks, *words, proofread=True)
+    said = capsys.readouterr().out
+    assert "1 of 2 files are there and are kept; --replace writes them again" in said
+    assert (tmp_path / "out" / "Tom.json").read_text() == "kept"
+    assert [row.text for row in rows_of(tmp_path / "out" / "Anna.json")] == ["a ab {"]
+    anna = (tmp_path / "out" / "Anna.json").read_bytes()
+    with suppress(SystemExit):
+        write_page(networks, *words, "--replace", proofread=True)
+    said = capsys.readouterr().out
+    assert (tmp_path / "out" / "Anna.json").read_bytes() == anna
+    assert [row.text for row in rows_of(tmp_path / "out" / "Tom.json")] == ["a ba {"]
+    assert "2 texts, 6 words, 0 of them written again" in said
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [each["source"] for each in report["texts"]] == [
+        f"{text} ({table}, line {line})" for line in (2, 3)
+    ]
+    for each in report["texts"]:  # An untrained reader has doubts.
+        assert each["doubts"] and f"look at {each['path']}, {each['doubts'][0]}" in said
+    advice = [line for line in said.splitlines() if line.startswith("to write these words again")]
+    assert len(advice) == 2
+    again = shlex.split(advice[1].partition(": ")[2])[2:]
+    with suppress(SystemExit):
+        experiments.main(["1:1:1" if word == "doubtful" else word for word in again])
+    assert (tmp_path / "out" / "Anna.json").read_bytes() == anna
+
+
+def test_several_texts_become_files_of_their_names(networks, tmp_path, capsys):
+    files = [text_file(tmp_path, text, name) for name, text in (("a.txt", "{ab"), ("b.txt", "b"))]
+    write_page(networks, *files, "--output", tmp_path / "{file}.json", *HUGE)
+    assert [row.text for row in rows_of(tmp_path / "a.json")] == ["{ab"]
+    assert [row.text for row in rows_of(tmp_path / "b.json")] == ["b"]
+    write_page(networks, *files, "--output", tmp_path, *HUGE)
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"a.svg", "b.svg"}
+    assert "2 texts, 2 words\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "words", "message"),
+    [
+        ("a {nmae}", GUESTS, (), "letter.txt, column 3: no column 'nmae' in .*line 2; did you m"),
+        ("a {name", GUESTS, (), "letter.txt, column 3: a brace without its end"),
+        ("a", GUESTS, ("--output", "out/a.json"), "a.json is the file of .*line 2 and of .*line 3"),
+        ("a", GUESTS, ("--output", "out"), "--output has to name a file by a column, such as out/"),
+        ("a {word}", "name;word\nA;a\nB;☃\n", (), "guests.csv, line 3.* does not know '☃'"),
+        ("a", "name;word\nA;a\n/;b\n", (), "line 3: the value of 'name', '/', is no part of a"),
+        ("a", GUESTS, ("other.txt",), "--data is for one text, not for 2"),
+        ("a", GUESTS, ("--dpi", 99), "--dpi is for --output FILE ending in .png"),
+    ],
+)
+def test_faults_of_several_texts_are_named_before_a_file_is_written(
+    networks, tmp_path, monkeypatch, text, table, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    file, data = text_file(tmp_path, text), text_file(tmp_path, table, "guests.csv")
+    before = {*tmp_path.rglob("*")}
+    output = () if "--output" in words else ("--output", "out/{name}.json")
+    with pytest.raises(UserError, match=message):
+        write_page(networks, file, *words, "--data", data, *output, *HUGE)
+    assert {*tmp_path.rglob("*")} == before
+
+
+def test_who_can_write_a_character_is_named_before_a_network_is_loaded(monkeypatch):
+    """The digits are written by a network of ten characters."""
+    monkeypatch.setattr(page_hands, "load_writer", lambda *_: pytest.fail("a network was loaded"))
+    message = (
+        r"does not know 'é' \(U\+00E9\) in line 2, column 2; conditional and open_writer and "
+        r"writer can, in the styles of joined hands: flowing, .*, tall; others: backward, narrow, "
+    )
+    with pytest.raises(UserError, match=message):
+        use("page", "-r", "digits", "--text", "1", "--text", "2é")
+
+
+def test_replacing_is_for_several_texts(networks):
+    with pytest.raises(UserError, match="--replace is for --data or several texts"):
+        write_page(networks, "--text", "a", "--replace")
+
+
 @pytest.fixture
 def sheets(networks, tmp_path, capsys):
     """Write a page, and return the rows of each sheet and what is said."""
@@ -269,13 +358,25 @@ def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(
         (["--text=---", "--text", "size: 99"], "--text, line 1: no line --- ends this front"),
         (["--text=---\n\n---\nindent: 99\n---"], "--text, line 3: indent 99: at most"),
         (["--text", f"a {'bc' * 50}!"], "--text: 'bcbc.* is no word: 101 characters"),
-        (["--text", "☃"], "there is nothing to write"),
-        (["--text", "a ☃"], r"does not know '☃' \(U\+2603\); --skip-unknown leaves that out$"),
+        (["--text", " "], "there is nothing to write"),
+        (
+            ["--text", "☃"],
+            r"--text: the network does not know '☃' \(U\+2603\) in line 1, column 1;",
+        ),
+        (
+            ["--text", "a", "--text", "a ☃ж√"],
+            r"--text: the network does not know '☃' \(U\+2603\) in line 2, column 3, .*, '√' "
+            r"\(U\+221A\) in line 2, column 5; no pretrained network can write that; --skip-unkn",
+        ),
         (["--text", "x", "--set", "size=99"], "a line is 386.1 mm high, but there are"),
         (["--text", "x", "--set", "line_height=400"], "a smaller size or line_h"),
         (["--text", "x", "--set", "ruling_spacing=7"], "ruling_spacing is for --ruling"),
         (["--text", "x", "--report", ".", "--proofread", "reader"], "folder; name a file"),
-        (["--text", "x", "--style", "onw"], r"\(did you mean own? There .*, wide, own\)$"),
+        (
+            ["--text", "x", "--style", "onw"],
+            r"\(did you mean own? There are joined hands: flowing, joined, linked, rolling, tall; "
+            r"others: backward, .*, wide, own\)$",
+        ),
         (["--text", "x", "--style", "own:1,round:1"], "own, which is another .* cannot be mixed"),
     ],
 )

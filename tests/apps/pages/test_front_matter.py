@@ -31,11 +31,11 @@ def test_front_matter_holds_up_to_the_next_front_matter():
         "---\n colour :red \nsize:3\n---  \n  body\n---\n---\nend"
     )
     assert read(text) == [
-        ({}, "before"),
-        ({"size": 4.5}, "A title"),
-        ({"size": 4.5}, ""),
-        ({"colour": "RED", "size": 3.0}, "  body"),
-        ({}, "end"),
+        ({}, "before", 1),
+        ({"size": 4.5}, "A title", 5),
+        ({"size": 4.5}, "", 6),
+        ({"colour": "RED", "size": 3.0}, "  body", 11),
+        ({}, "end", 14),
     ]
 
 
@@ -53,7 +53,7 @@ def test_front_matter_holds_up_to_the_next_front_matter():
     ],
 )
 def test_lines_of_dashes_that_enclose_no_settings_are_text(text):
-    assert read(text) == [({}, line) for line in text.split("\n")]
+    assert read(text) == [({}, line, n) for n, line in enumerate(text.split("\n"), 1)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Words set on pages."""
 
+from dataclasses import replace
 from itertools import pairwise, repeat
 
 import numpy as np
@@ -12,11 +13,13 @@ from apps.pages.layout import (
     break_rows,
     crowding,
     fill_pages,
+    pulled_back,
     set_row,
     set_rows,
     set_to_fit,
     spread,
 )
+from apps.pages.page_options import LINE_HEIGHT
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import (
     COLUMN_GAP,
@@ -25,7 +28,7 @@ from apps.pages.paragraphs import (
     Paragraph,
     TextLine,
 )
-from apps.pages.written_word import WrittenWord
+from apps.pages.written_word import WrittenWord, natural_width, strokes_in_row
 from ink.drawing.layers import Pen
 from utils.checks import UserError
 
@@ -54,14 +57,59 @@ def test_a_row_ends_where_the_next_word_does_not_fit(widths, room, first_indent,
 @pytest.mark.parametrize(
     ("text", "room", "rows"),
     [
-        ("add 3.5 %, then 12 eggs", 24, ["add", "3.5 %,", "then 12", "eggs"]),
-        ("so thanks –", 24, ["so", "thanks –"]),
-        ("3 kg", 9, ["3", "kg"]),  # no room for both
+        ("add 3.5~% then 12 eggs", 24, ["add", "3.5 %", "then 12", "eggs"]),
+        ("so thanks~–", 24, ["so", "thanks –"]),
+        ("3~kg", 9, ["3", "kg"]),  # no room for both
+        ("a~b~c d", 24, ["a b", "c d"]),
+        ("x a~b~c d", 24, ["x", "a b", "c d"]),
     ],
 )
-def test_a_number_stays_with_its_unit_and_a_dash_with_its_word(text, room, rows):
-    broken = break_rows([word(10, text=text) for text in text.split()], room)
+def test_words_with_a_no_break_blank_stay_in_one_row_that_has_room_for_them(text, room, rows):
+    """`~` stands for such a blank."""
+    words = []
+    for group in text.split():
+        *before, last = group.split("~")
+        words += [replace(word(10, text=part), keeps_next=True) for part in before]
+        words.append(word(10, text=last))
+    broken = break_rows(words, room)
     assert [" ".join(word.text for word in row) for row in broken] == rows
+
+
+def letters(text, breaks=()):
+    """A word of bars that are 8 wide and joined below, a letter each."""
+    x = np.arange(8.0 * len(text))
+    stroke = np.stack([x, np.where(x % 8 == 0, -2.0, 0.0)], 1)
+    indices = (x // 8).astype(int)
+    return WrittenWord((stroke,), x[-1], 2.0, text, (indices,), breaks=breaks)
+
+
+@pytest.mark.parametrize(
+    ("room", "rows"),
+    [
+        (55, ["aaaa", "bbbcccdd"]),  # ragged, but no part fits
+        (64, ["aaaa bbb-", "cccdd"]),
+        (94, ["aaaa bbbccc-", "dd"]),
+        (100, ["aaaa bbbcccdd"]),
+        (35, ["aaaa", "bbbcccdd"]),  # the row is full enough
+    ],
+)
+def test_a_word_is_divided_where_a_row_would_be_ragged(room, rows):
+    words = [letters("aaaa"), letters("bbbcccdd", breaks=(3, 6))]
+    broken = [*break_rows(words, room, size=2.0)]
+    assert [" ".join(word.text for word in row) for row in broken] == rows
+    for row in broken:
+        end = max(strokes[:, 0].max() for strokes in strokes_in_row(row))
+        assert natural_width(row) - row[-1].gap == pytest.approx(end)
+    last, first = broken[0][-1], broken[-1][0]
+    if last.divided:  # The ink of the word is all there, but the way to the cut.
+        ink = [*last.strokes[:-1], *first.strokes]
+        assert sum(map(len, ink)) == 64 and min(each[:, 0].min() for each in first.strokes) == 0.0
+        assert first.indices[0].min() in (-1, 0) and not first.divided
+
+
+def test_a_word_whose_ink_does_not_show_its_letters_is_not_divided():
+    words = [letters("aaaa"), replace(letters("bbbbbb", breaks=(3,)), indices=())]
+    assert [len(row) for row in break_rows(words, 70)] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +327,61 @@ def test_cells_stand_in_their_columns_when_other_cells_are_empty():
     rows = [row for row, _ in set_rows(table_rows, options.paper)]
     for row, (_, starts) in zip(rows, table, strict=True):
         assert [stroke[0, 0] - left for stroke in row.strokes] == pytest.approx(starts)
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "size", "ruling", "pages", "remark"),
+    [
+        (29, None, "plain", 1, ""),  # 253 mm between the margins, and 8.58 from row to row
+        (30, None, "plain", 1, "closer rows, so that 2 rows do not begin another sheet"),
+        (32, None, "plain", 1, "closer rows, so that 3 rows do not begin another sheet"),
+        (33, None, "plain", 2, ""),  # four rows too many
+        (30, 2.2, "plain", 2, ""),  # The size was asked for.
+        (30, None, "ruled", 2, ""),  # Rows stand on their lines.
+    ],
+)
+def test_up_to_three_rows_do_not_begin_another_page(num_rows, size, ruling, pages, remark):
+    options = PageOptions(size=size, paper=Paper.of("a4", ruling=ruling))
+    rows = lines(options, "text", *[[[cell(9.0)]]] * num_rows)
+    fitted, remarks = set_to_fit(rows, options)
+    assert len([*fill_pages(fitted, options.paper)]) == pages
+    assert [text for text in remarks if remark and remark in text] == remarks
+    assert bool(remarks) == bool(remark)
+    height = LINE_HEIGHT * fitted[0].size
+    assert 0.9 * height < fitted[0].line_height <= max(height, 8.5) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "height", "pages"),
+    [(21, 200, 1), (43, 400, 2)],  # rows at 95 % of their distance, and at 91 %
+)
+def test_rows_become_closer_only_as_long_as_they_do_not_touch(num_rows, height, pages):
+    """Rows as far apart as they should be: 0.7 mm, and 0.6 mm less at 94 % of 10 mm."""
+    rows = [row_of([(5, -5.3), (5, 4)])] * num_rows
+    usual = [replace(row, line_height=10.0) for row in rows]
+    paper = Paper(100, height + 10, (5, 5, 5, 5))
+    closed, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=True)
+    assert len([*fill_pages(closed, paper)]) == pages and bool(remark) == (pages == 1)
+    assert crowding(closed, paper) <= 1.07
+    kept, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=False)
+    assert kept == usual and not remark
+
+
+def test_a_text_with_a_size_in_its_front_matter_keeps_it():
+    options = PageOptions()
+    rows = lines(replace(options, size=2.3), "text", *[[[cell(9.0)]]] * 30)
+    fitted, remarks = set_to_fit(rows, options)
+    assert not remarks and {row.size for row in fitted} == {2.3}
+    assert len([*fill_pages(fitted, options.paper)]) == 2
+
+
+def test_a_text_becomes_a_little_smaller_where_rows_cannot_be_closer():
+    """Nine words fit in a row, ten at 95 % of the size: 31 rows become 28."""
+    options = PageOptions(line_height=8.5)
+    rows = lines(options, "text", [[cell(0.106 * ROW - 1.0)] * 279])
+    fitted, remarks = set_to_fit(rows, options)
+    assert remarks == ["size 2.09, so that 2 rows do not begin another sheet"]
+    assert fitted[0].size == pytest.approx(2.09)
 
 
 def test_a_text_that_fits_in_no_size_is_refused():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from apps.pages.drawn_signs import SIGN_SHAPES, STAND_INS, with_drawn_signs
+from apps.pages.front_matter import SourceLine
 from apps.pages.hand_shape import HandShape
 from apps.pages.marks import MARKED, plain
 from apps.pages.proofreading import CheckedWord, try_words, with_first_reading
@@ -60,7 +61,7 @@ def test_a_mu_is_a_u_with_a_leg():
     word, (leg,) = drawn("µ", [np.array(u)], [np.zeros(6, int)])
     assert abs(leg[:, 0]).max() < 0.2 and leg[:, 1].max() == pytest.approx(0.9, abs=0.15)
     assert word.plain.text == "u" and len(word.plain.strokes) == 1
-    lines, remarks = known_lines(["5 µm, 3 μg"], ALPHABET, skip_unknown=False)
+    lines, remarks = known_lines([SourceLine({}, "5 µm, 3 μg", 1)], "x", ALPHABET, False)
     assert lines == ["5 µm, 3 µg"] and remarks == ["written as others: μ as µ"]
 
 

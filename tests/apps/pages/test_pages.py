@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from apps.pages import PageOptions, Paper, text_lines, write_page
+from apps.pages import PageOptions, PageText, Paper, page_hands, text_lines, write_page, write_pages
 from apps.pages.page_hands import Hands
-from apps.pages.pages import check_words
+from apps.pages.pages import check_words, numbered_options
 from apps.pages.proofreading import MISSING_WORD
+from apps.pages.rewriting import load_report, save_report
 from ink.formats.pdf.pages import words_of
 from model import load
 from tests.commands.networks import save, use
@@ -66,6 +68,45 @@ def test_a_page_is_not_saved_in_an_unknown_format(pages, tmp_path):
 
 def test_a_notebook_shows_pages_as_pictures(pages):
     assert pages[1]._repr_svg_().startswith("<?xml") and pages._repr_html_().count("<svg") == 2
+
+
+def heights(pages):
+    """Return the height of the ink of each word."""
+    (page,) = pages
+    ends = np.cumsum([0, *(word.strokes for word in page.rows[0].words)])
+    words = [page.rows[0].strokes[first:end] for first, end in pairwise(ends.tolist())]
+    return [np.ptp(np.concatenate(word)[:, 1]) for word in words]
+
+
+@pytest.mark.slow
+def test_several_texts_are_written_each_as_alone_with_other_seeds_in_one_hand(writer, monkeypatch):
+    """Rounding apart, which batches change. The hands of a network's own differ by their seeds."""
+    options = PageOptions(paper=HUGE, proofread=False, style="own", seed=2)
+    texts = [PageText("ab ba", number=number) for number in range(3)]
+    together = [heights(pages) for pages in write_pages(texts, writer, options)]
+    alone = heights(write_page("ab ba", writer, options))
+    later = [heights(pages) for pages in write_pages(texts[2:], writer, options)]
+    assert together[0] == pytest.approx(alone, rel=1e-3)
+    assert together[2] == pytest.approx(later[0], rel=1e-3)
+    assert len({round(number, 4) for each in together for number in each}) == 6
+    primers = []
+    monkeypatch.setattr(page_hands, "own_hand", lambda *given, **_: primers.append(given[1]))
+    for number in (0, 2):
+        with pytest.raises(TypeError):  # Of the None in place of a hand.
+            Hands(writer, numbered_options(options, number), "cpu", False).of(options.look)
+    assert primers == [2, 2]
+
+
+def test_the_faults_of_all_texts_are_named_before_a_line_is_written(writer, monkeypatch):
+    monkeypatch.setattr(text_lines, "write_words", lambda *_: pytest.fail("a line was written"))
+    texts = [PageText("ab"), PageText("a ☃", "b.txt"), PageText("---\nsize: 0\n---\n", "c.txt")]
+    for faulty, message in (
+        (texts[:2], "b.txt.* does not know '☃'"),
+        (texts[::2], "c.txt, line 2: size: '0': a number"),
+        ([*texts[1:2], PageText("√☃", "d.txt")], r"2 texts: 2 faults\n  b.txt.*☃.*\n  d.txt.*'√'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            write_pages(faulty, writer, PageOptions(paper=HUGE, proofread=False))
 
 
 @pytest.mark.slow
@@ -163,6 +204,27 @@ def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(list
     check_words(listed, LIST.split("\n"))
     with pytest.raises(AssertionError):
         check_words(listed, lines)
+
+
+@pytest.mark.slow
+def test_no_break_blanks_and_soft_hyphens_are_obeyed(tmp_path):
+    """Those of a word processor; the parts of a word have its reading, also in a report."""
+    options = PageOptions(paper=Paper.of((88.0, 100.0), margins=(5.0,) * 4))
+    text = (
+        "we\u202fare all well and the extraordinary garden\u00adhouse\n\u00a0the garden\u00a0house"
+    )
+    pages = write_page(text, load("open_writer", "cpu"), options)
+    rows = [row.text for page in pages for row in page.rows]
+    assert rows[:3] == ["we are all well and the", "extraordinary garden-", "house"]
+    assert not pages.remarks
+    texts = [word.text for _, word in pages.placed()]
+    assert len(pages.proofread) == len(texts) == 12
+    place = texts.index("garden-")
+    assert pages.proofread[place] is pages.proofread[place + 1]
+    assert pages.proofread[place].words[0].text == "gardenhouse"
+    save_report(tmp_path / "report.json", pages)
+    again = load_report(tmp_path / "report.json")
+    assert [word for _, word in again.placed()] == [word for _, word in pages.placed()]
 
 
 @pytest.mark.parametrize("licence", [OPEN, RESEARCH_ONLY, None])

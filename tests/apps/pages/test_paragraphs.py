@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from apps.pages import PageOptions, Paper, write_page
-from apps.pages.paragraphs import MIN_DOT_GAP, TRACE_DOT, cell_texts, fill_word, kind_of, traced
+from apps.pages.paragraphs import (
+    MIN_DOT_GAP,
+    TRACE_DOT,
+    are_verses,
+    cell_starts,
+    cell_texts,
+    fill_word,
+    kind_of,
+    traced,
+)
 from apps.pages.written_word import WrittenWord
 from utils.checks import UserError
 
@@ -37,6 +46,7 @@ def test_a_line_of_dots_has_a_dot_for_each_full_stop():
         ("- a", "bullets", ["", " a"]),
         ("-a", "text", ["-a"]),
         (" ", "empty", [""]),
+        ("1.\u00a0a\tb\u00a0", "numbers", ["1.", "\u00a0a", "b"]),
     ],
 )
 def test_a_row_has_a_kind_and_cells_between_tabs(text, kind, cells):
@@ -118,3 +128,50 @@ def test_paper_for_learning_to_write_has_a_line_at_each_height(writer, ruling, s
     gaps = np.diff(rules)
     assert gaps[: len(lines) - 1] == pytest.approx(3.0) and gaps[len(lines) - 1] == 6.0
     assert len(rules) % len(lines) == 0
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "expected"),
+    [
+        ([0.9, 1.2, 0.8, 0.7], True),
+        ([0.3, 1.2, 0.4], True),
+        ([1.6, 0.4, 0.3, 0.5], False),  # a paragraph with bank details below it
+        ([1.2, 0.9, 0.8], True),
+        ([1.2, 1.3, 0.9], False),
+    ],
+)
+def test_a_paragraph_with_short_lines_below_it_is_no_verse(num_rows, expected):
+    assert are_verses(num_rows) == expected
+
+
+def digits(text):
+    """Words whose characters are 1 wide, with a blank of 1 between them."""
+    words = []
+    for part in text.split():
+        x = np.repeat(np.arange(len(part)), 2) + np.tile([0.0, 1.0], len(part))
+        stroke = np.stack([x, 0 * x], 1)
+        indices = np.repeat(np.arange(len(part)), 2)
+        words.append(WrittenWord((stroke,), float(len(part)), 1.0, part, (indices,)))
+    return words
+
+
+@pytest.mark.parametrize(
+    ("column", "shifts"),
+    [
+        (["price", "9", "12.50", "1,250.5 €"], [0, 4, 3, 0]),
+        (["€ 9", "EUR 12,5", "1 250"], [3, 0, 1]),
+        (["-3.25", "10 kg", "7 %"], [0, 0, 1]),
+        (["9:40", "12:15"], [0, 0]),
+        (["3 eggs and bread", "12 kg", "on 5 May"], [0, 0, 0]),  # fewer numbers than texts
+        (["31.12.2024", "1.1.2025"], [0, 0]),
+    ],
+)
+def test_columns_of_numbers_stand_with_their_points_below_each_other(column, shifts):
+    """The point of a number without one is its end; worked out by hand."""
+    cells = [[digits("a"), digits(text), digits("b")] for text in column]
+    starts = np.array(cell_starts(cells, "table"))
+    assert starts[:, 1] - starts[:, 1].min() == pytest.approx(shifts)
+    widths = [shift + len(text) + 1 for shift, text in zip(shifts, column, strict=True)]
+    assert starts[:, 2] - starts[:, 1].min() == pytest.approx(max(widths) + 0.8)
+    numbers = np.array(cell_starts(cells, "numbers"))  # An item's cells are no columns of numbers.
+    assert np.ptp(numbers, axis=0) == pytest.approx([0, 0, 0])

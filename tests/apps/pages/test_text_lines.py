@@ -9,7 +9,7 @@ import pytest
 
 from apps.pages.layout import break_rows
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
-from apps.pages.text_lines import Passage, narrowed_words, with_even_figures, write_passages
+from apps.pages.text_lines import Passage, narrowed_words, seeded, with_even_figures, write_passages
 from apps.pages.written_word import WrittenWord
 from model import Writer
 from model.generation.line import Sampling
@@ -69,9 +69,9 @@ approx = partial(pytest.approx, rel=1e-3)
 @pytest.mark.slow
 def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeypatch):
     passages = [Passage(hand(), text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
-    together = list(write_passages(passages, 3))
+    together = list(write_passages(seeded(passages, 3)))
     monkeypatch.setattr("apps.pages.text_lines.BATCH_SIZE", 1)
-    alone = list(write_passages(passages, 3))
+    alone = list(write_passages(seeded(passages, 3)))
     assert len(together) == 4 and together[1] == ([], [])
     assert [values(words) for words, _ in together] == [values(words) for words, _ in alone]
 
@@ -79,11 +79,11 @@ def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeyp
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_other_lines(hand, monkeypatch):
     usual, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
-    *_, (plain, _) = write_passages([Passage(usual, text) for text in texts], 7)
+    *_, (plain, _) = write_passages(seeded([Passage(usual, text) for text in texts], 7))
     write = mock.Mock(wraps=Writer.write_lines)
     monkeypatch.setattr(Writer, "write_lines", lambda *given, **options: write(*given, **options))
     hands = [Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0)]
-    *_, (mixed, _) = write_passages([*hands, Passage(usual, texts[2])], 7)
+    *_, (mixed, _) = write_passages(seeded([*hands, Passage(usual, texts[2])], 7))
     calls = [(*given[1:3], given[3].bias) for given, _ in write.call_args_list]
     assert plain and values(plain) == values(mixed)
     assert ([texts[0]], [7], 2.0) in calls and ([texts[2]], [9], Sampling().bias) in calls

@@ -1,0 +1,290 @@
+"""Fills the columns of a text from a table, as in a mail merge, and names a file for each text."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import apps.pages
+from apps.pages.source_text import PageText
+from ink.alphabet import nfc
+from model.drawing.page import Page, numbered, save_pages
+from utils import strict_json
+from utils.checks import ConfigFault, UserError, hint, listed, short
+from utils.files import CONTROLS, MAX_NAME_BYTES, read_text
+
+COLUMN = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
+"""A brace that stands for itself, a column, or a brace without an end."""
+DELIMITERS = ",;\t"
+MAX_TABLE_BYTES = 10_000_000  # of a table (assumed: 50,000 addresses)
+MAX_RECORDS = 5_000  # most records of a table (assumed: their letters take a day)
+FILE_COLUMN = "file"
+"""The column of a text without a table: the name of its file without the ending."""
+
+
+class Record(NamedTuple):
+    """A record of a table.
+
+    Attributes:
+        values: the value of each column.
+        source: the file and the place of the record, for messages.
+    """
+
+    values: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text, and the file that its pages are saved as."""
+
+    text: PageText
+    path: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there, or the first of numbered files."""
+        first, _ = (file for file, _ in numbered(self.path, range(2)))
+        return self.path.exists() or first.exists()
+
+    def save(self, pages: Sequence[Page], dpi: int) -> list[Path]:
+        """Save the pages of the text in a folder that exists, and return their files. The first of
+        several files is there only once all are, so that a document that `exists` is whole."""
+        with TemporaryDirectory(dir=self.path.parent, prefix=".pages-") as folder:
+            saved = save_pages(pages, Path(folder) / self.path.name, dpi=dpi)
+            files = [self.path.with_name(file.name) for file in saved]
+            for temporary, file in reversed([*zip(saved, files, strict=True)]):
+                temporary.replace(file)
+        return files
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of writing a document.
+
+    Attributes:
+        path: the file of the document; `files`: all files, if its pages are numbered.
+        source: where the text is from.
+        words: the number of words; `rewritten` of them were written again.
+        missing: the number of words that could not be written.
+        remarks, doubts: see `Pages`.
+        report: the report of its pages; None if no word is doubtful.
+    """
+
+    path: str
+    files: Sequence[str]
+    source: str
+    words: int
+    rewritten: int
+    missing: int
+    remarks: Sequence[str]
+    doubts: Sequence[str]
+    report: str | None
+
+    @classmethod
+    def of(
+        cls,
+        document: Document,
+        files: Sequence[Path],
+        pages: "apps.pages.Pages",
+        report: Path | None,
+    ) -> "Summary":
+        """Return the summary of a document whose pages were saved."""
+        return cls(
+            str(document.path),
+            [*map(str, files)],
+            document.text.source,
+            len(pages.proofread),
+            sum(word.tries > 1 for word in pages.proofread),
+            len(pages.missing),
+            pages.remarks,
+            pages.doubts,
+            str(report) if report else None,
+        )
+
+
+def merged(template: str, source: str, table: Path, output: str) -> list[Document]:
+    """Return a document for each record of a table.
+
+    Args:
+        template: the text, with columns such as `{name}`.
+        source: where the text is from.
+        table: the file of the table; see `read_records`.
+        output: the path of a document's file, with columns.
+
+    Raises:
+        UserError: if a column is missing, a value is no part of a file's name, or two documents
+            would have the same file.
+    """
+    records = read_records(table)
+    documents = []
+    for number, record in enumerate(records):
+        text = fill(template, record, source)
+        page_text = PageText(text, f"{source} ({record.source})", number)
+        documents.append(Document(page_text, file_of(output, record)))
+    check_files(documents, [record.source for record in records])
+    return documents
+
+
+def named_texts(texts: Mapping[str, str], output: str) -> list[Document]:
+    """Return a document for each text, by the file of the text; in `output`, the column `file` is
+    the name of the text's file without its ending. Raise a UserError as `merged` does."""
+    documents = []
+    for number, (source, text) in enumerate(texts.items()):
+        record = Record({FILE_COLUMN: Path(source).stem}, source)
+        documents.append(Document(PageText(text, source, number), file_of(output, record)))
+    check_files(documents, [*texts])
+    return documents
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records of a table: of a JSON file, a list of objects; of any other, CSV whose
+    first line names the columns, with commas, semicolons or tabs between the cells.
+
+    Raises:
+        UserError: if the file cannot be read, is not such a table, or has no record.
+    """
+    text = read_text(path, MAX_TABLE_BYTES)
+    is_json = path.suffix.lower() == ".json"
+    records = [*(_json_records(path, text) if is_json else _csv_records(path, text))]
+    if not records:
+        raise UserError(f"{path}: the table has no record")
+    if len(records) > MAX_RECORDS:
+        raise UserError(f"{path}: {len(records):,} records; at most {MAX_RECORDS:,} are accepted")
+    return records
+
+
+def _csv_records(path: Path, text: str) -> Iterator[Record]:
+    header_line = text.partition("\n")[0]
+    widths = {sign: len(next(csv.reader([header_line], delimiter=sign), ())) for sign in DELIMITERS}
+    delimiter = max(DELIMITERS, key=widths.__getitem__)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    names: list[str] = []
+    try:
+        for row in reader:
+            cells = [nfc(cell.strip()) for cell in row]
+            if not any(cells):
+                continue
+            if not names:
+                names = cells
+                _check_names(f"{path}, line {reader.line_num}", [*filter(None, names)])
+                continue
+            source = f"{path}, line {reader.line_num}"
+            if len(cells) != len(names):
+                problem = f"{len(cells)} cells, but the first line names {len(names)} columns"
+                raise UserError(f"{source}: {problem}")
+            yield Record(dict(zip(names, cells, strict=True)), source)
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: no CSV ({error})") from None
+
+
+def _check_names(source: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{source}: two columns are called {short(name)}")
+
+
+def _json_records(path: Path, text: str) -> Iterator[Record]:
+    try:
+        items = strict_json.loads(text, MAX_TABLE_BYTES, MAX_TABLE_BYTES // 10)
+    except ConfigFault as error:
+        raise UserError(f"{path}: {error}") from None
+    if not isinstance(items, list):
+        raise UserError(f"{path}: a list of objects is accepted, one for each record")
+    for number, item in enumerate(items, 1):
+        source = f"{path}, item {number}"
+        if not isinstance(item, dict):
+            raise UserError(f"{source}: {short(item)}: an object is accepted, with a text a column")
+        values = {}
+        for name, value in item.items():
+            if isinstance(value, bool | list | dict):
+                raise UserError(f"{source}, {short(name)}: a text or a number is accepted")
+            values[nfc(name.strip())] = "" if value is None else nfc(str(value).strip())
+        yield Record(values, source)
+
+
+def fill(template: str, record: Record, source: str) -> str:
+    """Return a text with the values of a record in the places of its columns. `{{` is a brace. A
+    line with empty columns and nothing else is left out.
+
+    Raises:
+        UserError: if the record lacks a column, or a brace has no end; lists all faults.
+    """
+    faults, lines = [], []
+    for number, line in enumerate(template.split("\n"), 1):
+        place = f"{source}, line {number}" if "\n" in template else source
+        faults += _faults(line, record, place)
+        filled = COLUMN.sub(lambda match: _value(match, record.values), line)
+        if filled.strip() or not COLUMN.search(line):
+            lines.append(filled)
+    if faults:
+        raise UserError(listed(source, faults) if faults[1:] else faults[0])
+    return "\n".join(lines)
+
+
+def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
+    return "{" if match[0] == "{{" else values.get(_name(match), "")
+
+
+def _name(match: re.Match[str]) -> str:
+    return nfc((match[1] or "").strip())
+
+
+def _faults(line: str, record: Record, place: str) -> Iterator[str]:
+    """Yield a sentence on each column of a line that a record lacks, and on braces without end."""
+    for match in COLUMN.finditer(line):
+        column = f"{place}, column {match.start() + 1}"
+        if match[0] == "{":
+            yield f"{column}: a brace without its end; {{{{ is a brace"
+        elif match[0] != "{{" and _name(match) not in record.values:
+            near = hint(_name(match), filter(None, record.values))
+            yield f"{column}: no column {short(_name(match))} in {record.source}{near}"
+
+
+def file_of(output: str, record: Record) -> Path:
+    """Return the path `output` with the values of a record in the places of its columns.
+
+    Raises:
+        UserError: if the record lacks a column, or a value cannot be a part of a file's name.
+    """
+    for match in COLUMN.finditer(output):
+        value = record.values.get(_name(match), "-")
+        is_name = value.strip(" .") and not re.search(rf"[/\\]|{CONTROLS.pattern}", value)
+        if match[0] not in ("{", "{{") and not is_name:
+            name = short(_name(match))
+            raise UserError(
+                f"{record.source}: the value of {name}, {short(value)}, is no part of a file's "
+                "name: it is empty, or has a slash, a backslash or a control character"
+            )
+    path = Path(fill(output, record, "--output"))
+    if len(path.name.encode()) > MAX_NAME_BYTES:
+        limit = f"at most {MAX_NAME_BYTES} bytes are accepted"
+        raise UserError(f"{record.source}: the file's name {short(path.name)} is too long; {limit}")
+    return path
+
+
+def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
+    """Raise a UserError if two documents would have the same file, also if a file system does not
+    tell small letters from capitals, or if pages are numbered. `sources` name the documents."""
+    used: dict[str, str] = {}
+    faults = []
+    for document, source in zip(documents, sources, strict=True):
+        if (key := _file_key(document.path)) in used:
+            faults.append(f"{document.path} is the file of {used[key]} and of {source}")
+        used[key] = source
+    for document, source in zip(documents, sources, strict=True):
+        stem, suffix = re.sub(r"-\d+$", "", document.path.stem), document.path.suffix
+        other = used.get(_file_key(document.path.with_name(f"{stem}{suffix}")), source)
+        if suffix != ".pdf" and other != source:
+            faults.append(f"{document.path} is the file of {source}, and of a page of {other}")
+    if faults:
+        advice = "texts with one name: a column in --output has to tell them apart"
+        raise UserError(listed(advice, faults) if faults[1:] else f"{faults[0]}; {advice}")
+
+
+def _file_key(path: Path) -> str:
+    return nfc(str(path)).casefold()

@@ -1,0 +1,182 @@
+"""Texts whose columns a table fills."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from apps.pages.mail_merge import (
+    Document,
+    Record,
+    check_files,
+    file_of,
+    fill,
+    merged,
+    named_texts,
+    read_records,
+)
+from apps.pages.source_text import PageText
+from model.drawing.page import Page
+from utils.checks import UserError
+
+RECORD = Record({"name": "Anna Berg", "place of birth": "Köln", "floor": ""}, "guests.csv, line 2")
+
+
+def table(folder, content, name="guests.csv"):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "name,table\nMüller & Söhne,4\nTom,\n",
+        "name;table\r\nMüller & Söhne;4\r\nTom;\r\n",
+        "\ufeffname\ttable\n\nMüller & Söhne\t4\nTom\t\n",
+        '"name",table\n"Müller & Söhne",4\n Tom , \n',
+    ],
+)
+def test_a_table_of_any_delimiter_has_the_same_records(tmp_path, content):
+    """As spreadsheets of several countries save it, with a byte order mark or without."""
+    records = read_records(table(tmp_path, content))
+    assert [record.values for record in records] == [
+        {"name": "Müller & Söhne", "table": "4"},
+        {"name": "Tom", "table": ""},
+    ]
+
+
+def test_a_cell_may_have_delimiters_quotes_and_several_lines(tmp_path):
+    (record,) = read_records(table(tmp_path, 'name;address\n"A; ""B""";"1 Road\nTown"\n'))
+    assert record.values == {"name": 'A; "B"', "address": "1 Road\nTown"}
+    assert record.source.endswith("guests.csv, line 3")  # the line that the record ends in
+
+
+def test_a_table_of_json_is_a_list_of_objects(tmp_path):
+    content = "\ufeff" + json.dumps([{"name": "Zoë", "table": 4, "floor": None, "price": 2.5}])
+    (record,) = read_records(table(tmp_path, content, "guests.json"))
+    assert record.values == {"name": "Zoë", "table": "4", "floor": "", "price": "2.5"}
+    assert record.source.endswith("guests.json, item 1")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "message"),
+    [
+        ("name,table\nAnna\n", "a.csv", "a.csv, line 2: 1 cells, but the first line names 2"),
+        ("name,name\nA,B\n", "a.csv", "a.csv, line 1: two columns are called 'name'"),
+        ("name\n", "a.csv", "a.csv: the table has no record"),
+        ("", "a.csv", "a.csv: the table has no record"),
+        ('name\n"A\n', "a.csv", "a.csv, line 2: no CSV"),
+        (b"name\nM\xfcller\n", "a.csv", "not UTF-8 text .byte 6 is 0xfc."),
+        ("{}", "a.json", "a.json: a list of objects is accepted"),
+        ("[3]", "a.json", "a.json, item 1: 3: an object is accepted"),
+        ('[{"a": ["b"]}]', "a.json", "a.json, item 1, 'a': a text or a number is accepted"),
+        ('[{"a": "b"', "a.json", "a.json: "),
+    ],
+)
+def test_a_broken_table_is_refused_with_the_place_of_its_fault(tmp_path, content, name, message):
+    with pytest.raises(UserError, match=message):
+        read_records(table(tmp_path, content, name))
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("Dear {name},\nfrom { place of birth }", "Dear Anna Berg,\nfrom Köln"),
+        ("{{name} and {{ and }", "{name} and { and }"),
+        ("a\n{floor}\nb {floor}\n\n{floor} {floor}", "a\nb \n"),  # an address without a floor
+    ],
+)
+def test_columns_are_filled_and_lines_of_empty_columns_left_out(template, text):
+    assert fill(template, RECORD, "letter.txt") == text
+
+
+def test_all_missing_columns_are_named_with_their_places():
+    with pytest.raises(UserError) as error:
+        fill("Dear {nmae},\nyours {} {", RECORD, "letter.txt")
+    assert str(error.value).split("\n  ") == [
+        "letter.txt: 3 faults",
+        "letter.txt, line 1, column 6: no column 'nmae' in guests.csv, line 2; did you mean name?",
+        "letter.txt, line 2, column 7: no column '' in guests.csv, line 2"
+        "; there are name, place of birth, floor",
+        "letter.txt, line 2, column 10: a brace without its end; {{ is a brace",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a/b", "line 3: the value of 'name', 'a/b', is no part of a file's name"),
+        ("..", "the value of 'name', '..', is no part"),
+        ("", "the value of 'name', '', is no part"),
+        ("a\nb", "is no part of a file's name"),
+        ("a" * 300, "line 3: the file's name '.*' is too long; at most 200 bytes"),
+    ],
+)
+def test_a_value_that_is_no_name_of_a_file_is_refused(value, message):
+    with pytest.raises(UserError, match=message):
+        file_of("out/{name}.pdf", Record({"name": value}, "guests.csv, line 3"))
+
+
+def test_each_record_becomes_a_text_with_a_file_and_a_number_of_its_own(tmp_path):
+    guests = table(tmp_path, "name,style\nAnna,round\nTom,flowing\n")
+    text = "---\nstyle: {style}\n---\nDear {name}"
+    first, second = merged(text, "letter.txt", guests, "out/{style}/{name}.pdf")
+    assert first.text == PageText(
+        "---\nstyle: round\n---\nDear Anna", f"letter.txt ({guests}, line 2)", 0
+    )
+    assert second.text == PageText(
+        "---\nstyle: flowing\n---\nDear Tom", f"letter.txt ({guests}, line 3)", 1
+    )
+    assert (first.path, second.path) == (Path("out/round/Anna.pdf"), Path("out/flowing/Tom.pdf"))
+
+
+def test_texts_keep_their_braces_and_are_saved_under_the_names_of_their_files():
+    documents = named_texts({"x/a.txt": "{b}", "b.txt": "{"}, "out/{file}.svg")
+    assert [document.path for document in documents] == [Path("out/a.svg"), Path("out/b.svg")]
+    assert [document.text.text for document in documents] == ["{b}", "{"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("Anna.pdf", "Tom.pdf", "Anna.pdf"), "Anna.pdf is the file of 0 and of 2"),
+        (("Zoë.pdf", "ZOE\u0308.pdf"), "is the file of 0 and of 1"),  # as some disks take names
+        (("Anna.svg", "Anna-2.svg"), "Anna-2.svg is the file of 1, and of a page of 0"),
+    ],
+)
+def test_two_texts_with_one_file_are_refused(names, message):
+    documents = [Document(PageText("a"), Path(name)) for name in names]
+    with pytest.raises(UserError, match=f"{message}; texts with one name: a column in --output"):
+        check_files(documents, [*map(str, range(len(names)))])
+
+
+def test_files_with_other_names_are_accepted():
+    names = ("Anna.pdf", "Anna-2.pdf", "out/Anna.pdf", "Tom-3.svg")
+    check_files([Document(PageText("a"), Path(name)) for name in names], [*names])
+
+
+def test_a_document_exists_if_its_first_page_does(tmp_path):
+    document = Document(PageText("a"), tmp_path / "a.svg")
+    assert not document.exists
+    (tmp_path / "a-1.svg").touch()
+    assert document.exists
+
+
+def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monkeypatch):
+    """A process that is killed, or a disk that is full, between two files."""
+    document = Document(PageText("a"), tmp_path / "a.svg")
+    pages, usual = [Page(50.0, 50.0)] * 3, Path.replace
+
+    def interrupted(path, target):
+        if target.name == "a-2.svg":
+            raise OSError("full")
+        return usual(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
+        patch.setattr(Path, "replace", interrupted)
+        document.save(pages, 300)
+    assert not document.exists
+    files = document.save(pages, 300)
+    assert document.exists and sorted(document.path.parent.iterdir()) == files
+    assert [file.name for file in files] == ["a-1.svg", "a-2.svg", "a-3.svg"]
