@@ -63,7 +63,7 @@ def method(self):
         ("trainer", {"sets": {"loss": None}}, "a loss of its own, which BaseTrainer needs"),
         ("trainer", {"plain_layers": method}, "a plain_layers of its own, which BaseTrainer needs"),
         ("dataset", {"sets": {"files": ["a"]}}, "a files of its own, which OwnInk needs"),
-        ("dataset", {"sets": {"_path": "a"}}, "a _path of its own, which SourceDataset needs"),
+        ("dataset", {"_path": method}, "a _path of its own, which SourceDataset needs"),
         ("dataset", {"make": method}, "a make of its own, which OwnInk needs"),
         ("dataset", {"load": True}, "a load of its own, which SourceDataset needs"),
         ("dataset", {"characters": method}, "a characters of its own, which BaseDataset needs"),

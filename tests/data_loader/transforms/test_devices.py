@@ -7,6 +7,7 @@ from ink.drawing.pictures import ink_picture, likely_columns
 from ink.geometry import from_strokes, strokes, x_height
 from ink.normalisation import Normalisation
 from model import CTCNetwork, PictureNetwork
+from tests.construct import construct
 from tests.data_loader.transforms.applied import applied
 from utils.checks import ConfigFault
 
@@ -97,7 +98,8 @@ def with_pens(network):
     """Return data that are augmented by pens, ready, and the features of a network."""
     dataset = EmbeddedDataset(size=3, valid_size=1, test_size=1)
     ready = HandwritingDataLoader(dataset=dataset, augmentation=[Pen()]).load(seed=1)
-    return ready, network(Normalisation((1.0, 1.0), (1.0, 1.0)), Alphabet("a")).features
+    units = Normalisation((1.0, 1.0), (1.0, 1.0))
+    return ready, construct(network, units, Alphabet("a")).features
 
 
 def test_sample_is_drawn_by_another_pen_each_epoch_and_in_validation_by_the_usual_pen():
