@@ -28,13 +28,11 @@ DAY_OR_YEAR = re.compile(r"\d{1,2}(st|nd|rd|th)?|\d{4}")
 INITIALS = re.compile(r"\(?([^\W\d_]\.-?)+")
 DIGIT_GROUPS = re.compile(r"(?<!\S)[+(]?\d[\d()/-]*(?: [\d(][\d()/-]*)+(?![^\s.,;:!?)])")
 """Groups of digits with blanks between them."""
-MIN_PHONE, MAX_PHONE = 7, 15
-"""Least and most digits of a telephone number (E.164; the least is assumed)."""
+MIN_PHONE = 7  # least digits of a telephone number (assumed)
+MAX_PHONE = 15  # most digits of a telephone number (E.164)
 MIN_DIVISIBLE = 8  # least letters of a word that is divided by the rules of its language (assumed)
-MIN_BEFORE, MIN_BEHIND = (
-    2,
-    3,
-)  # least letters on both sides of a hyphen (Duden, Chicago: two, three)
+MIN_BEFORE = 2  # least letters before a hyphen (Duden, Chicago)
+MIN_BEHIND = 3  # least letters behind a hyphen (Duden, Chicago)
 DIVISIBLE_WORD = re.compile(rf"[^\W\d_]{{{MIN_DIVISIBLE},}}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from base.run.pretrained import (
-    RESEARCH,
+    RESEARCH_PACKAGE,
     SAVED,
     installed_network,
     pretrained,
@@ -57,7 +57,7 @@ def style_file(name: str) -> Path:
         return Path(name) if os.path.exists(name) else files[name]
     near = nearest(name, [*files, OWN], 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
-    others = f", {OWN}" + ("" if "writer" in pretrained() else f"; {RESEARCH} has more")
+    others = f", {OWN}" + ("" if "writer" in pretrained() else f"; {RESEARCH_PACKAGE} has more")
     problem = f"no such file or folder, nor a style ({hint}{listed_styles(files)}{others})"
     raise CheckpointError(f"{name}: {problem}")
 

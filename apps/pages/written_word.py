@@ -7,10 +7,7 @@ import numpy as np
 
 HYPHEN = np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]])
 """A short dash in x-heights, drawn behind a word that goes on in the next row (assumed, by eye)."""
-MIN_PIECE = 0.5  # least x-heights of a piece that is cut off: less is no letter (by eye)
-CUT_BEFORE = 2  # points before a place among which a stroke is cut (by eye)
-CUT_BEHIND = 10  # points behind a place among which a stroke is cut (by eye: the window is early)
-CUT_DEPTH = 0.25  # x-heights below the baseline, beyond which the pen is in a tail (assumed)
+MIN_PIECE = 0.5  # x-heights; less of a stroke on one side of a place is no letter (by eye)
 HYPHEN_GAP = 0.3  # x-heights from a word to its hyphen (assumed, by eye)
 
 
@@ -60,8 +57,8 @@ class WrittenWord:
 def divided_at(
     word: WrittenWord, index: int, size: float
 ) -> tuple[WrittenWord, WrittenWord] | None:
-    """Return the parts of a word before and behind a place, the first with a hyphen; None if the
-    ink does not show the place.
+    """Return the parts of a word before and behind a place, the first with a hyphen; None if a
+    stroke runs through the place, or the ink does not show it.
 
     Args:
         word: the word, on one scale with the x-height.
@@ -72,10 +69,12 @@ def divided_at(
         return None  # The strokes are no longer those that the network wrote.
     first, second = [], []
     for stroke, indices in zip(word.strokes, word.indices, strict=True):
-        cut = _cut(stroke / size, indices >= index)
-        first.append((stroke[:cut], indices[:cut]))
-        second.append((stroke[cut:], indices[cut:]))
-    first, second = ([pair for pair in part if len(pair[0])] for part in (first, second))
+        is_behind = indices >= index
+        before, behind = _length(stroke[~is_behind]), _length(stroke[is_behind])
+        if min(before, behind) >= MIN_PIECE * size:
+            return None  # The letters are joined: a cut would leave a piece of the other letter.
+        part = first if before > behind else second
+        part.append((stroke, indices))
     if not first or not second:
         return None
     right = span(stroke for stroke, _ in first)[1]
@@ -102,20 +101,9 @@ def divided_at(
     )
 
 
-def _cut(stroke: np.ndarray, is_behind: np.ndarray) -> int:
-    """Return the index of the point at which a stroke, in x-heights, is cut: 0 or its length if all
-    of it is behind a place or before it, else the lowest point near the place.
-
-    Between two letters the pen is on the baseline; the window tells the place less exactly.
-    """
-    if is_behind.all() or not is_behind.any():
-        return 0 if is_behind.all() else len(stroke)
-    place = int(is_behind.argmax())
-    first, end = max(place - CUT_BEFORE, 1), min(place + CUT_BEHIND + 1, len(stroke))
-    heights = np.where(stroke[first:end, 1] <= CUT_DEPTH, stroke[first:end, 1], -np.inf)
-    cut = first + int(heights.argmax()) if np.isfinite(heights).any() else place
-    sizes = [np.hypot(*np.ptp(part, axis=0)) for part in (stroke[:cut], stroke[cut:])]
-    return cut if min(sizes) >= MIN_PIECE else len(stroke) if sizes[0] > sizes[1] else 0
+def _length(points: np.ndarray) -> float:
+    """Return the diagonal of the box of points, and more than 0 for a dot; 0.0 for no points."""
+    return 0.0 if not len(points) else max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:
