@@ -15,14 +15,9 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import PLAIN, with_marks
-from apps.pages.repairs import (
-    MARK_RISE,
-    LetterStrokes,
-    repair_letters,
-    repair_signs,
-    with_visible_dot,
-)
+from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
 from ink.measures import baseline_angle, median_lean, turning_points

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.repairs import LetterStrokes
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.word_cutting import (
     as_high,
     cut_words,

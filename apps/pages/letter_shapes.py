@@ -1,0 +1,203 @@
+"""Shapes of letters and digits that networks misform, so that people take them for others."""
+
+import math
+
+import numpy as np
+
+from apps.pages.letter_strokes import (
+    MIN_POINT_FRACTION,
+    MIN_STEM_HEIGHT,
+    NUM_POINTS,
+    TREMBLE,
+    LetterStrokes,
+    crosses,
+    is_crossed,
+    late_part,
+)
+from ink.geometry import smooth_path
+
+BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
+MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
+WAIST = 0.4  # depth of the end of the stem below the top, in heights of a `5` (by eye)
+MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of a `5` (by eye)
+MAX_X_HEIGHT = 1.6  # x-heights of a stroke of an `x` (by eye)
+CROSS_SIDE = 0.28  # x-heights from the middle of an `x` to the ends of its first stroke (by eye)
+CROSS_WIDTH = 0.4  # the same of its second stroke (by eye)
+MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
+MAX_END_DEPTH = 0.4  # of the ends of a `v` below its top, in its heights (by eye)
+MAX_POINT_WIDTH = 0.45
+"""Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
+SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
+MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
+
+
+def with_legs(letters: LetterStrokes) -> LetterStrokes:
+    """Return letters in which the left leg of each `A` that begins with it reaches the height of
+    the other foot: networks often begin too high, and the letter seems to stand above its line."""
+    letters = letters.copy()
+    for index in letters.indices_of("A"):
+        for number in letters.numbers_of(index)[:1]:
+            stroke, indices = letters.strokes[number], letters.indices[number]
+            y = np.where(indices == index, stroke[:, 1], np.nan)
+            top, height = np.nanargmin(y), np.nanmax(y) - np.nanmin(y)
+            rise, missing = stroke[0, 1] - stroke[top, 1], np.nanmax(y[top:]) - stroke[0, 1]
+            is_short = SHORT_LEG[0] * height <= missing <= SHORT_LEG[1] * height
+            if is_short and rise > 0.0 and stroke[: top + 1, 1].max() == stroke[0, 1]:
+                tip = stroke[0] + (stroke[0] - stroke[top]) * missing / rise
+                leg = np.linspace(tip, stroke[0], NUM_POINTS)[:-1]
+                letters.strokes[number] = np.concatenate([leg, stroke])
+                letters.indices[number] = np.concatenate([np.full(len(leg), index), indices])
+    return letters
+
+
+def with_points(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which each `v` that stands alone is pointed: some hands round it like a
+    `u`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("v"):
+        for number in letters.numbers_of(index):
+            stroke = letters.strokes[number]
+            if not letters.is_alone(number, index):
+                continue
+            height = np.ptp(stroke[:, 1])
+            rise = (stroke[:, 1].max() - stroke[:, 1]) / max(height, TREMBLE * x_height)
+            has_high_ends = min(rise[0], rise[-1]) >= 1.0 - MAX_END_DEPTH
+            if height < MIN_V_HEIGHT * x_height or not has_high_ends:
+                continue
+            if np.ptp(stroke[rise <= 0.25, 0]) > MAX_POINT_WIDTH * np.ptp(stroke[:, 0]):
+                x = stroke[:, 0]
+                middle = x[rise.argmin()]
+                # A round bottom is as wide as the root of its height.
+                letters.strokes[number] = np.stack(
+                    [middle + (x - middle) * np.sqrt(rise), stroke[:, 1]], 1
+                )
+    return letters
+
+
+def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which two strokes cross in each `x`. Hands that join their letters make the
+    second one late, and networks forget it, or make a loop instead, which looks like `se`. The
+    arguments are as in `with_dots`."""
+    letters, added = letters.copy(), []
+    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
+    for index in letters.indices_of("x"):
+        counts = [np.sum(indices == index) for indices in letters.indices]
+        if not any(counts) or _has_crossing_strokes(letters, index):
+            continue
+        number = int(np.argmax(counts))
+        is_alone = letters.is_alone(number, index)
+        if is_alone and is_crossed(letters, index):
+            continue
+        part = slice(None) if is_alone else late_part(letters.indices[number], index)
+        ink = letters.strokes[number][part] @ slant
+        (left, top), (right, bottom) = ink.min(0), ink.max(0)
+        if not MIN_STEM_HEIGHT <= (bottom - top) / x_height <= MAX_X_HEIGHT:
+            continue
+        x, half, goes_right = (left + right) / 2, CROSS_WIDTH * x_height, 1.0
+        if is_alone:
+            goes_right = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
+        else:
+            side = min(CROSS_SIDE * x_height, (right - left) / 2)
+            corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
+            path = smooth_path(corners, 2 * NUM_POINTS) @ np.linalg.inv(slant)
+            _replace_part(letters, number, part, path, index)
+        ends = (x + goes_right * half, top), (x - goes_right * half, bottom)
+        added.append((number, index, np.linspace(*ends, 2 * NUM_POINTS) @ np.linalg.inv(slant)))
+    return letters.with_added(added)
+
+
+def _replace_part(
+    letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
+) -> None:
+    """Put a path of a character in the place of a part of a stroke."""
+    stroke, indices = letters.strokes[number], letters.indices[number]
+    before, behind = slice(None, part.start), slice(part.stop, None)
+    letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
+    new_indices = np.full(len(path), index)
+    letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
+
+
+def _has_crossing_strokes(letters: LetterStrokes, index: int) -> bool:
+    """Return whether a stroke of a character crosses another stroke that was made while the window
+    was at most one character away."""
+    near = [stroke[abs(indices - index) <= 1] for stroke, indices in letters.pairs()]
+    own = [k for k, indices in enumerate(letters.indices) if (indices == index).any()]
+    pairs = ((near[k], other) for k in own for m, other in enumerate(near) if m != k and len(other))
+    return any(crosses([one], [other]) for one, other in pairs)
+
+
+def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which the flag of each `1` is at most `MAX_FLAG` of its height: a longer
+    one makes 11 look like `M`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("1"):
+        for number in letters.numbers_of(index):
+            stroke = letters.strokes[number]
+            top = int(stroke[:, 1].argmin())
+            too_low = stroke[:top, 1] > stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            is_flag = stroke[:top, 0].max(initial=-np.inf) <= stroke[top, 0] + TREMBLE * x_height
+            is_one = letters.is_alone(number, index) and top < len(stroke) - 1
+            if is_one and is_flag and too_low.any():
+                first = int(np.flatnonzero(too_low)[-1]) + 1
+                letters.strokes[number] = stroke[first:]
+                letters.indices[number] = letters.indices[number][first:]
+    return letters
+
+
+def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
+    """Return letters in which the bar and stem of each written `5` are straight and meet in a
+    corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
+    letters, bars = letters.copy(), set()
+    for index in letters.indices_of("5"):
+        fractions = [np.mean(indices == index) for indices in letters.indices]
+        numbers = [k for k, fraction in enumerate(fractions) if fraction > MIN_POINT_FRACTION]
+        if not numbers:
+            continue
+        body = max(numbers, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
+        bar = _bar_of_five(letters, body, index)
+        stroke, indices = letters.strokes[body], letters.indices[body]
+        bar_points = stroke[:0] if bar is None else letters.strokes[bar]
+        corner = _five_corner(stroke, bar_points, lean)
+        if corner and np.mean(indices[: corner[1]] == index) > MIN_POINT_FRACTION:
+            straight, belly = corner
+            letters.strokes[body] = np.concatenate([straight, stroke[belly:]])
+            straight_indices = np.full(len(straight), index)
+            letters.indices[body] = np.concatenate([straight_indices, indices[belly:]])
+            bars.add(bar)  # This stroke is now a part of the body.
+    return letters.selected(k for k in range(len(letters.strokes)) if k not in bars)
+
+
+def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
+    """Return the number of the stroke that is the bar of a `5`, or None: a bar is flat, unlike a
+    quotation mark, and near the upper end of the stroke `body`."""
+    (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
+    distances: dict[int, float] = {}
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if number == body or abs(np.median(indices) - index) > 1:
+            continue
+        is_flat = np.ptp(stroke[:, 1]) < min(np.ptp(stroke[:, 0]), WAIST * height)
+        is_at_top = abs(stroke[:, 1].mean() - y) < WAIST * height and stroke[:, 0].max() > x
+        distance = np.hypot(*(stroke - (x, y)).T).min()
+        if is_flat and is_at_top and distance <= MIN_FIVE_BAR_WIDTH * height:
+            distances[number] = distance
+    return min(distances, key=distances.__getitem__, default=None)
+
+
+def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.ndarray, int] | None:
+    """Return the points of a straight bar and stem for a `5`, and the number of the first point of
+    the belly in its stroke `body`; None if the body does not have the shape of a `5`. The body
+    begins with the bar if `bar` has no points. `lean`: as in `with_dots`."""
+    points = np.concatenate([bar, body])
+    height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
+    low = np.flatnonzero(body[:, 1] > top + MIN_BELLY_DEPTH * height)
+    if not len(low) or body[0, 1] > top + WAIST * height:
+        return None
+    turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost if made upright
+    right = points[: len(bar) + turn + 1, 0].max()
+    x, y = body[turn]
+    corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
+    waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
+    tip = np.array([max(right, corner[0] + MIN_FIVE_BAR_WIDTH * height), top])
+    new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
+    belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+    return np.concatenate([new_bar, stem[1:]]), belly
