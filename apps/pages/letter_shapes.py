@@ -1,6 +1,8 @@
 """Shapes of letters and digits that networks misform, so that people take them for others."""
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,10 +12,14 @@ from apps.pages.letter_strokes import (
     NUM_POINTS,
     TREMBLE,
     LetterStrokes,
+    Stem,
     crosses,
     is_crossed,
+    is_flat,
     late_part,
+    stems_of,
 )
+from apps.pages.written_word import span
 from ink.geometry import smooth_path
 
 BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
@@ -29,6 +35,23 @@ MAX_POINT_WIDTH = 0.45
 """Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
+# Of an `I`, upright and in x-heights (by eye):
+MIN_I_HEIGHT = 1.2  # least height of its stem
+MIN_STEM_RATIO = 0.75  # of its stem's height to that of the highest stem: a later one is the next's
+MAX_BEFORE = 0.1  # fraction of the points of its stroke that belong to earlier letters
+MAX_HOOK = 0.35  # of its stroke to the left of the stem's foot: a longer hook makes it a `J`
+MAX_FLAG_OF_I = 0.25  # height of the upstroke before its stem, in heights of the stem
+MAX_EXIT = 0.3  # of its stroke to the right of the stem: a longer one joins it to the next letter
+MAX_SERIF_ASIDE = 0.4  # from its stem to the middle of a bar
+MAX_SERIF_RISE = 0.8  # from its stem up to a bar that floats above it
+MIN_FLOATING = 0.25  # the same distance above which it looks like an `i` or `Ī`
+TOP_AND_FOOT = (0.25, 0.75)  # heights of its stem: a bar between them makes it a `t`
+FOOT_BOX = (0.6, 0.3)  # left and right of its foot, where the next letter's stroke begins
+MIN_SERIF_WIDTH = 0.2  # of a bar, and of the next letter's stroke, if they are more than dots
+SERIF = 0.28  # from its stem to an end of a bar that is drawn
+MIN_SERIF = 0.12  # the same where other ink is near
+SERIF_GAP = 0.15  # from such an end to other ink
+SERIF_TILT = 0.03  # from the left end up to the right end
 
 
 def with_legs(letters: LetterStrokes) -> LetterStrokes:
@@ -201,3 +224,116 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
     belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
+
+
+def with_clear_i(letters: LetterStrokes, lean: float) -> LetterStrokes:
+    """Return a word's letters, in x-heights, in which no `I` looks like a `J`, `L`, `t` or `i`. An
+    `I` with a hook or a long flag is drawn anew with bars at both ends; one with a foot gets a bar
+    at its top; a bar that crosses it is moved to its top. A bare stem stays. `lean`: as in
+    `with_dots`."""
+    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
+    for index in letters.indices_of("I"):
+        upright = replace(letters, strokes=[stroke @ slant for stroke in letters.strokes])
+        stem = _stem_of_i(upright, index)
+        if stem is None:
+            continue
+        removed, drawn = _mended_i(upright, stem, index)
+        kept = [number for number in range(len(letters.strokes)) if number not in removed]
+        place = sum(number <= stem.stroke_number for number in kept) - 1
+        added = [(place, index, stroke @ np.linalg.inv(slant)) for stroke in drawn]
+        letters = letters.selected(kept).with_added(added)
+    return letters
+
+
+def _stem_of_i(letters: LetterStrokes, index: int) -> Stem | None:
+    """Return the stem of an `I`, None if it is too low. A stem before it may be the end of the
+    letter before: the window is early."""
+    numbers = letters.numbers_of(index)
+    stems = [s for s in stems_of(letters, index, 1.0, math.inf) if s.stroke_number in numbers]
+    heights = [np.ptp(stem.points[:, 1]) for stem in stems]
+    least = max(MIN_I_HEIGHT, MIN_STEM_RATIO * max(heights, default=0.0))
+    high = [stem for stem, height in zip(stems, heights, strict=True) if height >= least]
+    return high[-1] if high else None
+
+
+def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int], list[np.ndarray]]:
+    """Return the numbers of the strokes of an upright `I` that are to be removed, and the strokes
+    that are to be drawn."""
+    (x, top), (_, foot) = stem.points[[0, -1]]
+    bars = {
+        number: float(letters.strokes[number][:, 1].mean())
+        for number in _bars_of_i(letters, stem, index)
+    }
+    if _is_hooked(letters, stem, index):
+        x = sum(span([letters.strokes[stem.stroke_number]])) / 2
+        top = min([top, *bars.values()])
+        path = np.linspace((x, top), (x, foot), 2 * NUM_POINTS)
+        removed = {stem.stroke_number, *bars}
+        others = letters.selected(k for k in range(len(letters.strokes)) if k not in removed)
+        return removed, [path, _serif(others, x, top), _serif(others, x, foot)]
+    upper, lower = (top + fraction * (foot - top) for fraction in TOP_AND_FOOT)
+    highest = min(bars.values(), default=foot)
+    if highest < top - MIN_FLOATING:
+        return set(), [np.linspace((x, highest), (x, top), NUM_POINTS)]
+    crossing = {number for number, y in bars.items() if upper <= y <= lower}
+    has_foot = len(crossing) < len(bars) or _is_joined_at_foot(letters, stem, index)
+    if highest < upper or not (crossing or has_foot):
+        return set(), []
+    removed = crossing | {stem.stroke_number}
+    others = letters.selected(k for k in range(len(letters.strokes)) if k not in removed)
+    serifs = [_serif(others, x, top)]
+    if len(crossing) > 1 and not has_foot:
+        serifs.append(_serif(others, x, foot))
+    return crossing, serifs
+
+
+def _is_hooked(letters: LetterStrokes, stem: Stem, index: int) -> bool:
+    """Return whether the stroke of an upright `I` is no more than the `I`, and has a hook at its
+    foot or a long upstroke before its stem."""
+    stroke, indices = letters.strokes[stem.stroke_number], letters.indices[stem.stroke_number]
+    x, height = float(np.median(stem.points[:, 0])), np.ptp(stem.points[:, 1])
+    from_top = (stroke[:, 1] - stem.points[0, 1]) / height
+    hook = x - stroke[stem.first :][from_top[stem.first :] > 0.5, 0].min()
+    is_apart = np.mean(indices < index) <= MAX_BEFORE and stroke[:, 0].max() <= x + MAX_EXIT
+    return bool(is_apart and (hook > MAX_HOOK or from_top[: stem.first + 1].max() > MAX_FLAG_OF_I))
+
+
+def _bars_of_i(letters: LetterStrokes, stem: Stem, index: int) -> Iterator[int]:
+    """Yield the numbers of the bars of an upright `I`. The one at its top may be made late."""
+    (x, top), (_, foot) = stem.points[[0, -1]]
+    late = letters.numbers_of(index + 1)
+    for number in letters.numbers_of(index) + late:
+        stroke = letters.strokes[number]
+        left, right = span([stroke])
+        is_bar = is_flat(stroke) and right - left >= MIN_SERIF_WIDTH
+        is_beside = abs((left + right) / 2 - x) <= MAX_SERIF_ASIDE
+        lowest = top + TOP_AND_FOOT[0] * (foot - top) if number in late else foot + MAX_EXIT
+        is_at_height = top - MAX_SERIF_RISE <= stroke[:, 1].mean() <= lowest
+        if number != stem.stroke_number and is_bar and is_beside and is_at_height:
+            yield number
+
+
+def _is_joined_at_foot(letters: LetterStrokes, stem: Stem, index: int) -> bool:
+    """Return whether a stroke begins at the foot of an upright `I` and runs on to the next letter,
+    which is a small one or is reached along the baseline."""
+    is_before_small = letters.text[index + 1 : index + 2].islower()
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if number == stem.stroke_number or indices[0] != index:
+            continue
+        (x, y), size = stroke[0] - stem.points[-1], np.ptp(stroke, axis=0).max()
+        is_near = abs(y) <= MAX_EXIT and -FOOT_BOX[0] <= x <= FOOT_BOX[1]
+        is_far = np.hypot(*(stroke - stroke[0]).T) > SERIF
+        begins_flat = is_flat(stroke[: is_far.argmax() + 1])
+        if is_near and size >= MIN_SERIF_WIDTH and (is_before_small or begins_flat):
+            return True
+    return False
+
+
+def _serif(letters: LetterStrokes, x: float, y: float) -> np.ndarray:
+    """Return a bar through a point, shorter where other ink is near."""
+    near = [stroke[np.abs(stroke[:, 1] - y) <= SERIF] for stroke in letters.strokes]
+    asides = np.concatenate([np.empty((0, 2)), *near])[:, 0] - x
+    left = np.abs(asides[asides < 0.0]).min(initial=math.inf) - SERIF_GAP
+    right = asides[asides > 0.0].min(initial=math.inf) - SERIF_GAP
+    left, right = np.clip((left, right), MIN_SERIF, SERIF)
+    return np.linspace((x - left, y + SERIF_TILT / 2), (x + right, y - SERIF_TILT / 2), NUM_POINTS)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from apps.pages.letter_shapes import (
+    with_clear_i,
     with_corners,
     with_crosses,
     with_legs,
@@ -144,3 +145,97 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
 def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter(stroke, indices):
     (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
     assert kept is stroke
+
+
+J = [(-0.7, -1.2), (-0.1, -2.0), (0.0, -2.0), (0.0, -1.0), (0.0, -0.2), (-0.3, 0.0), (-0.8, -0.2)]
+TOP, MIDDLE, FOOT = (across(-0.3, 0.0, 0.3, y=y) for y in (-2.0, -1.0, 0.0))
+LEANS = (0.0, 0.4, -0.2)
+
+
+def leaning(word, lean):
+    strokes = [stroke - np.outer(stroke[:, 1], (lean, 0.0)) for stroke in word.strokes]
+    return LetterStrokes(word.text, strokes, word.indices)
+
+
+def bars_of_stem(word, lean):
+    """Return the heights of the bars that cross an upright stem of a word's first letter."""
+    upright = leaning(word, -lean)
+    own = [stroke for stroke, indices in upright.pairs() if (indices == 0).all()]
+    stem = max(own, key=lambda stroke: np.ptp(stroke[:, 1]))
+    assert np.ptp(stem[:, 0]) == pytest.approx(0.0, abs=1e-9)
+    sides = ((each - stem[0])[:, 0] for each in own)
+    is_bar = [side.min() < -0.1 and side.max() > 0.1 for side in sides]
+    return sorted(round(float(s[:, 1].mean()), 1) for s, b in zip(own, is_bar, strict=True) if b)
+
+
+@pytest.mark.parametrize("lean", LEANS)
+@pytest.mark.parametrize(
+    ("strokes", "heights"),
+    [
+        ([J], [-2.0, 0.0]),
+        ([J[2:]], [-2.0, 0.0]),  # a hook alone
+        ([J[:5]], [-2.0, -0.2]),  # a flag alone, as of a `1`
+        ([J, np.add(TOP, (0.2, -0.4))], [-2.4, 0.0]),  # It floats above the `J`.
+        ([down(0.0, 2.0), MIDDLE], [-2.0]),  # a `t`
+        ([down(0.0, 2.0), MIDDLE, np.add(MIDDLE, (0.0, -0.3))], [-2.0, 0.0]),
+        ([down(0.0, 2.0), FOOT], [-2.0, 0.0]),
+    ],
+)
+def test_an_i_that_looks_like_another_letter_gets_bars_at_its_ends(strokes, heights, lean):
+    word = letters("Iz", [*strokes, down(1.5, 1.0)], *[0] * len(strokes), 1)
+    clear = with_clear_i(leaning(word, lean), lean)
+    assert bars_of_stem(clear, lean) == heights
+    assert [*map(len, clear.strokes)] == [*map(len, clear.indices)]
+    assert_array_equal(clear.strokes[-1], leaning(word, lean).strokes[-1])
+    again = with_clear_i(clear, lean)
+    np.testing.assert_allclose(np.concatenate(again.strokes), np.concatenate(clear.strokes))
+
+
+def test_the_stem_of_an_i_reaches_the_bar_that_floats_above_it():
+    """Otherwise it is an `i`, or an `Ī`."""
+    word = letters("Iz", [down(0.0, 1.4), TOP, FOOT, down(1.5, 1.0)], 0, 1, 0, 1)
+    added, *others = with_clear_i(word, 0.0).strokes[1:]
+    assert added.min(0).tolist() == [0.0, -2.0] and added.max(0).tolist() == [0.0, -1.4]
+    assert_array_equal(np.concatenate(others), np.concatenate([TOP, FOOT, down(1.5, 1.0)]))
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "num_added"),
+    [
+        ("In", (-0.2, 0.0), 1),  # From the foot of the `I` to an `n`: an `L` or `h`.
+        ("IN", (-0.2, 0.0), 0),  # the `N` beside it
+        ("In", (0.6, 0.0), 0),
+    ],
+)
+def test_an_i_that_is_joined_at_its_foot_gets_a_bar_at_its_top(text, start, num_added):
+    joined = np.array([start, (0.4, -1.0), (0.9, -1.0), (0.9, 0.0)])
+    word = LetterStrokes(
+        text, [down(0.0, 2.0), joined], [np.zeros(11, int), np.array([0, 1, 1, 1])]
+    )
+    clear = with_clear_i(word, 0.0)
+    added = clear.strokes[1 : 1 + num_added]
+    assert [stroke[:, 1].mean() for stroke in added] == pytest.approx([-2.0] * num_added)
+    assert_array_equal(
+        np.concatenate(clear.strokes[:1] + clear.strokes[1 + num_added :]),
+        np.concatenate(word.strokes),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "strokes", "numbers"),
+    [
+        ("I", [down(0.0, 2.0)], [0]),
+        ("I", [down(0.0, 2.0), TOP, FOOT], [0, 0, 0]),
+        ("J", [J], [0]),
+        ("TI", [down(-0.8, 2.0), across(-1.4, -0.2, y=-2.0), down(0.0, 2.0)], [0, 1, 1]),
+        ("IT", [down(0.0, 1.5), down(0.7, 2.0), across(-0.1, 1.5, y=-2.0)], [0, 1, 1]),
+        ("IE", [down(0.0, 2.0), down(0.3, 2.0), across(0.1, 0.9, y=-1.0)], [0, 1, 1]),
+        ("IE", [[*J, (-0.5, -0.3), (1.0, 0.0), (1.0, -1.0)]], [0]),  # a stroke joins them
+    ],
+)
+def test_other_letters_and_a_clear_i_keep_their_shape(text, strokes, numbers):
+    word = letters(text, strokes, *numbers)
+    clear = with_clear_i(word, 0.2)
+    assert len(clear.strokes) == len(strokes)
+    for before, after in zip(word.strokes, clear.strokes, strict=True):
+        assert before is after
