@@ -1,8 +1,9 @@
 """Shapes of letters and digits that networks misform, so that people take them for others."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import compress, pairwise
 
 import numpy as np
 
@@ -52,6 +53,20 @@ SERIF = 0.28  # from its stem to an end of a bar that is drawn
 MIN_SERIF = 0.12  # the same where other ink is near
 SERIF_GAP = 0.15  # from such an end to other ink
 SERIF_TILT = 0.03  # from the left end up to the right end
+
+# Of a `z`, upright and in x-heights (by eye):
+MIN_DIAGONAL = (0.25, 0.4)  # least width and height of its diagonal
+MAX_BEND = 0.2  # of its diagonal, in lengths of the diagonal
+MAX_BEND_ALONE = 0.3  # the same of one that is not joined: a rounder one is a `3`
+MIN_Z_BAR = 0.25  # least length of the bars at its top and foot
+MAX_Z_DEPTH = 0.45  # of its foot below the baseline
+Z_CORNERS = ((0.0, -0.9), (0.55, -0.95), (0.0, 0.0), (0.6, -0.03))  # of one that is drawn
+Z_GAP = 0.15  # to it from the ink before it
+JOIN_SLANT = 0.3  # width over height of the rise from its foot to the next letter
+MAX_RISE = 0.4  # from the baseline up to the end of the letter before
+MAX_FOOT_DEPTH = 0.1  # of a foot below the baseline
+ENDING_LOW = {*"acdeghijklmnqsuxyz"}
+"""Letters that end near the baseline or below it."""
 
 
 def with_legs(letters: LetterStrokes) -> LetterStrokes:
@@ -337,3 +352,111 @@ def _serif(letters: LetterStrokes, x: float, y: float) -> np.ndarray:
     right = asides[asides > 0.0].min(initial=math.inf) - SERIF_GAP
     left, right = np.clip((left, right), MIN_SERIF, SERIF)
     return np.linspace((x - left, y + SERIF_TILT / 2), (x + right, y - SERIF_TILT / 2), NUM_POINTS)
+
+
+def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
+    """Return a word's letters, in x-heights, in which each `z` has corners: joined ones look like
+    `r`, `s`, `y` or `3`. The pen is lifted before a drawn `z`. `lean`: as in `with_dots`."""
+    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
+    for index in letters.indices_of("z"):
+        counts = [np.sum(indices == index) for indices in letters.indices]
+        number = int(np.argmax(counts))
+        stroke, indices = letters.strokes[number] @ slant, letters.indices[number]
+        is_alone = letters.is_alone(number, index)
+        if not counts[number]:
+            continue
+        part = slice(0, len(stroke)) if is_alone else late_part(indices, index)
+        if len(stroke[part]) < 3 or _is_clear_z(stroke[part], is_alone):
+            continue
+        before = _without_upstroke(stroke[: part.start], letters.text[index - 1 : index])
+        behind = _without_tail(stroke[part.stop :], len(stroke[part]) // 3)
+        left, right = span([_body(stroke[part])])
+        path = _drawn_z(span([_body(before)])[1] + Z_GAP if len(before) else left)
+        bodies = [_body(other @ slant) for other in letters.strokes]
+        later = [  # but for a dot or bar that is made late
+            np.median(each) > index and body[:, 0].mean() > path[0, 0]
+            for each, body in zip(letters.indices, bodies, strict=True)
+        ]
+        if len(behind):  # The next letter begins where the `z` ends; a rise to it has some width.
+            of_next = behind[indices[len(indices) - len(behind) :] == index + 1]
+            right = span([_body(of_next if len(of_next) else behind)])[0]
+            right += JOIN_SLANT * min(behind[0, 1], 0.0)
+        elif any(later):
+            right = min(right, span(compress(bodies, later))[0] - Z_GAP)
+        shift = np.array([path[-1, 0] - right, 0.0])
+        strokes = [
+            other + shift * is_later for other, is_later in zip(letters.strokes, later, strict=True)
+        ]
+        letters = _with_pieces(
+            replace(letters, strokes=strokes),
+            number,
+            index,
+            [piece @ np.linalg.inv(slant) for piece in (before, path, behind + shift)],
+        )
+    return letters
+
+
+def _drawn_z(left: float) -> np.ndarray:
+    """Return the path of an upright `z`."""
+    ends = pairwise(np.add(Z_CORNERS, (left, 0.0)))
+    return np.concatenate([np.linspace(start, end, NUM_POINTS) for start, end in ends])
+
+
+def _with_pieces(
+    letters: LetterStrokes, number: int, index: int, pieces: Sequence[np.ndarray]
+) -> LetterStrokes:
+    """Return letters with a stroke in which a path is drawn in the place of a character.
+
+    Args:
+        letters: the strokes of a word.
+        number: of the stroke.
+        index: of the character.
+        pieces: the ink before the character, after which the pen is lifted, the path, and the ink
+            behind it.
+    """
+    before, path, behind = pieces
+    indices, strokes, all_indices = letters.indices[number], [*letters.strokes], [*letters.indices]
+    of_behind = indices[len(indices) - len(behind) :]
+    strokes[number] = np.concatenate([path, behind])
+    all_indices[number] = np.concatenate([np.full(len(path), index), of_behind])
+    if len(before) > 1:
+        strokes.insert(number, before)
+        all_indices.insert(number, indices[: len(before)])
+    return LetterStrokes(letters.text, strokes, all_indices)
+
+
+def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
+    """Return whether upright ink has a straight diagonal between two bars; or, if it `is_alone`,
+    whether it is no `3`."""
+    x, y = ink.T
+    fall = np.maximum.accumulate(x - y) - (x - y)  # along the path, to the left and down
+    last = int(fall.argmax())
+    first = int((x - y)[: last + 1].argmax())
+    chord = ink[last] - ink[first]
+    length = max(np.hypot(*chord), TREMBLE)
+    bend = np.abs((ink[first : last + 1] - ink[first]) @ (-chord[1], chord[0])).max() / length**2
+    if is_alone:
+        return bool(bend <= MAX_BEND_ALONE)
+    middle = (y[first] + y[last]) / 2
+    top = x[first] - x[: first + 1][y[: first + 1] < middle].min(initial=x[first])
+    foot = x[last:][y[last:] > middle].max(initial=x[last]) - x[last]
+    is_diagonal = -chord[0] >= MIN_DIAGONAL[0] and chord[1] >= MIN_DIAGONAL[1] and bend <= MAX_BEND
+    return bool(is_diagonal and min(top, foot) >= MIN_Z_BAR and y[last] <= MAX_Z_DEPTH)
+
+
+def _without_upstroke(ink: np.ndarray, letter: str) -> np.ndarray:
+    """Return the upright ink that ends with a `letter`, without a high upstroke to the next one."""
+    low = np.flatnonzero(ink[:, 1] > -MAX_RISE)
+    return ink[: low[-1] + 1] if letter in ENDING_LOW and len(low) else ink
+
+
+def _without_tail(ink: np.ndarray, max_points: int) -> np.ndarray:
+    """Return upright ink without the way up from a tail at its start, of at most `max_points`."""
+    rising = ink[: max_points + 1, 1] > MAX_FOOT_DEPTH
+    return ink if rising.all() else ink[int(rising.argmin()) :]
+
+
+def _body(ink: np.ndarray) -> np.ndarray:
+    """Return the ink between the baseline and the x-height, or all if there is none."""
+    body = ink[(ink[:, 1] >= -1.0 - MAX_FOOT_DEPTH) & (ink[:, 1] <= MAX_FOOT_DEPTH)]
+    return body if len(body) else ink

@@ -15,7 +15,7 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.letter_shapes import with_clear_i
+from apps.pages.letter_shapes import with_clear_i, with_clear_z
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import PLAIN, with_marks
 from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
@@ -249,6 +249,7 @@ def to_written_words(
         strokes = strokes if " " in word.text else without_holes(strokes, shape.gap)
         indices = [*map(np.resize, word.indices, map(len, strokes))]
         letters = with_clear_i(LetterStrokes(word.text, strokes, indices), lean)
+        letters = with_clear_z(letters, lean)
         strokes = repair_signs(letters)
         right = span(strokes)[1]
         written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(letters.indices)))

@@ -1,11 +1,14 @@
 """Shapes of letters, in a hand with an x-height of 1."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from apps.pages.letter_shapes import (
     with_clear_i,
+    with_clear_z,
     with_corners,
     with_crosses,
     with_legs,
@@ -239,3 +242,68 @@ def test_other_letters_and_a_clear_i_keep_their_shape(text, strokes, numbers):
     assert len(clear.strokes) == len(strokes)
     for before, after in zip(word.strokes, clear.strokes, strict=True):
         assert before is after
+
+
+CORNERED = [(0.0, -0.9), (0.6, -1.0), (0.3, -0.5), (0.0, 0.0), (0.3, 0.0), (0.7, 0.0)]
+LIKE_R = [(0.0, -0.1), (0.2, -0.9), (0.5, -0.9), (0.6, -0.5), (0.6, 0.0), (0.7, 0.0)]
+LIKE_3 = [(0.0, -0.9), (0.6, -1.0), (0.2, -0.5), (0.7, -0.3), (0.6, 0.3), (0.0, 0.4)]
+ENTRY, EXIT = [(-0.8, -1.0), (-0.7, 0.0)], [(1.0, -0.6), (1.1, 0.0), (1.4, 0.0)]
+
+
+def joined_word(text, *paths):
+    """A word of one stroke, with a point each 0.05 along the path of each letter."""
+    corners = np.array([*chain(*paths)])
+    ends = np.cumsum([len(path) for path in paths])
+    way = np.append(0.0, np.cumsum(np.hypot(*np.diff(corners, axis=0).T)))
+    at = np.arange(0.0, way[-1], 0.05)
+    stroke = np.stack([np.interp(at, way, corners[:, k]) for k in (0, 1)], 1)
+    return LetterStrokes(text, [stroke], [np.searchsorted(way[ends - 1], at)])
+
+
+def way_to_the_left(ink):
+    """Return the greatest way to the left between a high point of ink and a later low one."""
+    ways = [end - start for k, start in enumerate(ink) for end in ink[k:]]
+    return max((-x for x, y in ways if y > 0.6), default=0.0)
+
+
+@pytest.mark.parametrize("lean", LEANS)
+@pytest.mark.parametrize(
+    ("text", "middle", "is_drawn"),
+    [
+        ("uzi", LIKE_R, True),
+        ("uzi", LIKE_3, True),
+        ("uzi", CORNERED, False),
+        ("uri", LIKE_R, False),
+    ],
+)
+def test_a_joined_z_has_a_diagonal_between_two_bars(text, middle, is_drawn, lean):
+    word = leaning(joined_word(text, ENTRY, middle, EXIT), lean)
+    clear = with_clear_z(word, lean)
+    assert [*map(len, clear.strokes)] == [*map(len, clear.indices)]
+    assert len(clear.strokes) == 1 + is_drawn  # The pen is lifted before it.
+    if not is_drawn:
+        assert clear.strokes[0] is word.strokes[0]
+        return
+    first, second = leaning(clear, -lean).strokes
+    assert first[0].tolist() == pytest.approx(ENTRY[0])
+    assert way_to_the_left(second[: 3 * 4]) == pytest.approx(0.55)
+    assert second[:, 0].min() > first[:, 0].max()
+    np.testing.assert_allclose(np.diff(second[-2:], axis=0), [[0.05, 0.0]], atol=1e-9)
+
+
+@pytest.mark.parametrize(("text", "top"), [("uz", -0.4), ("wz", -1.0)])
+def test_the_letter_before_a_z_keeps_no_high_upstroke_but_its_own(text, top):
+    word = joined_word(text, [(-0.6, -0.2), *ENTRY[1:], (-0.3, -1.0)], LIKE_3)
+    before, _ = with_clear_z(word, 0.0).strokes
+    assert before[:, 1].min() == pytest.approx(top, abs=0.06)
+    assert len(before) < len(word.strokes[0])
+
+
+@pytest.mark.parametrize(("ink", "is_drawn"), [(LIKE_3, True), (CORNERED, False), (LIKE_R, False)])
+def test_a_z_that_stands_alone_is_no_3(ink, is_drawn):
+    """What is behind it keeps a gap."""
+    word = letters("zo", [ink, down(0.75, 1.0)], 0, 1)
+    alone, other = with_clear_z(word, 0.0).strokes
+    assert (alone is not word.strokes[0]) == is_drawn
+    assert alone[:, 1].max() <= 0.0
+    assert other[0, 0] - alone[:, 0].max() == pytest.approx(0.15 if is_drawn else 0.05)
