@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.repairs import LetterStrokes, late_part
+from apps.pages.letter_strokes import LetterStrokes, late_part
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes
 from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape

@@ -14,9 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from apps.pages.letter_strokes import is_flat
 from apps.pages.page_options import X_HEIGHT, Align, Look, Trace, line_height
 from apps.pages.paper import Paper
-from apps.pages.repairs import is_flat
 from apps.pages.row_breaks import BLANKS
 from apps.pages.written_word import HYPHEN, WrittenWord, natural_width
 from ink.drawing.layers import Pen

@@ -11,15 +11,8 @@ from itertools import chain
 
 import numpy as np
 
-from apps.pages.repairs import (
-    MARK_RISE,
-    MAX_TICK_SIZE,
-    LetterStrokes,
-    crosses,
-    is_crossed,
-    is_flat,
-    stems_of,
-)
+from apps.pages.letter_strokes import LetterStrokes, crosses, is_crossed, is_flat, stems_of
+from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE
 from apps.pages.written_word import WrittenWord
 from ink.measures import is_straight, ring_area
 

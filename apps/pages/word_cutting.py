@@ -15,14 +15,10 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
+from apps.pages.letter_shapes import with_clear_i, with_clear_z
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import PLAIN, with_marks
-from apps.pages.repairs import (
-    MARK_RISE,
-    LetterStrokes,
-    repair_letters,
-    repair_signs,
-    with_visible_dot,
-)
+from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
 from ink.measures import baseline_angle, median_lean, turning_points
@@ -117,7 +113,7 @@ def _shaped_words(
         baseline = shape.baseline + difference
     words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
-    return to_written_words(moved, shape, baseline)
+    return to_written_words(moved, shape, baseline, lean)
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
@@ -239,9 +235,10 @@ def shear(
 
 
 def to_written_words(
-    words: Sequence[LetterStrokes], shape: HandShape, baseline: float
+    words: Sequence[LetterStrokes], shape: HandShape, baseline: float, lean: float
 ) -> list[WrittenWord]:
-    """Return words scaled to x-heights, with repaired signs and with gaps behind them."""
+    """Return words scaled to x-heights, with repaired letters and signs, and with gaps behind
+    them. `lean`: of the words, x over y."""
     spans = [span(word.strokes) for word in words]
     gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
     gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
@@ -251,9 +248,11 @@ def to_written_words(
         strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word.strokes]
         strokes = strokes if " " in word.text else without_holes(strokes, shape.gap)
         indices = [*map(np.resize, word.indices, map(len, strokes))]
-        strokes = repair_signs(LetterStrokes(word.text, strokes, indices))
+        letters = with_clear_i(LetterStrokes(word.text, strokes, indices), lean)
+        letters = with_clear_z(letters, lean)
+        strokes = repair_signs(letters)
         right = span(strokes)[1]
-        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
+        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(letters.indices)))
     return written
 
 

@@ -5,7 +5,14 @@ import re
 import pytest
 
 from apps.notes import neat, word_shapes
-from apps.pages import hands, page_options, proofreading, repairs, word_cutting
+from apps.pages import (
+    hands,
+    letter_shapes,
+    letter_strokes,
+    page_options,
+    proofreading,
+    word_cutting,
+)
 from apps.web import flat_file
 from ink import delayed_strokes, measures
 from model.generation import hand_encoder, mixture, sampling, stepping
@@ -82,12 +89,12 @@ HOMES = {
         "LONGEST_FINISH": sampling.MAX_FINISH_STEPS,
     },
     "repairs": {
-        "SHARE": repairs.MIN_POINT_FRACTION,
-        "POINTS": repairs.NUM_POINTS,
-        "BAR_TILT": repairs.BAR_TILT,
-        "LEAST_BAR": repairs.MIN_FIVE_BAR_WIDTH,
-        "WAIST": repairs.WAIST,
-        "DOWN": repairs.MIN_BELLY_DEPTH,
+        "SHARE": letter_strokes.MIN_POINT_FRACTION,
+        "POINTS": letter_strokes.NUM_POINTS,
+        "BAR_TILT": letter_shapes.BAR_TILT,
+        "LEAST_BAR": letter_shapes.MIN_FIVE_BAR_WIDTH,
+        "WAIST": letter_shapes.WAIST,
+        "DOWN": letter_shapes.MIN_BELLY_DEPTH,
     },
     "text": {"ALIKE": [*proofreading.LOOKALIKES]},
 }

@@ -16,7 +16,8 @@ from apps.notes.neat import levelled as levelled_page
 from apps.notes.page_text import PageRow, PageText, PageWord, box_of
 from apps.pages import word_cutting
 from apps.pages.hands import extras_of_style
-from apps.pages.repairs import LetterStrokes, with_corners
+from apps.pages.letter_shapes import with_corners
+from apps.pages.letter_strokes import LetterStrokes
 from apps.web import flat_file
 from data_loader import EmbeddedDataset, StrokeArraysDataset
 from ink.delayed_strokes import are_marks, undelayed

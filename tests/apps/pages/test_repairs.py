@@ -4,46 +4,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from apps.pages.letter_shapes import with_clear_i, with_legs
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.page_hands import Hands
 from apps.pages.page_options import PageOptions
 from apps.pages.repairs import (
-    LetterStrokes,
-    crosses,
     repair_signs,
     with_bars,
-    with_corners,
-    with_crosses,
     with_dots,
     with_figures_apart,
-    with_legs,
-    with_points,
-    with_short_flags,
     with_tails_of_q,
     with_visible_dot,
     without_touches,
 )
 from apps.pages.styles import styles
-
-
-def down(x, height):
-    """A stem, from its top to the baseline, of eleven points."""
-    return np.stack([np.full(11, x), np.linspace(-height, 0.0, 11)], 1)
-
-
-def across(*xs, y=-0.8):
-    return np.array([(x, y) for x in xs])
-
-
-def line(*ends):
-    """A bar that was drawn on: four points a side."""
-    return across(*np.linspace(*ends, 4))
-
-
-def letters(text, strokes, *numbers):
-    """A word whose strokes were made at the characters with these numbers."""
-    strokes = [np.array(stroke, dtype=float) for stroke in strokes]
-    indices = [np.full(len(part), number) for part, number in zip(strokes, numbers, strict=True)]
-    return LetterStrokes(text, strokes, indices)
+from tests.apps.pages.builders import across, down, letters, line
 
 
 def repaired(text, strokes, *numbers):
@@ -144,74 +119,6 @@ def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
         np.testing.assert_allclose(part, repaired_part, atol=0.02)
 
 
-S = np.array([(8, 1), (6, 0), (3, 0), (1, 1), (1, 3), (3, 4.5), (6, 5), (8, 7), (4, 10), (0, 9)])
-BARE = np.array([(1, 0), (1, 3), *S[5:]])
-FAR, OVERHANGING = across(9, 12, y=0.0), across(-1, 6, y=0.0)
-QUOTE = np.array([(3, 0), (2, 2.0)])
-
-
-@pytest.mark.parametrize(
-    ("strokes", "lean", "tip", "corner", "waist"),
-    [
-        ([S], 0.0, (8, 0), (1, 0.5), (1, 4)),
-        ([S], 0.2, (8, 0), (1.2, 0.5), (0.4, 4)),
-        ([S[2:], S[2::-1]], 0.0, (8, 0), (1, 0.5), (1, 4)),  # It begins with the second stroke.
-        ([BARE], 0.0, (4, 0), (1, 0.5), (1, 4)),
-        ([BARE, FAR], 0.0, (4, 0), (1, 0.5), (1, 4)),
-        ([BARE, QUOTE], 0.0, (4, 0), (1, 0.5), (1, 4)),
-        ([BARE, OVERHANGING], 0.0, (6, 0), (1, 0.5), (1, 4)),
-    ],
-)
-def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
-    """The height of its ink is 10; bar and stem are of four points each."""
-    word = letters('45"', strokes, *range(1, 1 + len(strokes)))
-    five, *others = with_corners(word, lean).strokes
-    bar, stem = np.linspace(tip, corner, 4), np.linspace(corner, waist, 4)[1:]
-    np.testing.assert_allclose(five, np.concatenate([bar, stem, S[5:]]))
-    assert with_corners(word, lean).indices[0].tolist() == [1] * len(five)
-    kept = [stroke.tolist() for stroke in strokes if stroke is FAR or stroke is QUOTE]
-    assert [stroke.tolist() for stroke in others] == kept
-
-
-@pytest.mark.parametrize(
-    ("stroke", "indices"),
-    [(S[::-1], [1] * 10), (S, [0] * 4 + [1] * 6)],
-    ids=["begins below", "belongs to another letter"],
-)
-def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter(stroke, indices):
-    (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
-    assert kept is stroke
-
-
-@pytest.mark.parametrize(
-    ("text", "start", "foot"),
-    [
-        ("A", -0.6, (-1.0, 0.0)),  # The leg goes on as it is, down to the other foot.
-        ("A", -0.1, (-0.95, -0.1)),  # as low as need be
-        ("A", -1.5, (-0.25, -1.5)),  # no leg, but the turn of an `A` like a large `a`
-        ("M", -0.6, (-0.7, -0.6)),
-    ],
-)
-def test_the_left_leg_of_an_a_that_begins_high_reaches_the_other_foot(text, start, foot):
-    left, right = (start / -2.0 - 1.0, start), (1.0, 0.0)  # on the line from (-1, 0) to (0, -2)
-    bar = across(-0.5, 0.5)
-    word = letters(f"k{text}", [down(-4.0, 2.0), [left, (0.0, -2.0), right], bar], 0, 1, 1)
-    stem, leg, same_bar = (changed := with_legs(word)).strokes
-    np.testing.assert_allclose(leg[[0, -3, -2, -1]], [foot, left, (0.0, -2.0), right], atol=1e-12)
-    assert [*map(len, changed.indices)] == [*map(len, changed.strokes)]
-    assert_array_equal(stem, word.strokes[0])
-    assert_array_equal(same_bar, bar)
-
-
-@pytest.mark.parametrize(("depths", "num_kept"), [((1.9, 1.2, 0.7, 0.3), 2), ((0.7, 0.3), 2)])
-def test_the_flag_of_a_one_is_short(depths, num_kept):
-    flag = [(-0.3 * depth, depth - 2.0) for depth in depths]
-    word = with_short_flags(letters("1", [[*flag, (0.0, -2.0), (0.0, 0.0)]], 0), 1.0)
-    (stroke,), (indices,) = word.strokes, word.indices
-    np.testing.assert_allclose(stroke, [*flag[-num_kept:], (0.0, -2.0), (0.0, 0.0)])
-    assert len(indices) == len(stroke)
-
-
 @pytest.mark.parametrize(
     ("text", "numbers", "gap"),
     [
@@ -228,69 +135,6 @@ def test_figures_stand_apart(text, numbers, gap):
     assert (first == seven).all() and (first_bar == bar).all()
     upper = second[second[:, 1] < -1.7]
     assert upper[:, 0].min() - 0.9 == pytest.approx(max(gap, -0.2), abs=0.11)
-
-
-@pytest.mark.parametrize(("text", "is_pointed"), [("v", True), ("u", False), ("nv", False)])
-def test_a_round_v_that_stands_alone_is_pointed(text, is_pointed):
-    """See also `test_joined_letters_keep_their_shape`."""
-    angles = np.linspace(np.pi, 0.0, 21)
-    round_v = np.stack((0.5 * np.cos(angles), np.sin(angles) - 1.0), 1)
-    if text == "nv":  # Joined from the baseline.
-        round_v = np.concatenate([[(-1.5, 0.0)], round_v])
-    (stroke,) = with_points(letters(text, [round_v], len(text) - 1), 1.0).strokes
-    low = stroke[(stroke[:, 1] > -0.25) & (stroke[:, 0] > -1.0)]
-    assert (np.ptp(low[:, 0]) < 0.45) == is_pointed
-    np.testing.assert_array_equal(stroke[:, 1], round_v[:, 1])
-
-
-def test_joined_letters_keep_their_shape():
-    """Most of the stroke of "ver" is its v, and of "11" its second 1."""
-    angles = np.linspace(np.pi, 0.0, 21)
-    round_v = np.stack((0.5 * np.cos(angles), np.sin(angles) - 1.0), 1)
-    rest = [(1.0, -0.2), (1.3, 0.0), (1.6, -1.0)]
-    ver = LetterStrokes("ver", [np.concatenate([round_v, rest])], [np.array([0] * 16 + [1] * 8)])
-    (stroke,) = with_points(ver, 1.0).strokes
-    np.testing.assert_array_equal(stroke, ver.strokes[0])
-    ones = [
-        (-0.3, -1.2),
-        (0.0, -1.9),
-        (0.0, 0.0),
-        (0.4, -1.2),
-        (0.6, -2.0),
-        (0.6, -1.0),
-        (0.6, 0.0),
-    ]
-    eleven = LetterStrokes("11", [np.array(ones)], [np.array([0] * 3 + [1] * 4)])
-    (stroke,) = with_short_flags(eleven, 1.0).strokes
-    np.testing.assert_array_equal(stroke, ones)
-
-
-RISING, FALLING = [(0.0, 0.0), (0.8, -1.0)], [(0.0, -1.0), (0.2, -0.75), (0.8, 0.0)]
-LOOP = [(0.0, 0.0), (0.5, -0.9), (0.2, -0.9), (0.5, -0.2), (0.9, -0.6), (1.2, 0.0)]
-
-
-@pytest.mark.parametrize(
-    ("text", "strokes", "numbers", "num_strokes"),
-    [
-        ("x", [FALLING], [[0] * 3], 2),
-        ("x", [RISING[::-1]], [[0] * 2], 2),
-        ("x", [FALLING, RISING], [[0] * 3, [0] * 2], 2),
-        ("xa", [FALLING, RISING], [[0] * 3, [1] * 2], 2),  # The second one is late.
-        ("z", [FALLING], [[0] * 3], 1),
-        ("axa", [[(-1.0, 0.0), *LOOP, (2.0, -1.0)]], [[0, *[1] * 6, 2]], 2),
-    ],
-)
-@pytest.mark.parametrize("lean", [0.0, 0.5])
-def test_two_strokes_cross_in_each_x(text, strokes, numbers, num_strokes, lean):
-    leaning = [np.array(s) - np.outer(np.array(s)[:, 1], (lean, 0.0)) for s in strokes]
-    word = LetterStrokes(text, leaning, [*map(np.array, numbers)])
-    crossed = with_crosses(word, 1.0, lean)
-    assert [*map(len, crossed.strokes)] == [*map(len, crossed.indices)]
-    assert len(crossed.strokes) == num_strokes
-    if num_strokes > 1:
-        assert crosses(crossed.strokes[:1], crossed.strokes[1:])
-    for before, after in zip(leaning, crossed.strokes, strict=False):
-        np.testing.assert_array_equal(after[[0, -1]], before[[0, -1]])  # Joins stay.
 
 
 @pytest.mark.parametrize(
@@ -372,23 +216,23 @@ def hands():
 @pytest.mark.parametrize("style", styles())
 def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
     hand = hands.of(PageOptions(style=style).look)
-    x_height = hand.shape.x_height
     width = hand.shape.letter_width
     lean = hand.shape.lean
-    for line in hand.write_texts(TEXTS, range(len(TEXTS))):
-        written = LetterStrokes.of(line)
-        for repair in (
-            with_legs,
-            lambda word: with_bars(word, x_height, width),
-            lambda word: with_dots(word, x_height, lean),
-            lambda word: without_touches(word, x_height),
+    for written_line in hand.write_texts(TEXTS, range(len(TEXTS))):
+        written = LetterStrokes.of(written_line)
+        written.strokes[:] = [stroke / hand.shape.x_height for stroke in written.strokes]
+        for changed, repair in (
+            ("", with_legs),
+            ("", lambda word: with_bars(word, 1.0, width)),
+            ("ij", lambda word: with_dots(word, 1.0, lean)),
+            ("ij", lambda word: without_touches(word, 1.0)),
+            ("I", lambda word: with_clear_i(word, lean)),
         ):
             left = {point.tobytes() for stroke in repair(written).strokes for point in stroke}
             for stroke, indices in written.pairs():
                 letter = f"{written.text} "[np.bincount(indices).argmax()]
                 is_left = left.issuperset(map(np.ndarray.tobytes, stroke))
-                is_dot = letter in "ij" or np.ptp(stroke, axis=0).max() < 0.5 * x_height
-                assert is_left or is_dot
+                assert is_left or letter in changed or np.ptp(stroke, axis=0).max() < 0.5
 
 
 @pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])

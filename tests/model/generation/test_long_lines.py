@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from apps.pages.repairs import LetterStrokes
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.word_cutting import cut_words
 from ink.geometry import from_strokes, to_points
 from model import Line, sample

@@ -1,0 +1,157 @@
+"""The strokes of a written line, with the character of each of their points.
+
+The peak of the window tells the character of each point of ink. The pen is a little later.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+
+from ink import geometry
+from ink.measures import segments_cross
+from model.generation.line import Line
+
+MIN_STEM_HEIGHT = 0.5  # least height of a stem in x-heights (by eye)
+MIN_POINT_FRACTION = 0.5  # ink is part of a letter if this fraction of the ink's points is (by eye)
+NUM_POINTS = 4  # points of a straight piece that is drawn (assumed: bars of networks have eight)
+TREMBLE = 0.02  # x-heights by which the pen may waver from point to point (by eye)
+MIN_ALONE = 0.8  # fraction of a stroke's points in its letter that is not joined (by eye)
+PEN_LAG = 0.2
+"""Fraction of a letter's points by which the pen reaches the letter later than the window does
+(notebook: pages, marks that are drawn)."""
+MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
+
+
+@dataclass(frozen=True)
+class LetterStrokes:
+    """The strokes of a written line, with the character of each of their points.
+
+    Attributes:
+        text: the primer's text, then the line's.
+        strokes: positions `(n, 2)`, in the order of writing.
+        indices: for each stroke, the index in `text` of each point's character, `(n,)`; the length
+            of `text` for ink behind the text.
+    """
+
+    text: str
+    strokes: list[np.ndarray]
+    indices: list[np.ndarray]
+
+    @classmethod
+    def of(cls, line: Line) -> "LetterStrokes":
+        """Return the strokes of a line behind its primer, with the window's peaks as indices."""
+        strokes, peaks = geometry.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        if not line.primed:  # No step draws the first point: it gets the next point's peak.
+            peaks = np.concatenate([peaks[:1], peaks])
+        ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
+        return cls(line.text, strokes, np.split(peaks, ends))
+
+    def copy(self) -> "LetterStrokes":
+        """Return a copy whose lists may be changed."""
+        return LetterStrokes(self.text, [*self.strokes], [*self.indices])
+
+    def pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each stroke and the indices of its points' characters."""
+        return zip(self.strokes, self.indices, strict=True)
+
+    def indices_of(self, wanted: str) -> list[int]:
+        """Return the index in `text` of each occurrence of one of the `wanted` characters."""
+        return [index for index, character in enumerate(self.text) if character in wanted]
+
+    def numbers_of(self, index: int) -> list[int]:
+        """Return the numbers of the strokes that belong to a character of the text: the window was
+        at it during more of their points than at any other character."""
+        owners = (int(np.bincount(indices).argmax()) for indices in self.indices)
+        return [number for number, owner in enumerate(owners) if owner == index]
+
+    def is_alone(self, number: int, index: int) -> bool:
+        """Return whether a stroke is hardly more than a character: it joins it to no other."""
+        return bool(np.mean(self.indices[number] == index) > MIN_ALONE)
+
+    def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
+        """Return only the strokes with these numbers."""
+        numbers = [*numbers]
+        strokes = [self.strokes[k] for k in numbers]
+        return LetterStrokes(self.text, strokes, [self.indices[k] for k in numbers])
+
+    def with_added(self, added: Sequence[tuple[int, int, np.ndarray]]) -> "LetterStrokes":
+        """Return these strokes with further strokes among them.
+
+        Args:
+            added: for each further stroke, the number of the stroke before it, the index of its
+                character, and its positions `(n, 2)`.
+        """
+        letters = self.copy()
+        for number, index, stroke in sorted(added, key=itemgetter(0), reverse=True):
+            letters.strokes.insert(number + 1, stroke)
+            letters.indices.insert(number + 1, np.full(len(stroke), index))
+        return letters
+
+
+class Stem(NamedTuple):
+    """A downward part of a stroke: its `points` from `first` to `last`."""
+
+    stroke_number: int
+    first: int
+    last: int
+    points: np.ndarray
+
+
+def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
+    """Return the downward parts of strokes, `MIN_STEM_HEIGHT` to `max_height` x-heights high, that
+    have enough points of a letter. (The window may reach a letter while the pen writes the
+    letter before.)"""
+    stems = []
+    for number, (stroke, indices) in enumerate(letters.pairs()):
+        if not np.any(indices == index):
+            continue
+        down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * x_height, False)
+        starts = np.flatnonzero(down & ~np.append(False, down[:-1]))
+        ends = np.flatnonzero(~down & np.append(False, down[:-1]))
+        for first, last in zip(starts, ends, strict=True):
+            stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
+            is_of_letter = np.mean(indices[first : last + 1] == index) >= MIN_POINT_FRACTION
+            if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
+                stems.append(Stem(number, first, last, stroke[first : last + 1]))
+    return stems
+
+
+def late_part(indices: np.ndarray, index: int) -> slice:
+    """Return the part of a joined stroke that is a character: the pen is later than the window."""
+    points = np.flatnonzero(indices == index)
+    late = round(PEN_LAG * len(points))
+    return slice(points[0] + late * (points[0] > 0), min(points[-1] + 1 + late, len(indices)))
+
+
+def is_flat(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is a bar: much wider than high."""
+    width, height = np.ptp(stroke, axis=0)
+    return bool(height <= MAX_BAR_HEIGHT * width)
+
+
+def is_crossed(letters: LetterStrokes, index: int) -> bool:
+    """Return whether the ink of a character crosses itself or ink that was made while the window
+    was at most one character away."""
+    own, near = (
+        [
+            part
+            for stroke, indices in letters.pairs()
+            if len(part := stroke[abs(indices - index) <= n])
+        ]
+        for n in (0, 1)
+    )
+    return not own or crosses(own, near)
+
+
+def crosses(strokes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Return whether segments of strokes cross segments of others that have no end in common."""
+    segments, other_segments = (
+        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
+        for each in (strokes, others)
+    )
+    ends = segments[:, None, :, None] == other_segments[:, None]
+    is_apart = ~ends.all(-1).any((2, 3))
+    return bool((segments_cross(segments, other_segments) & is_apart).any())
