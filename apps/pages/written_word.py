@@ -84,7 +84,10 @@ def divided_at(
         replace(
             word,
             strokes=(*(stroke for stroke, _ in first), hyphen),
-            indices=(*(indices for _, indices in first), np.full(len(hyphen), index)),
+            indices=(
+                *(np.minimum(indices, index - 1) for _, indices in first),
+                np.full(len(hyphen), index),
+            ),
             width=span([hyphen])[1],
             text=f"{word.text[:index]}-",
             breaks=(),
@@ -93,7 +96,7 @@ def divided_at(
         replace(
             word,
             strokes=tuple(stroke - (left, 0.0) for stroke, _ in second),
-            indices=tuple(indices - index for _, indices in second),
+            indices=tuple(np.maximum(indices - index, 0) for _, indices in second),
             width=word.width - left,
             text=word.text[index:],
             breaks=tuple(place - index for place in word.breaks if place > index),

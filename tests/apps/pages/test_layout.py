@@ -75,12 +75,15 @@ def test_words_with_a_no_break_blank_stay_in_one_row_that_has_room_for_them(text
     assert [" ".join(word.text for word in row) for row in broken] == rows
 
 
-def letters(text, breaks=()):
-    """A word of bars that are 8 wide and joined below, a letter each."""
+def letters(text, breaks=(), joined=False):
+    """A word of bars that are 8 wide, a letter each; in one stroke if they are joined. The window
+    takes the last point of a bar for the next letter."""
     x = np.arange(8.0 * len(text))
-    stroke = np.stack([x, np.where(x % 8 == 0, -2.0, 0.0)], 1)
-    indices = (x // 8).astype(int)
-    return WrittenWord((stroke,), x[-1], 2.0, text, (indices,), breaks=breaks)
+    points = np.stack([x, np.where(x % 8 == 0, -2.0, 0.0)], 1)
+    indices = np.minimum((x + 1) // 8, len(text) - 1).astype(int)
+    num_strokes = 1 if joined else len(text)
+    strokes = np.split(points, num_strokes), np.split(indices, num_strokes)
+    return WrittenWord(tuple(strokes[0]), x[-1], 2.0, text, tuple(strokes[1]), breaks=breaks)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +104,15 @@ def test_a_word_is_divided_where_a_row_would_be_ragged(room, rows):
         end = max(strokes[:, 0].max() for strokes in strokes_in_row(row))
         assert natural_width(row) - row[-1].gap == pytest.approx(end)
     last, first = broken[0][-1], broken[-1][0]
-    if last.divided:  # The ink of the word is all there, but the way to the cut.
+    if last.divided:  # The ink of the word is all there.
         ink = [*last.strokes[:-1], *first.strokes]
         assert sum(map(len, ink)) == 64 and min(each[:, 0].min() for each in first.strokes) == 0.0
-        assert first.indices[0].min() in (-1, 0) and not first.divided
+        assert first.indices[0].min() == 0 and not first.divided
+
+
+def test_a_word_of_joined_letters_is_not_divided():
+    words = [letters("aaaa"), letters("bbbcccdd", breaks=(3, 6), joined=True)]
+    assert [len(row) for row in break_rows(words, 64, size=2.0)] == [1, 1]
 
 
 def test_a_word_whose_ink_does_not_show_its_letters_is_not_divided():
