@@ -8,6 +8,8 @@ import numpy as np
 HYPHEN = np.array([[0.0, -0.42], [0.3, -0.46], [0.6, -0.45]])
 """A short dash in x-heights, drawn behind a word that goes on in the next row (assumed, by eye)."""
 MIN_PIECE = 0.5  # x-heights; less of a stroke on one side of a place is no letter (by eye)
+Indexed = tuple[np.ndarray, np.ndarray]
+"""A stroke, and the index of each point's character."""
 HYPHEN_GAP = 0.3  # x-heights from a word to its hyphen (assumed, by eye)
 
 
@@ -65,18 +67,10 @@ def divided_at(
         index: the index of the first character of the second part.
         size: the x-height.
     """
-    if [*map(len, word.indices)] != [*map(len, word.strokes)]:
-        return None  # The strokes are no longer those that the network wrote.
-    first, second = [], []
-    for stroke, indices in zip(word.strokes, word.indices, strict=True):
-        is_behind = indices >= index
-        before, behind = _length(stroke[~is_behind]), _length(stroke[is_behind])
-        if min(before, behind) >= MIN_PIECE * size:
-            return None  # The letters are joined: a cut would leave a piece of the other letter.
-        part = first if before > behind else second
-        part.append((stroke, indices))
-    if not first or not second:
+    parts = _parts(word, index, size)
+    if parts is None:
         return None
+    first, second = parts
     right = span(stroke for stroke, _ in first)[1]
     hyphen = HYPHEN * size + (right + HYPHEN_GAP * size, 0.0)
     left = span(stroke for stroke, _ in second)[0]
@@ -104,9 +98,45 @@ def divided_at(
     )
 
 
+def _parts(
+    word: WrittenWord, index: int, size: float
+) -> tuple[list[Indexed], list[Indexed]] | None:
+    """Return the strokes before and behind a place, with their indices; see `divided_at`."""
+    if [*map(len, word.indices)] != [*map(len, word.strokes)]:
+        return None  # The strokes are no longer those that the network wrote.
+    first: list[Indexed] = []
+    others: list[Indexed] = []
+    for stroke, indices in zip(word.strokes, word.indices, strict=True):
+        is_behind = indices >= index
+        before, behind = _length(stroke[~is_behind]), _length(stroke[is_behind])
+        if min(before, behind) >= MIN_PIECE * size:
+            return None  # The letters are joined: a cut would leave a piece of the other letter.
+        part = first if before > behind else others
+        part.append((stroke, indices))
+    if not first or not others:
+        return None
+    # The window may take a bar or dot, which is written late, for one of a later letter.
+    right = span(stroke for stroke, _ in first)[1]
+    first += [pair for pair in others if _middle(pair[0]) < right]
+    second = [pair for pair in others if _middle(pair[0]) >= right]
+    if not second or _middle_of_last(first) > span(stroke for stroke, _ in second)[0]:
+        return None
+    return first, second
+
+
 def _length(points: np.ndarray) -> float:
     """Return the diagonal of the box of points, and more than 0 for a dot; 0.0 for no points."""
     return 0.0 if not len(points) else max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
+
+
+def _middle(stroke: np.ndarray) -> float:
+    """Return the x of the middle of a stroke's box."""
+    return float(stroke[:, 0].min() + stroke[:, 0].max()) / 2
+
+
+def _middle_of_last(strokes: Sequence[Indexed]) -> float:
+    """Return the greatest x of the strokes' middles."""
+    return max(_middle(stroke) for stroke, _ in strokes)
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:

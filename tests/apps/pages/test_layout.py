@@ -110,6 +110,17 @@ def test_a_word_is_divided_where_a_row_would_be_ragged(room, rows):
         assert first.indices[0].min() == 0 and not first.divided
 
 
+def test_a_late_bar_stays_with_its_letter_in_a_word_that_is_divided():
+    """The window takes the bar of the third letter for the fourth's."""
+    word = letters("bbbcccdd", breaks=(3, 6))
+    bar = np.array([[15.0, -1.5], [22.0, -1.5]])
+    strokes = (*word.strokes[:5], bar, *word.strokes[5:])
+    indices = (*word.indices[:5], np.full(2, 3), *word.indices[5:])
+    late = replace(word, strokes=strokes, indices=indices)
+    row, _ = break_rows([letters("aaaa"), late], 64, size=2.0)
+    assert row[-1].divided and any(np.array_equal(stroke, bar) for stroke in row[-1].strokes)
+
+
 def test_a_word_of_joined_letters_is_not_divided():
     words = [letters("aaaa"), letters("bbbcccdd", breaks=(3, 6), joined=True)]
     assert [len(row) for row in break_rows(words, 64, size=2.0)] == [1, 1]
