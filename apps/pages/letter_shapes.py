@@ -62,6 +62,7 @@ MIN_Z_BAR = 0.25  # least length of the bars at its top and foot
 MAX_Z_DEPTH = 0.45  # of its foot below the baseline
 Z_CORNERS = ((0.0, -0.9), (0.55, -0.95), (0.0, 0.0), (0.6, -0.03))  # of one that is drawn
 Z_GAP = 0.15  # to it from the ink before it
+Z_GAP_BEHIND_HIGH = 0.4  # the same from a letter that ends high, such as an `r`, whose end is cut
 JOIN_SLANT = 0.3  # width over height of the rise from its foot to the next letter
 MAX_RISE = 0.4  # from the baseline up to the end of the letter before
 MAX_FOOT_DEPTH = 0.1  # of a foot below the baseline
@@ -371,7 +372,10 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
         before = _without_upstroke(stroke[: part.start], letters.text[index - 1 : index])
         behind = _without_tail(stroke[part.stop :], len(stroke[part]) // 3)
         left, right = span([_body(stroke[part])])
-        path = _drawn_z(span([_body(before)])[1] + Z_GAP if len(before) else left)
+        if len(before):
+            ends_low = letters.text[index - 1 : index] in ENDING_LOW
+            left = span([_body(before)])[1] + (Z_GAP if ends_low else Z_GAP_BEHIND_HIGH)
+        path = _drawn_z(left)
         bodies = [_body(other @ slant) for other in letters.strokes]
         later = [  # but for a dot or bar that is made late
             np.median(each) > index and body[:, 0].mean() > path[0, 0]

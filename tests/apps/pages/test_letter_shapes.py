@@ -291,10 +291,11 @@ def test_a_joined_z_has_a_diagonal_between_two_bars(text, middle, is_drawn, lean
     np.testing.assert_allclose(np.diff(second[-2:], axis=0), [[0.05, 0.0]], atol=1e-9)
 
 
-@pytest.mark.parametrize(("text", "top"), [("uz", -0.4), ("wz", -1.0)])
-def test_the_letter_before_a_z_keeps_no_high_upstroke_but_its_own(text, top):
+@pytest.mark.parametrize(("text", "top", "gap"), [("uz", -0.4, 0.15), ("wz", -1.0, 0.4)])
+def test_the_letter_before_a_z_keeps_no_high_upstroke_but_its_own(text, top, gap):
     word = joined_word(text, [(-0.6, -0.2), *ENTRY[1:], (-0.3, -1.0)], LIKE_3)
-    before, _ = with_clear_z(word, 0.0).strokes
+    before, behind = with_clear_z(word, 0.0).strokes
+    assert behind[:, 0].min() - before[:, 0].max() == pytest.approx(gap)
     assert before[:, 1].min() == pytest.approx(top, abs=0.06)
     assert len(before) < len(word.strokes[0])
 
