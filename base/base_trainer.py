@@ -41,8 +41,6 @@ from base.step.soundness import (
     cause_of_gradient,
     cause_of_loss,
     detecting_anomalies,
-    fault_of_loss,
-    fault_of_steps,
 )
 from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
@@ -111,7 +109,7 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state)
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state, self)
         self.run_log = RunLog(parts, self.settings, self._stop)
 
     # Methods that a task may override.
@@ -310,7 +308,7 @@ class BaseTrainer(ABC):
                         is_over = self.commit(values)
                 if is_over:
                     self.run_log.finished(self.progress)
-                    self.run.remove_old(self.settings.keep_last and 1)
+                    self.run_checkpoints.at_end()
             self._stop.raise_failure()
             if is_over and distributed.is_main():
                 with errors_as_config_fault("trainer", self, "one whose on_end works"):
@@ -337,8 +335,7 @@ class BaseTrainer(ABC):
                 is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
-                if self.run_checkpoints.is_due() and not is_trained:
-                    self._save()
+                self.run_checkpoints.after_step(is_trained=is_trained)
         validation = self.validate()
         if validation is None:
             return None
@@ -354,14 +351,11 @@ class BaseTrainer(ABC):
             values: the result of `run_epoch`.
         """
         if values is None:
-            self._save()
+            self.run_checkpoints.save()
             return False
-        # This check needs the epoch's sums, so it comes before `end_epoch`.
-        fault = self._fault()
-        progress = self.settings.judge(self.progress, values, sound=fault is None)
-        sums = self.state.end_epoch(values, progress)
+        fault = self.run_checkpoints.judge(values)
+        sums = self.state.end_epoch(values)
         epoch = self.progress.epoch
-        is_best = progress.best_epoch == epoch
         self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
             if fault is None:
@@ -371,18 +365,9 @@ class BaseTrainer(ABC):
             row = self.run_log.epoch(values, sums, self.progress)
             with logged_errors("on_epoch failed after epoch %d: %s", epoch):
                 self.on_epoch(row)
-        # The best is saved first: a run that is killed between both files repeats this epoch.
-        if is_best:
-            self.run_checkpoints.save_best(self.evaluated_model)
-        if self.progress.step == 0:
-            fault = fault or "every step was skipped"
         with self._saving_after_errors():
             is_over = self._is_over()
-        if is_over and fault is not None:
-            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {fault}")
-        stopped = self._stop.poll()
-        if is_over or stopped or epoch % self.settings.save_period == 0:
-            self.run_checkpoints.save(self.evaluated_model, fault, is_best=is_best)
+        self.run_checkpoints.after_epoch(fault, is_over=is_over, stops=self._stop.poll())
         return is_over
 
     # A step.
@@ -491,7 +476,7 @@ class BaseTrainer(ABC):
         started: float,
         bar: "tqdm[Any]",
     ) -> None:
-        """Count and log an optimiser step. Too many skipped steps in a row end the run.
+        """Count and log an optimiser step.
 
         Args:
             chunks, norm: what `step` took, and the norm that it returned.
@@ -511,12 +496,6 @@ class BaseTrainer(ABC):
         if math.isfinite(norm):
             self.state.remember(chunks)
             self.run_log.step(sums, norm, rate, seconds, self.progress.step)
-        elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            fault = self._fault()
-            self.state.forget_skipped()
-            self.run_checkpoints.save(self.evaluated_model, fault)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 
     def _report(self, cause: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
@@ -585,6 +564,12 @@ class BaseTrainer(ABC):
                 distributed.rows_done()
         return sums.all_reduced()
 
+    def present_loss(self) -> float:
+        """Return the loss per point of the present weights on the last step's batches, by which a
+        save is judged; NaN without such batches."""
+        with self.unchanged():
+            return self._evaluate(self.model, self.state.last_batches or ()).loss_per_point
+
     @contextmanager
     def evaluating(self) -> Iterator[nn.Module]:
         """A block in which all networks are in evaluation mode, also those that `keep` has got;
@@ -605,38 +590,13 @@ class BaseTrainer(ABC):
     # The start of a run, its saves and its end.
 
     def _begin(self) -> None:
-        """Log the network and its precision; save a run that is resumed in a new folder."""
-        self.run_checkpoints.set_aside_newer()
+        """Let the task write its files, settle the checkpoints, and log what begins."""
         if distributed.is_main():
             with errors_as_config_fault("trainer", self, "one whose on_start works"):
                 self.on_start()
-        source = self.state.resumed_from
-        is_new = source is None
+        self.run_checkpoints.begin()
+        is_new = self.state.resumed_from is None
         self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
-        if source is not None and not self.run.contains(source):
-            self._save()  # With this checkpoint the new run can be resumed from its own folder.
-
-    def _save(self, *, judges_loss: bool = True) -> None:
-        """Save the present state, if it is sound; see `_fault`."""
-        fault = self._fault(judges_loss=judges_loss)
-        self.run_checkpoints.save(self.evaluated_model, fault)
-
-    def _fault(self, *, judges_loss: bool = True) -> str | None:
-        """Return why the present state is not sound, so that it is not saved; None if it is sound.
-
-        Args:
-            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
-        """
-        batches = self.state.last_batches
-        first_loss = self.progress.first_loss
-        fault = fault_of_steps(self.progress, self.run_checkpoints.saved, self.state.sums)
-        if fault is None and not self.optimizer_step.are_finite():
-            fault = "weights are not finite"
-        if fault is not None or batches is None or first_loss is None or not judges_loss:
-            return fault
-        with self.unchanged():
-            sums = self._evaluate(self.model, batches)
-        return fault_of_loss(first_loss, sums.loss_per_point)
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
@@ -652,7 +612,7 @@ class BaseTrainer(ABC):
             with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
                 # Several processes would have to save together; only this process has the error.
                 if distributed.world_size() == 1 and self.progress.step > 0:
-                    self._save(judges_loss=False)
+                    self.run_checkpoints.save(judges_loss=False)
                 raise
 
     def _is_over(self) -> bool:

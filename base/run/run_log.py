@@ -88,7 +88,7 @@ class RunLog:
         return self.run.create(
             parts.resolved_config,
             self.settings.seed,
-            given_config=parts.checkpoint_header["config"],
+            given_config=parts.given_config,
             resumed_from=resumed_from,
             weights_from=parts.weights_from,
             device=parts.device,

@@ -1,8 +1,8 @@
 """Defines the parts and the settings of a run."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +16,6 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.config.user_code import errors_as_config_fault
-from base.run.checkpoint import Checkpoint
 from base.run.run_folder import RunFolder
 from base.run.run_state import Progress, Sums
 from utils.checks import ConfigFault, Range
@@ -37,8 +36,9 @@ class TrainingParts:
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
     facts: Facts  # of the data
-    checkpoint_header: Checkpoint  # what no step changes: the given config, alphabet and so on
+    given_config: Config = field(default_factory=dict)  # without defaults
     resolved_config: Config = field(default_factory=dict)  # with all defaults
+    licence: str | None = None  # of the checkpoints; see `utils.licences`
     weights_from: Path | None = None  # the checkpoint whose weights the run began with
 
 
@@ -115,18 +115,6 @@ class TrainingSettings:
         """The direction, "min" or "max", and the name of the monitored value; or "" and ""."""
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name
-
-    def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress after an epoch; a sound epoch with a better value is the new best."""
-        mode, name = self.monitored
-        if not name:
-            return progress
-        value = values[name]
-        sign = -1.0 if mode == "max" else 1.0
-        limit = math.inf if progress.best is None else sign * progress.best
-        if sound and math.isfinite(value) and sign * value < limit:
-            return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)
-        return replace(progress, not_improved=progress.not_improved + 1)
 
     def describe_best(self, progress: Progress) -> str:
         """Return the best epoch in words."""

@@ -262,7 +262,3 @@ class OptimizerStep:
         """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""
         if self.settings.schedule_by == "epoch":
             step_schedule(self.lr_scheduler, value)
-
-    def are_finite(self) -> bool:
-        """Return whether all weights are finite."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
