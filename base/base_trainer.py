@@ -356,7 +356,7 @@ class BaseTrainer(ABC):
         fault = self.run_checkpoints.judge(values)
         sums = self.state.end_epoch(values)
         epoch = self.progress.epoch
-        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
+        self.optimizer_step.move_schedule("epoch", values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
             if fault is None:
                 self.evaluated_model.eval()
@@ -459,11 +459,8 @@ class BaseTrainer(ABC):
 
         A gradient that is not finite changes nothing.
         """
-        self.optimizer_step.reduce(self.divisor(chunks))
-        norm = self.optimizer_step.clip()
-        if math.isfinite(norm):
-            self.optimizer_step.update()
-        else:
+        norm = self.optimizer_step.apply(self.divisor(chunks))
+        if not math.isfinite(norm):
             self._report(cause_of_gradient(self.model))
         return norm
 
