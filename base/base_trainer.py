@@ -42,6 +42,7 @@ from base.step.soundness import (
     cause_of_loss,
     detecting_anomalies,
 )
+from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
 
@@ -295,24 +296,24 @@ class BaseTrainer(ABC):
         is_over = self.progress.epoch > 0 and self._is_over()
         self.state.hold_layouts()
         anomalies = detecting_anomalies(self.model, self._report, self.settings.anomaly)
+        works = "one whose run works from its start to its end"
         # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as session:
             with self._stop, closing(self.stream), anomalies:
                 session.enter_context(self.run_log.session(self.state))
+                session.enter_context(errors_as_config_fault("trainer", self, works))
                 self._begin()
                 while not (is_over or self._stop.requested):
                     with self._saving_after_errors():
                         values = self.run_epoch()
-                    with errors_as_config_fault("trainer", self, "one whose run can be saved"):
-                        is_over = self.commit(values)
+                    is_over = self.commit(values)
                 if is_over:
                     self.run_log.finished(self.progress)
                     self.run_checkpoints.at_end()
             self._stop.raise_failure()
             if is_over and distributed.is_main():
-                with errors_as_config_fault("trainer", self, "one whose on_end works"):
-                    self.on_end()
+                self.on_end()
         return self._stop.signal
 
     def run_epoch(self) -> dict[str, float] | None:
@@ -323,7 +324,7 @@ class BaseTrainer(ABC):
             the epoch.
         """
         with self.progress_bar(self.settings.epoch_steps(len(self.train_loader))) as bar:
-            while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
+            while not self.settings.epoch_is_trained(self.state):
                 started = time.perf_counter()
                 chunks = self.stream.chunks(self.state.position, self.state.carried)
                 if chunks:  # else the loader has failed
@@ -332,7 +333,7 @@ class BaseTrainer(ABC):
                     with self.layers():
                         sums, norm = self.step(chunks)
                     self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
+                is_trained = self.settings.epoch_is_trained(self.state)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
                 self.run_checkpoints.after_step(is_trained=is_trained)
@@ -341,7 +342,7 @@ class BaseTrainer(ABC):
             return None
         sums = self.state.sums
         values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-        values |= {f"valid_{name}": value for name, value in validation.items()}
+        values |= {f"{VALID}{name}": value for name, value in validation.items()}
         return distributed.broadcast_object(lambda: values)
 
     def commit(self, values: dict[str, float] | None) -> bool:
@@ -411,7 +412,6 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        works = f"a network that {self.task}"
         sums = Sums()
         finite = True
         for chunk in chunks:
@@ -420,9 +420,8 @@ class BaseTrainer(ABC):
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
-                with self.autocast(), errors_as_config_fault("arch", self.model, works):
-                    output = self.forward_batch(self.model, chunk.batch, chunk.state)
-                losses, loss = self._losses(output, chunk.batch)
+                output, losses = self._losses(self.model, chunk.batch, chunk.state)
+                loss = summed(losses)
                 if finite and not math.isfinite(loss):  # The first cause of a step is reported.
                     with self.autocast():
                         self._report(cause_of_loss(self.model, self.forward_batch, chunk))
@@ -442,11 +441,16 @@ class BaseTrainer(ABC):
                 sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
 
-    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
-        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
+    def _losses(
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> tuple[Any, Tensor]:
+        """Return the output of a network for a batch or chunk, see `forward_batch`, and the loss of
+        each sequence, `(batch,)`."""
+        works = f"a network that {self.task}"
+        with self.autocast(), errors_as_config_fault("arch", model, works):
+            output = self.forward_batch(model, batch, state)
         with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
-            losses = self.loss(output, batch)
-        return losses, losses.detach().cpu().double().sum().item()
+            return output, self.loss(output, batch)
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
         """Return the divisor of the gradient of some chunks, summed over all processes."""
@@ -543,7 +547,6 @@ class BaseTrainer(ABC):
             batches: this process's rows, on the device; None if it has no row.
             metrics: to update.
         """
-        works = f"a network that {self.task}"
         sums = Sums()
         with random_state_kept(), states_kept([self.loss]):
             for batch in batches:
@@ -551,9 +554,8 @@ class BaseTrainer(ABC):
                     loss = math.nan
                     is_skipped = True
                     with suppress(NotFinite):
-                        with self.autocast(), errors_as_config_fault("arch", model, works):
-                            output = self.forward_batch(model, batch, None)
-                        _, loss = self._losses(output, batch)
+                        output, losses = self._losses(model, batch)
+                        loss = summed(losses)
                         is_skipped = False
                     sums.add(loss, len(batch), batch.points, is_skipped)
                     if not is_skipped:
@@ -589,16 +591,15 @@ class BaseTrainer(ABC):
     def _begin(self) -> None:
         """Let the task write its files, settle the checkpoints, and log what begins."""
         if distributed.is_main():
-            with errors_as_config_fault("trainer", self, "one whose on_start works"):
-                self.on_start()
+            self.on_start()
         self.run_checkpoints.begin()
         is_new = self.state.resumed_from is None
         self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
+        """A block in which an error of a user's code first saves the run as of its last step; with
+        `anomaly`, the run ends at NaN."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
@@ -606,11 +607,10 @@ class BaseTrainer(ABC):
         except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self._report(f"in the backward pass, {first_line(error)}")
-            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
-                # Several processes would have to save together; only this process has the error.
-                if distributed.world_size() == 1 and self.progress.step > 0:
-                    self.run_checkpoints.save(judges_loss=False)
-                raise
+            # Several processes would have to save together; only this process has the error.
+            if distributed.world_size() == 1 and self.progress.step > 0:
+                self.run_checkpoints.save(judges_loss=False)
+            raise
 
     def _is_over(self) -> bool:
         """Return whether the run is complete, by the rule of the main process."""
@@ -618,3 +618,8 @@ class BaseTrainer(ABC):
             # Of the class: a property of this name fails here, and does not pass for the method.
             rule = type(self).is_complete
             return distributed.broadcast_object(lambda: bool(rule(self)))
+
+
+def summed(losses: Tensor) -> float:
+    """Return the sum of some losses, in double precision."""
+    return losses.detach().cpu().double().sum().item()

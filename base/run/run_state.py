@@ -256,13 +256,6 @@ class RunState:
 
     # Changes by an epoch.
 
-    def epoch_is_trained(self, steps: int | None) -> bool:
-        """Return whether the current epoch has all its steps: `steps` of them, or None for a pass
-        over the data."""
-        if steps is not None:
-            return self.progress.epoch_steps >= steps
-        return self.position.data_pass > self.progress.epoch
-
     def compare(self, best: float | None) -> None:
         """Let the present epoch, before its end, be the best with the monitored value `best`; None
         counts it as one without improvement."""

@@ -92,7 +92,7 @@ class RunCheckpoints:
         """
         fault = None
         try:
-            self.restore(checkpoint, source)
+            self.state.load_state_dict(checkpoint["training"]["run"], source)
         except CheckpointError as error:
             fault = error
         except Exception as error:  # a damaged state may raise anything
@@ -104,15 +104,12 @@ class RunCheckpoints:
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
-    def restore(self, checkpoint: Checkpoint, source: Path) -> None:
-        """Restore the state in a checkpoint, which may raise an exception of any kind."""
-        self.state.load_state_dict(checkpoint["training"]["run"], source)
-
     def restore_exactly(self, checkpoint: Checkpoint, source: Path) -> list[str]:
         """Restore the state in a checkpoint, which may raise an exception of any kind; return the
         values, as PART.NAME, that are then others, as a user's part restores them."""
-        saved = _digests(checkpoint["training"]["run"]["parts"])
-        self.restore(checkpoint, source)
+        run = checkpoint["training"]["run"]
+        saved = _digests(run["parts"])
+        self.state.load_state_dict(run, source)
         present = _digests(self.state.part_states())
         return [name for name in saved if saved[name] != present.get(name)]
 
