@@ -22,12 +22,10 @@ import torch
 
 from base import distributed
 from base.base_dataset import InitialNetwork, Preparing
-from base.base_model import BaseModel
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
-from base.run.checkpoint import Checkpoint, newest_checkpoint
-from base.run.provenance import versions
+from base.run.checkpoint import newest_checkpoint
 from base.run.run_folder import RunExists
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts
@@ -245,6 +243,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     optimizer = plan.build("optimizer", params=grouped_weights(plan, model))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
+    weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     parts = TrainingParts(
         model=model,
         loss=plan.build("loss", model=model),
@@ -256,8 +255,9 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         run=start.run,
         device=device,
         facts=facts,
-        checkpoint_header=checkpoint_header(start, data, model, device),
+        given_config=plan.given_config,
         resolved_config=plan.resolved_config,
+        licence=combined(data.options.dataset.licences() | weights_licences),
         weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
     )
     trainer = plan.build("trainer", parts=parts)
@@ -269,25 +269,6 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
             remedy = "make it the default in settings of its own"
             raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: {remedy}")
     return trainer
-
-
-def checkpoint_header(
-    start: Start, data: Data, model: BaseModel, device: torch.device
-) -> Checkpoint:
-    """Return the entries of all checkpoints of a run that no step changes."""
-    weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
-    header = {
-        "config": start.plan.given_config,
-        "alphabet": data.alphabet.characters if model.needs_text else None,
-        "normalisation": data.normalisation.to_dict(),
-        "dataset": data.loaded.record,
-        "licence": combined(data.options.dataset.licences() | weights_licences),
-        "versions": versions(device),
-        "modules": user_modules.digests(),
-    }
-    if model.extras:
-        header["extras"] = {name: [*shape] for name, shape in model.extras.items()}
-    return header
 
 
 if __name__ == "__main__":

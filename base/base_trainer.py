@@ -41,9 +41,8 @@ from base.step.soundness import (
     cause_of_gradient,
     cause_of_loss,
     detecting_anomalies,
-    fault_of_loss,
-    fault_of_steps,
 )
+from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
 
@@ -111,7 +110,7 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state)
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state, self)
         self.run_log = RunLog(parts, self.settings, self._stop)
 
     # Methods that a task may override.
@@ -297,24 +296,24 @@ class BaseTrainer(ABC):
         is_over = self.progress.epoch > 0 and self._is_over()
         self.state.hold_layouts()
         anomalies = detecting_anomalies(self.model, self._report, self.settings.anomaly)
+        works = "one whose run works from its start to its end"
         # The session ends after the signals' handlers are removed: even if a signal interrupts
         # `on_end`, the end of the run is recorded and the lock is released.
         with ExitStack() as session:
             with self._stop, closing(self.stream), anomalies:
                 session.enter_context(self.run_log.session(self.state))
+                session.enter_context(errors_as_config_fault("trainer", self, works))
                 self._begin()
                 while not (is_over or self._stop.requested):
                     with self._saving_after_errors():
                         values = self.run_epoch()
-                    with errors_as_config_fault("trainer", self, "one whose run can be saved"):
-                        is_over = self.commit(values)
+                    is_over = self.commit(values)
                 if is_over:
                     self.run_log.finished(self.progress)
-                    self.run.remove_old(self.settings.keep_last and 1)
+                    self.run_checkpoints.at_end()
             self._stop.raise_failure()
             if is_over and distributed.is_main():
-                with errors_as_config_fault("trainer", self, "one whose on_end works"):
-                    self.on_end()
+                self.on_end()
         return self._stop.signal
 
     def run_epoch(self) -> dict[str, float] | None:
@@ -325,7 +324,7 @@ class BaseTrainer(ABC):
             the epoch.
         """
         with self.progress_bar(self.settings.epoch_steps(len(self.train_loader))) as bar:
-            while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
+            while not self.settings.epoch_is_trained(self.state):
                 started = time.perf_counter()
                 chunks = self.stream.chunks(self.state.position, self.state.carried)
                 if chunks:  # else the loader has failed
@@ -334,17 +333,16 @@ class BaseTrainer(ABC):
                     with self.layers():
                         sums, norm = self.step(chunks)
                     self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
+                is_trained = self.settings.epoch_is_trained(self.state)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
-                if self.run_checkpoints.is_due() and not is_trained:
-                    self._save()
+                self.run_checkpoints.after_step(is_trained=is_trained)
         validation = self.validate()
         if validation is None:
             return None
         sums = self.state.sums
         values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
-        values |= {f"valid_{name}": value for name, value in validation.items()}
+        values |= {f"{VALID}{name}": value for name, value in validation.items()}
         return distributed.broadcast_object(lambda: values)
 
     def commit(self, values: dict[str, float] | None) -> bool:
@@ -354,15 +352,12 @@ class BaseTrainer(ABC):
             values: the result of `run_epoch`.
         """
         if values is None:
-            self._save()
+            self.run_checkpoints.save()
             return False
-        # This check needs the epoch's sums, so it comes before `end_epoch`.
-        fault = self._fault()
-        progress = self.settings.judge(self.progress, values, sound=fault is None)
-        sums = self.state.end_epoch(values, progress)
+        fault = self.run_checkpoints.judge(values)
+        sums = self.state.end_epoch(values)
         epoch = self.progress.epoch
-        is_best = progress.best_epoch == epoch
-        self.optimizer_step.end_epoch(values.get(self.settings.monitored[1], math.nan))
+        self.optimizer_step.move_schedule("epoch", values.get(self.settings.monitored[1], math.nan))
         if distributed.is_main():
             if fault is None:
                 self.evaluated_model.eval()
@@ -371,18 +366,9 @@ class BaseTrainer(ABC):
             row = self.run_log.epoch(values, sums, self.progress)
             with logged_errors("on_epoch failed after epoch %d: %s", epoch):
                 self.on_epoch(row)
-        # The best is saved first: a run that is killed between both files repeats this epoch.
-        if is_best:
-            self.run_checkpoints.save_best(self.evaluated_model)
-        if self.progress.step == 0:
-            fault = fault or "every step was skipped"
         with self._saving_after_errors():
             is_over = self._is_over()
-        if is_over and fault is not None:
-            raise self.run_checkpoints.failure(f"the run ends after epoch {epoch}, but {fault}")
-        stopped = self._stop.poll()
-        if is_over or stopped or epoch % self.settings.save_period == 0:
-            self.run_checkpoints.save(self.evaluated_model, fault, is_best=is_best)
+        self.run_checkpoints.after_epoch(fault, is_over=is_over, stops=self._stop.poll())
         return is_over
 
     # A step.
@@ -426,7 +412,6 @@ class BaseTrainer(ABC):
         Returns:
             the sums of this process, and whether the losses of all processes are finite.
         """
-        works = f"a network that {self.task}"
         sums = Sums()
         finite = True
         for chunk in chunks:
@@ -435,9 +420,8 @@ class BaseTrainer(ABC):
                 distributed.rows_done()  # backward
                 continue
             with distributed.own_randomness(self.device, self.seed, *chunk.position):
-                with self.autocast(), errors_as_config_fault("arch", self.model, works):
-                    output = self.forward_batch(self.model, chunk.batch, chunk.state)
-                losses, loss = self._losses(output, chunk.batch)
+                output, losses = self._losses(self.model, chunk.batch, chunk.state)
+                loss = summed(losses)
                 if finite and not math.isfinite(loss):  # The first cause of a step is reported.
                     with self.autocast():
                         self._report(cause_of_loss(self.model, self.forward_batch, chunk))
@@ -457,11 +441,16 @@ class BaseTrainer(ABC):
                 sums.add(loss, chunk.sequences, chunk.batch.points)
         return sums, finite
 
-    def _losses(self, output: Any, batch: Batch) -> tuple[Tensor, float]:
-        """Return the loss of each sequence of a batch, `(batch,)`, and the sum of these."""
+    def _losses(
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> tuple[Any, Tensor]:
+        """Return the output of a network for a batch or chunk, see `forward_batch`, and the loss of
+        each sequence, `(batch,)`."""
+        works = f"a network that {self.task}"
+        with self.autocast(), errors_as_config_fault("arch", model, works):
+            output = self.forward_batch(model, batch, state)
         with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
-            losses = self.loss(output, batch)
-        return losses, losses.detach().cpu().double().sum().item()
+            return output, self.loss(output, batch)
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
         """Return the divisor of the gradient of some chunks, summed over all processes."""
@@ -474,11 +463,8 @@ class BaseTrainer(ABC):
 
         A gradient that is not finite changes nothing.
         """
-        self.optimizer_step.reduce(self.divisor(chunks))
-        norm = self.optimizer_step.clip()
-        if math.isfinite(norm):
-            self.optimizer_step.update()
-        else:
+        norm = self.optimizer_step.apply(self.divisor(chunks))
+        if not math.isfinite(norm):
             self._report(cause_of_gradient(self.model))
         return norm
 
@@ -491,7 +477,7 @@ class BaseTrainer(ABC):
         started: float,
         bar: "tqdm[Any]",
     ) -> None:
-        """Count and log an optimiser step. Too many skipped steps in a row end the run.
+        """Count and log an optimiser step.
 
         Args:
             chunks, norm: what `step` took, and the norm that it returned.
@@ -511,12 +497,6 @@ class BaseTrainer(ABC):
         if math.isfinite(norm):
             self.state.remember(chunks)
             self.run_log.step(sums, norm, rate, seconds, self.progress.step)
-        elif self.progress.skipped_in_row >= self.settings.max_skipped:
-            fault = self._fault()
-            self.state.forget_skipped()
-            self.run_checkpoints.save(self.evaluated_model, fault)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 
     def _report(self, cause: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
@@ -567,7 +547,6 @@ class BaseTrainer(ABC):
             batches: this process's rows, on the device; None if it has no row.
             metrics: to update.
         """
-        works = f"a network that {self.task}"
         sums = Sums()
         with random_state_kept(), states_kept([self.loss]):
             for batch in batches:
@@ -575,15 +554,20 @@ class BaseTrainer(ABC):
                     loss = math.nan
                     is_skipped = True
                     with suppress(NotFinite):
-                        with self.autocast(), errors_as_config_fault("arch", model, works):
-                            output = self.forward_batch(model, batch, None)
-                        _, loss = self._losses(output, batch)
+                        output, losses = self._losses(model, batch)
+                        loss = summed(losses)
                         is_skipped = False
                     sums.add(loss, len(batch), batch.points, is_skipped)
                     if not is_skipped:
                         update(metrics, output, batch)
                 distributed.rows_done()
         return sums.all_reduced()
+
+    def present_loss(self) -> float:
+        """Return the loss per point of the present weights on the last step's batches, by which a
+        save is judged; NaN without such batches."""
+        with self.unchanged():
+            return self._evaluate(self.model, self.state.last_batches or ()).loss_per_point
 
     @contextmanager
     def evaluating(self) -> Iterator[nn.Module]:
@@ -605,43 +589,17 @@ class BaseTrainer(ABC):
     # The start of a run, its saves and its end.
 
     def _begin(self) -> None:
-        """Log the network and its precision; save a run that is resumed in a new folder."""
-        self.run_checkpoints.set_aside_newer()
+        """Let the task write its files, settle the checkpoints, and log what begins."""
         if distributed.is_main():
-            with errors_as_config_fault("trainer", self, "one whose on_start works"):
-                self.on_start()
-        source = self.state.resumed_from
-        is_new = source is None
+            self.on_start()
+        self.run_checkpoints.begin()
+        is_new = self.state.resumed_from is None
         self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
-        if source is not None and not self.run.contains(source):
-            self._save()  # With this checkpoint the new run can be resumed from its own folder.
-
-    def _save(self, *, judges_loss: bool = True) -> None:
-        """Save the present state, if it is sound; see `_fault`."""
-        fault = self._fault(judges_loss=judges_loss)
-        self.run_checkpoints.save(self.evaluated_model, fault)
-
-    def _fault(self, *, judges_loss: bool = True) -> str | None:
-        """Return why the present state is not sound, so that it is not saved; None if it is sound.
-
-        Args:
-            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
-        """
-        batches = self.state.last_batches
-        first_loss = self.progress.first_loss
-        fault = fault_of_steps(self.progress, self.run_checkpoints.saved, self.state.sums)
-        if fault is None and not self.optimizer_step.are_finite():
-            fault = "weights are not finite"
-        if fault is not None or batches is None or first_loss is None or not judges_loss:
-            return fault
-        with self.unchanged():
-            sums = self._evaluate(self.model, batches)
-        return fault_of_loss(first_loss, sums.loss_per_point)
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
-        """A block in which an error of a user's code first saves the run as of its last step, and
-        then becomes a ConfigFault that names the part; with `anomaly`, the run ends at NaN."""
+        """A block in which an error of a user's code first saves the run as of its last step; with
+        `anomaly`, the run ends at NaN."""
         try:
             yield
         except (OSError, TrainingFailed, distributed.Lost):
@@ -649,11 +607,10 @@ class BaseTrainer(ABC):
         except (Exception, SystemExit) as error:
             if self.settings.anomaly and "returned nan" in str(error):
                 self._report(f"in the backward pass, {first_line(error)}")
-            with errors_as_config_fault("trainer", self, "one whose steps and validations work"):
-                # Several processes would have to save together; only this process has the error.
-                if distributed.world_size() == 1 and self.progress.step > 0:
-                    self._save(judges_loss=False)
-                raise
+            # Several processes would have to save together; only this process has the error.
+            if distributed.world_size() == 1 and self.progress.step > 0:
+                self.run_checkpoints.save(judges_loss=False)
+            raise
 
     def _is_over(self) -> bool:
         """Return whether the run is complete, by the rule of the main process."""
@@ -661,3 +618,8 @@ class BaseTrainer(ABC):
             # Of the class: a property of this name fails here, and does not pass for the method.
             rule = type(self).is_complete
             return distributed.broadcast_object(lambda: bool(rule(self)))
+
+
+def summed(losses: Tensor) -> float:
+    """Return the sum of some losses, in double precision."""
+    return losses.detach().cpu().double().sum().item()

@@ -167,7 +167,6 @@ def score_user_metrics(
         run=RunFolder.of(network.path) or RunFolder(config.name),  # Nothing is written there.
         device=network.device,
         facts=data.facts(network.model.extras),
-        checkpoint_header=network.record,
     )
     trainer = config.build("trainer", parts=parts)
     training = load_checkpoint(network.path).get("training", {})

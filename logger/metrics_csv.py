@@ -11,6 +11,8 @@ from utils.files import errors_name, open_file, set_aside, write_text
 log = logging.getLogger(__name__)
 
 Value = float | int | str | None
+VALID = "valid_"
+"""The beginning of the names of a validation's values."""
 
 
 class MetricsTable:

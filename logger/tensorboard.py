@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from logger.metrics_csv import VALID
 from utils.files import atomic_write, errors_name
 from utils.strict_json import Config, nested
 
@@ -45,9 +46,9 @@ class TensorBoardWriter:
                     self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def pairs(self, names: Sequence[str], group: str) -> None:
-        """Let each NAME and its `valid_NAME` share a chart in the tab CUSTOM SCALARS."""
-        paired = [name for name in names if f"valid_{name}" in names]
-        charts = {name: ["Multiline", [f"{group}/(valid_)?{name}$"]] for name in paired}
+        """Let each value and that of its validation share a chart in the tab CUSTOM SCALARS."""
+        paired = [name for name in names if f"{VALID}{name}" in names]
+        charts = {name: ["Multiline", [f"{group}/({VALID})?{name}$"]] for name in paired}
         if self._writer and charts:
             with errors_name(self.folder):
                 self._writer.add_custom_scalars({"training and validation": charts})

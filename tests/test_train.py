@@ -207,7 +207,8 @@ class Mine(GenerationTrainer):
         ),
         (
             *('{"rows": self.rows}', '{"rows": self.rows.reshape(1, 2)}', 2),
-            'trainer = "Mine": one whose run can be saved: trying it ended in RuntimeError: shape',
+            'trainer = "Mine": one whose run works from its start to its end: trying it ended in '
+            "RuntimeError: shape",
         ),
     ],
     ids=["fails", "drops", "has none"],

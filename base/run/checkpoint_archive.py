@@ -72,6 +72,7 @@ def _check_parameter(tensor: _Tensor, _: bool, hooks: OrderedDict) -> _Tensor:
 
 
 def _encode(text: str, encoding: str) -> bytes:
+    """Stand in for `codecs.encode`, by which a pickle of protocol 2 makes its bytes of a text."""
     if encoding != "latin1":  # Another one could decompress the text.
         raise pickle.UnpicklingError(encoding)
     return text.encode(encoding)

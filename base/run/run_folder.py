@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.config import user_modules
 from base.run import provenance
-from base.run.checkpoint import BEST, candidates, checkpoints
+from base.run.checkpoint import BEST, candidates
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
@@ -287,12 +287,6 @@ class RunFolder:
             aside = set_aside(record)
             log.warning("%s: no record (%s); renamed to %s", record, first_line(error), aside)
             return []
-
-    def remove_old(self, count: int | None) -> None:
-        """Remove all but the best and the newest `count` checkpoints; None removes nothing."""
-        if count is not None and distributed.is_main():
-            for path in checkpoints(self.models)[count:]:
-                path.unlink(missing_ok=True)
 
 
 def local_time(separator: str = "T", at: float | None = None) -> str:

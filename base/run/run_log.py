@@ -16,7 +16,7 @@ from base.run.run_state import Progress, RunState, Sums, random_state_kept, rati
 from base.run.stop_request import StopRequest
 from base.run.training_parts import TrainingParts, TrainingSettings
 from logger.logger import log_file
-from logger.metrics_csv import MetricsTable
+from logger.metrics_csv import VALID, MetricsTable
 from logger.tensorboard import TensorBoardWriter
 from utils.checks import described, first_line
 from utils.program import typed
@@ -45,7 +45,7 @@ class RunLog:
         self.run = parts.run
         self.device = parts.device
         loss = parts.loss.name
-        self._shown = [f"{loss}_per_point", f"valid_{loss}_per_point", settings.monitored[1]]
+        self._shown = [f"{loss}_per_point", f"{VALID}{loss}_per_point", settings.monitored[1]]
         self._logged = time.monotonic()
         self._is_finished = False  # Whether `finished` was called in this session.
 
@@ -88,7 +88,7 @@ class RunLog:
         return self.run.create(
             parts.resolved_config,
             self.settings.seed,
-            given_config=parts.checkpoint_header["config"],
+            given_config=parts.given_config,
             resumed_from=resumed_from,
             weights_from=parts.weights_from,
             device=parts.device,

@@ -256,24 +256,22 @@ class RunState:
 
     # Changes by an epoch.
 
-    def epoch_is_trained(self, steps: int | None) -> bool:
-        """Return whether the current epoch has all its steps: `steps` of them, or None for a pass
-        over the data."""
-        if steps is not None:
-            return self.progress.epoch_steps >= steps
-        return self.position.data_pass > self.progress.epoch
+    def compare(self, best: float | None) -> None:
+        """Let the present epoch, before its end, be the best with the monitored value `best`; None
+        counts it as one without improvement."""
+        progress = self.progress
+        if best is None:
+            self.progress = replace(progress, not_improved=progress.not_improved + 1)
+        else:
+            epoch = progress.epoch + 1
+            self.progress = replace(progress, best=best, best_epoch=epoch, not_improved=0)
 
-    def end_epoch(self, values: Mapping[str, float], progress: Progress) -> Sums:
-        """Complete an epoch; return its sums.
-
-        Args:
-            values: the values of the epoch, by name.
-            progress: the progress from `TrainingSettings.judge`.
-        """
+    def end_epoch(self, values: Mapping[str, float]) -> Sums:
+        """Complete an epoch with its values by name; return its sums."""
         sums = self.sums
         self.sums = Sums()
         self.values = dict(values)
-        self.progress = replace(progress, epoch=progress.epoch + 1, epoch_steps=0)
+        self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_steps=0)
         for metric in self.metrics:
             metric.reset()
         return sums
@@ -283,6 +281,12 @@ class RunState:
         self.progress = replace(self.progress, best=None, best_epoch=None, not_improved=0)
 
     # Saving and resuming.
+
+    def weights_are_finite(self) -> bool:
+        """Return whether all weights of the run's optimiser are finite."""
+        groups = self.trained["optimizer"].param_groups
+        weights = (weight for group in groups for weight in group["params"])
+        return all(bool(torch.isfinite(weight).all()) for weight in weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and plain values; all processes call this together.

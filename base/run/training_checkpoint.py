@@ -1,4 +1,4 @@
-"""Saves the state of a run in the files of its folder, and resumes a run from one."""
+"""Decides when the state of a run is saved, writes it, and resumes a run from a file."""
 
 import logging
 import math
@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
 from base import distributed
+from base.config import user_modules
 from base.run.checkpoint import (
     BEST,
     TRAINING_FORMAT,
@@ -23,6 +24,7 @@ from base.run.checkpoint import (
     save_checkpoint,
 )
 from base.run.digest import digest
+from base.run.provenance import versions
 from base.run.run_state import Progress, RunState
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import CheckpointError, TrainingFailed, first_line
@@ -30,24 +32,45 @@ from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
+
+
+class Trained(Protocol):
+    """A trainer, as far as checkpoints need one."""
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The network with the weights to use."""
+
+    def present_loss(self) -> float:
+        """Return the loss per point of the present weights on the last step's batches."""
+
 
 class RunCheckpoints:
-    """Writes the checkpoints of a run into its folder, and resumes the run from one.
+    """Saves a run in checkpoints in its folder: when, as what, which one is the best, and which
+    ones are removed; resumes a run from a checkpoint.
 
-    A checkpoint is a header, the weights to use, and the state of the run. All processes call the
-    methods together; the main process writes the file.
+    A checkpoint holds what it takes to use the network, a record, and the state of the run. All
+    processes call the methods together; the main process writes the file.
 
     Args:
         parts, settings: the parts and settings of the run.
         state: the state of the run.
+        trained: the run's trainer.
 
     Attributes:
         saved: the progress in the last checkpoint; None if there is none. A resumed run begins with
             that of its checkpoint, so no checkpoint has it.
     """
 
-    def __init__(self, parts: TrainingParts, settings: TrainingSettings, state: RunState) -> None:
+    def __init__(
+        self, parts: TrainingParts, settings: TrainingSettings, state: RunState, trained: Trained
+    ) -> None:
         self._parts = parts
+        self._trained = trained
         self.settings = settings
         self.run = parts.run
         self.state = state
@@ -69,7 +92,7 @@ class RunCheckpoints:
         """
         fault = None
         try:
-            self.restore(checkpoint, source)
+            self.state.load_state_dict(checkpoint["training"]["run"], source)
         except CheckpointError as error:
             fault = error
         except Exception as error:  # a damaged state may raise anything
@@ -81,20 +104,18 @@ class RunCheckpoints:
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
-    def restore(self, checkpoint: Checkpoint, source: Path) -> None:
-        """Restore the state in a checkpoint, which may raise an exception of any kind."""
-        self.state.load_state_dict(checkpoint["training"]["run"], source)
-
     def restore_exactly(self, checkpoint: Checkpoint, source: Path) -> list[str]:
         """Restore the state in a checkpoint, which may raise an exception of any kind; return the
         values, as PART.NAME, that are then others, as a user's part restores them."""
-        saved = _digests(checkpoint["training"]["run"]["parts"])
-        self.restore(checkpoint, source)
+        run = checkpoint["training"]["run"]
+        saved = _digests(run["parts"])
+        self.state.load_state_dict(run, source)
         present = _digests(self.state.part_states())
         return [name for name in saved if saved[name] != present.get(name)]
 
-    def set_aside_newer(self) -> None:
-        """Set aside checkpoints that are newer than the resumed checkpoint, and find the best."""
+    def begin(self) -> None:
+        """Set aside checkpoints that are newer than the resumed checkpoint, and find the best; save
+        a run that is resumed in a new folder, from which it can then be resumed."""
         source = self.state.resumed_from
         progress = self.state.progress
         lost_best = False
@@ -108,6 +129,8 @@ class RunCheckpoints:
         if distributed.broadcast_object(lambda: lost_best):
             self.state.forget_best()
         self._last_save = time.monotonic()
+        if source is not None and not self.run.contains(source):
+            self.save()
 
     def _find_best(self, source: Path, epoch: int) -> bool:
         """Find the checkpoint of the best `epoch` in the folder of `source`, and make it the best
@@ -125,40 +148,144 @@ class RunCheckpoints:
 
     # Saving.
 
-    def is_due(self) -> bool:
-        """Return whether it is time for the next checkpoint, by the clock of the main process."""
-        seconds = time.monotonic() - self._last_save
-        return distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
-
-    def save(self, network: nn.Module, fault: str | None, *, is_best: bool = False) -> None:
-        """Write a checkpoint and remove old ones.
+    def after_step(self, *, is_trained: bool) -> None:
+        """Save the run within an epoch if it is time, by the clock of the main process.
 
         Args:
-            network: the network with the weights to use.
-            fault: why the state is not sound: it is only logged, and nothing is saved.
-            is_best: whether `save_best` has just written the same state.
+            is_trained: whether this was the epoch's last step.
+
+        Raises:
+            TrainingFailed: if too many steps in a row were skipped.
+        """
+        if self.state.progress.skipped_in_row >= self.settings.max_skipped:
+            fault = self._fault()
+            self.state.forget_skipped()
+            self._save(fault)
+            cause = "steps in a row had a loss or gradient that is not finite"
+            raise self.failure(f"{self.settings.max_skipped} {cause}")
+        seconds = time.monotonic() - self._last_save
+        is_due = distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
+        if is_due and not is_trained:
+            self.save()
+
+    def judge(self, values: Mapping[str, float]) -> str | None:
+        """Judge an epoch before `RunState.end_epoch`, which clears its sums: an epoch with a sound
+        state and a better monitored value is the new best.
+
+        Args:
+            values: the values of the epoch, by name.
+
+        Returns:
+            why the state is not sound; None if it is sound.
+        """
+        fault = self._fault()
+        mode, name = self.settings.monitored
+        if name:
+            value = values[name]
+            best = self.state.progress.best
+            sign = -1.0 if mode == "max" else 1.0
+            limit = math.inf if best is None else sign * best
+            is_best = fault is None and math.isfinite(value) and sign * value < limit
+            self.state.compare(value if is_best else None)
+        return fault
+
+    def after_epoch(self, fault: str | None, *, is_over: bool, stops: bool) -> None:
+        """Save the run after an epoch, if the period, a stop or the run's end asks for it.
+
+        Args:
+            fault: the result of `judge`.
+            is_over: whether the run is complete.
+            stops: whether the run stops here, and may go on later.
+
+        Raises:
+            TrainingFailed: if the run is complete, and its state is not sound.
         """
         progress = self.state.progress
+        is_best = progress.best_epoch == progress.epoch
+        # The best is saved first: a run that is killed between both files repeats this epoch.
+        if is_best:
+            self._write(self.run.best)
+        if progress.step == 0:
+            fault = fault or "every step was skipped"
+        if is_over and fault is not None:
+            raise self.failure(f"the run ends after epoch {progress.epoch}, but {fault}")
+        if is_over or stops or progress.epoch % self.settings.save_period == 0:
+            self._save(fault, is_best=is_best)
+
+    def at_end(self) -> None:
+        """Remove all checkpoints of a complete run but the newest and the best, if any are to be
+        removed."""
+        if self.settings.keep_last is not None:
+            self._keep(1)
+
+    def save(self, *, judges_loss: bool = True) -> None:
+        """Save the present state, if it is sound.
+
+        Args:
+            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
+        """
+        self._save(self._fault(judges_loss=judges_loss))
+
+    def _save(self, fault: str | None, *, is_best: bool = False) -> None:
+        """Write a checkpoint and remove old ones; a state with a fault is only logged.
+
+        Args:
+            fault: why the state is not sound; None if it is.
+            is_best: whether the best checkpoint has just got the same state.
+        """
+        progress = self.state.progress
+        self._last_save = time.monotonic()
         if fault is not None:
             log.warning("not saved: %s; %s", fault, self._last_sound())
-            self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
         if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch
             name = checkpoint_name(progress.epoch + 1, progress.step)
         path = self.run.models / name
         if not is_best:
-            self._write(path, network)
+            self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        self.run.remove_old(self.settings.keep_last)
+        if self.settings.keep_last is not None:
+            self._keep(self.settings.keep_last)
         self.saved = progress
         self._last_save = time.monotonic()
         log.info("saved %s", path)
 
-    def save_best(self, network: nn.Module) -> None:
-        """Write the present state, which must be sound, as the best checkpoint; see `save`."""
-        self._write(self.run.best, network)
+    def _keep(self, count: int) -> None:
+        """Remove all but the best and the newest `count` checkpoints."""
+        if distributed.is_main():
+            for path in checkpoints(self.run.models)[count:]:
+                path.unlink(missing_ok=True)
+
+    # Whether the state is sound: a run that diverges keeps its last sound checkpoint.
+
+    def _fault(self, *, judges_loss: bool = True) -> str | None:
+        """Return why the present state is not sound, so that it is not saved; None if it is sound:
+        its weights are finite, and their loss has not grown far beyond the first one.
+
+        Args:
+            judges_loss: see `save`.
+        """
+        first = self.state.progress.first_loss
+        if self._only_skipped():
+            return "every step since the last checkpoint was skipped"
+        if not self.state.weights_are_finite():
+            return "weights are not finite"
+        if self.state.last_batches is None or first is None or not judges_loss:
+            return None
+        present = self._trained.present_loss()
+        if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
+
+    def _only_skipped(self) -> bool:
+        """Return whether the run has tried steps since its last checkpoint, and skipped all."""
+        progress = self.state.progress
+        saved = self.saved
+        if saved is None or saved.step != progress.step or self.state.sums.steps > 0:
+            return False
+        return progress.skipped_in_row > saved.skipped_in_row
 
     def failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
@@ -187,33 +314,43 @@ class RunCheckpoints:
                         *(name, type(parts[name]).__name__),
                     )
 
-    def content(self, network: nn.Module) -> Checkpoint:
-        """Return the contents of a checkpoint of the present state; all processes call this.
+    # What a checkpoint holds.
 
-        Args:
-            network: the network with the weights to use.
+    def content(self) -> Checkpoint:
+        """Return the contents of a checkpoint of the present state; all processes call this.
 
         Raises:
             CheckpointError: see `RunState.state_dict`.
         """
-        run = self.state.state_dict()
-        return {
-            **self._parts.checkpoint_header,
+        parts = self._parts
+        model = parts.model
+        network = self._trained.evaluated_model
+        content: Checkpoint = {
+            "config": parts.given_config,
             "state_dict": network.state_dict(),
+            "normalisation": parts.facts.normalisation.to_dict(),
+            "alphabet": parts.facts.alphabet.characters if model.needs_text else None,
+            "dataset": parts.facts.loaded.record,
+            "versions": versions(parts.device),
+            "modules": user_modules.digests(),
+            "licence": parts.licence,
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
             "training": {  # needed only to resume
                 "format": TRAINING_FORMAT,
-                "resolved_config": self._parts.resolved_config,
-                "run": run,
+                "resolved_config": parts.resolved_config,
+                "run": self.state.state_dict(),
             },
         }
+        if model.extras:
+            content["extras"] = {name: [*shape] for name, shape in model.extras.items()}
+        return content
 
-    def _write(self, path: Path, network: nn.Module) -> None:
+    def _write(self, path: Path) -> None:
         self._warn_of_differences()
         self.state.check_groups()
-        content = self.content(network)
+        content = self.content()
         if distributed.is_main():
             save_checkpoint(path, content)
 

@@ -1,8 +1,8 @@
 """Defines the parts and the settings of a run."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +16,9 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.config.user_code import errors_as_config_fault
-from base.run.checkpoint import Checkpoint
 from base.run.run_folder import RunFolder
-from base.run.run_state import Progress, Sums
+from base.run.run_state import Progress, RunState, Sums
+from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, Range
 from utils.strict_json import Config
 
@@ -37,8 +37,9 @@ class TrainingParts:
     run: RunFolder  # nothing is written there before `train`
     device: torch.device
     facts: Facts  # of the data
-    checkpoint_header: Checkpoint  # what no step changes: the given config, alphabet and so on
+    given_config: Config = field(default_factory=dict)  # without defaults
     resolved_config: Config = field(default_factory=dict)  # with all defaults
+    licence: str | None = None  # of the checkpoints; see `utils.licences`
     weights_from: Path | None = None  # the checkpoint whose weights the run began with
 
 
@@ -116,18 +117,6 @@ class TrainingSettings:
         mode, _, name = (self.monitor or "").partition(" ")
         return mode, name
 
-    def judge(self, progress: Progress, values: Mapping[str, float], sound: bool) -> Progress:
-        """Return the progress after an epoch; a sound epoch with a better value is the new best."""
-        mode, name = self.monitored
-        if not name:
-            return progress
-        value = values[name]
-        sign = -1.0 if mode == "max" else 1.0
-        limit = math.inf if progress.best is None else sign * progress.best
-        if sound and math.isfinite(value) and sign * value < limit:
-            return replace(progress, best=value, best_epoch=progress.epoch + 1, not_improved=0)
-        return replace(progress, not_improved=progress.not_improved + 1)
-
     def describe_best(self, progress: Progress) -> str:
         """Return the best epoch in words."""
         if self.monitor is None:
@@ -142,6 +131,12 @@ class TrainingSettings:
         if self.truncate is not None and self.steps_per_epoch is None:
             return None
         return self.steps_per_epoch or math.ceil(batches / self.accumulate)
+
+    def epoch_is_trained(self, state: RunState) -> bool:
+        """Return whether the current epoch of a run has all its steps; see `epoch_steps`."""
+        if self.steps_per_epoch is None:
+            return state.position.data_pass > state.progress.epoch
+        return state.progress.epoch_steps >= self.steps_per_epoch
 
     def planned_steps(self, batches: int) -> int:
         """Return how often the schedule steps in a run whose passes have `batches` batches each; 0
@@ -210,4 +205,4 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
                     raise ConfigFault(key, type(part).__name__, expected)
             validation += names
             training += names if isinstance(part, BaseLoss) or part.in_training else []
-    return [*training, *rates, *(f"valid_{name}" for name in validation if validates)]
+    return [*training, *rates, *(f"{VALID}{name}" for name in validation if validates)]

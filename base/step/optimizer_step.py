@@ -56,6 +56,7 @@ def are_inverse(optimizer: Optimizer) -> bool:
         return True
     optimizer.train()
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    # A state_dict refers to the optimiser's tensors, which eval() and train() change in place.
     held = [*tensors_in([weights, optimizer.state_dict()])]
     before = [tensor.detach().clone() for tensor in held]
     optimizer.eval()
@@ -92,7 +93,8 @@ class OptimizerStep:
     """Makes the steps of an optimiser, and holds all that steps depend on except the data.
 
     A step calls `start`; makes, inside `noisy()`, any number of forward passes, each followed by
-    `backward()` of a summed loss; then calls `reduce`, `clip` and, if the norm is finite, `update`.
+    `backward()` of a summed loss; then calls `apply`, or its parts `reduce`, `clip` and, if the
+    norm is finite, `update`.
     """
 
     def __init__(self, parts: TrainingParts, settings: TrainingSettings) -> None:
@@ -200,6 +202,15 @@ class OptimizerStep:
             with torch.no_grad():
                 torch._foreach_copy_(weights, clean_weights)
 
+    def apply(self, divisor: float) -> float:
+        """Divide the summed gradient and update the weights by it; return its norm before clipping.
+        A gradient that is not finite changes nothing."""
+        self.reduce(divisor)
+        norm = self.clip()
+        if math.isfinite(norm):
+            self.update()
+        return norm
+
     def reduce(self, divisor: float) -> None:
         """Sum the gradient over all processes, and divide it; all processes call this together.
 
@@ -242,8 +253,7 @@ class OptimizerStep:
             group["lr"] = rate
         if self.average is not None:
             self.average.update_parameters(self.model)
-        if self.settings.schedule_by == "batch":
-            step_schedule(self.lr_scheduler)
+        self.move_schedule("batch")
 
     def _note_own_step(self, *_: object) -> None:
         if not self._is_updating:
@@ -258,11 +268,8 @@ class OptimizerStep:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")
 
-    def end_epoch(self, value: float) -> None:
-        """Advance a schedule that steps with each epoch; ReduceLROnPlateau needs the `value`."""
-        if self.settings.schedule_by == "epoch":
+    def move_schedule(self, after: str, value: float = math.nan) -> None:
+        """Advance the schedule if it steps by `after`, "batch" or "epoch"; ReduceLROnPlateau needs
+        the epoch's monitored `value`."""
+        if self.settings.schedule_by == after:
             step_schedule(self.lr_scheduler, value)
-
-    def are_finite(self) -> bool:
-        """Return whether all weights are finite."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)

@@ -1,8 +1,4 @@
-"""Judges whether the state of a run may be saved, and finds the source of NaN or infinite values.
-
-A state is sound if its weights are finite, and their loss has not grown far beyond the first one: a
-run that diverges keeps its last sound checkpoint.
-"""
+"""Finds the source of NaN or infinite values in a step."""
 
 import copy
 import math
@@ -17,35 +13,7 @@ from torch import Tensor, nn
 
 from base.base_data_loader import Chunk
 from base.run.digest import tensors_in
-from base.run.run_state import Progress, Sums, random_state_kept
-
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
-
-
-def fault_of_steps(progress: Progress, saved: Progress | None, sums: Sums) -> str | None:
-    """Return why a run must not be saved that has only skipped steps since its last checkpoint;
-    None if it has made a step, or has tried none.
-
-    Args:
-        progress, sums: the progress, and the sums of the current epoch.
-        saved: the progress in the last checkpoint; None if there is none.
-    """
-    if saved is None or saved.step != progress.step or sums.steps > 0:
-        return None
-    if progress.skipped_in_row <= saved.skipped_in_row:
-        return None
-    return "every step since the last checkpoint was skipped"
-
-
-def fault_of_loss(first: float, present: float) -> str | None:
-    """Return why weights with a loss per point of `present` must not be saved, if the run's first
-    step had the loss `first`; None if the loss has increased by at most `MAX_LOSS_INCREASE`."""
-    if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
-        return None
-    return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
+from base.run.run_state import random_state_kept
 
 
 @contextmanager

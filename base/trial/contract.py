@@ -494,7 +494,7 @@ def makes_steps(trial: Trial) -> None:
     if sums.sequences < count and not sums.skipped and trainer.settings.truncate is None:
         problem = f"returns Sums of {sums.sequences:g} of {count} sequences: pass on all chunks"
         log.warning("%s.step %s", type(trainer).__name__, problem)
-    if not trainer.optimizer_step.are_finite():
+    if not trainer.state.weights_are_finite():
         raise fault(*to_blame, "one whose step leaves the weights finite")
     same = [name for name, weight in weights.items() if torch.equal(weight, before[name])]
     if all(change > 0 for change in changes) and len(same) == len(weights):
@@ -547,7 +547,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.remake()
     try:
-        content = reloaded(trainer.run_checkpoints.content(trainer.evaluated_model))
+        content = reloaded(trainer.run_checkpoints.content())
         load_weights(again.evaluated_model, content["state_dict"], "its checkpoint")
     except Exception as error:  # A user's load_state_dict may raise any.
         expected = "a network that a checkpoint can hold, and that takes its saved weights"

@@ -143,11 +143,11 @@ def test_what_has_no_state_is_not_kept(tmp_path, part):
     ("owner", "name", "step", "named"),
     [
         (ChunkTrainer, "forward_batch", 4, 'trainer = "ChunkTrainer": one that works'),
-        (ChunkTrainer, "step", 4, 'trainer = "ChunkTrainer": one whose steps'),
+        (ChunkTrainer, "step", 4, 'trainer = "ChunkTrainer": one whose run works'),
         (SquaredError, "__call__", 4, 'loss = "SquaredError": one that works for'),
         (MeanPrediction, "update", 4, 'metrics = "MeanPrediction": one that works for'),
         (MeanPrediction, "compute", 5, 'metrics = "MeanPrediction": one that works for'),
-        (ChunkTrainer, "extra_metrics", 5, 'trainer = "ChunkTrainer": one whose steps'),
+        (ChunkTrainer, "extra_metrics", 5, 'trainer = "ChunkTrainer": one whose run works'),
         (ChunkTrainer, "is_complete", 5, 'trainer = "ChunkTrainer": one whose is_complete'),
     ],
 )

@@ -261,13 +261,7 @@ def make(
         RunFolder("tiny", run, saved),
         torch.device("cpu"),
         Facts(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([]), {}, Loaded({}, "")),
-        {
-            "config": {"name": "tiny", "lr": lr},
-            "alphabet": None,
-            "normalisation": {"mean": [0.0, 0.0], "std": [1.0, 1.0]},
-            "dataset": {"canonical": None, "quantisation_step": None},
-            "versions": {},
-        },
+        {"name": "tiny", "lr": lr},
     )
     result = trainer(parts, settings=settings, **options)
     if checkpoint is not None:

@@ -63,11 +63,6 @@ def make(
     if issubclass(kind, Moody):
         supplied.append(data.loaded.extras)
     model = construct(kind, *supplied, **arguments)
-    header = {
-        "config": {"name": "x"},
-        "normalisation": data.normalisation.to_dict(),
-        "dataset": {"canonical": canonical, "quantisation_step": None},
-    }
     parts = TrainingParts(
         model,
         loss(reduction=reduction),
@@ -84,7 +79,7 @@ def make(
             model.extras,
             replace(data.loaded, canonical=canonical),
         ),
-        header,
+        {"name": "x"},
     )
     return construct(trainer, parts, **options)
 

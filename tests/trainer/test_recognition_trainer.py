@@ -62,11 +62,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         data.facts({}),
-        {
-            "config": {"name": "x"},
-            "normalisation": data.normalisation.to_dict(),
-            "dataset": {"canonical": None, "quantisation_step": None},
-        },
+        {"name": "x"},
     )
     return construct(RecognitionTrainer, parts, **options)
 
@@ -129,7 +125,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     shares = []
     for _ in range(5):
         shares.append(trainer.epoch_forcing_ratio)
-        trainer.state.end_epoch({}, trainer.progress)
+        trainer.state.end_epoch({})
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
 
 

@@ -116,10 +116,8 @@ def steps(update, count):
         update.start(number)
         with update.noisy():
             SquaredError()(update.model(batch.inputs), batch).sum().backward()
-        update.reduce(batch.points)
-        assert math.isfinite(update.clip())
-        update.update()
-        update.end_epoch(1.0 + number)
+        assert math.isfinite(update.apply(batch.points))
+        update.move_schedule("epoch", 1.0 + number)
 
 
 @pytest.mark.parametrize(
