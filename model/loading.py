@@ -30,7 +30,7 @@ from base.run.checkpoint import (
 from base.run.pretrained import resolve_checkpoint
 from base.step.device import resolve_device
 from ink.alphabet import PANGRAM, Alphabet, nfc
-from model.batches import BATCH_SIZE, by_length
+from model.batches import BATCH_SIZE
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling, check_lengths
 from model.generation.long_lines import text_parts, write_other_parts
@@ -163,7 +163,7 @@ class Writer(TrainedNetwork):
         options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
-            lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
+            lines = self._write_parts(new_texts, seeds, sampling, primer, progress)
         except (UserError, OSError):
             raise
         except Exception as error:
@@ -179,7 +179,7 @@ class Writer(TrainedNetwork):
             described_lines.append(replace(line, written_text=title, description=description))
         return described_lines
 
-    def _write_batches(
+    def _write_parts(
         self,
         texts: Sequence[str] | None,
         seeds: Sequence[int],
@@ -187,35 +187,19 @@ class Writer(TrainedNetwork):
         primer: Primer | None,
         progress: bool,
     ) -> list[Line]:
-        """Write lines in batches of similar length. `sample` writes a whole text or, if the text is
-        longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
-        if texts is not None and len(texts) != len(seeds):
-            raise UserError(f"{len(seeds)} seeds need as many texts")
+        """Write lines. `sample` writes a whole text or, if the text is longer than the network's
+        `longest`, its first part; `write_other_parts` writes the rest."""
         model = self.model
-        lines = dict[int, Line]()
         parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
-        # A row of extras for each line, as batches change the order of the lines.
-        tensors = model.make_conditions(len(seeds), sampling.extras).extras
-        extras = {name: value.float().numpy(force=True) for name, value in tensors.items()}
-
-        def sampling_of_rows(rows: Sequence[int]) -> Sampling:
-            return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
-
-        # One bar: that of the steps if there is a single batch, else that of the batches.
-        shows_batches = progress and len(seeds) > BATCH_SIZE
-        write_batch = partial(sample, model, primer=primer, progress=progress and not shows_batches)
-        lengths = [len(first) for first, *_ in parts]
-        for batch in by_length(lengths, "writing", progress=shows_batches):
-            rows = sorted(batch)
-            firsts = None if texts is None else [parts[row][0] for row in rows]
-            batch_seeds = [seeds[row] for row in rows]
-            batch_lines = write_batch(batch_seeds, firsts, sampling_of_rows(rows))
-            lines |= zip(rows, batch_lines, strict=True)
-        write_rest = partial(write_other_parts, model, primer=primer, progress=progress)
-        for row, seed in enumerate(seeds):
+        firsts = None if texts is None else [first for first, *_ in parts]
+        options = {"primer": primer, "progress": progress}
+        lines = sample(model, seeds, firsts, sampling, batch_size=BATCH_SIZE, **options)
+        for row, line in enumerate(lines):
             if len(parts[row]) > 1:
-                lines[row] = write_rest(lines[row], parts[row], seed, sampling_of_rows([row]))
-        return [lines[row] for row in range(len(seeds))]
+                lines[row] = write_other_parts(
+                    model, line, parts[row], seeds[row], sampling, **options
+                )
+        return lines
 
     @property
     def default_text(self) -> str:
