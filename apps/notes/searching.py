@@ -320,7 +320,8 @@ def nearest(places_of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
         return sorted([start, *(min(places, key=distance) for places in places_of_terms[1:])])
 
     def extent(places: list[PlaceOnPage]) -> tuple[int, int]:
-        first, last = places[0], places[-1]
+        first = places[0]
+        last = places[-1]
         return last.last_row - first.row, last.place.first - first.place.first
 
     places = min(map(nearest_to, places_of_terms[0]), key=extent)
