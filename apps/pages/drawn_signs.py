@@ -85,7 +85,9 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
-    removed, strokes, indices = [], [], []
+    removed = []
+    strokes = []
+    indices = []
     for number, (stroke, each) in enumerate(letters.pairs()):
         if letters.is_alone(number, index):
             removed.append(stroke)

@@ -108,7 +108,8 @@ def _parts(
     others: list[Indexed] = []
     for stroke, indices in zip(word.strokes, word.indices, strict=True):
         is_behind = indices >= index
-        before, behind = _length(stroke[~is_behind]), _length(stroke[is_behind])
+        before = _length(stroke[~is_behind])
+        behind = _length(stroke[is_behind])
         if min(before, behind) >= MIN_PIECE * size:
             return None  # The letters are joined: a cut would leave a piece of the other letter.
         part = first if before > behind else others
