@@ -52,7 +52,8 @@ def parse(path: Path) -> list[InkPage]:
     root = xml_tree(read_file(path, MAX_NOTE_BYTES), "ink")
     trace_formats = formats(root)
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
-    kinds, layers = _annotated(root, "type"), _annotated(root, "layer")
+    kinds = _annotated(root, "type")
+    layers = _annotated(root, "layer")
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
     # The brush of each stroke, its first trace, and the channels of its traces.
     traces: list[tuple[Element, Element, list[dict[str, np.ndarray]]]] = []
@@ -152,7 +153,8 @@ def _stroke(
     tool = "highlighter" if is_marker and operation != "copyPen" else tool
     pressures = channels.get("F")
     widths = channels.get("W")
-    if widths is None and width and pressures is not None and pressures.any():
+    has_pressure = pressures is not None and pressures.any()
+    if widths is None and width and has_pressure:
         widths = width * pressures / pressures.mean()  # as wide as it is pressed (assumed)
     if widths is not None and not np.ptp(widths):
         widths = None
@@ -281,6 +283,7 @@ class _PageInk:
             columns.append(scale * stroke.widths)
         brush, context = self._references(number)
         look = f' brushRef="#{brush}"' if brush != group_brush else ""
-        look += f' contextRef="#{context}"' if context != group_context else ""
+        if context != group_context:
+            look += f' contextRef="#{context}"'
         values = np.column_stack(columns).round(3) + 0.0  # no -0
         return f"<trace{look}>{trace_text(values)}</trace>"
