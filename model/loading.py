@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,12 +191,19 @@ class Writer(TrainedNetwork):
         model = self.model
         parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
         firsts = None if texts is None else [first for first, *_ in parts]
-        options = {"primer": primer, "progress": progress}
-        lines = sample(model, seeds, firsts, sampling, batch_size=BATCH_SIZE, **options)
+        lines = sample(
+            model, seeds, firsts, sampling, primer=primer, progress=progress, batch_size=BATCH_SIZE
+        )
         for row, line in enumerate(lines):
             if len(parts[row]) > 1:
                 lines[row] = write_other_parts(
-                    model, line, parts[row], seeds[row], sampling, **options
+                    model,
+                    line,
+                    parts[row],
+                    seeds[row],
+                    sampling,
+                    primer=primer,
+                    progress=progress,
                 )
         return lines
 
@@ -237,9 +243,10 @@ class Writer(TrainedNetwork):
 
     def _text_after(self, primer: Primer | None, text: str) -> str:
         """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
-        if not (primer and primer[1] and text) or text[0].isspace():
-            return text
-        return text if self.model.alphabet.unknown(" ") else f" {text}"
+        has_primer_text = primer is not None and primer[1] != ""
+        begins_with_letter = text != "" and not text[0].isspace()
+        knows_blank = not self.model.alphabet.unknown(" ")
+        return f" {text}" if has_primer_text and begins_with_letter and knows_blank else text
 
 
 @dataclass(repr=False)
@@ -294,8 +301,15 @@ class Reader(TrainedNetwork):
     ) -> list[tuple[str, float]]:
         """Return each line's text as read, and the doubt that the line says one of its `spellings`,
         or without spellings the text read; see `read_with_doubts`."""
-        read = partial(read_with_doubts, search=search, alike=alike, height=height)
-        return read(self.model, inks, spellings, progress=progress)
+        return read_with_doubts(
+            self.model,
+            inks,
+            spellings,
+            search=search,
+            alike=alike,
+            height=height,
+            progress=progress,
+        )
 
 
 def load(

@@ -330,15 +330,18 @@ class _RecurrentNetwork(GenerationNetwork):
         hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            arguments = initial, gradient_bound, hand_inputs[number]
+            hand_input = hand_inputs[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, final = layer(seen, text, text_lengths, *arguments)
+                hidden, windows, phi, final = layer(
+                    seen, text, text_lengths, initial, gradient_bound, hand_input
+                )
                 # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, final = layer(torch.cat([seen, *below], -1), *arguments)
+                inputs_of_layer = torch.cat([seen, *below], -1)
+                hidden, final = layer(inputs_of_layer, initial, gradient_bound, hand_input)
             hiddens.append(hidden)  # (T, B, H)
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))

@@ -299,7 +299,8 @@ def _draw(
     """
     active = torch.arange(len(seeds), device=stepper.bias.device)  # the lines that go on
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    points, biases = [], []
+    points = []
+    biases = []
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
         for step in range(0, max_steps, STEPS_PER_CALL):

@@ -98,7 +98,8 @@ class Stepper:
             uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
                 `STEPS_PER_CALL` steps.
         """
-        points, phis = [], []
+        points = []
+        phis = []
         # The context encloses all steps, so that autocast rounds the weights only once.
         with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
             for random_numbers in zip(uniform, normal, strict=True):

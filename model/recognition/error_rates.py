@@ -108,7 +108,8 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
     hypothesis = " ".join(normalised(hypothesis).split())
     while index < len(words):
         others = [*words[:index], *words[index + 1 :]]
-        full, shorter = " ".join(words), " ".join(others)
+        full = " ".join(words)
+        shorter = " ".join(others)
         distances = [Levenshtein.distance(text, hypothesis) for text in (full, shorter)]
         if distances[0] - distances[1] == len(full) - len(shorter):
             missing.append(words[index])
