@@ -65,11 +65,13 @@ class UnsureWords:
         chosen = ranks[words[:, 0]] != absent
         if wanted:
             chosen &= words[:, 2] == self._kinds.get(wanted, -1)
-        words, confidences = words[chosen], confidences[chosen]
+        words = words[chosen]
+        confidences = confidences[chosen]
         num_wrong = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))  # as expected
         # By kind, then by place.
         order = np.lexsort((words[:, 1], words[:, 0], ranks[words[:, 0]], words[:, 2]))
-        words, confidences = words[order], confidences[order]
+        words = words[order]
+        confidences = confidences[order]
         starts = np.searchsorted(words[:, 2], np.arange(len(num_wrong) + 1))
         names = [*self._kinds]
         texts = [*self._texts]

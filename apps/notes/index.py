@@ -651,7 +651,8 @@ class _Places:
         """Return the pages with rows that stand in the files, in the order of their places."""
         numbers = np.array([*pages], np.int64)
         start, stop = self._slices(numbers)
-        numbers, start = numbers[start < stop], start[start < stop]
+        numbers = numbers[start < stop]
+        start = start[start < stop]
         return numbers[np.argsort(self._order[start], kind="stable")].tolist()
 
     def page_of(self, row: int) -> int:

@@ -110,7 +110,8 @@ def _bounds(sizes: np.ndarray, amounts: np.ndarray) -> list[float]:
     `MIN_RATIO`. Each side is divided in the same way (as in Otsu's method).
     """
     order = np.argsort(sizes)
-    sizes, amounts = sizes[order], amounts[order]
+    sizes = sizes[order]
+    amounts = amounts[order]
     below = np.cumsum(amounts)[:-1]
     total = amounts.sum()
     sums = np.cumsum(amounts * sizes)[:-1]

@@ -210,7 +210,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
         step = _row_distance(above, paragraph.line_height, paper)
         if not row.strokes:
             if above or is_first_page:
-                baseline, above = baseline + step, paragraph.line_height
+                baseline = baseline + step
+                above = paragraph.line_height
             starts_block = True
             continue
         added = [(row, paragraph, starts_block)]
@@ -383,7 +384,7 @@ def pulled_back(
 
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
-    edge = paper.right + 1e-6
+    edge = paper.right + 1e-6  # for rounding
     rows = set_rows(paragraphs, paper)
     return all(stroke[:, 0].max() <= edge for row, _ in rows for stroke in row.strokes)
 

@@ -124,7 +124,8 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
     """Return letters in which two strokes cross in each `x`. Hands that join their letters make the
     second one late, and networks forget it, or make a loop instead, which looks like `se`. The
     arguments are as in `with_dots`."""
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
     for index in letters.indices_of("x"):
         counts = [np.sum(indices == index) for indices in letters.indices]
@@ -198,7 +199,8 @@ def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
     """Return letters in which the bar and stem of each written `5` are straight and meet in a
     corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
-    letters, bars = letters.copy(), set()
+    letters = letters.copy()
+    bars = set()
     for index in letters.indices_of("5"):
         fractions = [np.mean(indices == index) for indices in letters.indices]
         numbers = [k for k, fraction in enumerate(fractions) if fraction > MIN_POINT_FRACTION]

@@ -162,7 +162,8 @@ def own_hand(
         seed: each seed stands for another hand.
         reader: chooses the line of the hand, as the proofreader of a page does.
     """
-    sampling, primer = replace(sampling, latent_seed=seed), None
+    sampling = replace(sampling, latent_seed=seed)
+    primer = None
     usual = sampling.bias
     if writer.takes_hand:
         drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}

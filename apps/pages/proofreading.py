@@ -311,7 +311,8 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
     # A single letter does not show its case, and a single sign can hardly be identified.
     is_alone = num_letters <= 1 and not any(map(str.isdigit, text))
     if is_alone:
-        text, read = text.translate(AMBIGUOUS_ALONE), read.translate(AMBIGUOUS_ALONE)
+        text = text.translate(AMBIGUOUS_ALONE)
+        read = read.translate(AMBIGUOUS_ALONE)
         if hypothesis.casefold() == word.text.casefold() or not (num_letters or read):
             read = text
     if read in map(folded, spellings(word.text, word.bare)):
@@ -333,7 +334,8 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         if old.accepted:
             best.append(old)
             continue
-        start, end = end, end + len(old.text.split())
+        start = end
+        end = end + len(old.text.split())
         within = zip(spans, new_words, strict=True)
         new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text

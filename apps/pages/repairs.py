@@ -110,7 +110,8 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         x_height: the hand's x-height.
         lean: how far downstrokes lean to the right, x over y.
     """
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
     small = (k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE)
     last = {int(letters.indices[k][0]): k for k in small}
@@ -163,7 +164,8 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
     """Return letters with a bar through each `t` that was written. `x_height`: as in `with_dots`;
     `width`: of a usual letter in x-heights."""
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
         stems = stems_of(letters, index, x_height, math.inf)
@@ -467,6 +469,7 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
             is_mark = is_low and bool(np.isin(letters.indices[number], marks).any())
             if is_mark or was_mark:
                 shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
-            edge, was_mark = max(edge, right + shift), is_mark
+            edge = max(edge, right + shift)
+            was_mark = is_mark
         moved[number] = strokes[number] + (shift, 0.0)
     return moved

@@ -119,7 +119,8 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
 
 def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --set."""
-    parse, meaning = value(Setting.of_set), f"{meaning}; may be given several times"
+    parse = value(Setting.of_set)
+    meaning = f"{meaning}; may be given several times"
     parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
 
 

@@ -290,7 +290,8 @@ def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tup
         incoming = torch.cat((below, window, point), 1)
         hidden = module.weight_hh_l0
         if layer.cell == "LSTM":
-            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
+            incoming = reorder_gates(incoming)
+            hidden = reorder_gates(hidden)
             bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
         else:
             both_gates, candidate = module.bias_hh_l0.split((2 * size, size))

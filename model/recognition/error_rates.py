@@ -44,7 +44,8 @@ def normalised(text: str) -> str:
 
 def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
     """Return the errors of one line."""
-    reference, hypothesis = normalised(reference), normalised(hypothesis)
+    reference = normalised(reference)
+    hypothesis = normalised(hypothesis)
     words = reference.split()
     return ErrorCounts(
         Levenshtein.distance(reference, hypothesis),

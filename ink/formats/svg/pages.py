@@ -191,7 +191,8 @@ def _typed(shape: Shape, layer: int) -> TypedText:
     y = 0.0
     # The first element that has a position decides.
     for element in reversed([*shape.element.iter()]):
-        x, y = _length(element.get("x", ""), x), _length(element.get("y", ""), y)
+        x = _length(element.get("x", ""), x)
+        y = _length(element.get("y", ""), y)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
     left, top = shape.matrix.transformPoint((x, y - size))
