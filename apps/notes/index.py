@@ -423,12 +423,15 @@ class Index:
         for phrase in term:
             words = phrase.words
             firsts = [*words[:1]]
-            if phrase.is_open[0]:  # FTS5 has no words of which only the end is given.
+            if phrase.is_open.left:  # FTS5 has no words of which only the end is given.
                 end = words[0]
-                is_part = len(words) == 1 and phrase.is_open[1]
+                is_part = len(words) == 1 and phrase.is_open.right
                 vocabulary = self._vocabulary()
-                firsts = [w for w in vocabulary if (end in w if is_part else w.endswith(end))]
-            star = "*" * phrase.is_open[1]
+                if is_part:
+                    firsts = [word for word in vocabulary if end in word]
+                else:
+                    firsts = [word for word in vocabulary if word.endswith(end)]
+            star = "*" * phrase.is_open.right
             expressions += [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
         return expressions
 

@@ -460,9 +460,11 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     """Return whether upright ink has a straight diagonal between two bars; or, if it `is_alone`,
     whether it is no `3`."""
     x, y = ink.T
-    fall = np.maximum.accumulate(x - y) - (x - y)  # along the path, to the left and down
+    height_on_diagonal = x - y  # grows to the right and up
+    # How far the path has come to the left and down.
+    fall = np.maximum.accumulate(height_on_diagonal) - height_on_diagonal
     last = int(fall.argmax())
-    first = int((x - y)[: last + 1].argmax())
+    first = int(height_on_diagonal[: last + 1].argmax())
     chord = ink[last] - ink[first]
     length = max(np.hypot(*chord), TREMBLE)
     bend = np.abs((ink[first : last + 1] - ink[first]) @ (-chord[1], chord[0])).max() / length**2

@@ -127,7 +127,9 @@ def _parts(
 
 def _length(points: np.ndarray) -> float:
     """Return the diagonal of the box of points, and more than 0 for a dot; 0.0 for no points."""
-    return 0.0 if not len(points) else max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
+    if not len(points):
+        return 0.0
+    return max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
 
 
 def _middle(stroke: np.ndarray) -> float:

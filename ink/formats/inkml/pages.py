@@ -224,9 +224,9 @@ class _PageInk:
             for side in (self._page.width, self._page.height)
         )
         area = '<activeArea width="{}" height="{}" units="mm"/>'.format(*size)
-        for more, name in self._contexts.items():
-            channels = "".join(_CHANNEL[channel] for channel in f"XYT{more}")
-            source = f'<inkSource xml:id="paper{more}">'
+        for further, name in self._contexts.items():  # by the channels besides X, Y and T
+            channels = "".join(_CHANNEL[channel] for channel in f"XYT{further}")
+            source = f'<inkSource xml:id="paper{further}">'
             yield f'  <context xml:id="{name}">'
             yield from (f"    {source}", f"      <traceFormat>{channels}</traceFormat>")
             yield from (f"      {area}", "    </inkSource>", "  </context>")
@@ -268,8 +268,8 @@ class _PageInk:
             properties.append(f'name="transparency" value="{round(255 * (1 - stroke.opacity))}"')
         brush = self._brushes.setdefault(tuple(properties), f"pen{len(self._brushes) + 1}")
         has_pressure = stroke.pressures is not None or stroke.widths is not None
-        more = "F" * has_pressure + "W" * (stroke.widths is not None)
-        return brush, self._contexts.setdefault(more, f"page{more}")
+        further = "F" * has_pressure + "W" * (stroke.widths is not None)  # channels
+        return brush, self._contexts.setdefault(further, f"page{further}")
 
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:
         stroke = self._page.strokes[number]
