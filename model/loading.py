@@ -61,6 +61,76 @@ REFERENCE_STEPS = 300
 """Limit on the steps of each reference line (measured, notebook: writer, reference lines)."""
 
 
+def load(
+    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
+) -> "TrainedNetwork":
+    """Load a network for use from the file of a checkpoint.
+
+    Args:
+        path: the file; a folder, for its `HAND_FILE`, its `HUB_FILE` or else its newest complete
+            checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
+            in saved/models.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        modules: Python files with the user's classes; the files are run.
+
+    Returns:
+        a `Writer`, a `Reader`, or, if the network does not write or read, a `TrainedNetwork`.
+
+    Raises:
+        UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
+    """
+    for module in modules:
+        user_modules.load_module(module)
+    torch_device = resolve_device(device)
+    place = resolve_checkpoint(path)
+    named = (place / name for name in (HAND_FILE, HUB_FILE))
+    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
+    return from_checkpoint(checkpoint, file, torch_device)
+
+
+def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) -> "TrainedNetwork":
+    """Return, on a device, the network of a checkpoint that was read from `path`; see `load`."""
+    try:
+        network = _build(checkpoint, path)
+    except (ConfigFault, DataError) as fault:
+        user_modules.check(checkpoint.get("modules", {}), f"{path}: {fault}")
+        raise CheckpointError(f"{path}: {fault}") from None
+    load_weights(network, checkpoint["state_dict"], path)
+    kind: type[TrainedNetwork] = TrainedNetwork
+    if isinstance(network, GenerationNetwork):
+        kind = Writer
+    elif isinstance(network, Recogniser):
+        kind = Reader
+    user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
+    record = checkpoint.copy()
+    record.pop("state_dict")
+    record.pop("training", None)
+    return kind(network.to(device).eval(), path, device, record)
+
+
+def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
+    """Build the network of a checkpoint, with initial weights.
+
+    Raises:
+        CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
+        ConfigFault: if there is no such class, or an argument does not fit.
+    """
+    part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
+    for fault in faults(part):
+        raise fault
+    supplied = network_arguments(checkpoint)
+    if lacking := {*part.signature.from_program} - supplied.keys():
+        names = " and the ".join(sorted(lacking))
+        raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
+    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
+    # layers of a user's network may depend on numbers, which the device "meta" lacks.
+    is_from_user = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_from_user else torch.device("meta"):
+        network = part.build(supplied)
+    check_weights(network, checkpoint["state_dict"], path)
+    return network if is_from_user else part.build(supplied)
+
+
 @dataclass(repr=False)
 class TrainedNetwork:
     """A network of a checkpoint, ready for use.
@@ -312,33 +382,6 @@ class Reader(TrainedNetwork):
         )
 
 
-def load(
-    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
-) -> TrainedNetwork:
-    """Load a network for use from the file of a checkpoint.
-
-    Args:
-        path: the file; a folder, for its `HAND_FILE`, its `HUB_FILE` or else its newest complete
-            checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
-            in saved/models.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        modules: Python files with the user's classes; the files are run.
-
-    Returns:
-        a `Writer`, a `Reader`, or, if the network does not write or read, a `TrainedNetwork`.
-
-    Raises:
-        UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
-    """
-    for module in modules:
-        user_modules.load_module(module)
-    torch_device = resolve_device(device)
-    place = resolve_checkpoint(path)
-    named = (place / name for name in (HAND_FILE, HUB_FILE))
-    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
-    return from_checkpoint(checkpoint, file, torch_device)
-
-
 def load_writer(path: str | Path, device: str = "auto") -> Writer:
     """Load a network that writes texts; see `load`."""
     return checked_writer(load(path, device), of_texts=True)
@@ -361,49 +404,6 @@ def checked_reader(network: TrainedNetwork) -> Reader:
     if isinstance(network, Reader):
         return network
     raise _error(network, "reads")
-
-
-def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) -> TrainedNetwork:
-    """Return, on a device, the network of a checkpoint that was read from `path`; see `load`."""
-    try:
-        network = _build(checkpoint, path)
-    except (ConfigFault, DataError) as fault:
-        user_modules.check(checkpoint.get("modules", {}), f"{path}: {fault}")
-        raise CheckpointError(f"{path}: {fault}") from None
-    load_weights(network, checkpoint["state_dict"], path)
-    kind: type[TrainedNetwork] = TrainedNetwork
-    if isinstance(network, GenerationNetwork):
-        kind = Writer
-    elif isinstance(network, Recogniser):
-        kind = Reader
-    user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
-    record = checkpoint.copy()
-    record.pop("state_dict")
-    record.pop("training", None)
-    return kind(network.to(device).eval(), path, device, record)
-
-
-def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
-    """Build the network of a checkpoint, with initial weights.
-
-    Raises:
-        CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
-        ConfigFault: if there is no such class, or an argument does not fit.
-    """
-    part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
-    for fault in faults(part):
-        raise fault
-    supplied = network_arguments(checkpoint)
-    if lacking := {*part.signature.from_program} - supplied.keys():
-        names = " and the ".join(sorted(lacking))
-        raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
-    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
-    # layers of a user's network may depend on numbers, which the device "meta" lacks.
-    is_from_user = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_from_user else torch.device("meta"):
-        network = part.build(supplied)
-    check_weights(network, checkpoint["state_dict"], path)
-    return network if is_from_user else part.build(supplied)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:

@@ -230,7 +230,10 @@ def _markdown_line(mark: str, text: str) -> str:
     if mark == NUMBER_MARK:  # A correction may have removed the number.
         number, _, rest = text.partition(" ")
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
-        mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
+        mark = ""
+        if is_number:
+            mark = number.removesuffix("(?)")
+            text = rest
     shown = "###" if mark == HEADING_MARK else mark
     lines = "\\\n".join(map(escaped, text.split("\n")))
     return f"{shown} {lines}".lstrip()

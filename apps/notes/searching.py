@@ -381,9 +381,8 @@ def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place
     starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
     position = text.find(phrase.bounded)
     while position >= 0:
-        begin = position + (
-            not phrase.is_open.left
-        )  # behind the blank of a phrase that is not open
+        # A phrase that is not open begins behind a blank.
+        begin = position if phrase.is_open.left else position + 1
         first = bisect_right(starts, begin) - 1
         stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
         yield Place(first, stop, min(confidence for _, confidence in words[first:stop]))

@@ -210,7 +210,7 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
         step = _row_distance(above, paragraph.line_height, paper)
         if not row.strokes:
             if above or is_first_page:
-                baseline = baseline + step
+                baseline += step
                 above = paragraph.line_height
             starts_block = True
             continue
