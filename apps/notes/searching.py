@@ -329,7 +329,9 @@ def nearest(places_of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
         return last.last_row - first.row, last.place.first - first.place.first
 
     places = min(map(nearest_to, places_of_terms[0]), key=extent)
-    row, _, (word, stop, _) = places[0]
+    row = places[0].row
+    word = places[0].place.first
+    stop = places[0].place.stop
     last_row = max(place.last_row for place in places)
     confidence = min(place.place.confidence for place in places)
     last_stop = places[-1].place.stop

@@ -233,6 +233,7 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
     """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
+    # The identity of a stroke that is no part is like that of no other stroke.
     return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
 
 
