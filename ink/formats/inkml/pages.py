@@ -153,8 +153,7 @@ def _stroke(
     tool = "highlighter" if is_marker and operation != "copyPen" else tool
     pressures = channels.get("F")
     widths = channels.get("W")
-    has_pressure = pressures is not None and pressures.any()
-    if widths is None and width and has_pressure:
+    if widths is None and width and pressures is not None and pressures.any():
         widths = width * pressures / pressures.mean()  # as wide as it is pressed (assumed)
     if widths is not None and not np.ptp(widths):
         widths = None
