@@ -93,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
         try:
             resolve_checkpoint(path)
         except CheckpointError as error:
-            may_be_split = arguments.split is None and 1 < number == len(arguments.resume)
+            is_last_of_several = 1 < number == len(arguments.resume)
+            may_be_split = arguments.split is None and is_last_of_several
             splits = f"; nor a split ({', '.join(SPLITS)})" if may_be_split else ""
             raise CheckpointError(f"{error}{splits}") from None
     networks = [*map(Networks.of(arguments).load, paths)]

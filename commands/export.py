@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     content = onnx_content(shared) if target.suffix == ONNX else file_content(target, checkpoint)
     prepare_output(target, "FILE")
     atomic_write(target, lambda file: file.write(content))
-    old_size, new_size = network.path.stat().st_size, target.stat().st_size
+    old_size = network.path.stat().st_size
+    new_size = target.stat().st_size
     print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
     for path, text in texts.items():
         write_text(path, text)

@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace) -> None:
             reading = _Reading(library, wanted, reader, ahead, is_single=is_single)
             _use(arguments, library, reading, files)
             reading.report()
-            if not (reading.num_read or arguments.watch):
+            if not reading.num_read and not arguments.watch:
                 raise SystemExit(1)
         if not arguments.watch:
             break
@@ -250,7 +250,8 @@ def check(arguments: argparse.Namespace) -> None:
         UserError: if the notes cannot be read, a file that is saved would replace the notes or
             cannot be written, or options are wrong or contradict each other.
     """
-    path, output = arguments.path, arguments.output
+    path = arguments.path
+    output = arguments.output
     network_options.check_readable(path)
     for saved in filter(None, (arguments.lines, output and output.file)):
         if saved.exists() and saved.samefile(path):
@@ -287,10 +288,11 @@ def check(arguments: argparse.Namespace) -> None:
 def _check_format(arguments: argparse.Namespace, suffix: str | None) -> None:
     """Raise a UserError if --format is not for this output, or the output cannot be a vault;
     `suffix` is that of saved files, None without --output."""
-    path, output = arguments.path, arguments.output
+    path = arguments.path
+    output = arguments.output
     folder = output.folder if output and not output.file else None
     if arguments.format == VAULT:
-        if not (folder and path.is_dir()):
+        if not folder or not path.is_dir():
             raise UserError(f"--format {VAULT} is for a folder of notes and --output FOLDER")
         if folder.resolve().is_relative_to(path.resolve()):
             message = "in the folder of notes, which the vault's pictures would join"
@@ -351,11 +353,13 @@ class _Reading:
         is_single: bool,
     ) -> None:
         self.files = files
-        self._library, self._reader = library, reader
+        self._library = library
+        self._reader = reader
         self._ahead = iter(ahead)
         self.is_single = is_single
         self.num_read = 0
-        self._counts, self._left_out = Counter[str](), Counter[str]()
+        self._counts = Counter[str]()
+        self._left_out = Counter[str]()
         self._places: dict[str, list[str]] = {title: [] for title in PLACE_TITLES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
@@ -378,7 +382,7 @@ class _Reading:
             self._counts.update(pages=summary.pages, words=summary.words, unsure=summary.unsure)
             self._left_out.update(summary.left_out)
             for kind, title in PLACE_TITLES.items():
-                for page, (left, top, right, bottom) in getattr(summary, kind):
+                for page, (left, top, right, bottom) in summary.places[kind]:
                     place = f"{left} to {right} mm from the left, {top} to {bottom} mm from the top"
                     self._places[title].append(f"{printable(name)} {page}: {place}")
             yield note
@@ -386,7 +390,8 @@ class _Reading:
     def report(self) -> None:
         """Print how much was read, how many items are in no row, by kind, and where text may be
         that was not read."""
-        parts = [f"files: {self.num_read}", *(f"{k}: {n:,}" for k, n in self._counts.items())]
+        parts = [f"files: {self.num_read}"]
+        parts += [f"{kind}: {count:,}" for kind, count in self._counts.items()]
         if unread := len(self.files) - self.num_read:
             parts.append(f"files left out: {unread}")
         print(", ".join(parts), file=sys.stderr)

@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 
 import apps.pages
@@ -60,7 +59,8 @@ def margins(text: str) -> tuple[float, float, float, float]:
 
 
 def add_options(parser: Parser) -> None:
-    text, hand = parser.add_argument_group("text"), parser.add_argument_group("hand")
+    text = parser.add_argument_group("text")
+    hand = parser.add_argument_group("hand")
     add = text.add_argument
     file = "file of the text, in UTF-8; - for standard input; several become pages of their own"
     add("files", nargs="*", metavar="FILE", help=file)
@@ -109,7 +109,8 @@ def add_paper(group: argparse._ArgumentGroup) -> None:
 
 def add_proofreading(group: argparse._ArgumentGroup) -> None:
     """Add the options of proofreading, and of writing words again."""
-    add, add_either = group.add_argument, group.add_mutually_exclusive_group().add_argument
+    add = group.add_argument
+    add_either = group.add_mutually_exclusive_group().add_argument
     readers = f"{PROOFREADERS}; and {SECOND}"
     proofread = f"read every word back, and write misread words again (default: {readers})"
     add_either("--proofread", dest="reader", nargs="?", metavar="RECOGNISER", help=proofread)
@@ -241,7 +242,8 @@ def text_of(arguments: argparse.Namespace) -> tuple[str, str]:
 def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
     """Write several texts, each in a file of its own, and a report of what to look at."""
     check(arguments)
-    options, documents = options_of(arguments), documents_of(arguments)
+    options = options_of(arguments)
+    documents = documents_of(arguments)
     folder = Path(os.path.commonpath([document.path.parent for document in documents]))
     report = arguments.report or folder / "report.json"
     for document in documents:
@@ -308,19 +310,22 @@ def run(arguments: argparse.Namespace) -> None:
     rewrite = arguments.rewrite
     is_text_given = bool(arguments.files) or arguments.text is not None
     report = arguments.report
-    if rewrite or (arguments.words and arguments.report and not is_text_given):
+    shows_report = arguments.words and arguments.report and not is_text_given
+    if rewrite or shows_report:
         check_rewrite(arguments)
         pages = apps.pages.load_report(arguments.report)
         if not rewrite:
             show_words(pages)
             return
         addresses = addresses_of(pages, rewrite)
-        page_options, checkpoint = pages.origin.options, pages.origin.network
+        page_options = pages.origin.options
+        checkpoint = pages.origin.network
         if pages.origin.output != str(path.resolve()):  # The other output keeps its report.
             report = report_beside(path)
     else:
         check(arguments)
-        page_options, checkpoint = options_of(arguments), arguments.resume
+        page_options = options_of(arguments)
+        checkpoint = arguments.resume
     check_output(arguments, path, report)
     source, text = text_of(arguments)
     if not rewrite:
@@ -355,8 +360,10 @@ def addresses_of(
     """Return the addresses of the words that --rewrite names; None for all doubtful words."""
     if DOUBTFUL in targets:
         return None
-    addresses = ([each] if isinstance(each, tuple) else pages.find(each) for each in targets)
-    return [*chain.from_iterable(addresses)]
+    addresses = []
+    for target in targets:
+        addresses += [target] if isinstance(target, tuple) else pages.find(target)
+    return addresses
 
 
 def show_words(pages: "apps.pages.Pages") -> None:
@@ -396,5 +403,6 @@ def show_advice(arguments: argparse.Namespace, path: str | Path, report: str | P
     command += ["--output", path]
     for module in arguments.modules:
         command += ["--module", module]
-    command += ["--dpi", arguments.dpi] if arguments.dpi else []
+    if arguments.dpi:
+        command += ["--dpi", arguments.dpi]
     print(f"to write these words again: {shlex.join(map(str, command))}")

@@ -71,7 +71,8 @@ def show(runs: Sequence[Run], different: Sequence[str]) -> None:
 
 def shown(run: Run, name: str) -> str:
     """Return a value of a run as a text of the table."""
-    value, spread = run.get(name), run.get(f"{name}_std")
+    value = run.get(name)
+    spread = run.get(f"{name}_std")
     if value is None or name == "run":
         return value or ""
     if name == "epochs":

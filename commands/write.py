@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,8 @@ class Lines:
 def check(chosen: Lines, *, several: bool) -> None:
     """Raise a UserError for options that contradict each other, or a primer that is missing."""
     texts = chosen.text or [PANGRAM]
-    if chosen.texts and (chosen.text or chosen.show or several):
+    is_refused_for_set = chosen.text or chosen.show or several
+    if chosen.texts and is_refused_for_set:
         raise UserError("--texts writes a set, without --text, show or a second network")
     if chosen.texts and (chosen.output.file or chosen.output.path == Path(FIGURES)):
         raise UserError("--texts writes a set to train on: name a new folder with --output")
@@ -132,9 +134,11 @@ def check(chosen: Lines, *, several: bool) -> None:
                 f"--text {short(text)}: contains a line end, but becomes one line; `page` writes "
                 "several lines"
             )
-    if chosen.skip_unknown and not (chosen.hand or chosen.text or chosen.texts):
+    has_texts = chosen.hand or chosen.text or chosen.texts  # a hand may have a primer's text
+    if chosen.skip_unknown and not has_texts:
         raise UserError("--skip-unknown is for --text, which is not given")
-    if several and (chosen.hand or chosen.show or chosen.inkml or len(texts) > 1):
+    is_refused_for_several = chosen.hand or chosen.show or chosen.inkml or len(texts) > 1
+    if several and is_refused_for_several:
         refused = "show, inkml, --style, --primer, or a second --text"
         raise UserError(f"several networks write the same text on one sheet, without {refused}")
     lines = len(texts) * (chosen.num_samples or 1)
@@ -147,12 +151,11 @@ def check(chosen: Lines, *, several: bool) -> None:
     network_options.check_readable(chosen.texts, primer)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    values = writing_options.values_of(arguments, LINE_SETTINGS)
-    primer = writing_options.primer_of(arguments, values)
-    # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
-    style = values.get("style")
-    chosen = Lines(
+def chosen_lines(
+    arguments: argparse.Namespace, values: Mapping[str, Any], hand: HandSource | None
+) -> Lines:
+    """Return the options of the lines, from the command line and from the `values` of settings."""
+    return Lines(
         text=[*arguments.lines, *arguments.text] or None,
         texts=arguments.texts,
         num_samples=arguments.num_samples,
@@ -163,28 +166,41 @@ def run(arguments: argparse.Namespace) -> None:
         steps=arguments.steps,
         extras=values.get("extras", {}),
         skip_unknown=arguments.skip_unknown,
-        hand=primer or style,
+        hand=hand,
         output=arguments.output,
         inkml=values.get("inkml", False),
         show=[*values.get("show", ())],
     )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    values = writing_options.values_of(arguments, LINE_SETTINGS)
+    primer = writing_options.primer_of(arguments, values)
+    # The values are parsed: a bias is a number, a style its file, a mix, `OWN` or `USUAL`.
+    style = values.get("style")
+    chosen = chosen_lines(arguments, values, primer or style)
     check(chosen, several=len(arguments.resume or ()) > 1)
     networks = Networks.of(arguments)
     if not has_torch():
         return write_by_engine(networks, arguments.resume or ["open_writer"], chosen)
-    style = None if style in (OWN, USUAL) else style
-    names = arguments.resume or [network_of(primer.path if primer else style)]
-    if style and (chosen.text or chosen.texts):
+    style_file = None if style in (OWN, USUAL) else style
+    # The networks of -r, or else the one for which the primer or the style was made.
+    names = arguments.resume or [network_of(primer.path if primer else style_file)]
+    if style_file and (chosen.text or chosen.texts):
         from apps.pages.style_checks import first_lines
 
-        first_lines(style)  # refuses a line without a text
+        first_lines(style_file)  # refuses a line without a text
     try:
         writers = [networks.writer(name) for name in names]
     except CheckpointError as error:
         if chosen.text or len(names) == 1:
             raise
         raise UserError(f"{error}; a text stands before -r: write TEXT -r NETWORK") from None
-    option = "--texts" if chosen.texts else "--text" if chosen.text else ""
+    option = ""
+    if chosen.texts:
+        option = "--texts"
+    elif chosen.text:
+        option = "--text"
     if option and not any(writer.model.needs_text for writer in writers):
         raise UserError(
             f"{writers[0].path} contains a network without text input: {option} is for others"
@@ -209,14 +225,17 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
         from model.generation.step_figures import check_pictures
 
         check_pictures(writer, chosen.show)
-    texts, output = chosen.texts_for(writer), chosen.output
-    sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
+    texts = chosen.texts_for(writer)
+    output = chosen.output
+    sampling = chosen.sampling(writer)
+    hand = chosen_hand(writer, chosen)
     message = letter_warning(writer.path, "".join(texts)) if texts else None
     if message:
         print(message)
     output.make()
-    samples = chosen.num_samples or (NUM_UNPROMPTED_LINES if not (texts or output.file) else 1)
-    seeds = range(chosen.seed, chosen.seed + samples)
+    default_samples = 1 if texts or output.file else NUM_UNPROMPTED_LINES
+    num_samples = chosen.num_samples or default_samples
+    seeds = range(chosen.seed, chosen.seed + num_samples)
     names = [f"-{name}" for name in file_names(texts)] if texts else [""]
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
@@ -276,7 +295,7 @@ def write_by_engine(networks: Networks, names: Sequence[str], chosen: Lines) -> 
     texts = [text for text in texts for _ in seeds]
     options = {"style": style, "bias": chosen.bias, "progress": True}
     lines = writer.write_lines(texts, all_seeds, **options)
-    save(writer, chosen, None, stems, lines)
+    save(writer, chosen, sampling=None, stems=stems, lines=lines)
     print(f"{sum(line.ended for line in lines)} of {len(lines)} lines ended by the stopping rule")
 
 
@@ -318,7 +337,8 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     texts = checked_texts(chosen.texts, writer.model.alphabet, chosen.skip_unknown)
     if message := letter_warning(writer.path, "".join(texts.characters)):
         print(message)
-    sampling, hand = chosen.sampling(writer), chosen_hand(writer, chosen)
+    sampling = chosen.sampling(writer)
+    hand = chosen_hand(writer, chosen)
     count = chosen.num_samples or 1
     folder = chosen.output.folder
     hands = hand, chosen.lines_per_hand
@@ -340,7 +360,8 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
     seeds = range(chosen.seed, chosen.seed + count)
     jobs = [(writer, chosen.texts_for(writer), chosen.sampling(writer)) for writer in writers]
     chosen.output.make()
-    rows, captions = [], []
+    rows = []
+    captions = []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):
         lines = writer.write_lines(texts and texts * count, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
@@ -368,12 +389,13 @@ def save(
 
     file = chosen.output.file
     messages = []
-    kinds = [file.suffix] if file else [".png", ".svg"]
-    kinds += [".inkml"] if chosen.inkml and kinds != [".inkml"] else []
+    suffixes = [file.suffix] if file else [".png", ".svg"]
+    if chosen.inkml and ".inkml" not in suffixes:
+        suffixes.append(".inkml")
     jobs = zip(stems, lines, strict=True)
     bar = tqdm(jobs, "drawing", len(lines), unit="line", leave=False, disable=None)
     for stem, line in bar:
-        paths = save_line(writer, line, stem, kinds)
+        paths = save_line(writer, line, stem, suffixes)
         if file and not paths:
             raise UserError(f"--output {file}: nothing was written after the primer")
         # A line of one point has no step to show.
@@ -393,23 +415,21 @@ def save(
         messages.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
     print("\n".join(messages))
     if len(lines) > 1:
-        shown, picture = (
-            lines[: network_options.MAX_PICTURED_LINES],
-            chosen.output.named(f"{writer.name}.png"),
-        )
+        shown = lines[: network_options.MAX_PICTURED_LINES]
+        picture = chosen.output.named(f"{writer.name}.png")
         draw(picture, shown)
         extent = "all" if len(shown) == len(lines) else "the first"
         print(f"{picture}  ({extent} {len(shown)} lines)")
 
 
 def save_line(
-    writer: "model.Writer", line: "model.Line", stem: Path, kinds: Sequence[str]
+    writer: "model.Writer", line: "model.Line", stem: Path, suffixes: Sequence[str]
 ) -> list[Path]:
-    """Save the files of a line, at `stem` with suffixes `kinds`, and return their paths.
+    """Save the files of a line, at `stem` with `suffixes`, and return their paths.
 
     A PNG shows the primer as well; SVG and InkML have only the ink after the primer.
     """
-    paths = [stem.with_name(f"{stem.name}{kind}") for kind in kinds]
+    paths = [stem.with_name(f"{stem.name}{suffix}") for suffix in suffixes]
     if not len(line.written):  # The network ended the line at the end of the primer.
         paths = [path for path in paths if path.suffix.lower() == ".png"]
     for path in paths:
@@ -424,7 +444,8 @@ def draw(path: Path, lines: Sequence["model.Line"]) -> None:
     """Draw lines, with their primers."""
     from model.drawing.plots import lines_figure, write_png
 
-    captions, primers = [line.description for line in lines], [line.primed for line in lines]
+    captions = [line.description for line in lines]
+    primers = [line.primed for line in lines]
     write_png(path, lines_figure([line.ink for line in lines], captions, primers=primers))
 
 

@@ -13,6 +13,12 @@ import numpy as np
 
 from utils.checks import DataError
 
+ROW_STEP = 1.6
+"""X-heights from the strokes of a row down to the next row, at least (measured on lists and
+sentences of UNIPEN: of 32,000 single words 9 seem to have a second row, mostly because the word is
+underlined)."""
+ROW_START_FRACTION = 0.4
+"""Fraction of a row from its left in which the next row begins (measured, as `ROW_STEP`)."""
 DOT_INK = np.array([[0.0, 0.0, 1.0]], np.float32)
 """Ink of a single dot."""
 
@@ -158,7 +164,8 @@ def turned_back(points: np.ndarray, angle: float) -> np.ndarray:
     """
     if math.isnan(angle):
         angle = 0.0
-    cosine, sine = math.cos(angle), math.sin(angle)
+    cosine = math.cos(angle)
+    sine = math.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     return np.asarray(points, dtype=np.float64) @ turn
 
@@ -196,9 +203,8 @@ def _longer_side(ink: np.ndarray) -> float:
 def row_starts(ink: np.ndarray) -> list[int]:
     """Return the indices of the strokes with which rows of writing begin; the first is 0.
 
-    A row begins with a stroke that lies more than 1.6 x-heights lower than the strokes of the row
-    before, and in the left part of that row (measured on lists and sentences of UNIPEN: of 32,000
-    single words 9 seem to have a second row, mostly because the word is underlined).
+    A row begins with a stroke that lies more than `ROW_STEP` lower than the strokes of the row
+    before, and in the left part of that row, an x-height or more before its end.
     """
     height = x_height(ink)
     row_left = np.inf
@@ -209,17 +215,15 @@ def row_starts(ink: np.ndarray) -> list[int]:
         middle = stroke[:, 1].mean()
         left = stroke[:, 0].min()
         right = stroke[:, 0].max()
-        if (
-            middles
-            and middle - np.median(middles) > 1.6 * height
-            and left < row_left + 0.4 * (row_right - row_left)
-            and right < row_right - height
-        ):
+        is_lower = bool(middles) and middle - np.median(middles) > ROW_STEP * height
+        is_left = bool(middles) and left < row_left + ROW_START_FRACTION * (row_right - row_left)
+        if is_lower and is_left and right < row_right - height:
             starts.append(number)
             row_left = np.inf
             row_right = -np.inf
             middles = []
-        row_left, row_right = min(row_left, left), max(row_right, right)
+        row_left = min(row_left, left)
+        row_right = max(row_right, right)
         middles.append(middle)
     return starts
 
@@ -271,7 +275,8 @@ def _control(
 ) -> np.ndarray:
     """Return each point's control point towards `after`; d1 and d2 are the lengths of the chords
     from `before` and to `after`."""
-    r1, r2 = np.sqrt(d1), np.sqrt(d2)
+    r1 = np.sqrt(d1)
+    r2 = np.sqrt(d2)
     weight = 2 * d1 + 3 * r1 * r2 + d2
     return (d1 * after - d2 * before + weight * point) / (3 * r1 * (r1 + r2))
 

@@ -52,7 +52,8 @@ by the network `writer`, 114 are single strokes, of which 113 have at most 0.04,
 
 def strokes_per_character(lines: Iterable[tuple[np.ndarray, str]]) -> float:
     """Return the strokes per character, without blanks, of lines of ink `(points, 3)` and text."""
-    num_strokes, num_characters = 0, 0
+    num_strokes = 0
+    num_characters = 0
     for ink, text in lines:
         num_strokes += int(ink[:, 2].sum())
         num_characters += len(text.replace(" ", ""))
@@ -158,7 +159,8 @@ def at_steps(strokes: Sequence[np.ndarray], step: float, finer: int = 1) -> Iter
     paths = [path_along(stroke) for stroke in strokes]
     step = max(step, sum(path[-1] for path in paths) / MAX_STEPS)
     for stroke, path in zip(strokes, paths, strict=True):
-        if (count := round(path[-1] / step)) >= 2:
+        count = round(path[-1] / step)
+        if count >= 2:
             yield at_equal_steps(stroke, path, finer * count)
 
 

@@ -43,7 +43,7 @@ class Normalisation:
                 x, y = (float(value) for value in getattr(self, name))
             except (TypeError, ValueError, OverflowError):
                 x = y = math.nan
-            if not (math.isfinite(x) and math.isfinite(y)):
+            if not math.isfinite(x) or not math.isfinite(y):
                 raise DataError(
                     f"normalisation: {name} is {short(getattr(self, name))}; two finite numbers, "
                     "for dx and dy, are needed"

@@ -55,7 +55,8 @@ def read_ink(path: str | os.PathLike[str], *, bar: Callable[..., Any] = BAR) -> 
     results = guard.each(parse_lines, files.values(), guard.LOOPS, bar=bar)
     for name in bar(files, "reading ink", unit=" files", delay=1):
         with parsed.attempt(name):
-            if isinstance(result := next(results), Fault):
+            result = next(results)
+            if isinstance(result, Fault):
                 raise result
             parsed.extend(result.within(name))
     if not parsed.samples:

@@ -9,6 +9,9 @@ from ink.measures import levelled
 from utils.checks import DataError
 
 MAX_RESAMPLED_POINTS = 1_000_000  # of a resampled sample (assumed)
+# Bounds on the ratio of the sampling periods of two devices (assumed):
+MIN_PERIOD = 0.01
+MAX_PERIOD = 100.0
 
 
 def resampled(
@@ -56,7 +59,8 @@ def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     other_steps = [step for step in map(mean_step, others) if step > 0]
     step = mean_step(result)
     if other_steps and step > 0:
-        period = min(max(float(np.median(other_steps)) / step, 0.01), 100.0)
+        ratio = float(np.median(other_steps)) / step
+        period = min(max(ratio, MIN_PERIOD), MAX_PERIOD)
         result, _ = resampled(result, period, np.arange(1.0, len(result) + 1))
     return result.astype(np.float32)
 

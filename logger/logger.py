@@ -70,8 +70,8 @@ def setup_logging(level: int = logging.INFO) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not any(isinstance(handler, ConsoleHandler) for handler in root.handlers):
         root.addHandler(ConsoleHandler())
-        # It keeps all messages until `log_file` gives it a file, then passes on each at once.
-        root.addHandler(MemoryHandler(1))
+        # Keeps all messages until `log_file` gives it a file; then each goes there at once.
+        root.addHandler(MemoryHandler(capacity=1))
 
 
 @contextmanager

@@ -36,6 +36,7 @@ ENGINE_LIBRARY = ENGINE_FOLDER / "libhandwriting.so"
 """The library of a wheel that was built where there is a compiler."""
 MAX_FLAT_FILE_BYTES = 100_000_000
 """Most bytes of a flat file (assumed: 20 times those of the largest)."""
+USUAL_BIAS = -1.0  # stands for the usual bias of a style, HW_USUAL_BIAS
 POINT_DTYPE = np.dtype([("x", "<f4"), ("y", "<f4"), ("pen_up", "<i4")])
 """`hw_point`."""
 
@@ -85,7 +86,8 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL(str(ENGINE_LIBRARY))
     kernels = ROOT / "model" / "layers" / "kernels"
     included = sorted([*kernels.glob("*.c"), *kernels.glob("*.h")])
-    if (engine := build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)) is None:
+    engine = build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)
+    if engine is None:
         raise UserError(f"reading and writing needs a C compiler such as gcc, or {NEEDS_TORCH}")
     return engine
 
@@ -279,8 +281,8 @@ class EngineWriter(EngineNetwork):
             UserError: if the text or the style does not fit.
         """
         name = None if style is None else style.encode()
-        # -1 is HW_USUAL_BIAS, the usual bias of the style.
-        engine_style = Style(name, None, seed, -1.0 if bias is None else bias)
+        engine_bias = USUAL_BIAS if bias is None else bias
+        engine_style = Style(name, None, seed, engine_bias)
         with Call() as call:
             inputs = self.handle, text.encode(), byref(engine_style), None, None, None
             ink, is_whole = call.result("hw_write_line", Ink, _line_of, *inputs)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from base.run.checkpoint import (
 from base.run.pretrained import resolve_checkpoint
 from base.step.device import resolve_device
 from ink.alphabet import PANGRAM, Alphabet, nfc
-from model.batches import BATCH_SIZE, by_length
+from model.batches import BATCH_SIZE
 from model.generation.generators import GenerationNetwork
 from model.generation.line import Line, Primer, Sampling, check_lengths
 from model.generation.long_lines import text_parts, write_other_parts
@@ -60,6 +59,76 @@ REFERENCE_TEXT = "It was a quiet evening by the sea"
 notebook: writer, reference lines)."""
 REFERENCE_STEPS = 300
 """Limit on the steps of each reference line (measured, notebook: writer, reference lines)."""
+
+
+def load(
+    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
+) -> "TrainedNetwork":
+    """Load a network for use from the file of a checkpoint.
+
+    Args:
+        path: the file; a folder, for its `HAND_FILE`, its `HUB_FILE` or else its newest complete
+            checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
+            in saved/models.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        modules: Python files with the user's classes; the files are run.
+
+    Returns:
+        a `Writer`, a `Reader`, or, if the network does not write or read, a `TrainedNetwork`.
+
+    Raises:
+        UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
+    """
+    for module in modules:
+        user_modules.load_module(module)
+    torch_device = resolve_device(device)
+    place = resolve_checkpoint(path)
+    named = (place / name for name in (HAND_FILE, HUB_FILE))
+    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
+    return from_checkpoint(checkpoint, file, torch_device)
+
+
+def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) -> "TrainedNetwork":
+    """Return, on a device, the network of a checkpoint that was read from `path`; see `load`."""
+    try:
+        network = _build(checkpoint, path)
+    except (ConfigFault, DataError) as fault:
+        user_modules.check(checkpoint.get("modules", {}), f"{path}: {fault}")
+        raise CheckpointError(f"{path}: {fault}") from None
+    load_weights(network, checkpoint["state_dict"], path)
+    kind: type[TrainedNetwork] = TrainedNetwork
+    if isinstance(network, GenerationNetwork):
+        kind = Writer
+    elif isinstance(network, Recogniser):
+        kind = Reader
+    user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
+    record = checkpoint.copy()
+    record.pop("state_dict")
+    record.pop("training", None)
+    return kind(network.to(device).eval(), path, device, record)
+
+
+def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
+    """Build the network of a checkpoint, with initial weights.
+
+    Raises:
+        CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
+        ConfigFault: if there is no such class, or an argument does not fit.
+    """
+    part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
+    for fault in faults(part):
+        raise fault
+    supplied = network_arguments(checkpoint)
+    if lacking := {*part.signature.from_program} - supplied.keys():
+        names = " and the ".join(sorted(lacking))
+        raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
+    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
+    # layers of a user's network may depend on numbers, which the device "meta" lacks.
+    is_from_user = user_modules.is_any_from_user(part.cls)
+    with nullcontext() if is_from_user else torch.device("meta"):
+        network = part.build(supplied)
+    check_weights(network, checkpoint["state_dict"], path)
+    return network if is_from_user else part.build(supplied)
 
 
 @dataclass(repr=False)
@@ -163,7 +232,7 @@ class Writer(TrainedNetwork):
         options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
         new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
         try:
-            lines = self._write_batches(new_texts, seeds, sampling, primer, progress)
+            lines = self._write_parts(new_texts, seeds, sampling, primer, progress)
         except (UserError, OSError):
             raise
         except Exception as error:
@@ -179,7 +248,7 @@ class Writer(TrainedNetwork):
             described_lines.append(replace(line, written_text=title, description=description))
         return described_lines
 
-    def _write_batches(
+    def _write_parts(
         self,
         texts: Sequence[str] | None,
         seeds: Sequence[int],
@@ -187,35 +256,26 @@ class Writer(TrainedNetwork):
         primer: Primer | None,
         progress: bool,
     ) -> list[Line]:
-        """Write lines in batches of similar length. `sample` writes a whole text or, if the text is
-        longer than the network's `longest`, its first part; `write_other_parts` writes the rest."""
-        if texts is not None and len(texts) != len(seeds):
-            raise UserError(f"{len(seeds)} seeds need as many texts")
+        """Write lines. `sample` writes a whole text or, if the text is longer than the network's
+        `longest`, its first part; `write_other_parts` writes the rest."""
         model = self.model
-        lines = dict[int, Line]()
         parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
-        # A row of extras for each line, as batches change the order of the lines.
-        tensors = model.make_conditions(len(seeds), sampling.extras).extras
-        extras = {name: value.float().numpy(force=True) for name, value in tensors.items()}
-
-        def sampling_of_rows(rows: Sequence[int]) -> Sampling:
-            return replace(sampling, extras={name: value[rows] for name, value in extras.items()})
-
-        # One bar: that of the steps if there is a single batch, else that of the batches.
-        shows_batches = progress and len(seeds) > BATCH_SIZE
-        write_batch = partial(sample, model, primer=primer, progress=progress and not shows_batches)
-        lengths = [len(first) for first, *_ in parts]
-        for batch in by_length(lengths, "writing", progress=shows_batches):
-            rows = sorted(batch)
-            firsts = None if texts is None else [parts[row][0] for row in rows]
-            batch_seeds = [seeds[row] for row in rows]
-            batch_lines = write_batch(batch_seeds, firsts, sampling_of_rows(rows))
-            lines |= zip(rows, batch_lines, strict=True)
-        write_rest = partial(write_other_parts, model, primer=primer, progress=progress)
-        for row, seed in enumerate(seeds):
+        firsts = None if texts is None else [first for first, *_ in parts]
+        lines = sample(
+            model, seeds, firsts, sampling, primer=primer, progress=progress, batch_size=BATCH_SIZE
+        )
+        for row, line in enumerate(lines):
             if len(parts[row]) > 1:
-                lines[row] = write_rest(lines[row], parts[row], seed, sampling_of_rows([row]))
-        return [lines[row] for row in range(len(seeds))]
+                lines[row] = write_other_parts(
+                    model,
+                    line,
+                    parts[row],
+                    seeds[row],
+                    sampling,
+                    primer=primer,
+                    progress=progress,
+                )
+        return lines
 
     @property
     def default_text(self) -> str:
@@ -253,9 +313,10 @@ class Writer(TrainedNetwork):
 
     def _text_after(self, primer: Primer | None, text: str) -> str:
         """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
-        if not (primer and primer[1] and text) or text[0].isspace():
-            return text
-        return text if self.model.alphabet.unknown(" ") else f" {text}"
+        has_primer_text = primer is not None and primer[1] != ""
+        begins_with_letter = text != "" and not text[0].isspace()
+        knows_blank = not self.model.alphabet.unknown(" ")
+        return f" {text}" if has_primer_text and begins_with_letter and knows_blank else text
 
 
 @dataclass(repr=False)
@@ -310,35 +371,15 @@ class Reader(TrainedNetwork):
     ) -> list[tuple[str, float]]:
         """Return each line's text as read, and the doubt that the line says one of its `spellings`,
         or without spellings the text read; see `read_with_doubts`."""
-        read = partial(read_with_doubts, search=search, alike=alike, height=height)
-        return read(self.model, inks, spellings, progress=progress)
-
-
-def load(
-    path: str | Path, device: str = "auto", *, modules: Sequence[str | Path] = ()
-) -> TrainedNetwork:
-    """Load a network for use from the file of a checkpoint.
-
-    Args:
-        path: the file; a folder, for its `HAND_FILE`, its `HUB_FILE` or else its newest complete
-            checkpoint; the name of a pretrained network, such as "conditional"; or the id of a run
-            in saved/models.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        modules: Python files with the user's classes; the files are run.
-
-    Returns:
-        a `Writer`, a `Reader`, or, if the network does not write or read, a `TrainedNetwork`.
-
-    Raises:
-        UserError: if there is no such device, module or checkpoint, or the checkpoint is not valid.
-    """
-    for module in modules:
-        user_modules.load_module(module)
-    torch_device = resolve_device(device)
-    place = resolve_checkpoint(path)
-    named = (place / name for name in (HAND_FILE, HUB_FILE))
-    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
-    return from_checkpoint(checkpoint, file, torch_device)
+        return read_with_doubts(
+            self.model,
+            inks,
+            spellings,
+            search=search,
+            alike=alike,
+            height=height,
+            progress=progress,
+        )
 
 
 def load_writer(path: str | Path, device: str = "auto") -> Writer:
@@ -363,49 +404,6 @@ def checked_reader(network: TrainedNetwork) -> Reader:
     if isinstance(network, Reader):
         return network
     raise _error(network, "reads")
-
-
-def from_checkpoint(checkpoint: Checkpoint, path: Path, device: torch.device) -> TrainedNetwork:
-    """Return, on a device, the network of a checkpoint that was read from `path`; see `load`."""
-    try:
-        network = _build(checkpoint, path)
-    except (ConfigFault, DataError) as fault:
-        user_modules.check(checkpoint.get("modules", {}), f"{path}: {fault}")
-        raise CheckpointError(f"{path}: {fault}") from None
-    load_weights(network, checkpoint["state_dict"], path)
-    kind: type[TrainedNetwork] = TrainedNetwork
-    if isinstance(network, GenerationNetwork):
-        kind = Writer
-    elif isinstance(network, Recogniser):
-        kind = Reader
-    user_modules.warn_of_changes(checkpoint.get("modules", {}), path)
-    record = checkpoint.copy()
-    record.pop("state_dict")
-    record.pop("training", None)
-    return kind(network.to(device).eval(), path, device, record)
-
-
-def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
-    """Build the network of a checkpoint, with initial weights.
-
-    Raises:
-        CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
-        ConfigFault: if there is no such class, or an argument does not fit.
-    """
-    part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
-    for fault in faults(part):
-        raise fault
-    supplied = network_arguments(checkpoint)
-    if lacking := {*part.signature.from_program} - supplied.keys():
-        names = " and the ".join(sorted(lacking))
-        raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
-    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
-    # layers of a user's network may depend on numbers, which the device "meta" lacks.
-    is_from_user = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_from_user else torch.device("meta"):
-        network = part.build(supplied)
-    check_weights(network, checkpoint["state_dict"], path)
-    return network if is_from_user else part.build(supplied)
 
 
 def _error(network: TrainedNetwork, task: str) -> UserError:

@@ -67,7 +67,9 @@ def _front_matter(network: TrainedNetwork, metrics: Mapping[str, float]) -> str:
 def _languages(network: TrainedNetwork) -> list[str]:
     """Return hubs' names of the languages whose letters a network has; [] if it has none."""
     letters = "".join(filter(str.isalpha, network.record["alphabet"] or []))
-    return [] if not letters else ["en"] if letters.isascii() else ["multilingual"]
+    if not letters:
+        return []
+    return ["en"] if letters.isascii() else ["multilingual"]
 
 
 def _characters(network: TrainedNetwork) -> list[str]:

@@ -90,7 +90,8 @@ class PointScores(SSE):
     def compute(self) -> dict[str, float]:
         """Return the scores that the network has, by name; nan for one that the data have not."""
         sums = dict(zip(SUMMANDS, self._summands.tolist(), strict=True))
-        num_sequences, num_points = self.num_sequences, self.num_points
+        num_sequences = self.num_sequences
+        num_points = self.num_points
         scores: dict[str, float] = {"sequences": num_sequences, "points": num_points}
         if self.model.has_density:
             scores |= self._log_losses(sums)
@@ -105,7 +106,8 @@ class PointScores(SSE):
 
     def _log_losses(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Return the log-losses by name, of the sums of `_point_scores` over all points."""
-        num_sequences, num_points = self.num_sequences, self.num_points
+        num_sequences = self.num_sequences
+        num_points = self.num_points
         # The nats by which the scores' unit differs from normalised units.
         unit_nats = num_points * self.model.normalisation.log_loss_offset(tuple(self.unit))
         nats = sums["nats"] + unit_nats

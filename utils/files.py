@@ -191,7 +191,8 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
     Afterwards neither file may be changed in place, but both may be replaced.
     """
-    source, path = Path(source), Path(path)
+    source = Path(source)
+    path = Path(path)
     # Renaming a hard link to another link of the same file does nothing.
     if path.exists() and path.samefile(source):
         return

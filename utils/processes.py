@@ -22,11 +22,12 @@ def in_processes(
     if workers == 1:
         yield from map(function, items)
         return
-    items, waiting = iter(items), deque[Future]()
+    items = iter(items)
+    waiting = deque[Future]()
     with ProcessPoolExecutor(workers, initializer=_without_bars) as pool:
         while batch := [*islice(items, together)]:
             waiting.append(pool.submit(_of_each, function, batch))
-            if len(waiting) > 2 * workers:
+            if len(waiting) > 2 * workers:  # so that no process waits for its next items
                 yield from waiting.popleft().result()
         yield from chain.from_iterable(future.result() for future in waiting)
 

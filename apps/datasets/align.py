@@ -47,16 +47,17 @@ def alignment_function(network: TrainedNetwork) -> Callable[..., list[np.ndarray
 def run(arguments: argparse.Namespace) -> None:
     """Align the lines of all splits of a config, and save the table."""
     networks = network_options.Networks.of(arguments)
-    aligner, reader = networks.load(arguments.resume), networks.reader(arguments.reader)
+    aligner = networks.load(arguments.resume)
+    reader = networks.reader(arguments.reader)
     align = alignment_function(aligner)
     prepare_output(arguments.output, "--output")
     alphabet = aligner.model.alphabet
-    config = plan_from_file(arguments.config, arguments.overrides)
-    dataset = config.build("data_loader").dataset
+    dataset = plan_from_file(arguments.config, arguments.overrides).build("data_loader").dataset
     # A dataset of composed lines needs this table: its recorded lines are aligned.
     composed = dataset_within(dataset, ComposedDataset)
     dataset = composed.dataset if composed else dataset
-    samples, texts = [], []
+    samples = []
+    texts = []
     for sample in dataset.load().used:
         text = nfc(sample.text)
         if text and not alphabet.unknown(text) and len(sample.ink) > len(text):

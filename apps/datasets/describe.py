@@ -22,7 +22,8 @@ from utils.files import atomic_write, prepare_output
 def run(arguments: argparse.Namespace) -> None:
     """Describe the lines, and save the table."""
     loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
-    dataset, output = loader.dataset, arguments.output
+    dataset = loader.dataset
+    output = arguments.output
     conditioned = dataset_within(dataset, ToldHandsDataset)
     if conditioned:
         dataset = conditioned.dataset

@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
@@ -149,11 +149,9 @@ class HandDataset(BaseDataset):
         chosen = [by_name[name] for name in names]
         return self._lines(chosen, new, height, step, splits, takes_hand=takes_hand)
 
-    def _adapt(
-        self, samples: Sequence[Sample], writer: Writer, reader: Reader
-    ) -> tuple[list[str], list[Primer], bool, float, float]:
-        """Return the names of the usable lines, new lines, whether the writer takes a hand, and
-        the network's x-height and step. Either the writer or the reader learns the hand."""
+    def _adapt(self, samples: Sequence[Sample], writer: Writer, reader: Reader) -> "_Adapted":
+        """Choose the usable lines, write new ones, and measure the network's units. Either the
+        writer or the reader learns the hand."""
         alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
         accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
@@ -168,7 +166,8 @@ class HandDataset(BaseDataset):
         # New lines contain no letters of held-out lines, so that these stay a fair test.
         lines = [(inks[k], samples[k].text) for k in learned]
         new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
-        return [sample.name for sample in samples], new, writer.takes_hand, height, step
+        names = [sample.name for sample in samples]
+        return _Adapted(names, new, writer.takes_hand, height, step)
 
     def _lines(
         self,
@@ -299,3 +298,14 @@ def _transformed(ink: np.ndarray, *transforms: BaseTransform) -> np.ndarray:
     for transform in transforms:
         ink, _ = transform(ink, np.zeros(len(ink), dtype=np.uint8), None)
     return ink
+
+
+class _Adapted(NamedTuple):
+    """Names of the usable lines, new lines, whether the writer takes a hand, and the network's
+    x-height and step."""
+
+    names: list[str]
+    new: list[Primer]
+    takes_hand: bool
+    height: float
+    step: float

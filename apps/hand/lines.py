@@ -104,7 +104,8 @@ def _accepted(
     samples: Sequence[Sample], is_accepted: Callable[[Sample], bool], fault: str
 ) -> list[Sample]:
     """Return the accepted samples; log the names and the fault of the others."""
-    accepted, left_out = [], []
+    accepted = []
+    left_out = []
     for sample in samples:
         if is_accepted(sample):
             accepted.append(sample)

@@ -144,7 +144,8 @@ def cut_lines(writer: Writer, reader: Reader, lines: Sequence[Primer]) -> list[C
     """
     unknown = writer.model.alphabet.unknown
     pairs = [(ink, nfc(text)) for ink, text in lines if not unknown(text) and len(ink) > len(text)]
-    inks, texts = [ink for ink, _ in pairs], [text for _, text in pairs]
+    inks = [ink for ink, _ in pairs]
+    texts = [text for _, text in pairs]
     counts = align(writer.model, inks, texts)
     hypotheses = reader.read_lines(inks)
     cuts = []

@@ -140,11 +140,12 @@ class Corrections:
 
 def _checked(correction: Correction) -> Correction:
     """Return a correction from a file; raise an error of many kinds if it is not one."""
-    is_ink = len(correction.ink) <= MAX_STROKES and all(
-        _DIGEST.fullmatch(stroke) and type(count) is int and count > 0
-        for stroke, count in correction.ink.items()
-    )
-    if not (is_ink and isinstance(correction.text, str) and isinstance(correction.read, str)):
+    if len(correction.ink) > MAX_STROKES:
+        raise ValueError
+    for digest, num_points in correction.ink.items():
+        if not _DIGEST.fullmatch(digest) or type(num_points) is not int or num_points < 1:
+            raise ValueError
+    if not isinstance(correction.text, str) or not isinstance(correction.read, str):
         raise ValueError
     check_text(correction.text)
     check_text(correction.read)
@@ -164,7 +165,7 @@ def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
 
 def longest(ink: Ink) -> str:
     """Return the digest of the stroke with the most points; "" without strokes."""
-    return max(ink, key=lambda stroke: (ink[stroke], stroke), default="")
+    return max(ink, key=lambda digest: (ink[digest], digest), default="")
 
 
 def stroke_digest(points: np.ndarray) -> str:

@@ -2,19 +2,21 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from apps.notes.page_text import MIN_SURE_CONFIDENCE, normalised_word
 
+WordAddress: TypeAlias = tuple[int, int, int]
+"""Numbers of page, row and word in a note, from 1."""
+
 
 class UnsureWord(NamedTuple):
-    """An unsure word of a note: the note's name, the numbers of page, row and word, and what was
-    read."""
+    """An unsure word of a note: the note's name, the word's address, and what was read."""
 
     name: str
-    address: tuple[int, int, int]
+    address: WordAddress
     text: str
     confidence: float
 
@@ -63,13 +65,16 @@ class UnsureWords:
         chosen = ranks[words[:, 0]] != absent
         if wanted:
             chosen &= words[:, 2] == self._kinds.get(wanted, -1)
-        words, confidences = words[chosen], confidences[chosen]
+        words = words[chosen]
+        confidences = confidences[chosen]
         num_wrong = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))  # as expected
         # By kind, then by place.
         order = np.lexsort((words[:, 1], words[:, 0], ranks[words[:, 0]], words[:, 2]))
-        words, confidences = words[order], confidences[order]
+        words = words[order]
+        confidences = confidences[order]
         starts = np.searchsorted(words[:, 2], np.arange(len(num_wrong) + 1))
-        names, texts = [*self._kinds], [*self._texts]
+        names = [*self._kinds]
+        texts = [*self._texts]
         for kind in np.argsort(-num_wrong, kind="stable").tolist():
             part = slice(starts[kind], starts[kind + 1])
             rows, numbers, _, read = words[part].T.tolist()

@@ -13,7 +13,9 @@ from ink.ink_page import InkPage
 
 MAX_PICTURE_GAP = 4.0  # millimetres between strokes of a drawing (assumed)
 DRAWING_MARGIN = 2.0  # millimetres around a drawing (assumed)
-MIN_WIDTH, MIN_HEIGHT = 8.0, 5.0  # millimetres of a drawing; what is smaller is a mark (assumed)
+# millimetres of a drawing; what is smaller is a mark (assumed)
+MIN_WIDTH = 8.0
+MIN_HEIGHT = 5.0
 MAX_LABEL_WORDS = 3  # of a label (assumed)
 MAX_FRAME_STROKES = 4  # of a frame around prose, which is no drawing (assumed)
 PICTURE_KINDS = ("shape", DRAWING, LABEL, UNREAD)
@@ -73,7 +75,8 @@ def _groups(boxes: Sequence[np.ndarray], gap: float) -> list[list[int]]:
         group = [index]
         is_growing = True
         while is_growing:  # A box that grew may be near further groups.
-            near, apart = [], []
+            near = []
+            apart = []
             for other_box, others in groups:
                 (near if _are_near(other_box, box, gap) else apart).append((other_box, others))
             box = _union([box, *(other_box for other_box, _ in near)])

@@ -230,7 +230,10 @@ def _markdown_line(mark: str, text: str) -> str:
     if mark == NUMBER_MARK:  # A correction may have removed the number.
         number, _, rest = text.partition(" ")
         is_number = re.fullmatch(r"\d{1,2}[.)](\(\?\))?", number)
-        mark, text = (number.removesuffix("(?)"), rest) if is_number else ("", text)
+        mark = ""
+        if is_number:
+            mark = number.removesuffix("(?)")
+            text = rest
     shown = "###" if mark == HEADING_MARK else mark
     lines = "\\\n".join(map(escaped, text.split("\n")))
     return f"{shown} {lines}".lstrip()
@@ -267,7 +270,8 @@ def _paragraphs(
         is_short = are_short[index - 1]
         # A short row that ends prose, or an item of a list, is no line.
         are_lines = not paragraph[0][0].mark and len(paragraph[-1]) == 1
-        if is_apart or (is_short and not (are_lines and are_short[index])):
+        ends_prose = is_short and not (are_lines and are_short[index])
+        if is_apart or ends_prose:
             yield paragraph
             paragraph = [[]]
         elif is_short:
@@ -292,7 +296,8 @@ def _are_short(rows: Sequence[PageRow], columns: np.ndarray, width: float) -> li
         page_end = max(width - left.min(), right[column].max())
         free = left[is_beside].min() if is_beside.any() else page_end
         column &= right <= free  # A title may stand above several columns.
-        start, limit = left[column].min(), right[column].max()
+        start = left[column].min()
+        limit = right[column].max()
         if limit - start <= MIN_FULL_WIDTH * (free - start):
             limit = free  # The rows are short lines: none shows where a full row ends.
         word_left = 0.0

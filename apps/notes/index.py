@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.doubtful import UnsureWord, UnsureWords
+from apps.notes.doubtful import UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
@@ -197,7 +197,7 @@ class Index:
         columns = "path, state, pages, summary, digest"
         select = f"SELECT {columns} FROM files WHERE path = ? AND state = ?"
         row = self._database.execute(select, (_key(path), state)).fetchone()
-        return Summary(**json.loads(_checked(row)[3])) if row else None
+        return Summary(**json.loads(_without_digest(row)[3])) if row else None
 
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
         """Add or replace the pages of a file, and return their summary. If other corrections were
@@ -255,7 +255,7 @@ class Index:
         for key, places in sorted(entries.items()):
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
             row = execute(select, key).fetchone()
-            before = _checked(row)[2] if row else b""
+            before = _without_digest(row)[2] if row else b""
             values = *key, before + np.array(places, "<u2").tobytes()
             execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
         return np.array(numbers, "<i8")
@@ -267,7 +267,7 @@ class Index:
         """
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
-        recorded = dict(map(_checked, self._database.execute(select)))
+        recorded = dict(map(_without_digest, self._database.execute(select)))
         current = {correction.name: longest(correction.ink) for correction in self._corrections}
         self._recorded = {*current}
         with self._database:
@@ -285,7 +285,7 @@ class Index:
         columns = "path, state, pages, summary, digest"
         select = f"SELECT {columns} FROM files WHERE instr(pages, ?)"
         for row in self._database.execute(select, (page,)).fetchall():
-            path, _, *values = _checked(row)
+            path, _, *values = _without_digest(row)
             insert = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
             self._database.execute(insert, _with_digest(path, "", *values))
 
@@ -423,12 +423,15 @@ class Index:
         for phrase in term:
             words = phrase.words
             firsts = [*words[:1]]
-            if phrase.is_open[0]:  # FTS5 has no words of which only the end is given.
+            if phrase.is_open.left:  # FTS5 has no words of which only the end is given.
                 end = words[0]
-                is_part = len(words) == 1 and phrase.is_open[1]
+                is_part = len(words) == 1 and phrase.is_open.right
                 vocabulary = self._vocabulary()
-                firsts = [w for w in vocabulary if (end in w if is_part else w.endswith(end))]
-            star = "*" * phrase.is_open[1]
+                if is_part:
+                    firsts = [word for word in vocabulary if end in word]
+                else:
+                    firsts = [word for word in vocabulary if word.endswith(end)]
+            star = "*" * phrase.is_open.right
             expressions += [f'"{" ".join((first, *words[1:]))}"{star}' for first in firsts]
         return expressions
 
@@ -445,8 +448,8 @@ class Index:
         paths = {path for (path,) in self._database.execute(select).fetchall()}
         return {name for name, path in files.items() if _key(path) in paths}
 
-    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
-        """Return the addresses of the unsure words of a file: numbers of page, row and word."""
+    def unsure(self, path: Path) -> list[WordAddress]:
+        """Return the addresses of the unsure words of a file."""
         places = self._places({"": path})
         addresses = []
         for stored_row in places.in_order(range(1, len(places.ranks))):
@@ -508,11 +511,11 @@ class Index:
         select = "SELECT id, name, first, count, digest FROM pages WHERE id > ? ORDER BY id"
         for page, *row in execute(select, (len(self._rows_of),)).fetchall():
             self._rows_of += [(0, 0)] * (page - len(self._rows_of))
-            _, first, num_rows = _checked(row)
+            _, first, num_rows = _without_digest(row)
             self._rows_of[page - 1] = first, num_rows
         self._words = []
         select = "SELECT path, state, pages, summary, digest FROM files"
-        rows = map(_checked, execute(select).fetchall())
+        rows = map(_without_digest, execute(select).fetchall())
         self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
 
     def _likely(
@@ -536,7 +539,7 @@ class Index:
         saved = np.zeros(len(places.ranks), np.int32)
         for pair, times in pairs.items():
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
-            for _, block, packed in map(_checked, self._database.execute(select, (pair,))):
+            for _, block, packed in map(_without_digest, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
                 numbers = (block << BLOCK_BITS) + (rows >> 4)  # The cost has four bits.
                 saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
@@ -550,14 +553,16 @@ class Index:
 
     def _row(self, number: int) -> SearchedRow:
         select = "SELECT * FROM rows WHERE id = ?"
-        row = SearchedRow(*_checked(self._database.execute(select, (number,)).fetchone())[1:])
+        row = SearchedRow(
+            *_without_digest(self._database.execute(select, (number,)).fetchone())[1:]
+        )
         return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""
         select = "SELECT path, state, source, digest FROM saved WHERE path = ?"
         row = self._database.execute(select, (_key(path),)).fetchone()
-        return json.loads(_checked(row)[1]) if row else {}
+        return json.loads(_without_digest(row)[1]) if row else {}
 
     def record_saved(self, path: Path, state: Mapping[str, Any], source: str = "") -> None:
         """Record the digest of a saved file's content, as JSON values; `source` identifies the note
@@ -573,7 +578,7 @@ class Index:
         records = {}
         for source in sources:
             for row in self._database.execute(select, (source, _key(path))).fetchall():
-                other, state, _ = _checked(row)
+                other, state, _ = _without_digest(row)
                 records[other] = json.loads(state)
         return records
 
@@ -590,7 +595,7 @@ class Index:
         same = "pages = (SELECT pages FROM files WHERE path = ?)"
         select = f"SELECT {columns} FROM files WHERE {same} AND path != ?"
         rows = self._database.execute(select, (_key(path), _key(path))).fetchall()
-        others = (other for other, *_ in map(_checked, rows))
+        others = [path_of_row for path_of_row, *_ in map(_without_digest, rows)]
         # A name that is no text has its bytes as `\\xff`: whether it is there is unknown.
         return [other for other in others if "\\" not in other and not os.path.lexists(other)]
 
@@ -649,7 +654,8 @@ class _Places:
         """Return the pages with rows that stand in the files, in the order of their places."""
         numbers = np.array([*pages], np.int64)
         start, stop = self._slices(numbers)
-        numbers, start = numbers[start < stop], start[start < stop]
+        numbers = numbers[start < stop]
+        start = start[start < stop]
         return numbers[np.argsort(self._order[start], kind="stable")].tolist()
 
     def page_of(self, row: int) -> int:
@@ -685,7 +691,7 @@ def _with_digest(*values: Any) -> tuple:
     return *values, hashlib.sha256(content).digest()[:8]
 
 
-def _checked(row: Sequence[Any] | None) -> tuple:
+def _without_digest(row: Sequence[Any] | None) -> tuple:
     """Return the values of a row without their digest.
 
     Raises:

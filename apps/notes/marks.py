@@ -243,7 +243,8 @@ def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray
     x and the y of the rules, each rising.
     """
     shafts = {*arrows(strokes)}
-    level, upright = [], []
+    level = []
+    upright = []
     for number, stroke in enumerate(strokes):
         for side in () if number in shafts else _sides(_sampled(stroke)):
             width, height = np.ptp(side, axis=0)

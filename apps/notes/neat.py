@@ -8,7 +8,7 @@ marks of lists move with the nearest words.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,9 +30,10 @@ it is a heading (measured, notebook: notes, neater ink)."""
 MIN_WORD_GAP = 0.25  # a narrower gap is within a word that was read as two (assumed)
 MAX_WORD_GAP = 2.2  # a wider gap is one between columns (assumed)
 MIN_EVEN_GAP = 0.8  # a row whose even gaps would be narrower is written smaller (assumed)
-ROW_WIDTHS = (0.8, 1.15)
-"""Bounds of a row's width, as a fraction of its width before; it ends no further to the right than
-the rows above and below (assumed)."""
+MIN_ROW_WIDTH = 0.8  # fraction of a row's width before (assumed)
+MAX_ROW_WIDTH = 1.15
+"""Fraction of a row's width before; the row ends no further to the right than the rows above and
+below (assumed)."""
 # In x-heights:
 MARK_DEPTHS = {UNDERLINE: 0.5, CROSSED_OUT: -0.5, MARK_OF_LIST: -0.5, "highlighter": -0.5}
 """Expected place of each kind of mark, from the row's baseline downwards (assumed)."""
@@ -41,7 +42,17 @@ MAX_BASELINE_STEP = 2.5  # between the baselines of a row's words
 MAX_WORD_OVERLAP = 2.5  # of a row's words
 # Assumed:
 NUM_LINE_POINTS = 50  # at which the words' moves above a line are averaged
-MAX_MARK_DISTANCE = (8.0, 2.5)  # along and across the row from that place
+MAX_MARK_ALONG = 8.0  # along the row from that place
+MAX_MARK_ACROSS = 2.5  # across the row from that place
+
+
+class TypicalRow(NamedTuple):
+    """The measures of a page's rows: the lean of their downstrokes, x over y, their x-height, and
+    the gap between words in x-heights."""
+
+    lean: float
+    x_height: float
+    gap: float
 
 
 class MovedRow(Protocol):
@@ -73,7 +84,8 @@ class RowPlaces:
 
         The places are the edges of the units: x, rising, and y in the level row, `(2 units,)` each.
         """
-        ends, moves = [], []
+        ends = []
+        moves = []
         units = zip(self.shape.strokes, self.words, self.matrices, self.shifts, strict=True)
         for strokes, word, matrix, shift in units:
             x = np.array(_edges(np.concatenate(strokes)[:, 0]))
@@ -133,7 +145,7 @@ def row_places(page: InkPage, text: PageText) -> dict[int, RowPlaces]:
             points = turned_back(points_of(page, shape.row.strokes), turn * np.pi / 2)
             edges[n] = _edges(points[:, 0])
         gap = float(np.median(np.concatenate(gaps))) if sum(map(len, gaps)) else 0.0
-        typical = lean, weighted_median(x_heights, lengths), gap
+        typical = TypicalRow(lean, weighted_median(x_heights, lengths), gap)
         for n, shape in turned.items():
             if _is_one_row(shape, words[n], lean):
                 places[n] = _places(shape, words[n], typical, _room(edges[n], edges.values()))
@@ -184,11 +196,8 @@ def _gaps(spans: np.ndarray) -> np.ndarray:
     return spans[1:, 0] - spans[:-1, 1]
 
 
-def _places(
-    shape: RowShape, words: list[WordShape], typical: tuple[float, float, float], room: float
-) -> RowPlaces:
-    """Return the places of a row's units. `typical` are the page's lean, x-height, and gap in
-    x-heights; the row becomes wider by `room` at most."""
+def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: float) -> RowPlaces:
+    """Return the places of a row's units; the row becomes wider by `room` at most."""
     lean, height, gap = typical
     spans = _spans(shape, words, lean)
     gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
@@ -203,8 +212,8 @@ def _places(
         for strokes, origin, matrix in zip(shape.strokes, origins, matrices, strict=True):
             edges.append(_edges((np.concatenate(strokes) - origin) @ matrix @ [1.0, lean]))
         edges = np.array(edges)
-        limits = gap * height, room
-        lefts, fraction = _lefts(spans, np.ptp(edges, axis=1), limits, is_even, is_wide)
+        widths = np.ptp(edges, axis=1)
+        lefts, fraction = _lefts(spans, widths, gap * height, room, is_even, is_wide)
         height *= min(fraction, 1.0)
     # Back onto the page: the row's middle stays; the row is level unless it is steep.
     # The small number is for a row of dots, whose widths are 0.
@@ -232,7 +241,8 @@ def _matrix(word: WordShape, lean: float, height: float) -> np.ndarray:
 def _lefts(
     spans: np.ndarray,
     widths: np.ndarray,
-    limits: tuple[float, float],
+    typical_gap: float,
+    room: float,
     is_even: np.ndarray,
     is_wide: np.ndarray,
 ) -> tuple[np.ndarray, float]:
@@ -242,27 +252,29 @@ def _lefts(
     Args:
         spans: left and right edge of each unit before, `(units, 2)`.
         widths: new width of each unit.
-        limits: the usual gap between words, and the room behind the row.
+        typical_gap: the usual gap between words.
+        room: the room behind the row.
         is_even, is_wide: whether each gap becomes even, and whether the unit behind it stays where
             it was, `(units - 1,)`; other gaps stay as wide as they were.
     """
-    typical_gap, room = limits
     gaps = _gaps(spans)
     lefts = spans[:, 0].copy()
     fraction = np.inf
-    starts = np.flatnonzero(np.append(True, is_wide))  # of the parts between wide gaps
+    # The parts between wide gaps: the units up to the next gap that stays where it was.
+    starts = np.flatnonzero(np.append(True, is_wide))
     for start, stop in pairwise([*starts.tolist(), len(widths)]):
-        inner, evens = gaps[start : stop - 1], is_even[start : stop - 1]
+        inner = gaps[start : stop - 1]
+        evens = is_even[start : stop - 1]
         width = spans[stop - 1, 1] - spans[start, 0]
         drawn = widths[start:stop].sum()
         count = np.count_nonzero(evens)
         fixed = drawn + inner[~evens].sum()
         # Only the last part may grow; the others stay in their columns.
-        max_width = min(ROW_WIDTHS[1] * width, width + room) if stop == len(widths) else width
+        max_width = min(MAX_ROW_WIDTH * width, width + room) if stop == len(widths) else width
         needed = fixed + MIN_EVEN_GAP * typical_gap * count
         fraction = min(fraction, 1 - (needed - max_width) / max(drawn, 1e-9))
         if count:
-            narrowest = (ROW_WIDTHS[0] * width - fixed) / count
+            narrowest = (MIN_ROW_WIDTH * width - fixed) / count
             even = np.clip(typical_gap, narrowest, (max_width - fixed) / count)
             inner = np.where(evens, max(even, MIN_EVEN_GAP * typical_gap), inner)
         steps = np.append(0.0, widths[start : stop - 1] + inner)
@@ -324,7 +336,7 @@ def mark_moves(
             depth = MARK_DEPTHS[kind] * shape.x_height
             along = max(x[0] - middle[0], middle[0] - x[-1], 0.0) / shape.x_height
             across = abs(middle[1] - depth - np.interp(middle[0], x, y)) / shape.x_height
-            is_near = along < MAX_MARK_DISTANCE[0] and across < MAX_MARK_DISTANCE[1]
+            is_near = along < MAX_MARK_ALONG and across < MAX_MARK_ACROSS
             if is_near and across < least_across:
                 least_across = across
                 mark_move = [np.interp(middle[0], x, move) for move in moves.T]

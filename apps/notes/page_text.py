@@ -41,8 +41,8 @@ def box_of(points: np.ndarray) -> Box:
 @lru_cache(1 << 16)  # as a search compares each word of many rows
 def normalised_word(word: str) -> str:
     """Return a word in lower case; remove punctuation at its ends, unless it is all punctuation."""
-    letters = [n for n, character in enumerate(word) if character.isalnum()]
-    return word[letters[0] : letters[-1] + 1].casefold() if letters else word.casefold()
+    places = [place for place, character in enumerate(word) if character.isalnum()]
+    return word[places[0] : places[-1] + 1].casefold() if places else word.casefold()
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ class PageText:
             strokes = tuple(row["strokes"])
             rows.append(PageRow(tuple(words), strokes, row["ink"], row["mark"], row["turn"]))
         kinds = {int(number): kind for number, kind in values["kinds"].items()}
-        places = (tuple(map(tuple, values[name])) for name in BOX_NAMES)
-        return cls(tuple(rows), values["left_out"], kinds, *places)
+        places = {name: tuple(tuple(box) for box in values[name]) for name in BOX_NAMES}
+        return cls(tuple(rows), values["left_out"], kinds, **places)
 
 
 @dataclass(frozen=True)
@@ -199,6 +199,11 @@ class Summary:
     covered: Sequence[tuple[int, Box]] = ()
     crossed_out: Sequence[tuple[int, Box]] = ()
     slow: Sequence[int] = ()
+
+    @property
+    def places(self) -> dict[str, Sequence[tuple[int, Box]]]:
+        """The pages and boxes by their names in `BOX_NAMES`."""
+        return {name: getattr(self, name) for name in BOX_NAMES}
 
     @property
     def faults(self) -> list[str]:

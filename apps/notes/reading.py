@@ -107,7 +107,7 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         # The mark of a list, or of a table, shows that a row is no drawing.
         is_written = row.mark not in ("", HEADING_MARK)
         is_written |= is_page and is_text(judged[index], is_large=_is_large(longest, ink))
-        if not (ink_words[index] and is_written):
+        if not ink_words[index] or not is_written:
             kinds |= dict.fromkeys(numbers, UNREAD)
             continue
         row_strokes = [strokes[stroke] for stroke in row.strokes]
@@ -280,7 +280,9 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
     def numbered(row: PageRow) -> PageRow:
         first, *others = row.words
         match = LIST_NUMBER.fullmatch(first.text)
-        if row.mark not in ("", HEADING_MARK) or not match or not (others or match[2]):
+        if row.mark not in ("", HEADING_MARK) or not match:
+            return row
+        if not others and not match[2]:  # a number by itself
             return row
         first = replace(first, text=" ".join(filter(None, match.groups())))
         return replace(row, words=(first, *others), mark=NUMBER_MARK)
@@ -306,9 +308,12 @@ def _typed_rows(typed: Sequence[TypedText]) -> list[PageRow]:
     for before, text in zip((None, *typed), typed, strict=False):
         for number, line in enumerate(text.text.splitlines()):
             words = [*_typed_words(text, number, line)]
-            if words and not number and before and _goes_on(before, text):
+            if not words:
+                continue
+            is_first_line = number == 0
+            if is_first_line and before and _goes_on(before, text):
                 rows[-1] += words
-            elif words:
+            else:
                 rows.append(words)
     return [PageRow(tuple(words)) for words in rows]
 

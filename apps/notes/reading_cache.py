@@ -16,7 +16,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
-from apps.notes.doubtful import UnsureWord
+from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save
 from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageText
@@ -125,7 +125,7 @@ class Library:
         """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
         return self._indexed(lambda index: [*islice(index.hits(query, files), count)])
 
-    def unsure(self, path: Path) -> list[tuple[int, int, int]]:
+    def unsure(self, path: Path) -> list[WordAddress]:
         """Return the addresses of the unsure words of a file that was read."""
         return self._indexed(lambda index: index.unsure(path))
 
@@ -183,7 +183,8 @@ class Library:
             lambda index: (index.outputs_of(sources, path), index.saved(path))
         )
         note_path = os.path.abspath(note.path)
-        former, states = [], {}
+        former = []
+        states = {}
         for output, record in outputs.items():
             # A link to the note is another note, whose file stays.
             if record["note"] == note_path or not os.path.lexists(record["note"]):
@@ -249,9 +250,7 @@ class Library:
         left_out = dict(page.left_out + Counter(text.left_out))
         return self.corrections.corrected(page, replace(text, left_out=left_out))
 
-    def correct(
-        self, note: Note, changes: Iterable[tuple[tuple[int, int, int], str | None]]
-    ) -> None:
+    def correct(self, note: Note, changes: Iterable[tuple[WordAddress, str | None]]) -> None:
         """Store a person's corrections of words, or undo them: all, or none if one is refused.
 
         Args:
@@ -264,7 +263,7 @@ class Library:
                 ink, or is to be undone and was not corrected.
             OSError: if the corrections cannot be written.
         """
-        checked: dict[tuple[int, int, int], tuple[Ink, Correction | None]] = {}
+        checked: dict[WordAddress, tuple[Ink, Correction | None]] = {}
         for address, text in changes:
             ink, read, is_corrected = self._word(note, address)
             if text is None and not (is_corrected or address in checked):
@@ -273,7 +272,7 @@ class Library:
         self.corrections.update(checked.values())
         self._indexed(lambda index: index.record_corrections(self.corrections.all))
 
-    def _word(self, note: Note, address: tuple[int, int, int]) -> tuple[Ink, str, bool]:
+    def _word(self, note: Note, address: WordAddress) -> tuple[Ink, str, bool]:
         """Return the ink of a word, the text that was read, and whether the word was corrected."""
         place = ":".join(map(str, address))
         page_index, row_index, word_index = (number - 1 for number in address)
@@ -289,7 +288,7 @@ class Library:
         text_read = correction.read if correction else rows[0].words[word_index].text
         return ink, text_read, correction is not None
 
-    def corrected_words(self, note: Note) -> Iterator[tuple[tuple[int, int, int], Correction]]:
+    def corrected_words(self, note: Note) -> Iterator[tuple[WordAddress, Correction]]:
         """Yield the address of each corrected word of a note, and its correction."""
         for page_number, (page, text) in enumerate(note.pages, 1):
             for row_number, row in enumerate(text.rows, 1):

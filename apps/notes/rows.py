@@ -58,7 +58,7 @@ ROW_PITCH = 3.5  # x-heights from a row to the next (assumed)
 LINE_BREAK_BACK = 4.0  # move back that begins a run together with `LINE_BREAK_DROP`
 LINE_BREAK_DROP = 1.2  # move up or down that begins a run together with `LINE_BREAK_BACK`
 MAX_RUN_DROP = 2.2  # largest move up or down within a run
-MAX_RUN_ADVANCE = 10.0  # largest move ahead or back within a run
+MAX_RUN_MOVE = 10.0  # largest move ahead or back within a run
 
 # Rows, in x-heights; for what is measured see notebook: notes, rows of pages.
 MAX_MARK_HEIGHT = 0.6  # of a dot or bar (measured)
@@ -180,12 +180,14 @@ class Block:
     def middle(self, row: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the y of a row's middle at each `x`, by local linear regression, `(x,)`."""
         check_time()
-        stroke_x, stroke_y = self.x[row], self.y[row]
+        stroke_x = self.x[row]
+        stroke_y = self.y[row]
         # The small number leaves a weight to the strokes of a row that is far away.
         nearness = np.exp(-0.5 * ((stroke_x - x[:, None]) / BEND_LENGTH) ** 2) + 1e-6
         weight = self.weight[row] * nearness
         total = weight.sum(axis=1)
-        mean_x, mean_y = (weight @ stroke_x) / total, (weight @ stroke_y) / total
+        mean_x = (weight @ stroke_x) / total
+        mean_y = (weight @ stroke_y) / total
         deviation = stroke_x - mean_x[:, None]
         covariance = (weight * deviation * (stroke_y - mean_y[:, None])).sum(axis=1)
         slope = covariance / ((weight * deviation**2).sum(axis=1) + LEVEL_PRIOR)
@@ -270,7 +272,8 @@ def _is_letter(page: Block, number: int, is_tall: np.ndarray) -> bool:
 def _touches(stroke: np.ndarray, points: np.ndarray) -> bool:
     """Return whether a coarsely sampled stroke is nearer than `MAX_DRAWING_GAP` to one of `points`,
     `(points, 2)`."""
-    low, high = stroke.min(axis=0) - MAX_DRAWING_GAP, stroke.max(axis=0) + MAX_DRAWING_GAP
+    low = stroke.min(axis=0) - MAX_DRAWING_GAP
+    high = stroke.max(axis=0) + MAX_DRAWING_GAP
     near = points[((points > low) & (points < high)).all(axis=1)]
     sampled = stroke[:: max(1, len(stroke) // 8), None]  # 8 to 15 points, so that this is fast
     return bool((np.hypot(*(sampled - near).T) < MAX_DRAWING_GAP).any())
@@ -301,8 +304,9 @@ def _row_at_line(page: Block, row_of: np.ndarray, line: list[int]) -> tuple[list
     rows, places = np.unique(row_of[inside], return_inverse=True)
     weights = np.bincount(places, page.weight[inside])
     depths = y - np.bincount(places, page.weight[inside] * page.y[inside]) / weights
-    follows = (line[0] > 0) & (rows == row_of[line[0] - 1])  # The row was written just before.
-    distances = np.abs(depths) - SUCCESSION_BONUS * follows
+    # Of the rows, the one that was written just before the line.
+    is_previous = (line[0] > 0) & (rows == row_of[line[0] - 1])
+    distances = np.abs(depths) - SUCCESSION_BONUS * is_previous
     if not len(distances) or distances.min() > MAX_LINE_DISTANCE:
         return [], np.inf
     nearest = distances.argmin()
@@ -381,7 +385,8 @@ def _rows(block: Block) -> list[PlacedRow]:
     rows, strays = _rows_of_runs(block, _runs(block))
     rows = _attach_strays(block, _merge_halves(block, rows), strays)
     rows.sort(key=lambda row: np.average(block.y[row], weights=block.weight[row]))
-    texts, notes = [], []
+    texts = []
+    notes = []
     for row in rows:
         text, note = _split_note(block, row)
         texts.append((block, text))
@@ -417,7 +422,7 @@ def _runs(block: Block) -> list[np.ndarray]:
         drop = np.abs(block.y[number] - (mean_y, block.y[number - 1])).min()
         back = front - block.left[number]
         is_line_break = back > LINE_BREAK_BACK and drop > LINE_BREAK_DROP
-        if is_line_break or drop > MAX_RUN_DROP or abs(back) > MAX_RUN_ADVANCE:
+        if is_line_break or drop > MAX_RUN_DROP or abs(back) > MAX_RUN_MOVE:
             starts.append(number)
             front = block.right[number]
         front = max(front, block.right[number])

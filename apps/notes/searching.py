@@ -87,21 +87,25 @@ class Hit(NamedTuple):
     num_words: int = 1
 
 
-class Phrase(NamedTuple):
-    """Successive words, as `tokens` returns them.
+class OpenEnds(NamedTuple):
+    """Whether the first word of a phrase may have more letters on its left, and the last word on
+    its right."""
 
-    If the left or right end of the phrase `is_open`, its first or last word may have more letters
-    there.
-    """
+    left: bool = False
+    right: bool = False
+
+
+class Phrase(NamedTuple):
+    """Successive words, as `tokens` returns them, and whether the ends of the phrase are open."""
 
     words: tuple[str, ...]
-    is_open: tuple[bool, bool] = (False, False)
+    is_open: OpenEnds = OpenEnds()
 
     @classmethod
     def of(cls, text: str) -> "Phrase":
         """Return the phrase that a person typed; `*` at either end opens it."""
         text = text.strip()
-        return cls(tokens(text), (text.startswith("*"), text.endswith("*")))
+        return cls(tokens(text), OpenEnds(text.startswith("*"), text.endswith("*")))
 
     @property
     def bounded(self) -> str:
@@ -320,11 +324,14 @@ def nearest(places_of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
         return sorted([start, *(min(places, key=distance) for places in places_of_terms[1:])])
 
     def extent(places: list[PlaceOnPage]) -> tuple[int, int]:
-        first, last = places[0], places[-1]
+        first = places[0]
+        last = places[-1]
         return last.last_row - first.row, last.place.first - first.place.first
 
     places = min(map(nearest_to, places_of_terms[0]), key=extent)
-    row, _, (word, stop, _) = places[0]
+    row = places[0].row
+    word = places[0].place.first
+    stop = places[0].place.stop
     last_row = max(place.last_row for place in places)
     confidence = min(place.place.confidence for place in places)
     last_stop = places[-1].place.stop
@@ -376,7 +383,8 @@ def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place
     starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
     position = text.find(phrase.bounded)
     while position >= 0:
-        begin = position + (not phrase.is_open[0])  # behind the blank of a phrase that is not open
+        # A phrase that is not open begins behind a blank.
+        begin = position if phrase.is_open.left else position + 1
         first = bisect_right(starts, begin) - 1
         stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
         yield Place(first, stop, min(confidence for _, confidence in words[first:stop]))
@@ -470,7 +478,7 @@ def _spotted(query: Phrase, rows: Sequence[SearchedRow]) -> list[tuple[int, floa
         return places
     costs, from_right = _cheapest(query, _stacked([rows[n] for n in likely]))
     # The path ends one frame further left, at the separator before a query that is not open.
-    rights = from_right + query.is_open[0]
+    rights = from_right + query.is_open.left
     for number, right, logit in zip(likely, rights, _logits(query, costs), strict=True):
         row = rows[number]
         word_index = bisect_right(row.stops[:-1], len(row.sizes) + 1 - right)

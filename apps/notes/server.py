@@ -41,7 +41,8 @@ def serve(viewer: Viewer, query: str = "") -> None:
     """Serve the viewer on a free port, and open it in the browser with a query, until Ctrl-C."""
     with ViewServer(viewer) as server:
         address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
-        address += f"#q={quote(query)}" if query else ""
+        if query:
+            address += f"#q={quote(query)}"
         print(f"{address}  (Ctrl-C ends it)", flush=True)
         threading.Thread(target=viewer.follow, daemon=True).start()
         webbrowser.open(address)
@@ -165,7 +166,8 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
     if action == "open":
         return viewer.open(_checked(values["name"], str))
     limits = (_checked(values.get(f.name, ""), str) for f in fields(NoteFilter))
-    kind, count = _checked(values["kind"], str), _checked(values["count"], int)
+    kind = _checked(values["kind"], str)
+    count = _checked(values["count"], int)
     return viewer.confirm(kind, count, NoteFilter(*limits))
 
 

@@ -16,7 +16,8 @@ UNIT_STROKES = 8  # strokes before and behind a move, of which the smaller are i
 # Moves of the pen that begin a new piece, in units (measured, as above):
 MAX_PIECE_DROP = 3.0  # up or down
 MAX_PIECE_MOVE = 10.0  # ahead or back
-LINE_BREAK = (1.2, 3.0)  # up or down together with back
+LINE_BREAK_DROP = 1.2  # up or down, together with `LINE_BREAK_BACK`
+LINE_BREAK_BACK = 3.0  # back, together with `LINE_BREAK_DROP`
 
 
 def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
@@ -30,7 +31,7 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """
     if len(strokes) < 2:
         return np.zeros(len(strokes), int)
-    totals = _totals(strokes)
+    height_sums = _height_sums(strokes)  # (strokes + 1, 2)
     low = np.array([stroke.min(axis=0) for stroke in strokes])
     high = np.array([stroke.max(axis=0) for stroke in strokes])
     drop = np.abs(np.diff([stroke[:, 1].mean() for stroke in strokes]))
@@ -39,15 +40,17 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     moves = np.column_stack([drop, back, ahead])
     # The unit of each move is the smaller size of the strokes before and behind it.
     numbers = np.arange(1, len(strokes))
-    before = _sizes(totals[np.maximum(numbers - UNIT_STROKES, 0)], totals[numbers])
-    behind = _sizes(totals[numbers], totals[np.minimum(numbers + UNIT_STROKES, len(strokes))])
+    before = _sizes(height_sums[np.maximum(numbers - UNIT_STROKES, 0)], height_sums[numbers])
+    behind = _sizes(
+        height_sums[numbers], height_sums[np.minimum(numbers + UNIT_STROKES, len(strokes))]
+    )
     is_far = _are_far(moves, np.exp(np.fmin(before, behind)))
     starts = np.flatnonzero(np.append(True, is_far))
     ends = np.append(starts[1:], len(strokes))
-    sizes = _sizes(totals[starts], totals[ends])
-    amounts = np.diff(totals[:, 0][[*starts, -1]])
-    is_sized = amounts >= MIN_PIECE_SEGMENTS * np.exp(sizes)
-    num_segments = amounts[is_sized] / np.exp(sizes[is_sized])
+    sizes = _sizes(height_sums[starts], height_sums[ends])
+    heights = np.diff(height_sums[:, 0][[*starts, -1]])  # the sum for each piece
+    is_sized = heights >= MIN_PIECE_SEGMENTS * np.exp(sizes)
+    num_segments = heights[is_sized] / np.exp(sizes[is_sized])
     bounds = _bounds(sizes[is_sized], num_segments)
     if not bounds:
         return np.zeros(len(strokes), int)
@@ -79,11 +82,11 @@ def _are_far(moves: np.ndarray, units: np.ndarray) -> np.ndarray:
         units: size of the letters at each move, `(...)`.
     """
     drop, back, ahead = moves.T / units
-    is_break = (drop > LINE_BREAK[0]) & (back > LINE_BREAK[1])
+    is_break = (drop > LINE_BREAK_DROP) & (back > LINE_BREAK_BACK)
     return is_break | (drop > MAX_PIECE_DROP) | (np.maximum(ahead, back) > MAX_PIECE_MOVE)
 
 
-def _totals(strokes: Sequence[np.ndarray]) -> np.ndarray:
+def _height_sums(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return sums over all segments before each stroke, and over all: of their heights h, and of
     h log h, `(strokes + 1, 2)`."""
     # Heights do not depend on x: the number of the stroke stands for it.
@@ -95,7 +98,7 @@ def _totals(strokes: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _sizes(before: np.ndarray, behind: np.ndarray) -> np.ndarray:
-    """Return the sizes between rows of totals, `(rows,)`; NaN for dots and level lines."""
+    """Return the sizes between rows of height sums, `(rows,)`; NaN for dots and level lines."""
     heights, logarithms = (behind - before).T
     return logarithms / np.where(heights > 0, heights, np.nan)
 
@@ -107,7 +110,8 @@ def _bounds(sizes: np.ndarray, amounts: np.ndarray) -> list[float]:
     `MIN_RATIO`. Each side is divided in the same way (as in Otsu's method).
     """
     order = np.argsort(sizes)
-    sizes, amounts = sizes[order], amounts[order]
+    sizes = sizes[order]
+    amounts = amounts[order]
     below = np.cumsum(amounts)[:-1]
     total = amounts.sum()
     sums = np.cumsum(amounts * sizes)[:-1]

@@ -154,7 +154,7 @@ def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
     marked = _marked(page, rows, kinds)
     mark_strokes = {*chain(*rows)} - {*chain(*(row.strokes for row in marked))}
     kinds |= dict.fromkeys(mark_strokes, MARK_OF_LIST)
-    for (middle, _, column), numbers in sorted(cells.items()):
+    for (middle, _, column), numbers in sorted(cells.items()):  # by table, row and column
         # A table comes before the first row that is lower than its middle.
         place = 0
         while place < len(marked) and not _is_lower(page, marked[place], middle):
@@ -180,18 +180,26 @@ def _rows_of(page: Block, numbers: Iterable[int]) -> tuple[list[list[int]], dict
     return [[numbers[index] for index in row] for row in rows], numbered_kinds
 
 
-def _cells(page: Block) -> tuple[dict[tuple[float, int, int], list[int]], dict[int, str]]:
-    """Return the strokes of each cell of tables, by the y of the table's middle and the cell's row
-    and column from 1, and the kinds of the tables' rules."""
-    cells: dict[tuple[float, int, int], list[int]] = {}
+class Cell(NamedTuple):
+    """A cell of a table: the y of the table's middle, and the cell's row and column from 1."""
+
+    middle: float
+    row: int
+    column: int
+
+
+def _cells(page: Block) -> tuple[dict[Cell, list[int]], dict[int, str]]:
+    """Return the strokes of each cell of tables, and the kinds of the tables' rules."""
+    cells: dict[Cell, list[int]] = {}
     kinds: dict[int, str] = {}
     for rules, x, y in tables(page.strokes):
         kinds |= dict.fromkeys(rules, RULE)
-        rows, columns = np.searchsorted(y, page.y), np.searchsorted(x, page.x)
+        rows = np.searchsorted(y, page.y)
+        columns = np.searchsorted(x, page.x)
         is_inside = (rows % len(y) > 0) & (columns % len(x) > 0)
         for number in sorted({*np.flatnonzero(is_inside).tolist()} - rules):
-            place = float(y.mean()), int(rows[number]), int(columns[number])
-            cells.setdefault(place, []).append(number)
+            cell = Cell(float(y.mean()), int(rows[number]), int(columns[number]))
+            cells.setdefault(cell, []).append(number)
     return cells, kinds
 
 
@@ -217,15 +225,16 @@ def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: 
     """
     if page.weight[row].sum() > MAX_LABEL_INK:
         return False
-    left, top, right, bottom, start = areas
+    left, top, right, bottom, first_stroke = areas
     row_left = page.left[row].min()
     row_right = page.right[row].max()
     gaps = np.maximum(row_left - right, left - row_right)
     is_next = DRAWING in (kinds.get(min(row) - 1), kinds.get(max(row) + 1))
-    # A row within the drawing overlaps it by the row's width.
-    is_near = gaps < (MAX_LABEL_DISTANCE if is_next else row_left - row_right)
-    is_near &= (top < page.y[row].min()) & (page.y[row].max() < bottom) & (start < min(row))
-    return bool(is_near.any())
+    # A row within the drawing overlaps it by the row's width: its gap is minus the width.
+    max_gap = MAX_LABEL_DISTANCE if is_next else row_left - row_right
+    is_beside = (top < page.y[row].min()) & (page.y[row].max() < bottom)
+    is_later = first_stroke < min(row)
+    return bool(((gaps < max_gap) & is_beside & is_later).any())
 
 
 def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) -> list[StrokeRow]:
@@ -298,7 +307,8 @@ def _is_underlined(page: Block, row: Sequence[int], lines: Sequence[int]) -> boo
     """Return whether lines together underline nearly a whole row."""
     depths = page.y[lines] - np.average(page.y[row], weights=page.weight[row])
     below = np.array(lines, int)[(depths > 0) & (depths < MAX_LINE_DISTANCE)]
-    left, right = page.left[row].min(), page.right[row].max()
+    left = page.left[row].min()
+    right = page.right[row].max()
     covered = 0.0
     front = left
     for line in below[np.argsort(page.left[below])]:

@@ -67,7 +67,8 @@ def _above(page: InkPage, ink: list) -> InkPage:
         return tuple(replace(item, layer=item.layer + 1) for item in items)
 
     strokes = (*(replace(stroke, layer=0) for stroke in ink), *raised(page.strokes))
-    typed, images = raised(page.typed), raised(page.images)
+    typed = raised(page.typed)
+    images = raised(page.images)
     layers = (INK_LAYER, *page.layers)
     return replace(page, strokes=strokes, typed=typed, images=images, layers=layers)
 

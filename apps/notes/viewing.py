@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from apps.notes.corrections import Corrections, longest, word_inks
-from apps.notes.doubtful import UnsureWord
+from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save, text_parts
 from apps.notes.page_text import Note, PageRow, PageText, Summary, normalised_word
 from apps.notes.page_view import page_values, thumbnail_values
@@ -60,7 +60,7 @@ class Change:
 
     Attributes:
         name: the note's name.
-        address: numbers of page, row and word.
+        address: the word's place in the note.
         ink: the word's ink, see `corrections.longest`.
         text: the right text; None removes the correction.
         undone: text of the correction that this one takes back, None if there was none; `ABSENT` if
@@ -68,7 +68,7 @@ class Change:
     """
 
     name: str
-    address: tuple[int, int, int]
+    address: WordAddress
     ink: str
     text: str | None
     undone: object = ABSENT
@@ -122,7 +122,8 @@ class Viewer:
         self._left = 0
         self._problem = ""
         self._is_looking = True
-        self._answered: set[tuple[str, tuple[int, int, int]]] = set()  # since notes were read
+        # The words that a person answered since their notes were read: the notes' names, addresses.
+        self._answered: set[tuple[str, WordAddress]] = set()
         self._ink_pages = lru_cache(NUM_PARTS)(self._parsed)
         self._thumbnails = lru_cache(NUM_THUMBNAILS)(self._thumbnail)
 
@@ -134,7 +135,8 @@ class Viewer:
             begin = time.monotonic()
             try:
                 self.scan()
-                self._problem, self._is_looking = "", False
+                self._problem = ""
+                self._is_looking = False
                 self._load()
             except Exception as error:  # It may be gone at the next look.
                 self._problem = _message(error)
@@ -164,13 +166,15 @@ class Viewer:
         for name, path in files.items():
             note = self._notes.get(name)
             state = file_state(path)
-            if note is None or note.state != state or not (note.fault or name in current):
+            is_unchanged = note is not None and note.state == state
+            is_read = is_unchanged and (note.fault or name in current)
+            if not is_read:
                 summary = note.summary if note else Summary()  # until the note is read
                 changed.append((name, ViewedNote(path, state, note_date(path), summary)))
         changed.sort(key=lambda item: item[1].date, reverse=True)
         notes = {n: note for n, note in self._notes.items() if n in files}
         shown = time.monotonic()
-        is_new = bool(changed) or len(notes) < len(self._notes)
+        has_changes = bool(changed) or len(notes) < len(self._notes)
         for number, (name, note) in enumerate(changed):
             self._left = len(changed) - number
             notes[name] = self._read(name, note)
@@ -178,7 +182,7 @@ class Viewer:
                 self._show(notes)
                 shown = time.monotonic()
         self._left = 0
-        if is_new:
+        if has_changes:
             self._show(notes)
             self.search("a", NoteFilter(), 1)  # so that the next search finds the index in memory
 
@@ -238,7 +242,8 @@ class Viewer:
         parsed = Query.of(query)
         if not parsed.terms:
             return {"hits": [], "more": False}
-        files, dates = {}, {}
+        files = {}
+        dates = {}
         with self._lock:
             for name, note in self._chosen(chosen).items():
                 if parsed.has(name, lambda day=note.date: day):
@@ -374,7 +379,7 @@ class Viewer:
     def doubtful(
         self,
         name: str,
-        address: tuple[int, int, int],
+        address: WordAddress,
         step: int,
         chosen: NoteFilter,
         kind: str = "",
@@ -387,7 +392,8 @@ class Viewer:
             words = self._words_of_kind(chosen, kind)[::step]
             for word in words:
                 place = ranks.get(word.name, -1), word.address
-                if place > start if step > 0 else place < start:
+                is_behind = place > start if step > 0 else place < start
+                if is_behind:
                     return {"name": word.name, "address": word.address}
             return {}
         with self._lock:

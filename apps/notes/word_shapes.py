@@ -123,7 +123,8 @@ class RowShape:
         letters."""
         heights = []
         for text, turns in zip(self.texts, self._turns, strict=True):
-            low, high = np.sort(turns.low[:, 1]), np.sort(turns.high[:, 1])
+            low = np.sort(turns.low[:, 1])
+            high = np.sort(turns.high[:, 1])
             low = low[: len(low) - _count(text, DEEP_CHARACTERS)]
             high = high[_count(text, TALL_CHARACTERS) :]
             if len(low) and len(high):
@@ -170,7 +171,8 @@ class RowShape:
         x = self.middles[number]
         turns = self._turns[number]
         baseline, slope = self.baseline_at(number, unit)
-        height, lean = unit, usual_lean
+        height = unit
+        lean = usual_lean
         low_offsets = _level(turns.low, x, slope) - baseline
         low = turns.low[np.abs(low_offsets) <= MAX_BASELINE_DISTANCE * unit]
         high_offsets = _level(turns.high, x, slope) - baseline + unit

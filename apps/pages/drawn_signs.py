@@ -85,22 +85,24 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
-    removed, strokes, indices = [], [], []
-    for number, (stroke, each) in enumerate(letters.pairs()):
+    removed = []
+    strokes = []
+    indices = []
+    for number, (stroke, characters) in enumerate(letters.pairs()):
         if letters.is_alone(number, index):
             removed.append(stroke)
             continue
-        if index not in each:
+        if index not in characters:
             strokes.append(stroke)
-            indices.append(each)
+            indices.append(characters)
             continue
-        part = late_part(each, index)
+        part = late_part(characters, index)
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
             if len(rest) > 1 and np.ptp(rest, axis=0).max() >= MIN_REST:
                 strokes.append(rest)
-                indices.append(each[other])
+                indices.append(characters[other])
     return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
 
 

@@ -47,7 +47,8 @@ class HandShape:
         """Return the measures of a primer."""
         ink, text = primer
         level, angle = levelled(ink)
-        height, gaps = x_height(ink), word_gaps(ink, text)
+        height = x_height(ink)
+        gaps = word_gaps(ink, text)
         left, _, right, _ = bounds(ink)
         width = (right - left) / height
         base = baseline(level)

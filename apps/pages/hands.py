@@ -183,7 +183,8 @@ class Hand:
 
     def write_texts(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
         """Write each text as a line as large as the primer; see `Writer.write_lines`."""
-        sampling, calibration = self.sampling, self.calibration
+        sampling = self.sampling
+        calibration = self.calibration
         if calibration is not None:
             sampling = replace(sampling, stretch=calibration.stretch)
         lines = self.writer.write_lines(
@@ -222,12 +223,14 @@ def hand_of(
         UserError: if a file cannot be read, if the writer needs a text and there is none, or if it
             cannot mix styles.
     """
-    is_style, usual = not isinstance(source, PrimerFile), sampling.bias
+    is_style = not isinstance(source, PrimerFile)
+    usual = sampling.bias
     lines = first_lines(source) if is_style and writer.model.needs_text else ()
     if is_conditioned := is_style and writer.takes_hand:
         sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
         usual = usual_bias([(line.ink, line.text) for line in lines], sampling)
-    primer, description = None, ""
+    primer = None
+    description = ""
     if not isinstance(source, str):
         file = source if isinstance(source, PrimerFile) else PrimerFile(source)
         sample, description = _sample_of(file, writer, skip_unknown, is_whole=is_conditioned)
@@ -284,7 +287,8 @@ def _sample_of(
 ) -> tuple[Sample, str]:
     """Return the sample of a primer's file, with its text in characters that the writer knows, and
     a description of it; with `is_whole`, of all samples of the file."""
-    samples, number = read_ink(file.path), file.number
+    samples = read_ink(file.path)
+    number = file.number
     if number >= len(samples):
         counted = f"{file.path} has {len(samples):,} samples, counted from 0"
         raise UserError(f"primer_number {number}: {counted}")
@@ -307,9 +311,11 @@ def _text_of(
         if text is not None:
             raise UserError(f"{writer.path} contains a network without text: no primer_text")
         return "", ""
-    if text is None and not (text := sample.text):
-        problem = f"{file.path} contains no text for {sample.name}"
-        raise UserError(f"{problem}: give its text as primer_text")
+    if text is None:
+        text = sample.text
+        if not text:
+            problem = f"{file.path} contains no text for {sample.name}"
+            raise UserError(f"{problem}: give its text as primer_text")
     if not text:
         return "", ""
     try:

@@ -48,7 +48,8 @@ def break_rows(
         if row and not _fits(row, word, row_width):
             if parts := _divided(row, word, row_width, size):
                 yield [*row, parts[0]]
-                row, word = [], parts[1]
+                row = []
+                word = parts[1]
             else:
                 num_kept = len(row)
                 while num_kept and _stays_with_next(row[num_kept - 1]):
@@ -96,7 +97,8 @@ def set_row(
         align: how the row lies in that width.
         is_last: whether the row is the last of its paragraph; if so, the row is not stretched.
     """
-    ink_width, gaps = sum(word.width for word in words), sum(word.gap for word in words[:-1])
+    ink_width = sum(word.width for word in words)
+    gaps = sum(word.gap for word in words[:-1])
     factor = 1.0
     if gaps > 0.0:
         wanted_factor = (row_width - ink_width) / gaps
@@ -125,7 +127,7 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
             columns.append((paragraph.indent + first_indent + start, strokes))
             placed: list[np.ndarray] = []
             for x, column in columns:
-                placed += [stroke + np.array([paper.margins[3] + x, 0.0]) for stroke in column]
+                placed += [stroke + np.array([paper.left + x, 0.0]) for stroke in column]
             row_words = [*chain(*(column for _, column in lead), words)]
             yield _row(placed, row_words, paragraph), paragraph
         if not rows:
@@ -195,9 +197,11 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     the first begins with an empty row. A block is a sequence of rows without an empty row; where
     possible, no page has only the first or only the last row of a block.
     """
-    baseline, above = paper.margins[0], 0.0
+    baseline = paper.top
+    above = 0.0
     page: list[tuple[Row, Paragraph, bool]] = []  # The flag says whether the row starts a block.
-    starts_block, is_first_page = True, True
+    starts_block = True
+    is_first_page = True
     rows = set_rows(paragraphs, paper)
     following = next(rows, None)
     while following is not None:
@@ -206,7 +210,8 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
         step = _row_distance(above, paragraph.line_height, paper)
         if not row.strokes:
             if above or is_first_page:
-                baseline, above = baseline + step, paragraph.line_height
+                baseline += step
+                above = paragraph.line_height
             starts_block = True
             continue
         added = [(row, paragraph, starts_block)]
@@ -216,7 +221,10 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
                 num_kept = len(page) if starts_block else _num_kept(page, is_end)
                 added = [*page[num_kept:], *added]
                 yield _page(page[:num_kept], paper)
-            page, baseline, above, is_first_page = [], paper.margins[0], 0.0, False
+            page = []
+            baseline = paper.top
+            above = 0.0
+            is_first_page = False
         for number, (row, paragraph, is_start) in enumerate(added):
             if is_start and number:  # An empty row stood above this row on the page before.
                 baseline += _row_distance(above, paragraph.line_height, paper)
@@ -255,7 +263,10 @@ def set_to_fit(
     Raises:
         UserError: if the text fits on `options.fit` sheets at no size.
     """
-    paper, usual, sheets, remarks = options.paper, options.usual_size, options.fit, []
+    paper = options.paper
+    usual = options.usual_size
+    sheets = options.fit
+    remarks = []
     is_sized = options.size or paper.x_height
     # If rows touch, line heights grow on plain paper; on ruled paper, letters shrink.
     may_spread = options.line_height is None and paper.ruling == "plain"
@@ -274,32 +285,49 @@ def set_to_fit(
     def fits_in_columns(paragraphs: Sequence[Paragraph]) -> bool:
         return fits(paragraphs) and _keep_columns(paragraphs, text_lines)
 
+    def fits_larger(size: float) -> bool:
+        paragraphs = at_size(size)
+        return fits_in_columns(paragraphs) and _stand_in_rows(paragraphs, paper)
+
     size = usual
     if sheets or may_shrink:
         size_with_columns = _largest(at_size, usual, fits_in_columns) if sheets else None
         size = size_with_columns or _largest(at_size, usual, fits)
     if sheets and size == usual and not is_sized:
-        for step in range(STEPS_PER_SIZE + 1, _last_step(text_lines, paper)):
-            larger = round(usual * step / STEPS_PER_SIZE, 2)
-            paragraphs = at_size(larger)
-            if not (fits_in_columns(paragraphs) and _stand_in_rows(paragraphs, paper)):
-                break
-            size = larger
+        size = _enlarged(fits_larger, usual, _last_step(text_lines, paper))
     if size is None:
-        reason = f"there is no size from {usual:g} to {usual / 2:g} mm at which the text fits"
-        if sheets:
-            raise UserError(f"--fit {sheets}: {reason}; give more sheets, larger paper, smaller "
-                            "margins or a smaller size")  # fmt: skip
-        remarks.append(reason)
+        remarks.append(_no_size(usual, sheets))
     elif size != usual:
         remarks.append(f"size {size:g}: the largest that fits")
-    paragraphs, max_crowding = at_size(size or usual), 1.0
+    paragraphs = at_size(size or usual)
+    max_crowding = 1.0
     is_usual = all(text_line.look.size == usual for text_line in text_lines)
     if size == usual and is_usual and not (sheets or is_sized):
         paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
         if remark:
-            remarks, max_crowding = [*remarks, remark], MAX_CLOSE_CROWDING
+            remarks.append(remark)
+            max_crowding = MAX_CLOSE_CROWDING
     return paragraphs, [*remarks, *_problems(paragraphs, text_lines, paper, max_crowding)]
+
+
+def _no_size(usual: float, sheets: int | None) -> str:
+    """Return the remark on a text that fits at no size; raise a UserError if `sheets` are given."""
+    reason = f"there is no size from {usual:g} to {usual / 2:g} mm at which the text fits"
+    if not sheets:
+        return reason
+    advice = "give more sheets, larger paper, smaller margins or a smaller size"
+    raise UserError(f"--fit {sheets}: {reason}; {advice}")
+
+
+def _enlarged(fits: Callable[[float], bool], usual: float, last_step: int) -> float:
+    """Return the size before the first step above the usual size that does not fit."""
+    size = usual
+    for step in range(STEPS_PER_SIZE + 1, last_step):
+        larger = round(usual * step / STEPS_PER_SIZE, 2)
+        if not fits(larger):
+            break
+        size = larger
+    return size
 
 
 def _problems(
@@ -348,14 +376,15 @@ def pulled_back(
             is_legible = closeness == 1.0 or crowding(closed, paper) <= MAX_CLOSE_CROWDING
             if is_legible and len([*fill_pages(closed, paper)]) < len(pages):
                 how = [f"size {size:g}"] if step else []
-                how += ["closer rows"] if closeness < 1.0 else []
+                if closeness < 1.0:
+                    how.append("closer rows")
                 return closed, f"{' and '.join(how)}, {saved}"
     return paragraphs, ""
 
 
 def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
-    edge = paper.width - paper.margins[1] + 1e-6
+    edge = paper.right + 1e-6  # for rounding
     rows = set_rows(paragraphs, paper)
     return all(stroke[:, 0].max() <= edge for row, _ in rows for stroke in row.strokes)
 
@@ -392,6 +421,6 @@ def _largest(
 
 def _last_step(text_lines: Sequence[TextLine], paper: Paper) -> int:
     """Return the number of the size step at which one line fills the height between the margins."""
-    height = paper.bottom - paper.margins[0] - paper.spacing / 2  # Rounding may add half a spacing.
+    height = paper.bottom - paper.top - paper.spacing / 2  # Rounding may add half a spacing.
     size = max(text_line.look.size for text_line in text_lines)
     return int(STEPS_PER_SIZE * height / (LINE_HEIGHT * size)) + 1

@@ -34,7 +34,8 @@ MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
 MAX_END_DEPTH = 0.4  # of the ends of a `v` below its top, in its heights (by eye)
 MAX_POINT_WIDTH = 0.45
 """Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
-SHORT_LEG = (0.12, 0.55)  # heights of an `A` by which its left leg is lengthened (by eye)
+MIN_MISSING_LEG = 0.12  # heights of an `A` by which its left leg is lengthened at least (by eye)
+MAX_MISSING_LEG = 0.55  # heights of an `A` by which its left leg is lengthened at most (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
 # Of an `I`, upright and in x-heights (by eye):
 MIN_I_HEIGHT = 1.2  # least height of its stem
@@ -46,8 +47,10 @@ MAX_EXIT = 0.3  # of its stroke to the right of the stem: a longer one joins it 
 MAX_SERIF_ASIDE = 0.4  # from its stem to the middle of a bar
 MAX_SERIF_RISE = 0.8  # from its stem up to a bar that floats above it
 MIN_FLOATING = 0.25  # the same distance above which it looks like an `i` or `Ī`
-TOP_AND_FOOT = (0.25, 0.75)  # heights of its stem: a bar between them makes it a `t`
-FOOT_BOX = (0.6, 0.3)  # left and right of its foot, where the next letter's stroke begins
+TOP_END = 0.25  # heights of its stem below its top; a bar from here to `FOOT_START` makes it a `t`
+FOOT_START = 0.75  # heights of its stem below its top
+FOOT_LEFT = 0.6  # left of its foot, from where on the next letter's stroke may begin
+FOOT_RIGHT = 0.3  # right of its foot, up to where the next letter's stroke may begin
 MIN_SERIF_WIDTH = 0.2  # of a bar, and of the next letter's stroke, if they are more than dots
 SERIF = 0.28  # from its stem to an end of a bar that is drawn
 MIN_SERIF = 0.12  # the same where other ink is near
@@ -55,7 +58,8 @@ SERIF_GAP = 0.15  # from such an end to other ink
 SERIF_TILT = 0.03  # from the left end up to the right end
 
 # Of a `z`, upright and in x-heights (by eye):
-MIN_DIAGONAL = (0.25, 0.4)  # least width and height of its diagonal
+MIN_DIAGONAL_WIDTH = 0.25  # of its diagonal
+MIN_DIAGONAL_HEIGHT = 0.4  # of its diagonal
 MAX_BEND = 0.2  # of its diagonal, in lengths of the diagonal
 MAX_BEND_ALONE = 0.3  # the same of one that is not joined: a rounder one is a `3`
 MIN_Z_BAR = 0.25  # least length of the bars at its top and foot
@@ -76,11 +80,14 @@ def with_legs(letters: LetterStrokes) -> LetterStrokes:
     letters = letters.copy()
     for index in letters.indices_of("A"):
         for number in letters.numbers_of(index)[:1]:
-            stroke, indices = letters.strokes[number], letters.indices[number]
+            stroke = letters.strokes[number]
+            indices = letters.indices[number]
             y = np.where(indices == index, stroke[:, 1], np.nan)
-            top, height = np.nanargmin(y), np.nanmax(y) - np.nanmin(y)
-            rise, missing = stroke[0, 1] - stroke[top, 1], np.nanmax(y[top:]) - stroke[0, 1]
-            is_short = SHORT_LEG[0] * height <= missing <= SHORT_LEG[1] * height
+            top = np.nanargmin(y)
+            height = np.nanmax(y) - np.nanmin(y)
+            rise = stroke[0, 1] - stroke[top, 1]
+            missing = np.nanmax(y[top:]) - stroke[0, 1]
+            is_short = MIN_MISSING_LEG * height <= missing <= MAX_MISSING_LEG * height
             if is_short and rise > 0.0 and stroke[: top + 1, 1].max() == stroke[0, 1]:
                 tip = stroke[0] + (stroke[0] - stroke[top]) * missing / rise
                 leg = np.linspace(tip, stroke[0], NUM_POINTS)[:-1]
@@ -117,7 +124,8 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
     """Return letters in which two strokes cross in each `x`. Hands that join their letters make the
     second one late, and networks forget it, or make a loop instead, which looks like `se`. The
     arguments are as in `with_dots`."""
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
     for index in letters.indices_of("x"):
         counts = [np.sum(indices == index) for indices in letters.indices]
@@ -129,10 +137,13 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
             continue
         part = slice(None) if is_alone else late_part(letters.indices[number], index)
         ink = letters.strokes[number][part] @ slant
-        (left, top), (right, bottom) = ink.min(0), ink.max(0)
+        left, top = ink.min(0)
+        right, bottom = ink.max(0)
         if not MIN_STEM_HEIGHT <= (bottom - top) / x_height <= MAX_X_HEIGHT:
             continue
-        x, half, goes_right = (left + right) / 2, CROSS_WIDTH * x_height, 1.0
+        x = (left + right) / 2
+        half = CROSS_WIDTH * x_height
+        goes_right = 1.0
         if is_alone:
             goes_right = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
         else:
@@ -149,8 +160,10 @@ def _replace_part(
     letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
 ) -> None:
     """Put a path of a character in the place of a part of a stroke."""
-    stroke, indices = letters.strokes[number], letters.indices[number]
-    before, behind = slice(None, part.start), slice(part.stop, None)
+    stroke = letters.strokes[number]
+    indices = letters.indices[number]
+    before = slice(None, part.start)
+    behind = slice(part.stop, None)
     letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
     new_indices = np.full(len(path), index)
     letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
@@ -186,7 +199,8 @@ def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
 def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
     """Return letters in which the bar and stem of each written `5` are straight and meet in a
     corner, which distinguishes a `5` from an `S`. `lean`: as in `with_dots`."""
-    letters, bars = letters.copy(), set()
+    letters = letters.copy()
+    bars = set()
     for index in letters.indices_of("5"):
         fractions = [np.mean(indices == index) for indices in letters.indices]
         numbers = [k for k, fraction in enumerate(fractions) if fraction > MIN_POINT_FRACTION]
@@ -194,7 +208,8 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
             continue
         body = max(numbers, key=lambda k: np.ptp(letters.strokes[k][:, 1]))
         bar = _bar_of_five(letters, body, index)
-        stroke, indices = letters.strokes[body], letters.indices[body]
+        stroke = letters.strokes[body]
+        indices = letters.indices[body]
         bar_points = stroke[:0] if bar is None else letters.strokes[bar]
         corner = _five_corner(stroke, bar_points, lean)
         if corner and np.mean(indices[: corner[1]] == index) > MIN_POINT_FRACTION:
@@ -209,7 +224,8 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
 def _bar_of_five(letters: LetterStrokes, body: int, index: int) -> int | None:
     """Return the number of the stroke that is the bar of a `5`, or None: a bar is flat, unlike a
     quotation mark, and near the upper end of the stroke `body`."""
-    (x, y), height = letters.strokes[body][0], np.ptp(letters.strokes[body][:, 1])
+    x, y = letters.strokes[body][0]
+    height = np.ptp(letters.strokes[body][:, 1])
     distances: dict[int, float] = {}
     for number, (stroke, indices) in enumerate(letters.pairs()):
         if number == body or abs(np.median(indices) - index) > 1:
@@ -227,7 +243,8 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     the belly in its stroke `body`; None if the body does not have the shape of a `5`. The body
     begins with the bar if `bar` has no points. `lean`: as in `with_dots`."""
     points = np.concatenate([bar, body])
-    height, top = float(np.ptp(points[:, 1])), float(points[:, 1].min())
+    height = float(np.ptp(points[:, 1]))
+    top = float(points[:, 1].min())
     low = np.flatnonzero(body[:, 1] > top + MIN_BELLY_DEPTH * height)
     if not len(low) or body[0, 1] > top + WAIST * height:
         return None
@@ -237,7 +254,8 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
     tip = np.array([max(right, corner[0] + MIN_FIVE_BAR_WIDTH * height), top])
-    new_bar, stem = np.linspace(tip, corner, NUM_POINTS), np.linspace(corner, waist, NUM_POINTS)
+    new_bar = np.linspace(tip, corner, NUM_POINTS)
+    stem = np.linspace(corner, waist, NUM_POINTS)
     belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
 
@@ -287,7 +305,8 @@ def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int],
         removed = {stem.stroke_number, *bars}
         others = letters.selected(k for k in range(len(letters.strokes)) if k not in removed)
         return removed, [path, _serif(others, x, top), _serif(others, x, foot)]
-    upper, lower = (top + fraction * (foot - top) for fraction in TOP_AND_FOOT)
+    upper = top + TOP_END * (foot - top)
+    lower = top + FOOT_START * (foot - top)
     highest = min(bars.values(), default=foot)
     if highest < top - MIN_FLOATING:
         return set(), [np.linspace((x, highest), (x, top), NUM_POINTS)]
@@ -306,8 +325,10 @@ def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int],
 def _is_hooked(letters: LetterStrokes, stem: Stem, index: int) -> bool:
     """Return whether the stroke of an upright `I` is no more than the `I`, and has a hook at its
     foot or a long upstroke before its stem."""
-    stroke, indices = letters.strokes[stem.stroke_number], letters.indices[stem.stroke_number]
-    x, height = float(np.median(stem.points[:, 0])), np.ptp(stem.points[:, 1])
+    stroke = letters.strokes[stem.stroke_number]
+    indices = letters.indices[stem.stroke_number]
+    x = float(np.median(stem.points[:, 0]))
+    height = np.ptp(stem.points[:, 1])
     from_top = (stroke[:, 1] - stem.points[0, 1]) / height
     hook = x - stroke[stem.first :][from_top[stem.first :] > 0.5, 0].min()
     is_apart = np.mean(indices < index) <= MAX_BEFORE and stroke[:, 0].max() <= x + MAX_EXIT
@@ -323,9 +344,10 @@ def _bars_of_i(letters: LetterStrokes, stem: Stem, index: int) -> Iterator[int]:
         left, right = span([stroke])
         is_bar = is_flat(stroke) and right - left >= MIN_SERIF_WIDTH
         is_beside = abs((left + right) / 2 - x) <= MAX_SERIF_ASIDE
-        lowest = top + TOP_AND_FOOT[0] * (foot - top) if number in late else foot + MAX_EXIT
+        lowest = top + TOP_END * (foot - top) if number in late else foot + MAX_EXIT
         is_at_height = top - MAX_SERIF_RISE <= stroke[:, 1].mean() <= lowest
-        if number != stem.stroke_number and is_bar and is_beside and is_at_height:
+        is_stem = number == stem.stroke_number
+        if not is_stem and is_bar and is_beside and is_at_height:
             yield number
 
 
@@ -336,11 +358,13 @@ def _is_joined_at_foot(letters: LetterStrokes, stem: Stem, index: int) -> bool:
     for number, (stroke, indices) in enumerate(letters.pairs()):
         if number == stem.stroke_number or indices[0] != index:
             continue
-        (x, y), size = stroke[0] - stem.points[-1], np.ptp(stroke, axis=0).max()
-        is_near = abs(y) <= MAX_EXIT and -FOOT_BOX[0] <= x <= FOOT_BOX[1]
+        x, y = stroke[0] - stem.points[-1]
+        is_large = np.ptp(stroke, axis=0).max() >= MIN_SERIF_WIDTH
+        is_near = abs(y) <= MAX_EXIT and -FOOT_LEFT <= x <= FOOT_RIGHT
         is_far = np.hypot(*(stroke - stroke[0]).T) > SERIF
         begins_flat = is_flat(stroke[: is_far.argmax() + 1])
-        if is_near and size >= MIN_SERIF_WIDTH and (is_before_small or begins_flat):
+        runs_on = is_before_small or begins_flat
+        if is_near and is_large and runs_on:
             return True
     return False
 
@@ -362,7 +386,8 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
     for index in letters.indices_of("z"):
         counts = [np.sum(indices == index) for indices in letters.indices]
         number = int(np.argmax(counts))
-        stroke, indices = letters.strokes[number] @ slant, letters.indices[number]
+        stroke = letters.strokes[number] @ slant
+        indices = letters.indices[number]
         is_alone = letters.is_alone(number, index)
         if not counts[number]:
             continue
@@ -419,7 +444,9 @@ def _with_pieces(
             behind it.
     """
     before, path, behind = pieces
-    indices, strokes, all_indices = letters.indices[number], [*letters.strokes], [*letters.indices]
+    indices = letters.indices[number]
+    strokes = [*letters.strokes]
+    all_indices = [*letters.indices]
     of_behind = indices[len(indices) - len(behind) :]
     strokes[number] = np.concatenate([path, behind])
     all_indices[number] = np.concatenate([np.full(len(path), index), of_behind])
@@ -433,9 +460,11 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     """Return whether upright ink has a straight diagonal between two bars; or, if it `is_alone`,
     whether it is no `3`."""
     x, y = ink.T
-    fall = np.maximum.accumulate(x - y) - (x - y)  # along the path, to the left and down
+    height_on_diagonal = x - y  # grows to the right and up
+    # How far the path has come to the left and down.
+    fall = np.maximum.accumulate(height_on_diagonal) - height_on_diagonal
     last = int(fall.argmax())
-    first = int((x - y)[: last + 1].argmax())
+    first = int(height_on_diagonal[: last + 1].argmax())
     chord = ink[last] - ink[first]
     length = max(np.hypot(*chord), TREMBLE)
     bend = np.abs((ink[first : last + 1] - ink[first]) @ (-chord[1], chord[0])).max() / length**2
@@ -444,7 +473,8 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     middle = (y[first] + y[last]) / 2
     top = x[first] - x[: first + 1][y[: first + 1] < middle].min(initial=x[first])
     foot = x[last:][y[last:] > middle].max(initial=x[last]) - x[last]
-    is_diagonal = -chord[0] >= MIN_DIAGONAL[0] and chord[1] >= MIN_DIAGONAL[1] and bend <= MAX_BEND
+    is_large = -chord[0] >= MIN_DIAGONAL_WIDTH and chord[1] >= MIN_DIAGONAL_HEIGHT
+    is_diagonal = is_large and bend <= MAX_BEND
     return bool(is_diagonal and min(top, foot) >= MIN_Z_BAR and y[last] <= MAX_Z_DEPTH)
 
 

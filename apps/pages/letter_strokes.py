@@ -43,7 +43,8 @@ class LetterStrokes:
     @classmethod
     def of(cls, line: Line) -> "LetterStrokes":
         """Return the strokes of a line behind its primer, with the window's peaks as indices."""
-        strokes, peaks = geometry.strokes(line.written), line.peaks[max(line.primed - 1, 0) :]
+        strokes = geometry.strokes(line.written)
+        peaks = line.peaks[max(line.primed - 1, 0) :]
         if not line.primed:  # No step draws the first point: it gets the next point's peak.
             peaks = np.concatenate([peaks[:1], peaks])
         ends = np.cumsum([len(stroke) for stroke in strokes])[:-1]
@@ -135,15 +136,15 @@ def is_flat(stroke: np.ndarray) -> bool:
 def is_crossed(letters: LetterStrokes, index: int) -> bool:
     """Return whether the ink of a character crosses itself or ink that was made while the window
     was at most one character away."""
-    own, near = (
-        [
-            part
-            for stroke, indices in letters.pairs()
-            if len(part := stroke[abs(indices - index) <= n])
-        ]
-        for n in (0, 1)
-    )
-    return not own or crosses(own, near)
+    character_ink = _ink_within(letters, index, 0)
+    return not character_ink or crosses(character_ink, _ink_within(letters, index, 1))
+
+
+def _ink_within(letters: LetterStrokes, index: int, distance: int) -> list[np.ndarray]:
+    """Return the parts of strokes that were made while the window was at most `distance` characters
+    away from a character."""
+    parts = [stroke[abs(indices - index) <= distance] for stroke, indices in letters.pairs()]
+    return [part for part in parts if len(part)]
 
 
 def crosses(strokes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:

@@ -214,7 +214,8 @@ def fill(template: str, record: Record, source: str) -> str:
     Raises:
         UserError: if the record lacks a column, or a brace has no end; lists all faults.
     """
-    faults, lines = [], []
+    faults = []
+    lines = []
     for number, line in enumerate(template.split("\n"), 1):
         place = f"{source}, line {number}" if "\n" in template else source
         faults += _faults(line, record, place)
@@ -273,11 +274,13 @@ def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
     used: dict[str, str] = {}
     faults = []
     for document, source in zip(documents, sources, strict=True):
-        if (key := _file_key(document.path)) in used:
+        key = _file_key(document.path)
+        if key in used:
             faults.append(f"{document.path} is the file of {used[key]} and of {source}")
         used[key] = source
     for document, source in zip(documents, sources, strict=True):
-        stem, suffix = re.sub(r"-\d+$", "", document.path.stem), document.path.suffix
+        stem = re.sub(r"-\d+$", "", document.path.stem)
+        suffix = document.path.suffix
         other = used.get(_file_key(document.path.with_name(f"{stem}{suffix}")), source)
         if suffix != ".pdf" and other != source:
             faults.append(f"{document.path} is the file of {source}, and of a page of {other}")

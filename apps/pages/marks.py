@@ -67,7 +67,11 @@ MU_LEG = (-0.5, 0.9)  # x-heights from the baseline down to the ends of the leg 
 def plain(text: str, alphabet: Alphabet) -> str:
     """Return a text as a network writes it: without the marks and bars of letters that its alphabet
     knows without them, and with stand-ins for signs that are drawn."""
-    return "".join(c if alphabet.unknown(base := PLAIN.get(c, c)) else base for c in text)
+    written = ""
+    for character in text:
+        base = PLAIN.get(character, character)
+        written += character if alphabet.unknown(base) else base
+    return written
 
 
 def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
@@ -111,15 +115,18 @@ def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
 def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
     """Return the points of a letter by the numbers of their strokes: its own strokes, or else its
     parts of strokes that join it to its neighbours."""
-    own, joined = {}, {}
+    own = {}
+    joined = {}
     for number, (stroke, indices) in enumerate(letters.pairs()):
         points = np.flatnonzero(indices == index)
         is_own = np.bincount(indices).argmax() == index
-        before, behind = np.mean(indices < index), np.mean(indices > index)
+        before = np.mean(indices < index)
+        behind = np.mean(indices > index)
         if is_own and before <= MAX_BEFORE and behind <= MAX_BEHIND:
             own[number] = stroke
         elif len(points):
-            first, end = points[0], points[-1] + 1
+            first = points[0]
+            end = points[-1] + 1
             lags = LAGS if letters.text[index] == "ø" else LAGS[:1]
             late = [round(lag * len(points)) for lag in lags]
             parts = [stroke[first + k if first else 0 : end + k] for k in late]
@@ -184,7 +191,8 @@ def _mark(
 def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
     """Return the path of a bar through the stem, or the loop, of an `l` or `L`."""
     x, y, _ = letter.T
-    middle, (side, rise) = BAR_HEIGHT * y.min(), BAR_ENDS
+    middle = BAR_HEIGHT * y.min()
+    side, rise = BAR_ENDS
     near = np.abs(y - middle) <= rise
     edges = x[near] if near.any() else x
     return pen.straight_stroke(

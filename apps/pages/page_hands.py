@@ -42,7 +42,9 @@ class Hands:
     def __init__(
         self, writer: Writer | None, options: PageOptions, device: str, progress: bool
     ) -> None:
-        self._options, self._device, self._progress = options, device, progress
+        self._options = options
+        self._device = device
+        self._progress = progress
         self._seed = options.seed if options.hand_seed is None else options.hand_seed
         self._writes_all = writer is not None
         self._writers: dict[Path, Writer] = {}
@@ -105,7 +107,8 @@ class Hands:
 
     def _new(self, source: HandSource | None, bias: float | None) -> Hand:
         """Return a hand whose lines are written with a bias; None for its usual bias."""
-        options, reader = self._options, self.reader
+        options = self._options
+        reader = self.reader
         is_style = source is not None and not isinstance(source, PrimerFile)
         path = network_of(source) if is_style and not self._writes_all else self.writer.path
         writer = self._writers.get(path) or self._load(path)
@@ -159,7 +162,8 @@ def own_hand(
         seed: each seed stands for another hand.
         reader: chooses the line of the hand, as the proofreader of a page does.
     """
-    sampling, primer = replace(sampling, latent_seed=seed), None
+    sampling = replace(sampling, latent_seed=seed)
+    primer = None
     usual = sampling.bias
     if writer.takes_hand:
         drawn = {"hand": hand_extra(writer.model.hand_encoder.draw(seed))}
@@ -184,7 +188,8 @@ def new_hand_primer(writer: Writer, reader: Reader | None, seed: int, sampling: 
     lines = writer.write_lines([text] * len(seeds), seeds, sampling)
     doubts = [0.0] * len(lines)
     if reader:
-        inks, texts = [line.written for line in lines], [spellings(text)] * len(lines)
+        inks = [line.written for line in lines]
+        texts = [spellings(text)] * len(lines)
         doubts = [doubt for _, doubt in reader.proofread(inks, texts, LOOKALIKES)]
     best = min(tries, key=lambda number: (not lines[number].ended, doubts[number]))
     return lines[best].ink, text

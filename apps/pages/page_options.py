@@ -162,7 +162,8 @@ def line_height(look: Look, min_height: float | None, paper: Paper) -> float:
         limit = f"{paper.text_width / 2:g} mm, half of what is between the margins"
         raise UserError(f"indent {look.indent:g}: at most {limit}")
     height = paper.rounded_to_ruling(min_height or LINE_HEIGHT * look.size, nearest=not min_height)
-    if height > (limit := paper.bottom - paper.margins[0]):
+    limit = paper.bottom - paper.top
+    if height > limit:
         raise UserError(
             f"size {look.size:g}: a line is {height:g} mm high, but there are {limit:g} mm "
             "between the margins; a smaller size or line_height, or larger paper, is needed"
@@ -192,7 +193,8 @@ def colour(text: str) -> str:
 
 def choice(text: str, kind: object, **aliases: str) -> str:
     """Parse a value of the Literal type `kind`; `aliases` are further names of its values."""
-    if text not in (names := [*get_args(kind), *aliases]):
+    names = [*get_args(kind), *aliases]
+    if text not in names:
         raise UserError(f"{text!r}: one of {', '.join(names)} is accepted")
     return aliases.get(text, text)
 

@@ -76,7 +76,9 @@ class Pages(list[Page]):
         sources: Sequence[str] = (),
     ) -> None:
         super().__init__(pages)
-        self.proofread, self.remarks, self.sources = list(proofread), list(remarks), list(sources)
+        self.proofread = list(proofread)
+        self.remarks = list(remarks)
+        self.sources = list(sources)
         self.origin = origin
 
     @property
@@ -263,7 +265,8 @@ def _written_pages(
     results = write_passages([*passages], progress=progress)
     for text in texts:
         text_lines, checked = to_text_lines(text, results)
-        options, remarks = text.options, [*text.remarks]
+        options = text.options
+        remarks = [*text.remarks]
         paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
         pages = [*fill_pages(paragraphs, options.paper)]
         if len(pages) > 1 and not options.fit:
@@ -280,7 +283,8 @@ def _written_pages(
 def with_divided(checked: Iterable[CheckedWord], pages: Iterable[Page]) -> list[CheckedWord]:
     """Return the proofread words of pages, divided words once for each part."""
     words = iter(checked)
-    readings, is_divided = [], False
+    readings = []
+    is_divided = False
     for placed in chain.from_iterable(row.words for page in pages for row in page.rows):
         readings.append(readings[-1] if is_divided else next(words))
         is_divided = placed.divided
@@ -292,7 +296,8 @@ def check_words(pages: Pages, lines: Iterable[str]) -> None:
     those of the lines of their text, and each has ink."""
     marks = {"bullets": BULLET.text}
     texts = (marks.get(kind_of(line), "") + "".join(cell_texts(line)) for line in lines)
-    expected, rows = "".join(texts).split(), chain.from_iterable(page.rows for page in pages)
+    expected = "".join(texts).split()
+    rows = chain.from_iterable(page.rows for page in pages)
     written = "".join(_undivided(row) for row in rows).split()
     assert "".join(written) == "".join(expected).replace(SOFT_HYPHEN, "")
     assert all(word.strokes for _, word in pages.placed())
@@ -329,11 +334,13 @@ def to_text_lines(
 ) -> tuple[list[TextLine], list[CheckedWord]]:
     """Return the lines of a text with their written words, and all proofread words; `results` has
     the words of each passage."""
-    text_lines, checked = [], []
+    text_lines = []
+    checked = []
     lines = zip(text.lines, text.looks, text.passages, strict=True)
     for number, (line, look, passages) in enumerate(lines):
         words = []
-        if (kind := kind_of(line)) == "bullets":
+        kind = kind_of(line)
+        if kind == "bullets":
             checked.append(CheckedWord((BULLET,), BULLET.text))
         for cell_words, cell_checked in islice(results, len(passages)):
             words.append([traced(word, look.trace) for word in cell_words])

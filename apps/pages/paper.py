@@ -59,7 +59,7 @@ class Paper:
     def __post_init__(self) -> None:
         if min(self.margins) < 0.0:
             raise UserError(f"margins {self.margins} mm: each must be at least 0")
-        if min(self.text_width, self.bottom - self.margins[0]) < MIN_TEXT_AREA:
+        if min(self.text_width, self.bottom - self.top) < MIN_TEXT_AREA:
             margins = ", ".join(f"{margin:g}" for margin in self.margins)
             raise UserError(
                 f"a sheet of {self.width:g} by {self.height:g} mm with margins of {margins} mm "
@@ -87,9 +87,24 @@ class Paper:
         return cls(width, height, margins or default_margins, ruling, spacing or RULINGS[ruling])
 
     @property
+    def top(self) -> float:
+        """The y at which the area between the margins begins."""
+        return self.margins[0]
+
+    @property
+    def right(self) -> float:
+        """The x at which the area between the margins ends."""
+        return self.width - self.margins[1]
+
+    @property
+    def left(self) -> float:
+        """The x at which the area between the margins begins."""
+        return self.margins[3]
+
+    @property
     def text_width(self) -> float:
         """Width between the left and the right margin."""
-        return self.width - self.margins[1] - self.margins[3]
+        return self.right - self.left
 
     @property
     def bottom(self) -> float:
@@ -113,7 +128,7 @@ class Paper:
         """Return the ends `(n, 2, 2)` of the printed lines, which run from edge to edge."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
         if self.ruling in ("ruled", *ZONES):
-            baselines = np.arange(self.margins[0] + self.spacing, self.bottom + 0.01, self.spacing)
+            baselines = np.arange(self.top + self.spacing, self.bottom + 0.01, self.spacing)
             group = np.multiply(ZONES[self.ruling][1], self.x_height) if self.x_height else [0.0]
             positions = np.add.outer(baselines, group).ravel().tolist()
             ends = [((0.0, y), (self.width, y)) for y in positions]
@@ -141,7 +156,8 @@ def size_of(name: str) -> tuple[float, float]:
     Raises:
         UserError: if `name` is neither, or a side is not between 40 mm and 5 m.
     """
-    if (size := SIZES.get(name.lower())) is not None:
+    size = SIZES.get(name.lower())
+    if size is not None:
         return size
     width, cross, height = name.lower().partition("x")
     try:

@@ -111,7 +111,9 @@ def kind_of(line: str) -> Kind:
     """Return the kind of a line of text. Items of lists begin with a mark; tables have tabs."""
     if mark := LIST_MARK.match(line):
         return "numbers" if mark[1][0].isdigit() else "bullets"
-    return "table" if "\t" in line else "text" if line.strip() else "empty"
+    if "\t" in line:
+        return "table"
+    return "text" if line.strip() else "empty"
 
 
 def cell_texts(line: str) -> list[str]:
@@ -228,7 +230,8 @@ def point_of(words: Sequence[WrittenWord]) -> float | None:
     match = NUMBER_CELL.fullmatch(" ".join(word.text for word in words))
     if match is None:
         return None
-    x, start = 0.0, 0
+    x = 0.0
+    start = 0
     for word in words:
         if match.end("whole") <= start + len(word.text):
             return x + _right_of(word, match.end("whole") - start)

@@ -195,7 +195,8 @@ def check_shapes(
     The faults of a line are faults of all its words with ink: nobody knows which word has them.
     """
     line_faults = [] if line.ended else [UNENDED]
-    line_faults += [] if _is_line(line) else [STRAY_INK]
+    if not _is_line(line):
+        line_faults.append(STRAY_INK)
     checked = []
     for word in words:
         faults = line_faults if word.strokes else [MISSING_WORD]
@@ -209,7 +210,8 @@ def check_shapes(
 
 def _is_line(line: Line) -> bool:
     """Return whether ink has the extent of a line, and does not jump far back."""
-    ink, text = line.written, line.written_text
+    ink = line.written
+    text = line.written_text
     only_signs = not any(map(str.isalnum, text))
     if len(ink) < (1 if only_signs else 2):
         return False
@@ -290,7 +292,8 @@ def _readings(
     """Yield the index, hypothesis and doubt of each word that has ink and is not unread. A reading
     of one of the `variants` of a spelling counts as a reading of the word."""
     readable = [k for k, word in enumerate(words) if word.words and not word.is_unread]
-    inks, texts = [], []
+    inks = []
+    texts = []
     for k in readable:
         inks.append(from_strokes(words[k].words[0].strokes))
         accepted = spellings(words[k].text, words[k].bare)
@@ -302,12 +305,14 @@ def _readings(
 
 def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWord:
     """Return a word with a reader's hypothesis, its errors and its doubt."""
-    text, read = folded(word.text), folded(hypothesis)
+    text = folded(word.text)
+    read = folded(hypothesis)
     num_letters = sum(map(str.isalnum, text))
     # A single letter does not show its case, and a single sign can hardly be identified.
     is_alone = num_letters <= 1 and not any(map(str.isdigit, text))
     if is_alone:
-        text, read = text.translate(AMBIGUOUS_ALONE), read.translate(AMBIGUOUS_ALONE)
+        text = text.translate(AMBIGUOUS_ALONE)
+        read = read.translate(AMBIGUOUS_ALONE)
         if hypothesis.casefold() == word.text.casefold() or not (num_letters or read):
             read = text
     if read in map(folded, spellings(word.text, word.bare)):
@@ -323,12 +328,14 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
     is among the `new_words`: tries of all such words, written as one line."""
     counts = [len(word.text.split()) for word in new_words]  # several for words that are joined
     spans = [*pairwise(accumulate(counts, initial=0))]
-    end, best = 0, []
+    end = 0
+    best = []
     for old in words:
         if old.accepted:
             best.append(old)
             continue
-        start, end = end, end + len(old.text.split())
+        start = end
+        end = end + len(old.text.split())
         within = zip(spans, new_words, strict=True)
         new = [word for span, word in within if start <= span[0] and span[1] <= end]
         is_complete = " ".join(word.text for word in new) == old.text

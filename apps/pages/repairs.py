@@ -110,15 +110,18 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         x_height: the hand's x-height.
         lean: how far downstrokes lean to the right, x over y.
     """
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
     small = (k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE)
-    last, dots = {int(letters.indices[k][0]): k for k in small}, []
+    last = {int(letters.indices[k][0]): k for k in small}
+    dots = []
     for number, (first, *_) in enumerate(letters.indices):
         sign = f"{letters.text} "[first]
         # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
         may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last.get(first, 0))
-        dots += [number] if may_be_dot and sizes[number] <= MAX_DOT_SIZE else []
+        if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
+            dots.append(number)
     for index in letters.indices_of("ij"):
         max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
         stems = stems_of(letters, index, x_height, max_height)
@@ -140,7 +143,8 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
             dots.remove(nearest)
             letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
-            dot, middle = letters.strokes[nearest], letters.strokes[nearest].mean(0)
+            dot = letters.strokes[nearest]
+            middle = letters.strokes[nearest].mean(0)
             shift = 0.0 if dots_above else distances[nearest][-1] * x_height
             size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
             letters.strokes[nearest] = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
@@ -160,15 +164,18 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
     """Return letters with a bar through each `t` that was written. `x_height`: as in `with_dots`;
     `width`: of a usual letter in x-heights."""
-    letters, added = letters.copy(), []
+    letters = letters.copy()
+    added = []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t"):
-        if not (stems := stems_of(letters, index, x_height, math.inf)):
+        stems = stems_of(letters, index, x_height, math.inf)
+        if not stems:
             continue
         stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
         bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
-            strokes, indices = letters.strokes, letters.indices
+            strokes = letters.strokes
+            indices = letters.indices
             number = bar.stroke_number
             strokes[number], indices[number], new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
@@ -226,8 +233,10 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
 def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink."""
-    text, indices = letters.text, letters.indices
-    first, end = int(indices[number].min()), int(indices[number].max()) + 1
+    text = letters.text
+    indices = letters.indices
+    first = int(indices[number].min())
+    end = int(indices[number].max()) + 1
     if {*";:!?"}.issuperset(text[first:end]):
         before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
         right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
@@ -245,7 +254,8 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     is no larger than a dot where it may be an arm or a bar of a letter."""
     dot = letters.strokes[number] / x_height
     max_size = MAX_STRAY_SIZE if _are_whole_without(letters, number) else MAX_TICK_SIZE
-    if (size := np.ptp(dot, axis=0).max()) < MIN_DOT_SIZE or size > max_size:
+    size = np.ptp(dot, axis=0).max()
+    if size < MIN_DOT_SIZE or size > max_size:
         return bool(size < MIN_DOT_SIZE)
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
@@ -295,15 +305,19 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
         for first, last in edges.reshape(-1, 2):
             run = stroke[first : last + 1]
             distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
-            x, y = run[nearest := np.abs(distances).argmin()]
+            nearest = np.abs(distances).argmin()
+            x, y = run[nearest]
             is_of_letter = np.mean(indices[first : last + 1] == index) > MIN_POINT_FRACTION
             may_be_apart = is_of_letter or np.ptp(stroke[:, 1]) <= x_height / 3
             crosses = distances.min() <= 0.0 <= distances.max()
             is_near = may_be_apart and abs(distances[nearest]) <= MAX_BAR_GAP * x_height
-            top, low = stem_y[0] - MAX_BAR_GAP * x_height, stem_y[-1] - MIN_BAR_RISE * x_height
+            top = stem_y[0] - MAX_BAR_GAP * x_height
+            low = stem_y[-1] - MIN_BAR_RISE * x_height
             is_beside_stem = top < y < low
-            if is_beside_stem and (crosses or is_near) and np.ptp(run[:, 0]) > x_height / 8:
-                left, right = first + run[:, 0].argmin(), first + run[:, 0].argmax()
+            is_wide = np.ptp(run[:, 0]) > x_height / 8
+            if is_beside_stem and is_wide and (crosses or is_near):
+                left = first + run[:, 0].argmin()
+                right = first + run[:, 0].argmax()
                 reach = min(-distances.min(), distances.max())
                 yield Bar(number, left, right, x - distances[nearest], reach)
 
@@ -331,7 +345,8 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
             strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
     for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
-        (_, top), (_, bottom) = strokes[number].min(0), strokes[number].max(0)
+        top = strokes[number][:, 1].min()
+        bottom = strokes[number][:, 1].max()
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
             factor = (MAX_COMMA_DEPTH - top) / (bottom - top)
             origin = strokes[number][strokes[number][:, 1].argmin()]
@@ -347,7 +362,8 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
 def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; figures that no stroke joins stand at least
     `FIGURE_GAP` apart at each height."""
-    strokes, text = [*letters.strokes], letters.text
+    strokes = [*letters.strokes]
+    text = letters.text
     owners = [int(np.bincount(indices).argmax()) for indices in letters.indices]
     for k, (stroke, owner) in enumerate(zip(strokes, owners, strict=True)):
         before = [other for n, other in enumerate(strokes) if owners[n] == owner - 1]
@@ -357,7 +373,8 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
             owners[k] = owner - 1  # The bar of a 7 is made late.
     for index in range(1, len(text)):
         pair = [[k for k, owner in enumerate(owners) if owner == n] for n in (index - 1, index)]
-        if not (text[index - 1 : index + 1].isdigit() and all(pair)):
+        is_between_digits = text[index - 1 : index + 1].isdigit()
+        if not is_between_digits or not all(pair):
             continue
         if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in pair[0]):
             continue
@@ -387,7 +404,8 @@ def with_tails_of_q(letters: LetterStrokes) -> list[np.ndarray]:
 def with_short_tail(stroke: np.ndarray) -> np.ndarray:
     """Return a stroke in x-heights, pressed together below `TAIL_START` if it reaches lower than
     `MAX_TAIL`: in the row below a tail looks like an apostrophe."""
-    if (bottom := stroke[:, 1].max()) <= MAX_TAIL:
+    bottom = stroke[:, 1].max()
+    if bottom <= MAX_TAIL:
         return stroke
     x, y = stroke.T
     factor = (MAX_TAIL - TAIL_START) / (bottom - TAIL_START)
@@ -406,13 +424,16 @@ def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
     right until they are `MIN_END_GAP` clear of the feet before, full stops to the baseline; short
     commas are scaled."""
-    strokes, text = [*letters.strokes], letters.text
+    strokes = [*letters.strokes]
+    text = letters.text
     ends = range(len(text.rstrip(".,")), len(text))
     marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
     others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
-    feet = [foot for stroke in others if len(foot := stroke[stroke[:, 1] > -MARK_RISE])]
+    feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in others]
+    feet = [foot for foot in feet if len(foot)]
     for number, mark in marks.items():
-        (left, top), (right, bottom) = strokes[number].min(0), strokes[number].max(0)
+        left, top = strokes[number].min(0)
+        right, bottom = strokes[number].max(0)
         to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
             strokes[number] = strokes[number] + (to_right, 0.0)
@@ -429,20 +450,26 @@ def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
 def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     """Return the strokes of a word, in x-heights. If full stops or commas are between characters,
     ink moves to the right so that the gaps beside each mark are at least `MIN_MARK_GAP`."""
-    strokes, marks = letters.strokes, letters.indices_of(".,")
+    strokes = letters.strokes
+    marks = letters.indices_of(".,")
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
     pairs = zip(feet, strokes, strict=True)
     centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
-    moved, shift, edge, was_mark = [*strokes], 0.0, -math.inf, False
+    moved = [*strokes]
+    shift = 0.0
+    edge = -math.inf
+    was_mark = False
     for number in sorted(range(len(strokes)), key=centres.__getitem__):
-        if len(foot := feet[number]):
+        foot = feet[number]
+        if len(foot):
             left, right = span([foot])
             is_low = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
             is_mark = is_low and bool(np.isin(letters.indices[number], marks).any())
             if is_mark or was_mark:
                 shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
-            edge, was_mark = max(edge, right + shift), is_mark
+            edge = max(edge, right + shift)
+            was_mark = is_mark
         moved[number] = strokes[number] + (shift, 0.0)
     return moved

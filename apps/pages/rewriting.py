@@ -112,13 +112,15 @@ def rewrite(
         return Pages(pages, pages.proofread, ["nothing is doubtful"], page_origin)
     hands = Hands(writer, page_origin.options, device, progress)
     address_of = {index_of(pages, address): address for address in chosen}
-    rows, proofread = [[*page.rows] for page in pages], [*pages.proofread]
+    rows = [[*page.rows] for page in pages]
+    proofread = [*pages.proofread]
     number_of = {index: number for number, index in enumerate(_indices(pages))}
     indices_by_hand: dict[Hand, list[WordIndex]] = {}
     for index in address_of:
         look = page_origin.looks[rows[index.page][index.row].line]
         indices_by_hand.setdefault(hands.of(look), []).append(index)
-    remarks, num_failed = [], 0
+    remarks = []
+    num_failed = 0
     for hand, indices in indices_by_hand.items():
         words = [rows[index.page][index.row].words[index.word] for index in indices]
         generators = [
@@ -128,7 +130,8 @@ def rewrite(
         passages = [Passage(hand, word.text) for word in words]
         candidates = write_candidates(hand, passages, generators)
         for index, old, tried in zip(indices, words, candidates, strict=True):
-            row, old_reading = rows[index.page][index.row], proofread[number_of[index]]
+            row = rows[index.page][index.row]
+            old_reading = proofread[number_of[index]]
             better = [new for new in tried if may_replace(new, old_reading, addresses is None)]
             new_words = [new.words[0] for new in better]
             fitting = with_fitting(row, index.word, new_words, hand.shape.gap, page_origin)
@@ -198,9 +201,13 @@ def write_candidates(
     for passage in passages:
         lines = [*islice(tries, NUM_CANDIDATES)]
         lines.sort(key=lambda line: max(checked.badness for checked in line))
-        words = (_as_one_word(passage, line) for line in lines)
-        candidates.append([word for word in words if MISSING_WORD not in word.words[0].doubt])
+        candidates.append([_as_one_word(passage, line) for line in lines if _is_whole(line)])
     return candidates
+
+
+def _is_whole(line: Sequence[CheckedWord]) -> bool:
+    """Return whether no word of a written line is missing."""
+    return all(MISSING_WORD not in checked.faults for checked in line)
 
 
 def _as_one_word(passage: Passage, line: Sequence[CheckedWord]) -> CheckedWord:
@@ -226,9 +233,10 @@ def with_fitting(
     """Return a row in which the first of `words` that fits replaces the word of an index, and the
     number of the first; None if no word fits. `words` and `usual_gap`, the hand's, are in
     x-heights."""
-    paper, trace = origin.options.paper, origin.looks[row.line].trace
+    paper = origin.options.paper
+    trace = origin.looks[row.line].trace
     in_millimetres = [traced(word, trace).scaled(row.size) for word in words]
-    edge = paper.width - paper.margins[1]
+    edge = paper.right
     return exchanged(row, index, in_millimetres, usual_gap * row.size, edge)
 
 
@@ -251,7 +259,8 @@ def exchanged(
     """
     start = sum(word.strokes for word in row.words[:index])
     old = row.words[index]
-    before, after = row.strokes[:start], row.strokes[start + old.strokes :]
+    before = row.strokes[:start]
+    after = row.strokes[start + old.strokes :]
     left, right = span(row.strokes[start : start + old.strokes])
     gap_before = left - span(before)[1] if before else 0.0
     gap_after = (span(after)[0] if after else edge) - right
@@ -273,7 +282,8 @@ def exchanged(
     is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
     is_start |= index == 1 and LIST_MARK.match(f"{row.words[0].text} {old.text}") is not None
     x = (left - gap_before + right + gap_after - new.width) / 2
-    if old.joined or not (is_start or after or gap_after >= MAX_FLUSH_GAP):
+    is_flush_end = not after and gap_after < MAX_FLUSH_GAP
+    if old.joined or (is_flush_end and not is_start):
         x = right - new.width
     elif is_start or not after:
         x = left
@@ -305,7 +315,8 @@ def _page(values: dict) -> Page:
 
 
 def _options(values: dict) -> PageOptions:
-    paper, primer = dict(values["paper"]), values["primer"]
+    paper = dict(values["paper"])
+    primer = values["primer"]
     paper = Paper(**paper | {"margins": tuple(paper["margins"])})
     primer = primer and PrimerFile(**primer | {"path": Path(primer["path"])})
     return PageOptions(**values | {"paper": paper, "primer": primer})

@@ -13,7 +13,8 @@ from typing import Any
 
 from utils.checks import UserError, nearest, short
 
-NO_BREAK, SOFT_HYPHEN = "\N{NO-BREAK SPACE}", "\N{SOFT HYPHEN}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 BLANKS = f" {NO_BREAK}"
 OTHER_BLANKS = str.maketrans(dict.fromkeys("\N{FIGURE SPACE}\N{NARROW NO-BREAK SPACE}", NO_BREAK))
 """Other blanks at which no row ends; all of them are as wide as a blank here."""

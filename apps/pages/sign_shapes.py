@@ -39,7 +39,8 @@ MAX_FLOATING = 0.5  # largest x-heights from the baseline up to the foot of a `!
 def shape_faults(word: WrittenWord) -> Iterator[str]:
     """Yield the faults in the shapes of a word's characters. The word is in x-heights; a word
     without `indices` has no fault."""
-    letters, parts = letters_of(word), strokes_by_character(word)
+    letters = letters_of(word)
+    parts = strokes_by_character(word)
     for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
         if strokes and character == "9" and _ring_fraction(strokes) < MIN_RING_FRACTION:
             yield NO_RING
@@ -64,7 +65,8 @@ def strokes_by_character(word: WrittenWord) -> list[list[np.ndarray]]:
     """Return the strokes of each character; empty if the word has no `indices`."""
     if not word.indices:
         return []
-    numbers_of, indices = letters_of(word).numbers_of, range(len(word.text))
+    numbers_of = letters_of(word).numbers_of
+    indices = range(len(word.text))
     return [[word.strokes[k] for k in numbers_of(index)] for index in indices]
 
 
@@ -75,7 +77,9 @@ def without_unknown(
     they cannot be told from other ink, or if it does not know a letter."""
     if not word.indices:
         return None
-    letters, text, removed = letters_of(word), "", set()
+    letters = letters_of(word)
+    text = ""
+    removed = set()
     for index, character in enumerate(word.text):
         if is_known(character):
             text += character
@@ -102,7 +106,8 @@ def has_its_dots(word: WrittenWord) -> bool:
     """Return whether a word of ASCII letters has as many dots as it has `i` and `j`. Flat ones may
     be dots, or bars of other letters."""
     text = word.text.rstrip(".,")
-    if not (word.strokes and text.isascii() and text.isalpha()):
+    is_plain_word = text.isascii() and text.isalpha()
+    if not word.strokes or not is_plain_word:
         return True
     high = [stroke for stroke in word.strokes if stroke[:, 1].max() < -MIN_DOT_RISE]
     dots = [dot for dot in high if np.ptp(dot, axis=0).max() <= MAX_TICK_SIZE + TOLERANCE]

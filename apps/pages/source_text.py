@@ -92,7 +92,8 @@ def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path) 
 def each_checked(check: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return what `check` returns for each item; raise one UserError that lists the faults of all
     items for which it raises one."""
-    results, faults = [], []
+    results = []
+    faults = []
     for item in items:
         try:
             results.append(check(item))
@@ -119,7 +120,8 @@ def known_lines(
     Raises:
         UserError: if a character is not known and not to be skipped, or nothing is left to write.
     """
-    text, in_table = "", False
+    text = ""
+    in_table = False
     for _, line, _ in lines:  # Tabs only at a line's start are an indent, unless a table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         line = LEADING_BLANKS.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))

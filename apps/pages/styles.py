@@ -93,7 +93,8 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
     try:
         amounts = {name: float(amount) for name, _, amount in parts}
         total = sum(amounts.values())
-        if min(amounts.values()) <= 0 or not math.isfinite(total) or len(amounts) < len(parts):
+        names_differ = len(amounts) == len(parts)
+        if min(amounts.values()) <= 0 or not math.isfinite(total) or not names_differ:
             raise ValueError
     except ValueError:
         mix = "a mix of styles with their shares, such as flowing:0.3,round:0.7"

@@ -83,14 +83,17 @@ class Passage:
         """The texts that the network writes, each as a line."""
         lines = []
         for is_fill, parts in groupby(self.parts, lambda part: bool(FILL.fullmatch(part.text))):
+            # The network writes plain characters for raised ones; `with_raised` raises them.
             texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
-            lines += [] if is_fill else wrapped(texts, MAX_LINE_CHARACTERS)
+            if not is_fill:
+                lines += wrapped(texts, MAX_LINE_CHARACTERS)
         return lines
 
     @property
     def parts(self) -> list[WordPart]:
         """The parts of all words; most words are one part."""
-        signs, parts = "".join(RAISED), []
+        signs = "".join(RAISED)
+        parts = []
         kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
         for word, blanks in re.findall(rf"(\S+)([{BLANKS}]*)", self.text):
             texts = [*filter(None, map(_without_breaks, re.findall(kinds, word)))]
@@ -149,7 +152,8 @@ def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord
         indices_by_hand.setdefault(hand, []).append(index)
     lines: dict[int, list[CheckedWord]] = {}
     for hand, indices in indices_by_hand.items():
-        texts, seeds = [jobs[k][1] for k in indices], [jobs[k][2] for k in indices]
+        texts = [jobs[k][1] for k in indices]
+        seeds = [jobs[k][2] for k in indices]
         lines |= zip(indices, write_words(hand, texts, seeds), strict=True)
     return [line for _, line in sorted(lines.items())]
 
@@ -163,7 +167,8 @@ def words_of(
 
     def pop_fills() -> list[CheckedWord]:
         """Remove the fills at the front of `parts`, and return them as words."""
-        words, shape = [], passage.hand.shape
+        words = []
+        shape = passage.hand.shape
         while parts and FILL.fullmatch(parts[0].text):
             part = parts.popleft()
             word = fill_word(part.text, shape.character_width, passage.max_word_width)
@@ -203,9 +208,11 @@ def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> li
 def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
     """Return words; those of figures or capitals are resized if their height and the median of such
     words have a ratio above `MAX_FIGURE_RATIO`."""
-    even, heights = [*words], {}
+    even = [*words]
+    heights = {}
     for number, word in enumerate(words):
-        if word.strokes and word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text):
+        has_figures = word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text)
+        if word.strokes and has_figures:
             tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
             heights[number] = max(float(np.median(tall)), 0.1)
     for number, height in heights.items():

@@ -22,7 +22,8 @@ _SIGNS = json.loads(_FILE.read_text("utf-8"))
 SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
 """Replacements of characters for which normal form KC has none that is useful."""
 
-MU, MU_WITHOUT_LEG = "µ", "u"
+MU = "µ"
+MU_WITHOUT_LEG = "u"
 """A sign that is drawn, see `marks`: the letter gets a leg."""
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 """The line ends that become `\\n`."""
@@ -64,7 +65,8 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
     text = nfc(LINE_ENDS.sub("\n", text))
     if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
-    original, replaced = text, dict[str, str | None]()
+    original = text
+    replaced = dict[str, str | None]()
     while unknown := [sign for sign in text if sign not in accepted]:
         replaced |= {sign: replaced_by(sign, accepted) for sign in dict.fromkeys(unknown)}
         # NFC may combine new neighbours to a character that is not accepted.
@@ -94,7 +96,8 @@ def replacements(accepted: frozenset[str]) -> dict[str, str]:
 
 def explain(transliteration: Transliteration) -> str:
     """Return a sentence on the replaced and omitted characters; empty if there are none."""
-    (_, changes, left_out, shortened), sentences = transliteration, []
+    _, changes, left_out, shortened = transliteration
+    sentences = []
     if changes:
         pairs = [f"{_shown(sign)} as {_shown(other)}" for sign, other in changes.items()]
         sentences.append(f"written as others: {_listed(pairs)}")

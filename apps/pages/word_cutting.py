@@ -64,7 +64,8 @@ def written_words(
         shape: the measures of the hand.
         slant: degrees of the words from upright to the right; None for the slant of the line.
     """
-    whole, cut = [LetterStrokes(word, [], []) for word in text.split()], []
+    whole = [LetterStrokes(word, [], []) for word in text.split()]
+    cut = []
     if len(line.written):
         whole = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
         cut = [word for word in whole if word.strokes]
@@ -99,7 +100,8 @@ def _shaped_words(
     line: Line, cut: Sequence[LetterStrokes], shape: HandShape, lean: float
 ) -> list[WrittenWord]:
     """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y."""
-    text, start = "".join(word.text for word in cut), to_points(line.ink)[line.primed]
+    text = "".join(word.text for word in cut)
+    start = to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
     # A line without a primer does not slope as the hand's primer, and begins at another height.
@@ -125,9 +127,11 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
         written_text: the line's text without the primer's.
     """
     matches = [*re.finditer(r"\S+", written_text)]
-    word_of = np.full(len(letters.text) + 1, -1)  # word of each character; -1 at blanks
+    # The word of each character, and of the position behind the text; -1 where there is no word.
+    word_of = np.full(len(letters.text) + 1, -1)
+    primer_length = len(letters.text) - len(written_text)
     for number, match in enumerate(matches):
-        word_of[len(letters.text) - len(written_text) :][match.start() : match.end()] = number
+        word_of[primer_length + match.start() : primer_length + match.end()] = number
     # The fraction of each stroke's points in each word, `(strokes, words)`.
     fractions = np.array([
         (word_of[indices][:, None] == np.arange(len(matches))).mean(0)
@@ -145,7 +149,8 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
         stroke_words = np.flatnonzero(is_in_word)
         if len(stroke_words):
             is_end[stroke_words[0] : stroke_words[-1]] = False
-    words, first = [], 0
+    words = []
+    first = 0
     for last in np.flatnonzero(is_end):
         word = letters.selected(k for k, owner in enumerate(owners) if first <= owner <= last)
         text = " ".join(match[0] for match in matches[first : last + 1])
@@ -289,7 +294,8 @@ def on_baseline(
     The median of a word's feet near the baseline shows its offset, which is `shrunk`. A word
     without letters and digits moves as its neighbours do.
     """
-    numbers, offsets = [], []
+    numbers = []
+    offsets = []
     for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
         low = feet(strokes, text, x_height) - baseline
         low = low[np.abs(low) <= MAX_WORD_OFFSET * x_height]
@@ -306,11 +312,13 @@ def on_baseline(
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:
     """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
     wide a hole may be depends on the usual gap between words."""
-    moved, shift = [*strokes], 0.0
+    moved = [*strokes]
+    shift = 0.0
     spans = [span([stroke]) for stroke in strokes]
     edge = min(spans)[0]
     for number in sorted(range(len(strokes)), key=spans.__getitem__):
-        (left, right), is_mark = spans[number], strokes[number][:, 1].min() > -MARK_RISE
+        left, right = spans[number]
+        is_mark = strokes[number][:, 1].min() > -MARK_RISE  # y is downwards
         max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(usual_gap, 1.0)
         shift += max(left - edge - max_hole, 0.0)
         edge = max(edge, right)

@@ -29,7 +29,7 @@ from utils.checks import UserError, listed
 def extras(text: str) -> dict[str, list[float]]:
     """Parse the numbers of an extra."""
     name, _, values = text.partition("=")
-    if not (name and values):
+    if not name or not values:
         raise UserError(f"{text!r}: must be NAME=NUMBER,NUMBER")
     return {name: [*map(checks.number(float, -1e6, 1e6), values.split(","))]}
 
@@ -119,7 +119,8 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
 
 def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --set."""
-    parse, meaning = value(Setting.of_set), f"{meaning}; may be given several times"
+    parse = value(Setting.of_set)
+    meaning = f"{meaning}; may be given several times"
     parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
 
 
@@ -145,9 +146,13 @@ def values_of(arguments: argparse.Namespace, names: Iterable[str]) -> Values:
     for option, key, text in arguments.settings:
         try:
             new = parse_value(key, text, keys)
-            values[key] = values.get(key, {}) | new if isinstance(new, dict) else new
         except UserError as error:
-            faults.append(f"{f'--set {key}' if option == '--set' else option}: {error}")
+            location = f"--set {key}" if option == "--set" else option
+            faults.append(f"{location}: {error}")
+            continue
+        if isinstance(new, dict):  # as of `extras`, which may be given several times
+            new = values.get(key, {}) | new
+        values[key] = new
     if faults:
         raise UserError(listed("the command line", faults) if faults[1:] else faults[0])
     return values
@@ -174,10 +179,12 @@ def primer_of(arguments: argparse.Namespace, values: Values) -> PrimerFile | Non
     Raises:
         UserError: if `values` have a style as well, or say something of a primer that is missing.
     """
-    names = ("text", "number", "scale")
-    said = {name: values.pop(key) for name in names if (key := f"primer_{name}") in values}
-    if said and not arguments.primer:
-        raise UserError(f"primer_{next(iter(said))} is for --primer, which is not given")
+    settings = {}
+    for name in ("text", "number", "scale"):
+        if f"primer_{name}" in values:
+            settings[name] = values.pop(f"primer_{name}")
+    if settings and not arguments.primer:
+        raise UserError(f"primer_{next(iter(settings))} is for --primer, which is not given")
     if arguments.primer and "style" in values:
         raise UserError("--style and --primer: only one of them can be the hand")
-    return PrimerFile(arguments.primer, **said) if arguments.primer else None
+    return PrimerFile(arguments.primer, **settings) if arguments.primer else None

@@ -113,7 +113,8 @@ def _text_of(line: bytes, alphabet: Alphabet, skip_unknown: bool) -> str:
 
 def _digest(path: Path) -> str:
     """Return a digest of the content of a file, on which a set depends."""
-    if (digest := digest_of_file(path)) is None:
+    digest = digest_of_file(path)
+    if digest is None:
         raise UserError(f"{path}: cannot be read")
     return digest
 
@@ -216,7 +217,8 @@ class WrittenSet:
         parsed = Parsed()
         lines = self._lines(texts, seeds, hands)
         for number, hand, line in zip(numbers, hands, lines, strict=True):
-            name, person = f"line-{number + 1:08}", "" if self.hand else f"own-{hand}"
+            name = f"line-{number + 1:08}"
+            person = "" if self.hand else f"own-{hand}"
             with parsed.attempt(name):
                 if not line.ended or len(line.written) < 2:
                     raise Fault("a line that did not end")

@@ -108,7 +108,8 @@ def _parts(
     others: list[Indexed] = []
     for stroke, indices in zip(word.strokes, word.indices, strict=True):
         is_behind = indices >= index
-        before, behind = _length(stroke[~is_behind]), _length(stroke[is_behind])
+        before = _length(stroke[~is_behind])
+        behind = _length(stroke[is_behind])
         if min(before, behind) >= MIN_PIECE * size:
             return None  # The letters are joined: a cut would leave a piece of the other letter.
         part = first if before > behind else others
@@ -126,7 +127,9 @@ def _parts(
 
 def _length(points: np.ndarray) -> float:
     """Return the diagonal of the box of points, and more than 0 for a dot; 0.0 for no points."""
-    return 0.0 if not len(points) else max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
+    if not len(points):
+        return 0.0
+    return max(float(np.hypot(*np.ptp(points, axis=0))), 1e-6)
 
 
 def _middle(stroke: np.ndarray) -> float:

@@ -116,7 +116,8 @@ def save_descriptor(path: str | Path) -> None:
     `projection`, from the moments of their outputs to the descriptor.
     """
     weights = HandDescriptor.load().state_dict()
-    mean, projection = weights.pop("mean"), weights.pop("projection")
+    mean = weights.pop("mean")
+    projection = weights.pop("projection")
     layers = {name.replace("layer.", "layers.0.", 1): value for name, value in weights.items()}
     linear = {"projection.weight": projection.T, "projection.bias": -mean @ projection}
     features = {"spacing": FEATURE_SPACING, "parts": PARTS}
@@ -153,7 +154,7 @@ def check_computable(network: TrainedNetwork) -> None:
         is_computable = model.end_of_sequence and model.has_density
     else:
         is_computable = type(model) is CTCNetwork and not model.time_reductions
-    if not (is_lstm and is_computable):
+    if not is_lstm or not is_computable:
         raise UserError(
             f"{network.path} contains a {type(model).__name__} that the page cannot compute: only "
             "a SynthesisNetwork with `end_of_sequence` and a mixture, or a CTCNetwork without "
@@ -167,6 +168,7 @@ def make(paths: Sequence[Path]) -> None:
     paths[0].parent.mkdir(parents=True, exist_ok=True)
     with locked(paths[0].with_name("lock"), "makes the networks of the page"):
         for path in distributed.bar(missing(paths), "networks", unit=" files", leave=False):
+            # Of the page's networks only that of the descriptor is shipped as .npz.
             if weights_file(path.stem).suffix == ".npz":
                 save_descriptor(path)
             else:

@@ -70,7 +70,8 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target, so that a rename moves the whole site into its place.
         with TemporaryDirectory(prefix=f".{target.name[:40]}.", dir=target.parent) as temporary:
-            new, old = Path(temporary, "new"), Path(temporary, "old")
+            new = Path(temporary, "new")
+            old = Path(temporary, "old")
             for name, path in site.items():
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, new / name)

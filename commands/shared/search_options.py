@@ -85,10 +85,12 @@ class SearchOptions:
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        build, weight = model.CharacterLanguageModel, LANGUAGE_WEIGHT
+        build = model.CharacterLanguageModel
+        weight = LANGUAGE_WEIGHT
         cost = math.inf
         if languages := self.languages:
-            build, weight = partial(_word_model, languages), WORDS_WEIGHT
+            build = partial(_word_model, languages)
+            weight = WORDS_WEIGHT
             cost = math.inf if self.language_model == GENERAL else MARK_COST
         if self.language_weight is not None:
             weight = self.language_weight

@@ -81,7 +81,8 @@ def glyphs(text: str) -> list[Glyph]:
     left = 0.0
     for piece in pieces:
         placed += [glyph._replace(x=left + glyph.x) for glyph in _glyphs(piece)]
-        left += _advance(piece) if len(pieces) > 1 else 0.0
+        if len(pieces) > 1:
+            left += _advance(piece)
     return placed
 
 

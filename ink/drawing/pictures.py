@@ -60,7 +60,8 @@ def ink_picture(
         ink, _ = levelled(ink)
         height = x_height(ink)
     points = to_points(ink)
-    low, high = points.min(0), points.max(0)
+    low = points.min(0)
+    high = points.max(0)
     scale = min(
         zoom * (ROWS - 2 * PICTURE_MARGIN) / max(high[1] - low[1], MIN_HEIGHT * height),
         MAX_PATH_LENGTH / max(path_along(points)[-1], height),

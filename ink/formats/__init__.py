@@ -164,7 +164,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
         raise NoLines(UNKNOWN_FORMAT)
     try:
         parsed = lines(path, *([loops] if format_.is_archive else []))
-        if not (parsed.samples or parsed.left_out):
+        if not parsed.samples and not parsed.left_out:
             raise Fault("no line of ink")
         return parsed
     except Fault:
@@ -210,7 +210,8 @@ def times(path: Path) -> tuple[float, float]:
     # Notes with broken times may still be sound.
     with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
         format_ = _notes_format(path, read_head(path))
-        created, changed = format_.times(path) if format_ and format_.times else (0.0, 0.0)
+        if format_ and format_.times:
+            created, changed = format_.times(path)
     with suppress(ValueError, OverflowError):  # no date
         match = None if _is_known(created) else _DATED_NAME.match(path.name)
         if match:
@@ -245,9 +246,12 @@ def _parsed_pages(path: Path) -> Iterator[InkPage]:
     format_ = _notes_format(path, head)
     if format_ is None:
         content = unpacked(head, len(head))
-        format_ = next((f for f in FORMATS if f.lines and f.pages and f.sniff(content)), None)
-    pages = format_.pages if format_ else None
-    yield from pages(path) if pages else [_page_of_lines(parse_lines(path))]
+        for_both = [f for f in FORMATS if f.lines and f.pages]
+        format_ = next((f for f in for_both if f.sniff(content)), None)
+    if format_ and format_.pages:
+        yield from format_.pages(path)
+    else:
+        yield _page_of_lines(parse_lines(path))
 
 
 def _notes_format(path: Path, head: bytes) -> Format | None:

@@ -171,7 +171,7 @@ def _unpacking(raw: IO[bytes]) -> IO[bytes]:
 
 def is_archive(head: bytes) -> bool:
     """Return whether a file that begins with `head` is a tar archive, compressed or not."""
-    return unpacked(head, 512)[257:262] == b"ustar"
+    return unpacked(head, 512)[257:262] == b"ustar"  # where the first header has its magic
 
 
 def members(
@@ -191,13 +191,15 @@ def members(
     bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
     try:
         with bar, open(archive, "rb") as raw:
-            if (stream := _unpacking(raw)) is raw:
+            stream = _unpacking(raw)
+            if stream is raw:
                 raw.seek(max(0, size - 1024))
                 if raw.read().strip(b"\0"):
                     raise tarfile.ReadError("it does not end as tar archives do")
                 raw.seek(0)
             with tarfile.open(fileobj=stream, mode="r|") as tar:
-                end, unpacked_size = 0, 0.0
+                end = 0
+                unpacked_size = 0.0
                 for member in tar:
                     # Otherwise tarfile keeps all members in memory.
                     tar.members = []  # type: ignore[attr-defined]  # which typeshed lacks
@@ -205,9 +207,10 @@ def members(
                     end = member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
-                    # Before tarfile reads on. A skipped member takes no memory, but counts a
-                    # quarter, as to read it takes time.
-                    unpacked_size += (end - start) / (1 if is_wanted else 4)
+                    # The size is checked before tarfile reads on. A skipped member takes no memory,
+                    # but counts a quarter, as to read it takes time.
+                    counted_fraction = 1.0 if is_wanted else 0.25
+                    unpacked_size += counted_fraction * (end - start)
                     _check_size(unpacked_size, max_bytes)
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:

@@ -60,7 +60,8 @@ def check_points(count: int) -> None:
 
 def check_offsets(offsets: np.ndarray) -> None:
     """Raise a Fault if an offset is longer than `MAX_JUMP`."""
-    if not (largest := float(np.abs(offsets).max())) <= MAX_JUMP:
+    largest = float(np.abs(offsets).max())
+    if not largest <= MAX_JUMP:
         raise Fault(f"an offset longer than {MAX_JUMP:.6g}", f"{largest:.6g}")
 
 

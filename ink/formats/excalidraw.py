@@ -215,7 +215,8 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
     if kind == "freedraw":
         tool = "highlighter" if opacity < MIN_PEN_OPACITY else "pen"
         pressures = _rows(element, "pressures", 1)[:, 0]
-        if element.get("simulatePressure") or len(pressures) != len(points) or not len(points):
+        has_pressures = len(points) > 0 and len(pressures) == len(points)
+        if element.get("simulatePressure") or not has_pressures:
             pressures = np.array([MEAN_PRESSURE])
         is_new = np.any(np.diff(points, axis=0, prepend=math.nan), axis=1)
         pressures = pressures[is_new] if len(pressures) == len(points) else pressures

@@ -27,7 +27,8 @@ def read_file(file: Path, max_bytes: int = MAX_INK_BYTES, remedy: str = "") -> b
     """
     try:
         with open_file(file) as stream:
-            if (size := os.fstat(stream.fileno()).st_size) > max_bytes:
+            size = os.fstat(stream.fileno()).st_size
+            if size > max_bytes:
                 raise too_large(size, max_bytes, remedy)
             return stream.read(size)
     except OSError as error:
@@ -99,14 +100,16 @@ def files_below(
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                folders += [entry.path] if entry.name != "cache" else []
+                if entry.name != "cache":
+                    folders.append(entry.path)
             elif has_unreadable and os.path.isdir(entry.path):
-                links += [entry.path] if entry.name != "cache" else []
-            # Unlike the methods of `entry`, these functions take links that lead to themselves.
-            elif pattern.fullmatch(entry.name) and (
-                os.path.isfile(entry.path) or (has_unreadable and not os.path.exists(entry.path))
-            ):
-                files.append(Path(entry.path))
+                if entry.name != "cache":
+                    links.append(entry.path)
+            elif pattern.fullmatch(entry.name):
+                # Unlike the methods of `entry`, these functions take links that lead to themselves.
+                is_file = os.path.isfile(entry.path)
+                if is_file or (has_unreadable and not os.path.exists(entry.path)):
+                    files.append(Path(entry.path))
     return sorted(files)
 
 

@@ -44,7 +44,8 @@ def parse(path: Path) -> Parsed:
     folder = path.resolve().parent
     if match and "lineStrokes" in str(folder):
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
-        if (file := Path(*parts, f"{match[1]}.txt")).is_file():
+        file = Path(*parts, f"{match[1]}.txt")
+        if file.is_file():
             texts = _texts("", read_file(file))
             number = int(match[2])
             if not 1 <= number <= len(texts):

@@ -38,7 +38,8 @@ def parse(path: Path) -> Parsed:
         raise Fault("no lines")
     parsed = Parsed()
     for number, line in enumerate(lines):
-        with parsed.attempt(name := f"{number:05}" if len(lines) > 1 else ""):
+        name = f"{number:05}" if len(lines) > 1 else ""
+        with parsed.attempt(name):
             parsed.samples.append(sample_of(line).renamed(name))
     return parsed
 

@@ -60,7 +60,8 @@ def parse_digits(
     if not digits:
         raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
     for digit in digits:
-        ink, target = f"{digit}-inputdata.txt", f"{digit}-targetdata.txt"
+        ink = f"{digit}-inputdata.txt"
+        target = f"{digit}-targetdata.txt"
         with parsed.attempt(digit):
             if ink in faults:
                 raise faults[ink]

@@ -111,9 +111,11 @@ def _title(path: Path, entry: Callable[[Path], tuple[str, str, bool]]) -> str | 
     entered = set[str]()
     # In hostile files, folders may contain each other.
     while _DOCUMENT_NAME.fullmatch(uuid) and uuid not in entered and len(names) < MAX_FOLDERS:
+        if uuid == "trash":  # stands for the folder of what was deleted
+            return None
         entered.add(uuid)
         name, parent, is_deleted = entry(path.with_name(f"{uuid}.metadata"))
-        if uuid == "trash" or is_deleted:
+        if is_deleted:
             return None
         names.insert(0, name or uuid)
         uuid = parent

@@ -53,7 +53,8 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
     digits = max(5, len(str(len(elements) - 1)))
     parsed = Parsed()
     for number, (element, text) in enumerate(zip(elements, sentences, strict=True)):
-        with parsed.attempt(name := f"line-{number:0{digits}}"):
+        name = f"line-{number:0{digits}}"
+        with parsed.attempt(name):
             sample = Sample(_ink(element), clean_text(text or ""), name)
             if text is not None and not sample.text:
                 raise Fault("an empty transcription")

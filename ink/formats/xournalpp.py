@@ -230,7 +230,8 @@ def _ruling(
         dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
     if style == "graph":
-        xs, ys = xs[xs >= margin], ys[ys >= margin]
+        xs = xs[xs >= margin]
+        ys = ys[ys >= margin]
         left = 0.0
         top = 0.0
         right = width

@@ -143,11 +143,13 @@ def note_files(folder: Path) -> dict[str, Path]:
     for file in notes:
         if file.suffix == ".rm" and os.path.isfile(file.parent.with_suffix(".content")):
             continue  # The file is a page of a document. `Path.is_file` takes no long paths.
-        name = title_of[file] if file in title_of else file.relative_to(folder).as_posix()
+        path_in_folder = file.relative_to(folder).as_posix()
+        name = title_of.get(file, path_in_folder)
+        if name is None:
+            continue  # The document was deleted on its tablet.
         if name in files:
             name = f"{name} ({file.stem})"
-        if name is not None:
-            files[name] = file
+        files[name] = file
     return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
 
 

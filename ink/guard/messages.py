@@ -77,7 +77,8 @@ def _exactly(size: int, stream: RawIOBase | BufferedIOBase) -> memoryview:
     content = memoryview(bytearray(size))
     count = 0
     while count < size:
-        if not (more := stream.readinto(content[count:])):
+        more = stream.readinto(content[count:])
+        if not more:
             raise EOFError
         count += more
     return content

@@ -38,7 +38,9 @@ class Bar(NoBar):
         self, items: Collection[Any] | None = None, description: str = "", **options: Any
     ) -> None:
         super().__init__(items)
-        self._allowance = PER_MEGABYTE / 1e6 if options.get("unit") == "B" else PER_STEP
+        self._allowance = PER_STEP  # seconds of processor time for each byte or item
+        if options.get("unit") == "B":  # a bar of bytes
+            self._allowance = PER_MEGABYTE / 1e6
         self._pending = 0
         self._shown_at = time.monotonic()
         if items is not None:
@@ -58,7 +60,8 @@ class Bar(NoBar):
         if not _current:
             return
         _current.allow(self._allowance * count)
-        if (now := time.monotonic()) > self._shown_at + SHOWN_EVERY:
+        now = time.monotonic()
+        if now > self._shown_at + SHOWN_EVERY:
             _current.send(Kind.STEPS, self._pending)
             self._pending = 0
             self._shown_at = now

@@ -47,6 +47,14 @@ MIN_PLOT_WIDTH = 3.0
 """Minimum width of a figure without margins, in inches, so that captions fit."""
 PLOT_MARGIN = 0.3
 """Inches of paper around everything."""
+MAP_LABELS_WIDTH = 0.2
+"""Inches for the labels of a map's rows, on its left."""
+MAP_AXIS_HEIGHT = 0.35
+"""Inches for the axis of steps above a map; as many are between the map and the ink."""
+MAX_MAP_LABEL = 7.5
+"""Maximum type size of the labels of a map's rows in points."""
+MAP_LABEL_FRACTION = 0.72
+"""Type size of the labels, unless it is larger, as a fraction of the height of a map's row."""
 GRID_GAP = 0.3
 """Inches between the columns of a grid."""
 CAPTION = 8.0
@@ -102,7 +110,8 @@ class Canvas:
         corner = np.array([left, top]) - np.array(box[:2]) * scale
         pen = max(LINE_PEN_WIDTH * letter * scale, 0.6 / 72)
         for number, colour in enumerate(colours):
-            smooth, dots = [], []
+            smooth = []
+            dots = []
             for points, shade in pieces(ink, shades):
                 if shade != number:
                     continue
@@ -361,13 +370,16 @@ def map_figure(
     ink_width, ink_height = extents([ink])[0]
     width = min(max(4.0, steps / 100, rows * 0.22), 16.0)
     height = min(max(rows * 0.145, 1.0), 30.0)
-    scale = min(width / max(ink_width, ink_height, letter), 3 * PLOT_X_HEIGHT / letter)
+    # The ink is at most as wide and as high as the map is wide; short ink has large letters.
+    longest_side = max(ink_width, ink_height, letter)
+    scale = min(width / longest_side, 3 * PLOT_X_HEIGHT / letter)
     canvas = Canvas()
-    left = PLOT_MARGIN + 0.2
-    top = PLOT_MARGIN + 0.35
+    left = PLOT_MARGIN + MAP_LABELS_WIDTH
+    top = PLOT_MARGIN + MAP_AXIS_HEIGHT
     axes = canvas.map((left, top, width, height), values, xlim=(0, steps), vmax=vmax)
     axes.set_yticks(range(rows), ["␣" if label == " " else label for label in labels])
-    size = min(7.5, 0.72 * 72 * height / rows)
+    row_height = 72 * height / rows  # points
+    size = min(MAX_MAP_LABEL, MAP_LABEL_FRACTION * row_height)
     for label in axes.get_yticklabels():
         text, fonts = drawable(label.get_text(), "DejaVu Sans Mono")
         label.set(text=text, parse_math=False, family=fonts, color="#333842", size=size)
@@ -375,7 +387,7 @@ def map_figure(
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("step", size=CAPTION, color=GREY, labelpad=3)
-    y = top + height + 0.35
+    y = top + height + MAP_AXIS_HEIGHT
     ink_left = left + (width - ink_width * scale) / 2
     for move in moves:
         x = ink_left + (points[move, 0] - points[:, 0].min()) * scale
@@ -404,17 +416,18 @@ def density_figure(
     """
     left, top, right, bottom = extent
     letter = x_height(ink)
-    box = bounds(ink)
+    ink_left, ink_top, _, _ = bounds(ink)
     scale = min(MAX_PLOT_WIDTH / max(right - left, bottom - top), 3 * PLOT_X_HEIGHT / letter)
-    map_width, map_height = (right - left) * scale, (bottom - top) * scale
+    map_width = (right - left) * scale
+    map_height = (bottom - top) * scale
     width = max(map_width, MIN_PLOT_WIDTH)
     canvas = Canvas()
     y = PLOT_MARGIN
     y += canvas.caption(caption, PLOT_MARGIN, y, width) + CAPTION_GAP
     # The grid has a margin around the ink. Half of this margin is left above and below the ink.
-    y += (box[1] - top) * scale / 2
-    canvas.ink(ink, PLOT_MARGIN + (box[0] - left) * scale, y, scale, letter)
-    y += map_height - (box[1] - top) * scale
+    y += (ink_top - top) * scale / 2
+    canvas.ink(ink, PLOT_MARGIN + (ink_left - left) * scale, y, scale, letter)
+    y += map_height - (ink_top - top) * scale
     # The density is a thousand times as high within strokes as between strokes, so the map shows
     # the fourth root of the density.
     root = (density / max(float(density.max()), 1e-300)) ** 0.25

@@ -25,7 +25,12 @@ from model.generation.hand_encoder import DESCRIPTOR, HandEncoder, line_by_line
 from model.generation.line import Line
 from model.generation.mixture import Mixture, NextPoint
 from model.generation.regression import PointEstimate
-from model.generation.stepping import CompiledStepper, Stepper, WritingState
+from model.generation.stepping import (
+    COMPILED_MODULES,
+    CompiledStepper,
+    Stepper,
+    WritingState,
+)
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
 from model.layers.recurrent import RecurrentLayer, WindowedLayer, clip_gradient
@@ -190,7 +195,8 @@ class GenerationNetwork(BaseModel):
         )
 
     def stretch_at(self, bias: float) -> tuple[float, float]:
-        """Return the default factors on the expected offsets in x and y, see `Sampling.stretch`."""
+        """Return the factors on the expected offsets in x and y for a bias, the default of
+        `Sampling.stretch`: 1 + stretch * (1 - exp(-2 bias)) in x, and 1 in y."""
         return 1.0 - self.stretch * math.expm1(-2.0 * bias), 1.0
 
     @torch.inference_mode()
@@ -282,11 +288,11 @@ class _RecurrentNetwork(GenerationNetwork):
             self.extras = ExtraShapes({"hand": (NUM_HAND_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
-        """Return the compiled stepper if it computes this network's `forward`, that is, if the
-        network and all modules in it are of classes in `COMPILED`."""
-        modules = {type(module) for module in self.modules()}
-        device = self.output.weight.device
-        if modules <= COMPILED and self.has_density and library.available(device, matmul_dtype):
+        """Return the compiled stepper if it computes this network's `forward`. The forward of a
+        class outside this module, or of a layer outside `COMPILED_MODULES`, may differ."""
+        compiled = {PredictionNetwork, SynthesisNetwork, *COMPILED_MODULES}
+        is_compiled = self.has_density and {type(module) for module in self.modules()} <= compiled
+        if is_compiled and library.available(self.output.weight.device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
 
@@ -324,15 +330,18 @@ class _RecurrentNetwork(GenerationNetwork):
         hand_inputs = self.hand_gate_inputs(state.get("hand"))
         for number, layer in enumerate(self.layers):
             initial = {name: state[f"{number}.{name}"] for name in layer.state_sizes}
-            arguments = initial, gradient_bound, hand_inputs[number]
+            hand_input = hand_inputs[number]
             if isinstance(layer, WindowedLayer):
-                hidden, windows, phi, final = layer(seen, text, text_lengths, *arguments)
+                hidden, windows, phi, final = layer(
+                    seen, text, text_lengths, initial, gradient_bound, hand_input
+                )
                 # The upper layers see the windows of all steps at once.
                 seen = torch.cat((seen.to(windows), windows), -1)
                 attention = phi.transpose(0, 1)  # (B, T, U + 1)
             else:
                 below = [self.dropout(hiddens[-1]).to(seen.dtype)] if hiddens else []
-                hidden, final = layer(torch.cat([seen, *below], -1), *arguments)
+                inputs_of_layer = torch.cat([seen, *below], -1)
+                hidden, final = layer(inputs_of_layer, initial, gradient_bound, hand_input)
             hiddens.append(hidden)  # (T, B, H)
             last_state |= {f"{number}.{name}": value for name, value in final.items()}
         raw = self.output(torch.cat([self.dropout(hidden) for hidden in hiddens], -1))
@@ -401,8 +410,3 @@ class SynthesisNetwork(_RecurrentNetwork):
         for number in range(1, len(self.layers)):
             axes[f"layers.{number}.layer.weight_ih_l0"] = (1, self.input_size)
         return axes
-
-
-COMPILED = {PredictionNetwork, SynthesisNetwork, RecurrentLayer, WindowedLayer, Dropout}
-COMPILED |= {HandEncoder, nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
-"""Classes of networks, and of the modules in them, that the compiled stepper can compute."""

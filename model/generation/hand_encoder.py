@@ -69,21 +69,25 @@ class HandEncoder(nn.Module):
             ranks = draws.argsort(1).argsort(1)
             counts = torch.randint(1, lines.shape[1] + 1, (len(lines), 1), device=lines.device)
             lines = lines * (ranks < counts)[..., None]
-        total = lines.sum(1)  # (B, D + 1)
-        weights = total[:, -1:]
-        has_hand = (weights > 0).to(total)
-        vectors = VECTOR_BOUND * self.layers(total[:, :-1] / (weights + PRIOR_WEIGHT))
+        line_sums = lines.sum(1)  # (B, D + 1)
+        weights = line_sums[:, -1:]
+        has_hand = (weights > 0).to(line_sums)
+        vectors = VECTOR_BOUND * self.layers(line_sums[:, :-1] / (weights + PRIOR_WEIGHT))
         if self.training:
             vectors = vectors + self.noise * torch.randn_like(vectors)
             has_hand = has_hand * (torch.rand_like(has_hand) >= self.untold)
         return vectors * has_hand
 
     @torch.no_grad()
-    def _store(self, totals: Tensor) -> None:
-        """Store the hands of a batch, `(B, D + 1)`, in the place of random earlier hands."""
-        totals = totals[totals[:, -1] > 0][:NUM_HANDS]
-        rows = torch.randperm(NUM_HANDS, device=totals.device)[: len(totals)]
-        self.hands[rows] = (totals[:, :-1] / totals[:, -1:]).to(self.hands)
+    def _store(self, line_sums: Tensor) -> None:
+        """Store the hands of a batch in the place of random earlier hands.
+
+        Args:
+            line_sums: sums of the `lines` of each hand, see `forward`, `(B, D + 1)`.
+        """
+        line_sums = line_sums[line_sums[:, -1] > 0][:NUM_HANDS]
+        rows = torch.randperm(NUM_HANDS, device=line_sums.device)[: len(line_sums)]
+        self.hands[rows] = (line_sums[:, :-1] / line_sums[:, -1:]).to(self.hands)
 
     def draw(self, seed: int) -> np.ndarray:
         """Return the descriptor `(D,)` of a new hand, which depends on the seed.

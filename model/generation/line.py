@@ -67,7 +67,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name in ("bias", "pen_sharpness"):
-            if not 0.0 <= (value := getattr(self, name)) < math.inf:
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:
                 raise UserError(f"{name} {value} does not fit: a number of at least 0")
         stretch = self.stretch or (1.0, 1.0)
         if len(stretch) != 2 or not all(0.0 < factor < math.inf for factor in stretch):

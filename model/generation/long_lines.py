@@ -40,7 +40,8 @@ def write_other_parts(
     primer: Primer | None = None,
     progress: bool = False,
 ) -> Line:
-    """Return a long line whose first part is written, with its other parts behind it.
+    """Return a long line whose first part is written, with its other parts behind it. They have
+    the extras and the latent of the first part.
 
     Args:
         model: the network.
@@ -56,8 +57,7 @@ def write_other_parts(
     following = []
     if line.ended and len(part_primer[0]) > 1:
         seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(parts))]
-        latent_seed = seed if sampling.latent_seed is None else sampling.latent_seed
-        sampling = replace(sampling, latent_seed=latent_seed)
+        sampling = replace(sampling, extras=line.extras, latent_seed=line.latent_seed)
         following = sample(model, seeds, others, sampling, primer=part_primer, progress=progress)
     return _limited(_merged(line, following, others, part_primer[0]), sampling.max_steps)
 

@@ -44,7 +44,8 @@ class _ClampInwards(torch.autograd.Function):
 
 def clamp_inwards(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """Clamp `value` to `[low, high]`, with the gradients of `_ClampInwards`."""
-    dtype, device = value.dtype, value.device
+    dtype = value.dtype
+    device = value.device
     low, high = (torch.as_tensor(bound, dtype=dtype, device=device) for bound in (low, high))
     return _ClampInwards.apply(value, low, high)
 

@@ -1,6 +1,6 @@
 """Writes lines point by point: draws each point from a network, and feeds it back to the network.
 
-`sample` writes a batch of lines: `_begin` shows the network a primer, `_draw` lets a stepper draw
+`sample` writes lines in batches: `_begin` shows the network a primer, `_draw` lets a stepper draw
 points until `Stopping` finds that every line has ended, and `_cut_at_ends` turns the points into
 lines in the units of the data.
 
@@ -25,7 +25,7 @@ Shapes: B lines of a batch, T steps, U characters of a text, I numbers of a poin
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,7 @@ from base.base_model import BaseModel, Conditions
 from ink.alphabet import nfc
 from ink.geometry import check_ink, to_points, x_height
 from ink.normalisation import Normalisation
+from model.batches import by_length
 from model.generation.line import Line, Primer, Sampling
 from model.generation.stepping import STEPS_PER_CALL, Stepper, WritingState
 from model.layers.kernels import library
@@ -65,6 +66,276 @@ MIN_SURPLUS_GAP = 0.45
 LEAVING_FRACTION = 0.5
 """The window leaves the last letter when its highest weight behind the letter exceeds this fraction
 of its highest weight on the text (measured, notebook: writer, stopping and the pen)."""
+
+
+@contextmanager
+def _few_threads() -> Iterator[None]:
+    """Limit torch to one thread if there is no compiled loop: in small operations several threads
+    wait for each other (measured, notebook: speed, writing)."""
+    threads = torch.get_num_threads()
+    if library.kernels(bfloat16=False) is None:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@torch.inference_mode()
+@_few_threads()
+def sample(
+    model: BaseModel,
+    seeds: Sequence[int],
+    texts: Sequence[str] | None = None,
+    sampling: Sampling = Sampling(),
+    *,
+    primer: Primer | None = None,
+    progress: bool = False,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    batch_size: int | None = None,
+) -> list[Line]:
+    """Write lines (the paper, sections 4.3, 5.3-5.5).
+
+    A line depends only on its seed, text, bias and the primer, not on the other lines. (Without the
+    compiled loop this holds up to the rounding of matrix products, whose order of summation may
+    change with the number of rows.) Call `model.eval()` first: otherwise dropout applies to a
+    primer.
+
+    Args:
+        model: a `GenerationNetwork`.
+        seeds: a seed for each line.
+        texts: a text for each line, for a network that needs a text.
+        sampling: how points are drawn, and the extras on which the network is conditioned.
+        primer: ink whose hand is continued, and its text, which a network without a window ignores.
+            To separate words, the primer's text must end or the new text begin with a space.
+        progress: show a progress bar.
+        precision: dtype of the matrix products if the weights are float32.
+        batch_size: most lines that are written at once; None: all lines.
+
+    Raises:
+        UserError: if there are not as many texts as seeds, if a text is empty, or if the network
+            lacks a character or does not take an extra; `DataError` if the primer is no ink.
+    """
+    if not seeds:
+        return []
+    if not model.needs_text:
+        texts = None
+    elif texts is None or len(texts) != len(seeds):
+        raise UserError(f"{len(seeds)} seeds need as many texts")
+    elif not all(texts):
+        raise UserError("a text is empty: it needs at least one character")
+    latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
+    conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
+    stretch = sampling.stretch or model.stretch_at(sampling.bias)
+    sampling = replace(sampling, stretch=stretch)
+    batch_size = batch_size or len(seeds)
+    # One bar: that of the steps if there is a single batch, else that of the batches.
+    shows_batches = progress and len(seeds) > batch_size
+    shows_steps = progress and not shows_batches
+    lengths = [0] * len(seeds) if texts is None else [len(text) for text in texts]
+    lines = dict[int, Line]()
+    for batch in by_length(lengths, "writing", batch_size, progress=shows_batches):
+        rows = sorted(batch)
+        batch_lines = _sample_batch(
+            model,
+            [seeds[row] for row in rows],
+            None if texts is None else [texts[row] for row in rows],
+            sampling,
+            conditions[rows],
+            primer,
+            progress=shows_steps,
+            precision=precision,
+        )
+        lines |= zip(rows, batch_lines, strict=True)
+    return [lines[row] for row in range(len(seeds))]
+
+
+def _sample_batch(
+    model: BaseModel,
+    seeds: Sequence[int],
+    texts: Sequence[str] | None,
+    sampling: Sampling,
+    conditions: Conditions,
+    primer: Primer | None,
+    *,
+    progress: bool,
+    precision: Literal["float32", "bfloat16"],
+) -> list[Line]:
+    """Write lines, all of them at once; for the arguments see `sample`.
+
+    Args:
+        sampling: its `stretch` is not None.
+        conditions: the extras and seeds of the lines.
+    """
+    # Without a primer, a line begins with a point of zeros.
+    start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
+    start = check_ink(start[:, :3])
+    whole_texts = None
+    primer_length = 0
+    if texts is not None:
+        # The network sees the primer's text and the new text as one text.
+        whole_texts = [nfc(primer_text + text) for text in texts]
+        primer_length = len(nfc(primer_text).rstrip())
+    limits = _limits(sampling.max_steps, [None] * len(seeds) if texts is None else texts)
+    initial, primed_phi = _begin(model, start, whole_texts, primer_length, conditions, sampling)
+    matmul_dtype = {"float32": initial.point.dtype, "bfloat16": torch.bfloat16}[precision]
+    stepper = model.stepper(initial, matmul_dtype)
+    stopping = Stopping(
+        initial.point, model.normalisation, whole_texts, limits, model.end_of_sequence, primed_phi
+    )
+    points, biases = _draw(stepper, stopping, seeds, max(limits), progress)
+    # Back to the units of the data.
+    offsets = model.normalisation.invert(points[..., :3].transpose(0, 1).numpy(force=True))
+    # The primer's steps have the bias of the first step.
+    primer_biases = biases[:1].expand(len(start) - 1, -1)
+    biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
+    primed = 0 if primer is None else len(start)
+    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, conditions)
+
+
+def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
+    """Return the limit on the steps of each line: `max_steps`; if None, enough for the text."""
+    if max_steps is not None:
+        return [max_steps] * len(texts)
+    return [
+        DEFAULT_STEPS if text is None else MIN_STEPS + STEPS_PER_CHARACTER * len(text)
+        for text in texts
+    ]
+
+
+def _begin(
+    model: BaseModel,
+    start: np.ndarray,
+    texts: Sequence[str] | None,
+    primer_length: int,
+    conditions: Conditions,
+    sampling: Sampling,
+) -> tuple[WritingState, Tensor | None]:
+    """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
+
+    The network's first state has the hand vector, if any; the state after a primer has the primer's
+    hand.
+
+    Args:
+        start: the primer's points, or a row of zeros, `(points, 3)`.
+        texts: the whole texts, including the primer's text; None without texts.
+        primer_length: characters of the primer's text without blanks at its end; for 0 the window
+            is not moved.
+        conditions: the extras and seeds of the lines.
+    """
+    weights = model.output.weight
+    inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
+    # A fourth number of 0: the primer's last point does not end the sequence.
+    inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
+    num_lines = len(conditions.seeds)
+    text = None
+    lengths = None
+    phi = None
+    state = model.initial_state(num_lines, conditions)
+    if texts is not None:
+        text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
+    if len(start) > 1:  # the last point is the input of the first step
+        firsts, places = _distinct(texts or [""] * num_lines, state)
+        first_texts = (None, None) if text is None else (text[firsts], lengths[firsts])
+        first_states = {name: value[firsts] for name, value in state.items()}
+        inputs_of_all = inputs[:-1].expand(len(firsts), -1, -1)  # (D, points - 1, I)
+        output = model(inputs_of_all, *first_texts, first_states)
+        state = {name: value[places] for name, value in output.state.items()}
+        phi = None if text is None else output.attention[places]
+        if primer_length:
+            state = _with_window_after(primer_length, state, phi[:, -1], lengths)
+    point = inputs[-1].repeat(num_lines, 1)
+    return WritingState(point, state, sampling, text, lengths), phi
+
+
+def _with_window_after(
+    primer_length: int, state: Mapping[str, Tensor], phi: Tensor, lengths: Tensor
+) -> dict[str, Tensor]:
+    """Return the state with the median of the window on the first character after a primer's text.
+
+    In a hand that the network hardly knows, the window after the primer is some characters off
+    (measured, notebook: pages, the words of a page), and the line would begin amid a word.
+
+    Args:
+        primer_length: characters of the primer's text.
+        state: the state after the primer.
+        phi: the window after the primer, `(B, U + 1)`.
+        lengths: characters of the whole texts, `(B,)`.
+    """
+    padding = torch.arange(phi.shape[1], device=phi.device) > lengths[:, None]
+    window = phi.masked_fill(padding, 0.0)
+    median = (window.cumsum(1) < window.sum(1, keepdim=True) / 2).sum(1)  # index, from 0
+    shift = (primer_length - median)[:, None]
+    kappas = {name: kappa + shift for name, kappa in state.items() if name.endswith("kappa")}
+    return dict(state) | kappas
+
+
+def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
+    """Return the first row of each of the D distinct lines, and the index of each line among the
+    distinct lines. Lines with the same text and state begin alike."""
+    keys: list[tuple[str | bytes, ...]] = [(text,) for text in texts]
+    for value in state.values():
+        rows = value.double().numpy(force=True)
+        keys = [(*key, row.tobytes()) for key, row in zip(keys, rows, strict=True)]
+    firsts: dict[tuple[str | bytes, ...], int] = {}
+    for row, key in enumerate(keys):
+        firsts.setdefault(key, row)
+    places = {key: place for place, key in enumerate(firsts)}
+    return [*firsts.values()], [places[key] for key in keys]
+
+
+def _draw(
+    stepper: Stepper,
+    stopping: "Stopping",
+    seeds: Sequence[int],
+    max_steps: int,
+    progress: bool,
+) -> tuple[Tensor, Tensor]:
+    """Draw points until `stopping` has ended all lines, and return the points, `(T, B, I)`
+    normalised, and their biases, `(T, B)`. Points and biases behind a line's end are zeros.
+
+    The bias of a line is halved each time that its pen rests through the `STEPS_PER_CALL` steps of
+    a call: under a sharpened density the pen might rest forever.
+    """
+    active = torch.arange(len(seeds), device=stepper.bias.device)  # the lines that go on
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    points = []
+    biases = []
+    disable = None if progress else True  # None: disabled if the output is not a terminal
+    with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
+        for step in range(0, max_steps, STEPS_PER_CALL):
+            if step % BLOCK == 0:
+                uniform, normal = _random_numbers(generators, active)
+            count = min(STEPS_PER_CALL, max_steps - step)
+            steps = slice(step % BLOCK, step % BLOCK + count)
+            drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
+            points.append(drawn.new_zeros(count, len(seeds), drawn.shape[2]))
+            points[-1][:, active] = drawn
+            biases.append(stepper.bias.new_zeros(count, len(seeds)))
+            biases[-1][:, active] = stepper.bias
+            bar.update(count)
+            stepper.halve_bias(stopping.at_rest(drawn))
+            continuing = stopping.feed(active, drawn, phi).nonzero()[:, 0]
+            if not len(continuing):
+                break
+            if len(continuing) < len(active):
+                active = active[continuing]
+                stepper.select(continuing)
+    return torch.cat(points), torch.cat(biases)
+
+
+def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each. The numbers of
+    lines that are not in `rows` are undefined.
+
+    Each line has its own generator, so that the numbers of a line do not depend on the other lines,
+    the device, or the limit on steps.
+    """
+    uniform, normal = torch.empty(2, BLOCK, len(generators), 2)
+    for row in rows.tolist():
+        uniform[:, row] = torch.rand(BLOCK, 2, generator=generators[row])
+        normal[:, row] = torch.randn(BLOCK, 2, generator=generators[row])
+    return uniform.to(rows.device), normal.to(rows.device)
 
 
 @dataclass(frozen=True)
@@ -193,13 +464,15 @@ class Stopping:
         ended_at = self._first_step(self._lifted(steps), steps.start)
         ended_at = self.stroke_ended_at[steps.rows].minimum(ended_at)
         passed_at = self.text_passed_at[steps.rows]
+        # Where the text is not passed, `never` makes the difference negative.
         too_long = ended_at.minimum(steps.num_steps) - passed_at > MAX_FINISH_STEPS
         self.stroke_ended_at[steps.rows] = torch.where(too_long, passed_at, ended_at)
 
     def _find_end_of_delayed_strokes(self, steps: _Steps) -> None:
         """Find the end of the line: the first time that the pen is lifted and does not go back, or,
         if that takes too long, the end of the stroke before the delayed strokes."""
-        # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call.
+        # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call. So
+        # only a lift before one of these points can be judged now.
         goes_back = (steps.points[..., 0] - self.still[0]) * self.onward < 0
         is_delayed = goes_back & self.ends_in_alnum[steps.rows]
         is_delayed &= steps.numbers[:-1] > 0  # the first step goes back behind no stroke
@@ -288,159 +561,13 @@ class Stopping:
         return peaks
 
     def _first_step(self, mask: Tensor, start: int) -> Tensor:
-        """Return each line's first true step in `mask`, `(T, B)`, from `start` on; or `never`."""
+        """Return the number of each line's first true row in `mask`, `(rows, B)`, whose rows are
+        numbered from `start` on; `never` if there is none."""
         return torch.where(mask.any(0), start + mask.int().argmax(0), self.never)
 
 
-@contextmanager
-def _few_threads() -> Iterator[None]:
-    """Limit torch to one thread if there is no compiled loop: in small operations several threads
-    wait for each other (measured, notebook: speed, writing)."""
-    threads = torch.get_num_threads()
-    if library.kernels(bfloat16=False) is None:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@torch.inference_mode()
-@_few_threads()
-def sample(
-    model: BaseModel,
-    seeds: Sequence[int],
-    texts: Sequence[str] | None = None,
-    sampling: Sampling = Sampling(),
-    *,
-    primer: Primer | None = None,
-    progress: bool = False,
-    precision: Literal["float32", "bfloat16"] = "float32",
-) -> list[Line]:
-    """Write lines, all of them at once (the paper, sections 4.3, 5.3-5.5).
-
-    A line depends only on its seed, text, bias and the primer, not on the other lines. (Without the
-    compiled loop this holds up to the rounding of matrix products, whose order of summation may
-    change with the number of rows.) Call `model.eval()` first: otherwise dropout applies to a
-    primer.
-
-    Args:
-        model: a `GenerationNetwork`.
-        seeds: a seed for each line.
-        texts: a text for each line, for a network that needs a text.
-        sampling: how points are drawn, and the extras on which the network is conditioned.
-        primer: ink whose hand is continued, and its text, which a network without a window ignores.
-            To separate words, the primer's text must end or the new text begin with a space.
-        progress: show a progress bar.
-        precision: dtype of the matrix products if the weights are float32.
-
-    Raises:
-        UserError: if there are not as many texts as seeds, if a text is empty, or if the network
-            lacks a character or does not take an extra; `DataError` if the primer is no ink.
-    """
-    if not seeds:
-        return []
-    # Without a primer, a line begins with a point of zeros.
-    start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
-    start = check_ink(start[:, :3])
-    has_text = model.needs_text
-    # The network sees the primer's text and the new text as one text.
-    whole_texts = _whole_texts(texts, len(seeds), primer_text) if has_text else None
-    limits = _limits(sampling.max_steps, texts if has_text else [None] * len(seeds))
-    latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
-    conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
-    primer_length = len(nfc(primer_text).rstrip()) if has_text else 0
-    initial, primed_phi = _begin(model, start, whole_texts, primer_length, conditions, sampling)
-    matmul_dtype = {"float32": initial.point.dtype, "bfloat16": torch.bfloat16}[precision]
-    stepper = model.stepper(initial, matmul_dtype)
-    stopping = Stopping(
-        initial.point, model.normalisation, whole_texts, limits, model.end_of_sequence, primed_phi
-    )
-    points, biases = _draw(stepper, stopping, initial.bias.clone(), seeds, max(limits), progress)
-    # Back to the units of the data.
-    offsets = model.normalisation.invert(points[..., :3].transpose(0, 1).numpy(force=True))
-    primer_biases = initial.bias.expand(len(start) - 1, -1)  # the primer's steps have it, too
-    biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
-    primed = 0 if primer is None else len(start)
-    return _cut_at_ends(stopping, start.astype(np.float32), primed, offsets, biases, conditions)
-
-
-def _draw(
-    stepper: Stepper,
-    stopping: Stopping,
-    bias: Tensor,
-    seeds: Sequence[int],
-    max_steps: int,
-    progress: bool,
-) -> tuple[Tensor, Tensor]:
-    """Draw points until `stopping` has ended all lines, and return the points, `(T, B, I)`
-    normalised, and their biases, `(T, B)`.
-
-    The bias of a line, `(B,)` before the first step, is halved each time that its pen rests through
-    the `STEPS_PER_CALL` steps of a call: under a sharpened density the pen might rest forever.
-    """
-    active = torch.arange(len(seeds), device=bias.device)  # the lines that go on
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    points, biases = [], []
-    disable = None if progress else True  # None: disabled if the output is not a terminal
-    with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
-        for step in range(0, max_steps, STEPS_PER_CALL):
-            if step % BLOCK == 0:
-                uniform, normal = _random_numbers(generators, active)
-            count = min(STEPS_PER_CALL, max_steps - step)
-            steps = slice(step % BLOCK, step % BLOCK + count)
-            drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            # The points of lines that have ended are zeros.
-            points.append(bias.new_zeros(count, len(seeds), drawn.shape[2]))
-            points[-1][:, active] = drawn
-            biases.append(bias.repeat(count, 1))
-            bar.update(count)
-            bias[active] *= torch.where(stopping.at_rest(drawn), 0.5, 1.0)
-            stepper.sharpen(bias[active])
-            continuing = stopping.feed(active, drawn, phi).nonzero()[:, 0]
-            if not len(continuing):
-                break
-            if len(continuing) < len(active):
-                active = active[continuing]
-                stepper.select(continuing)
-    return torch.cat(points), torch.cat(biases)
-
-
-def _limits(max_steps: int | None, texts: Sequence[str | None]) -> list[int]:
-    """Return the limit on the steps of each line: `max_steps`; if None, enough for the text."""
-    if max_steps is not None:
-        return [max_steps] * len(texts)
-    return [
-        DEFAULT_STEPS if text is None else MIN_STEPS + STEPS_PER_CHARACTER * len(text)
-        for text in texts
-    ]
-
-
-def _whole_texts(texts: Sequence[str] | None, count: int, primer_text: str) -> list[str]:
-    """Return each text behind the primer's text, in NFC, as the network sees it; see `sample`."""
-    if texts is None or len(texts) != count:
-        raise UserError(f"{count} seeds need as many texts")
-    if not all(texts):
-        raise UserError("a text is empty: it needs at least one character")
-    return [nfc(primer_text + text) for text in texts]
-
-
-def _random_numbers(generators: Sequence[torch.Generator], rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return uniform and normal numbers for `BLOCK` steps, `(BLOCK, B, 2)` each. The numbers of
-    lines that are not in `rows` are undefined.
-
-    Each line has its own generator, so that the numbers of a line do not depend on the other lines,
-    the device, or the limit on steps.
-    """
-    uniform, normal = torch.empty(2, BLOCK, len(generators), 2)
-    for row in rows.tolist():
-        uniform[:, row] = torch.rand(BLOCK, 2, generator=generators[row])
-        normal[:, row] = torch.randn(BLOCK, 2, generator=generators[row])
-    return uniform.to(rows.device), normal.to(rows.device)
-
-
 def _cut_at_ends(
-    stopping: Stopping,
+    stopping: "Stopping",
     start: np.ndarray,
     primed: int,
     offsets: np.ndarray,
@@ -480,85 +607,3 @@ def _cut_at_ends(
             Line(ink, primed, peaks, text, ended, bias, extras=row_extras, latent_seed=seed)
         )
     return lines
-
-
-def _begin(
-    model: BaseModel,
-    start: np.ndarray,
-    texts: Sequence[str] | None,
-    primer_length: int,
-    conditions: Conditions,
-    sampling: Sampling,
-) -> tuple[WritingState, Tensor | None]:
-    """Return the lines before their first step, and phi of a primer, `(B, points - 1, U + 1)`.
-
-    The network's first state has the hand vector, if any; the state after a primer has the primer's
-    hand.
-
-    Args:
-        start: the primer's points, or a row of zeros, `(points, 3)`.
-        texts: the whole texts, including the primer's text; None without texts.
-        primer_length: characters of the primer's text without blanks at its end; for 0 the window
-            is not moved.
-        conditions: the extras and seeds of the lines.
-    """
-    weights = model.output.weight
-    inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
-    # A fourth number of 0: the primer's last point does not end the sequence.
-    inputs = functional.pad(inputs, (0, model.input_size - 3))  # (points, I)
-    num_lines = len(conditions.seeds)
-    text = None
-    lengths = None
-    phi = None
-    state = model.initial_state(num_lines, conditions)
-    if texts is not None:
-        text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
-    if len(start) > 1:  # the last point is the input of the first step
-        firsts, places = _distinct(texts or [""] * num_lines, state)
-        first_texts = (None, None) if text is None else (text[firsts], lengths[firsts])
-        first_states = {name: value[firsts] for name, value in state.items()}
-        inputs_of_all = inputs[:-1].expand(len(firsts), -1, -1)  # (D, points - 1, I)
-        output = model(inputs_of_all, *first_texts, first_states)
-        state = {name: value[places] for name, value in output.state.items()}
-        phi = None if text is None else output.attention[places]
-        if primer_length:
-            state = _with_window_after(primer_length, state, phi[:, -1], lengths)
-    bias = weights.new_full((num_lines,), sampling.bias)
-    point = inputs[-1].repeat(num_lines, 1)
-    return WritingState(point, state, bias, text, lengths, sampling), phi
-
-
-def _with_window_after(
-    primer_length: int, state: Mapping[str, Tensor], phi: Tensor, lengths: Tensor
-) -> dict[str, Tensor]:
-    """Return the state with the median of the window on the first character after a primer's text.
-
-    In a hand that the network hardly knows, the window after the primer is some characters off
-    (measured, notebook: pages, the words of a page), and the line would begin amid a word.
-
-    Args:
-        primer_length: characters of the primer's text.
-        state: the state after the primer.
-        phi: the window after the primer, `(B, U + 1)`.
-        lengths: characters of the whole texts, `(B,)`.
-    """
-    padding = torch.arange(phi.shape[1], device=phi.device) > lengths[:, None]
-    window = phi.masked_fill(padding, 0.0)
-    median = (window.cumsum(1) < window.sum(1, keepdim=True) / 2).sum(1)  # index, from 0
-    shift = (primer_length - median)[:, None]
-    kappas = {name: kappa + shift for name, kappa in state.items() if name.endswith("kappa")}
-    return dict(state) | kappas
-
-
-def _distinct(texts: Sequence[str], state: Mapping[str, Tensor]) -> tuple[list[int], list[int]]:
-    """Return the first row of each of the D distinct lines, and the index of each line among the
-    distinct lines. Lines with the same text and state begin alike."""
-    keys: list[tuple[str | bytes, ...]] = [(text,) for text in texts]
-    for value in state.values():
-        rows = value.double().numpy(force=True)
-        keys = [(*key, row.tobytes()) for key, row in zip(keys, rows, strict=True)]
-    firsts: dict[tuple[str | bytes, ...], int] = {}
-    for row, key in enumerate(keys):
-        firsts.setdefault(key, row)
-    places = {key: place for place, key in enumerate(firsts)}
-    return [*firsts.values()], [places[key] for key in keys]

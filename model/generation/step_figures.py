@@ -17,6 +17,14 @@ from utils.checks import UserError
 
 MAX_MAP_COLUMNS = 1600
 """Most cells in a row of the grid of `density_map` (assumed)."""
+MAX_MAP_ROWS = 4 * MAX_MAP_COLUMNS
+"""Most rows of that grid (assumed)."""
+MAP_MARGIN = 1.5
+"""X-heights from the ink to the edges of that grid (assumed)."""
+MAX_DEVIATIONS = 4
+"""Standard deviations from a component's mean beyond which it is left out of a map (assumed)."""
+MIN_MAP_WEIGHT = 1e-3
+"""Weight below which a component is left out of a map (assumed)."""
 
 
 def check_pictures(writer: Writer, kinds: Collection[str]) -> None:
@@ -69,7 +77,7 @@ def density_map(
 ) -> tuple[np.ndarray, tuple[float, float, float, float]]:
     """Add up, over all steps, the densities of the next position (the paper, figure 10).
 
-    Components are left out beyond four standard deviations, and where their weight is below 1e-3.
+    Components are left out beyond `MAX_DEVIATIONS`, and if their weight is below `MIN_MAP_WEIGHT`.
     Their standard deviations are at least half a cell, so that cells' centres miss no component.
 
     Args:
@@ -81,32 +89,36 @@ def density_map(
         the sum per unit of area, `(rows, columns)` float64, with the first row at the top; and the
         grid's `(left, top, right, bottom)` in the data's units.
     """
-    mean, std = np.array(normalisation.mean), np.array(normalisation.std)
-    margin = 1.5 * x_height(ink)
-    left, top, right, bottom = bounds(ink)
-    left = left - margin
-    top = top - margin
-    right = right + margin
-    bottom = bottom + margin
-    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / 4 / MAX_MAP_COLUMNS)
-    rows, columns = math.ceil((bottom - top) / cell), math.ceil((right - left) / cell)
+    mean = np.array(normalisation.mean)
+    std = np.array(normalisation.std)
+    margin = MAP_MARGIN * x_height(ink)
+    left, top = np.array(bounds(ink)[:2]) - margin
+    right, bottom = np.array(bounds(ink)[2:]) + margin
+    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / MAX_MAP_ROWS)
+    rows = math.ceil((bottom - top) / cell)
+    columns = math.ceil((right - left) / cell)
     grid = np.zeros((rows, columns))
     grid_size = np.array([[columns], [rows]])
     corner = np.array([left, top])
     log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
     weights = mixture.weights.double().cpu().numpy()  # (steps, M)
-    means, correlations = mixture.means.float().cpu(), mixture.correlations.float().cpu()
+    means = mixture.means.float().cpu()
+    correlations = mixture.correlations.float().cpu()
     log_scales = torch.maximum(mixture.log_scales.float().cpu(), log_min_scales)  # (steps, 2, M)
     centres = means.double().numpy() * std[:, None] + (mean - corner)[:, None]
     centres += to_points(ink)[:-1, :, None]  # relative to the grid's corner, (steps, 2, M)
-    radii = 4 * log_scales.double().exp().numpy() * std[:, None]
+    radii = MAX_DEVIATIONS * log_scales.double().exp().numpy() * std[:, None]
     starts = np.floor((centres - radii) / cell).clip(0, grid_size).astype(int)
     stops = np.ceil((centres + radii) / cell).clip(0, grid_size).astype(int)
-    is_counted = (weights >= min(1e-3, 0.5 / weights.shape[1])) & (stops > starts).all(axis=1)
+    # Of many equal components none may weigh `MIN_MAP_WEIGHT`.
+    min_weight = min(MIN_MAP_WEIGHT, 0.5 / weights.shape[1])
+    is_counted = (weights >= min_weight) & (stops > starts).all(axis=1)
     # Each component's density is computed only in the cells within its radii.
     for step, m in np.argwhere(is_counted).tolist():
-        (x_start, y_start), (x_stop, y_stop) = starts[step, :, m], stops[step, :, m]
+        x_start, y_start = starts[step, :, m]
+        x_stop, y_stop = stops[step, :, m]
         centre = centres[step, :, m]
+        # The densities are those at the centres of cells, 0.5 behind their edges.
         x = ((np.arange(x_start, x_stop) + 0.5) * cell - centre[0]) / std[0]
         y = ((np.arange(y_start, y_stop) + 0.5) * cell - centre[1]) / std[1]
         offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_model import BaseModel
-from model.generation.hand_encoder import line_by_line
+from model.generation.hand_encoder import HandEncoder, line_by_line
 from model.generation.line import Sampling
 from model.generation.mixture import PEN_PIVOT, stretched_output
+from model.layers.dropout import Dropout
 from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up
 from model.layers.recurrent import RecurrentLayer, WindowedLayer, reorder_gates, sequence_biases
@@ -33,6 +34,11 @@ waste 8 steps a line on average). The value affects lines with a bias: their pen
 rest per call."""
 
 
+COMPILED_MODULES = {RecurrentLayer, WindowedLayer, Dropout, HandEncoder}
+COMPILED_MODULES |= {nn.ModuleList, nn.Sequential, nn.Linear, nn.Tanh, nn.LSTM, nn.GRU}
+"""Classes of the modules in a network that the compiled stepper can compute."""
+
+
 @dataclass
 class WritingState:
     """The lines that a stepper works on.
@@ -40,28 +46,21 @@ class WritingState:
     Attributes:
         point: the next input, `(B, I)`, normalised.
         state: the network's state before the next step: tensors by name, `(B, ...)` each.
-        bias: sharpening of the mixture, `(B,)`.
+        sampling: options of all lines, with a `stretch`; `bias` is that of the first step.
         text, text_lengths: indices of the characters, `(B, U)`, and their number, `(B,)`; None for
             a network without a window.
-        sampling: options of all lines. `sampling.bias` is the bias at the first step only.
     """
 
     point: Tensor
     state: dict[str, Tensor]
-    bias: Tensor
+    sampling: Sampling
     text: Tensor | None = None
     text_lengths: Tensor | None = None
-    sampling: Sampling = Sampling()
-
-    def stretch(self, network: BaseModel) -> tuple[float, float]:
-        """Return the factors on the mixture's means in x and y: `sampling.stretch`, or else the
-        network's factors, 1 + stretch * (1 - exp(-2 bias)) in x and 1 in y."""
-        return self.sampling.stretch or network.stretch_at(self.sampling.bias)
 
     def __getitem__(self, rows: Tensor) -> Self:
         """Return the lines of some rows."""
         state = {name: value[rows] for name, value in self.state.items()}
-        lines = replace(self, point=self.point[rows], state=state, bias=self.bias[rows])
+        lines = replace(self, point=self.point[rows], state=state)
         if self.text is None:
             return lines
         return replace(lines, text=self.text[rows], text_lengths=self.text_lengths[rows])
@@ -79,11 +78,15 @@ class Stepper:
         lines: the lines before their first step.
         matmul_dtype: dtype of the matrix products: the weights' dtype, or bfloat16. All else has
             the weights' dtype.
+
+    Attributes:
+        bias: sharpening of the mixture of each of the present lines, `(B,)`.
     """
 
     def __init__(self, network: BaseModel, lines: WritingState, matmul_dtype: torch.dtype) -> None:
         self.network = network
         self.lines = lines
+        self.bias = lines.point.new_full((len(lines.point),), lines.sampling.bias)
         self.bfloat16 = matmul_dtype == torch.bfloat16
 
     def run(self, uniform: Tensor, normal: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -95,7 +98,8 @@ class Stepper:
             uniform, normal: random numbers for `Mixture.sample`, `(T, B, 2)` each, for at most
                 `STEPS_PER_CALL` steps.
         """
-        points, phis = [], []
+        points = []
+        phis = []
         # The context encloses all steps, so that autocast rounds the weights only once.
         with torch.autocast(uniform.device.type, torch.bfloat16, self.bfloat16):
             for random_numbers in zip(uniform, normal, strict=True):
@@ -103,9 +107,9 @@ class Stepper:
                 inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
                 output = self.network(*inputs)
                 prediction = output.prediction[:, -1]
-                factors = lines.stretch(self.network)
-                prediction = prediction.stretched(factors, self.network.normalisation)
-                prediction = prediction.biased(lines.bias, lines.sampling.pen_sharpness)
+                stretch = lines.sampling.stretch
+                prediction = prediction.stretched(stretch, self.network.normalisation)
+                prediction = prediction.biased(self.bias, lines.sampling.pen_sharpness)
                 points.append(prediction.sample(*random_numbers))
                 if output.attention is not None:
                     phis.append(output.attention[:, -1])
@@ -117,10 +121,11 @@ class Stepper:
     def select(self, rows: Tensor) -> None:
         """Go on with the lines of `rows` only, ascending indices of the present lines."""
         self.lines = self.lines[rows]
+        self.bias = self.bias[rows]
 
-    def sharpen(self, bias: Tensor) -> None:
-        """Set the bias of each of the present lines, `(B,)`."""
-        self.lines = replace(self.lines, bias=bias.clone())
+    def halve_bias(self, mask: Tensor) -> None:
+        """Halve the bias of the present lines in `mask`, `(B,)`."""
+        self.bias *= torch.where(mask, 0.5, 1.0)
 
 
 class CompiledStepper(Stepper):
@@ -162,8 +167,7 @@ class CompiledStepper(Stepper):
         def packed(weight: Tensor, groups: int = 1) -> Tensor:
             return library.pack(weight.to(self.matmul_dtype).t(), groups)
 
-        factors = lines.stretch(network)
-        output = stretched_output(network.output, factors, network.normalisation)
+        output = stretched_output(network.output, lines.sampling.stretch, network.normalisation)
         fields: dict[str, object] = dict(
             weights=[packed(weight, groups=4) for weight in gates],
             widths=torch.tensor(self.widths),
@@ -173,7 +177,7 @@ class CompiledStepper(Stepper):
             size=self.hidden_size,
             vocab_size=self.vocab_size,
             components=self.num_windows,
-            mixtures=self.output_size // 6,
+            mixtures=network.num_mixtures,
             lstm=int(network.layers[0].cell == "LSTM"),
             ends=int(network.end_of_sequence),
             log_min_scales=tuple(network.min_scales.log().tolist()),
@@ -189,7 +193,7 @@ class CompiledStepper(Stepper):
     def _copy_state(self, lines: WritingState) -> None:
         """Copy the state of lines into the buffers that a step overwrites."""
         state = lines.state
-        self.bias = lines.bias.to(torch.float32, copy=True)
+        self.bias = lines.point.new_full((len(lines.point),), lines.sampling.bias).float()
         self.joints = []
         for number, width in enumerate(self.widths):
             # The padding is zero, as matrix products include it.
@@ -263,10 +267,6 @@ class CompiledStepper(Stepper):
             self.kappas = self.kappas[rows]
         self._allocate()
 
-    def sharpen(self, bias: Tensor) -> None:
-        """Set the bias of each line, see `Stepper`."""
-        self.bias.copy_(bias)
-
 
 def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
@@ -290,7 +290,8 @@ def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tup
         incoming = torch.cat((below, window, point), 1)
         hidden = module.weight_hh_l0
         if layer.cell == "LSTM":
-            incoming, hidden = reorder_gates(incoming), reorder_gates(hidden)
+            incoming = reorder_gates(incoming)
+            hidden = reorder_gates(hidden)
             bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
         else:
             both_gates, candidate = module.bias_hh_l0.split((2 * size, size))

@@ -185,7 +185,8 @@ class RecurrentLayer(nn.Module):
                 return self._run_torch(inputs, state)
         parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
         weight_input, weight_hidden, bias = map(reorder_gates, parameters)
-        hidden, cell = state["hidden"], state["cell"]
+        hidden = state["hidden"]
+        cell = state["cell"]
         if is_compiled:
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
             weights = (weight_input, weight_hidden, biases)

@@ -44,7 +44,8 @@ def normalised(text: str) -> str:
 
 def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
     """Return the errors of one line."""
-    reference, hypothesis = normalised(reference), normalised(hypothesis)
+    reference = normalised(reference)
+    hypothesis = normalised(hypothesis)
     words = reference.split()
     return ErrorCounts(
         Levenshtein.distance(reference, hypothesis),
@@ -108,7 +109,8 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
     hypothesis = " ".join(normalised(hypothesis).split())
     while index < len(words):
         others = [*words[:index], *words[index + 1 :]]
-        full, shorter = " ".join(words), " ".join(others)
+        full = " ".join(words)
+        shorter = " ".join(others)
         distances = [Levenshtein.distance(text, hypothesis) for text in (full, shorter)]
         if distances[0] - distances[1] == len(full) - len(shorter):
             missing.append(words[index])

@@ -242,19 +242,23 @@ class _Paths:
         place = number * (self.lengths / np.maximum(counts, 1))[stroke]
         place[last] = self.lengths
         # The point before each end: found among all paths one behind the other, whose lengths
-        # round, and then put right.
+        # round. So it may lie a few points too far ahead or back, and moves point by point.
         offsets = np.concatenate([[0.0], np.cumsum(self.lengths)[:-1]])
         sizes = self.ends - self.starts + 1
         joined = self.along + np.repeat(offsets, sizes)
         before = np.searchsorted(joined, place + offsets[stroke], "right") - 1
         before = np.clip(before, self.starts[stroke], self.ends[stroke])
-        while (is_beyond := self.along[before] > place).any():
-            before -= is_beyond
-        while True:
+        is_ahead = self.along[before] > place
+        while is_ahead.any():
+            before -= is_ahead
+            is_ahead = self.along[before] > place
+        after = np.minimum(before + 1, self.ends[stroke])
+        is_behind = (after > before) & (self.along[after] <= place)
+        while is_behind.any():
+            before += is_behind
             after = np.minimum(before + 1, self.ends[stroke])
-            if not (is_short := (after > before) & (self.along[after] <= place)).any():
-                break
-            before += is_short
+            is_behind = (after > before) & (self.along[after] <= place)
+        # A path without steps, such as a dot, has one end: its first point.
         before = np.where(counts[stroke] == 0, self.starts[stroke], before)
         step = self.along[after] - self.along[before]
         rest = place - self.along[before]

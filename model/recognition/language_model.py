@@ -68,7 +68,8 @@ class CharacterLanguageModel:
         symbols = np.concatenate([*lines, empty])
         # The number of symbols from each position to the line's end.
         remaining = np.concatenate([*(np.arange(len(line), 0, -1) for line in lines), empty])
-        keys, counts = [], []
+        keys = []
+        counts = []
         nodes = np.zeros(len(symbols), dtype=np.int64)  # of the n-gram that begins at each position
         begins_line = np.zeros(0, dtype=bool)  # for each node
         for depth in range(1, order + 1):
@@ -189,7 +190,8 @@ class WordLanguageModel:
         counts = counts[is_used]
         most_frequent = np.argsort(-counts, kind="stable")[:NUM_FREQUENT_WORDS]
         nodes = np.zeros(len(symbols), np.int64)
-        keys_by_depth, counts_by_depth = [], []
+        keys_by_depth = []
+        counts_by_depth = []
         for column in range(symbols.shape[1]):
             last = symbols[:, column]
             keys, nodes = np.unique(nodes * self._radix + last, return_inverse=True)
@@ -237,7 +239,9 @@ def _kind(character: str) -> str:
     """Return "0" for a digit, "a" for a small letter, "A" for a capital, else the character."""
     if character.isdigit():
         return "0"
-    return "a" if character.islower() else "A" if character.isupper() else character
+    if character.islower():
+        return "a"
+    return "A" if character.isupper() else character
 
 
 def _next_symbols(
@@ -251,7 +255,8 @@ def _next_symbols(
         context: the symbols from the tree's root on.
         radix: factor on the parent's index in `keys`; the symbol `radix - 1` is ignored.
     """
-    node, depth = 0, 0
+    node = 0
+    depth = 0
     for depth, symbol in enumerate(context, start=1):
         key = node * radix + symbol
         node = int(keys[depth - 1].searchsorted(key))

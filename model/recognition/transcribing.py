@@ -131,7 +131,8 @@ def read_with_doubts(
                 lines.append(line)
                 codes.append(alphabet.encode(text))
         text, lengths = padded(codes, encoded.device)
-        encoded, frames = encoded[lines], frames[lines]
+        encoded = encoded[lines]
+        frames = frames[lines]
         output = Transcript(alphabet, log_probs[lines], frames)
         output = model.teacher_forced(output, encoded, text, 1.0)
         if output.decoder_log_probs is None:

@@ -68,7 +68,7 @@ HOMES = {
             )
         },
         "SCALES": [*neat.WORD_SCALES],
-        "WIDTHS": [*neat.ROW_WIDTHS],
+        "WIDTHS": [neat.MIN_ROW_WIDTH, neat.MAX_ROW_WIDTH],
     },
     "reading": {
         "MAX_DOUBTED_PROBABILITY": ink_words.MAX_DOUBTED_PROBABILITY,

@@ -66,7 +66,8 @@ def parse(
     writer = _annotation(root, WRITERS)
     if level == "annotated":
         is_divided = len({*annotated, *root.findall("traceGroup")}) > 1
-        level = "group" if annotated and is_divided and not text else "file"
+        has_annotated_groups = len(annotated) > 0 and is_divided
+        level = "group" if has_annotated_groups and not text else "file"
     if cut and level == "file":
         raise cut
     groups = [group for group in annotated if group not in unfinished]
@@ -81,7 +82,8 @@ def parse(
     trace_by_id = {element_id(trace): trace for trace in root.iter("trace")}
     parsed = Parsed()
     for number, group in enumerate(groups):
-        with parsed.attempt(name := f"{number:04}"):
+        name = f"{number:04}"
+        with parsed.attempt(name):
             traces = [*_traces(group, trace_by_id)]
             text = _annotation(group, TRUTHS)
             group_writer = _annotation(group, WRITERS) or writer

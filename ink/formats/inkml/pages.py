@@ -52,7 +52,8 @@ def parse(path: Path) -> list[InkPage]:
     root = xml_tree(read_file(path, MAX_NOTE_BYTES), "ink")
     trace_formats = formats(root)
     brushes = {f"#{element_id(brush)}": brush for brush in root.iter("brush")}
-    kinds, layers = _annotated(root, "type"), _annotated(root, "layer")
+    kinds = _annotated(root, "type")
+    layers = _annotated(root, "layer")
     unit = next((form.unit for form in trace_formats.values() if form.unit), None)
     # The brush of each stroke, its first trace, and the channels of its traces.
     traces: list[tuple[Element, Element, list[dict[str, np.ndarray]]]] = []
@@ -222,9 +223,9 @@ class _PageInk:
             for side in (self._page.width, self._page.height)
         )
         area = '<activeArea width="{}" height="{}" units="mm"/>'.format(*size)
-        for more, name in self._contexts.items():
-            channels = "".join(_CHANNEL[channel] for channel in f"XYT{more}")
-            source = f'<inkSource xml:id="paper{more}">'
+        for further, name in self._contexts.items():  # by the channels besides X, Y and T
+            channels = "".join(_CHANNEL[channel] for channel in f"XYT{further}")
+            source = f'<inkSource xml:id="paper{further}">'
             yield f'  <context xml:id="{name}">'
             yield from (f"    {source}", f"      <traceFormat>{channels}</traceFormat>")
             yield from (f"      {area}", "    </inkSource>", "  </context>")
@@ -266,8 +267,8 @@ class _PageInk:
             properties.append(f'name="transparency" value="{round(255 * (1 - stroke.opacity))}"')
         brush = self._brushes.setdefault(tuple(properties), f"pen{len(self._brushes) + 1}")
         has_pressure = stroke.pressures is not None or stroke.widths is not None
-        more = "F" * has_pressure + "W" * (stroke.widths is not None)
-        return brush, self._contexts.setdefault(more, f"page{more}")
+        further = "F" * has_pressure + "W" * (stroke.widths is not None)  # channels
+        return brush, self._contexts.setdefault(further, f"page{further}")
 
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:
         stroke = self._page.strokes[number]
@@ -281,6 +282,7 @@ class _PageInk:
             columns.append(scale * stroke.widths)
         brush, context = self._references(number)
         look = f' brushRef="#{brush}"' if brush != group_brush else ""
-        look += f' contextRef="#{context}"' if context != group_context else ""
+        if context != group_context:
+            look += f' contextRef="#{context}"'
         values = np.column_stack(columns).round(3) + 0.0  # no -0
         return f"<trace{look}>{trace_text(values)}</trace>"

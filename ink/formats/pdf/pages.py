@@ -15,7 +15,7 @@ from io import BytesIO
 from itertools import accumulate, groupby, pairwise, takewhile
 from math import isnan, pi
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -223,7 +223,10 @@ class _Document:
             for depth, name in enumerate([*folders, title][common:], common):
                 entries.append((depth, name, pages[index]))
             open_folders = folders
-        labels = "".join(f"{i}<</S/D/P{_string(f'{note.name} ')}>>" for i, note in notes)
+        labels = ""
+        for index, note in notes:
+            prefix = _string(f"{note.name} ")  # a blank between the name and the page's number
+            labels += f"{index}<</S/D/P{prefix}>>"
         outline = self._put_outline(entries)
         return f"/PageMode/UseOutlines/Outlines {outline} 0 R/PageLabels<</Nums[{labels}]>>"
 
@@ -360,7 +363,8 @@ class _Document:
         """Write a glyph of typed text; return 0 for one without an outline."""
         from ink.drawing.fonts import outline  # slow to import
 
-        if not (polygons := [OUTLINE_EM * polygon for polygon in outline(name)]):
+        polygons = [OUTLINE_EM * polygon for polygon in outline(name)]
+        if not polygons:
             return 0
         points = np.concatenate(polygons)
         box = " ".join(f"{edge:.0f}" for edge in (*points.min(axis=0) - 1, *points.max(axis=0) + 1))
@@ -416,19 +420,16 @@ class _Document:
                 needed = min(left + MIN_GLYPH * size * len(word.text), stop - shortest)
                 right = max(stop - gap, needed)
             right = max(right, left + shortest)
-            at = (left, right, baseline, word.turn)
-            yield from self._stretched(word.text, at, size, rise)
+            place = _Place(left, right, baseline, word.turn)
+            yield from self._stretched(word.text, place, size, rise)
             if stop is not None and not word.joined:
                 stop = max(stop, right + shortest)
-                at = (right, stop, baseline, word.turn)
-                yield from self._stretched(" ", at, size, rise)
+                place = _Place(right, stop, baseline, word.turn)
+                yield from self._stretched(" ", place, size, rise)
 
-    def _stretched(
-        self, text: str, at: tuple[float, float, float, int], size: float, rise: int
-    ) -> Iterator[str]:
-        """Yield the commands that write a text in a font of this rise, from a left to a right end
-        at a baseline, all turned by quarter turns."""
-        left, right, baseline, turn = at
+    def _stretched(self, text: str, place: "_Place", size: float, rise: int) -> Iterator[str]:
+        """Yield the commands that write a text in a font of this rise at a place."""
+        left, right, baseline, turn = place
         cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]
         x = cosine * left - sine * baseline
         y = sine * left + cosine * baseline
@@ -489,7 +490,7 @@ def _to_unicode(characters: Sequence[str]) -> str:
 def _link(page: PdfPage) -> str:
     """Return the page's entry for the link to its note's file: a frame in the upper right corner,
     which is not printed."""
-    if not (page.note and page.note.address):
+    if page.note is None or not page.note.address:
         return ""
     points = PT_PER_MM * page.page.millimetres
     right = points * page.page.width
@@ -499,6 +500,16 @@ def _link(page: PdfPage) -> str:
     target = f"/A<</S/URI/URI<{page.note.address.encode('ascii').hex()}>>>"
     look = f"/Border[0 0 0.5]/C[0.4 0.5 0.8]/Contents{_string(page.note.name)}"
     return f"/Annots[<</Type/Annot/Subtype/Link/Rect[{rect}]{look}{target}>>]"
+
+
+class _Place(NamedTuple):
+    """The left and right end of a text, its baseline, and the quarter turns by which all are
+    turned."""
+
+    left: float
+    right: float
+    baseline: float
+    turn: int
 
 
 def _date(time: float) -> str:

@@ -116,7 +116,8 @@ def _kind(shape: Shape, sheet: np.ndarray) -> str:
     is_edge_to_edge = is_at_edge.all(axis=1).any(axis=1)
     has_only_lines = all(len(curve) == 1 for curve in shape.curves)
     has_line = style.get("stroke", "none") not in _NONE
-    if has_line and (shape.is_ruling or (has_only_lines and is_edge_to_edge.all())):
+    is_ruling = shape.is_ruling or (has_only_lines and is_edge_to_edge.all())
+    if has_line and is_ruling:
         return "ruling"
     points = np.concatenate([curve.reshape(-1, 2) for curve in shape.curves])
     box = np.stack([points.min(axis=0), points.max(axis=0)])
@@ -176,7 +177,8 @@ def _images(shape: Shape, layer: int, left_out: Counter[str]) -> Iterator[PageIm
     get = shape.element.get
     href = get("href") or get("{http://www.w3.org/1999/xlink}href") or ""
     x, y, width, height = (_length(get(name, ""), 0) for name in ("x", "y", "width", "height"))
-    (left, top), (right, bottom) = shape.matrix.transformPoints([(x, y), (x + width, y + height)])
+    corners = [(x, y), (x + width, y + height)]
+    (left, top), (right, bottom) = shape.matrix.transformPoints(corners)
     if shape.matrix[1] or shape.matrix[2] or not href.startswith("data:"):
         left_out["image"] += 1
     else:
@@ -185,10 +187,12 @@ def _images(shape: Shape, layer: int, left_out: Counter[str]) -> Iterator[PageIm
 
 def _typed(shape: Shape, layer: int) -> TypedText:
     """Return the typed text of a shape, whose position is the baseline of the first line."""
-    x, y = 0.0, 0.0
+    x = 0.0
+    y = 0.0
     # The first element that has a position decides.
     for element in reversed([*shape.element.iter()]):
-        x, y = _length(element.get("x", ""), x), _length(element.get("y", ""), y)
+        x = _length(element.get("x", ""), x)
+        y = _length(element.get("y", ""), y)
     size = _length(shape.style.get("font-size", ""), 16)
     text = " ".join(" ".join(shape.element.itertext()).split())
     left, top = shape.matrix.transformPoint((x, y - size))
@@ -229,6 +233,7 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
     """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
+    # The identity of a stroke that is no part is like that of no other stroke.
     return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
 
 

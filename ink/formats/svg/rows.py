@@ -35,7 +35,8 @@ def parse(path: Path) -> Parsed:
     written.sort(key=lambda row: float(np.concatenate(row[1])[:, 1].mean()))
     parsed = Parsed()
     for number, (text, strokes) in enumerate(written):
-        with parsed.attempt(name := f"{number:04}" if len(written) > 1 else ""):
+        name = f"{number:04}" if len(written) > 1 else ""
+        with parsed.attempt(name):
             ink = join_strokes(strokes)
             parsed.samples.append(Sample(ink, clean_text(text)).renamed(name))
     return parsed

@@ -196,7 +196,8 @@ def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:
         read = segment_reader(document, segments)
         used: set[int] = set()
         for number, segment in enumerate(segments):
-            with parsed.attempt(name := f"{file.removeprefix('data/')}:{number:05}"):
+            name = f"{file.removeprefix('data/')}:{number:05}"
+            with parsed.attempt(name):
                 sample = read(number)
                 if segment.component_numbers <= used_before:
                     raise Fault("ink that a longer sample has")

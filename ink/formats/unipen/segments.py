@@ -137,7 +137,7 @@ def parse_file(
     document = read_document(blocks_of_file(path), points_per_second)
     level = highest_level(document) if level is None else level.upper()
     parsed = parse_level(document, level, writer_comment)
-    if not (parsed.samples or parsed.left_out):
+    if not parsed.samples and not parsed.left_out:
         raise Fault(f"no segments of the level {level}")
     return parsed
 
@@ -154,7 +154,8 @@ def parse_level(document: Document, level: str, writer_comment: int | None = Non
     read = segment_reader(document, segments, writer_comment)
     parsed = Parsed()
     for number in range(len(segments)):
-        with parsed.attempt(name := f"{number:05}"):
+        name = f"{number:05}"
+        with parsed.attempt(name):
             parsed.samples.append(read(number).renamed(name))
     return parsed
 
@@ -262,7 +263,8 @@ def _points(block: Block, columns: list[str]) -> np.ndarray:
     table = np.reshape(values, (-1, len(columns)))
     # The column P is the pressure; without pressure the pen hovers.
     pressed = table[:, columns.index("P")] > 0 if "P" in columns else np.ones(len(table))
-    x, y = table[:, columns.index("X")], table[:, columns.index("Y")]
+    x = table[:, columns.index("X")]
+    y = table[:, columns.index("Y")]
     return np.column_stack([x, -y, pressed])
 
 
@@ -322,7 +324,8 @@ def _parse_ranges(text: str) -> list[ComponentRange]:
         numbers = [None if group is None else int(group) for group in match.groups()]
         first, point, last, last_point = numbers
         if last is None:
-            last, last_point = first, point
+            last = first
+            last_point = point
         ranges.append(ComponentRange(first, point or 0, last, last_point))
     return ranges
 
@@ -335,7 +338,8 @@ def _consecutive(ranges: list[ComponentRange], start: int, count: int) -> list[C
     """Return the `count` components from `start` on, in the order of the numbers in `ranges`."""
     if not ranges:
         return [ComponentRange(start, 0, start + count - 1, None)]
-    if (num_named := _num_components(ranges)) != count:
+    num_named = _num_components(ranges)
+    if num_named != count:
         raise Fault("a segment that names another number of components", f"{count} for {num_named}")
     shift = start - min(item.first for item in ranges)
     return [item._replace(first=item.first + shift, last=item.last + shift) for item in ranges]

@@ -125,7 +125,8 @@ def _verify(loop: Loop) -> None:
         tested.backward()
     tolerance = TOLERANCES[loop.weight.dtype]
     for name in results:
-        value, expected = getattr(loop, name).double(), getattr(reference, name).double()
+        value = getattr(loop, name).double()
+        expected = getattr(reference, name).double()
         if not (value - expected).norm() <= tolerance * expected.norm():
             raise RuntimeError(f"its results are wrong ({name})")
     for name in dict.fromkeys([*inputs, *results]):

@@ -61,8 +61,8 @@ class _Decoding(torch.autograd.Function):
     @staticmethod
     def forward(ctx, dtype, tokens, lengths, masks, encoded, keys, *weights):
         weights = Weights(*weights)
-        (steps, batch) = tokens.shape
-        (_, frames, context) = encoded.shape
+        steps, batch = tokens.shape
+        _, frames, context = encoded.shape
         classes, _ = weights.characters.shape
         embedding = weights.embeddings.shape[1]
         attention, size = weights.query.shape
@@ -168,7 +168,8 @@ def _weight_gradients(
     d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
     d_query = d_queries.t() @ joint[1:].flatten(0, 1)[:, :size]
     d_embedded = (d_gates @ weight[:, depth : depth + embedding]).float()
-    if (mask := tensors["input_mask"]) is not None:
+    mask = tensors["input_mask"]
+    if mask is not None:
         d_embedded = d_embedded * mask.flatten(0, 1)[:, :embedding]
     d_embeddings = torch.zeros(num_embeddings, embedding)
     return Weights(

@@ -22,15 +22,16 @@ from torch.nn import functional
 from model.layers.kernels import library
 from model.layers.kernels.library import Results, round_up
 
-_call = partial(library.call, "Layer")
+_call = partial(library.call, "Layer")  # the structure of arguments in lstm.c
 
 
 def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
     """Return after how many steps the outputs of each sequence have no gradient, `(B,)`."""
     outputs = [part for part in (d_hiddens, d_windows) if part.numel()]
-    largest = sum(part.abs().amax(2) for part in outputs)  # (T, B)
-    largest[-1] += torch.cat(d_last, 1).abs().sum(1)
-    return ((largest != 0) * torch.arange(1, len(largest) + 1)[:, None]).amax(0)
+    magnitudes = sum(part.abs().amax(2) for part in outputs)  # (T, B), 0 without a gradient
+    magnitudes[-1] += torch.cat(d_last, 1).abs().sum(1)
+    step_numbers = torch.arange(1, len(magnitudes) + 1)[:, None]  # (T, 1)
+    return torch.where(magnitudes != 0, step_numbers, 0).amax(0)
 
 
 def _input_gradient(d_gates: Tensor, weight: Tensor) -> Tensor:

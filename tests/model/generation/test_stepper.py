@@ -37,8 +37,7 @@ def begin(network, count):
     if network.needs_text:
         state["0.kappa"] = state["0.kappa"].abs()
         text, lengths = torch.randint(0, 5, (count, 7)), torch.randint(1, 8, (count,))
-    point, bias = torch.randn(count, network.input_size), torch.rand(count)
-    return WritingState(point, state, bias, text, lengths, SAMPLING)
+    return WritingState(torch.randn(count, network.input_size), state, SAMPLING, text, lengths)
 
 
 def numbers(steps, count):
@@ -66,6 +65,9 @@ def test_compiled_stepper_writes_the_same_as_the_plain_stepper(
         network.output.bias[-1] = 0.0  # else it hardly ever draws an end
     lines, (uniform, normal) = begin(network, 8), numbers(6, 8)
     plain, compiled = (kind(network, lines, torch.float32) for kind in (Stepper, CompiledStepper))
+    bias = torch.rand(8)
+    for stepper in (plain, compiled):
+        stepper.bias.copy_(bias)
     for part in (slice(0, 3), slice(3, 5), slice(5, 6)):  # odd and even numbers of steps
         expected, results = (
             stepper.run(uniform[part], normal[part]) for stepper in (plain, compiled)
@@ -78,12 +80,14 @@ def test_plain_stepper_writes_what_the_network_predicts():
     network = build(end_of_sequence=True)
     lines, (uniform, normal) = begin(network, 8), numbers(2, 8)
     std, mean = (torch.tensor(v)[:, None] for v in (NORMALISATION.std, NORMALISATION.mean))
-    points, phi = Stepper(network, lines, torch.float32).run(uniform, normal)
+    stepper, bias = Stepper(network, lines, torch.float32), torch.rand(8)
+    stepper.bias.copy_(bias)
+    points, phi = stepper.run(uniform, normal)
     inputs = torch.stack((lines.point, torch.nn.functional.pad(points[0, :, :3], (0, 1))), 1)
     output = network(inputs, lines.text, lines.text_lengths, lines.state)
     means = (output.prediction.means * std + mean) * torch.tensor(SAMPLING.stretch)[:, None]
     output.prediction.means = (means - mean) / std
-    prediction = output.prediction.biased(lines.bias[:, None].expand(-1, 2), SAMPLING.pen_sharpness)
+    prediction = output.prediction.biased(bias[:, None].expand(-1, 2), SAMPLING.pen_sharpness)
     expected = prediction.sample(uniform.transpose(0, 1), normal.transpose(0, 1))
     torch.testing.assert_close(points.transpose(0, 1), expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(phi.transpose(0, 1), output.attention, rtol=1e-4, atol=1e-4)
@@ -94,11 +98,12 @@ def test_plain_stepper_writes_what_the_network_predicts():
 def test_lines_that_are_kept_continue_as_they_would_beside_the_dropped_lines(stepper, cell):
     network, rows = build(cell=cell), torch.tensor([0, 3])
     lines, (uniform, normal) = begin(network, 5), numbers(8, 5)
-    bias = torch.tensor([0.0, 2.0, 1.0, 3.0, 0.5])
+    is_halved = torch.tensor([True, False, False, True, True])
     whole, some = (stepper(network, lines, torch.float32) for _ in range(2))
     for steps in (whole, some):
         steps.run(uniform[:5], normal[:5])
-        steps.sharpen(bias)
+        steps.halve_bias(is_halved)
+    assert torch.equal(whole.bias, SAMPLING.bias * torch.tensor([0.5, 1.0, 1.0, 0.5, 0.5]))
     some.select(rows)
     points, _ = some.run(uniform[5:, rows], normal[5:, rows])
     expected, _ = whole.run(uniform[5:], normal[5:])
