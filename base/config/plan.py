@@ -23,10 +23,10 @@ from base.config.binder import (
     faults,
 )
 from utils import strict_json
-from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint, shown
+from utils.checks import ABSENT, ConfigError, ConfigFault, UserError, hint
 from utils.files import PLAIN_NAME
 from utils.program import ROOT
-from utils.strict_json import Config, Json, children, differences, nested, without
+from utils.strict_json import Config, Json, children, nested, without
 
 BASE = "base"
 """The key of a file's base, a path relative to the file or the name of a config."""
@@ -39,18 +39,6 @@ CACHE = "cache"
 command line may set it, so that an untrusted config cannot choose where the program writes."""
 FOLDERS = ("root", CACHE)
 """The last names of the keys that set folders of data."""
-DATASETS = ("data_loader.args.dataset.", "data_loader.args.sources.")
-"""The beginnings of the keys of datasets."""
-EPOCHS = "trainer.args.epochs"
-"""The key of the number of epochs."""
-ADJUSTABLE = {
-    *("data_loader.args.num_workers", "data_loader.args.pin_memory"),
-    *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
-    *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
-    "trainer.args.time_limit_minutes",
-}
-"""Keys that may differ when a run is resumed, as no step depends on them. (So may those in
-`FOLDERS`; and `EPOCHS` may grow if the schedule does not depend on it.)"""
 
 
 class Override(NamedTuple):
@@ -115,46 +103,6 @@ class Plan:
     def with_values(self, values: Mapping[str, Json]) -> "Plan":
         """Return the plan with values of the program at dotted keys."""
         return self.with_overrides(Override("", key, value) for key, value in values.items())
-
-    def adjusted(self, previous: "Plan", epochs_matter_to: str = "") -> list[Override]:
-        """Return the values of a resumed run that differ from those of its `previous` plan.
-
-        Args:
-            previous: the plan as it was.
-            epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
-
-        Raises:
-            ConfigError: if this plan has faults, or if keys differ that must not; see `ADJUSTABLE`.
-        """
-        overrides, refused = [], []
-        for key, (old, new) in differences(previous.complete, self.checked().complete).items():
-            is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
-            may_grow = key == EPOCHS and new > old
-            # When a run begins, a fitted value replaces null in a dataset's arguments.
-            is_fitted = new is None and key.startswith(DATASETS)
-            if is_folder or key in ADJUSTABLE or (may_grow and not epochs_matter_to):
-                overrides.append(Override(self.source, key, new))
-            elif not is_fitted:
-                problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
-                problem += f", on which its {epochs_matter_to} depends" if may_grow else ""
-                refused.append(ConfigFault(key, new, problem))
-        if refused:
-            raise self.error(refused)
-        return overrides
-
-    def with_previous_defaults(self, resolved: Json) -> "Plan":
-        """Return the plan with the values of a run's `resolved` config where the defaults of
-        classes have changed since."""
-        values = {}
-        for bound_class in self.bound_classes():
-            block = resolved
-            for name in (*bound_class.key.split("."), "args"):
-                block = children(block).get(name)
-            args = children(block)
-            for name, default in bound_class.defaults.items():
-                if args.get(name, default) != default:
-                    values[f"{bound_class.key}.args.{name}"] = args[name]
-        return self.with_values(values)
 
     # Properties of a plan.
 
