@@ -9,10 +9,10 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from base.config.plan import EXAMPLE, Override, parse_override, read_config, typed_override
+from base.config.values import EXAMPLE, Override, parse_override, read_config, typed_override
 from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
@@ -20,6 +20,7 @@ from utils import strict_json
 from utils.checks import UserError
 from utils.files import prepare_output
 from utils.program import PREFIX, typed
+from utils.strict_json import Json
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -67,6 +68,11 @@ class Request:
     device: str
     modules: Sequence[Path]
 
+    @cached_property
+    def config_values(self) -> tuple[Json, dict[str, str]]:
+        """The values of the config, and the base of each, see `read_config`; read once."""
+        return read_config(Path(str(self.config)))
+
 
 def parsed(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process; end the process with status 2 if it
@@ -78,7 +84,7 @@ def parsed(words: list[str] | None = None) -> Request:
     try:
         request = parse(words)
         if request.config:
-            read_config(Path(request.config))
+            _ = request.config_values  # refused at once if the file cannot be read
         if request.resume:
             resolve_checkpoint(request.resume)
         return request

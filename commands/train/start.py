@@ -29,7 +29,7 @@ from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.config import torch_parts, user_modules
 from base.config.binder import BoundClass, faults, signature_of
-from base.config.plan import FOLDERS, Override, Plan
+from base.config.values import Override, with_network
 from base.run import run_folder
 from base.run.checkpoint import (
     TRAINING_FORMAT,
@@ -44,8 +44,9 @@ from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
 from commands.train.options import Request
 from parse_config import (
+    CACHE,
+    Plan,
     plan_from_checkpoint,
-    plan_from_file,
     plan_of,
     settings_of,
     try_constructors,
@@ -65,6 +66,8 @@ from utils.strict_json import Json, children, differences
 
 log = logging.getLogger(__name__)
 
+FOLDERS = ("root", CACHE)
+"""The last names of the keys that set folders of data."""
 DATASETS = ("data_loader.args.dataset.", "data_loader.args.sources.")
 """The beginnings of the keys of datasets."""
 EPOCHS = "trainer.args.epochs"
@@ -291,11 +294,13 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
 
 def new_start(request: Request) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = plan_from_file(request.config)
-    name = request.resume or suggested_network(plan.with_overrides(request.overrides))
-    checkpoint = _find(resolve_checkpoint(name)) if name else None
-    arch = checkpoint and checkpoint.content["config"].get("arch")
-    plan = plan.with_network(arch).with_overrides(request.overrides)
+    values, bases = request.config_values
+    plan = plan_of(values, request.config, request.overrides, bases)
+    checkpoint = None
+    if name := request.resume or suggested_network(plan):
+        checkpoint = _find(resolve_checkpoint(name))
+        values = with_network(values, checkpoint.content["config"].get("arch"))
+        plan = plan_of(values, request.config, request.overrides, bases)
     return Start(request, plan, _new_run(plan, request), checkpoint)
 
 

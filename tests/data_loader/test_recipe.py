@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded
-from base.config.plan import Plan
 from commands.train.start import differing_values
 from data_loader import EmbeddedDataset
 from data_loader.recipe import Recipe, Source
 from ink.sample import Sample
-from parse_config import plan_of
+from parse_config import Plan, plan_of
 from tests import tiny_config
 from utils.checks import ConfigError, UserError
 

@@ -2,8 +2,6 @@
 
 import pytest
 
-from base.config.binder import Binder
-from base.config.plan import Plan
 from commands.train.start import differing_values
 from parse_config import plan_of
 from tests import tiny_config
@@ -21,8 +19,9 @@ def config(dataset: str, epochs: int = 2, **args: object) -> dict:
 
 def adjusted(before: dict, now: dict) -> dict:
     """Return what differs in a run `before` that goes on with the config `now`."""
-    plan, previous = (Plan(values, "c.json", {}, Binder()) for values in (now, before))
-    plan.__dict__["faults"] = []  # as nothing is bound
+    plan, previous = (plan_of(values, "c.json") for values in (now, before))
+    for each in (plan, previous):
+        each.__dict__.update(bound={}, faults=[])  # as nothing is bound
     return {key.rpartition(".")[2]: value for _, key, value in differing_values(plan, previous)}
 
 
