@@ -278,9 +278,8 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
         if request.start_or_resume:
             return start_or_resume(request, start, locks)
         return start.tried()
-    if request.resume is None:
+    if (place := request.place) is None:
         raise UserError("a training begins with a config or a checkpoint, and there is neither")
-    place = resolve_checkpoint(request.resume)
     run = RunFolder.resumed(place, request.run_id)
     if run is None:
         return resumed_start(request, place, None).tried()
@@ -296,9 +295,12 @@ def new_start(request: Request) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
     values, bases = request.config_values
     plan = plan_of(values, request.config, request.overrides, bases)
-    checkpoint = None
-    if name := request.resume or suggested_network(plan):
-        checkpoint = _find(resolve_checkpoint(name))
+    place = request.place
+    if place is None:
+        network = suggested_network(plan)
+        place = resolve_checkpoint(network) if network else None
+    checkpoint = None if place is None else _find(place)
+    if checkpoint is not None:
         values = with_network(values, checkpoint.content["config"].get("arch"))
         plan = plan_of(values, request.config, request.overrides, bases)
     return Start(request, plan, _new_run(plan, request), checkpoint)
