@@ -33,7 +33,6 @@ from base.base_data_loader import Batch
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_loss import BaseLoss
 from base.base_model import BaseModel
-from base.config.plan import Plan
 from base.step.device import resolve_device
 from benchmarks import plain
 from commands.shared import scripts as measures
@@ -44,7 +43,7 @@ from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import KERNELS_SWITCH
-from parse_config import plan_from_file
+from parse_config import Plan, plan_from_file
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 QUANTILES = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)

@@ -10,8 +10,8 @@ from typing import Any
 
 import data_loader
 import model
-from base.config.plan import Override
 from base.config.user_code import errors_as_config_fault
+from base.config.values import Override
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options, options, search_options
 from commands.shared.network_options import Networks

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from base.config.plan import Override, read_config, typed_override
+from base.config.values import Override, read_config, typed_override, with_network
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
 from ink.alphabet import Alphabet
@@ -35,7 +35,7 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
         arch = load_checkpoint(pretrained()[name])["config"]["arch"]
-        config = plan_from_file(path).with_network(arch)
+        config = plan_of(with_network(given, arch), str(path))
         assert config.given_config["arch"]["type"] == arch["type"]
     assert config.name == path.stem
     resolved = config.resolved_config

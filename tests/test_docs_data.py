@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import train
-from base.config.plan import read_config
+from base.config.values import read_config
 from data_loader import EmbeddedDataset
 from ink.geometry import strokes
 from parse_config import plan_of

@@ -15,13 +15,14 @@ import model
 from base.base_data_loader import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
-from base.config.plan import Plan, parse_override
 from base.config.torch_parts import with_groups
+from base.config.values import parse_override, read_config, with_network
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
     TRIAL_ARGUMENTS,
+    Plan,
     grouped_weights,
     plan_from_checkpoint,
     plan_from_file,
@@ -202,7 +203,8 @@ def in_files(folder: Path, *configs: Any, arch: Any = None) -> Plan:
     """Write configs into files, a.json, b.json and so on, and read the first."""
     for name, config in zip("abcdefg", configs, strict=False):
         (folder / f"{name}.json").write_text(json.dumps(config))
-    return plan_from_file(folder / "a.json").with_network(arch).checked()
+    values, bases = read_config(folder / "a.json")
+    return plan_of(with_network(values, arch), str(folder / "a.json"), bases=bases).checked()
 
 
 def test_a_config_takes_from_its_base_what_it_does_not_set_itself(tmp_path):

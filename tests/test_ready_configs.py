@@ -15,7 +15,7 @@ import torch
 
 import train
 from base.base_trainer import BaseTrainer
-from base.config.plan import read_config
+from base.config.values import read_config
 from base.run.checkpoint import load_checkpoint
 from ink.geometry import from_strokes
 from logger.metrics_csv import read_rows

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from base.config.plan import Override, parse_override
+from base.config.values import Override, parse_override
 from utils import checks
 from utils.checks import DEVICES, UserError, device_name
 

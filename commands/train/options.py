@@ -9,10 +9,10 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from base.config.plan import EXAMPLE, Override, parse_override, read_config, typed_override
+from base.config.values import EXAMPLE, Override, parse_override, read_config, typed_override
 from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
@@ -20,6 +20,7 @@ from utils import strict_json
 from utils.checks import UserError
 from utils.files import prepare_output
 from utils.program import PREFIX, typed
+from utils.strict_json import Json
 
 SHORTHANDS = {
     "--lr": ("optimizer.args.lr", "RATE", "learning rate", "0.001"),
@@ -67,6 +68,16 @@ class Request:
     device: str
     modules: Sequence[Path]
 
+    @cached_property
+    def config_values(self) -> tuple[Json, dict[str, str]]:
+        """The values of the config, and the base of each, see `read_config`; read once."""
+        return read_config(Path(str(self.config)))
+
+    @cached_property
+    def place(self) -> Path | None:
+        """The folder or file that -r names, see `resolve_checkpoint`; None without -r."""
+        return resolve_checkpoint(self.resume) if self.resume else None
+
 
 def parsed(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process; end the process with status 2 if it
@@ -78,9 +89,8 @@ def parsed(words: list[str] | None = None) -> Request:
     try:
         request = parse(words)
         if request.config:
-            read_config(Path(request.config))
-        if request.resume:
-            resolve_checkpoint(request.resume)
+            _ = request.config_values  # refused at once if the file cannot be read
+        _ = request.place
         return request
     except UserError as error:
         logging.getLogger("train").error("%s", error)

@@ -1,6 +1,6 @@
 """Decides in which run a command line trains, and with which checkpoint; see `resolve_start`.
 
-A run that goes on, or branches, keeps its config but for what `Plan.adjusted` lets through; a
+A run that goes on, or branches, keeps its config but for what `differing_values` lets through; a
 refusal of anything else prints the command that begins a new run from the weights.
 
 | command line | run | checkpoint | used of it |
@@ -19,10 +19,8 @@ used instead of one that does not fit, if the command line names the run alone.
 import json
 import logging
 import shlex
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from base.base_dataset import Loaded
 from base.base_model import BaseModel
 from base.config import torch_parts, user_modules
 from base.config.binder import BoundClass, faults, signature_of
-from base.config.plan import Override, Plan
+from base.config.values import Override, with_network
 from base.run import run_folder
 from base.run.checkpoint import (
     TRAINING_FORMAT,
@@ -46,18 +44,42 @@ from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
 from commands.train.options import Request
 from parse_config import (
+    CACHE,
+    Plan,
     plan_from_checkpoint,
-    plan_from_file,
     plan_of,
     settings_of,
     try_constructors,
 )
 from utils import strict_json
-from utils.checks import CheckpointError, ConfigError, DataError, UserError, shown
+from utils.checks import (
+    ABSENT,
+    CheckpointError,
+    ConfigError,
+    ConfigFault,
+    DataError,
+    UserError,
+    shown,
+)
 from utils.program import typed
-from utils.strict_json import Json, children
+from utils.strict_json import Json, children, differences
 
 log = logging.getLogger(__name__)
+
+FOLDERS = ("root", CACHE)
+"""The last names of the keys that set folders of data."""
+DATASETS = ("data_loader.args.dataset.", "data_loader.args.sources.")
+"""The beginnings of the keys of datasets."""
+EPOCHS = "trainer.args.epochs"
+"""The key of the number of epochs."""
+ADJUSTABLE = {
+    *("data_loader.args.num_workers", "data_loader.args.pin_memory"),
+    *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
+    *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
+    "trainer.args.time_limit_minutes",
+}
+"""Keys that may differ when a run is resumed, as no step depends on them. (So may those in
+`FOLDERS`; and `EPOCHS` may grow if the schedule does not depend on it.)"""
 
 
 @dataclass(frozen=True)
@@ -65,22 +87,28 @@ class Start:
     """The beginning of a training.
 
     Attributes:
+        request: the values of the command line.
         plan: the plan of the run's config.
         run: the run's folder.
         checkpoint: the checkpoint to begin with; None for initial weights.
         is_resumed: whether the whole checkpoint is used, not only its weights.
-        tries_older: whether an older checkpoint is used if the training state does not fit: true if
-            the command line names no checkpoint file.
-        advice: returns the last line of a refusal to resume: the command of a new run, from the
-            weights or, if they do not fit, from its beginning.
+        place: the folder or file of the run that goes on or starts over; None for random weights.
     """
 
+    request: Request
     plan: Plan
     run: RunFolder
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
-    tries_older: bool = False
-    advice: Callable[[bool], str] = lambda from_weights: ""
+    place: Path | None = None
+
+    @property
+    def tries_older(self) -> bool:
+        """Whether an older checkpoint is used if the training state does not fit: true if the
+        command line names no checkpoint file."""
+        return (
+            self.checkpoint is not None and self.is_resumed and self.checkpoint.path != self.place
+        )
 
     @property
     def network_arguments(self) -> dict[str, Any]:
@@ -181,27 +209,57 @@ class Start:
         path, content = self.checkpoint
         if changed := loaded.changed_splits(content.get("dataset")):
             problem = "the data are not those of the run: other lines, texts, ink or another order"
-            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice(True)}")
+            raise DataError(f"{path}: {problem} in {', '.join(changed)}{self.advice()}")
 
     def adjusted(self, previous: Plan) -> list[Override]:
-        """Return `Plan.adjusted`: the values that differ from the run's previous plan.
+        """Return the `differing_values` of a run that goes on from its `previous` plan.
 
         Raises:
             UserError: if the run cannot go on with them; the message ends with the `advice`.
         """
-        fits = True
         schedule = self.plan.checked().bound["lr_scheduler"]
         cause = settings_of(self.plan).depends_on_epochs
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
-            return self.plan.adjusted(previous, cause)
+            return differing_values(self.plan, previous, cause)
         except ConfigError as error:
+            weights_fit = True
             try:
                 replace(self, is_resumed=False).tried()
             except CheckpointError:
-                fits = False
-            raise UserError(f"{error}{self.advice(fits)}") from error
+                weights_fit = False
+            raise UserError(f"{error}{self.advice(weights_fit)}") from error
+
+    def advice(self, weights_fit: bool = True) -> str:
+        """Return the last line of a refusal: the command of a new run with the values of the
+        command line, from the weights of `place` if they fit."""
+        request = self.request
+        previous = None if self.place is None else RunFolder.of(self.place)
+        words = [*typed("train").split(), "-c", str(self._config_file())]
+        from_weights = weights_fit and self.place is not None
+        words += ["-r", str(self.place)] if from_weights else []
+        is_new = request.run_id not in (None, previous and previous.run_id)
+        words += ["--run-id", request.run_id] if is_new else []
+        words += ["--saved", str(request.saved)] if request.saved != SAVED else []
+        words += ["-d", request.device] if request.device != "auto" else []
+        for option, key, value in request.overrides:
+            text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
+            is_key = option in ("-o", "--sweep")
+            words += ["-o", f"{key}={text}"] if is_key else [option, text]
+        begins = "begins with its weights" if from_weights else "starts anew"
+        return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"
+
+    def _config_file(self) -> Path:
+        """Return the file of the config for a new run: that of the command line, or else that of
+        the run that the checkpoint is from."""
+        if self.request.config:
+            return Path(self.request.config)
+        folder = self.run.models
+        if self.checkpoint is not None and self.is_resumed:
+            folder = self.checkpoint.path.parent
+        file = folder / run_folder.RESOLVED_CONFIG
+        return file if file.exists() else Path("CONFIG")
 
 
 def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
@@ -220,9 +278,8 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
         if request.start_or_resume:
             return start_or_resume(request, start, locks)
         return start.tried()
-    if request.resume is None:
+    if (place := request.place) is None:
         raise UserError("a training begins with a config or a checkpoint, and there is neither")
-    place = resolve_checkpoint(request.resume)
     run = RunFolder.resumed(place, request.run_id)
     if run is None:
         return resumed_start(request, place, None).tried()
@@ -236,12 +293,17 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
 
 def new_start(request: Request) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
-    plan = plan_from_file(request.config)
-    name = request.resume or suggested_network(plan.with_overrides(request.overrides))
-    checkpoint = _find(resolve_checkpoint(name)) if name else None
-    arch = checkpoint and checkpoint.content["config"].get("arch")
-    plan = plan.with_network(arch).with_overrides(request.overrides)
-    return Start(plan, _new_run(plan, request), checkpoint)
+    values, bases = request.config_values
+    plan = plan_of(values, request.config, request.overrides, bases)
+    place = request.place
+    if place is None:
+        network = suggested_network(plan)
+        place = resolve_checkpoint(network) if network else None
+    checkpoint = None if place is None else _find(place)
+    if checkpoint is not None:
+        values = with_network(values, checkpoint.content["config"].get("arch"))
+        plan = plan_of(values, request.config, request.overrides, bases)
+    return Start(request, plan, _new_run(plan, request), checkpoint)
 
 
 def suggested_network(plan: Plan) -> str | None:
@@ -260,39 +322,27 @@ def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> 
         return start.tried()
     _hold(start.run, locks)
     checkpoint = _find(start.run.models, needs_state=True)
-    previous = plan_of(checkpoint.content["config"], f"checkpoint {checkpoint.path}")
-    previous = previous.with_previous_defaults(checkpoint.content["training"]["resolved_config"])
-    advice = partial(new_run_advice, request, Path(start.plan.source), start.run.models)
-    resumed = Start(
-        previous, start.run, checkpoint, is_resumed=True, tries_older=True, advice=advice
-    )
-    present = replace(resumed.tried(), plan=start.plan)
+    previous = previous_plan(checkpoint)
+    resumed = replace(
+        start, plan=previous, checkpoint=checkpoint, is_resumed=True, place=start.run.models
+    ).tried()
     try_constructors(start.plan, resumed.network_arguments)
-    return replace(resumed, plan=previous.with_overrides(present.adjusted(previous)))
+    changes = replace(resumed, plan=start.plan).adjusted(previous)
+    return replace(resumed, plan=previous.with_overrides(changes))
 
 
 def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start:
     """Return the start that resumes `run` from the folder or file `place`, or, if `run` is None,
     that branches to a new run."""
     checkpoint = _find(place, needs_state=True)
-    given_config = checkpoint.content["config"]
-    resolved_config = checkpoint.content["training"]["resolved_config"]
-    plan = plan_from_checkpoint(given_config, checkpoint.path, request.overrides)
-    plan = plan.with_previous_defaults(resolved_config)
-    file = checkpoint.path.with_name(run_folder.RESOLVED_CONFIG)
-    file = file if file.exists() else Path("CONFIG")
-    start = Start(
-        plan,
-        run or _new_run(plan, request),
-        checkpoint,
-        is_resumed=True,
-        tries_older=checkpoint.path != place,
-        advice=partial(new_run_advice, request, file, place),
-    )
-    previous = plan_of(given_config, plan.source)
-    start.adjusted(previous.with_previous_defaults(resolved_config))
+    path, content = checkpoint
+    plan = plan_from_checkpoint(content["config"], path, request.overrides)
+    plan = with_previous_defaults(plan, content["training"]["resolved_config"])
+    folder = run or _new_run(plan, request)
+    start = Start(request, plan, folder, checkpoint, is_resumed=True, place=place)
+    start.adjusted(previous_plan(checkpoint))
     if run is None:
-        log.info("%s: a new run goes on from it, in %s", checkpoint.path, start.run.models)
+        log.info("%s: a new run goes on from it, in %s", path, folder.models)
     return start
 
 
@@ -302,12 +352,61 @@ def restart(request: Request, run: RunFolder) -> Start:
     log.warning("%s was stopped before its first checkpoint: starting over", run.models)
     origin = Path(weights_from) if weights_from else None
     checkpoint = None if origin is None else _find(origin)
-    plan = plan_of(values, str(run.models / "run.json"))
-    config = run.models / run_folder.RESOLVED_CONFIG
-    advice = partial(new_run_advice, request, config, origin)
-    start = Start(plan.with_overrides(request.overrides), run, checkpoint, advice=advice)
-    start.adjusted(plan)
+    previous = plan_of(values, str(run.models / "run.json"))
+    plan = previous.with_overrides(request.overrides)
+    start = Start(request, plan, run, checkpoint, place=origin)
+    start.adjusted(previous)
     return start
+
+
+def previous_plan(checkpoint: CheckpointFile) -> Plan:
+    """Return the plan with which a run saved a checkpoint."""
+    path, content = checkpoint
+    plan = plan_of(content["config"], f"checkpoint {path}")
+    return with_previous_defaults(plan, content["training"]["resolved_config"])
+
+
+def with_previous_defaults(plan: Plan, resolved: Json) -> Plan:
+    """Return the plan with the values of a run's `resolved` config where the defaults of classes
+    have changed since."""
+    values = {}
+    for bound_class in plan.bound_classes():
+        block = resolved
+        for name in (*bound_class.key.split("."), "args"):
+            block = children(block).get(name)
+        args = children(block)
+        for name, default in bound_class.defaults.items():
+            if args.get(name, default) != default:
+                values[f"{bound_class.key}.args.{name}"] = args[name]
+    return plan.with_values(values)
+
+
+def differing_values(plan: Plan, previous: Plan, epochs_matter_to: str = "") -> list[Override]:
+    """Return the values of a run's plan that differ from those of its `previous` plan.
+
+    Args:
+        plan: the plan with which the run goes on.
+        previous: the plan as it was.
+        epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
+
+    Raises:
+        ConfigError: if `plan` has faults, or if keys differ that must not; see `ADJUSTABLE`.
+    """
+    overrides, refused = [], []
+    for key, (old, new) in differences(previous.complete, plan.checked().complete).items():
+        is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
+        may_grow = key == EPOCHS and new > old
+        # When a run begins, a fitted value replaces null in a dataset's arguments.
+        is_fitted = new is None and key.startswith(DATASETS)
+        if is_folder or key in ADJUSTABLE or (may_grow and not epochs_matter_to):
+            overrides.append(Override(plan.source, key, new))
+        elif not is_fitted:
+            problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
+            problem += f", on which its {epochs_matter_to} depends" if may_grow else ""
+            refused.append(ConfigFault(key, new, problem))
+    if refused:
+        raise plan.error(refused)
+    return overrides
 
 
 def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
@@ -363,28 +462,3 @@ def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
         user_modules.check(content.get("modules", {}), path)
         user_modules.warn_of_changes(content.get("modules", {}), path)
     return checkpoint
-
-
-def new_run_advice(request: Request, config: Path, place: Path | None, from_weights: bool) -> str:
-    """Return a line of a message: the command of a new run with the values of a command line.
-
-    Args:
-        request: the values of the command line.
-        config: the config of the new run.
-        place: the run or checkpoint that cannot go on with these values; None for random weights.
-        from_weights: whether the new run can begin with the weights of `place`.
-    """
-    from_weights = from_weights and place is not None
-    origin = place and RunFolder.of(place)
-    words = [*typed("train").split(), "-c", str(config)]
-    words += ["-r", str(place)] if from_weights else []
-    is_new = request.run_id not in (None, origin and origin.run_id)
-    words += ["--run-id", request.run_id] if is_new else []
-    words += ["--saved", str(request.saved)] if request.saved != SAVED else []
-    words += ["-d", request.device] if request.device != "auto" else []
-    for option, key, value in request.overrides:
-        text = value if option == "--data" else json.dumps(value, ensure_ascii=False)
-        is_key = option in ("-o", "--sweep")
-        words += ["-o", f"{key}={text}"] if is_key else [option, text]
-    begins = "begins with its weights" if from_weights else "starts anew"
-    return f"\n  a new run {begins}: {shlex.join(words)}{user_modules.options()}"

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import torch
 
-from base.config.plan import Override
+from base.config.values import Override
 from base.run.checkpoint import load_checkpoint, save_checkpoint
 from model import load
 from parse_config import config_of as config_of_network

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from base.base_dataset import SPLITS, BaseDataset, Loaded
-from base.config.plan import Plan
+from commands.train.start import differing_values
 from data_loader import EmbeddedDataset
 from data_loader.recipe import Recipe, Source
 from ink.sample import Sample
-from parse_config import plan_of
+from parse_config import Plan, plan_of
 from tests import tiny_config
 from utils.checks import ConfigError, UserError
 
@@ -181,4 +181,4 @@ def test_a_fitted_argument_of_a_source_does_not_hinder_resuming():
     hand = {"hand": {"type": "HandDataset", "args": {"root": "lines.json"}}}
     present = plan(hand, **of_all("hand"))
     former = present.with_values({"data_loader.args.sources.hand.args.step": 2.0})
-    assert present.adjusted(former) == []
+    assert differing_values(present, former) == []

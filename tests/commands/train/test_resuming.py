@@ -1,9 +1,8 @@
-"""What may differ where a run goes on; tests/commands/train/test_start.py starts such runs."""
+"""What may differ where a run goes on; test_start.py starts such runs."""
 
 import pytest
 
-from base.config.binder import Binder
-from base.config.plan import Plan
+from commands.train.start import differing_values
 from parse_config import plan_of
 from tests import tiny_config
 from utils.checks import ConfigError
@@ -20,9 +19,10 @@ def config(dataset: str, epochs: int = 2, **args: object) -> dict:
 
 def adjusted(before: dict, now: dict) -> dict:
     """Return what differs in a run `before` that goes on with the config `now`."""
-    plan, previous = (Plan(values, "c.json", {}, Binder()) for values in (now, before))
-    plan.__dict__["faults"] = []  # as nothing is bound
-    return {key.rpartition(".")[2]: value for _, key, value in plan.adjusted(previous)}
+    plan, previous = (plan_of(values, "c.json") for values in (now, before))
+    for each in (plan, previous):
+        each.__dict__.update(bound={}, faults=[])  # as nothing is bound
+    return {key.rpartition(".")[2]: value for _, key, value in differing_values(plan, previous)}
 
 
 def test_folders_and_settings_that_change_no_step_may_differ_where_a_run_goes_on():
@@ -31,7 +31,7 @@ def test_folders_and_settings_that_change_no_step_may_differ_where_a_run_goes_on
     assert adjusted(before, now) == {"root": "there", "cache": "home", "epochs": 3}
     plan = plan_of(tiny_config.CONFIG, "c.json")
     for key, value in (("data_loader.args.num_workers", 3), ("trainer.args.keep_last", None)):
-        (override,) = plan.with_values({key: value}).adjusted(plan)
+        (override,) = differing_values(plan.with_values({key: value}), plan)
         assert override[1:] == (key, value)
 
 
@@ -61,4 +61,4 @@ def test_epochs_may_grow_unless_a_schedule_depends_on_their_number():
     plan, previous = (plan_of(config("A", epochs), "c.json") for epochs in (3, 2))
     plan.__dict__["faults"] = []
     with pytest.raises(ConfigError, match="epochs = 3: the run has 2, on which its Rise depends"):
-        plan.adjusted(previous, "Rise")
+        differing_values(plan, previous, "Rise")
