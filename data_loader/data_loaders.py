@@ -22,7 +22,7 @@ from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
 from data_loader.recipe import Recipe, SourceNames, Sources
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.cache import CacheKey, open_cache
 from data_loader.sources.source import choose_subset, listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture, likely_columns
@@ -359,20 +359,21 @@ def _fit_normalisation(samples: Samples) -> Normalisation:
 def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
     """Return samples after deterministic transforms, in order; samples in files become shards."""
     result = Samples()
-    for run in samples.runs:
-        places = range(len(run))
-        blocks = [(run, places[n : n + BLOCK_SAMPLES]) for n in places[::BLOCK_SAMPLES]]
-        key = CacheKey.derived("preprocessed", transforms, [run])
-        result += cached(key, partial(_preprocess, transforms), blocks).all
+    for part in samples.by_columns:
+        key = CacheKey.derived("preprocessed", transforms, [part])
+        with open_cache(key, math.ceil(len(part) / BLOCK_SAMPLES)) as cache:
+            for number in cache.missing:
+                start = number * BLOCK_SAMPLES
+                block = part[start : start + BLOCK_SAMPLES]
+                cache.store(number, _preprocess(block, transforms))
+        result += cache.columns.all
     return result
 
 
-def _preprocess(
-    transforms: Sequence[BaseTransform], samples: Samples, places: Iterable[int]
-) -> Iterator[Parsed]:
-    """Yield the samples at some places, each after deterministic transforms."""
-    for place in distributed.bar(places, "preprocessing", unit=" samples", leave=False):
-        yield Parsed([preprocessed(samples[place], transforms)])
+def _preprocess(samples: Samples, transforms: Sequence[BaseTransform]) -> Iterator[Parsed]:
+    """Yield each of the samples after deterministic transforms."""
+    for sample in distributed.bar(samples, "preprocessing", unit=" samples", leave=False):
+        yield Parsed([preprocessed(sample, transforms)])
 
 
 def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:

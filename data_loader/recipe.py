@@ -1,7 +1,7 @@
 """Combines named sources into the splits of a recipe, and adds derived lines to a dataset."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import combinations
@@ -79,9 +79,8 @@ class Source(BaseDataset):
         depends = ["like", factor, grid]
         parents = [*loaded.samples.values()]
         key = CacheKey.derived(type(self.dataset).__name__, [self.dataset], parents, depends)
-        lines = cached(
-            key, lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used)
-        )
+        scaled_lines = (scaled(line, factor, grid) for line in loaded.used)
+        lines = cached(key, (Parsed([line], notes=[1]) for line in scaled_lines))
         samples = loaded.derived(lines.all, lines.notes)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
@@ -272,14 +271,14 @@ class ExtendedDataset(BaseDataset):
     def _extended(
         self,
         main: Loaded,
-        read: Callable[[], Iterator[Parsed]],
+        samples: Iterable[Parsed],
         other_parents: Sequence[Samples] = (),
         depends: Sequence[object] = (),
     ) -> Loaded:
-        """Return `main` with the derived training lines that `read` yields, and with their summary,
-        the only note of `read`; see `cached`."""
+        """Return `main` with derived training lines, and with their summary, the only note of
+        `samples`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), read)
+        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), samples)
         return with_lines(main, lines.all, *lines.notes)
 
 

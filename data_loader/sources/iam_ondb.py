@@ -18,7 +18,7 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.cache import parsed
+from data_loader.sources.parsing import parsed
 from data_loader.sources.source import Places, SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode

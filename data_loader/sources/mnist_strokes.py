@@ -11,7 +11,8 @@ import numpy as np
 from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
-from data_loader.sources.cache import CacheKey, cached, parsed
+from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.parsing import parsed
 from data_loader.sources.source import DividedDataset, Splits, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
@@ -118,7 +119,7 @@ class MNISTStrokesDataset(DividedDataset):
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         key = CacheKey.derived(type(self).__name__, [self], [*by_split.values()], [*by_split])
-        lines = cached(key, partial(self._read_lines, by_split))
+        lines = cached(key, self._read_lines(by_split))
         ends = zip(by_split, lines.notes, np.cumsum(lines.notes).tolist(), strict=True)
         return {split: lines.all[stop - count : stop] for split, count, stop in ends}, notes
 

@@ -116,7 +116,7 @@ class OwnInk(DividedDataset):
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        lines = cached(self._key(), self.read, preparing=preparing)
+        lines = cached(self._key(), self.read(), preparing)
         if lines and not lines.all:
             listed = "; ".join(summarise(lines.faults)) or "lines() yields nothing"
             raise DataError(f"{type(self).__name__}: {listed}")

@@ -15,13 +15,21 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.data.samples import Columns, PreparedColumns, Samples
-from data_loader.sources.cache import IDENTITY, CacheKey, cached, code_of, fingerprint
+from data_loader.sources.cache import (
+    IDENTITY,
+    Cache,
+    CacheKey,
+    code_of,
+    fingerprint,
+    open_cache,
+)
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import user_cache
+from utils.processes import in_processes
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
@@ -125,8 +133,8 @@ class SourceDataset(BaseDataset):
         self.make(preparing)
 
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
-        """Return the columns of all samples, which are parsed by `read` unless they are cached;
-        None if only a part of them is parsed, and other parts are missing."""
+        """Return the columns of all samples, which are read unless they are cached; None if only a
+        part of them is read, and other parts are missing."""
         if (columns := self._open_root(is_examined=preparing.is_examined)) is not None:
             return columns
         try:
@@ -149,11 +157,32 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks, read = self.blocks(files), self.read
-        if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
-            read = partial(self.read, workers=preparing.workers)
+        blocks = self.blocks(files)
         key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
-        return cached(key, read, [(block,) for block in blocks], preparing)
+        with open_cache(key, len(blocks), preparing) as cache:
+            self._read_missing(cache, blocks, preparing.workers)
+        return cache.columns
+
+    def _read_missing(self, cache: Cache, blocks: list[list[Path]], workers: int) -> None:
+        """Read the missing blocks of a cache, and store them.
+
+        The workers share the members of a single block, such as an archive, or else the blocks.
+        """
+        if workers == 1 or len(cache.missing) < 2:
+            for number in cache.missing:
+                samples = self.read(blocks[number], workers if len(blocks) == 1 else 1)
+                cache.store(number, samples)
+            return
+        numbered = [(number, blocks[number]) for number in cache.missing]
+        stored = in_processes(partial(self._read_into, cache), numbered, workers)
+        bar = distributed.bar(stored, "preparing", total=len(numbered), unit=" blocks")
+        for _ in bar:
+            pass
+
+    def _read_into(self, cache: Cache, numbered: tuple[int, list[Path]]) -> None:
+        """Read a block of files, and store it; `numbered` is the block with its number."""
+        number, files = numbered
+        cache.store(number, self.read(files))
 
     def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
         """Return the columns if `root` is a prepared folder, or the address of one; else None.
@@ -200,8 +229,7 @@ class SourceDataset(BaseDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         """Yield the samples of a block of files, bit by bit, without files that cannot be used.
 
-        `cached` calls this for each block that is not cached, perhaps in a worker process.
-        `workers` share the members of a single block, such as an archive.
+        `workers` share the members of a block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             parsed = Parsed()
