@@ -37,7 +37,7 @@ from base.config.plan import CACHE, Override, Plan, read_config
 from base.config.torch_parts import TRIAL_STEPS
 from base.run.training_parts import TrainingSettings, logged_names
 from base.trial.trying import try_steps
-from data_loader.data_loaders import Data
+from data_loader.batches import Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model.loading import HAND_FILE, TrainedNetwork
