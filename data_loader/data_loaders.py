@@ -4,21 +4,20 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated
 
 import numpy as np
 
 from base import distributed
 from base.base_data_loader import BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded, load_checked
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
 from data_loader.batches import Data, fault_of
-from data_loader.recipe import Recipe, SourceNames, Sources
+from data_loader.recipe import Recipe, Source, SourceNames, Sources
 from data_loader.sources.cache import CacheKey, open_cache
 from data_loader.sources.source import listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
@@ -152,8 +151,8 @@ class HandwritingDataLoader:
         with errors_as_config_fault(key, self.dataset, "a dataset that loads samples"):
             for part in (self.dataset, *self.preprocessing, *self.augmentation):
                 check_member_names(key if part is self.dataset else "data_loader.args", part)
-            load = self.dataset.load if self.sources else partial(load_checked, self.dataset)
-            loaded = load(SPLITS if trains else [split])  # A recipe checks each of its sources.
+            source = self.dataset if self.sources else Source(self.dataset)
+            loaded = source.load(SPLITS if trains else [split])
             loaded.split(split or "train")  # raises a UserError if there is no such split
             loaded.check_extras(extras)
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)

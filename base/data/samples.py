@@ -348,13 +348,14 @@ class Column(np.ndarray):
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
-    def __init__(self, path: Path, mapped: np.memmap) -> None:
-        self.dtype, self._start = mapped.dtype, mapped.offset
+    def __init__(self, path: Path, column: np.memmap) -> None:
+        self.dtype, self._start = column.dtype, column.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         size = self.dtype.itemsize
-        begin, length = self._start + rows.start * size, (rows.stop - rows.start) * size
+        begin = self._start + rows.start * size
+        length = (rows.stop - rows.start) * size
         if hasattr(os, "pread"):
             return np.frombuffer(os.pread(self._file.fileno(), length, begin), self.dtype)
         self._file.seek(begin)  # on Windows, where processes share no open file

@@ -381,12 +381,17 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 
 
 def options_key(value: object) -> object:
-    """Return the options of datasets and transforms as values of JSON, without inner datasets."""
+    """Return the options of datasets and transforms as values of JSON, without inner datasets: the
+    samples of these are parents of what is made."""
     if isinstance(value, list | tuple):
         return [options_key(element) for element in value]
     if not isinstance(value, BaseDataset | BaseTransform):
         return repr(value)
-    options = {n: options_key(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
+    options = {
+        name: options_key(option)
+        for name, option in vars(value).items()
+        if not isinstance(option, BaseDataset)
+    }
     return [type(value).__name__, options]
 
 

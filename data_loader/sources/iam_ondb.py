@@ -68,6 +68,8 @@ class IAMOnDBDataset(SourceDataset):
     title = "IAM-OnDB"
     licence = RESEARCH_ONLY
     unit = "lines"
+    is_one_block = True
+    may_be_prepared = False  # Prepared data lack the task files.
     canonical = (41.95, 37.12)  # standard deviations over the training set: all lines, steps uncut
 
     root: str = "data/iam_ondb"
@@ -122,21 +124,15 @@ class IAMOnDBDataset(SourceDataset):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files]
-
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         strokes, texts = self._strokes, self._texts
         source = strokes[0] if len(strokes) == 1 else self._path
         options = {"max_gb": self.max_gb, "workers": workers}
         yield parsed(parse_database, source, strokes, texts, **options)
 
-    def _open_root(self, *, is_examined: bool = False) -> None:
-        return None  # Prepared data lack the task files.
-
-    def _depends_on(self) -> list[object]:
-        tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}
-        return [*super()._depends_on(), tasks]
+    @property
+    def _division_files(self) -> list[Path]:
+        return [file for (file,) in self._tasks.values()]
 
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}

@@ -28,7 +28,7 @@ from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
-from utils.files import user_cache
+from utils.files import digest_of_file, user_cache
 from utils.processes import in_processes
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
@@ -37,7 +37,6 @@ BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seco
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
-Splits = Mapping[str, Samples]
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
 
@@ -72,6 +71,8 @@ class SourceDataset(BaseDataset):
     canonical: ClassVar[tuple[float, float] | None] = None  # see `Loaded`
     quantisation_step: ClassVar[float | None] = None  # see `Loaded`; None measures the step
     measures_step: ClassVar[bool] = True  # whether an unknown step is measured
+    is_one_block: ClassVar[bool] = False  # whether all files are read together, as an archive is
+    may_be_prepared: ClassVar[bool] = True  # whether `root` may be a prepared folder
 
     root: str | None
     cache: str | None = None
@@ -102,8 +103,6 @@ class SourceDataset(BaseDataset):
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         by_split, notes = self._divided(samples, faults)
-        by_split, new_notes = self._arrange(by_split)
-        notes += new_notes
         for split, in_split in by_split.items():
             if not in_split:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -135,7 +134,8 @@ class SourceDataset(BaseDataset):
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all samples, which are read unless they are cached; None if only a
         part of them is read, and other parts are missing."""
-        if (columns := self._open_root(is_examined=preparing.is_examined)) is not None:
+        columns = self._open_root(is_examined=preparing.is_examined)
+        if columns is not None:
             return columns
         try:
             if self._path.is_dir():
@@ -157,7 +157,7 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks = self.blocks(files)
+        blocks = [files] if self.is_one_block else blocks_of(files)
         key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
         with open_cache(key, len(blocks), preparing) as cache:
             self._read_missing(cache, blocks, preparing.workers)
@@ -190,7 +190,10 @@ class SourceDataset(BaseDataset):
         Raises:
             ConfigFault: if it is no address.
         """
-        if "://" not in (address := self.root or ""):
+        if not self.may_be_prepared:
+            return None
+        address = self.root or ""
+        if "://" not in address:
             return open_copied(Path(address).expanduser(), is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
@@ -213,18 +216,6 @@ class SourceDataset(BaseDataset):
             remedy = "--data, or -o KEY.root=FOLDER for a dataset in a dataset, names the folder"
             raise DataError(f"{self._path}: {problem}; {remedy}")
         return files
-
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        """Divide files into blocks that are read together, by their sizes alone."""
-        blocks: list[list[Path]] = []
-        size = BLOCK_BYTES
-        for file in files:
-            if size >= BLOCK_BYTES:
-                blocks.append([])
-                size = 0
-            blocks[-1].append(file)
-            size += file.stat().st_size
-        return blocks
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         """Yield the samples of a block of files, bit by bit, without files that cannot be used.
@@ -252,7 +243,8 @@ class SourceDataset(BaseDataset):
     def _divided(
         self, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
-        """Return the samples of each split, and notes; a division of prepared samples is cached."""
+        """Return the samples of each split, and notes for the report; the division of prepared
+        samples is cached."""
         lines = listed_lines(self.leave_out)
 
         def divide() -> list[Any]:
@@ -262,7 +254,11 @@ class SourceDataset(BaseDataset):
                 notes += new_notes
             return [*map(places.get, SPLITS), [[*places], notes]]
 
-        depends = [self._depends_on(), lines, [fault.args for fault in faults]]
+        places = ("root", "cache", "max_gb", "shard_cache_gb")
+        names = [field.name for field in fields(self) if field.name not in places]
+        options = {name: getattr(self, name) for name in names}
+        files = [(file.name, digest_of_file(file)) for file in self._division_files]
+        depends = [options, code_of(type(self)), files, lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
         keys = [f"{digest}-{part}" for part in (*SPLITS, "notes")]
         *places, (splits, notes) = samples.all_cached(keys, divide)
@@ -273,15 +269,10 @@ class SourceDataset(BaseDataset):
     def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
-    def _depends_on(self) -> list[object]:
-        """Return all on which `_divide` depends, but for the samples: options and code."""
-        places = ("root", "cache", "max_gb", "shard_cache_gb")
-        names = [field.name for field in fields(self) if field.name not in places]
-        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
-
-    def _arrange(self, by_split: Splits) -> tuple[Splits, list[str]]:
-        """Return the splits, and notes for the report; a subclass may replace the samples."""
-        return by_split, []
+    @property
+    def _division_files(self) -> Sequence[Path]:
+        """Files that `_divide` reads."""
+        return ()
 
     def _remove_listed(
         self, lines: list[str], places_by_split: Places, names: list[str]
@@ -308,7 +299,7 @@ class SourceDataset(BaseDataset):
         return f"{self.title} in {self._path}: {count:,} {self.unit}"
 
     def _report(
-        self, count: int, faults: Sequence[Fault], by_split: Splits, notes: list[str]
+        self, count: int, faults: Sequence[Fault], by_split: Mapping[str, Samples], notes: list[str]
     ) -> str:
         used = Loaded(by_split, "").used
         num_characters, num_writers = used.cached(
@@ -363,6 +354,19 @@ class DividedDataset(SourceDataset):
     def _split_key(self, name: str) -> str:
         """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name
+
+
+def blocks_of(files: Iterable[Path]) -> list[list[Path]]:
+    """Divide files into blocks that are read together, by their sizes alone."""
+    blocks: list[list[Path]] = []
+    size = BLOCK_BYTES
+    for file in files:
+        if size >= BLOCK_BYTES:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(file)
+        size += file.stat().st_size
+    return blocks
 
 
 def listed_lines(path: str | None) -> list[str]:

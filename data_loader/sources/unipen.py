@@ -78,8 +78,10 @@ class UnipenDataset(DividedDataset):
         archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
         return archives or files
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files] if is_collection(self._path) else super().blocks(files)
+    @property
+    def is_one_block(self) -> bool:  # type: ignore[override]  # It depends on the root.
+        """Whether the root is a collection."""
+        return is_collection(self._path)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         if is_collection(self._path):

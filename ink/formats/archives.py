@@ -205,9 +205,10 @@ def members(
                     end = member.offset_data + member.size
                     name = PurePosixPath(member.name).name
                     is_wanted = not member.isdir() and pattern.fullmatch(name)
-                    # Before tarfile reads on. A skipped member takes no memory, but counts a
-                    # quarter, as to read it takes time.
-                    unpacked_size += (end - start) / (1 if is_wanted else 4)
+                    # A member is counted before tarfile reads it. One that is skipped takes no
+                    # memory, but some time, and counts as a quarter of its size.
+                    share = 1.0 if is_wanted else 0.25
+                    unpacked_size += share * (end - start)
                     _check_size(unpacked_size, max_bytes)
                     bar.update(raw.tell() - bar.n)
                     if not is_wanted:

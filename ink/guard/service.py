@@ -38,7 +38,8 @@ class Bar(NoBar):
         self, items: Collection[Any] | None = None, description: str = "", **options: Any
     ) -> None:
         super().__init__(items)
-        self._allowance = PER_MEGABYTE / 1e6 if options.get("unit") == "B" else PER_STEP
+        counts_bytes = options.get("unit") == "B"  # of an archive; else pages or files
+        self._allowance = (PER_MEGABYTE / 1e6) if counts_bytes else PER_STEP
         self._pending = 0
         self._shown_at = time.monotonic()
         if items is not None:

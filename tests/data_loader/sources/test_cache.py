@@ -14,7 +14,7 @@ from base.base_dataset import Loaded, Preparing
 from base.data import samples as columns_module
 from base.data.samples import Samples, open_prepared
 from data_loader import InkMLDataset
-from data_loader.sources import cache
+from data_loader.sources import cache, source
 from data_loader.sources.cache import CacheKey, cached, open_cache
 from data_loader.sources.fetching import open_copied
 from ink.formats.inkml.lines import write_inkml
@@ -167,16 +167,12 @@ def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path
     assert columns(parts) == columns(whole)
 
 
-class BlockForEachFile(InkMLDataset):
-    def blocks(self, files):
-        return [[file] for file in files]
-
-
-def test_processes_that_share_the_blocks_end_in_the_same_bytes(tmp_path):
+def test_processes_that_share_the_blocks_end_in_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "BLOCK_BYTES", 1)  # so that each file is a block
     for n in range(5):
         write_inkml(tmp_path / f"{n}.inkml", np.float32([[0, 0, 0], [n, 9, 1]]), str(n))
     one, two = (
-        BlockForEachFile(root=str(tmp_path), cache=str(tmp_path / f"by-{workers}")).make(
+        InkMLDataset(root=str(tmp_path), cache=str(tmp_path / f"by-{workers}")).make(
             Preparing(workers=workers)
         )
         for workers in (1, 2)
