@@ -18,8 +18,7 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.parsing import parsed
-from data_loader.sources.source import Places, SourceDataset
+from data_loader.sources.source import Places, SourceDataset, parsed
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file

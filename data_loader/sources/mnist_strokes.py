@@ -12,8 +12,7 @@ from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.parsing import parsed
-from data_loader.sources.source import DividedDataset, hash_fraction
+from data_loader.sources.source import DividedDataset, hash_fraction, parsed
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
 from ink.sample import Fault, Parsed, Sample

@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from data_loader.sources.cache import (
     open_cache,
 )
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
+from ink import guard
+from ink.formats.archives import Loops, members
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
@@ -33,10 +35,13 @@ from utils.processes import in_processes
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
+TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
 
@@ -463,14 +468,14 @@ def divide(
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
     # The prefixes give a writer and a sample of the same name different hashes.
-    members_of: dict[str, list[int]] = {}
+    places_of_key: dict[str, list[int]] = {}
     for place, name, writer in to_divide:
         key = f"writer:{writer}" if by_writer and writer else f"name:{key_of(name)}"
-        members_of.setdefault(key, []).append(place)
-    sizes = {key: len(members) for key, members in members_of.items()}
+        places_of_key.setdefault(key, []).append(place)
+    sizes = {key: len(places) for key, places in places_of_key.items()}
     split_of_key, new_notes = _assign_splits(sizes, fractions, seed)
-    for key, members in members_of.items():
-        for place in members:
+    for key, places in places_of_key.items():
+        for place in places:
             split_of[place] = split_of_key[key]
     splits = [split for split in SPLITS if split in fractions or split in official]
     assigned = np.array(split_of, dtype="U5")
@@ -502,3 +507,54 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     if not is_whole or min(train, valid, test) < 0 or train == 0:
         expected = f"fractions of {', '.join(SPLITS)}, together 1, train more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)
+
+
+# Child processes.
+
+
+def parsed(
+    function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
+) -> Parsed:
+    """Parse an archive or many files in child processes.
+
+    A single worker parses an archive by one request. Else each file or member is a request, and
+    each worker has a child.
+
+    Args:
+        function: a function of `ink.formats` whose last arguments are the largest size of an
+            unpacked archive, in bytes, and `Loops`.
+        source: the archive, or the folder of the files.
+        arguments: the other arguments.
+        max_gb: see `SourceDataset`.
+        workers: the number of processes.
+    """
+    limits, arguments = guard.USUAL_LIMITS.times(max_gb), (*arguments, int(max_gb * 1e9))
+    try:
+        if workers == 1 and source.is_file():
+            return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+        in_children = partial(_in_children, limits=limits, workers=workers)
+        unpack = partial(_unpacked, limits)
+        return function(*arguments, Loops(distributed.bar, in_children, unpack))
+    except Fault as fault:
+        raise fault.within(str(source)) from None
+
+
+def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
+    """Yield the results of `members`, unpacked by a child."""
+    return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
+
+
+def _in_children(
+    function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
+) -> Iterator[Value]:
+    """Yield the result of a function of `ink.formats` for each item, computed by the children of
+    `workers` processes."""
+    return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
+
+
+def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
+    """Return the result of a function for an item; the item's name and the Fault of its child."""
+    try:
+        return guard.call(function, item, limits=limits)
+    except Fault as fault:
+        return item[0], fault

@@ -10,8 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from base.data.samples import Samples
-from data_loader.sources.parsing import parsed
-from data_loader.sources.source import DividedDataset, Places
+from data_loader.sources.source import DividedDataset, Places, parsed
 from ink import guard
 from ink.formats.files import files_below
 from ink.formats.unipen.collection import is_collection, parse_collection
