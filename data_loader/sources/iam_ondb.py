@@ -18,11 +18,18 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.source import Places, SourceDataset, parsed
+from data_loader.sources.source import Places, SourceDataset, parse_files
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
-from ink.formats.iam_ondb import FORM, LINE_FILE, TEXT_FILE, parse_database
+from ink.formats.iam_ondb import (
+    FORM,
+    LINE_FILE,
+    TEXT_FILE,
+    parse_line,
+    parse_texts,
+    with_texts,
+)
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH_ONLY
@@ -126,8 +133,11 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         strokes, texts = self._strokes, self._texts
         source = strokes[0] if len(strokes) == 1 else self._path
-        options = {"max_gb": self.max_gb, "workers": workers}
-        yield parsed(parse_database, source, strokes, texts, **options)
+        # Texts are few and small.
+        parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
+        lines = (parse_line, strokes, LINE_FILE, "parsing IAM-OnDB")
+        parsed_lines = parse_files(*lines, self.max_gb, workers)
+        yield with_texts(source, parsed_lines, parsed_texts)
 
     @property
     def _division_files(self) -> list[Path]:

@@ -12,9 +12,9 @@ from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.source import DividedDataset, hash_fraction, parsed
+from data_loader.sources.source import DividedDataset, hash_fraction, parse_files
 from data_loader.synthetic.invented.font_writers import embedded_digits
-from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
+from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
@@ -83,10 +83,9 @@ class MNISTStrokesDataset(DividedDataset):
             ) from None
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        options = {"max_gb": self.max_gb, "workers": workers}
         source = files[0] if len(files) == 1 else self._path
-        digits = parsed(parse_digits, source, files, **options)
-        yield digits.require_text("no class: no target data")
+        parsed = parse_files(parse_file, files, MNIST_FILE, READING, self.max_gb, workers)
+        yield digits_of(source, parsed).require_text("no class: no target data")
 
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         if self.root is not None:

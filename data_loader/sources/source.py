@@ -25,7 +25,14 @@ from data_loader.sources.cache import (
 )
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
 from ink import guard
-from ink.formats.archives import Loops, members
+from ink.formats.archives import (
+    Values,
+    by_name,
+    contents_of,
+    is_packed,
+    parse_contents,
+    parse_named,
+)
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
@@ -512,44 +519,45 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
 # Child processes.
 
 
-def parsed(
-    function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
-) -> Parsed:
-    """Parse an archive or many files in child processes.
+def parse_files(
+    parse: Callable[[str, bytes], Value],
+    files: Sequence[Path],
+    pattern: re.Pattern[str],
+    description: str,
+    max_gb: float,
+    workers: int = 1,
+) -> Values[Value]:
+    """Parse an archive or many files in child processes, as `parse_contents` does.
 
     A single worker parses an archive by one request. Else each file or member is a request, and
     each worker has a child.
 
     Args:
-        function: a function of `ink.formats` whose last arguments are the largest size of an
-            unpacked archive, in bytes, and `Loops`.
-        source: the archive, or the folder of the files.
-        arguments: the other arguments.
+        parse: a function of `ink.formats`, see `parse_contents`; so are the next arguments.
         max_gb: see `SourceDataset`.
         workers: the number of processes.
     """
-    limits, arguments = guard.USUAL_LIMITS.times(max_gb), (*arguments, int(max_gb * 1e9))
+    arguments = files, pattern, description, int(max_gb * 1e9)
+    if not is_packed(files, pattern):
+        contents = contents_of(*arguments, distributed.bar)
+        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
+    options = {"limits": guard.USUAL_LIMITS.times(max_gb), "bar": distributed.bar}
     try:
-        if workers == 1 and source.is_file():
-            return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
-        in_children = partial(_in_children, limits=limits, workers=workers)
-        unpack = partial(_unpacked, limits)
-        return function(*arguments, Loops(distributed.bar, in_children, unpack))
+        if workers == 1:
+            return guard.call(parse_contents, parse, *arguments, guard.Bar, **options)
+        contents = guard.iterate(contents_of, *arguments, guard.Bar, **options)
+        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
     except Fault as fault:
-        raise fault.within(str(source)) from None
+        raise fault.within(str(files[0])) from None
 
 
-def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
-    """Yield the results of `members`, unpacked by a child."""
-    return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
-
-
-def _in_children(
-    function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
+def in_children(
+    function: Callable[[Item], Value], items: Iterable[Item], max_gb: float, workers: int
 ) -> Iterator[Value]:
     """Yield the result of a function of `ink.formats` for each item, computed by the children of
-    `workers` processes."""
-    return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
+    `workers` processes; or the item's name, its first value, and the Fault of its child."""
+    guarded = partial(_guarded, function, guard.USUAL_LIMITS.times(max_gb))
+    return in_processes(guarded, items, workers, TOGETHER)
 
 
 def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
