@@ -133,10 +133,11 @@ class IAMOnDBDataset(SourceDataset):
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         strokes, texts = self._strokes, self._texts
         source = strokes[0] if len(strokes) == 1 else self._path
-        # Texts are few and small.
+        # One worker is enough for the texts, which are few and small.
         parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
-        lines = (parse_line, strokes, LINE_FILE, "parsing IAM-OnDB")
-        parsed_lines = parse_files(*lines, self.max_gb, workers)
+        parsed_lines = parse_files(
+            parse_line, strokes, LINE_FILE, "parsing IAM-OnDB", self.max_gb, workers
+        )
         yield with_texts(source, parsed_lines, parsed_texts)
 
     @property
