@@ -131,7 +131,7 @@ class BaseSampler(ABC):
     """Chooses the samples of each batch of training.
 
     Before `*` a constructor takes what it needs of the arguments of `BucketBatchSampler`
-    (`data_loader/data_loaders.py`) and of `hands`: the number of the hand of each sample,
+    (`data_loader/batches.py`) and of `hands`: the number of the hand of each sample,
     `(samples,)` int32; -1 for an unknown hand.
     """
 

@@ -19,7 +19,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -31,7 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from base.base_dataset import Preparing
 from base.data.samples import Columns
 from data_loader import HandwritingDataLoader, InkMLDataset
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources import source as files
+from data_loader.sources.cache import CacheKey, open_cache
 from data_loader.sources.source import DividedDataset
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Parsed, Sample
@@ -58,20 +58,13 @@ class RandomWalks(DividedDataset):
 
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         numbers = range(self.lines)
-        blocks = [(numbers[n : n + BLOCK_LINES],) for n in numbers[::BLOCK_LINES]]
+        blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)
         self._path.mkdir(parents=True, exist_ok=True)
-        return cached(key, self.read, blocks, preparing)
-
-    def read(self, numbers: range) -> Iterator[Parsed]:
-        yield Parsed([line(number) for number in numbers])
-
-
-class ManyBlocks(InkMLDataset):
-    """InkML files in 32 blocks, however small they are."""
-
-    def blocks(self, files: Sequence[Path]) -> list[Sequence[Path]]:
-        return [files[n::32] for n in range(32)]
+        with open_cache(key, len(blocks), preparing) as cache:
+            for n in cache.missing:
+                cache.store(n, [Parsed([line(number) for number in blocks[n]])])
+        return cache.columns
 
 
 def line(number: int) -> Sample:
@@ -144,7 +137,9 @@ def parse(folder: Path, lines: int) -> None:
     for number in range(lines):
         sample = line(number)
         write_inkml(source / f"{number:06}.inkml", sample.ink, sample.text)
-    dataset = ManyBlocks(root=str(source))
+    size = sum(file.stat().st_size for file in source.glob("*.inkml"))
+    files.BLOCK_BYTES = size // 32  # so that there are 32 blocks, however small they are
+    dataset = InkMLDataset(root=str(source))
     seconds = []
     for workers in (1, 2):
         shutil.rmtree(source / "cache", ignore_errors=True)

@@ -1,7 +1,7 @@
 """Combines named sources into the splits of a recipe, and adds derived lines to a dataset."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import combinations
@@ -21,7 +21,7 @@ SourceNames = Sequence[str | dict[str, Annotated[int, Range(1, 1000)]]]
 
 @dataclass(eq=False)
 class Source(BaseDataset):
-    """A dataset with a name, from which others may be derived.
+    """A dataset as a config names it: its samples are checked, and others may be derived from it.
 
     Args:
         dataset: the dataset.
@@ -32,7 +32,8 @@ class Source(BaseDataset):
     dataset: BaseDataset
     _: KW_ONLY
     like: BaseDataset | None = None
-    _cached: dict[str, Loaded] | None = field(default=None, init=False)  # by split
+    _loaded: dict[str, Loaded] | None = field(default=None, init=False)
+    """By split, what was loaded `once`."""
 
     def __post_init__(self) -> None:
         # The sources from which the dataset is derived, also indirectly.
@@ -53,22 +54,31 @@ class Source(BaseDataset):
         return self.dataset.preprocessing()
 
     @contextmanager
-    def cached(self) -> Iterator[dict[str, Loaded]]:
-        """Load each split at most once in the block; yield the loaded splits by name."""
-        self._cached = {}
+    def once(self) -> Iterator[None]:
+        """Load each split at most once in the block."""
+        self._loaded = {}
         try:
-            yield self._cached
+            yield
         finally:
-            self._cached = None
+            self._loaded = None
+
+    @property
+    def fitted(self) -> dict[str, float]:
+        """The arguments fitted by what was loaded `once`; see `Loaded.fitted`."""
+        fitted: dict[str, float] = {}
+        for part in self._loaded.values():
+            fitted |= part.fitted
+        return fitted
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        cached = {} if self._cached is None else self._cached
-        if new := [split for split in splits if split not in cached]:
+        """Load the dataset, check its samples, and scale them if they are to be `like` others."""
+        by_split = {} if self._loaded is None else self._loaded
+        if new := [split for split in splits if split not in by_split]:
             loaded = load_checked(self.dataset, {*new, "train"} if self.like else new)
-            cached |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
-        by_split = {split: cached[split].samples.get(split) for split in splits}
-        samples = {split: lines for split, lines in by_split.items() if lines is not None}
-        return replace(cached[next(iter(by_split))], samples=samples)
+            by_split |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
+        present = [split for split in splits if split in by_split[split].samples]
+        samples = {split: by_split[split].samples[split] for split in present}
+        return replace(by_split[next(iter(splits))], samples=samples)
 
     def _like(self, loaded: Loaded) -> Loaded:
         """Return lines scaled to the x-height and the grid of `like`."""
@@ -79,9 +89,8 @@ class Source(BaseDataset):
         depends = ["like", factor, grid]
         parents = [*loaded.samples.values()]
         key = CacheKey.derived(type(self.dataset).__name__, [self.dataset], parents, depends)
-        lines = cached(
-            key, lambda: (Parsed([scaled(line, factor, grid)], notes=[1]) for line in loaded.used)
-        )
+        scaled_lines = (scaled(line, factor, grid) for line in loaded.used)
+        lines = cached(key, (Parsed([line], notes=[1]) for line in scaled_lines))
         samples = loaded.derived(lines.all, lines.notes)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         return replace(main, samples=samples, report=report, fitted=loaded.fitted)
@@ -99,7 +108,8 @@ def _sources_in(value: Any) -> Iterator[Source]:
 
 
 Sources = Annotated[dict[str, BaseDataset | None], Source]
-"""The annotation of sources by name; null leaves out one of a config's base."""
+"""The annotation of sources by name: a config's datasets, each of which the binder puts into a
+`Source`, so that one names another. null leaves out one of a config's base."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -189,15 +199,18 @@ class Recipe(BaseDataset):
         """Load each source once, in order, and return the samples of the splits."""
         splits = [split for split in splits if split in self.repeats]  # others have no samples
         needed = self._needed(splits)
+        loaded: dict[str, Loaded] = {}
+        fitted: dict[str, float] = {}
         with ExitStack() as stack:
-            cached = {
-                name: stack.enter_context(source.cached()) for name, source in self.present.items()
-            }
-            loaded = {
-                name: source.load([split for split in splits if source in needed[split]])
-                for name, source in self.present.items()
-                if any(name in self.repeats[split] for split in splits)
-            }
+            for source in self.present.values():
+                stack.enter_context(source.once())
+            for name, source in self.present.items():
+                if any(name in self.repeats[split] for split in splits):
+                    needing = [split for split in splits if source in needed[split]]
+                    loaded[name] = source.load(needing)
+            # Of all sources, as some were loaded for others alone.
+            for name, source in self.present.items():
+                fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
         parts = {split: self._parts(split, loaded) for split in splits if self.repeats[split]}
         samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for dataset in loaded.values() for line in dataset.report.splitlines()]
@@ -209,12 +222,7 @@ class Recipe(BaseDataset):
             whole,
             samples=samples,
             report="\n".join(dict.fromkeys([*lines, *table(parts)])),
-            fitted={
-                f"{name}.args.{key}": value
-                for name, by_split in cached.items()
-                for part in by_split.values()
-                for key, value in part.fitted.items()
-            },
+            fitted=fitted,
         )
 
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
@@ -272,14 +280,14 @@ class ExtendedDataset(BaseDataset):
     def _extended(
         self,
         main: Loaded,
-        read: Callable[[], Iterator[Parsed]],
+        samples: Iterable[Parsed],
         other_parents: Sequence[Samples] = (),
         depends: Sequence[object] = (),
     ) -> Loaded:
-        """Return `main` with the derived training lines that `read` yields, and with their summary,
-        the only note of `read`; see `cached`."""
+        """Return `main` with derived training lines, and with their summary, the only note of
+        `samples`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), read)
+        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), samples)
         return with_lines(main, lines.all, *lines.notes)
 
 

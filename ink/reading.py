@@ -52,7 +52,7 @@ def read_ink(path: str | os.PathLike[str], *, bar: Callable[..., Any] = BAR) -> 
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
     parsed = Parsed()
-    results = guard.each(parse_lines, files.values(), guard.LOOPS, bar=bar)
+    results = guard.each(parse_lines, files.values(), guard.Bar, bar=bar)
     for name in bar(files, "reading ink", unit=" files", delay=1):
         with parsed.attempt(name):
             result = next(results)

@@ -10,7 +10,7 @@ from ink.sample import Parsed, Sample
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:
     """Return what was loaded with its samples in a prepared folder in `folder`."""
-    stored = cached(CacheKey("kind", {}, [folder]), lambda: [Parsed([*loaded.used])])
+    stored = cached(CacheKey("kind", {}, [folder]), [Parsed([*loaded.used])])
     return replace(loaded, samples=loaded.derived(stored.all, [1] * len(loaded.used)))
 
 

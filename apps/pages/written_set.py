@@ -13,7 +13,7 @@ from tqdm import tqdm
 from apps.pages.hands import Hand
 from apps.pages.source_text import known_only
 from base.data.samples import Columns
-from data_loader.sources.cache import CacheKey, cached_in
+from data_loader.sources.cache import CacheKey, open_folder
 from ink.alphabet import Alphabet
 from ink.formats.inkml.lines import lines_to_inkml
 from ink.sample import Fault, Parsed, Sample
@@ -169,11 +169,15 @@ class WrittenSet:
             for repeat in range(self.num_samples)
             for number, start in enumerate(self.texts.starts)
         ]
-        with tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar:
-            read = partial(self._read, folder, bar)
-            licences = (self.writer.licence,)
-            key = CacheKey("written", self._key, (), is_sorted=True, licences=licences)
-            return cached_in(folder, key, read, blocks)
+        licences = (self.writer.licence,)
+        key = CacheKey("written", self._key, (), is_sorted=True, licences=licences)
+        with (
+            tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar,
+            open_folder(folder, key, len(blocks)) as cache,
+        ):
+            for number in cache.missing:
+                cache.store(number, self._written(folder, bar, *blocks[number]))
+        return cache.columns
 
     @property
     def _key(self) -> dict[str, object]:
@@ -193,7 +197,7 @@ class WrittenSet:
             **{name: getattr(self, name) for name in own_names},
         }
 
-    def _read(self, folder: Path, bar: tqdm, first: int, start: int) -> Iterator[Parsed]:
+    def _written(self, folder: Path, bar: tqdm, first: int, start: int) -> Iterator[Parsed]:
         """Write a block, by the number of its first line and the byte at which its texts begin."""
         licence = self.writer.licence or UNKNOWN
         write_text(folder / LICENCE_FILE, LICENCE.format(name=self.writer.name, licence=licence))

@@ -199,14 +199,15 @@ class Samples(Sequence[Sample]):
         """Return the part of each sample, and its number in the columns, `(samples,)` each."""
         return np.divmod(self.ids.astype(np.int64), PART)
 
-    def _runs(self) -> Iterator[tuple[Columns, str, np.ndarray]]:
+    def _in_columns(self) -> Iterator[tuple[Columns, str, np.ndarray]]:
         """Yield the columns, the suffix and the numbers of consecutive samples of a part."""
         if len(self.parts) == 1 and len(self):
             yield *self.parts[0], self.ids
             return
         part, numbers = self._divided_ids()
-        for run in filter(len, np.split(np.arange(len(self)), np.flatnonzero(np.diff(part)) + 1)):
-            yield *self.parts[part[run[0]]], numbers[run]
+        starts = np.flatnonzero(np.diff(part)) + 1
+        for places in filter(len, np.split(np.arange(len(self)), starts)):
+            yield *self.parts[part[places[0]]], numbers[places]
 
     def take(self, places: np.ndarray) -> "Samples":
         """Return the samples at these places, in the order of the places."""
@@ -219,7 +220,7 @@ class Samples(Sequence[Sample]):
 
     def strings(self, field: str) -> Iterator[str]:
         """Yield the text, name, writer or group of each sample."""
-        for columns, suffix, numbers in self._runs():
+        for columns, suffix, numbers in self._in_columns():
             end = suffix if field == "name" else ""
             for value in columns.strings(field, numbers):
                 yield value + end if end else value
@@ -233,32 +234,35 @@ class Samples(Sequence[Sample]):
     @property
     def lengths(self) -> np.ndarray:
         """The number of points of each sample, `(samples,)` int64."""
-        lengths = [columns.lengths(numbers) for columns, _, numbers in self._runs()]
+        lengths = [columns.lengths(numbers) for columns, _, numbers in self._in_columns()]
         return np.concatenate([np.zeros(0, np.int64), *lengths])
 
     @property
     def shards(self) -> np.ndarray:
         """The number of the shard that has each sample, `(samples,)` int64."""
         shards = [np.zeros(0, np.int64)]
-        for columns, _, numbers in self._runs():
+        for columns, _, numbers in self._in_columns():
             shards.append(columns.shards(numbers) + 1 + shards[-1].max(initial=-1))
         return np.concatenate(shards)
 
     @property
     def moments(self) -> Iterator[Moments]:
         """The moments of each sample, for `Normalisation.merged`."""
-        for columns, _, numbers in self._runs():
+        for columns, _, numbers in self._in_columns():
             yield from columns.moments(numbers)
 
     @property
     def columns(self) -> list[Columns]:
         """The columns of the samples, in the order of the samples."""
-        return [columns for columns, _, _ in self._runs()]
+        return [columns for columns, _, _ in self._in_columns()]
 
     @property
-    def runs(self) -> "list[Samples]":
+    def by_columns(self) -> "list[Samples]":
         """The samples in sequences that are each in the same columns, in order."""
-        return [Samples(((columns, suffix),), numbers) for columns, suffix, numbers in self._runs()]
+        return [
+            Samples(((columns, suffix),), numbers)
+            for columns, suffix, numbers in self._in_columns()
+        ]
 
     @property
     def in_memory(self) -> "Samples":
@@ -283,7 +287,7 @@ class Samples(Sequence[Sample]):
     def key(self) -> str | None:
         """A digest of the samples' identities; None if some samples are only in memory."""
         digest = hashlib.sha256()
-        for columns, suffix, numbers in self._runs():
+        for columns, suffix, numbers in self._in_columns():
             if columns.key is None:
                 return None
             digest.update(f"{columns.key}\0{suffix}\0{len(numbers)}\0".encode())
@@ -344,13 +348,14 @@ class Column(np.ndarray):
 class _Rows:
     """A column of a shard, read row by row: the pages of a map would stay in memory."""
 
-    def __init__(self, path: Path, mapped: np.memmap) -> None:
-        self.dtype, self._start = mapped.dtype, mapped.offset
+    def __init__(self, path: Path, column: np.memmap) -> None:
+        self.dtype, self._start = column.dtype, column.offset
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         size = self.dtype.itemsize
-        begin, length = self._start + rows.start * size, (rows.stop - rows.start) * size
+        begin = self._start + rows.start * size
+        length = (rows.stop - rows.start) * size
         if hasattr(os, "pread"):
             return np.frombuffer(os.pread(self._file.fileno(), length, begin), self.dtype)
         self._file.seek(begin)  # on Windows, where processes share no open file

@@ -13,17 +13,15 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache, partial
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from base import distributed
 from base.base_dataset import BaseDataset, Preparing
 from base.base_transform import BaseTransform
 from base.config import user_modules
@@ -34,6 +32,7 @@ from base.data.samples import (
     ORDER,
     Column,
     Columns,
+    PreparedColumns,
     Samples,
     Shard,
     check_records,
@@ -42,8 +41,6 @@ from base.data.samples import (
     read_json,
     write_shard,
 )
-from ink import guard
-from ink.formats.archives import Loops, members
 from ink.sample import Fault, Parsed, Sample
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, first_of, shown
@@ -55,17 +52,9 @@ from utils.files import (
     write_json,
 )
 from utils.locks import locked
-from utils.processes import in_processes
-
-Item = TypeVar("Item")
-Value = TypeVar("Value")
-Make = Callable[..., Iterable[Parsed]]
-"""A function that yields the samples of a block, bit by bit; its arguments are those of the block.
-It is called, perhaps in a worker process, for each block that is not cached."""
 
 IDENTITY = "identity.json"
 SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
-TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 logger = logging.getLogger(__name__)
 
@@ -124,46 +113,93 @@ class CacheKey:
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def cached(
-    key: CacheKey,
-    make: Make,
-    blocks: Sequence[tuple[Any, ...]] = ((),),
-    preparing: Preparing = Preparing(),
-) -> Columns | None:
-    """Return the columns of the samples of a key; make and write them if they are missing.
+@dataclass
+class Cache:
+    """The blocks of the samples of a key, in a folder; `open_cache` and `open_folder` make it."""
+
+    folder: Path | None = None
+    """The folder; None for samples in memory."""
+    missing: Sequence[int] = ()
+    """The numbers of the blocks to store."""
+    columns: Columns | None = None
+    """The samples of all blocks; None while blocks are missing."""
+    _held: Parsed = field(default_factory=Parsed)  # the samples in memory
+
+    def store(self, number: int, samples: Iterable[Parsed]) -> None:
+        """Store a missing block, whose samples come bit by bit; perhaps in a worker process."""
+        if self.folder is not None:
+            _write_block(self.folder, number, samples)
+            return
+        for parsed in samples:
+            self._held.extend(parsed)
+
+
+@contextmanager
+def open_cache(
+    key: CacheKey, blocks: int = 1, preparing: Preparing = Preparing()
+) -> Iterator[Cache]:
+    """Open the cache of a key, in which the caller stores the missing blocks; at the end of the
+    `with` statement it has the columns.
 
     If several processes need a new folder, the first process writes it and the others wait.
 
     Args:
         key: all on which the samples depend.
-        make: makes the samples of a block.
-        blocks: the arguments of each call of `make`.
-        preparing: options of writing. If only a part of the blocks is written, and others are
-            missing, the result is None.
+        blocks: the number of blocks.
+        preparing: options of writing. If only a part of the blocks is stored, and others are
+            missing, the cache has no columns.
 
     Raises:
         DataError: if no folder can be written, or samples cannot be read.
     """
     if not key.folders:
-        whole = Parsed()
-        for parsed in chain.from_iterable(make(*block) for block in blocks):
-            whole.extend(parsed)
-        return Columns(whole.samples, whole.left_out, whole.notes)
-    for folder in key.folders:
-        with suppress(DataError):
-            if columns := open_prepared(folder / key.name, is_compared=preparing.is_examined):
-                return columns
+        cache = Cache(missing=range(blocks))
+        yield cache
+        held = cache._held
+        cache.columns = Columns(held.samples, held.left_out, held.notes)
+        return
+    if columns := _first_whole(key, preparing.is_examined):
+        yield Cache(columns.folder, columns=columns)
+        return
     folder = _writable(key.folders) / key.name
+    # Parts share no block, and their machines perhaps no locks.
+    lock = nullcontext()
+    if preparing.parts == 1:
+        lock = locked(folder.with_suffix(".lock"), "prepares the data")
     try:
-        if preparing.parts > 1:  # Parts share no block, and their machines perhaps no locks.
-            return _complete(key, make, blocks, folder, preparing)
-        with locked(folder.with_suffix(".lock"), "prepares the data"):
-            return _complete(key, make, blocks, folder, preparing)
+        with lock:
+            yield from _filled(key, blocks, folder, preparing)
     except OSError as error:
         raise DataError(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or "
             'name another folder as "cache" of the dataset'
         ) from error
+
+
+def cached(key: CacheKey, samples: Iterable[Parsed], preparing: Preparing = Preparing()) -> Columns:
+    """Return the columns of the samples of a key, which are one block.
+
+    Args:
+        key: see `open_cache`.
+        samples: a generator of the samples; it starts only if they are not cached.
+        preparing: see `open_cache`.
+
+    Raises:
+        DataError: see `open_cache`.
+    """
+    with open_cache(key, 1, preparing) as cache:
+        for number in cache.missing:
+            cache.store(number, samples)
+    return cache.columns
+
+
+def _first_whole(key: CacheKey, is_compared: bool) -> PreparedColumns | None:
+    """Return the columns of the first folder of a key that is whole, if there is one."""
+    for folder in key.folders:
+        with suppress(DataError):
+            if columns := open_prepared(folder / key.name, is_compared=is_compared):
+                return columns
+    return None
 
 
 def _writable(folders: Sequence[Path]) -> Path:
@@ -182,11 +218,10 @@ def _writable(folders: Sequence[Path]) -> Path:
     )
 
 
-def cached_in(
-    folder: Path, key: CacheKey, make: Make, blocks: Sequence[tuple[Any, ...]]
-) -> Columns:
-    """Return the columns of a prepared folder that a user named, which is then the `root` of a
-    dataset. Whole blocks in the folder are not made again, so a killed process can go on.
+@contextmanager
+def open_folder(folder: Path, key: CacheKey, blocks: int) -> Iterator[Cache]:
+    """Open a folder that a user named as the cache of a key; it is then the `root` of a dataset.
+    Whole blocks in the folder are not missing, so a killed process can go on.
 
     Raises:
         DataError: if the folder has other files, or cannot be written.
@@ -203,9 +238,7 @@ def cached_in(
                 problem = f"the samples there have {name} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
             remove_temporary(folder, is_held=True)
-            if (written := _complete(key, make, blocks, folder, Preparing())) is None:
-                raise DataError(f"{folder}: the files that were written cannot be read")
-            return written
+            yield from _filled(key, blocks, folder, Preparing())
     except ConfigFault as fault:
         raise fault.of(str(file)) from None
     except OSError as error:
@@ -213,34 +246,30 @@ def cached_in(
         raise DataError(f"{error.filename or folder}: {problem}") from error
 
 
-def _complete(
-    key: CacheKey, make: Make, blocks: Sequence[tuple[Any, ...]], folder: Path, preparing: Preparing
-) -> Columns | None:
-    """Write the incomplete blocks and the index of `folder`, and return its columns; None if the
-    blocks of other parts are missing."""
+def _filled(key: CacheKey, blocks: int, folder: Path, preparing: Preparing) -> Iterator[Cache]:
+    """Yield the cache in `folder`, whose missing blocks are stored then, and write its index; the
+    blocks of other parts may still be missing."""
+    cache = Cache(folder)
     try:
-        if columns := open_prepared(folder, is_compared=preparing.is_examined):
-            return columns  # Another process was faster.
+        cache.columns = open_prepared(folder, is_compared=preparing.is_examined)
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
+    if cache.columns is not None:  # Another process was faster.
+        yield cache
+        return
     folder.mkdir(exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
-    numbers = range(preparing.part - 1, len(blocks), preparing.parts)
-    lacking = [n for n in numbers if _record(folder, n, preparing.is_examined) is None]
-    numbered = [(n, blocks[n]) for n in lacking]
-    workers = preparing.workers if len(lacking) > 1 else 1  # An archive has workers of its own.
-    written = in_processes(partial(_write_block, folder, make), numbered, workers)
-    if workers > 1:
-        written = distributed.bar(written, "preparing", total=len(lacking), unit=" blocks")
-    for _ in written:
-        pass
-    records = [_record(folder, n, False) for n in range(len(blocks))]
+    numbers = range(preparing.part - 1, blocks, preparing.parts)
+    is_examined = preparing.is_examined
+    cache.missing = [n for n in numbers if _record(folder, n, is_examined) is None]
+    yield cache
+    records = [_record(folder, n, False) for n in range(blocks)]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
-        return None
+        return
     _write_index(key, folder, records)
-    return open_prepared(folder)
+    cache.columns = open_prepared(folder)
 
 
 def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
@@ -253,12 +282,8 @@ def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | No
     return None
 
 
-def _write_block(folder: Path, make: Make, numbered: tuple[int, tuple[Any, ...]]) -> None:
-    """Make the samples of a block, and write their shards and the block's record in a folder.
-
-    `numbered` is the block with its number.
-    """
-    number, block = numbered
+def _write_block(folder: Path, number: int, block: Iterable[Parsed]) -> None:
+    """Write the shards of the samples of a block, and the block's record, in a folder."""
     for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
         shutil.rmtree(leftover)
     shards: list[dict[str, Any]] = []
@@ -266,7 +291,7 @@ def _write_block(folder: Path, make: Make, numbered: tuple[int, tuple[Any, ...]]
     notes: list[Any] = []
     samples: list[Sample] = []
     points = 0
-    for parsed in make(*block):
+    for parsed in block:
         faults += parsed.left_out
         notes += parsed.notes
         for sample in parsed.samples:
@@ -356,12 +381,17 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
 
 
 def options_key(value: object) -> object:
-    """Return the options of datasets and transforms as values of JSON, without inner datasets."""
+    """Return the options of datasets and transforms as values of JSON, without inner datasets: the
+    samples of these are parents of what is made."""
     if isinstance(value, list | tuple):
         return [options_key(element) for element in value]
     if not isinstance(value, BaseDataset | BaseTransform):
         return repr(value)
-    options = {n: options_key(v) for n, v in vars(value).items() if not isinstance(v, BaseDataset)}
+    options = {
+        name: options_key(option)
+        for name, option in vars(value).items()
+        if not isinstance(option, BaseDataset)
+    }
     return [type(value).__name__, options]
 
 
@@ -384,54 +414,3 @@ def room_code() -> str:
             for file in sorted((root / room).rglob(f"*.{kind}")):
                 digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
     return digest.hexdigest()
-
-
-# Child processes.
-
-
-def parsed(
-    function: Callable[..., Parsed], source: Path, *arguments: Any, max_gb: float, workers: int
-) -> Parsed:
-    """Parse an archive or many files in child processes.
-
-    A single worker parses an archive by one request. Else each file or member is a request, and
-    each worker has a child.
-
-    Args:
-        function: a function of `ink.formats` whose last arguments are the largest size of an
-            unpacked archive, in bytes, and `Loops`.
-        source: the archive, or the folder of the files.
-        arguments: the other arguments.
-        max_gb: see `SourceDataset`.
-        workers: the number of processes.
-    """
-    limits, arguments = guard.USUAL_LIMITS.times(max_gb), (*arguments, int(max_gb * 1e9))
-    try:
-        if workers == 1 and source.is_file():
-            return guard.call(function, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
-        in_children = partial(_in_children, limits=limits, workers=workers)
-        unpack = partial(_unpacked, limits)
-        return function(*arguments, Loops(distributed.bar, in_children, unpack))
-    except Fault as fault:
-        raise fault.within(str(source)) from None
-
-
-def _unpacked(limits: guard.Limits, *arguments: Any) -> Iterator[Any]:
-    """Yield the results of `members`, unpacked by a child."""
-    return guard.iterate(members, *arguments, guard.LOOPS, limits=limits, bar=distributed.bar)
-
-
-def _in_children(
-    function: Callable[[Item], Value], items: Iterable[Item], limits: guard.Limits, workers: int
-) -> Iterator[Value]:
-    """Yield the result of a function of `ink.formats` for each item, computed by the children of
-    `workers` processes."""
-    return in_processes(partial(_guarded, function, limits), items, workers, TOGETHER)
-
-
-def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
-    """Return the result of a function for an item; the item's name and the Fault of its child."""
-    try:
-        return guard.call(function, item, limits=limits)
-    except Fault as fault:
-        return item[0], fault

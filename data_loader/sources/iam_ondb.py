@@ -18,12 +18,18 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.cache import parsed
-from data_loader.sources.source import Places, SourceDataset
+from data_loader.sources.source import Places, SourceDataset, parse_files
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
-from ink.formats.iam_ondb import FORM, LINE_FILE, TEXT_FILE, parse_database
+from ink.formats.iam_ondb import (
+    FORM,
+    LINE_FILE,
+    TEXT_FILE,
+    parse_line,
+    parse_texts,
+    with_texts,
+)
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH_ONLY
@@ -68,6 +74,8 @@ class IAMOnDBDataset(SourceDataset):
     title = "IAM-OnDB"
     licence = RESEARCH_ONLY
     unit = "lines"
+    is_one_block = True
+    may_be_prepared = False  # Prepared data lack the task files.
     canonical = (41.95, 37.12)  # standard deviations over the training set: all lines, steps uncut
 
     root: str = "data/iam_ondb"
@@ -122,21 +130,19 @@ class IAMOnDBDataset(SourceDataset):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files]
-
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         strokes, texts = self._strokes, self._texts
         source = strokes[0] if len(strokes) == 1 else self._path
-        options = {"max_gb": self.max_gb, "workers": workers}
-        yield parsed(parse_database, source, strokes, texts, **options)
+        # One worker is enough for the texts, which are few and small.
+        parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
+        parsed_lines = parse_files(
+            parse_line, strokes, LINE_FILE, "parsing IAM-OnDB", self.max_gb, workers
+        )
+        yield with_texts(source, parsed_lines, parsed_texts)
 
-    def _open_root(self, *, is_examined: bool = False) -> None:
-        return None  # Prepared data lack the task files.
-
-    def _depends_on(self) -> list[object]:
-        tasks = {name: sorted(_read_task(file)) for name, (file,) in self._tasks.items()}
-        return [*super()._depends_on(), tasks]
+    @property
+    def _division_files(self) -> list[Path]:
+        return [file for (file,) in self._tasks.values()]
 
     def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
         forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}

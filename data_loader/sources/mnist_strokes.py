@@ -1,6 +1,6 @@
 """Datasets of MNIST stroke sequences (E. de Jong), digits as pen movements."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,11 @@ import numpy as np
 from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
-from data_loader.sources.cache import CacheKey, cached, parsed
-from data_loader.sources.source import DividedDataset, Splits, hash_fraction
+from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.source import DividedDataset, hash_fraction, parse_files
 from data_loader.synthetic.invented.font_writers import embedded_digits
-from ink.formats.mnist_strokes import MNIST_FILE, parse_digits
-from ink.sample import Parsed, Sample
+from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
+from ink.sample import Fault, Parsed, Sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
 
@@ -53,6 +53,7 @@ class MNISTStrokesDataset(DividedDataset):
     title = "MNIST stroke sequences"
     licence = OPEN
     file_names = MNIST_FILE
+    is_one_block = True
     quantisation_step = 1.0
 
     root: str | None = "data/mnist_strokes"
@@ -81,14 +82,10 @@ class MNISTStrokesDataset(DividedDataset):
                 '"root": null generates digits'
             ) from None
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files]
-
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        options = {"max_gb": self.max_gb, "workers": workers}
         source = files[0] if len(files) == 1 else self._path
-        digits = parsed(parse_digits, source, files, **options)
-        yield digits.require_text("no class: no target data")
+        parsed = parse_files(parse_file, files, MNIST_FILE, READING, self.max_gb, workers)
+        yield digits_of(source, parsed).require_text("no class: no target data")
 
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         if self.root is not None:
@@ -104,8 +101,11 @@ class MNISTStrokesDataset(DividedDataset):
             return f"Digits written by invented people: {count:,} samples"
         return super()._headline(count)
 
-    def _arrange(self, by_split: Splits) -> tuple[Splits, list[str]]:
-        notes = []
+    def _divided(
+        self, samples: Samples, faults: Sequence[Fault]
+    ) -> tuple[dict[str, Samples], list[str]]:
+        """Return the lines of each split, which are made of its digits, and notes."""
+        by_split, notes = super()._divided(samples, faults)
         if self.digit is not None:
             digit = str(self.digit)
             for split, digits in by_split.items():
@@ -118,11 +118,11 @@ class MNISTStrokesDataset(DividedDataset):
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         key = CacheKey.derived(type(self).__name__, [self], [*by_split.values()], [*by_split])
-        lines = cached(key, partial(self._read_lines, by_split))
+        lines = cached(key, self._read_lines(by_split))
         ends = zip(by_split, lines.notes, np.cumsum(lines.notes).tolist(), strict=True)
         return {split: lines.all[stop - count : stop] for split, count, stop in ends}, notes
 
-    def _read_lines(self, by_split: Splits) -> Iterator[Parsed]:
+    def _read_lines(self, by_split: Mapping[str, Samples]) -> Iterator[Parsed]:
         """Yield the lines of each split, and note their number."""
         for split, digits in by_split.items():
             lines = (line_of([digit], [0], digit.name) for digit in digits)

@@ -53,6 +53,7 @@ class OwnInk(DividedDataset):
 
     unit = "lines"
     measures_step = False
+    may_be_prepared = False
     y_grows_down: ClassVar[bool] = True
     """Whether y grows downwards, as on screens; a subclass whose y grows upwards sets False."""
 
@@ -116,7 +117,7 @@ class OwnInk(DividedDataset):
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        lines = cached(self._key(), self.read, preparing=preparing)
+        lines = cached(self._key(), self.read(), preparing)
         if lines and not lines.all:
             listed = "; ".join(summarise(lines.faults)) or "lines() yields nothing"
             raise DataError(f"{type(self).__name__}: {listed}")
@@ -134,9 +135,6 @@ class OwnInk(DividedDataset):
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
         return CacheKey(kind, values, [files[0].parent / "cache", user_cache()])
-
-    def _open_root(self, *, is_examined: bool = False) -> None:
-        """Return None: no `root` of a user's class is a prepared folder."""
 
     def _split_key(self, name: str) -> str:
         return name.partition(".")[0]  # without the number that distinguishes equal lines

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from typing import Annotated
 
@@ -65,7 +64,7 @@ class ShapedDataset(BaseDataset):
         recorded = self.dataset.load(splits)
         used, splits = recorded.used, [*recorded.samples]
         key = CacheKey.derived(type(self).__name__, [self], [*recorded.samples.values()], splits)
-        derived = cached(key, partial(self._read, used))
+        derived = cached(key, self._read(used))
         shaped = derived.all
         samples = recorded.derived(shaped, derived.notes)
         report = recorded.report

@@ -4,32 +4,51 @@ import hashlib
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.data.samples import Columns, PreparedColumns, Samples
-from data_loader.sources.cache import IDENTITY, CacheKey, cached, code_of, fingerprint
+from data_loader.sources.cache import (
+    IDENTITY,
+    Cache,
+    CacheKey,
+    code_of,
+    fingerprint,
+    open_cache,
+)
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
+from ink import guard
+from ink.formats.archives import (
+    Values,
+    by_name,
+    contents_of,
+    is_packed,
+    parse_contents,
+    parse_named,
+)
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
-from utils.files import user_cache
+from utils.files import digest_of_file, user_cache
+from utils.processes import in_processes
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
+TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
-Splits = Mapping[str, Samples]
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
 
@@ -64,6 +83,8 @@ class SourceDataset(BaseDataset):
     canonical: ClassVar[tuple[float, float] | None] = None  # see `Loaded`
     quantisation_step: ClassVar[float | None] = None  # see `Loaded`; None measures the step
     measures_step: ClassVar[bool] = True  # whether an unknown step is measured
+    is_one_block: ClassVar[bool] = False  # whether all files are read together, as an archive is
+    may_be_prepared: ClassVar[bool] = True  # whether `root` may be a prepared folder
 
     root: str | None
     cache: str | None = None
@@ -94,8 +115,6 @@ class SourceDataset(BaseDataset):
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
         by_split, notes = self._divided(samples, faults)
-        by_split, new_notes = self._arrange(by_split)
-        notes += new_notes
         for split, in_split in by_split.items():
             if not in_split:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -125,9 +144,10 @@ class SourceDataset(BaseDataset):
         self.make(preparing)
 
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
-        """Return the columns of all samples, which are parsed by `read` unless they are cached;
-        None if only a part of them is parsed, and other parts are missing."""
-        if (columns := self._open_root(is_examined=preparing.is_examined)) is not None:
+        """Return the columns of all samples, which are read unless they are cached; None if only a
+        part of them is read, and other parts are missing."""
+        columns = self._open_root(is_examined=preparing.is_examined)
+        if columns is not None:
             return columns
         try:
             if self._path.is_dir():
@@ -149,11 +169,32 @@ class SourceDataset(BaseDataset):
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks, read = self.blocks(files), self.read
-        if len(blocks) == 1:  # Workers share the members of an archive, or else the blocks.
-            read = partial(self.read, workers=preparing.workers)
+        blocks = [files] if self.is_one_block else blocks_of(files)
         key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
-        return cached(key, read, [(block,) for block in blocks], preparing)
+        with open_cache(key, len(blocks), preparing) as cache:
+            self._read_missing(cache, blocks, preparing.workers)
+        return cache.columns
+
+    def _read_missing(self, cache: Cache, blocks: list[list[Path]], workers: int) -> None:
+        """Read the missing blocks of a cache, and store them.
+
+        The workers share the members of a single block, such as an archive, or else the blocks.
+        """
+        if workers == 1 or len(cache.missing) < 2:
+            for number in cache.missing:
+                samples = self.read(blocks[number], workers if len(blocks) == 1 else 1)
+                cache.store(number, samples)
+            return
+        numbered = [(number, blocks[number]) for number in cache.missing]
+        stored = in_processes(partial(self._read_into, cache), numbered, workers)
+        bar = distributed.bar(stored, "preparing", total=len(numbered), unit=" blocks")
+        for _ in bar:
+            pass
+
+    def _read_into(self, cache: Cache, numbered: tuple[int, list[Path]]) -> None:
+        """Read a block of files, and store it; `numbered` is the block with its number."""
+        number, files = numbered
+        cache.store(number, self.read(files))
 
     def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
         """Return the columns if `root` is a prepared folder, or the address of one; else None.
@@ -161,7 +202,10 @@ class SourceDataset(BaseDataset):
         Raises:
             ConfigFault: if it is no address.
         """
-        if "://" not in (address := self.root or ""):
+        if not self.may_be_prepared:
+            return None
+        address = self.root or ""
+        if "://" not in address:
             return open_copied(Path(address).expanduser(), is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
@@ -185,23 +229,10 @@ class SourceDataset(BaseDataset):
             raise DataError(f"{self._path}: {problem}; {remedy}")
         return files
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        """Divide files into blocks that are read together, by their sizes alone."""
-        blocks: list[list[Path]] = []
-        size = BLOCK_BYTES
-        for file in files:
-            if size >= BLOCK_BYTES:
-                blocks.append([])
-                size = 0
-            blocks[-1].append(file)
-            size += file.stat().st_size
-        return blocks
-
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         """Yield the samples of a block of files, bit by bit, without files that cannot be used.
 
-        `cached` calls this for each block that is not cached, perhaps in a worker process.
-        `workers` share the members of a single block, such as an archive.
+        `workers` share the members of a block, such as an archive.
         """
         for file in distributed.bar(files, f"parsing {self.title}", unit=" files"):
             parsed = Parsed()
@@ -224,7 +255,8 @@ class SourceDataset(BaseDataset):
     def _divided(
         self, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
-        """Return the samples of each split, and notes; a division of prepared samples is cached."""
+        """Return the samples of each split, and notes for the report; the division of prepared
+        samples is cached."""
         lines = listed_lines(self.leave_out)
 
         def divide() -> list[Any]:
@@ -234,7 +266,11 @@ class SourceDataset(BaseDataset):
                 notes += new_notes
             return [*map(places.get, SPLITS), [[*places], notes]]
 
-        depends = [self._depends_on(), lines, [fault.args for fault in faults]]
+        places = ("root", "cache", "max_gb", "shard_cache_gb")
+        names = [field.name for field in fields(self) if field.name not in places]
+        options = {name: getattr(self, name) for name in names}
+        files = [(file.name, digest_of_file(file)) for file in self._division_files]
+        depends = [options, code_of(type(self)), files, lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
         keys = [f"{digest}-{part}" for part in (*SPLITS, "notes")]
         *places, (splits, notes) = samples.all_cached(keys, divide)
@@ -245,15 +281,10 @@ class SourceDataset(BaseDataset):
     def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         """Return the places of the samples of each split, and notes for the report."""
 
-    def _depends_on(self) -> list[object]:
-        """Return all on which `_divide` depends, but for the samples: options and code."""
-        places = ("root", "cache", "max_gb", "shard_cache_gb")
-        names = [field.name for field in fields(self) if field.name not in places]
-        return [{name: getattr(self, name) for name in names}, code_of(type(self))]
-
-    def _arrange(self, by_split: Splits) -> tuple[Splits, list[str]]:
-        """Return the splits, and notes for the report; a subclass may replace the samples."""
-        return by_split, []
+    @property
+    def _division_files(self) -> Sequence[Path]:
+        """Files that `_divide` reads."""
+        return ()
 
     def _remove_listed(
         self, lines: list[str], places_by_split: Places, names: list[str]
@@ -280,7 +311,7 @@ class SourceDataset(BaseDataset):
         return f"{self.title} in {self._path}: {count:,} {self.unit}"
 
     def _report(
-        self, count: int, faults: Sequence[Fault], by_split: Splits, notes: list[str]
+        self, count: int, faults: Sequence[Fault], by_split: Mapping[str, Samples], notes: list[str]
     ) -> str:
         used = Loaded(by_split, "").used
         num_characters, num_writers = used.cached(
@@ -335,6 +366,19 @@ class DividedDataset(SourceDataset):
     def _split_key(self, name: str) -> str:
         """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name
+
+
+def blocks_of(files: Iterable[Path]) -> list[list[Path]]:
+    """Divide files into blocks that are read together, by their sizes alone."""
+    blocks: list[list[Path]] = []
+    size = BLOCK_BYTES
+    for file in files:
+        if size >= BLOCK_BYTES:
+            blocks.append([])
+            size = 0
+        blocks[-1].append(file)
+        size += file.stat().st_size
+    return blocks
 
 
 def listed_lines(path: str | None) -> list[str]:
@@ -431,14 +475,14 @@ def divide(
     if any(writers) and not by_writer:
         notes.append("fewer writers than splits: divided by the samples' names")
     # The prefixes give a writer and a sample of the same name different hashes.
-    members_of: dict[str, list[int]] = {}
+    places_of_key: dict[str, list[int]] = {}
     for place, name, writer in to_divide:
         key = f"writer:{writer}" if by_writer and writer else f"name:{key_of(name)}"
-        members_of.setdefault(key, []).append(place)
-    sizes = {key: len(members) for key, members in members_of.items()}
+        places_of_key.setdefault(key, []).append(place)
+    sizes = {key: len(places) for key, places in places_of_key.items()}
     split_of_key, new_notes = _assign_splits(sizes, fractions, seed)
-    for key, members in members_of.items():
-        for place in members:
+    for key, places in places_of_key.items():
+        for place in places:
             split_of[place] = split_of_key[key]
     splits = [split for split in SPLITS if split in fractions or split in official]
     assigned = np.array(split_of, dtype="U5")
@@ -470,3 +514,55 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     if not is_whole or min(train, valid, test) < 0 or train == 0:
         expected = f"fractions of {', '.join(SPLITS)}, together 1, train more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)
+
+
+# Child processes.
+
+
+def parse_files(
+    parse: Callable[[str, bytes], Value],
+    files: Sequence[Path],
+    pattern: re.Pattern[str],
+    description: str,
+    max_gb: float,
+    workers: int = 1,
+) -> Values[Value]:
+    """Parse an archive or many files in child processes, as `parse_contents` does.
+
+    A single worker parses an archive by one request. Else each file or member is a request, and
+    each worker has a child.
+
+    Args:
+        parse: a function of `ink.formats`, see `parse_contents`; so are the next arguments.
+        max_gb: see `SourceDataset`.
+        workers: the number of processes.
+    """
+    arguments = files, pattern, description, int(max_gb * 1e9)
+    if not is_packed(files, pattern):
+        contents = contents_of(*arguments, distributed.bar)
+        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
+    options = {"limits": guard.USUAL_LIMITS.times(max_gb), "bar": distributed.bar}
+    try:
+        if workers == 1:
+            return guard.call(parse_contents, parse, *arguments, guard.Bar, **options)
+        contents = guard.iterate(contents_of, *arguments, guard.Bar, **options)
+        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
+    except Fault as fault:
+        raise fault.within(str(files[0])) from None
+
+
+def in_children(
+    function: Callable[[Item], Value], items: Iterable[Item], max_gb: float, workers: int
+) -> Iterator[Value]:
+    """Yield the result of a function of `ink.formats` for each item, computed by the children of
+    `workers` processes; or the item's name, its first value, and the Fault of its child."""
+    guarded = partial(_guarded, function, guard.USUAL_LIMITS.times(max_gb))
+    return in_processes(guarded, items, workers, TOGETHER)
+
+
+def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
+    """Return the result of a function for an item; the item's name and the Fault of its child."""
+    try:
+        return guard.call(function, item, limits=limits)
+    except Fault as fault:
+        return item[0], fault

@@ -1,5 +1,6 @@
 """Datasets of stroke arrays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class StrokeArraysDataset(DividedDataset):
 
     title = "Stroke arrays"
     parsed_by = ("texts",)
+    is_one_block = True
 
     root: str = "data/stroke_arrays"
     texts: str | None = TEXTS
@@ -40,8 +42,8 @@ class StrokeArraysDataset(DividedDataset):
             )
         return [arrays, texts]
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files[:1]]  # `parse` reads the file of texts itself.
+    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
+        return super().read(files[:1])  # `parse` reads the file of texts itself.
 
     def _parse(self, name: str, file: Path) -> Parsed:
         limits = guard.USUAL_LIMITS.times(self.max_gb)

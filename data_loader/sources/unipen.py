@@ -3,18 +3,28 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
+from base import distributed
 from base.data.samples import Samples
-from data_loader.sources.cache import parsed
-from data_loader.sources.source import DividedDataset, Places
+from data_loader.sources.source import DividedDataset, Places, in_children
 from ink import guard
+from ink.formats.archives import members
 from ink.formats.files import files_below
-from ink.formats.unipen.collection import is_collection, parse_collection
+from ink.formats.unipen.collection import (
+    ANY_NAME,
+    READING,
+    is_collection,
+    joined,
+    open_collection,
+    packed_collection,
+    parse_collection,
+    parse_document,
+)
 from ink.formats.unipen.segments import parse_file
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, Range
@@ -78,18 +88,37 @@ class UnipenDataset(DividedDataset):
         archives = [] if is_collection(self._path) else [*filter(is_collection, files)]
         return archives or files
 
-    def blocks(self, files: list[Path]) -> list[list[Path]]:
-        return [files] if is_collection(self._path) else super().blocks(files)
+    @property
+    def is_one_block(self) -> bool:  # type: ignore[override]  # It depends on the root.
+        """Whether the root is a collection."""
+        return is_collection(self._path)
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         if is_collection(self._path):
-            arguments = self._path, self.categories, self.points_per_second
-            options = {"max_gb": self.max_gb, "workers": workers}
-            samples = parsed(parse_collection, self._path, *arguments, **options)
-            return [samples.require_text(_NO_LABEL)]
+            return [self._collected(workers).require_text(_NO_LABEL)]
         if archive := next(filter(is_collection, files), None):
             raise DataError(f"{archive}: one of several archives; give the path of one archive")
         return super().read(files)
+
+    def _collected(self, workers: int) -> Parsed:
+        """Parse the collection in child processes, see `parse_files`."""
+        max_bytes = int(self.max_gb * 1e9)
+        options = {"limits": guard.USUAL_LIMITS.times(self.max_gb), "bar": distributed.bar}
+        try:
+            if self._path.is_dir():
+                collection = open_collection(self._path)
+            elif workers == 1:
+                arguments = self._path, self.categories, self.points_per_second, max_bytes
+                return guard.call(parse_collection, *arguments, guard.Bar, **options)
+            else:
+                arguments = self._path, ANY_NAME, READING, max_bytes, guard.Bar
+                packed = guard.iterate(members, *arguments, **options)
+                collection = packed_collection(self._path, packed)
+            documents = collection.opened(self.categories, distributed.bar)
+            parse = partial(parse_document, self.points_per_second)
+            return joined(in_children(parse, documents, self.max_gb, workers))
+        except Fault as fault:
+            raise fault.within(str(self._path)) from None
 
     def _parse(self, name: str, file: Path) -> Parsed:
         options = self.points_per_second, self.level, self.writer_comment

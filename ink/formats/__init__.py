@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from ink.formats import (
     stroke_arrays,
     xournalpp,
 )
-from ink.formats.archives import PLAIN_LOOPS, Loops, unpacked
+from ink.formats.archives import NoBar, unpacked
 from ink.formats.files import read_head
 from ink.formats.inkml import lines as inkml_lines
 from ink.formats.inkml import pages as inkml_pages
@@ -74,7 +75,7 @@ class Format:
         sniff: returns whether a file that begins with some bytes, unpacked, has the format.
         lines: parses the lines of a file; None for notes, which have only pages.
         pages: parses the pages of a file; None if its lines make a page.
-        is_archive: whether `lines` takes `Loops`, too.
+        is_archive: whether `lines` takes a maker of progress bars, too.
         times: returns when a file's notes were made and last changed, see `times`; None if files
             do not say it. It may raise any error.
     """
@@ -126,10 +127,10 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
     return parsed if isinstance(parsed, list) else usable(path, parsed)
 
 
-def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed | list[InkPage]:
+def parse(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed | list[InkPage]:
     """Return the parsed lines or the pages of a file, see `read`."""
     try:
-        return parse_lines(path, loops)
+        return parse_lines(path, bar)
     except NoLines:
         return [*read_pages(path)]
     except Fault as fault:
@@ -147,14 +148,14 @@ def usable(path: Path, parsed: Parsed) -> list[Sample]:
     return parsed.samples
 
 
-def parse_lines(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
+def parse_lines(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     """Return the samples of a file of any format, or of a collection.
 
     Raises:
         Fault: if no sample of the file can be used, or its format is unknown.
     """
     if path.is_dir():
-        return collection.parse(path, loops)
+        return collection.parse(path, bar)
     head = read_head(path)
     if _notes_format(path, head):
         raise NoLines(f"pages of notes, which `{typed('notes')}` reads")
@@ -163,7 +164,7 @@ def parse_lines(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     if format_ is None or lines is None:
         raise NoLines(UNKNOWN_FORMAT)
     try:
-        parsed = lines(path, *([loops] if format_.is_archive else []))
+        parsed = lines(path, *([bar] if format_.is_archive else []))
         if not parsed.samples and not parsed.left_out:
             raise Fault("no line of ink")
         return parsed

@@ -7,10 +7,9 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeAlias, TypeVar
 
 from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file, too_large
 from ink.sample import Fault
@@ -18,6 +17,8 @@ from utils.checks import DataError
 from utils.files import open_file
 
 Value = TypeVar("Value")
+Values: TypeAlias = tuple[dict[str, Value], dict[str, Fault]]
+"""The values of files, and the faults of unusable files, both by file name."""
 
 MAX_UNPACKED = 1_000_000_000  # bytes of an unpacked archive (assumed: twice IAM-OnDB)
 
@@ -43,61 +44,73 @@ class NoBar:
         """Show nothing."""
 
 
-@dataclass(frozen=True)
-class Loops:
-    """Callbacks that run the loops over files, members and documents.
-
-    Attributes:
-        bar: makes a progress bar as tqdm does, from items or from a total.
-        map: applies a function to items in order, as `map` does; if in other processes, the
-            function is pickled.
-        unpack: yields the results of `members`; None for `members` in this process.
-    """
-
-    bar: Callable[..., Any] = NoBar
-    map: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
-    unpack: Callable[..., Iterable[Any]] | None = None
-
-    def members(self, *arguments: Any) -> Iterable[Any]:
-        """Yield the members of an archive, see `members`."""
-        unpack = self.unpack or partial(members, loops=self)
-        return unpack(*arguments)
-
-
-PLAIN_LOOPS = Loops()
-"""Loops without bars in this process."""
-
-
 def parse_contents(
     parse: Callable[[str, bytes], Value],
     files: Sequence[Path],
     pattern: re.Pattern[str],
     description: str,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN_LOOPS,
-) -> tuple[dict[str, Value], dict[str, Fault]]:
+    bar: Callable[..., Any] = NoBar,
+) -> Values[Value]:
     """Return the parsed values of files, and the faults of unusable files, both by file name.
 
     Args:
         parse: returns the value of a file from its name, without folder, and its content.
-        files: the files; or one archive of files, if `pattern` does not match the archive's name.
-        pattern: matches the names of the files.
-        description: text of the progress bar.
-        max_bytes: largest size of the unpacked archive.
-        loops: see `Loops`.
+        files: see `contents_of`; so are the other arguments.
 
     Raises:
         DataError: if the archive is broken or too large, or two files have the same name.
     """
-    if len(files) == 1 and not pattern.fullmatch(files[0].name):
-        packed = loops.members(files[0], pattern, description, max_bytes)
-        contents = ((PurePosixPath(path).name, content) for path, content in packed)
-    else:
-        bar = loops.bar(files, description, unit=" files", delay=1)
-        contents = ((file.name, attempted(read_file, file)) for file in bar)
+    contents = contents_of(files, pattern, description, max_bytes, bar)
+    return by_name(parse_named(parse, named) for named in contents)
+
+
+def is_packed(files: Sequence[Path], pattern: re.Pattern[str]) -> bool:
+    """Return whether files are one archive of files whose names match a pattern."""
+    return len(files) == 1 and not pattern.fullmatch(files[0].name)
+
+
+def contents_of(
+    files: Sequence[Path],
+    pattern: re.Pattern[str],
+    description: str,
+    max_bytes: int = MAX_UNPACKED,
+    bar: Callable[..., Any] = NoBar,
+) -> Iterator[tuple[str, bytes | Fault]]:
+    """Yield the name of each file, without folder, and its content, or the fault of a file that
+    cannot be read.
+
+    Args:
+        files: the files; or one archive of files, if `pattern` does not match the archive's name.
+        pattern: matches the names of the files.
+        description: text of the progress bar.
+        max_bytes: largest size of the unpacked archive.
+        bar: makes a progress bar as tqdm does, from items or from a total.
+
+    Raises:
+        DataError: if the archive is broken or too large.
+    """
+    if is_packed(files, pattern):
+        for path, content in members(files[0], pattern, description, max_bytes, bar):
+            yield PurePosixPath(path).name, content
+        return
+    for file in bar(files, description, unit=" files", delay=1):
+        yield file.name, attempted(read_file, file)
+
+
+def parse_named(
+    parse: Callable[[str, bytes], Value], named: tuple[str, bytes | Fault]
+) -> tuple[str, Value | Fault]:
+    """Return a file's name with its value, or its fault."""
+    name, content = named
+    return name, content if isinstance(content, Fault) else attempted(parse, name, content)
+
+
+def by_name(results: Iterable[tuple[str, Value | Fault]]) -> Values[Value]:
+    """Return values and faults, both by file name; raise a DataError if two have the same name."""
     values: dict[str, Value] = {}
     faults: dict[str, Fault] = {}
-    for name, value in loops.map(partial(_parsed, parse), contents):
+    for name, value in results:
         if name in values or name in faults:
             raise DataError(
                 f'{name}: two files have this name; choose the folder of one of them as "root"'
@@ -107,14 +120,6 @@ def parse_contents(
             continue
         values[name] = value
     return values, faults
-
-
-def _parsed(
-    parse: Callable[[str, bytes], Value], named: tuple[str, bytes | Fault]
-) -> tuple[str, Value | Fault]:
-    """Return a file's name with its value, or its fault."""
-    name, content = named
-    return name, content if isinstance(content, Fault) else attempted(parse, name, content)
 
 
 def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
@@ -179,18 +184,18 @@ def members(
     pattern: re.Pattern[str],
     description: str,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN_LOOPS,
+    bar: Callable[..., Any] = NoBar,
 ) -> Iterator[tuple[str, bytes | Fault]]:
     """Yield the path of each member whose name matches `pattern`, and its content, or the fault of
-    one that is not used. Nothing is extracted to the file system.
+    one that is not used. Nothing is extracted to the file system. See `contents_of`.
 
     Raises:
         DataError: if the archive is broken, or has more than `max_bytes` when it is unpacked.
     """
     size = archive.stat().st_size
-    bar = loops.bar(None, description, total=size, unit="B", unit_scale=True)
+    progress = bar(None, description, total=size, unit="B", unit_scale=True)
     try:
-        with bar, open(archive, "rb") as raw:
+        with progress, open(archive, "rb") as raw:
             stream = _unpacking(raw)
             if stream is raw:
                 raw.seek(max(0, size - 1024))
@@ -212,7 +217,7 @@ def members(
                     counted_fraction = 1.0 if is_wanted else 0.25
                     unpacked_size += counted_fraction * (end - start)
                     _check_size(unpacked_size, max_bytes)
-                    bar.update(raw.tell() - bar.n)
+                    progress.update(raw.tell() - progress.n)
                     if not is_wanted:
                         continue
                     if not member.isreg():

@@ -6,13 +6,12 @@ A line is an XML file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`. The tex
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, parse_contents
+from ink.formats.archives import Values
 from ink.formats.checks import check_points, count_missing, join_strokes
 from ink.formats.files import read_file
 from ink.formats.xml import root_tag, xml_tree
@@ -38,7 +37,7 @@ def parse(path: Path) -> Parsed:
 
     The text of `lineStrokes/a01/a01-000/a01-000u-01.xml` is in `ascii/a01/a01-000/a01-000u.txt`.
     """
-    line = _line("", read_file(path))
+    line = parse_line("", read_file(path))
     text = ""
     match = LINE_FILE.fullmatch(path.name)
     folder = path.resolve().parent
@@ -46,7 +45,7 @@ def parse(path: Path) -> Parsed:
         parts = [part.replace("lineStrokes", "ascii") for part in folder.parts]
         file = Path(*parts, f"{match[1]}.txt")
         if file.is_file():
-            texts = _texts("", read_file(file))
+            texts = parse_texts("", read_file(file))
             number = int(match[2])
             if not 1 <= number <= len(texts):
                 raise Fault("no such line in the form's transcriptions", f"{len(texts)} lines")
@@ -54,21 +53,24 @@ def parse(path: Path) -> Parsed:
     return Parsed([replace(line, text=text)])
 
 
-def parse_database(
-    stroke_files: Sequence[Path],
-    text_files: Sequence[Path],
-    max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN_LOOPS,
+def with_texts(
+    source: Path, parsed_lines: Values[Sample], parsed_texts: Values[list[str]]
 ) -> Parsed:
-    """Return the lines of the database with their texts, from lists of files or of one archive."""
+    """Return the lines of the database with their texts.
+
+    Args:
+        source: the archive or the folder of the lines, for a message.
+        parsed_lines: the values and faults of the files of lines, by `parse_line`.
+        parsed_texts: those of the files of texts, by `parse_texts`.
+
+    Raises:
+        DataError: if there are no lines.
+    """
     parsed = Parsed()
-    here = replace(loops, map=map)  # Texts are few and small.
-    arguments = (text_files, TEXT_FILE, "reading texts", max_bytes, here)
-    texts_by_file, text_faults = parse_contents(_texts, *arguments)
-    arguments = (stroke_files, LINE_FILE, "parsing IAM-OnDB", max_bytes, loops)
-    lines, line_faults = parse_contents(_line, *arguments)
+    lines, line_faults = parsed_lines
+    texts_by_file, text_faults = parsed_texts
     if not lines and not line_faults:
-        raise DataError(f"{stroke_files[0]}: no line files such as a01-000u-01.xml in it")
+        raise DataError(f"{source}: no line files such as a01-000u-01.xml in it")
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for name in (*lines, *line_faults):
         form, _, number = name.removesuffix(".xml").rpartition("-")
@@ -91,7 +93,7 @@ def parse_database(
     return parsed
 
 
-def _line(_: str, document: bytes) -> Sample:
+def parse_line(_: str, document: bytes) -> Sample:
     """Return the line in an XML document; its text is in another file."""
     root = xml_tree(document, _ROOT)
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
@@ -115,7 +117,7 @@ def _line(_: str, document: bytes) -> Sample:
     return Sample(ink, missing=count_missing(table[:, 2], ink[:, 2], IAM_PERIOD))
 
 
-def _texts(_: str, document: bytes) -> list[str]:
+def parse_texts(_: str, document: bytes) -> list[str]:
     """Return the transcriptions of a form's lines; they follow `CSR:` in the document."""
     try:
         content = document.decode("utf-8-sig")

@@ -9,17 +9,19 @@ such as `trainlabels.txt`, only repeat this content.
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ink.formats.archives import MAX_UNPACKED, PLAIN_LOOPS, Loops, is_archive, parse_contents
+from ink.formats.archives import NoBar, Values, is_archive, parse_contents
 from ink.formats.checks import check_offsets, check_points
 from ink.formats.files import read_file, read_head
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError, first_line
 
+READING = "reading digits"  # text of the progress bar
 MNIST_FILE = re.compile(r"(train|test)img-(\d{1,8})-(inputdata|targetdata)\.txt")
 _DIGIT_ROW = re.compile(rb"\s*(?:[-+]?\d{1,6}[ \t]+){3}[-+]?\d{1,6}[ \t]*\r?(?:\n|$)")
 
@@ -29,13 +31,14 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) or _DIGIT_ROW.match(head) is not None
 
 
-def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
+def parse(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     """Return the digits in an archive, or the digit in an `inputdata` file.
 
     The text is the class in the `targetdata` file next to `path`, or "" if there is no such file.
     """
     if is_archive(read_head(path)):
-        parsed = parse_digits([path], loops=loops)
+        files = parse_contents(parse_file, [path], MNIST_FILE, READING, bar=bar)
+        parsed = digits_of(path, files)
         for items in (parsed.samples, parsed.left_out):  # Sort by split, then by number.
             items.sort(key=lambda item: (item.name[:5], len(item.name), item.name))
         return parsed
@@ -44,21 +47,27 @@ def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
     return Parsed([Sample(_ink(read_file(path)), text)])
 
 
-def _parse_file(name: str, content: bytes) -> np.ndarray | int:
+def parse_file(name: str, content: bytes) -> np.ndarray | int:
+    """Return the ink of an `inputdata` file, or the class of a `targetdata` file."""
     return _ink(content) if name.endswith("-inputdata.txt") else _class(content)
 
 
-def parse_digits(
-    files: Sequence[Path], max_bytes: int = MAX_UNPACKED, loops: Loops = PLAIN_LOOPS
-) -> Parsed:
-    """Return the digits in files, or in an archive; without `targetdata` a digit has no text."""
+def digits_of(source: Path, files: Values[np.ndarray | int]) -> Parsed:
+    """Return the digits of files; without `targetdata` a digit has no text.
+
+    Args:
+        source: the archive or the folder of the files, for a message.
+        files: the values and faults of the files, by `parse_file`.
+
+    Raises:
+        DataError: if there are no digits.
+    """
     parsed = Parsed()
-    arguments = (files, MNIST_FILE, "reading digits", max_bytes, loops)
-    read, faults = parse_contents(_parse_file, *arguments)
+    read, faults = files
     names = [name for name in (*read, *faults) if name.endswith("-inputdata.txt")]
     digits = [name.removesuffix("-inputdata.txt") for name in names]
     if not digits:
-        raise DataError(f"{files[0]}: no files such as trainimg-0-inputdata.txt in it")
+        raise DataError(f"{source}: no files such as trainimg-0-inputdata.txt in it")
     for digit in digits:
         ink = f"{digit}-inputdata.txt"
         target = f"{digit}-targetdata.txt"

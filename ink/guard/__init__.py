@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from ink import formats
 from ink.formats import remarkable
-from ink.formats.archives import Loops, NoBar
+from ink.formats.archives import NoBar
 from ink.formats.files import files_below
 from ink.guard import children
 from ink.guard.messages import USUAL_LIMITS, Limits
@@ -35,8 +35,6 @@ Value = TypeVar("Value")
 
 ROOMS = (formats.__name__, __name__)
 """Packages and modules whose functions a child may call."""
-LOOPS = Loops(Bar)
-"""Loops for an argument of a function that a child calls."""
 
 
 def call(
@@ -49,9 +47,9 @@ def call(
 
     Args:
         function: the function.
-        arguments: its arguments; among them may be `LOOPS`.
+        arguments: its arguments; among them may be `Bar`, which makes progress bars.
         limits: limits of the call.
-        bar: makes the progress bars of `LOOPS`, as `tqdm` does.
+        bar: makes what shows the progress of `Bar`, as `tqdm` does.
 
     Raises:
         UserError, OSError: the function's; a Fault if it exceeds a limit, or fails in another way.
@@ -111,7 +109,7 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
     """
     path = Path(path).expanduser()
     with _naming(path):
-        parsed = call(formats.parse, path, LOOPS)
+        parsed = call(formats.parse, path, Bar)
         return parsed if isinstance(parsed, list) else formats.usable(path, parsed)
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler, loaded
 from base.run.stop_request import StopRequest
-from data_loader.data_loaders import BucketBatchSampler
+from data_loader.batches import BucketBatchSampler
 from utils.checks import ConfigFault
 
 

@@ -27,7 +27,7 @@ from base.run.checkpoint import newest_checkpoint
 from base.run.run_folder import RunFolder
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts, TrainingSettings
-from data_loader.data_loaders import BucketBatchSampler
+from data_loader.batches import BucketBatchSampler
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from logger.metrics_csv import read_rows

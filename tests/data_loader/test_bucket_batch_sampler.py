@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from base.base_data_loader import KeySampler
-from data_loader.data_loaders import BucketBatchSampler
+from data_loader.batches import BucketBatchSampler
 
 
 def lengths_like_iam(count, seed=0):

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ink.formats.archives import Loops
 from ink.guard import service
 from ink.sample import Fault, Sample
 
@@ -36,12 +37,12 @@ def working(*seconds: float):
     yield from map(work, seconds)
 
 
-def loop(megabytes: int, seconds: float, loops: Loops) -> None:
+def loop(megabytes: int, seconds: float, bar: Callable[..., Any]) -> None:
     """Work for each megabyte of an archive."""
-    with loops.bar(None, "looping", total=megabytes * 1_000_000, unit="B") as bar:
+    with bar(None, "looping", total=megabytes * 1_000_000, unit="B") as progress:
         for _ in range(megabytes):
             work(seconds)
-            bar.update(1_000_000)
+            progress.update(1_000_000)
 
 
 def sleep(seconds: float) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from ink import guard
 from ink.formats.archives import NoBar
-from ink.guard import LOOPS, Limits, call, children, each, iterate, service
+from ink.guard import Bar, Limits, call, children, each, iterate, service
 from ink.sample import Fault
 from tests.ink import guarded
 from utils.checks import ConfigFault, DataError, UserError
@@ -169,7 +169,7 @@ def test_an_archive_has_time_for_its_size_and_shows_its_progress():
             shown.append(count)
 
     shown = []
-    call(guarded.loop, 7, 0.3, LOOPS, limits=SMALL, bar=Shown)
+    call(guarded.loop, 7, 0.3, Bar, limits=SMALL, bar=Shown)
     assert shown[0] == ("looping", {"total": 7_000_000, "unit": "B"})
     assert all(count % 1_000_000 == 0 for count in shown[1:]) and shown[1:]
 

@@ -176,14 +176,15 @@ class Composer:
         # From the cheapest last step back to the first.
         pieces: list[tuple[Piece, bool]] = []
         stop = len(word)
-        cut_after = min(best[-1], key=lambda cut_after: best[-1][cut_after].cost)
+        last_steps = best[stop]
+        step = min(last_steps.values(), key=lambda step: step.cost)
         while stop:
-            _, start, place, cut_after = best[stop][cut_after]
-            piece = self.hand.piece(place) if place else self.borrowed(word[start])
+            place, stop = step.place, step.start
+            piece = self.hand.piece(place) if place else self.borrowed(word[stop])
             if piece is None:
                 return None
             pieces.append((piece, place is not None))
-            stop = start
+            step = best[stop][step.previous_cut_after]
         return pieces[::-1]
 
     def _choices(self, text: str) -> Iterator[tuple[Place | None, float]]:

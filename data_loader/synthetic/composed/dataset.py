@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -146,7 +146,7 @@ class ComposedDataset(ExtendedDataset):
             [*recorded.samples.values(), digits],
             [Path(self.alignment), [*recorded.samples], grid],
         )
-        lines = cached(key, partial(self._read, recorded, digits, grid))
+        lines = cached(key, self._read(recorded, digits, grid))
         derived, (counts, summary) = lines.all, lines.notes
         if self.height is not None:
             recorded = self._levelled(recorded, derived, counts)

@@ -94,8 +94,8 @@ class MixedDataset(ExtendedDataset):
             return main
         added = self.added.load(["train"]).split("train") if self.added else Samples()
         heights = [self.dataset.x_height, self.added and self.added.x_height]
-        read = partial(self._read, main.split("train"), added, main.quantisation_step)
-        return self._extended(main, read, [added], [*heights, main.quantisation_step])
+        lines = self._read(main.split("train"), added, main.quantisation_step)
+        return self._extended(main, lines, [added], [*heights, main.quantisation_step])
 
     def _read(self, recorded: Samples, added: Samples, grid: float | None) -> Iterator[Parsed]:
         """Yield the new lines, and a summary of them."""

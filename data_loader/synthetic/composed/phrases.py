@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -72,7 +71,7 @@ class PhrasesDataset(ExtendedDataset):
             return replace(loaded, samples=words)
         train = loaded.split("train")
         words_alone = replace(loaded, samples=words)
-        return self._extended(words_alone, partial(self._read, train), [train])
+        return self._extended(words_alone, self._read(train), [train])
 
     def _read(self, samples: Samples) -> Iterator[Parsed]:
         """Yield new lines composed of `samples`, and a summary of the lines."""

@@ -7,19 +7,19 @@ included files: the ink, and descriptions of writers and devices.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ink.formats.archives import (
     MAX_UNPACKED,
-    PLAIN_LOOPS,
-    Loops,
+    NoBar,
     attempted,
     is_archive,
+    members,
     unpacked,
 )
 from ink.formats.files import files_below, read_file, read_head
@@ -39,7 +39,8 @@ from utils.checks import DataError
 DATA = "data"  # folder of the categories
 WORDS = "7"  # category of words
 MAX_HEAD = 1 << 20  # beginning of an unpacked archive that must contain a keyword (assumed)
-_ANY_NAME = re.compile(".*", re.DOTALL)
+ANY_NAME = re.compile(".*", re.DOTALL)
+READING = "reading UNIPEN"  # text of the progress bar
 _CACHED_FILES = 64  # included files kept in memory (assumed)
 _AFTER_OPENING = re.compile(r"((?:^| )[(\[]) ")
 _BEFORE_CLOSING = re.compile(r" ([.,;:!?)\]](?: |$))")
@@ -52,9 +53,13 @@ def sniff(head: bytes) -> bool:
     return is_archive(head) and segments.sniff(unpacked(head, MAX_HEAD))
 
 
-def parse(path: Path, loops: Loops = PLAIN_LOOPS) -> Parsed:
+def parse(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     """Return the samples of a collection."""
-    return parse_collection(path, None, loops=loops)
+    return parse_collection(path, None, bar=bar)
+
+
+Opened = tuple[str, list[str], list[Block] | Fault]
+"""A document's path, its files in order, and their blocks, or the fault of a file."""
 
 
 class Collection(NamedTuple):
@@ -77,6 +82,12 @@ class Collection(NamedTuple):
                 documents[path[0]][category] = name
         return sorted(documents.items())
 
+    def opened(self, categories: Sequence[str] | None, bar: Callable[..., Any]) -> Iterator[Opened]:
+        """Yield each document, read, with the files of `categories`; see `parse_collection`."""
+        documents = bar(self.documents(), "parsing UNIPEN", unit=" files", delay=1)
+        for path, files in documents:
+            yield _opened(self, path, files, categories)
+
 
 def is_collection(path: Path) -> bool:
     """Return whether `path` is a readable archive, or a folder that holds a collection."""
@@ -87,7 +98,9 @@ def is_collection(path: Path) -> bool:
     return False
 
 
-def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN_LOOPS) -> Collection:
+def open_collection(
+    path: Path, max_bytes: int = MAX_UNPACKED, bar: Callable[..., Any] = NoBar
+) -> Collection:
     """Return the collection in a folder, or in an archive (.tar, .tar.gz, .tgz, .tar.xz).
 
     The archive is not extracted, but read into memory, unless it has more than `max_bytes`.
@@ -95,14 +108,18 @@ def open_collection(path: Path, max_bytes: int, loops: Loops = PLAIN_LOOPS) -> C
     Raises:
         DataError: if the archive is broken or too large, or holds no collection.
     """
-    if path.is_dir():
-        files = files_below(path / DATA, _ANY_NAME)
-        return Collection(
-            [file.relative_to(path).as_posix() for file in files],
-            lambda name: read_file(path / name),
-            lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
-        )
-    packed = loops.members(path, _ANY_NAME, "reading UNIPEN", max_bytes)
+    if not path.is_dir():
+        return packed_collection(path, members(path, ANY_NAME, READING, max_bytes, bar))
+    files = files_below(path / DATA, ANY_NAME)
+    return Collection(
+        [file.relative_to(path).as_posix() for file in files],
+        lambda name: read_file(path / name),
+        lru_cache(_CACHED_FILES)(lambda name: read_included(path / INCLUDE, name)),
+    )
+
+
+def packed_collection(path: Path, packed: Iterable[tuple[str, bytes | Fault]]) -> Collection:
+    """Return the collection of the `members` of an archive; raise a DataError if there is none."""
     contents = {}
     for member, content in packed:
         if name := _in_collection(member):
@@ -136,7 +153,7 @@ def parse_collection(
     categories: Sequence[str] | None,
     points_per_second: float | None = None,
     max_bytes: int = MAX_UNPACKED,
-    loops: Loops = PLAIN_LOOPS,
+    bar: Callable[..., Any] = NoBar,
 ) -> Parsed:
     """Return the samples of a collection, named like "8/abm/ca0.dat:00003".
 
@@ -147,23 +164,21 @@ def parse_collection(
         categories: the categories to use, in this order; None takes all, by `length_order`.
         points_per_second: see `Document`.
         max_bytes: largest size of the unpacked archive.
-        loops: see `Loops`.
+        bar: makes a progress bar, see `contents_of` of `ink.formats.archives`.
     """
+    documents = open_collection(path, max_bytes, bar).opened(categories, bar)
+    return joined(parse_document(points_per_second, opened) for opened in documents)
+
+
+def joined(documents: Iterable[tuple[str, Parsed | Fault]]) -> Parsed:
+    """Return the samples of all documents, each by its path or with its fault."""
     parsed = Parsed()
-    collection = open_collection(path, max_bytes, loops)
-    documents = loops.bar(collection.documents(), "parsing UNIPEN", unit=" files", delay=1)
-    opened = (_opened(collection, name, files, categories) for name, files in documents)
-    parse = partial(_parse_document, points_per_second)
-    for document_path, result in loops.map(parse, opened):
-        with parsed.attempt(document_path):
+    for path, result in documents:
+        with parsed.attempt(path):
             if isinstance(result, Fault):
                 raise result
             parsed.extend(result)
     return parsed
-
-
-Opened = tuple[str, list[str], list[Block] | Fault]
-"""A document's path, its files in order, and their blocks, or the fault of a file."""
 
 
 def _opened(
@@ -175,7 +190,7 @@ def _opened(
     return path, names, attempted(lambda: [*blocks_of(texts, collection.include)])
 
 
-def _parse_document(points_per_second: float | None, opened: Opened) -> tuple[str, Parsed | Fault]:
+def parse_document(points_per_second: float | None, opened: Opened) -> tuple[str, Parsed | Fault]:
     """Return a document's path, and its samples or its fault."""
     path, names, blocks = opened
     if isinstance(blocks, Fault):

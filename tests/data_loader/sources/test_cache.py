@@ -14,9 +14,10 @@ from base.base_dataset import Loaded, Preparing
 from base.data import samples as columns_module
 from base.data.samples import Samples, open_prepared
 from data_loader import InkMLDataset
-from data_loader.sources import cache
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources import cache, source
+from data_loader.sources.cache import CacheKey, cached, open_cache
 from data_loader.sources.fetching import open_copied
+from ink.formats.inkml.lines import write_inkml
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError
 
@@ -42,9 +43,12 @@ class Read:
 
 
 def make(*folders, blocks=None, read=None, preparing=None, key=None):
-    blocks = [(block,) for block in blocks or [Parsed(SAMPLES)]]
+    blocks, read = blocks or [Parsed(SAMPLES)], read or Read()
     whole = CacheKey("kind", key or {}, folders, is_sorted=True)
-    return cached(whole, read or Read(), blocks, preparing or Preparing())
+    with open_cache(whole, len(blocks), preparing or Preparing()) as cache:
+        for number in cache.missing:
+            cache.store(number, read(blocks[number]))
+    return cache.columns
 
 
 def forbidden(block):
@@ -160,8 +164,20 @@ def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path
     assert caplog.messages[-1].endswith("of 5 blocks these are still missing: 1, 4")
     part_of = Preparing(part=2, parts=3)
     parts = make(tmp_path / "parts", blocks=numbered(5), preparing=part_of).folder
-    by_two = make(tmp_path / "two", blocks=numbered(5), preparing=Preparing(workers=2)).folder
-    assert columns(parts) == columns(whole) == columns(by_two)
+    assert columns(parts) == columns(whole)
+
+
+def test_processes_that_share_the_blocks_end_in_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "BLOCK_BYTES", 1)  # so that each file is a block
+    for n in range(5):
+        write_inkml(tmp_path / f"{n}.inkml", np.float32([[0, 0, 0], [n, 9, 1]]), str(n))
+    one, two = (
+        InkMLDataset(root=str(tmp_path), cache=str(tmp_path / f"by-{workers}")).make(
+            Preparing(workers=workers)
+        )
+        for workers in (1, 2)
+    )
+    assert columns(one.folder) == columns(two.folder) and len(two.all) == 5
 
 
 def cut(file):
@@ -237,7 +253,8 @@ def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_chang
         (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
         (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
     ):  # fmt: skip
-        lines = cached(CacheKey.derived("lines", [], [parent], [key]), read, [(block,)])
+        samples = (part for _ in [0] for part in read(block))
+        lines = cached(CacheKey.derived("lines", [], [parent], [key]), samples)
         assert [sample.name for sample in lines.all] == ["b", "a"]
         assert lines.notes == ["two", [1, 1]]
         assert len(read.blocks) == count

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from data_loader import InkMLDataset
-from data_loader.sources import fetching
+from data_loader.sources import fetching, source
 from data_loader.sources.fetching import fetched
 from tests.data_loader import ink_formats
 from utils.checks import ConfigFault, DataError
@@ -31,8 +31,9 @@ def origin(tmp_path_factory):
         ink = ink_formats.inkml([[(0, 0), (number, 9), (3, 4)]])
         (root / f"{number:02}.inkml").write_bytes(ink)
     dataset = InkMLDataset(root=str(root))
-    dataset.blocks = lambda files: [[file] for file in files]
-    loaded = dataset.load()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "BLOCK_BYTES", 1)  # so that each file is a block
+        loaded = dataset.load()
     assert loaded.fingerprints and loaded.ink_sums
     return dataset.make().folder
 
