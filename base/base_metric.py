@@ -161,15 +161,18 @@ def _trial_of_sums(
     are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)
     orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
     apart = [values(copy.deepcopy(metric), *order) for order in orders]
-    if not are_close(*apart[:2]):
+    first, again, turned = apart[:3]
+    if not are_close(first, again):
         return "", "has other values for the same outputs: it draws"
-    if not are_close(*apart[1:3]):
+    if not are_close(again, turned):
         return "a metric that adds up: it depends on the order of the batches", ""
     if not are_close([values(metric, *order) for order in orders], apart):
         return "a metric whose reset forgets the epoch before", ""
-    together = values(metric, 2, 1) if len(batches) > 2 else apart[0]
-    # Sums may count batches.
-    if not are_close(*(each[: len(metric.names)] for each in (together, apart[0]))):
+    # The third batch has the lines of the first two, so both orders have the same lines. Values
+    # are compared without the sums behind them, as sums may count batches.
+    together = values(metric, 2, 1) if len(batches) > 2 else first
+    num_values = len(metric.names)
+    if not are_close(together[:num_values], first[:num_values]):
         problem = "has other values if the same lines come in other batches: it counts padding,"
         return "", f"{problem} averages over batches, or compares the lines of a batch"
     return "", ""
@@ -204,7 +207,8 @@ def _sum(metric: BaseMetric, name: str) -> Tensor:
     """Return a sum as a tensor; raise a UserError if it has no real numbers, which can be added."""
     value = getattr(metric, name)
     with suppress(TypeError, OverflowError, RuntimeError):
-        if not (0 + (total := _tensor(value))).is_complex():
+        total = _tensor(value)
+        if not (0 + total).is_complex():  # The addition raises if the type cannot be added.
             return total
     problem = f"{type(metric).__name__}.{name} = {short(value)}: a sum is a real number of at most"
     raise UserError(f"{problem} 64 bits with its sign, or a tensor or array of such")

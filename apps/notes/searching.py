@@ -443,15 +443,18 @@ def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
                 if path_cost + cost < pairs.get((first, symbol), limit):
                     pairs[first, symbol] = path_cost + cost
         next_costs = {}
-        for symbol, path_cost in path_costs.items():  # A path stays in its symbol or in a blank,
+        # A path stays in its symbol or in a blank.
+        for symbol, path_cost in path_costs.items():
             next_costs[symbol] = path_cost + min(blank, symbols.get(symbol, limit))
-        for symbol, cost in symbols.items():  # or begins in this frame.
+        # A path that begins in this frame has the cost of this frame alone.
+        for symbol, cost in symbols.items():
             next_costs[symbol] = min(cost, next_costs.get(symbol, limit))
         path_costs = {symbol: cost for symbol, cost in next_costs.items() if cost < limit}
     return {pair: int(cost / PAIR_UNIT) for pair, cost in pairs.items()}
 
 
 def _typed(text: str) -> list[Frame]:
+    """Return frames that are sure of a text's characters, and of the end of its last word."""
     return [{_symbol(character): 0.0} for character in f"{text} "]
 
 

@@ -89,8 +89,10 @@ def held_by(value: Any) -> Mapping[Any, Any]:
         return {field.name: getattr(value, field.name, None) for field in fields(value)}
     if not user_modules.is_any_from_user(value):
         return {}
-    slots = (base.__dict__.get("__slots__", ()) for base in cls.__mro__)
-    names = [name for each in slots for name in ([each] if isinstance(each, str) else each)]
+    names: list[str] = []
+    for base in cls.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots  # A single slot may be a string.
     held = {name: getattr(value, name) for name in names if hasattr(value, name)}
     held |= getattr(value, "__dict__", {})
     is_plain = (cls.__reduce__, cls.__reduce_ex__) == (object.__reduce__, object.__reduce_ex__)

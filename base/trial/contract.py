@@ -526,7 +526,8 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     stream, state = trainer.stream, trainer.state
     truncate = trainer.settings.truncate
     if not state.position.chunk:
-        steps = truncate and math.ceil(batch.inputs.shape[1] / 2)
+        # Two chunks show whether a state is carried over.
+        steps = None if truncate is None else math.ceil(batch.inputs.shape[1] / 2)
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
     trainer.model.train()
     rate = trainer.optimizer_step.start(trainer.progress.step)

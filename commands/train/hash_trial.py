@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "PYTHONHASHSEED"
 OTHER_SEEDS = ("2718281828", "3141592653")
-"""Hash seeds of the other processes; a process that has one of them starts no other."""
+"""Hash seeds of the processes that repeat the trial. A process that has one of them starts no
+further process, or else there would be no end."""
 UNSEEDED = {"default_rng", "Random", "RandomState", "SystemRandom", "SeedSequence", "seed", "uuid4"}
 """What draws its seed from the system if it is called without an argument."""
 REPORT = "The digest of the weights after these steps is"

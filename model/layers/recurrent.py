@@ -69,9 +69,9 @@ def reorder_gates(rows: Tensor) -> Tensor:
     """Return the rows of an LSTM's gates in the order of `lstm_cell`, from torch's order.
 
     torch's layers have input gate, forget gate, candidate and output gate. All else here has the
-    candidate last, since one call then takes the sigmoid of the three gates. Checkpoints keep each
-    layer's order, as do the kernels of bidirectional.c, whose layers are torch's: in another order
-    their sums over the gates, and the norm of the gradient, would be rounded differently.
+    candidate last, since one call then takes the sigmoid of the three gates. torch's layers keep
+    their order in checkpoints and in the kernels of bidirectional.c: in the other order, sums over
+    their gates and the norm of their gradient would be rounded differently.
     """
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
@@ -179,6 +179,7 @@ class RecurrentLayer(nn.Module):
         dtype = compute_dtype(inputs)
         layer = self.layer
         is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
+        # A GRU's gates have neither a bound nor offsets.
         is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
         if is_plain and not is_compiled:
             with torch_products(inputs) as inputs:
