@@ -303,7 +303,7 @@ def set_to_fit(
     max_crowding = 1.0
     is_usual = all(text_line.look.size == usual for text_line in text_lines)
     if size == usual and is_usual and not (sheets or is_sized):
-        paragraphs, remark = pulled_back(at_size, usual, paper, may_spread)
+        paragraphs, remark = pulled_back(paragraphs, at_size, usual, paper, may_spread)
         if remark:
             remarks.append(remark)
             max_crowding = MAX_CLOSE_CROWDING
@@ -341,17 +341,22 @@ def _problems(
     if not _keep_columns(paragraphs, text_lines):
         yield ("columns run on as text, as they are wider than a row: a smaller size, --landscape "
                "or --fit keeps them")  # fmt: skip
-    if crowding(paragraphs, paper) > max_crowding + 1e-6:
+    if _touch(paragraphs, paper, max_crowding):
         yield "rows touch: a smaller size or a larger line_height keeps them apart"
 
 
 def pulled_back(
-    at_size: Callable[[float], list[Paragraph]], usual: float, paper: Paper, may_close: bool
+    paragraphs: list[Paragraph],
+    at_size: Callable[[float], list[Paragraph]],
+    usual: float,
+    paper: Paper,
+    may_close: bool,
 ) -> tuple[list[Paragraph], str]:
     """Return paragraphs in their usual size; or, if the last page has at most `MAX_SPILLED` rows,
     with closer rows or a little smaller, so that there is a page less, if that is possible.
 
     Args:
+        paragraphs: the paragraphs in their usual size.
         at_size: returns the paragraphs with an x-height.
         usual: the usual x-height.
         paper: the paper that paragraphs are set on.
@@ -360,7 +365,6 @@ def pulled_back(
     Returns:
         The paragraphs, and a sentence on what was done; "" if nothing was.
     """
-    paragraphs = at_size(usual)
     pages = [*fill_pages(paragraphs, paper)]
     num_spilled = len(pages[-1].rows)
     if len(pages) == 1 or num_spilled > MAX_SPILLED:
@@ -368,17 +372,17 @@ def pulled_back(
     saved = f"so that {num_spilled} rows do not begin another sheet"
     for step in range(PULL_STEPS + 1):
         size = round(usual * (1 - step / STEPS_PER_SIZE), 2)
-        usual_rows = at_size(size)
+        usual_rows = at_size(size) if step else paragraphs
         for closeness in ROW_CLOSENESS if may_close else (1.0,):
             closed = [
                 replace(each, line_height=closeness * each.line_height) for each in usual_rows
             ]
             is_legible = closeness == 1.0 or crowding(closed, paper) <= MAX_CLOSE_CROWDING
             if is_legible and len([*fill_pages(closed, paper)]) < len(pages):
-                how = [f"size {size:g}"] if step else []
+                changes = [f"size {size:g}"] if step else []
                 if closeness < 1.0:
-                    how.append("closer rows")
-                return closed, f"{' and '.join(how)}, {saved}"
+                    changes.append("closer rows")
+                return closed, f"{' and '.join(changes)}, {saved}"
     return paragraphs, ""
 
 
@@ -389,9 +393,9 @@ def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     return all(stroke[:, 0].max() <= edge for row, _ in rows for stroke in row.strokes)
 
 
-def _touch(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
-    """Return whether rows touch."""
-    return crowding(paragraphs, paper) > 1.0 + 1e-6
+def _touch(paragraphs: Sequence[Paragraph], paper: Paper, max_crowding: float = 1.0) -> bool:
+    """Return whether rows touch: whether their `crowding` exceeds `max_crowding`."""
+    return crowding(paragraphs, paper) > max_crowding + 1e-6
 
 
 def _keep_columns(paragraphs: Sequence[Paragraph], text_lines: Sequence[TextLine]) -> bool:

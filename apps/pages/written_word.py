@@ -120,7 +120,10 @@ def _parts(
     right = span(stroke for stroke, _ in first)[1]
     first += [pair for pair in others if _middle(pair[0]) < right]
     second = [pair for pair in others if _middle(pair[0]) >= right]
-    if not second or _middle_of_last(first) > span(stroke for stroke, _ in second)[0]:
+    if not second:
+        return None
+    last_middle = max(_middle(stroke) for stroke, _ in first)
+    if last_middle > span(stroke for stroke, _ in second)[0]:
         return None
     return first, second
 
@@ -135,11 +138,6 @@ def _length(points: np.ndarray) -> float:
 def _middle(stroke: np.ndarray) -> float:
     """Return the x of the middle of a stroke's box."""
     return float(stroke[:, 0].min() + stroke[:, 0].max()) / 2
-
-
-def _middle_of_last(strokes: Sequence[Indexed]) -> float:
-    """Return the greatest x of the strokes' middles."""
-    return max(_middle(stroke) for stroke, _ in strokes)
 
 
 def natural_width(words: Sequence[WrittenWord]) -> float:

@@ -5,7 +5,7 @@ This module does not import torch, so that an unknown name is refused at once.
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -120,26 +120,22 @@ def warn_of_other_network(name: str, reason: str) -> None:
     log.warning("the network %s %s: %s is taken", name, reason, INSTEAD[name])
 
 
-def resolve_name(
-    name: str, files: Mapping[str, Path], kind: str, others: Iterable[str] = ()
-) -> Path:
+def resolve_name(name: str, files: Mapping[str, Path], kind: str) -> Path:
     """Return the file of a name.
 
     Args:
         name: the name.
         files: the files by name.
         kind: the kind of the files, for the message.
-        others: further names, for the message.
 
     Raises:
         CheckpointError: if no file has the name.
     """
     if name in files:
         return files[name]
-    names = [*files, *others]
-    near = nearest(name, names, 1)
+    near = nearest(name, files, 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
-    listed = ", ".join(names) or "none"
+    listed = ", ".join(files) or "none"
     listed += "" if "writer" in pretrained() else f"; {RESEARCH_PACKAGE} has more"
     raise CheckpointError(f"{name}: no such file or folder, nor a {kind} ({hint}{listed})")
 

@@ -234,9 +234,9 @@ class RunCheckpoints:
             is_best: whether the best checkpoint has just got the same state.
         """
         progress = self.state.progress
-        self._last_save = time.monotonic()
         if fault is not None:
             log.warning("not saved: %s; %s", fault, self._last_sound())
+            self._last_save = time.monotonic()
             return
         name = checkpoint_name(progress.epoch)
         if progress.epoch_steps > 0 or progress.epoch == 0:  # within an epoch

@@ -276,7 +276,7 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
     if request.config:
         start = new_start(request)
         if request.start_or_resume:
-            return start_or_resume(request, start, locks)
+            return start_or_resume(start, locks)
         return start.tried()
     if (place := request.place) is None:
         raise UserError("a training begins with a config or a checkpoint, and there is neither")
@@ -316,7 +316,7 @@ def suggested_network(plan: Plan) -> str | None:
     return next(filter(None, names), None)
 
 
-def start_or_resume(request: Request, start: Start, locks: ExitStack | None) -> Start:
+def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     """Return `start`, or the start that resumes its run if the run has a checkpoint; both tried."""
     if not distributed.broadcast_object(start.run.has_checkpoint):
         return start.tried()

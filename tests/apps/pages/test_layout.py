@@ -379,10 +379,10 @@ def test_rows_become_closer_only_as_long_as_they_do_not_touch(num_rows, height, 
     rows = [row_of([(5, -5.3), (5, 4)])] * num_rows
     usual = [replace(row, line_height=10.0) for row in rows]
     paper = Paper(100, height + 10, (5, 5, 5, 5))
-    closed, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=True)
+    closed, remark = pulled_back(usual, lambda size: usual, 2.0, paper, may_close=True)
     assert len([*fill_pages(closed, paper)]) == pages and bool(remark) == (pages == 1)
     assert crowding(closed, paper) <= 1.07
-    kept, remark = pulled_back(lambda size: usual, 2.0, paper, may_close=False)
+    kept, remark = pulled_back(usual, lambda size: usual, 2.0, paper, may_close=False)
     assert kept == usual and not remark
 
 
