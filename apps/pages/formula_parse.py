@@ -405,6 +405,8 @@ class _Parser:
             end, token = self._take()
             if token == "\\\\":
                 rows.append([])
+                if self._peek() == "[":
+                    raise FormulaFault(self._place, "a distance behind \\\\ cannot be set")
             elif token != "&":
                 break
         if token != "\\end":

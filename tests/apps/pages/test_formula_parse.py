@@ -91,6 +91,7 @@ def test_each_node_knows_its_place_in_the_source():
         (r"\begin{cases} a", 1, r"\\begin{cases} without \\end{cases}"),
         (r"\begin{case} a \end{case}", 1, "'case' cannot be set; did you mean cases"),
         (r"\begin{cases} a \end{matrix}", 17, r"\\end{cases} comes first"),
+        (r"\begin{matrix} a \\[2pt] b \end{matrix}", 20, r"a distance behind .* cannot be set"),
         ("a & b", 3, r"& stands within \\begin{...} and \\end{...} alone"),
         (r"a \end{cases}", 3, r"\\end without \\begin"),
         ("a + ж", 5, "'ж' cannot be set in a formula"),
