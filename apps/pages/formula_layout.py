@@ -285,6 +285,7 @@ def set_formula(
             " ".join(formula.source[start:end].split()),
             rise=rise + extra,
             drop=drop + extra,
+            is_formula=True,
         )
 
 

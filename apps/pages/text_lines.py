@@ -269,7 +269,7 @@ def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
     heights = {}
     for number, word in enumerate(words):
         has_figures = word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text)
-        if word.indices and has_figures:
+        if word.strokes and has_figures and not word.is_formula:
             tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
             heights[number] = max(float(np.median(tall)), 0.1)
     for number, height in heights.items():

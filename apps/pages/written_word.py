@@ -32,6 +32,7 @@ class WrittenWord:
         breaks: the indices in `text` before which the word may be divided.
         divided: whether the word goes on in the next row, behind a hyphen that its text lacks.
         rise, drop: what the word needs above and below, beyond the height of a line.
+        is_formula: whether the word is a formula, or a part of one.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -46,6 +47,7 @@ class WrittenWord:
     divided: bool = False
     rise: float = 0.0
     drop: float = 0.0
+    is_formula: bool = False
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""

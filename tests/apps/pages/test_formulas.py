@@ -1,6 +1,7 @@
 """Formulas on pages: written by the hand, placed in rows, the same for a seed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from apps.pages import PageOptions, Paper, load_report, rewrite, save_report, wr
 from apps.pages.layout import fill_pages
 from apps.pages.paragraphs import Paragraph
 from apps.pages.source_text import PageText, check_texts
+from apps.pages.text_lines import with_even_figures
 from apps.pages.written_word import WrittenWord
 from base.run.pretrained import pretrained
 from model import load
@@ -87,6 +89,14 @@ def test_rows_are_as_high_as_their_formulas_need_and_no_higher():
     # The last row would reach below the margin with what it needs below it.
     num_rows = [len(page.rows) for page in fill_pages([*[usual] * 15, high], paper)]
     assert sum(num_rows) == 16 and num_rows[0] < 16
+
+
+def test_a_formula_keeps_its_height_beside_numbers():
+    stroke = np.array([[0.0, 0.0], [0.0, -2.0]])
+    number = WrittenWord((stroke,), 1.0, 1.0, "12")
+    formula = WrittenWord((2 * stroke,), 1.0, 1.0, "$2^2$", is_formula=True)
+    even = with_even_figures([number, number, formula, replace(formula, is_formula=False)])
+    assert even[2] is formula and even[3].strokes[0][1, 1] > -4.0
 
 
 @pytest.mark.parametrize(
