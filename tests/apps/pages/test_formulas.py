@@ -49,6 +49,7 @@ def test_a_formula_is_a_word_of_its_row_with_the_signs_behind_it(pages):
     assert pages.find("all") == [(1, 3, 3)]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_page_and_another_one_another(writer, pages):
     again = strokes_of(write_page(TEXT, writer, OPTIONS))
     assert all(map(np.array_equal, strokes_of(pages), again))
@@ -61,6 +62,7 @@ def test_the_same_seed_gives_the_same_page_and_another_one_another(writer, pages
     assert not all(map(np.array_equal, first, third))
 
 
+@pytest.mark.slow
 def test_dollars_are_text_unless_formulas_are_on(writer):
     text = "a $x$ b \\$ $$y$$"
     pages = write_page(text, writer, OPTIONS)
@@ -112,6 +114,7 @@ def test_faults_are_named_before_a_network_is_loaded(line, message):
         check_texts([PageText(ON + line)], PageOptions(), pretrained()["writer"])
 
 
+@pytest.mark.slow
 def test_a_formula_that_is_too_wide_is_named(writer):
     with pytest.raises(UserError, match=r"the text, line 4, column 4: .* times as wide as its row"):
         write_page(ON + "so $" + "a" * 60 + "$", writer, OPTIONS)
