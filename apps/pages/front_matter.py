@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import NamedTuple
 
+from apps.pages.formulas import Formula
 from apps.pages.page_options import Keys, Values, key_of, parse_value
 from utils.checks import UserError, listed, short
 
@@ -18,11 +19,13 @@ class SourceLine(NamedTuple):
         values: the values of the front matter before it.
         text: the line.
         number: its number in the text, from 1; lines of front matter count.
+        formulas: its formulas, for which the text has placeholders.
     """
 
     values: Values
     text: str
     number: int
+    formulas: tuple[Formula, ...] = ()
 
 
 def with_front_matter(

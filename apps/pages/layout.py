@@ -6,6 +6,7 @@ Lengths are in millimetres.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,16 @@ ROW_CLOSENESS = (1.0, 0.97, 0.94, 0.91)  # factors of the distance of rows (by e
 SMALLER_SIZES = [n / STEPS_PER_SIZE for n in range(STEPS_PER_SIZE, STEPS_PER_SIZE // 2 - 1, -1)]
 """Fractions of the usual size at which a text is tried (assumed: below half of it, a page looks
 like a different page)."""
+
+
+class SetRow(NamedTuple):
+    """A row with its paragraph. `rise` and `drop`: millimetres that it needs above and below,
+    beyond the height of its line."""
+
+    row: Row
+    paragraph: Paragraph
+    rise: float = 0.0
+    drop: float = 0.0
 
 
 def break_rows(
@@ -111,9 +122,9 @@ def set_row(
     return strokes_in_row(words, factor), start
 
 
-def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Row, Paragraph]]:
-    """Yield each row of paragraphs, and its paragraph. In strokes, x is the distance from the left
-    edge of the page, y the depth below the row's baseline. An empty row has no strokes."""
+def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[SetRow]:
+    """Yield each row of paragraphs. In strokes, x is the distance from the left edge of the page, y
+    the depth below the row's baseline. An empty row has no strokes."""
     for paragraph in paragraphs:
         row_width = paper.text_width - paragraph.indent
         rows = [*break_rows(paragraph.words, row_width, paragraph.first_indent, paragraph.size)]
@@ -129,9 +140,11 @@ def set_rows(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[tuple[Ro
             for x, column in columns:
                 placed += [stroke + np.array([paper.left + x, 0.0]) for stroke in column]
             row_words = [*chain(*(column for _, column in lead), words)]
-            yield _row(placed, row_words, paragraph), paragraph
+            rise = max(word.rise for word in row_words)
+            drop = max(word.drop for word in row_words)
+            yield SetRow(_row(placed, row_words, paragraph), paragraph, rise, drop)
         if not rows:
-            yield Row(()), paragraph
+            yield SetRow(Row(()), paragraph)
 
 
 def _row(strokes: Sequence[np.ndarray], words: Sequence[WrittenWord], paragraph: Paragraph) -> Row:
@@ -148,16 +161,17 @@ def crowding(paragraphs: Iterable[Paragraph], paper: Paper) -> float:
     """Return the least factor for the distances of rows that keeps the ink of each row away from
     the row above, by `CLEARANCE` and the pen's width; 0 if there are no two rows."""
     factor = 0.0
-    for (upper_row, upper), (lower_row, lower) in pairwise(set_rows(paragraphs, paper)):
-        if upper_row.strokes and lower_row.strokes:
-            clearance = max(CLEARANCE * p.size + p.pen.width for p in (upper, lower))
+    for upper, lower in pairwise(set_rows(paragraphs, paper)):
+        if upper.row.strokes and lower.row.strokes:
+            pair = (upper.paragraph, lower.paragraph)
+            clearance = max(CLEARANCE * p.size + p.pen.width for p in pair)
             # The page is cut into vertical strips. The highest ink of the lower row in a strip is
             # compared with the lowest ink of the upper row in the strip and the strips beside it.
-            _, bottoms = _profile(upper_row, clearance, paper.width)
-            tops, _ = _profile(lower_row, clearance, paper.width)
+            _, bottoms = _profile(upper.row, clearance, paper.width)
+            tops, _ = _profile(lower.row, clearance, paper.width)
             bottoms = np.maximum.reduce([bottoms[:-2], bottoms[1:-1], bottoms[2:]])
-            distance = (bottoms - tops[1:-1]).max() + clearance
-            usual = _row_distance(upper.line_height, lower.line_height, paper)
+            distance = (bottoms - tops[1:-1]).max() + clearance - upper.drop - lower.rise
+            usual = _row_distance(*(each.line_height for each in pair), paper)
             factor = max(factor, distance / usual)
     return float(factor)
 
@@ -183,10 +197,11 @@ def spread(paragraphs: Sequence[Paragraph], paper: Paper) -> list[Paragraph]:
     return [replace(each, line_height=factor * each.line_height) for each in paragraphs]
 
 
-def _row_distance(above: float, height: float, paper: Paper) -> float:
+def _row_distance(above: float, height: float, paper: Paper, extra: float = 0.0) -> float:
     """Return the distance down to a baseline with the line height `height`: from a baseline with
-    the line height `above`, or from the top margin if `above` is 0."""
-    return paper.rounded_to_ruling(max(height, (above + height) / 2))
+    the line height `above`, or from the top margin if `above` is 0. `extra`: what the rows need
+    beyond their heights."""
+    return paper.rounded_to_ruling(max(height, (above + height) / 2) + extra)
 
 
 def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
@@ -199,43 +214,50 @@ def fill_pages(paragraphs: Iterable[Paragraph], paper: Paper) -> Iterator[Page]:
     """
     baseline = paper.top
     above = 0.0
-    page: list[tuple[Row, Paragraph, bool]] = []  # The flag says whether the row starts a block.
+    drop = 0.0  # what the row above needs below it
+    page: list[tuple[SetRow, bool]] = []  # The flag says whether the row starts a block.
     starts_block = True
     is_first_page = True
     rows = set_rows(paragraphs, paper)
     following = next(rows, None)
     while following is not None:
-        row, paragraph = following
+        set_row = following
+        height = set_row.paragraph.line_height
         following = next(rows, None)
-        step = _row_distance(above, paragraph.line_height, paper)
-        if not row.strokes:
+        step = _row_distance(above, height, paper, drop + set_row.rise)
+        if not set_row.row.strokes:
             if above or is_first_page:
                 baseline += step
-                above = paragraph.line_height
+                above = height
+                drop = 0.0
             starts_block = True
             continue
-        added = [(row, paragraph, starts_block)]
-        if above and baseline + step > paper.bottom + 1e-6:
+        added = [(set_row, starts_block)]
+        if above and baseline + step + set_row.drop > paper.bottom + 1e-6:
             if page:
-                is_end = following is None or not following[0].strokes
+                is_end = following is None or not following.row.strokes
                 num_kept = len(page) if starts_block else _num_kept(page, is_end)
                 added = [*page[num_kept:], *added]
                 yield _page(page[:num_kept], paper)
             page = []
             baseline = paper.top
             above = 0.0
+            drop = 0.0
             is_first_page = False
-        for number, (row, paragraph, is_start) in enumerate(added):
+        for number, (each, is_start) in enumerate(added):
+            height = each.paragraph.line_height
             if is_start and number:  # An empty row stood above this row on the page before.
-                baseline += _row_distance(above, paragraph.line_height, paper)
-            baseline += _row_distance(above, paragraph.line_height, paper)
-            page.append((replace(row, baseline=baseline), paragraph, is_start))
-            above = paragraph.line_height
+                baseline += _row_distance(above, height, paper)
+            baseline += _row_distance(above, height, paper, drop + each.rise)
+            placed = replace(each.row, baseline=baseline)
+            page.append((each._replace(row=placed), is_start))
+            above = height
+            drop = each.drop
         starts_block = False
     yield _page(page, paper)
 
 
-def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
+def _num_kept(page: Sequence[tuple[SetRow, bool]], is_end: bool) -> int:
     """Return how many rows stay on a full page if the next row continues the last block. Neither
     the next row nor the block's first row is to stand alone; if no row could stay, all rows stay.
     `is_end`: whether the next row is the last of its block."""
@@ -245,10 +267,10 @@ def _num_kept(page: Sequence[tuple[Row, Paragraph, bool]], is_end: bool) -> int:
     return num_kept or len(page)
 
 
-def _page(rows: Sequence[tuple[Row, Paragraph, bool]], paper: Paper) -> Page:
+def _page(rows: Sequence[tuple[SetRow, bool]], paper: Paper) -> Page:
     """Return rows as a page; their strokes move down by their baselines."""
     placed = []
-    for row, _, _ in rows:
+    for (row, *_), _ in rows:
         strokes = tuple(stroke + np.array([0.0, row.baseline]) for stroke in row.strokes)
         placed.append(replace(row, strokes=strokes))
     return Page(paper.width, paper.height, tuple(placed), paper.rules(), paper.dots())
@@ -390,7 +412,7 @@ def _is_within(paragraphs: Sequence[Paragraph], paper: Paper) -> bool:
     """Return whether no row reaches into the right margin."""
     edge = paper.right + 1e-6  # for rounding
     rows = set_rows(paragraphs, paper)
-    return all(stroke[:, 0].max() <= edge for row, _ in rows for stroke in row.strokes)
+    return all(stroke[:, 0].max() <= edge for row, *_ in rows for stroke in row.strokes)
 
 
 def _touch(paragraphs: Sequence[Paragraph], paper: Paper, max_crowding: float = 1.0) -> bool:

@@ -67,7 +67,8 @@ class Look:
 
     Attributes:
         size: x-height in millimetres.
-        style, bias, slant, colour, pen, align, indent, trace, language: see `PageOptions`.
+        style, bias, slant, colour, pen, align, indent, trace, language, formulas: see
+            `PageOptions`.
     """
 
     style: str | Path | None = None
@@ -80,6 +81,7 @@ class Look:
     indent: float
     trace: Trace | None = None
     language: str | None = None
+    formulas: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ class PageOptions:
         trace: "light" or "dotted" letters, for somebody to go over with a pen; None for usual ones.
         language: the code of the language by whose rules long words are divided where a row would
             be ragged; None divides words at their soft hyphens alone.
+        formulas: whether LaTeX between dollars is set as a formula.
         fit: the number of sheets that the text must fit on, at the largest size from half of `size`
             up to `size`; without `size`, short lines become as wide as the sheet.
         proofread: whether words are read back and misread words are written again.
@@ -132,6 +135,7 @@ class PageOptions:
     line_height: float | None = None
     trace: Trace | None = None
     language: str | None = None
+    formulas: bool = False
     fit: int | None = None
     proofread: bool = True
     reader: str | Path | None = None
@@ -142,7 +146,7 @@ class PageOptions:
     def look(self) -> Look:
         """The look of text lines without front matter before them."""
         names = ("style", "bias", "slant", "colour", "pen", "align", "indent", "trace")
-        names += ("language",)
+        names += ("language", "formulas")
         return Look(size=self.usual_size, **{name: getattr(self, name) for name in names})
 
     @property
@@ -210,6 +214,7 @@ LOOK_PARSERS: Keys = {
     "indent": number(float, 0, 500),
     "trace": partial(choice, kind=Trace),
     "language": parse_language,
+    "formulas": lambda text: choice(text, Literal["on", "off"]) == "on",
 }
 """For each field of `Look`, the function that parses its value in an option or front matter."""
 

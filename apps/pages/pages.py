@@ -7,10 +7,11 @@ from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
+from apps.pages.formulas import with_sources
 from apps.pages.front_matter import SourceLine
 from apps.pages.layout import fill_pages, set_to_fit
 from apps.pages.page_hands import Hands, check_styles
-from apps.pages.page_options import OWN, Look, PageOptions, Values, line_height
+from apps.pages.page_options import OWN, Look, PageOptions, line_height
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import (
     BULLET,
@@ -243,14 +244,14 @@ def prepared(
     """
     alphabet = hands.writer.model.alphabet
     lines, remarks = known_lines(source_lines, source, alphabet, options.skip_unknown)
-    looks = looks_of([line.values for line in source_lines], lines, options)
+    looks = looks_of(source_lines, lines, options)
     cells = [cell_texts(line) for line in lines]
     passages = []
-    for texts, look in zip(cells, looks, strict=True):
+    for texts, look, (*_, formulas) in zip(cells, looks, source_lines, strict=False):
         width = passage_width(look, len(texts), options.paper)
         for text in texts:
             breakable = with_soft_hyphens(with_no_breaks(text), look.language)
-            passages.append(Passage(hands.of(look), breakable, width))
+            passages.append(Passage(hands.of(look), breakable, width, formulas=formulas))
     numbered = iter(seeded(passages, options.seed))
     by_line = [[*islice(numbered, len(texts))] for texts in cells]
     return PreparedText(lines, looks, by_line, options, remarks)
@@ -276,7 +277,8 @@ def _written_pages(
         written = Pages(
             pages, with_divided(checked, pages), [*remarks, *remarks_on_fit], origin, sources
         )
-        check_words(written, text.lines)
+        formulas = (passages[0].formulas for passages in text.passages)
+        check_words(written, map(with_sources, text.lines, formulas))
         yield written
 
 
@@ -308,16 +310,20 @@ def _undivided(row: Row) -> str:
     return row.text[:-1] if row.words and row.words[-1].divided else row.text
 
 
-def looks_of(values: Sequence[Values], lines: Sequence[str], options: PageOptions) -> list[Look]:
-    """Return the look of each of `lines`, made from the `values` of front matter. `values` may have
-    more items, for empty lines that were taken off the end of the text.
+def looks_of(
+    source_lines: Sequence[SourceLine], lines: Sequence[str], options: PageOptions
+) -> list[Look]:
+    """Return the look of each of `lines`, made from the values of front matter. `source_lines` may
+    have more items, for empty lines that were taken off the end of the text.
 
     Raises:
         UserError: if a line does not fit on the paper.
     """
     looks = []
-    for line_values, _ in zip(values, lines, strict=False):
-        looks.append(replace(options.look, **line_values))
+    for source_line, _ in zip(source_lines, lines, strict=False):
+        looks.append(replace(options.look, **source_line.values))
+        if any(formula.is_display for formula in source_line.formulas):
+            looks[-1] = replace(looks[-1], align="centred", indent=0.0)
         line_height(looks[-1], options.line_height, options.paper)
     return looks
 

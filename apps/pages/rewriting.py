@@ -104,14 +104,21 @@ def rewrite(
         progress: show progress bars.
 
     Raises:
-        UserError: if there is no word with one of the addresses.
+        UserError: if there is no word with one of the addresses, or a formula.
     """
     page_origin = pages.origin
-    chosen = pages.doubtful if addresses is None else addresses
-    if not chosen:
+    address_of = {
+        index_of(pages, address): address
+        for address in (pages.doubtful if addresses is None else addresses)
+    }
+    if formulas := [index for index in address_of if _is_formula(pages, index)]:
+        if addresses is not None:
+            address = ":".join(map(str, address_of[formulas[0]]))
+            raise UserError(f"{address} is a formula, which only another --seed writes anew")
+        address_of = {index: each for index, each in address_of.items() if index not in formulas}
+    if not address_of:
         return Pages(pages, pages.proofread, ["nothing is doubtful"], page_origin)
     hands = Hands(writer, page_origin.options, device, progress)
-    address_of = {index_of(pages, address): address for address in chosen}
     rows = [[*page.rows] for page in pages]
     proofread = [*pages.proofread]
     number_of = {index: number for number, index in enumerate(_indices(pages))}
@@ -150,6 +157,13 @@ def rewrite(
     return Pages(
         new_pages, proofread, remarks + [NEXT_STEP][:num_failed], page_origin, hands.sources
     )
+
+
+def _is_formula(pages: Pages, index: WordIndex) -> bool:
+    """Return whether a word is a formula, or a part of one."""
+    row = pages[index.page].rows[index.row]
+    text = row.words[index.word].text
+    return pages.origin.looks[row.line].formulas and not {"$", "\\"}.isdisjoint(text)
 
 
 def _indices(pages: Sequence[Page]) -> Iterator[WordIndex]:

@@ -7,7 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+from apps.pages.formulas import FIRST, with_placeholders, with_sources
 from apps.pages.front_matter import SourceLine, with_front_matter
+from apps.pages.marks import plain
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
 from apps.pages.row_breaks import BLANKS, NO_BREAK, OTHER_BLANKS, SOFT_HYPHEN
@@ -57,8 +59,8 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[SourceLine]
     """Return each line of a text with the values of the front matter before it.
 
     Raises:
-        UserError: if there are too many lines, or a word is too long, or the front matter has
-            faults or does not fit on the paper.
+        UserError: if there are too many lines, or a word is too long, or the front matter or
+            formulas have faults, or the front matter does not fit on the paper.
     """
 
     def check(values: Values) -> None:
@@ -68,11 +70,32 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[SourceLine]
     if len(lines) > MAX_LINES:
         raise UserError(f"{source}: {len(lines):,} lines; at most {MAX_LINES:,} are accepted")
     source_lines = with_front_matter(lines, source, LOOK_PARSERS, check)
+    source_lines = _with_formulas(source_lines, source, options.formulas)
     for word in chain.from_iterable(FILL.sub(" ", line.text).split() for line in source_lines):
         if len(word) > MAX_WORD:
             problem = f"{short(word)} is no word: {len(word):,} characters without a blank"
             raise UserError(f"{source}: {problem}; at most {MAX_WORD} are accepted")
     return source_lines
+
+
+def _with_formulas(lines: Sequence[SourceLine], source: str, default: bool) -> list[SourceLine]:
+    """Return lines with placeholders for their formulas, where these are on, and the formulas;
+    `default`: whether they are on where front matter does not say it."""
+    parsed = []
+    faults = []
+    for line in lines:
+        if line.values.get("formulas", default):
+            try:
+                text, formulas = with_placeholders(line.text, line.number)
+            except UserError as error:
+                faults.append(str(error))
+                continue
+            located = (replace(each, location=f"{source}, {each.location}") for each in formulas)
+            line = line._replace(text=text, formulas=tuple(located))
+        parsed.append(line)
+    if faults:
+        raise UserError(listed(source, faults) if faults[1:] else f"{source}, {faults[0]}")
+    return parsed
 
 
 def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path) -> None:
@@ -122,16 +145,29 @@ def known_lines(
     """
     text = ""
     in_table = False
-    for _, line, _ in lines:  # Tabs only at a line's start are an indent, unless a table is above.
+    for _, line, *_ in lines:  # Tabs only at a line's start are an indent, if no table is above.
         in_table = kind_of(line) == "table" and (in_table or "\t" in line.lstrip())
         line = LEADING_BLANKS.sub(lambda blanks: " " * len(blanks[0]), line.translate(OTHER_BLANKS))
         text += (line if in_table else line.expandtabs(4)) + "\n"
-    accepted = writable(alphabet)
+    num_formulas = max((len(line.formulas) for line in lines), default=0)
+    accepted = writable(alphabet) | {chr(FIRST + k) for k in range(num_formulas)}
+    _check_formulas(lines, alphabet)
     unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
     if unknown and not skip_unknown:
         raise UserError(f"{source}: {_problem(lines, unknown)}")
     transliteration = transliterate(text, accepted)
     return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
+
+
+def _check_formulas(lines: Sequence[SourceLine], alphabet: Alphabet) -> None:
+    """Raise a UserError for a formula with a text that the hand is to write and cannot."""
+    for line in lines:
+        for formula in line.formulas:
+            unknown = alphabet.unknown(plain("".join(formula.texts), alphabet))
+            if unknown:
+                names = ", ".join(map(describe, dict.fromkeys(unknown)))
+                problem = f"the network does not know {names} in {short(formula.source)}"
+                raise UserError(f"{formula.location}: {problem}")
 
 
 def writable(alphabet: Alphabet) -> set[str]:
@@ -147,12 +183,18 @@ def _problem(lines: Sequence[SourceLine], unknown: Sequence[str]) -> str:
     networks that can write all of them."""
     names = []
     for sign in unknown[:SHOWN]:
-        places = ((line.number, nfc(line.text).find(sign) + 1) for line in lines)
+        places = ((line.number, _column(line, sign)) for line in lines)
         number, column = next((place for place in places if place[1]), (0, 0))
         names.append(describe(sign) + (f" in line {number}, column {column}" if column else ""))
     more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
     listed = f"the network does not know {', '.join(names)}{more}"
     return f"{listed}; {_able(unknown)}; --skip-unknown leaves that out"
+
+
+def _column(line: SourceLine, sign: str) -> int:
+    """Return the column of the first place of a character in a line, from 1; 0 if it has none."""
+    before, found, _ = nfc(line.text).partition(sign)
+    return len(with_sources(before, line.formulas)) + 1 if found else 0
 
 
 def _able(signs: Sequence[str]) -> str:

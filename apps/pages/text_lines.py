@@ -16,6 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from apps.pages.formula_layout import set_formula
+from apps.pages.formula_parse import SIGNS
+from apps.pages.formulas import WITH_SIGNS, Formula, formulas_in
 from apps.pages.hands import Hand
 from apps.pages.paragraphs import FILL, fill_word
 from apps.pages.proofreading import MISSING_WORD, CheckedWord, write_words
@@ -27,6 +30,7 @@ from model.batches import BATCH_SIZE
 from model.generation.long_lines import wrapped
 
 MAX_LINE_CHARACTERS = 32  # of a line that is written at once, unless a word is longer (by eye)
+FORMULA_GAP = 0.9  # x-heights between parts of a formula that is wider than a row (by eye)
 RAISED_SIZE = 0.6  # ratio of the size of a raised sign to the usual size (by eye)
 RAISED_BY = 0.9  # x-heights from the baseline up to a raised sign (by eye)
 RAISED_GAP = 0.15  # x-heights between a raised sign and its neighbours (by eye)
@@ -34,8 +38,13 @@ MAX_FIGURE_RATIO = 1.15  # of heights of numbers (notebook: pages, words on thei
 MIN_NARROWING = 0.85  # least factor by which a word is narrowed and is still legible (assumed)
 
 
+DRAWN = re.compile(f"{FILL.pattern}|{WITH_SIGNS}")
+"""Parts that the network does not write as they stand in the text: fills and formulas."""
+
+
 class WordPart(NamedTuple):
-    """A part of a word: raised signs, usual characters, or a fill (a line such as `____`).
+    """A part of a word: raised signs, usual characters, a fill (a line such as `____`), or the
+    placeholder of a formula.
 
     Attributes:
         text: the characters of the part.
@@ -60,12 +69,20 @@ class Passage:
             line ends; blanks at the start are an indent.
         width: the width of a row in x-heights.
         seed: the seed of the passage's first line; each further line has the next seed.
+        formulas: the formulas of the line of the source text.
     """
 
     hand: Hand
     text: str
     width: float = math.inf
     seed: int = 0
+    formulas: tuple[Formula, ...] = ()
+
+    @property
+    def formula_texts(self) -> list[str]:
+        """The texts of formulas, which the network writes first, each as a line."""
+        texts = (formula.texts for formula in formulas_in(self.text, self.formulas))
+        return [*chain.from_iterable(texts)]
 
     @property
     def leading_width(self) -> float:
@@ -81,11 +98,11 @@ class Passage:
     @property
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
-        lines = []
-        for is_fill, parts in groupby(self.parts, lambda part: bool(FILL.fullmatch(part.text))):
+        lines = self.formula_texts
+        for is_drawn, parts in groupby(self.parts, lambda part: bool(DRAWN.fullmatch(part.text))):
             # The network writes plain characters for raised ones; `with_raised` raises them.
             texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
-            if not is_fill:
+            if not is_drawn:
                 lines += wrapped(texts, MAX_LINE_CHARACTERS)
         return lines
 
@@ -94,9 +111,10 @@ class Passage:
         """The parts of all words; most words are one part."""
         signs = "".join(RAISED)
         parts = []
-        kinds = rf"{FILL.pattern}|[{signs}]+|(?:(?!{FILL.pattern})[^{signs}])+"
+        kinds = rf"{DRAWN.pattern}|[{signs}]+|(?:(?!{DRAWN.pattern})[^{signs}])+"
         for word, blanks in re.findall(rf"(\S+)([{BLANKS}]*)", self.text):
-            texts = [*filter(None, map(_without_breaks, re.findall(kinds, word)))]
+            pieces = (match[0] for match in re.finditer(kinds, word))
+            texts = [*filter(None, map(_without_breaks, pieces))]
             for text, breaks in texts[:-1]:
                 parts.append(WordPart(text, None, breaks))
             extra_gap = self.hand.shape.character_width * max(len(blanks) - 1, 0)
@@ -164,27 +182,66 @@ def words_of(
     """Return the written and the proofread words of a passage, with its fills and raised signs.
     `lines`: the proofread words of each line."""
     parts = deque(passage.parts)
+    shape = passage.hand.shape
+    formulas = _formula_words(passage, [*islice(lines, len(passage.formula_texts))])
 
-    def pop_fills() -> list[CheckedWord]:
-        """Remove the fills at the front of `parts`, and return them as words."""
-        words = []
-        shape = passage.hand.shape
-        while parts and FILL.fullmatch(parts[0].text):
+    def pop_drawn() -> list[CheckedWord]:
+        """Remove the fills and formulas at the front of `parts`, and return them as words."""
+        words: list[CheckedWord] = []
+        while parts and DRAWN.fullmatch(parts[0].text):
             part = parts.popleft()
-            word = fill_word(part.text, shape.character_width, passage.max_word_width)
+            if FILL.fullmatch(part.text):
+                word = fill_word(part.text, shape.character_width, passage.max_word_width)
+                words.append(CheckedWord((word,), part.text))
+            else:
+                words += next(formulas)
             gap = 0.0 if part.extra_gap is None else shape.gap + part.extra_gap
-            word = replace(word, gap=gap, keeps_next=part.keeps_next)
-            words.append(CheckedWord((word,), part.text))
+            last = replace(words[-1].words[0], gap=gap, keeps_next=part.keeps_next)
+            words[-1] = replace(words[-1], words=(last,))
         return words
 
     checked: list[CheckedWord] = []
     for line in lines:
-        checked += pop_fills()
+        checked += pop_drawn()
         for word in line:
             word_parts = [parts.popleft() for _ in word.text.split()]
             checked.append(with_raised(word, word_parts))
-    checked += pop_fills()
+    checked += pop_drawn()
     return narrowed_words(passage, checked), checked
+
+
+def _formula_words(
+    passage: Passage, lines: Iterable[list[CheckedWord]]
+) -> Iterator[list[CheckedWord]]:
+    """Yield the words of each formula of a passage; `lines` are its written texts. Letters that a
+    reader misreads are drawn, if they can be; a formula of which another text is missing is
+    missing as a whole."""
+    slant = passage.hand.slant
+    lean = passage.hand.shape.lean if slant is None else math.tan(math.radians(slant))
+    written = iter(lines)
+    for number, formula in enumerate(formulas_in(passage.text, passage.formulas)):
+        texts = [*map(_drawn_if_misread, chain.from_iterable(islice(written, len(formula.texts))))]
+        faults = tuple(f"{text.text}: {text.reason}" for text in texts if text.reason)
+        if any(MISSING_WORD in text.faults for text in texts):
+            width = len(texts) * passage.hand.shape.character_width
+            missing = WrittenWord((), width, 0.0, formula.source)
+            yield [CheckedWord((missing,), formula.source, faults=(MISSING_WORD, *faults))]
+            continue
+        words = [text.words[0] for text in texts]
+        seed = passage.seed + number
+        pieces = set_formula(formula, words, lean, passage.max_word_width, seed)
+        gapped = [replace(piece, gap=FORMULA_GAP) for piece in pieces]
+        yield [CheckedWord((piece,), piece.text, faults=faults) for piece in gapped]
+
+
+def _drawn_if_misread(checked: CheckedWord) -> CheckedWord:
+    """Return a word of a formula, without strokes and faults if it is a letter that people may
+    misread and that can be drawn: nobody can guess a letter alone."""
+    is_clear = not (checked.reason or checked.looks_like)
+    if is_clear or checked.text not in SIGNS:
+        return checked
+    (word,) = checked.words
+    return CheckedWord((replace(word, strokes=(), indices=()),), checked.text)
 
 
 def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> list[WrittenWord]:
@@ -212,7 +269,7 @@ def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
     heights = {}
     for number, word in enumerate(words):
         has_figures = word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text)
-        if word.strokes and has_figures:
+        if word.strokes and has_figures and not word.is_formula:
             tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
             heights[number] = max(float(np.median(tall)), 0.1)
     for number, height in heights.items():

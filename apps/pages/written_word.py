@@ -31,6 +31,8 @@ class WrittenWord:
         keeps_next: whether the next word stands in the same row.
         breaks: the indices in `text` before which the word may be divided.
         divided: whether the word goes on in the next row, behind a hyphen that its text lacks.
+        rise, drop: what the word needs above and below, beyond the height of a line.
+        is_formula: whether the word is a formula, or a part of one.
     """
 
     strokes: tuple[np.ndarray, ...]
@@ -43,11 +45,16 @@ class WrittenWord:
     keeps_next: bool = False
     breaks: tuple[int, ...] = ()
     divided: bool = False
+    rise: float = 0.0
+    drop: float = 0.0
+    is_formula: bool = False
 
     def scaled(self, factor: float) -> "WrittenWord":
         """Return the word `factor` times as large."""
         strokes = tuple(stroke * factor for stroke in self.strokes)
-        return replace(self, strokes=strokes, width=self.width * factor, gap=self.gap * factor)
+        names = ("width", "gap", "rise", "drop")
+        lengths = {name: factor * getattr(self, name) for name in names}
+        return replace(self, strokes=strokes, **lengths)
 
     def narrowed(self, width: float) -> "WrittenWord":
         """Return the word narrowed or widened to a width, with the same height."""

@@ -307,7 +307,7 @@ def test_the_second_row_of_a_long_verse_or_address_begins_right_of_the_others(in
     options, tenth = PageOptions(indent=indent), cell(0.1 * ROW - 1.0)
     verses = lines(options, "text", [[tenth] * 3], [[tenth] * 11], [[tenth] * 4])
     set_verses, _ = set_to_fit(verses, options)
-    rows = [row for row, _ in set_rows(set_verses, options.paper)]
+    rows = [row for row, *_ in set_rows(set_verses, options.paper)]
     further = VERSE_INDENT * options.usual_size
     starts = [row.strokes[0][0, 0] - options.paper.margins[3] - indent for row in rows]
     assert starts == pytest.approx([0.0, 0.0, further, 0.0])
@@ -319,7 +319,7 @@ def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
     options = PageOptions(fit=1)
     cells = [[lead, [cell(width * ROW)]] if lead else [[cell(width * ROW)]]]
     set_paragraphs, _ = set_to_fit(lines(options, "table", *cells), options)
-    ((row, _),) = set_rows(set_paragraphs, options.paper)
+    ((row, *_),) = set_rows(set_paragraphs, options.paper)
     right = options.paper.width - options.paper.margins[1]
     assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
 
@@ -343,7 +343,7 @@ def test_cells_stand_in_their_columns_when_other_cells_are_empty():
         ([ab, ab, [], ab], [FIRST, SECOND, FOURTH]),
     ]
     table_rows, _ = set_to_fit(lines(options, "table", *(cells for cells, _ in table)), options)
-    rows = [row for row, _ in set_rows(table_rows, options.paper)]
+    rows = [row for row, *_ in set_rows(table_rows, options.paper)]
     for row, (_, starts) in zip(rows, table, strict=True):
         assert [stroke[0, 0] - left for stroke in row.strokes] == pytest.approx(starts)
 
