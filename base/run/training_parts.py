@@ -17,7 +17,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.config.user_code import errors_as_config_fault
 from base.run.run_folder import RunFolder
-from base.run.run_state import Progress, RunState, Sums
+from base.run.run_state import Progress, Sums
 from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, Range
 from utils.strict_json import Config
@@ -131,12 +131,6 @@ class TrainingSettings:
         if self.truncate is not None and self.steps_per_epoch is None:
             return None
         return self.steps_per_epoch or math.ceil(batches / self.accumulate)
-
-    def epoch_is_trained(self, state: RunState) -> bool:
-        """Return whether the current epoch of a run has all its steps; see `epoch_steps`."""
-        if self.steps_per_epoch is None:
-            return state.position.data_pass > state.progress.epoch
-        return state.progress.epoch_steps >= self.steps_per_epoch
 
     def planned_steps(self, batches: int) -> int:
         """Return how often the schedule steps in a run whose passes have `batches` batches each; 0

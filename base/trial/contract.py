@@ -109,7 +109,7 @@ class Trial:
     def output_for(self, batch: Batch, precision: AbstractContextManager | None = None) -> Any:
         """Return the output of the evaluated network, by default in the precision of the run."""
         precision = precision or self.trainer.autocast()
-        with random_state_kept(), self.trainer.evaluating() as model, precision:
+        with random_state_kept(), self.trainer.state.evaluating() as model, precision:
             return self.trainer.forward_batch(model, batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -117,7 +117,7 @@ class Trial:
         trainer = self.trainer
         wanted = "one whose forward_batch works in training as in validation"
         with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
-            mode = nullcontext() if model.training else trainer.evaluating()
+            mode = nullcontext() if model.training else trainer.state.evaluating()
             with errors_as_config_fault("trainer", trainer, wanted), mode:
                 output = trainer.forward_batch(model, batch, None)
             return self.loss_of(output, batch)
@@ -168,7 +168,7 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
                 with unchanged(*trial.blamed(*keys), held):
                     rule(trial)
         batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
-        outcome = digest([vars(trial.batch), batches, trainer.optimizer_step.stateful])
+        outcome = digest([vars(trial.batch), batches, trainer.state.trained])
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
     return outcome.hex()[:16]
@@ -255,7 +255,7 @@ def is_of_use(trial: Trial) -> None:
     trainer = trial.trainer
     wanted = f"a network that can {trial.trainer.use.split()[0]}"
     hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
-    with trainer.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
+    with trainer.state.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
         trainer.dry_run(trial.batch, trial.output)
         trainer.model.check_vocabulary()
 
@@ -352,7 +352,7 @@ def changed_buffers(trial: Trial) -> list[str]:
     """Return the buffers that an evaluation changes, if a second output for a batch is another."""
     trainer = trial.trainer
     outputs = list[Any]()
-    with random_state_kept(), trainer.evaluating() as model, trainer.autocast():
+    with random_state_kept(), trainer.state.evaluating() as model, trainer.autocast():
         before = {name: digest(buffer) for name, buffer in model.named_buffers()}
         for _ in range(2):
             seed_all(0)
@@ -464,7 +464,7 @@ def uses_its_state(trial: Trial) -> None:
     chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     wanted = "forward_batch takes a"
     faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
-    with faults, trainer.evaluating() as model:
+    with faults, trainer.state.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -562,7 +562,7 @@ def goes_on_as_saved(trial: Trial) -> None:
         raise fault(key, again.state.parts[name], expected)
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
-        with trainer.unchanged(), again.unchanged():
+        with trainer.state.unchanged(), again.state.unchanged():
             losses.append(trial.losses(model, trial.batch))
     # What a loss keeps outside of itself makes other losses, and is no fault of the network.
     if not are_equal(*losses) and ("loss", trainer.loss) not in trial.drawing:

@@ -109,6 +109,11 @@ def update_of(optimizer, arguments, schedule):
     return OptimizerStep(parts, settings)
 
 
+def state_of(update):
+    names = ("model", "average", "optimizer", "lr_scheduler")
+    return RunState({name: getattr(update, name) for name in names})
+
+
 def steps(update, count):
     torch.manual_seed(count)
     for number in range(count):
@@ -129,11 +134,11 @@ def test_states_of_all_optimisers_and_schedules_are_read_back(optimizer, argumen
         first = update_of(optimizer, arguments, schedule)
         steps(first, before)
         file = io.BytesIO()
-        torch.save(RunState(first.stateful).state_dict(), file)
+        torch.save(state_of(first).state_dict(), file)
         file.seek(0)
         second = update_of(optimizer, arguments, schedule)
         state = torch.load(file, weights_only=True)
-        RunState(second.stateful).load_state_dict(state, "file.pth")
+        state_of(second).load_state_dict(state, "file.pth")
         for update in (first, second):
             steps(update, 3)
         for weight, other in zip(first.weights, second.weights, strict=True):
