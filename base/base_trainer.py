@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -233,12 +233,6 @@ class BaseTrainer(ABC):
 
     # What a task may use.
 
-    @contextmanager
-    def layers(self) -> Iterator[None]:
-        """A block in which the network has plain layers if `plain_layers` is true."""
-        with plain_layers() if self.plain_layers else nullcontext():
-            yield
-
     def autocast(self) -> torch.autocast:
         """Return a context in which matrix products have the run's precision."""
         dtype = getattr(torch, self.precision)
@@ -335,7 +329,7 @@ class BaseTrainer(ABC):
                 if chunks:  # else the loader has failed
                     self.model.train()
                     rate = self.optimizer_step.start(self.progress.step)
-                    with self.layers():
+                    with plain_layers(self.plain_layers):
                         sums, norm = self.step(chunks)
                     self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
                 is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)

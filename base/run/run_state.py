@@ -219,11 +219,11 @@ class RunState:
         self.last_batches: list[Batch | None] | None = None
         self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
         self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
-        for name, part in kept.items():
-            self.add(name, part)
         self._with_modes = None  # the network with the weights of an optimiser that `HasModes`
         if isinstance(self.trained.get("optimizer"), HasModes):
             self._with_modes = copy.deepcopy(self.trained["model"])
+        for name, part in kept.items():
+            self.add(name, part)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -234,6 +234,13 @@ class RunState:
     def modules(self) -> list[nn.Module]:
         """The networks, and other parts with parameters or buffers."""
         return [part for part in self.parts.values() if isinstance(part, nn.Module)]
+
+    def epoch_is_trained(self, steps_per_epoch: int | None) -> bool:
+        """Return whether the current epoch has all its steps; None stands for a pass over the
+        data."""
+        if steps_per_epoch is None:
+            return self.position.data_pass > self.progress.epoch
+        return self.progress.epoch_steps >= steps_per_epoch
 
     def add(self, name: str, part: Any) -> None:
         """Keep a further part; see `BaseTrainer.keep`."""
@@ -294,13 +301,6 @@ class RunState:
             yield
 
     # Changes by a step.
-
-    def epoch_is_trained(self, steps_per_epoch: int | None) -> bool:
-        """Return whether the current epoch has all its steps; None stands for a pass over the
-        data."""
-        if steps_per_epoch is None:
-            return self.position.data_pass > self.progress.epoch
-        return self.progress.epoch_steps >= steps_per_epoch
 
     def move_on(self, position: Position, chunks: Sequence[Chunk | None]) -> None:
         """Let the next step begin at a position, with the states that its last chunks carry."""

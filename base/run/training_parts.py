@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch.optim import Optimizer
@@ -104,6 +104,12 @@ class TrainingSettings:
     tensorboard: bool = True
     anomaly: bool = False
     keep_normalisation: bool = False  # used before the trainer, where the data are prepared
+
+    adjustable: ClassVar[tuple[str, ...]] = (
+        *("keep_last", "save_minutes", "save_period", "time_limit_minutes"),
+        *("log_steps", "tensorboard", "anomaly"),
+    )
+    """Settings that may differ when a run is resumed, as no step depends on them."""
 
     @property
     def depends_on_epochs(self) -> str:

@@ -30,6 +30,7 @@ from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, held_by, tensors_in, wide
 from base.run.run_state import Sums, random_state_kept, seed_all, states_kept
+from base.step.device import plain_layers
 from base.step.soundness import with_other_padding
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
@@ -116,7 +117,11 @@ class Trial:
         """Return the loss of each sequence by a network."""
         trainer = self.trainer
         wanted = "one whose forward_batch works in training as in validation"
-        with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
+        with (
+            random_state_kept(),
+            plain_layers(trainer.plain_layers),
+            torch.set_grad_enabled(model.training),
+        ):
             mode = nullcontext() if model.training else trainer.state.evaluating()
             with errors_as_config_fault("trainer", trainer, wanted), mode:
                 output = trainer.forward_batch(model, batch, None)
@@ -439,7 +444,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss = trial.trainer.model.train(), trial.trainer.loss
-    layers = trial.trainer.layers()
+    layers = plain_layers(trial.trainer.plain_layers)
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
@@ -531,7 +536,11 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
     trainer.model.train()
     rate = trainer.optimizer_step.start(trainer.progress.step)
-    with errors_as_config_fault("trainer", trainer, wanted), trainer.layers(), torch.enable_grad():
+    with (
+        errors_as_config_fault("trainer", trainer, wanted),
+        plain_layers(trainer.plain_layers),
+        torch.enable_grad(),
+    ):
         chunks = stream.chunks(state.position, state.carried)
         sums, norm = trainer.step(chunks)
         sums, norm = sums.all_reduced(), float(norm)
