@@ -359,7 +359,7 @@ class BaseTrainer(ABC):
         fault = self.fault_of_state()
         sums = self.state.end_epoch(values, self.settings.monitored, is_sound=fault is None)
         epoch = self.progress.epoch
-        self.optimizer_step.move_schedule("epoch", values.get(self.settings.monitored[1], math.nan))
+        self.optimizer_step.end_epoch(values)
         if distributed.is_main():
             if fault is None:
                 self.evaluated_model.eval()

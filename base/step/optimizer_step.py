@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -216,7 +216,15 @@ class OptimizerStep:
             group["lr"] = rate
         if self.average is not None:
             self.average.update_parameters(self.model)
-        self.move_schedule("batch")
+        if self.settings.schedule_by == "batch":
+            step_schedule(self.lr_scheduler)
+
+    def end_epoch(self, values: Mapping[str, float]) -> None:
+        """Advance a schedule that steps with each epoch, of which `values` are the values by name;
+        ReduceLROnPlateau needs the monitored one."""
+        if self.settings.schedule_by == "epoch":
+            _, monitored = self.settings.monitored
+            step_schedule(self.lr_scheduler, values.get(monitored, math.nan))
 
     def _note_own_step(self, *_: object) -> None:
         if not self._is_updating:
@@ -230,9 +238,3 @@ class OptimizerStep:
         if weights & {id(weight) for group in groups for weight in group["params"]}:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")
-
-    def move_schedule(self, after: str, value: float = math.nan) -> None:
-        """Advance the schedule if it steps by `after`, "batch" or "epoch"; ReduceLROnPlateau needs
-        the epoch's monitored `value`."""
-        if self.settings.schedule_by == after:
-            step_schedule(self.lr_scheduler, value)

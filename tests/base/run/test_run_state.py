@@ -103,7 +103,8 @@ def update_of(optimizer, arguments, schedule):
     scheduler = None
     if schedule is not None:
         scheduler = CHOICES(LRScheduler)[schedule](built, **SCHEDULES[schedule])
-    settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="fixed")
+    options = {"schedule_by": "epoch", "weight_noise": "fixed", "monitor": "min loss"}
+    settings = TrainingSettings(epochs=1, **options)
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
     return OptimizerStep(parts, settings)
@@ -122,7 +123,7 @@ def steps(update, count):
         with update.noisy():
             SquaredError()(update.model(batch.inputs), batch).sum().backward()
         assert math.isfinite(update.apply(batch.points))
-        update.move_schedule("epoch", 1.0 + number)
+        update.end_epoch({"loss": 1.0 + number})
 
 
 @pytest.mark.parametrize(
