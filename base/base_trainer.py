@@ -98,6 +98,7 @@ class BaseTrainer(ABC):
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
+        # All parts that a checkpoint has the state of, besides those that `keep` adds.
         self.state = RunState(
             {
                 "model": self.model,
