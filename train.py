@@ -218,14 +218,18 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
         log.info("%s trains weights that the checkpoint lacks: %s", name, ", ".join(new))
     if not start.is_resumed:
         return trainer
-    try:
-        trainer.run_checkpoints.load(start.checkpoint.content, start.checkpoint.path)
-    except CheckpointError as error:
-        if (older := start.older()) is None:
-            raise
-        log.warning("%s; an older checkpoint is tried", error)
-        return build_trainer(older, data, device)
-    return trainer
+    older = start.older()
+    while True:
+        try:
+            trainer.run_checkpoints.load(start.checkpoint.content, start.checkpoint.path)
+            return trainer
+        except CheckpointError as error:
+            older_start = next(older, None)
+            if older_start is None:
+                raise
+            log.warning("%s; an older checkpoint is tried", error)
+        start = older_start
+        trainer = new_trainer(start, data, device)  # What was loaded in part is thrown away.
 
 
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:

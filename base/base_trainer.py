@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -26,11 +26,10 @@ from base.run.run_state import (
     Progress,
     RunState,
     Sums,
-    computed,
-    evaluating,
     random_state_kept,
     states_kept,
     update,
+    values_of,
 )
 from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
@@ -99,10 +98,17 @@ class BaseTrainer(ABC):
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self._stop = StopRequest(self.settings.time_limit_minutes)
         self.optimizer_step = OptimizerStep(parts, self.settings)
-        self.state = RunState(self.optimizer_step.stateful, self.metrics)
-        self.state.add("loss", self.loss)
-        self.state.add("trainer", self)
-        self.state.add("sampler", self.train_loader.keys)
+        # All parts that a checkpoint has the state of, besides those that `keep` adds.
+        self.state = RunState(
+            {
+                "model": self.model,
+                "average": self.optimizer_step.average,
+                "optimizer": parts.optimizer,
+                "lr_scheduler": self.lr_scheduler,
+            },
+            {"loss": self.loss, "trainer": self, "sampler": self.train_loader.keys},
+            self.metrics,
+        )
         self.stream = BatchStream(
             self.train_loader,
             self.device,
@@ -110,7 +116,7 @@ class BaseTrainer(ABC):
             accumulate=self.settings.accumulate,
             truncate=self.settings.truncate,
         )
-        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state, self)
+        self.run_checkpoints = RunCheckpoints(parts, self.settings, self.state)
         self.run_log = RunLog(parts, self.settings, self._stop)
 
     # Methods that a task may override.
@@ -228,12 +234,6 @@ class BaseTrainer(ABC):
 
     # What a task may use.
 
-    @contextmanager
-    def layers(self) -> Iterator[None]:
-        """A block in which the network has plain layers if `plain_layers` is true."""
-        with plain_layers() if self.plain_layers else nullcontext():
-            yield
-
     def autocast(self) -> torch.autocast:
         """Return a context in which matrix products have the run's precision."""
         dtype = getattr(torch, self.precision)
@@ -242,7 +242,7 @@ class BaseTrainer(ABC):
     @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with."""
-        return self.optimizer_step.evaluated_model
+        return self.state.evaluated_model
 
     @property
     def progress(self) -> Progress:
@@ -324,24 +324,27 @@ class BaseTrainer(ABC):
             the epoch.
         """
         with self.progress_bar(self.settings.epoch_steps(len(self.train_loader))) as bar:
-            while not self.settings.epoch_is_trained(self.state):
+            while not self.state.epoch_is_trained(self.settings.steps_per_epoch):
                 started = time.perf_counter()
                 chunks = self.stream.chunks(self.state.position, self.state.carried)
                 if chunks:  # else the loader has failed
                     self.model.train()
                     rate = self.optimizer_step.start(self.progress.step)
-                    with self.layers():
+                    with plain_layers(self.plain_layers):
                         sums, norm = self.step(chunks)
                     self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
-                is_trained = self.settings.epoch_is_trained(self.state)
+                is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
-                self.run_checkpoints.after_step(is_trained=is_trained)
+                if self.progress.skipped_in_row >= self.settings.max_skipped:
+                    raise self._all_skipped()
+                if not is_trained and self.run_checkpoints.is_due():
+                    self.run_checkpoints.save(self.fault_of_state())
         validation = self.validate()
         if validation is None:
             return None
         sums = self.state.sums
-        values = sums.losses(self.loss.name) | computed(self.metrics) | sums.rates()
+        values = values_of(self.loss, sums, self.metrics) | sums.rates()
         values |= {f"{VALID}{name}": value for name, value in validation.items()}
         return distributed.broadcast_object(lambda: values)
 
@@ -352,12 +355,12 @@ class BaseTrainer(ABC):
             values: the result of `run_epoch`.
         """
         if values is None:
-            self.run_checkpoints.save()
+            self.run_checkpoints.save(self.fault_of_state())
             return False
-        fault = self.run_checkpoints.judge(values)
-        sums = self.state.end_epoch(values)
+        fault = self.fault_of_state()
+        sums = self.state.end_epoch(values, self.settings.monitored, is_sound=fault is None)
         epoch = self.progress.epoch
-        self.optimizer_step.move_schedule("epoch", values.get(self.settings.monitored[1], math.nan))
+        self.optimizer_step.end_epoch(values)
         if distributed.is_main():
             if fault is None:
                 self.evaluated_model.eval()
@@ -521,11 +524,11 @@ class BaseTrainer(ABC):
         bar = distributed.bar(self.valid_loader, "validating", unit="batch", leave=False, delay=1)
         batches = self._stop.interrupting(loaded(bar, self._stop.fail))
         on_device = (batch and batch.to(self.device, non_blocking=True) for batch in batches)
-        with self.evaluating() as model:
+        with self.state.evaluating() as model:
             sums = self._evaluate(model, on_device, self.valid_metrics)
             if self._stop.immediate:
                 return None
-            values = sums.losses(self.loss.name) | computed(self.valid_metrics)
+            values = values_of(self.loss, sums, self.valid_metrics)
             values |= as_floats(self.extra_metrics(values, sums), self)
         # Values over only some of the batches would be misleading.
         return dict.fromkeys(values, math.nan) if sums.skipped else values
@@ -540,7 +543,7 @@ class BaseTrainer(ABC):
         """Return the sums over some batches and all processes, and add the batches to metrics.
 
         A batch without finite outputs is skipped. The random generators and the loss's state stay
-        as they were; see `evaluating` for networks.
+        as they were; see `RunState.evaluating` for networks.
 
         Args:
             model: the network to evaluate.
@@ -563,28 +566,17 @@ class BaseTrainer(ABC):
                 distributed.rows_done()
         return sums.all_reduced()
 
-    def present_loss(self) -> float:
-        """Return the loss per point of the present weights on the last step's batches, by which a
-        save is judged; NaN without such batches."""
-        with self.unchanged():
-            return self._evaluate(self.model, self.state.last_batches or ()).loss_per_point
-
-    @contextmanager
-    def evaluating(self) -> Iterator[nn.Module]:
-        """A block in which all networks are in evaluation mode, also those that `keep` has got;
-        yield the network to evaluate with. After it, modes and buffers are as before."""
-        model = self.evaluated_model
-        with evaluating([*self.state.modules, model]):
-            yield model
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """A block in which all networks are in evaluation mode, and after which no part of a
-        checkpoint has changed, as a save changes nothing."""
-        parts = self.state.kept.values()
-        others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
-        with self.evaluating(), states_kept(others):
-            yield
+    def fault_of_state(self) -> str | None:
+        """Return why the present state is not sound, so that it is not saved; None if it is sound:
+        its weights are finite, and their loss on the last step's batches is not far beyond the
+        first one."""
+        fault = self.state.fault()
+        batches = self.state.last_batches
+        if fault is not None or batches is None:
+            return fault
+        with self.state.unchanged():
+            present = self._evaluate(self.model, batches).loss_per_point
+        return self.state.fault_of_loss(present)
 
     # The start of a run, its saves and its end.
 
@@ -609,8 +601,17 @@ class BaseTrainer(ABC):
                 self._report(f"in the backward pass, {first_line(error)}")
             # Several processes would have to save together; only this process has the error.
             if distributed.world_size() == 1 and self.progress.step > 0:
-                self.run_checkpoints.save(judges_loss=False)
+                self.run_checkpoints.save(self.state.fault())  # Its loss might fail again.
             raise
+
+    def _all_skipped(self) -> TrainingFailed:
+        """Save the run, of which too many steps in a row were skipped; return the error that ends
+        it."""
+        fault = self.fault_of_state()
+        self.state.forget_skipped()
+        self.run_checkpoints.save(fault)
+        cause = "steps in a row had a loss or gradient that is not finite"
+        return self.run_checkpoints.failure(f"{self.settings.max_skipped} {cause}")
 
     def _is_over(self) -> bool:
         """Return whether the run is complete, by the rule of the main process."""

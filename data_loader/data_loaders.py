@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -97,6 +97,9 @@ class HandwritingDataLoader:
     characters: str | None = None
     leave_out: str | None = None
     overfit: Annotated[int, Range(1, 100_000)] | None = None
+
+    adjustable: ClassVar[tuple[str, ...]] = ("num_workers", "pin_memory")
+    """Arguments that may differ when a run is resumed, as no batch depends on them."""
 
     def __post_init__(self) -> None:
         if (self.dataset is None) == (self.sources is None):

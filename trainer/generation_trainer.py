@@ -101,7 +101,8 @@ class GenerationTrainer(BaseTrainer):
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
-        """Run `model` on a batch, from `state` or, by default, from the state of `model.begin`."""
+        """Run `model` on a batch, from `state` or, by default, from its `initial_state` for the
+        conditions of the batch, which `begin` calls."""
         state = model.begin(batch) if state is None else state
         inputs = batch.inputs, batch.text, batch.text_lengths, state
         return masked_output(model, batch.mask, *inputs)

@@ -9,7 +9,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from operator import itemgetter
 from pathlib import Path
@@ -52,7 +52,7 @@ from utils.checks import (
     short,
 )
 from utils.files import atomic_write, open_file
-from utils.strict_json import Config, without
+from utils.strict_json import Config, children, without
 
 CHECKPOINT_FORMAT = 3
 """Version of the format of checkpoints; files of another version are refused."""
@@ -192,7 +192,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         with open_file(path) as file:
             read = from_safetensors if is_safetensors(file) else from_archive
-            return _checked(read(file), path, os.fstat(file.fileno()).st_size)
+            return _checked_content(read(file), path, os.fstat(file.fileno()).st_size)
     except pickle.UnpicklingError:  # its message advises to run the code, so it is not shown
         cause = "not loaded: it holds more than tensors and plain values, which could run code"
     except FileNotFoundError:
@@ -225,11 +225,11 @@ def _serialised(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> 
     content = {"format": CHECKPOINT_FORMAT, **checkpoint}
     write = to_safetensors if Path(path).suffix == SUFFIX else to_archive
     file = write(content)
-    _checked(content, path, len(file.getbuffer()))
+    _checked_content(content, path, len(file.getbuffer()))
     return file
 
 
-def _checked(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
+def _checked_content(content: Any, path: str | os.PathLike[str], size: int) -> Checkpoint:
     """Check the contents of a file of `size` bytes, and return them."""
     entries = content.keys() if isinstance(content, dict) else set()
     if not entries >= REQUIRED_KEYS:
@@ -308,6 +308,20 @@ def newest_checkpoint(folder: str | os.PathLike[str], before: Path | None = None
     )
 
 
+def older_checkpoint(path: Path) -> CheckpointFile | None:
+    """Return the newest complete checkpoint of a run's folder that is older than that at `path`;
+    None if there is none."""
+    with suppress(CheckpointError):
+        return newest_checkpoint(path.parent, path)
+    return None
+
+
+def is_newest(place: Path) -> bool:
+    """Return whether `place` is a folder, or the checkpoint with which the run of its folder goes
+    on, by their names."""
+    return place.is_dir() or any(map(place.samefile, candidates(place.parent)[:1]))
+
+
 def find_checkpoint(place: Path) -> CheckpointFile:
     """Return the checkpoint in a file, or the newest complete checkpoint in a folder.
 
@@ -317,6 +331,24 @@ def find_checkpoint(place: Path) -> CheckpointFile:
     if place.is_dir():
         return newest_checkpoint(place)
     return CheckpointFile(place, load_checkpoint(place))
+
+
+def resumable(checkpoint: CheckpointFile) -> CheckpointFile:
+    """Return a checkpoint from which a run goes on, its resolved config of plain values.
+
+    Raises:
+        CheckpointError: if the checkpoint has no training state of this version.
+    """
+    path, content = checkpoint
+    training = children(content.get("training"))
+    if training.get("format") != TRAINING_FORMAT or "resolved_config" not in training:
+        raise CheckpointError(
+            f"{path}: contains no training state of this version, and cannot be resumed; -c CONFIG "
+            "starts a new training from its weights"
+        )
+    resolved_config = strict_json.plain(training["resolved_config"])
+    training = {**training, "resolved_config": resolved_config}
+    return CheckpointFile(path, Checkpoint(**{**content, "training": training}))
 
 
 def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -144,23 +144,6 @@ class RunFolder:
         """Return whether a checkpoint is one of this run."""
         return checkpoint.resolve().parent == self.models.resolve()
 
-    @classmethod
-    def resumed(cls, path: Path, run_id: str | None = None) -> "RunFolder | None":
-        """Return the run that continues if training resumes from `path`.
-
-        None means that a new run begins, because `path` is not the newest checkpoint of its run, or
-        `run_id` is another run's id.
-
-        Args:
-            path: a run's folder or checkpoint.
-            run_id: the id from the command line, if any.
-        """
-        run = cls.of(path)
-        if run is None or run_id not in (None, run.run_id):
-            return None
-        places = run.models, *candidates(run.models)[:1]
-        return run if any(map(path.samefile, places)) else None
-
     def require_new(self) -> "RunFolder":
         """Return this run; raise a RunExists if it has a checkpoint."""
         if self.has_checkpoint():

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,13 +23,14 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from base import distributed
 from base.base_data_loader import Batch, Chunk, Position, State, moved
+from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric, as_floats, total_state
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
 from base.run.digest import digest
-from utils.checks import CheckpointError, UserError, short
+from utils.checks import NOTHING, CheckpointError, UserError, short
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,10 @@ Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 """The shape and the type of a tensor."""
 METRIC_WORKS = "one that works for all batches"
 """The rule for metrics in messages."""
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,11 @@ def computed(metrics: Sequence[BaseMetric]) -> dict[str, float]:
     return values
 
 
+def values_of(loss: BaseLoss, sums: Sums, metrics: Sequence[BaseMetric]) -> dict[str, float]:
+    """Return the values of a loss, from its sums, and of all metrics by name; see `computed`."""
+    return sums.losses(loss.name) | computed(metrics)
+
+
 def all_reduced(metrics: Sequence[BaseMetric]) -> list[BaseMetric]:
     """Return the metrics with their sums and lists over all processes; unchanged outside the main
     process."""
@@ -152,12 +162,24 @@ def gathered(metrics: Sequence[BaseMetric]) -> list[list[dict[str, Tensor]]]:
     return distributed.all_gather_object([metric.state_dict() for metric in metrics])
 
 
+@runtime_checkable
+class HasModes(Protocol):
+    """An optimiser, as a schedule-free one, with further weights to evaluate with, which `eval`
+    puts into the network, and `train` takes out again."""
+
+    def eval(self) -> object: ...
+
+    def train(self) -> object: ...
+
+
 class RunState:
     """All that changes in a run, but for its files. The parts change themselves; the rest is
     changed only by methods of this class.
 
     Args:
-        trained: the parts that each step changes, by name: see `OptimizerStep.stateful`.
+        trained: the parts that each step changes, by name: "model", "average" of its weights,
+            "optimizer" and "lr_scheduler"; None for those that a run lacks.
+        kept: further parts, by name: "loss", "trainer" and "sampler".
         metrics: the metrics of training, whose sums are part of the state.
 
     Attributes:
@@ -167,17 +189,24 @@ class RunState:
             for the initial state.
         sums: the sums of the current epoch.
         values: the values of the last complete epoch, by name.
-        kept: further parts, by name: loss, trainer, sampler, and those of `BaseTrainer.keep`.
+        kept: further parts, by name, with those of `BaseTrainer.keep`.
 
     No checkpoint has these attributes:
         resumed_from: the checkpoint from which the run was resumed; None for a new run.
+        saved: the progress in the last checkpoint, also in the one from which the run was resumed;
+            None if there is none.
         last_batches: the batches, or chunks of them, of the last step that was not skipped, by
             whose loss a save is judged. None before such a step: a resumed run is judged by its
             weights.
     """
 
-    def __init__(self, trained: Mapping[str, Any], metrics: Sequence[BaseMetric] = ()) -> None:
-        self.trained = trained
+    def __init__(
+        self,
+        trained: Mapping[str, Any],
+        kept: Mapping[str, Any] = NOTHING,
+        metrics: Sequence[BaseMetric] = (),
+    ) -> None:
+        self.trained = {name: part for name, part in trained.items() if part is not None}
         self.metrics = metrics
         self.progress = Progress()
         self.position = Position()
@@ -186,9 +215,15 @@ class RunState:
         self.values: dict[str, float] = {}
         self.kept: dict[str, Any] = {}
         self.resumed_from: Path | None = None
+        self.saved: Progress | None = None
         self.last_batches: list[Batch | None] | None = None
         self._layouts: dict[str, dict[str, Layout]] = {}  # see `hold_layouts`
         self._group_sizes: dict[str, list[int]] = {}  # of each optimiser, there as well
+        self._with_modes = None  # the network with the weights of an optimiser that `HasModes`
+        if isinstance(self.trained.get("optimizer"), HasModes):
+            self._with_modes = copy.deepcopy(self.trained["model"])
+        for name, part in kept.items():
+            self.add(name, part)
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -199,6 +234,13 @@ class RunState:
     def modules(self) -> list[nn.Module]:
         """The networks, and other parts with parameters or buffers."""
         return [part for part in self.parts.values() if isinstance(part, nn.Module)]
+
+    def epoch_is_trained(self, steps_per_epoch: int | None) -> bool:
+        """Return whether the current epoch has all its steps; None stands for a pass over the
+        data."""
+        if steps_per_epoch is None:
+            return self.position.data_pass > self.progress.epoch
+        return self.progress.epoch_steps >= steps_per_epoch
 
     def add(self, name: str, part: Any) -> None:
         """Keep a further part; see `BaseTrainer.keep`."""
@@ -214,6 +256,49 @@ class RunState:
         if isinstance(part, nn.Module):
             make_whole(part)
         self.kept[name] = part
+
+    # The networks in evaluation.
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The weights of the run's optimiser."""
+        groups = self.trained["optimizer"].param_groups
+        return [weight for group in groups for weight in group["params"]]
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The network with the weights to evaluate with: their average if there is one, or the
+        weights of the optimiser's evaluation mode."""
+        if "average" in self.trained:
+            return self.trained["average"].module
+        if self._with_modes is None:
+            return self.trained["model"]
+        # Back in the training mode, weights would differ by rounding: a run in which this happened
+        # more often, as one that was stopped and saved, would be another one.
+        with torch.no_grad():
+            trained = [weight.clone() for weight in self.weights]
+            self.trained["optimizer"].eval()
+            self._with_modes.load_state_dict(self.trained["model"].state_dict())
+            self.trained["optimizer"].train()
+            torch._foreach_copy_(self.weights, trained)
+        return self._with_modes
+
+    @contextmanager
+    def evaluating(self) -> Iterator[nn.Module]:
+        """A block in which all networks are in evaluation mode, also those that a trainer keeps;
+        yield the network to evaluate with. After it, modes and buffers are as before."""
+        model = self.evaluated_model
+        with evaluating([*self.modules, model]):
+            yield model
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """A block in which all networks are in evaluation mode, and after which no part of a
+        checkpoint has changed, as a save changes nothing."""
+        parts = self.kept.values()
+        others = [part for part in parts if not isinstance(part, nn.Module | Optimizer)]
+        with self.evaluating(), states_kept(others):
+            yield
 
     # Changes by a step.
 
@@ -256,22 +341,31 @@ class RunState:
 
     # Changes by an epoch.
 
-    def compare(self, best: float | None) -> None:
-        """Let the present epoch, before its end, be the best with the monitored value `best`; None
-        counts it as one without improvement."""
-        progress = self.progress
-        if best is None:
-            self.progress = replace(progress, not_improved=progress.not_improved + 1)
-        else:
-            epoch = progress.epoch + 1
-            self.progress = replace(progress, best=best, best_epoch=epoch, not_improved=0)
+    def end_epoch(
+        self, values: Mapping[str, float], monitored: tuple[str, str], *, is_sound: bool
+    ) -> Sums:
+        """Complete an epoch, and return its sums. With a sound state and a better monitored value
+        it is the new best.
 
-    def end_epoch(self, values: Mapping[str, float]) -> Sums:
-        """Complete an epoch with its values by name; return its sums."""
+        Args:
+            values: the values of the epoch, by name.
+            monitored: see `TrainingSettings.monitored`.
+            is_sound: whether the state has no `fault`, nor one of its loss.
+        """
+        progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_steps=0)
+        mode, name = monitored
+        if name:
+            value = values[name]
+            sign = -1.0 if mode == "max" else 1.0
+            limit = math.inf if progress.best is None else sign * progress.best
+            if is_sound and math.isfinite(value) and sign * value < limit:
+                progress = replace(progress, best=value, best_epoch=progress.epoch, not_improved=0)
+            else:
+                progress = replace(progress, not_improved=progress.not_improved + 1)
         sums = self.sums
         self.sums = Sums()
+        self.progress = progress
         self.values = dict(values)
-        self.progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_steps=0)
         for metric in self.metrics:
             metric.reset()
         return sums
@@ -280,13 +374,39 @@ class RunState:
         """Let the next epoch be the best."""
         self.progress = replace(self.progress, best=None, best_epoch=None, not_improved=0)
 
-    # Saving and resuming.
+    # Whether the state is sound: a run that diverges keeps its last sound checkpoint.
+
+    def fault(self) -> str | None:
+        """Return why the present state is not sound, so that it is not saved, whatever its loss;
+        None if it may be sound."""
+        if self._only_skipped():
+            return "every step since the last checkpoint was skipped"
+        return None if self.weights_are_finite() else "weights are not finite"
+
+    def fault_of_loss(self, present: float) -> str | None:
+        """Return why the state is not sound with the `present` loss per point on `last_batches`;
+        None if that has not grown far beyond the first one."""
+        first = self.progress.first_loss
+        if first is None or present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
 
     def weights_are_finite(self) -> bool:
         """Return whether all weights of the run's optimiser are finite."""
-        groups = self.trained["optimizer"].param_groups
-        weights = (weight for group in groups for weight in group["params"])
-        return all(bool(torch.isfinite(weight).all()) for weight in weights)
+        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
+
+    def _only_skipped(self) -> bool:
+        """Return whether the run has tried steps since its last checkpoint, and skipped all."""
+        saved = self.saved
+        if saved is None or saved.step != self.progress.step or self.sums.steps > 0:
+            return False
+        return self.progress.skipped_in_row > saved.skipped_in_row
+
+    # Saving and resuming.
+
+    def note_saved(self) -> None:
+        """Note that a checkpoint has the present state."""
+        self.saved = self.progress
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors and plain values; all processes call this together.
@@ -317,6 +437,7 @@ class RunState:
         """Resume from what `state_dict` returned, read from the file `source`; raise an exception
         of any kind if the state does not fit."""
         self.progress = filled(Progress, saved["progress"])
+        self.note_saved()
         self.resumed_from = source
         self.position = Position(*(saved["position"][name] for name in Position._fields))
         self.carried = list(saved["carried"])

@@ -1,4 +1,4 @@
-"""Decides when the state of a run is saved, writes it, and resumes a run from a file."""
+"""Writes the state of a run into files of its folder, and resumes a run from a file."""
 
 import logging
 import math
@@ -6,9 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import nn
+from typing import Any
 
 from base import distributed
 from base.config import user_modules
@@ -25,33 +23,17 @@ from base.run.checkpoint import (
 )
 from base.run.digest import digest
 from base.run.provenance import versions
-from base.run.run_state import Progress, RunState
+from base.run.run_state import RunState
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import CheckpointError, TrainingFailed, first_line
 from utils.files import link_or_copy, set_aside
 
 log = logging.getLogger(__name__)
 
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
-
-
-class Trained(Protocol):
-    """A trainer, as far as checkpoints need one."""
-
-    @property
-    def evaluated_model(self) -> nn.Module:
-        """The network with the weights to use."""
-
-    def present_loss(self) -> float:
-        """Return the loss per point of the present weights on the last step's batches."""
-
 
 class RunCheckpoints:
-    """Saves a run in checkpoints in its folder: when, as what, which one is the best, and which
-    ones are removed; resumes a run from a checkpoint.
+    """Saves a run in checkpoints in its folder: as what, and which ones are removed; resumes a run
+    from a checkpoint.
 
     A checkpoint holds what it takes to use the network, a record, and the state of the run. All
     processes call the methods together; the main process writes the file.
@@ -59,22 +41,13 @@ class RunCheckpoints:
     Args:
         parts, settings: the parts and settings of the run.
         state: the state of the run.
-        trained: the run's trainer.
-
-    Attributes:
-        saved: the progress in the last checkpoint; None if there is none. A resumed run begins with
-            that of its checkpoint, so no checkpoint has it.
     """
 
-    def __init__(
-        self, parts: TrainingParts, settings: TrainingSettings, state: RunState, trained: Trained
-    ) -> None:
+    def __init__(self, parts: TrainingParts, settings: TrainingSettings, state: RunState) -> None:
         self._parts = parts
-        self._trained = trained
         self.settings = settings
         self.run = parts.run
         self.state = state
-        self.saved: Progress | None = None
         self._warned_of: set[str] = set()  # parts whose states differ between processes
         self._last_save = time.monotonic()  # no state of the run, but of this process's clock
 
@@ -100,7 +73,7 @@ class RunCheckpoints:
             fault = CheckpointError(f"{source}: its training state does not fit ({cause})")
         if any(distributed.all_reduce_max([fault is not None])):  # All processes refuse together.
             raise fault or CheckpointError(f"{source}: it does not fit in another process")
-        self.saved = progress = self.state.progress
+        progress = self.state.progress
         counts = progress.epoch, progress.step
         log.info("resumed from %s: %d epochs complete, %d steps", source, *counts)
 
@@ -130,7 +103,7 @@ class RunCheckpoints:
             self.state.forget_best()
         self._last_save = time.monotonic()
         if source is not None and not self.run.contains(source):
-            self.save()
+            self.save(self.state.fault())
 
     def _find_best(self, source: Path, epoch: int) -> bool:
         """Find the checkpoint of the best `epoch` in the folder of `source`, and make it the best
@@ -148,52 +121,17 @@ class RunCheckpoints:
 
     # Saving.
 
-    def after_step(self, *, is_trained: bool) -> None:
-        """Save the run within an epoch if it is time, by the clock of the main process.
-
-        Args:
-            is_trained: whether this was the epoch's last step.
-
-        Raises:
-            TrainingFailed: if too many steps in a row were skipped.
-        """
-        if self.state.progress.skipped_in_row >= self.settings.max_skipped:
-            fault = self._fault()
-            self.state.forget_skipped()
-            self._save(fault)
-            cause = "steps in a row had a loss or gradient that is not finite"
-            raise self.failure(f"{self.settings.max_skipped} {cause}")
+    def is_due(self) -> bool:
+        """Return whether it is time to save the run within an epoch, by the clock of the main
+        process."""
         seconds = time.monotonic() - self._last_save
-        is_due = distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
-        if is_due and not is_trained:
-            self.save()
-
-    def judge(self, values: Mapping[str, float]) -> str | None:
-        """Judge an epoch before `RunState.end_epoch`, which clears its sums: an epoch with a sound
-        state and a better monitored value is the new best.
-
-        Args:
-            values: the values of the epoch, by name.
-
-        Returns:
-            why the state is not sound; None if it is sound.
-        """
-        fault = self._fault()
-        mode, name = self.settings.monitored
-        if name:
-            value = values[name]
-            best = self.state.progress.best
-            sign = -1.0 if mode == "max" else 1.0
-            limit = math.inf if best is None else sign * best
-            is_best = fault is None and math.isfinite(value) and sign * value < limit
-            self.state.compare(value if is_best else None)
-        return fault
+        return distributed.broadcast_object(lambda: seconds >= 60 * self.settings.save_minutes)
 
     def after_epoch(self, fault: str | None, *, is_over: bool, stops: bool) -> None:
         """Save the run after an epoch, if the period, a stop or the run's end asks for it.
 
         Args:
-            fault: the result of `judge`.
+            fault: as of `save`.
             is_over: whether the run is complete.
             stops: whether the run stops here, and may go on later.
 
@@ -210,7 +148,7 @@ class RunCheckpoints:
         if is_over and fault is not None:
             raise self.failure(f"the run ends after epoch {progress.epoch}, but {fault}")
         if is_over or stops or progress.epoch % self.settings.save_period == 0:
-            self._save(fault, is_best=is_best)
+            self.save(fault, is_best=is_best)
 
     def at_end(self) -> None:
         """Remove all checkpoints of a complete run but the newest and the best, if any are to be
@@ -218,19 +156,11 @@ class RunCheckpoints:
         if self.settings.keep_last is not None:
             self._keep(1)
 
-    def save(self, *, judges_loss: bool = True) -> None:
-        """Save the present state, if it is sound.
-
-        Args:
-            judges_loss: whether the loss on the last step's batches counts; computing it may fail.
-        """
-        self._save(self._fault(judges_loss=judges_loss))
-
-    def _save(self, fault: str | None, *, is_best: bool = False) -> None:
+    def save(self, fault: str | None, *, is_best: bool = False) -> None:
         """Write a checkpoint and remove old ones; a state with a fault is only logged.
 
         Args:
-            fault: why the state is not sound; None if it is.
+            fault: why the state is not sound; None if it is sound.
             is_best: whether the best checkpoint has just got the same state.
         """
         progress = self.state.progress
@@ -248,7 +178,7 @@ class RunCheckpoints:
             link_or_copy(self.run.best, path)
         if self.settings.keep_last is not None:
             self._keep(self.settings.keep_last)
-        self.saved = progress
+        self.state.note_saved()
         self._last_save = time.monotonic()
         log.info("saved %s", path)
 
@@ -257,35 +187,6 @@ class RunCheckpoints:
         if distributed.is_main():
             for path in checkpoints(self.run.models)[count:]:
                 path.unlink(missing_ok=True)
-
-    # Whether the state is sound: a run that diverges keeps its last sound checkpoint.
-
-    def _fault(self, *, judges_loss: bool = True) -> str | None:
-        """Return why the present state is not sound, so that it is not saved; None if it is sound:
-        its weights are finite, and their loss has not grown far beyond the first one.
-
-        Args:
-            judges_loss: see `save`.
-        """
-        first = self.state.progress.first_loss
-        if self._only_skipped():
-            return "every step since the last checkpoint was skipped"
-        if not self.state.weights_are_finite():
-            return "weights are not finite"
-        if self.state.last_batches is None or first is None or not judges_loss:
-            return None
-        present = self._trained.present_loss()
-        if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
-            return None
-        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
-
-    def _only_skipped(self) -> bool:
-        """Return whether the run has tried steps since its last checkpoint, and skipped all."""
-        progress = self.state.progress
-        saved = self.saved
-        if saved is None or saved.step != progress.step or self.state.sums.steps > 0:
-            return False
-        return progress.skipped_in_row > saved.skipped_in_row
 
     def failure(self, cause: str) -> TrainingFailed:
         """Return the error with which a diverged run ends."""
@@ -324,7 +225,7 @@ class RunCheckpoints:
         """
         parts = self._parts
         model = parts.model
-        network = self._trained.evaluated_model
+        network = self.state.evaluated_model
         content: Checkpoint = {
             "config": parts.given_config,
             "state_dict": network.state_dict(),

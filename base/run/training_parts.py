@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch.optim import Optimizer
@@ -17,7 +17,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.config.user_code import errors_as_config_fault
 from base.run.run_folder import RunFolder
-from base.run.run_state import Progress, RunState, Sums
+from base.run.run_state import Progress, Sums
 from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, Range
 from utils.strict_json import Config
@@ -105,6 +105,12 @@ class TrainingSettings:
     anomaly: bool = False
     keep_normalisation: bool = False  # used before the trainer, where the data are prepared
 
+    adjustable: ClassVar[tuple[str, ...]] = (
+        *("keep_last", "save_minutes", "save_period", "time_limit_minutes"),
+        *("log_steps", "tensorboard", "anomaly"),
+    )
+    """Settings that may differ when a run is resumed, as no step depends on them."""
+
     @property
     def depends_on_epochs(self) -> str:
         """The name of a setting by which steps depend on the number of epochs, so that a run cannot
@@ -131,12 +137,6 @@ class TrainingSettings:
         if self.truncate is not None and self.steps_per_epoch is None:
             return None
         return self.steps_per_epoch or math.ceil(batches / self.accumulate)
-
-    def epoch_is_trained(self, state: RunState) -> bool:
-        """Return whether the current epoch of a run has all its steps; see `epoch_steps`."""
-        if self.steps_per_epoch is None:
-            return state.position.data_pass > state.progress.epoch
-        return state.progress.epoch_steps >= self.steps_per_epoch
 
     def planned_steps(self, batches: int) -> int:
         """Return how often the schedule steps in a run whose passes have `batches` batches each; 0

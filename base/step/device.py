@@ -20,8 +20,12 @@ layers_are_plain: ContextVar[bool] = ContextVar("layers_are_plain", default=Fals
 
 
 @contextmanager
-def plain_layers() -> Iterator[None]:
-    """A block in which layers use only torch operations, which can be differentiated twice."""
+def plain_layers(are_plain: bool = True) -> Iterator[None]:
+    """A block in which layers use only torch operations, which can be differentiated twice; with
+    `are_plain` False, one that changes nothing."""
+    if not are_plain:
+        yield
+        return
     token = layers_are_plain.set(True)
     try:
         with torch.backends.cudnn.flags(enabled=False):

@@ -1,14 +1,13 @@
 """Makes optimiser steps: clipping, noise on the weights, schedule, average of the weights."""
 
-import copy
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from base import distributed
 from base.config.torch_parts import FROM_STEP
 from base.run.checkpoint_archive import make_whole
 from base.run.digest import tensors_in
+from base.run.run_state import HasModes
 from base.run.training_parts import TrainingParts, TrainingSettings
 from utils.checks import ConfigFault
 
@@ -37,16 +37,6 @@ def move_average(max_decay: float, average: Tensors, weights: Tensors, count: Te
     """
     decay = min(max_decay, (1 + int(count)) / (10 + int(count)))
     torch._foreach_lerp_(average, weights, 1 - decay)
-
-
-@runtime_checkable
-class HasModes(Protocol):
-    """An optimiser, as a schedule-free one, with further weights to evaluate with, which `eval`
-    puts into the network, and `train` takes out again."""
-
-    def eval(self) -> object: ...
-
-    def train(self) -> object: ...
 
 
 def are_inverse(optimizer: Optimizer) -> bool:
@@ -111,7 +101,6 @@ class OptimizerStep:
         self.misused = set[str]()  # what a trainer does otherwise than it should, in words
         self._is_updating = self._is_reduced = False
         self.average = None
-        self._evaluated = self.model
         if self._optimizer is None:  # The network is only evaluated.
             return
         self.optimizer.register_step_pre_hook(self._note_own_step)
@@ -124,7 +113,6 @@ class OptimizerStep:
                 expected = f"null: {name} has weights to evaluate with, by eval() and train()"
                 raise ConfigFault("ema_decay", settings.ema_decay, expected)
             self.optimizer.train()
-            self._evaluated = copy.deepcopy(self.model)
         # torch warns if a schedule steps before its optimiser, as after a skipped step.
         warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
 
@@ -138,31 +126,6 @@ class OptimizerStep:
         if self._optimizer is None:
             raise ValueError("there is no optimiser: the network is only evaluated, not trained")
         return self._optimizer
-
-    @property
-    def evaluated_model(self) -> nn.Module:
-        """The network with the weights to evaluate with: their average if there is one, or the
-        weights of the optimiser's evaluation mode."""
-        if self.average is not None:
-            return self.average.module
-        if not isinstance(self._optimizer, HasModes):
-            return self.model
-        # Back in the training mode, weights would differ by rounding: a run in which this happened
-        # more often, as one that was stopped and saved, would be another one.
-        with torch.no_grad():
-            trained = [weight.clone() for weight in self.weights]
-            self._optimizer.eval()
-            self._evaluated.load_state_dict(self.model.state_dict())
-            self._optimizer.train()
-            torch._foreach_copy_(self.weights, trained)
-        return self._evaluated
-
-    @property
-    def stateful(self) -> dict[str, Any]:
-        """The parts that a step changes, by name, for `RunState`; each has a `state_dict`."""
-        parts: dict[str, Any] = {"model": self.model, "average": self.average}
-        parts |= {"optimizer": self._optimizer, "lr_scheduler": self.lr_scheduler}
-        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def _trained(self) -> list[Tensor]:
@@ -253,7 +216,15 @@ class OptimizerStep:
             group["lr"] = rate
         if self.average is not None:
             self.average.update_parameters(self.model)
-        self.move_schedule("batch")
+        if self.settings.schedule_by == "batch":
+            step_schedule(self.lr_scheduler)
+
+    def end_epoch(self, values: Mapping[str, float]) -> None:
+        """Advance a schedule that steps with each epoch, of which `values` are the values by name;
+        ReduceLROnPlateau needs the monitored one."""
+        if self.settings.schedule_by == "epoch":
+            _, monitored = self.settings.monitored
+            step_schedule(self.lr_scheduler, values.get(monitored, math.nan))
 
     def _note_own_step(self, *_: object) -> None:
         if not self._is_updating:
@@ -267,9 +238,3 @@ class OptimizerStep:
         if weights & {id(weight) for group in groups for weight in group["params"]}:
             problem = f"keeps the optimiser {name} of weights that the run's optimiser trains, too:"
             self.misused.add(f"{problem} a step of both changes them twice")
-
-    def move_schedule(self, after: str, value: float = math.nan) -> None:
-        """Advance the schedule if it steps by `after`, "batch" or "epoch"; ReduceLROnPlateau needs
-        the epoch's monitored `value`."""
-        if self.settings.schedule_by == after:
-            step_schedule(self.lr_scheduler, value)

@@ -30,6 +30,7 @@ from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_weights, reloaded
 from base.run.digest import digest, held_by, tensors_in, wide
 from base.run.run_state import Sums, random_state_kept, seed_all, states_kept
+from base.step.device import plain_layers
 from base.step.soundness import with_other_padding
 from base.trial.lost_state import States, states, warn_of_lost
 from base.trial.names import check_member_names
@@ -109,15 +110,19 @@ class Trial:
     def output_for(self, batch: Batch, precision: AbstractContextManager | None = None) -> Any:
         """Return the output of the evaluated network, by default in the precision of the run."""
         precision = precision or self.trainer.autocast()
-        with random_state_kept(), self.trainer.evaluating() as model, precision:
+        with random_state_kept(), self.trainer.state.evaluating() as model, precision:
             return self.trainer.forward_batch(model, batch, None)
 
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of each sequence by a network."""
         trainer = self.trainer
         wanted = "one whose forward_batch works in training as in validation"
-        with random_state_kept(), trainer.layers(), torch.set_grad_enabled(model.training):
-            mode = nullcontext() if model.training else trainer.evaluating()
+        with (
+            random_state_kept(),
+            plain_layers(trainer.plain_layers),
+            torch.set_grad_enabled(model.training),
+        ):
+            mode = nullcontext() if model.training else trainer.state.evaluating()
             with errors_as_config_fault("trainer", trainer, wanted), mode:
                 output = trainer.forward_batch(model, batch, None)
             return self.loss_of(output, batch)
@@ -168,7 +173,7 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
                 with unchanged(*trial.blamed(*keys), held):
                     rule(trial)
         batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
-        outcome = digest([vars(trial.batch), batches, trainer.optimizer_step.stateful])
+        outcome = digest([vars(trial.batch), batches, trainer.state.trained])
     del trainer, trial
     gc.collect()  # A trainer refers to itself; the run's parts need the memory.
     return outcome.hex()[:16]
@@ -255,7 +260,7 @@ def is_of_use(trial: Trial) -> None:
     trainer = trial.trainer
     wanted = f"a network that can {trial.trainer.use.split()[0]}"
     hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
-    with trainer.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
+    with trainer.state.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
         trainer.dry_run(trial.batch, trial.output)
         trainer.model.check_vocabulary()
 
@@ -352,7 +357,7 @@ def changed_buffers(trial: Trial) -> list[str]:
     """Return the buffers that an evaluation changes, if a second output for a batch is another."""
     trainer = trial.trainer
     outputs = list[Any]()
-    with random_state_kept(), trainer.evaluating() as model, trainer.autocast():
+    with random_state_kept(), trainer.state.evaluating() as model, trainer.autocast():
         before = {name: digest(buffer) for name, buffer in model.named_buffers()}
         for _ in range(2):
             seed_all(0)
@@ -439,7 +444,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model, loss = trial.trainer.model.train(), trial.trainer.loss
-    layers = trial.trainer.layers()
+    layers = plain_layers(trial.trainer.plain_layers)
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
@@ -464,7 +469,7 @@ def uses_its_state(trial: Trial) -> None:
     chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
     wanted = "forward_batch takes a"
     faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
-    with faults, trainer.evaluating() as model:
+    with faults, trainer.state.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -531,7 +536,11 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
     trainer.model.train()
     rate = trainer.optimizer_step.start(trainer.progress.step)
-    with errors_as_config_fault("trainer", trainer, wanted), trainer.layers(), torch.enable_grad():
+    with (
+        errors_as_config_fault("trainer", trainer, wanted),
+        plain_layers(trainer.plain_layers),
+        torch.enable_grad(),
+    ):
         chunks = stream.chunks(state.position, state.carried)
         sums, norm = trainer.step(chunks)
         sums, norm = sums.all_reduced(), float(norm)
@@ -562,7 +571,7 @@ def goes_on_as_saved(trial: Trial) -> None:
         raise fault(key, again.state.parts[name], expected)
     losses = []
     for model in (trainer.evaluated_model.eval(), again.evaluated_model.eval()):
-        with trainer.unchanged(), again.unchanged():
+        with trainer.state.unchanged(), again.state.unchanged():
             losses.append(trial.losses(model, trial.batch))
     # What a loss keeps outside of itself makes other losses, and is no fault of the network.
     if not are_equal(*losses) and ("loss", trainer.loss) not in trial.drawing:

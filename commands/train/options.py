@@ -73,11 +73,6 @@ class Request:
         """The values of the config, and the base of each, see `read_config`; read once."""
         return read_config(Path(str(self.config)))
 
-    @cached_property
-    def place(self) -> Path | None:
-        """The folder or file that -r names, see `resolve_checkpoint`; None without -r."""
-        return resolve_checkpoint(self.resume) if self.resume else None
-
 
 def parsed(words: list[str] | None = None) -> Request:
     """Parse the command line `words`, or that of the process; end the process with status 2 if it
@@ -90,7 +85,8 @@ def parsed(words: list[str] | None = None) -> Request:
         request = parse(words)
         if request.config:
             _ = request.config_values  # refused at once if the file cannot be read
-        _ = request.place
+        if request.resume:
+            resolve_checkpoint(request.resume)
         return request
     except UserError as error:
         logging.getLogger("train").error("%s", error)

@@ -19,8 +19,10 @@ used instead of one that does not fit, if the command line names the run alone.
 import json
 import logging
 import shlex
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +34,14 @@ from base.config.binder import BoundClass, faults, signature_of
 from base.config.values import Override, with_network
 from base.run import run_folder
 from base.run.checkpoint import (
-    TRAINING_FORMAT,
     CheckpointFile,
     check_weights,
     find_checkpoint,
+    is_newest,
     load_weights,
     network_arguments,
-    newest_checkpoint,
+    older_checkpoint,
+    resumable,
 )
 from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
@@ -51,7 +54,6 @@ from parse_config import (
     settings_of,
     try_constructors,
 )
-from utils import strict_json
 from utils.checks import (
     ABSENT,
     CheckpointError,
@@ -67,19 +69,11 @@ from utils.strict_json import Json, children, differences
 log = logging.getLogger(__name__)
 
 FOLDERS = ("root", CACHE)
-"""The last names of the keys that set folders of data."""
+"""The last names of the keys that set folders of data, which may differ when a run is resumed."""
 DATASETS = ("data_loader.args.dataset.", "data_loader.args.sources.")
 """The beginnings of the keys of datasets."""
 EPOCHS = "trainer.args.epochs"
-"""The key of the number of epochs."""
-ADJUSTABLE = {
-    *("data_loader.args.num_workers", "data_loader.args.pin_memory"),
-    *("trainer.args.log_steps", "trainer.args.tensorboard", "trainer.args.anomaly"),
-    *("trainer.args.keep_last", "trainer.args.save_minutes", "trainer.args.save_period"),
-    "trainer.args.time_limit_minutes",
-}
-"""Keys that may differ when a run is resumed, as no step depends on them. (So may those in
-`FOLDERS`; and `EPOCHS` may grow if the schedule does not depend on it.)"""
+"""The key of the number of epochs, which may grow if no step depends on it."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +95,6 @@ class Start:
     checkpoint: CheckpointFile | None = None
     is_resumed: bool = False
     place: Path | None = None
-
-    @property
-    def tries_older(self) -> bool:
-        """Whether an older checkpoint is used if the training state does not fit: true if the
-        command line names no checkpoint file."""
-        return (
-            self.checkpoint is not None and self.is_resumed and self.checkpoint.path != self.place
-        )
 
     @property
     def network_arguments(self) -> dict[str, Any]:
@@ -188,19 +174,14 @@ class Start:
         previous = self.checkpoint.content["config"].get("trainer")
         return self.plan.config["trainer"] == previous and self.run.is_finished()
 
-    def older(self) -> "Start | None":
-        """Return the start from the next older usable checkpoint, or None; see `tries_older`."""
-        if self.checkpoint is None or not self.tries_older:
-            return None
-        path = self.checkpoint.path
-
-        def find() -> CheckpointFile | None:
-            with suppress(CheckpointError):
-                return newest_checkpoint(path.parent, path)
-            return None
-
-        checkpoint = distributed.broadcast_object(find)
-        return checkpoint and replace(self, checkpoint=checkpoint)
+    def older(self) -> Iterator["Start"]:
+        """Yield the starts of a resumed run from its older complete checkpoints, newest first, for
+        a training state that does not fit; none if the command line names a checkpoint file."""
+        checkpoint = self.checkpoint if self.is_resumed else None
+        while checkpoint is not None and checkpoint.path != self.place:
+            checkpoint = distributed.broadcast_object(partial(older_checkpoint, checkpoint.path))
+            if checkpoint is not None:
+                yield replace(self, checkpoint=checkpoint)
 
     def check_data(self, loaded: Loaded) -> None:
         """Raise a DataError if a resumed run's data have changed."""
@@ -278,10 +259,11 @@ def resolve_start(request: Request, locks: ExitStack | None = None) -> Start:
         if request.start_or_resume:
             return start_or_resume(start, locks)
         return start.tried()
-    if (place := request.place) is None:
+    if not request.resume:
         raise UserError("a training begins with a config or a checkpoint, and there is neither")
-    run = RunFolder.resumed(place, request.run_id)
-    if run is None:
+    place = resolve_checkpoint(request.resume)
+    run = RunFolder.of(place)
+    if run is None or request.run_id not in (None, run.run_id) or not is_newest(place):
         return resumed_start(request, place, None).tried()
     if request.saved not in (SAVED, run.saved):
         raise UserError(f"--saved is for a new run: {run.models} goes on where it is")
@@ -295,11 +277,8 @@ def new_start(request: Request) -> Start:
     """Return the start of a new or fine-tuned training: `-c CONFIG`, perhaps `-r CHECKPOINT`."""
     values, bases = request.config_values
     plan = plan_of(values, request.config, request.overrides, bases)
-    place = request.place
-    if place is None:
-        network = suggested_network(plan)
-        place = resolve_checkpoint(network) if network else None
-    checkpoint = None if place is None else _find(place)
+    name = request.resume or suggested_network(plan)
+    checkpoint = _find(resolve_checkpoint(name)) if name else None
     if checkpoint is not None:
         values = with_network(values, checkpoint.content["config"].get("arch"))
         plan = plan_of(values, request.config, request.overrides, bases)
@@ -390,15 +369,17 @@ def differing_values(plan: Plan, previous: Plan, epochs_matter_to: str = "") -> 
         epochs_matter_to: the name of what depends on the number of epochs; "" if nothing does.
 
     Raises:
-        ConfigError: if `plan` has faults, or if keys differ that must not; see `ADJUSTABLE`.
+        ConfigError: if `plan` has faults, or if keys differ that must not: neither folders nor
+            those that their classes name as `adjustable`.
     """
     overrides, refused = [], []
+    adjustable = _adjustable_keys(plan)
     for key, (old, new) in differences(previous.complete, plan.checked().complete).items():
         is_folder = key.rpartition(".")[2] in FOLDERS and new is not ABSENT
         may_grow = key == EPOCHS and new > old
         # When a run begins, a fitted value replaces null in a dataset's arguments.
         is_fitted = new is None and key.startswith(DATASETS)
-        if is_folder or key in ADJUSTABLE or (may_grow and not epochs_matter_to):
+        if is_folder or key in adjustable or (may_grow and not epochs_matter_to):
             overrides.append(Override(plan.source, key, new))
         elif not is_fitted:
             problem = "the run lacks it" if old is ABSENT else f"the run has {shown(old)}"
@@ -407,6 +388,16 @@ def differing_values(plan: Plan, previous: Plan, epochs_matter_to: str = "") -> 
     if refused:
         raise plan.error(refused)
     return overrides
+
+
+def _adjustable_keys(plan: Plan) -> set[str]:
+    """Return the keys of a plan that may differ when its run is resumed, as their classes say."""
+    keys = set()
+    for bound_class in plan.bound_classes():
+        for cls in (bound_class.cls, *bound_class.signature.settings.values()):
+            names = getattr(cls, "adjustable", ())
+            keys |= {f"{bound_class.key}.args.{name}" for name in names}
+    return keys
 
 
 def differing_arguments(stored: Json, network: BoundClass) -> list[str]:
@@ -450,15 +441,9 @@ def _hold(run: RunFolder, locks: ExitStack | None) -> None:
 def _find(place: Path, *, needs_state: bool = False) -> CheckpointFile:
     """Return the checkpoint at `place`; with `needs_state` it must have a training state."""
     checkpoint = distributed.broadcast_object(lambda: find_checkpoint(place))
-    path, content = checkpoint
     if needs_state:
-        training = children(content.get("training"))
-        if training.get("format") != TRAINING_FORMAT or "resolved_config" not in training:
-            raise CheckpointError(
-                f"{path}: contains no training state of this version, and cannot be resumed; -c "
-                "CONFIG starts a new training from its weights"
-            )
-        training["resolved_config"] = strict_json.plain(training["resolved_config"])
-        user_modules.check(content.get("modules", {}), path)
-        user_modules.warn_of_changes(content.get("modules", {}), path)
+        checkpoint = resumable(checkpoint)
+        digests = checkpoint.content.get("modules", {})
+        user_modules.check(digests, checkpoint.path)
+        user_modules.warn_of_changes(digests, checkpoint.path)
     return checkpoint

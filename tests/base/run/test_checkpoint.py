@@ -20,6 +20,7 @@ from base.run.checkpoint import (
     checkpoint_name,
     checkpoints,
     find_checkpoint,
+    is_newest,
     load_checkpoint,
     load_state,
     load_weights,
@@ -205,6 +206,17 @@ def test_newest_whole_checkpoint_is_taken_and_skipped_checkpoints_are_named(tmp_
     assert named == ["epoch4-step7", "epoch3"]
     with pytest.raises(CheckpointError, match=r"step7\.pth: truncated or damaged"):
         find_checkpoint(broken)
+
+
+def test_a_run_goes_on_from_its_folder_or_its_newest_checkpoint_by_any_name(tmp_path):
+    names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), BEST]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [is_newest(tmp_path / name) for name in names] == [False, False, True, False]
+    assert is_newest(tmp_path)
+    (tmp_path / BEST).unlink()
+    os.link(tmp_path / checkpoint_name(10), tmp_path / BEST)
+    assert is_newest(tmp_path / BEST)
 
 
 def test_newest_checkpoint_is_searched_for_again_when_its_run_has_replaced_it_meanwhile(

@@ -96,19 +96,6 @@ def test_the_run_of_a_checkpoint_follows_from_its_path(run, tmp_path, monkeypatc
     assert RunFolder.of(BEST).log == run.log
 
 
-def test_only_the_newest_checkpoint_continues_a_run(run):
-    run.create({}, 1)
-    names = [checkpoint_name(9), checkpoint_name(10, 4), checkpoint_name(10), BEST]
-    for name in names:
-        (run.models / name).touch()
-    continued = [RunFolder.resumed(run.models / name) is not None for name in names]
-    assert continued == [False, False, True, False]
-    assert RunFolder.resumed(run.models, "a") and RunFolder.resumed(run.models, "b") is None
-    run.best.unlink()
-    os.link(run.models / checkpoint_name(10), run.best)
-    assert RunFolder.resumed(run.best)
-
-
 def test_a_run_that_a_process_uses_is_refused_to_other_processes(run, tmp_path):
     other = RunFolder("words", "a", tmp_path)
     run.create({}, 1)

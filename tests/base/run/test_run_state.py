@@ -103,10 +103,16 @@ def update_of(optimizer, arguments, schedule):
     scheduler = None
     if schedule is not None:
         scheduler = CHOICES(LRScheduler)[schedule](built, **SCHEDULES[schedule])
-    settings = TrainingSettings(epochs=1, schedule_by="epoch", weight_noise="fixed")
+    options = {"schedule_by": "epoch", "weight_noise": "fixed", "monitor": "min loss"}
+    settings = TrainingSettings(epochs=1, **options)
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
     return OptimizerStep(parts, settings)
+
+
+def state_of(update):
+    names = ("model", "average", "optimizer", "lr_scheduler")
+    return RunState({name: getattr(update, name) for name in names})
 
 
 def steps(update, count):
@@ -117,7 +123,7 @@ def steps(update, count):
         with update.noisy():
             SquaredError()(update.model(batch.inputs), batch).sum().backward()
         assert math.isfinite(update.apply(batch.points))
-        update.move_schedule("epoch", 1.0 + number)
+        update.end_epoch({"loss": 1.0 + number})
 
 
 @pytest.mark.parametrize(
@@ -129,11 +135,11 @@ def test_states_of_all_optimisers_and_schedules_are_read_back(optimizer, argumen
         first = update_of(optimizer, arguments, schedule)
         steps(first, before)
         file = io.BytesIO()
-        torch.save(RunState(first.stateful).state_dict(), file)
+        torch.save(state_of(first).state_dict(), file)
         file.seek(0)
         second = update_of(optimizer, arguments, schedule)
         state = torch.load(file, weights_only=True)
-        RunState(second.stateful).load_state_dict(state, "file.pth")
+        state_of(second).load_state_dict(state, "file.pth")
         for update in (first, second):
             steps(update, 3)
         for weight, other in zip(first.weights, second.weights, strict=True):

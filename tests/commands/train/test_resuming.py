@@ -5,7 +5,21 @@ import pytest
 from commands.train.start import differing_values
 from parse_config import plan_of
 from tests import tiny_config
+from trainer.generation_trainer import GenerationTrainingSettings
 from utils.checks import ConfigError
+
+FREE = {
+    "data_loader.args.num_workers": 3,
+    "data_loader.args.pin_memory": True,
+    "trainer.args.anomaly": True,
+    "trainer.args.keep_last": None,
+    "trainer.args.log_steps": 7,
+    "trainer.args.save_minutes": 1.0,
+    "trainer.args.save_period": 2,
+    "trainer.args.tensorboard": True,
+    "trainer.args.time_limit_minutes": 5.0,
+}
+"""Settings that change no step, and other values than those of the config."""
 
 
 def config(dataset: str, epochs: int = 2, **args: object) -> dict:
@@ -30,9 +44,19 @@ def test_folders_and_settings_that_change_no_step_may_differ_where_a_run_goes_on
     now = config("A", 3, root="there", cache="home", keep="a.inkml", drawn=None)
     assert adjusted(before, now) == {"root": "there", "cache": "home", "epochs": 3}
     plan = plan_of(tiny_config.CONFIG, "c.json")
-    for key, value in (("data_loader.args.num_workers", 3), ("trainer.args.keep_last", None)):
+    for key, value in FREE.items():
         (override,) = differing_values(plan.with_values({key: value}), plan)
         assert override[1:] == (key, value)
+
+
+def test_settings_of_a_class_may_name_further_ones(monkeypatch):
+    names = (*GenerationTrainingSettings.adjustable, "sample_bias")
+    plan = plan_of(tiny_config.CONFIG, "c.json")
+    changed = plan.with_values({"trainer.args.sample_bias": 2.0})
+    with pytest.raises(ConfigError, match=r"sample_bias = 2\.0: the run has 0\.5"):
+        differing_values(changed, plan)
+    monkeypatch.setattr(GenerationTrainingSettings, "adjustable", names)
+    assert [key for _, key, _ in differing_values(changed, plan)] == ["trainer.args.sample_bias"]
 
 
 @pytest.mark.parametrize(
