@@ -45,7 +45,7 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config, set_value
 from base.run.training_parts import TrainingSettings, logged_names
 from base.trial.trying import try_steps
-from data_loader.batches import Data
+from data_loader.data_loaders import Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model.loading import HAND_FILE, TrainedNetwork
