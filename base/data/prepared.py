@@ -168,7 +168,7 @@ def write_index(
     records: Sequence[dict[str, Any]],
     *,
     kind: str,
-    values: Mapping[str, object],
+    key: Mapping[str, object],
     is_sorted: bool,
     licences: Sequence[str | None],
 ) -> None:
@@ -177,7 +177,8 @@ def write_index(
     Args:
         folder: the folder.
         records: the records of all blocks, in order.
-        kind, values, is_sorted, licences: those of the `data_loader.sources.cache.CacheKey`.
+        kind, is_sorted, licences: those of the `data_loader.sources.cache.CacheKey`.
+        key: its values.
 
     Raises:
         DataError: if there is no sample, or the extras of shards differ.
@@ -208,7 +209,7 @@ def write_index(
     index = {
         "format": FORMAT_VERSION,
         "kind": kind,
-        "key": values,
+        "key": key,
         "digest": hashlib.sha256(identity.encode()).hexdigest()[:16],
         "samples": len(order),
         "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,

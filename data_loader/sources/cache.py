@@ -254,8 +254,14 @@ def _filled(key: CacheKey, blocks: int, folder: Path, preparing: Preparing) -> I
         few = first_of(missing, 10)
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return
-    identity = {"kind": key.kind, "values": key.values}
-    write_index(folder, records, **identity, is_sorted=key.is_sorted, licences=key.licences)
+    write_index(
+        folder,
+        records,
+        kind=key.kind,
+        key=key.values,
+        is_sorted=key.is_sorted,
+        licences=key.licences,
+    )
     cache.columns = open_prepared(folder)
 
 
