@@ -55,7 +55,7 @@ class RandomWalks(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def source_files(self, *, is_examined: bool = False) -> SourceFiles:
+    def source_files(self) -> SourceFiles:
         numbers = range(self.lines)
         blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)

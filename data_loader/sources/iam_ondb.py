@@ -86,7 +86,7 @@ class IAMOnDBDataset(SourceDataset):
         self._sets = PAPER_SPLITS if self.splits is None else self.splits
         _check_splits(self._sets)
 
-    def source_files(self, *, is_examined: bool = False) -> SourceFiles:
+    def source_files(self) -> SourceFiles:
         """Find the files of lines, of texts and of tasks, in `root` or up to two levels below."""
         with self._naming_root():
             strokes = self._files_of("lineStrokes", LINE_FILE)

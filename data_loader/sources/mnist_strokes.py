@@ -86,9 +86,9 @@ class MNISTStrokesDataset(DividedDataset):
         parsed = parse_files(parse_file, files, MNIST_FILE, READING, self.max_gb, workers)
         yield digits_of(source, parsed).require_text("no class: no target data")
 
-    def source_files(self, *, is_examined: bool = False) -> SourceFiles:
+    def source_files(self) -> SourceFiles:
         if self.root is not None:
-            return super().source_files(is_examined=is_examined)
+            return super().source_files()
         samples = [
             Sample(ink, str(digit), f"{split}img-{number}", group=split)
             for split, number, digit, ink in embedded_digits(self.embedded_size)

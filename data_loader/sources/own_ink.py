@@ -111,11 +111,10 @@ class OwnInk(DividedDataset):
             self._cached_lines(preparing)
 
     @final
-    def source_files(self, *, is_examined: bool = False) -> SourceFiles:
-        columns = self._cached_lines(Preparing(is_examined=is_examined))
-        return SourceFiles(divide=self._divide, columns=columns)
+    def source_files(self) -> SourceFiles:
+        return SourceFiles(divide=self._divide, columns=self._cached_lines())
 
-    def _cached_lines(self, preparing: Preparing) -> Columns | None:
+    def _cached_lines(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all lines that can be used, with the faults of the others.
 
         Raises:

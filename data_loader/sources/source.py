@@ -130,7 +130,7 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        source = self.source_files()
+        source = self._opened()
         columns = self._columns(source)
         samples, faults = columns.all, columns.faults
         if faults and self.strict:
@@ -169,18 +169,18 @@ class SourceDataset(BaseDataset):
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all samples, which are read unless they are cached; None if only a
         part of them is read, and other parts are missing."""
-        return self._columns(self.source_files(is_examined=preparing.is_examined), preparing)
+        return self._columns(self._opened(is_examined=preparing.is_examined), preparing)
 
-    def source_files(self, *, is_examined: bool = False) -> SourceFiles:
-        """Return the files, how they are read, and how their samples are divided: by the methods
-        `find`, `read` and `_divide`, or without reading if `root` is a prepared folder.
-
-        Args:
-            is_examined: see `Preparing`.
-        """
+    def _opened(self, *, is_examined: bool = False) -> SourceFiles:
+        """Return the source: the samples if `root` is a prepared folder, or else the files."""
         columns = self._open_root(is_examined=is_examined)
         if columns is not None:
             return SourceFiles(divide=self._divide, columns=columns)
+        return self.source_files()
+
+    def source_files(self) -> SourceFiles:
+        """Find the files, and return them with functions that read and divide their samples: by
+        default the methods `find`, `read` and `_divide`."""
         with self._naming_root():
             return SourceFiles(divide=self._divide, files=self.find(), read=self.read)
 
@@ -225,9 +225,9 @@ class SourceDataset(BaseDataset):
         Raises:
             ConfigFault: if it is no address.
         """
-        if not self.may_be_prepared:
+        if not self.may_be_prepared or self.root is None:
             return None
-        address = self.root or ""
+        address = self.root
         if "://" not in address:
             return open_copied(Path(address).expanduser(), is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
