@@ -115,10 +115,8 @@ def train(request: Request) -> int:
                 return 0
             try_own_parts(start, make, remake, device)
             keep_freed_memory()
-            trainer = build_trainer(start, data, device)
             locks.callback(start.run.release)
-            create_folder(start, data, trainer)
-            stopped_by = trainer.train()
+            stopped_by = train_in_folder(start, data, device)
             if stopped_by is None:
                 check_last_checkpoint(start, remake)
     except RunExists:
@@ -286,13 +284,15 @@ def run_record(start: Start, data: Data) -> RunRecord:
     )
 
 
-def create_folder(start: Start, data: Data, trainer: BaseTrainer) -> None:
-    """Create the run's folder, as nothing is left to refuse; the main process writes it."""
+def train_in_folder(start: Start, data: Data, device: torch.device) -> int | None:
+    """Build the trainer of a run, create the run's folder, as nothing is left to refuse, and train;
+    return the number of the signal that stopped the run, or None."""
+    trainer = build_trainer(start, data, device)
     trainer.check()
     if distributed.is_main():
-        source, device = trainer.state.resumed_from, trainer.device
-        record = run_record(start, data)
+        record, source = run_record(start, data), trainer.state.resumed_from
         start.run.create(record, trainer.seed, resumed_from=source, device=device)
+    return trainer.train()
 
 
 if __name__ == "__main__":
