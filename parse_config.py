@@ -3,7 +3,8 @@
 All faults come before data are loaded. A config can name only the exported classes of the
 project's packages, torch's optimisers and schedules, and classes of modules that the user loads.
 `base.config` has the parts: files, their bases and overrides, and the binding of values to
-constructors.
+constructors. Whatever of a config is refused becomes a `ConfigFault`, and `Plan.error` makes the
+message of all of them.
 """
 
 import copy
@@ -42,10 +43,10 @@ from base.config.binder import (
     references,
 )
 from base.config.torch_parts import TRIAL_STEPS
-from base.config.values import Override, read_config, set_value
+from base.config.values import Override, read_config
 from base.run.training_parts import TrainingSettings, logged_names
 from base.trial.trying import try_steps
-from data_loader.batches import Data
+from data_loader.data_loaders import Data
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from model.loading import HAND_FILE, TrainedNetwork
@@ -124,7 +125,7 @@ class Plan:
             config = copy.deepcopy(plan.config)
             try:
                 key = plan.main_root() if override.key is None else override.key
-                set_value(config, key, override.value)
+                _set_value(config, key, override.value)
                 override = override._replace(key=key)
                 plan = replace(plan, config=config, overrides=(*plan.overrides, override))
             except ConfigFault as fault:
@@ -214,6 +215,20 @@ class Plan:
             for name, default in bound_class.defaults.items():
                 args.setdefault(name, default)
         return config
+
+    def with_previous_defaults(self, resolved: Json) -> "Plan":
+        """Return the plan of a run that goes on, which has the values of its `resolved` config
+        where the defaults of classes have changed since."""
+        values = {}
+        for bound_class in self.bound_classes():
+            block = resolved
+            for name in (*bound_class.key.split("."), "args"):
+                block = children(block).get(name)
+            args = children(block)
+            for name, default in bound_class.defaults.items():
+                if args.get(name, default) != default:
+                    values[f"{bound_class.key}.args.{name}"] = args[name]
+        return self.with_values(values)
 
     @property
     def given_config(self) -> Config:
@@ -308,6 +323,34 @@ def _is_name(name: object) -> bool:
 
 def _without_caches(config: Config) -> Config:
     return without(config, lambda name, _: name == CACHE)
+
+
+def _set_value(values: Json, key: str, value: Json) -> None:
+    """Set the value at a dotted key in the values of a config.
+
+    The last name of the key may be new, as for an argument that the config leaves out.
+
+    Raises:
+        ConfigFault: if the config lacks a parent of the key.
+    """
+    *parents, last = key.split(".")
+    holder = values
+    parent = ""
+    for name in parents:
+        members = children(holder)
+        parent = f"{parent}{name}"
+        if name == "args" and "type" in members:
+            members.setdefault("args", {})
+        if name not in members:
+            raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
+        holder = members[name]
+        parent = f"{parent}."
+    if isinstance(holder, dict):
+        holder[last] = value
+    elif isinstance(holder, list) and last in children(holder):
+        holder[int(last)] = value
+    else:
+        raise ConfigFault(key, ABSENT, f"no such key{hint(last, children(holder))}")
 
 
 def plan_of(

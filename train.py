@@ -26,7 +26,7 @@ from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import newest_checkpoint
-from base.run.run_folder import RunExists
+from base.run.run_folder import RunExists, RunRecord
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts
 from base.step.device import keep_freed_memory, resolve_device
@@ -34,7 +34,7 @@ from base.trial import contract
 from commands.train import hash_trial, sweep
 from commands.train.options import Request
 from commands.train.start import Start, resolve_start
-from data_loader.batches import Data
+from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
 from parse_config import grouped_weights, settings_of
@@ -115,7 +115,8 @@ def train(request: Request) -> int:
                 return 0
             try_own_parts(start, make, remake, device)
             keep_freed_memory()
-            stopped_by = build_trainer(start, data, device).train()
+            locks.callback(start.run.release)
+            stopped_by = train_in_folder(start, data, device)
             if stopped_by is None:
                 check_last_checkpoint(start, remake)
     except RunExists:
@@ -247,7 +248,6 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     optimizer = plan.build("optimizer", params=grouped_weights(plan, model))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)
-    weights_licences = {start.checkpoint.content.get("licence")} if start.checkpoint else set()
     parts = TrainingParts(
         model=model,
         loss=plan.build("loss", model=model),
@@ -259,10 +259,7 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
         run=start.run,
         device=device,
         facts=facts,
-        given_config=plan.given_config,
-        resolved_config=plan.resolved_config,
-        licence=combined(data.options.dataset.licences() | weights_licences),
-        weights_from=None if start.is_resumed else start.checkpoint and start.checkpoint.path,
+        record=run_record(start, data),
     )
     trainer = plan.build("trainer", parts=parts)
     # Data and schedule depend on the config's settings, so the trainer must have the same settings;
@@ -273,6 +270,29 @@ def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
             remedy = "make it the default in settings of its own"
             raise ConfigFault(f"trainer.args.{name}", value, f"{cause}: {remedy}")
     return trainer
+
+
+def run_record(start: Start, data: Data) -> RunRecord:
+    """Return what the run's folder and checkpoints say of its config, weights and licence."""
+    weights_from = start.checkpoint
+    licences = {weights_from.content.get("licence")} if weights_from else set()
+    return RunRecord(
+        given_config=start.plan.given_config,
+        resolved_config=start.plan.resolved_config,
+        weights_from=None if start.is_resumed else weights_from and weights_from.path,
+        licence=combined(data.options.dataset.licences() | licences),
+    )
+
+
+def train_in_folder(start: Start, data: Data, device: torch.device) -> int | None:
+    """Build the trainer of a run, create the run's folder, as nothing is left to refuse, and train;
+    return the number of the signal that stopped the run, or None."""
+    trainer = build_trainer(start, data, device)
+    trainer.check()
+    if distributed.is_main():
+        record, source = run_record(start, data), trainer.state.resumed_from
+        start.run.create(record, trainer.seed, resumed_from=source, device=device)
+    return trainer.train()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -60,6 +60,11 @@ class Loaded:
             existing = self.samples or [split for split in SPLITS if split != name]
             raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
         return Samples.of(self.samples[name])
+
+    def only(self, splits: Iterable[str]) -> "Loaded":
+        """Return these splits alone, in this order, as far as there are such."""
+        samples = {split: self.samples[split] for split in splits if split in self.samples}
+        return replace(self, samples=samples)
 
     @cached_property
     def used(self) -> Samples:

@@ -29,14 +29,14 @@ from apps.pages.styles import styles
 from apps.pages.text_lines import Passage, seeded, write_passages
 from apps.pages.written_word import WrittenWord
 from commands.shared import network_options
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from commands.shared.scripts import main
 from ink.alphabet import nfc
 from ink.drawing.layers import Pen, Row
 from model.drawing.page import Page
 from model.drawing.plots import write_png
 from utils import strict_json
-from utils.checks import UserError
+from utils.checks import UserError, number
 from utils.files import read_text, write_json
 
 SMALL = "abcdefghijklmnopqrstuvwxyz"

@@ -22,7 +22,7 @@ from apps.pages.source_text import known_only
 from apps.pages.styles import network_of
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from commands.shared.scripts import main
 from data_loader.synthetic.texts.corpus import CARRIERS, held_out
 from data_loader.synthetic.texts.everyday import held_out_everyday
@@ -31,7 +31,7 @@ from model.generation.line import Primer, Sampling
 from model.loading import Reader, Writer, sampling_of
 from model.recognition.error_rates import missing_words
 from model.recognition.transcribing import Transcription, score
-from utils.checks import UserError
+from utils.checks import UserError, number
 from utils.files import read_lines, write_json
 
 JUDGE = Path(__file__).with_name("judge.pth")

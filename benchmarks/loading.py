@@ -28,11 +28,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from base.base_dataset import Preparing
-from base.data.samples import Columns
 from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources import source as files
 from data_loader.sources.cache import CacheKey, open_cache
-from data_loader.sources.source import DividedDataset
+from data_loader.sources.source import DividedDataset, SourceFiles
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Parsed, Sample
 from utils.checks import Range
@@ -56,15 +55,15 @@ class RandomWalks(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def source_files(self) -> SourceFiles:
         numbers = range(self.lines)
         blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)
         self._path.mkdir(parents=True, exist_ok=True)
-        with open_cache(key, len(blocks), preparing) as cache:
+        with open_cache(key, len(blocks)) as cache:
             for n in cache.missing:
                 cache.store(n, [Parsed([line(number) for number in blocks[n]])])
-        return cache.columns
+        return SourceFiles(divide=self._divide, columns=cache.columns)
 
 
 def line(number: int) -> Sample:

@@ -117,7 +117,8 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     without the forms that have a scribble."""
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
-    files = [file for file in dataset.find() if "ascii" not in str(file)]  # without the texts
+    # Without the texts.
+    files = [file for file in dataset.source_files().files if "ascii" not in str(file)]
 
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)

@@ -36,14 +36,15 @@ from base.base_model import BaseModel
 from base.step.device import resolve_device
 from benchmarks import plain
 from commands.shared import scripts as measures
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from data_loader import EmbeddedDataset
-from data_loader.batches import Data
+from data_loader.data_loaders import Data
 from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library
 from model.layers.kernels.build import KERNELS_SWITCH
 from parse_config import Plan, plan_from_file
+from utils.checks import number
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 QUANTILES = (31, 155, 311, 403, 479, 532, 577, 620, 664, 714, 776, 872, 956, 1141, 1454, 1940)

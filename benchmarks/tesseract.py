@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from apps.web import flat_file
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from commands.shared.scripts import main
 from data_loader import IAMOnDBDataset
 from data_loader.synthetic.texts.corpus import held_out
@@ -28,7 +28,7 @@ from model import load
 from model.drawing.page import Page, page_of_line
 from model.generation.line import Sampling
 from model.recognition.error_rates import rates
-from utils.checks import UserError
+from utils.checks import UserError, number
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "apps/plugins/node_modules"

@@ -22,12 +22,21 @@ from apps.plugins import xournalpp_plugin
 from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from model.drawing.page import INK_KINDS
-from utils.checks import DataError, UserError, described, first_of, printable, short, visible
+from utils.checks import (
+    DataError,
+    UserError,
+    described,
+    first_of,
+    number,
+    printable,
+    short,
+    visible,
+)
 from utils.files import open_file, prepare_output, safe_path
 from utils.program import has_torch
 

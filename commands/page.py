@@ -26,10 +26,9 @@ from apps.pages.styles import USUAL_STYLES, network_of
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
-from commands.shared.options import Parser, number, value
+from commands.shared.options import Parser
 from model.drawing.page import PAGE_SUFFIXES, PNG_DPI
-from utils import checks
-from utils.checks import UserError, visible
+from utils.checks import UserError, number, visible
 from utils.files import prepare_output, read_text, write_json
 from utils.program import typed
 
@@ -52,7 +51,7 @@ def rewrite_target(text: str) -> tuple[int, int, int] | str:
 
 def margins(text: str) -> tuple[float, float, float, float]:
     """Parse the value of --margins: one number for all sides, or four numbers."""
-    sides = [*map(checks.number(float, 0, 5000), text.split(","))]
+    sides = [*map(number(float, 0, 5000), text.split(","))]
     if len(sides) not in (1, 4):
         raise UserError(f"{text!r}: must be one number of mm, or four: top,right,bottom,left")
     return tuple(sides * 4 if len(sides) == 1 else sides)
@@ -92,11 +91,11 @@ def add_paper(group: argparse._ArgumentGroup) -> None:
     """Add the options of the paper and of the look of the writing."""
     add = group.add_argument
     sizes = f"{', '.join(SIZES)}, or width x height in mm, e.g. 100x150 (default: a4)"
-    add("--paper", type=value(size_of), default=SIZES["a4"], metavar="SIZE", help=sizes)
+    add("--paper", type=size_of, default=SIZES["a4"], metavar="SIZE", help=sizes)
     add("--landscape", action="store_true", help="turn the sheet, so that it is wider than high")
     margin = "mm, or one number for all sides (default: 22,20,22,25; on small paper a tenth of the "
     margin += "shorter side)"
-    add("--margins", type=value(margins), metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
+    add("--margins", type=margins, metavar="TOP,RIGHT,BOTTOM,LEFT", help=margin)
     add("--ruling", choices=RULINGS, help="kind of paper (default: plain)")
     fit = "use the largest size, at least half of the key size, at which the text fits on SHEETS "
     fit += "(default: 1); without the key, short lines become as wide as the sheet"
@@ -124,7 +123,7 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
     rewrite = "write these words of the pages of --report again, and leave all else as it is: "
     rewrite += "numbers of page, row and word, a word such as Agatha (Agatha:2: the second), or "
     rewrite += DOUBTFUL
-    add("--rewrite", nargs="+", type=value(rewrite_target), metavar="PAGE:ROW:WORD", help=rewrite)
+    add("--rewrite", nargs="+", type=rewrite_target, metavar="PAGE:ROW:WORD", help=rewrite)
     words = "print each word with the numbers of its page, row and word; with --report instead of "
     words += "a text, the words of these pages"
     add("--words", action="store_true", help=words)

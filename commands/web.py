@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from apps.hand.run_files import sample_of
 from apps.web import site
-from commands.shared.options import Parser, number
-from utils.checks import UserError
+from commands.shared.options import Parser
+from utils.checks import UserError, number
 from utils.local_server import LocalPage, LocalServer
 
 PORT = 8753

@@ -1,11 +1,10 @@
-"""Makes the loaders of loaded samples, their batches, and the order of these."""
+"""Makes batches of loaded samples, and their order."""
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,19 +12,15 @@ from numpy.random import Generator
 from torch.utils.data import Dataset
 
 from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, features_of, padded
-from base.base_dataset import Facts, Loaded, is_pen
+from base.base_dataset import is_pen
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
-from data_loader.sources.source import choose_subset
 from ink.alphabet import Alphabet
 from ink.drawing.pictures import ink_picture, likely_columns
 from ink.normalisation import Normalisation
 from ink.sample import Sample
-from utils.checks import ConfigFault, DataError
-
-if TYPE_CHECKING:
-    from data_loader import HandwritingDataLoader
+from utils.checks import DataError
 
 _AUGMENTATION_KEY = 1  # last number of the seed of a sample's augmentation
 _ORDER_KEY = 2  # and of the order of an epoch, which would else equal that of a sample
@@ -35,134 +30,6 @@ padding)."""
 
 Features = Callable[..., np.ndarray]
 """A function that computes the inputs of a network from ink, see `BaseModel`."""
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """The samples of a dataset, ready for any network; see `HandwritingDataLoader.load`."""
-
-    options: "HandwritingDataLoader"
-    loaded: Loaded
-    training: Samples
-    """The samples to train on, after preprocessing; empty if nothing is trained."""
-    seed: int
-    normalisation: Normalisation
-    alphabet: Alphabet
-    new_characters: Mapping[str, int]
-    """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
-
-    @property
-    def fitted(self) -> dict[str, float]:
-        """The arguments that datasets fitted to a trained network, by key of the config; see
-        `Loaded.fitted`."""
-        place = "sources" if self.options.sources else "dataset.args"
-        fitted = self.loaded.fitted.items()
-        return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
-
-    def facts(self, extras: Mapping[str, tuple[int, ...]]) -> Facts:
-        """Return the facts that a network with these extras, its trainer and its checkpoints are
-        given."""
-        return Facts(self.normalisation, self.alphabet, extras, self.loaded)
-
-    def samples(self, split: str) -> Samples:
-        """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
-
-        Raises:
-            UserError: if there is no such split.
-        """
-        overfits = self.options.overfit and split == "valid"
-        return self.training if overfits else self.loaded.split(split)
-
-    def training_loader(self, features: Features | None = None) -> BaseDataLoader:
-        """Return a loader of the training samples, shuffled and augmented.
-
-        Args:
-            features: computes a network's inputs from ink; None makes normalised points.
-
-        Raises:
-            ConfigFault: if augmentation acts on pictures, but the network sees none.
-        """
-        augmentation = () if self.options.overfit else self.options.augmentation
-        for transform in augmentation:
-            if transform.acts_on == "picture" and features is not ink_picture:
-                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
-                raise ConfigFault("augmentation", type(transform).__name__, expected)
-        batches = self._batch_dataset(self.training, features, augmentation)
-        return self._loader(
-            batches,
-            self.options.sampler,
-            batch_size=self.options.batch_size,
-            shuffle=True,
-            bucket=self.options.bucket,
-            window=self.options.window,
-            shards=None if self.options.window is None else self.training.shards,
-        )
-
-    def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
-        """Return a loader of the `samples` of a split, in order of length.
-
-        Args:
-            features: as of `training_loader`.
-
-        Raises:
-            UserError: if there is no such split.
-        """
-        return self._in_order(self.samples(split), features)
-
-    def validation_loader(self, features: Features | None = None) -> BaseDataLoader:
-        """Return the `loader` of the split "valid", with at most `valid_size` samples."""
-        samples, size = self.samples("valid"), self.options.valid_size
-        if size is not None and size < len(samples):
-            choose = partial(choose_subset, samples, size)
-            samples = samples.take(samples.cached(f"places-of-valid-{size}", choose))
-        return self._in_order(samples, features)
-
-    def _in_order(self, samples: Samples, features: Features | None) -> BaseDataLoader:
-        batches = self._batch_dataset(samples, features)
-        size = self.options.valid_batch_size or self.options.batch_size
-        return self._loader(batches, batch_size=size, shuffle=False)
-
-    def _batch_dataset(
-        self,
-        samples: Samples,
-        features: Features | None,
-        augmentation: Sequence[BaseTransform] = (),
-    ) -> "BatchDataset":
-        used = self.loaded.used
-
-        def numbers() -> np.ndarray:
-            hands = self.loaded.hands
-            return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
-
-        # If the used samples are in files, `samples` are as well.
-        hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
-        return BatchDataset(
-            samples,
-            hands,
-            features,
-            self.normalisation,
-            self.alphabet,
-            self.seed,
-            augmentation,
-        )
-
-    def _loader(
-        self,
-        batches: "BatchDataset",
-        user_sampler: type[BaseSampler] | None = None,
-        *,
-        shuffle: bool,
-        **arguments: Any,
-    ) -> BaseDataLoader:
-        lengths = batches.lengths()
-        arguments |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
-        arguments |= {"batch_points": self.options.batch_points}
-        if user_sampler is None:
-            sampler = BucketBatchSampler(**arguments)
-        else:
-            sampler = user_sampler(**arguments, hands=batches.hands)
-        workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
-        return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
 @dataclass(frozen=True, eq=False)

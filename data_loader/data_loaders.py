@@ -1,26 +1,29 @@
-"""Loads the samples of a dataset: their alphabet, preprocessing and normalisation."""
+"""Loads the samples of a dataset, with alphabet, preprocessing and normalisation, and makes the
+loaders of their batches."""
 
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from base import distributed
-from base.base_data_loader import BaseSampler
-from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_data_loader import BaseDataLoader, BaseSampler
+from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded, load_checked
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
-from data_loader.batches import Data, fault_of
-from data_loader.recipe import Recipe, Source, SourceNames, Sources
+from data_loader.batches import BatchDataset, BucketBatchSampler, Features, fault_of
+from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.cache import CacheKey, open_cache
-from data_loader.sources.source import listed_lines, listed_names
+from data_loader.sources.source import choose_subset, listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
+from ink.drawing.pictures import ink_picture
 from ink.normalisation import Normalisation
 from ink.sample import Parsed, Sample
 from utils.checks import ABSENT, NOTHING, ConfigFault, DataError, Range
@@ -127,7 +130,7 @@ class HandwritingDataLoader:
         normalisation: Normalisation | None = None,
         alphabet: Alphabet | None = None,
         extends_alphabet: bool = False,
-    ) -> Data:
+    ) -> "Data":
         """Load the samples of the dataset, and return them with their units and alphabet.
 
         Args:
@@ -154,8 +157,9 @@ class HandwritingDataLoader:
         with errors_as_config_fault(key, self.dataset, "a dataset that loads samples"):
             for part in (self.dataset, *self.preprocessing, *self.augmentation):
                 check_member_names(key if part is self.dataset else "data_loader.args", part)
-            source = self.dataset if self.sources else Source(self.dataset)
-            loaded = source.load(SPLITS if trains else [split])
+            load = self.dataset.load if self.sources else partial(load_checked, self.dataset)
+            splits = SPLITS if trains else [split]
+            loaded = load(splits).only(splits)
             loaded.split(split or "train")  # raises a UserError if there is no such split
             loaded.check_extras(extras)
             alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
@@ -208,6 +212,134 @@ class HandwritingDataLoader:
         if not self.preprocessing:
             return samples
         return preprocessed_samples(samples, self.preprocessing)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The samples of a dataset, ready for any network; see `HandwritingDataLoader.load`."""
+
+    options: "HandwritingDataLoader"
+    loaded: Loaded
+    training: Samples
+    """The samples to train on, after preprocessing; empty if nothing is trained."""
+    seed: int
+    normalisation: Normalisation
+    alphabet: Alphabet
+    new_characters: Mapping[str, int]
+    """Characters appended to the alphabet, with their counts in all splits, the rarest first."""
+
+    @property
+    def fitted(self) -> dict[str, float]:
+        """The arguments that datasets fitted to a trained network, by key of the config; see
+        `Loaded.fitted`."""
+        place = "sources" if self.options.sources else "dataset.args"
+        fitted = self.loaded.fitted.items()
+        return {f"data_loader.args.{place}.{name}": value for name, value in fitted}
+
+    def facts(self, extras: Mapping[str, tuple[int, ...]]) -> Facts:
+        """Return the facts that a network with these extras, its trainer and its checkpoints are
+        given."""
+        return Facts(self.normalisation, self.alphabet, extras, self.loaded)
+
+    def samples(self, split: str) -> Samples:
+        """Return the recorded samples of a split; with `overfit`, the split "valid" is `training`.
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        overfits = self.options.overfit and split == "valid"
+        return self.training if overfits else self.loaded.split(split)
+
+    def training_loader(self, features: Features | None = None) -> BaseDataLoader:
+        """Return a loader of the training samples, shuffled and augmented.
+
+        Args:
+            features: computes a network's inputs from ink; None makes normalised points.
+
+        Raises:
+            ConfigFault: if augmentation acts on pictures, but the network sees none.
+        """
+        augmentation = () if self.options.overfit else self.options.augmentation
+        for transform in augmentation:
+            if transform.acts_on == "picture" and features is not ink_picture:
+                expected = "it belongs to a network that sees pictures, such as PictureNetwork"
+                raise ConfigFault("augmentation", type(transform).__name__, expected)
+        batches = self._batch_dataset(self.training, features, augmentation)
+        return self._loader(
+            batches,
+            self.options.sampler,
+            batch_size=self.options.batch_size,
+            shuffle=True,
+            bucket=self.options.bucket,
+            window=self.options.window,
+            shards=None if self.options.window is None else self.training.shards,
+        )
+
+    def loader(self, split: str, features: Features | None = None) -> BaseDataLoader:
+        """Return a loader of the `samples` of a split, in order of length.
+
+        Args:
+            features: as of `training_loader`.
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        return self._in_order(self.samples(split), features)
+
+    def validation_loader(self, features: Features | None = None) -> BaseDataLoader:
+        """Return the `loader` of the split "valid", with at most `valid_size` samples."""
+        samples, size = self.samples("valid"), self.options.valid_size
+        if size is not None and size < len(samples):
+            choose = partial(choose_subset, samples, size)
+            samples = samples.take(samples.cached(f"places-of-valid-{size}", choose))
+        return self._in_order(samples, features)
+
+    def _in_order(self, samples: Samples, features: Features | None) -> BaseDataLoader:
+        batches = self._batch_dataset(samples, features)
+        size = self.options.valid_batch_size or self.options.batch_size
+        return self._loader(batches, batch_size=size, shuffle=False)
+
+    def _batch_dataset(
+        self,
+        samples: Samples,
+        features: Features | None,
+        augmentation: Sequence[BaseTransform] = (),
+    ) -> BatchDataset:
+        used = self.loaded.used
+
+        def numbers() -> np.ndarray:
+            hands = self.loaded.hands
+            return np.array([hands.get(hand, -1) for hand in samples.hands], np.int32)
+
+        # If the used samples are in files, `samples` are as well.
+        hands = numbers() if used.key is None else samples.cached(f"hands-{used.key}", numbers)
+        return BatchDataset(
+            samples,
+            hands,
+            features,
+            self.normalisation,
+            self.alphabet,
+            self.seed,
+            augmentation,
+        )
+
+    def _loader(
+        self,
+        batches: BatchDataset,
+        user_sampler: type[BaseSampler] | None = None,
+        *,
+        shuffle: bool,
+        **arguments: Any,
+    ) -> BaseDataLoader:
+        lengths = batches.lengths()
+        arguments |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
+        arguments |= {"batch_points": self.options.batch_points}
+        if user_sampler is None:
+            sampler = BucketBatchSampler(**arguments)
+        else:
+            sampler = user_sampler(**arguments, hands=batches.hands)
+        workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
+        return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)
 
 
 def _fit_normalisation(samples: Samples) -> Normalisation:

@@ -19,11 +19,9 @@ from apps.pages.page_options import (
 )
 from apps.pages.source_text import known_only
 from apps.pages.styles import styles
-from commands.shared.options import number, value
 from ink.alphabet import Alphabet
 from model.generation.line import Sampling
-from utils import checks
-from utils.checks import UserError, listed
+from utils.checks import UserError, listed, number
 
 
 def extras(text: str) -> dict[str, list[float]]:
@@ -31,12 +29,12 @@ def extras(text: str) -> dict[str, list[float]]:
     name, _, values = text.partition("=")
     if not name or not values:
         raise UserError(f"{text!r}: must be NAME=NUMBER,NUMBER")
-    return {name: [*map(checks.number(float, -1e6, 1e6), values.split(","))]}
+    return {name: [*map(number(float, -1e6, 1e6), values.split(","))]}
 
 
 def primer_scale(text: str) -> float | str:
     """Parse the scale of a primer: a factor, or `auto`."""
-    return text if text == "auto" else checks.number(float, 1e-6, 1e6)(text)
+    return text if text == "auto" else number(float, 1e-6, 1e6)(text)
 
 
 def yes_or_no(text: str) -> bool:
@@ -51,16 +49,16 @@ def shown_kinds(text: str) -> dict[str, bool]:
 
 
 KEYS: dict[str, Callable[[str], Any]] = LOOK_PARSERS | {
-    "line_height": checks.number(float, 0.5, 500),
-    "ruling_spacing": checks.number(float, 1, 100),
-    "pen_sharpness": checks.number(float, 0, 100),
+    "line_height": number(float, 0.5, 500),
+    "ruling_spacing": number(float, 1, 100),
+    "pen_sharpness": number(float, 0, 100),
     "extras": extras,
     "primer_text": str,
-    "primer_number": checks.number(int, 0),
+    "primer_number": number(int, 0),
     "primer_scale": primer_scale,
     "inkml": yes_or_no,
     "show": shown_kinds,
-    "lines_per_hand": checks.number(int, 1, 1_000_000),
+    "lines_per_hand": number(int, 1, 1_000_000),
 }
 """The function that parses the value of each key of --set; keys of front matter come first."""
 PRIMER_KEYS = ("primer_text", "primer_number", "primer_scale")
@@ -119,9 +117,8 @@ def add_shared(parser: argparse._ActionsContainer, *names: str) -> None:
 
 def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --set."""
-    parse = value(Setting.of_set)
     meaning = f"{meaning}; may be given several times"
-    parser.add_argument("--set", **SETTING, type=parse, metavar="KEY=VALUE", help=meaning)
+    parser.add_argument("--set", **SETTING, type=Setting.of_set, metavar="KEY=VALUE", help=meaning)
 
 
 def add_style(parser: argparse._ActionsContainer, meaning: str) -> None:

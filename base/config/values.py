@@ -1,4 +1,4 @@
-"""Reads the values of a config, and sets single ones.
+"""Reads the values of a config, and of options that replace some of them.
 
 A file may name another file, its base, and then holds only the differences. The configs that come
 with the project are found by name, such as `conditional`.
@@ -146,31 +146,3 @@ def typed_override(option: str, key: str, text: str) -> Override:
         return Override(option, key, text)
     except ConfigFault as fault:
         raise ConfigFault(key, text, fault.expected) from None
-
-
-def set_value(values: Json, key: str, value: Json) -> None:
-    """Set the value at a dotted key in the values of a config.
-
-    The last name of the key may be new, as for an argument that the config leaves out.
-
-    Raises:
-        ConfigFault: if the config lacks a parent of the key.
-    """
-    *parents, last = key.split(".")
-    holder = values
-    parent = ""
-    for name in parents:
-        members = children(holder)
-        parent = f"{parent}{name}"
-        if name == "args" and "type" in members:
-            members.setdefault("args", {})
-        if name not in members:
-            raise ConfigFault(parent, ABSENT, f"no such key{hint(name, members)}")
-        holder = members[name]
-        parent = f"{parent}."
-    if isinstance(holder, dict):
-        holder[last] = value
-    elif isinstance(holder, list) and last in children(holder):
-        holder[int(last)] = value
-    else:
-        raise ConfigFault(key, ABSENT, f"no such key{hint(last, children(holder))}")

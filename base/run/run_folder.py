@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,22 @@ class RunExists(UserError):
     """A run that should be new has a checkpoint."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a run's folder and checkpoints say of its config, weights and licence."""
+
+    given_config: Config = field(default_factory=dict)
+    """The config as its author gave it, without defaults: the entry `config` of checkpoints and of
+    the last start in `run.json`, with which a run starts over."""
+    resolved_config: Config = field(default_factory=dict)
+    """The config with all defaults: `config.json`, and `training.resolved_config` of checkpoints,
+    with which a resumed run is compared."""
+    weights_from: Path | None = None
+    """The checkpoint whose weights a new run begins with; None for random ones."""
+    licence: str | None = None
+    """The licence of the checkpoints; see `utils.licences`."""
+
+
 class RunFolder:
     """The two folders of a run: one for weights and records, one for TensorBoard and pictures.
 
@@ -52,6 +69,10 @@ class RunFolder:
         name: the name of the experiment, from its config.
         run_id: the name of the run within the experiment; None for the present time.
         saved: the parent folder of `models` and `log`.
+
+    Attributes:
+        is_created: whether `create` was called since the last `release`.
+        existed: whether the run existed before `create`.
 
     Raises:
         UserError: if name or run-id could lead out of `saved`.
@@ -68,6 +89,8 @@ class RunFolder:
         self.name = name
         self.saved = saved
         self._lock: FileLock | None = None
+        self.is_created = False
+        self.existed = False
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> "RunFolder | None":
@@ -130,6 +153,7 @@ class RunFolder:
 
     def release(self) -> None:
         """Undo `hold`: empty the lock file, and unlock the run."""
+        self.is_created = False
         if self._lock is not None:
             with suppress(OSError):
                 os.truncate(self.models / LOCK, 0)
@@ -155,35 +179,28 @@ class RunFolder:
 
     def create(
         self,
-        resolved_config: Config,
+        record: RunRecord,
         seed: int,
         *,
-        given_config: Config | None = None,
         resumed_from: Path | None = None,
-        weights_from: Path | None = None,
         device: torch.device | None = None,
-    ) -> bool:
+    ) -> None:
         """Create missing folders, hold the run, and write `config.json`, `run.json` and the code.
 
         A run that was stopped before its first checkpoint starts over.
 
         Args:
-            resolved_config: the config of the run, with all defaults.
+            record: the configs of the run, and what its weights are from.
             seed: the seed of the run.
-            given_config: the config without defaults, with which a run starts over; None for
-                `resolved_config`.
             resumed_from: the checkpoint to resume from, perhaps of another run; None for a new run.
-            weights_from: the checkpoint whose weights a new run begins with; None for random ones.
             device: the device that the run computes on; None for the CPU.
-
-        Returns:
-            whether the run existed before.
 
         Raises:
             RunInUse: if another process holds the run.
             RunExists: if the run has a checkpoint but `resumed_from` is not in its folder.
             OSError: if the folders or files cannot be written.
         """
+        weights_from = record.weights_from
         previous_run = None if resumed_from is None else RunFolder.of(resumed_from)
         if previous_run is not None:
             weights_from = previous_run.first_weights()
@@ -200,14 +217,15 @@ class RunFolder:
             "started": local_time(),
             "resumed_from": resumed_from and str(resumed_from),
             "weights_from": weights_from and str(weights_from),
-            "config": resolved_config if given_config is None else given_config,
+            "config": record.given_config,
             **provenance.record(self.models, device),
         }
-        write_json(self.models / RESOLVED_CONFIG, resolved_config)
+        write_json(self.models / RESOLVED_CONFIG, record.resolved_config)
         self._record: dict[str, Any] = {"name": self.name, "run_id": self.run_id, "seed": seed}
         self._record["runs"] = [*previous, start]
         write_json(self.models / RECORD, self._record)
-        return bool(previous)
+        self.is_created = True
+        self.existed = bool(previous)
 
     def _previous_starts(self) -> list[dict[str, Any]]:
         """Return the records of the starts so far, for the record of a new start."""

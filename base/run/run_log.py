@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from pathlib import Path
 
 import torch
 
@@ -64,35 +63,26 @@ class RunLog:
         progress = state.progress
         with ExitStack() as stack:
             stack.callback(self.run.release)
-            existed = distributed.is_main() and self._create_folder(state.resumed_from)
             if distributed.is_main():
+                if not self.run.is_created:  # as of a trainer that is made without `train.py`
+                    source, device = state.resumed_from, self.device
+                    record, seed = self._parts.record, self.settings.seed
+                    self.run.create(record, seed, resumed_from=source, device=device)
                 stack.enter_context(log_file(self.run.models / "train.log"))
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)
-            step = progress.step if existed else None
+            step = progress.step if self.run.existed else None
             enabled = self.settings.tensorboard and distributed.is_main()
             self.events = stack.enter_context(
                 closing(TensorBoardWriter(self.run.log, enabled=enabled, step=step))
             )
-            self.events.config(self._parts.resolved_config, progress.step)
+            self.events.config(self._parts.record.resolved_config, progress.step)
             try:
                 yield
             except BaseException as error:
                 self._record_end(error)
                 raise
             self._record_end(None)
-
-    def _create_folder(self, resumed_from: Path | None) -> bool:
-        """Create the run's folder, and lock the run; return whether the run existed before."""
-        parts = self._parts
-        return self.run.create(
-            parts.resolved_config,
-            self.settings.seed,
-            given_config=parts.given_config,
-            resumed_from=resumed_from,
-            weights_from=parts.weights_from,
-            device=parts.device,
-        )
 
     def started(
         self, names: Sequence[str], progress: Progress, precision: str, *, is_new: bool

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -16,11 +15,10 @@ from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
 from base.config.user_code import errors_as_config_fault
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import Progress, Sums
 from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, Range
-from utils.strict_json import Config
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,10 @@ class TrainingParts:
     lr_scheduler: LRScheduler | None  # of `optimizer`
     train_loader: BaseDataLoader
     valid_loader: BaseDataLoader | None
-    run: RunFolder  # nothing is written there before `train`
+    run: RunFolder  # `train` creates it, unless it has been created
     device: torch.device
     facts: Facts  # of the data
-    given_config: Config = field(default_factory=dict)  # without defaults
-    resolved_config: Config = field(default_factory=dict)  # with all defaults
-    licence: str | None = None  # of the checkpoints; see `utils.licences`
-    weights_from: Path | None = None  # the checkpoint whose weights the run began with
+    record: RunRecord = field(default_factory=RunRecord)  # of the run's folder and checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import model
 from base.run.pretrained import pretrained, resolve_network
-from commands.shared.options import Parser, add_device, number, value
-from utils.checks import UserError, visible
+from commands.shared.options import Parser, add_device
+from utils.checks import UserError, number, visible
 from utils.files import prepare_output
 
 FIGURES = "saved/figures"  # default of --output
@@ -144,7 +144,7 @@ def add_output(parser: Parser, suffixes: Sequence[str] = (), default: str | None
     default_help = " (default: %(default)s)" if default else ""
     parser.add_argument(
         "--output",
-        type=value(partial(Output, suffixes=suffixes)),
+        type=partial(Output, suffixes=suffixes),
         default=default,
         metavar="PATH" if suffixes else "FOLDER",
         help=f"output folder, where files of the same name are replaced{file_help}{default_help}",

@@ -1,15 +1,12 @@
 """Options that several commands share, and their values."""
 
 import argparse
-import math
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from base.config.values import Override, parse_override
-from utils import checks
 from utils.checks import DEVICES, UserError, device_name
 
 METAVARS = (
@@ -18,9 +15,16 @@ METAVARS = (
 )
 """Metavars of arguments and options that name something, so that their values are not empty."""
 
+OVERRIDE_HELP = (
+    "set any dotted key of the config; may be given several times; VALUE is JSON, or else a string "
+    "(default: the config's), e.g. -o"
+)
+"""The help of -o, before an example."""
+
 
 class Parser(argparse.ArgumentParser):
-    """Parses a command line, and raises a UserError for a fault."""
+    """Parses a command line, and raises a UserError for a fault; the `type` of an argument may
+    raise one, too."""
 
     def __init__(self, **kwargs: str) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
@@ -38,34 +42,20 @@ class Parser(argparse.ArgumentParser):
         # A path takes an empty name, such as that of an unset variable, for the current folder.
         if text == "" != action.const and action.metavar in METAVARS:
             raise argparse.ArgumentError(action, "the name is empty")
-        return super()._get_value(action, text)
+        try:
+            return super()._get_value(action, text)
+        except UserError as error:
+            raise argparse.ArgumentError(action, str(error)) from None
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see `{self.prog} --help`")
-
-
-def value(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return an argparse type that calls `parse`; UserErrors become faults of the option."""
-
-    def convert(text: str) -> object:
-        try:
-            return parse(text)
-        except UserError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
-
-
-def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[str], float]:
-    """Return an argparse type of numbers from `low` to `high`; `kind` is int or float."""
-    return value(checks.number(kind, low, high))
 
 
 def add_device(parser: Parser) -> None:
     """Add --device and --module."""
     parser.add_argument(
         *("-d", "--device"),
-        type=value(device_name),
+        type=device_name,
         default="auto",
         help=f"{DEVICES}, e.g. -d cuda:1 (default: %(default)s)",
     )
@@ -81,39 +71,39 @@ def add_device(parser: Parser) -> None:
     )
 
 
+def add_data(parser: Parser) -> None:
+    """Add --data, which is collected as `overrides`."""
+    parser.add_argument(
+        "--data",
+        dest="overrides",
+        action="append",
+        default=[],
+        type=partial(Override, "--data", None),
+        metavar="FOLDER",
+        help="folder with the data: the root of the config's dataset, or of the first source of "
+        "`valid` (default: the config's), "
+        "e.g. --data data/iam_ondb",
+    )
+
+
+def add_overrides(parser: Parser) -> None:
+    """Add --data, and the -o of a trained network's config, which are collected as `overrides` in
+    the order of the command line."""
+    add_data(parser)
+    parser.add_argument(
+        *("-o", "--override"),
+        dest="overrides",
+        action="append",
+        default=[],
+        type=_data_override,
+        metavar="KEY=VALUE",
+        help=f"{OVERRIDE_HELP} data_loader.args.batch_size=8",
+    )
+
+
 def _data_override(text: str) -> Override:
     """Parse the KEY=VALUE of a command's -o, which must not change the architecture."""
     override = parse_override(text)
     if override.key.partition(".")[0] == "arch":
         raise UserError(f"{override.key}: the checkpoint fixes the architecture; leave it out")
     return override
-
-
-def add_overrides(
-    parser: Parser,
-    parse: Callable[[str], Override] = _data_override,
-    example: str = "data_loader.args.batch_size=8",
-) -> None:
-    """Add -o and --data, which are collected as `overrides` in the order of the command line.
-
-    Args:
-        parser: the parser of a script or command.
-        parse: parses the KEY=VALUE of -o.
-        example: a KEY=VALUE, for the help.
-    """
-    collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
-    collect(
-        "--data",
-        type=value(partial(Override, "--data", None)),
-        metavar="FOLDER",
-        help="folder with the data: the root of the config's dataset, or of the first source of "
-        "`valid` (default: the config's), "
-        "e.g. --data data/iam_ondb",
-    )
-    collect(
-        *("-o", "--override"),
-        type=value(parse),
-        metavar="KEY=VALUE",
-        help="set any dotted key of the config; may be given several times; VALUE is JSON, or "
-        f"else a string (default: the config's), e.g. -o {example}",
-    )

@@ -8,9 +8,9 @@ from functools import partial
 from importlib.util import find_spec
 
 import model
-from commands.shared.options import Parser, number
+from commands.shared.options import Parser
 from ink.alphabet import Alphabet, describe, nfc
-from utils.checks import UserError
+from utils.checks import UserError, number
 from utils.files import read_lines
 
 LANGUAGE_WEIGHT = 0.7

@@ -17,7 +17,7 @@ from base.run.pretrained import SAVED, pretrained, resolve_checkpoint
 from commands.shared import options
 from logger.logger import setup_logging
 from utils import strict_json
-from utils.checks import UserError
+from utils.checks import UserError, number
 from utils.files import prepare_output
 from utils.program import PREFIX, typed
 from utils.strict_json import Json
@@ -115,10 +115,10 @@ def parse(words: list[str] | None = None) -> Request:
     prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
     add("--prepare", action="store_true", help=prepare)
     workers = "with --prepare: number of processes that parse (default: %(default)s)"
-    add("--workers", type=options.number(int, 1), default=1, metavar="N", help=workers)
+    add("--workers", type=number(int, 1), default=1, metavar="N", help=workers)
     part = "with --prepare: read only this part of the files, such as 3/16; the "
     part += "part that is read last writes the index (default: all)"
-    add("--part", type=options.value(_part), default=(1, 1), metavar="K/N", help=part)
+    add("--part", type=_part, default=(1, 1), metavar="K/N", help=part)
     check = "try all parts on two samples, print what was tried, and exit (default: train)"
     add("--check", action="store_true", help=check)
     _add_overrides(parser)
@@ -137,26 +137,30 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _add_overrides(parser: options.Parser) -> None:
-    """Add the `SHORTHANDS`, --data and -o."""
+    """Add the `SHORTHANDS`, --data and -o, which are collected in the order of the command line."""
+    collect = partial(parser.add_argument, dest="overrides", action="append", default=[])
     for option, (key, metavar, meaning, example) in SHORTHANDS.items():
-        parser.add_argument(
+        collect(
             option,
-            dest="overrides",
-            action="append",
-            default=[],
-            type=options.value(partial(typed_override, option, key)),
+            type=partial(typed_override, option, key),
             metavar=metavar,
             help=f"{meaning}: short for -o {key}={metavar} "
             f"(default: the config's), e.g. {option} {example}",
         )
-    options.add_overrides(parser, parse_override, EXAMPLE)
+    options.add_data(parser)
+    collect(
+        *("-o", "--override"),
+        type=parse_override,
+        metavar="KEY=VALUE",
+        help=f"{options.OVERRIDE_HELP} {EXAMPLE}",
+    )
 
 
 def _add_sweep(parser: options.Parser) -> None:
     add = parser.add_argument
     add(
         "--sweep",
-        type=options.value(_sweep_values),
+        type=_sweep_values,
         dest="sweeps",
         action="append",
         default=[],
@@ -166,9 +170,9 @@ def _add_sweep(parser: options.Parser) -> None:
         "--sweep optimizer.args.lr=0.01,0.003 --sweep trainer.args.seed=1,2,3",
     )
     count = "number of runs, drawn at random from the runs of --sweep (default: all)"
-    add("--sweep-random", type=options.number(int, 1), metavar="N", help=count)
+    add("--sweep-random", type=number(int, 1), metavar="N", help=count)
     seed = "seed of --sweep-random (default: %(default)s)"
-    add("--sweep-seed", type=options.number(int, 0), default=0, metavar="SEED", help=seed)
+    add("--sweep-seed", type=number(int, 0), default=0, metavar="SEED", help=seed)
 
 
 def _sweep_values(text: str) -> list[Override]:

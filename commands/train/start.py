@@ -316,7 +316,7 @@ def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start
     checkpoint = _find(place, needs_state=True)
     path, content = checkpoint
     plan = plan_from_checkpoint(content["config"], path, request.overrides)
-    plan = with_previous_defaults(plan, content["training"]["resolved_config"])
+    plan = plan.with_previous_defaults(content["training"]["resolved_config"])
     folder = run or _new_run(plan, request)
     start = Start(request, plan, folder, checkpoint, is_resumed=True, place=place)
     start.adjusted(previous_plan(checkpoint))
@@ -342,22 +342,7 @@ def previous_plan(checkpoint: CheckpointFile) -> Plan:
     """Return the plan with which a run saved a checkpoint."""
     path, content = checkpoint
     plan = plan_of(content["config"], f"checkpoint {path}")
-    return with_previous_defaults(plan, content["training"]["resolved_config"])
-
-
-def with_previous_defaults(plan: Plan, resolved: Json) -> Plan:
-    """Return the plan with the values of a run's `resolved` config where the defaults of classes
-    have changed since."""
-    values = {}
-    for bound_class in plan.bound_classes():
-        block = resolved
-        for name in (*bound_class.key.split("."), "args"):
-            block = children(block).get(name)
-        args = children(block)
-        for name, default in bound_class.defaults.items():
-            if args.get(name, default) != default:
-                values[f"{bound_class.key}.args.{name}"] = args[name]
-    return plan.with_values(values)
+    return plan.with_previous_defaults(content["training"]["resolved_config"])
 
 
 def differing_values(plan: Plan, previous: Plan, epochs_matter_to: str = "") -> list[Override]:

@@ -1,10 +1,8 @@
 """Caches samples that are read from files or made of other samples: in mapped columns, next to the
 files or the other samples.
 
-Samples are made in blocks, such as some files of a source. Each block becomes one or more shards,
-and then a record `BLOCK.json`; a block that is whole is not made again. When all blocks are whole,
-the index is written: samples of files sorted by name, so that their order is not that of reading.
-`base/data/samples.py` lists the files of the folder.
+Samples are made in blocks, such as some files of a source; a block that is whole is not made again.
+When all blocks are whole, the index is written. `base/data/prepared.py` writes and reads the files.
 """
 
 import hashlib
@@ -12,36 +10,27 @@ import inspect
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from base.base_dataset import BaseDataset, Preparing
 from base.base_transform import BaseTransform
 from base.config import user_modules
-from base.data.samples import (
+from base.data.prepared import (
     FORMAT_VERSION,
+    IDENTITY,
     INDEX,
-    LENGTHS,
-    ORDER,
-    Column,
-    Columns,
     PreparedColumns,
-    Samples,
-    Shard,
-    check_records,
-    is_whole,
+    block_record,
     open_prepared,
-    read_json,
-    write_shard,
+    write_block,
+    write_index,
 )
-from ink.sample import Fault, Parsed, Sample
+from base.data.samples import Columns, Samples
+from ink.sample import Parsed
 from utils import strict_json
 from utils.checks import ConfigFault, DataError, first_of, shown
 from utils.files import (
@@ -52,9 +41,6 @@ from utils.files import (
     write_json,
 )
 from utils.locks import locked
-
-IDENTITY = "identity.json"
-SHARD_POINTS = 4_000_000  # points after which a shard ends (assumed: 24 MB)
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +114,7 @@ class Cache:
     def store(self, number: int, samples: Iterable[Parsed]) -> None:
         """Store a missing block, whose samples come bit by bit; perhaps in a worker process."""
         if self.folder is not None:
-            _write_block(self.folder, number, samples)
+            write_block(self.folder, number, samples)
             return
         for parsed in samples:
             self._held.extend(parsed)
@@ -261,110 +247,22 @@ def _filled(key: CacheKey, blocks: int, folder: Path, preparing: Preparing) -> I
     (folder / INDEX).unlink(missing_ok=True)
     numbers = range(preparing.part - 1, blocks, preparing.parts)
     is_examined = preparing.is_examined
-    cache.missing = [n for n in numbers if _record(folder, n, is_examined) is None]
+    cache.missing = [n for n in numbers if block_record(folder, n, is_examined) is None]
     yield cache
-    records = [_record(folder, n, False) for n in range(blocks)]
+    records = [block_record(folder, n, False) for n in range(blocks)]
     if missing := [str(n) for n, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return
-    _write_index(key, folder, records)
+    write_index(
+        folder,
+        records,
+        kind=key.kind,
+        key=key.values,
+        is_sorted=key.is_sorted,
+        licences=key.licences,
+    )
     cache.columns = open_prepared(folder)
-
-
-def _record(folder: Path, number: int, is_examined: bool) -> dict[str, Any] | None:
-    """Return the record of a block, if it and its shards are whole."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = read_json(folder / f"{number:05}.json")
-        check_records(record["shards"])
-        if all(is_whole(folder / shard["name"], shard, is_examined) for shard in record["shards"]):
-            return record
-    return None
-
-
-def _write_block(folder: Path, number: int, block: Iterable[Parsed]) -> None:
-    """Write the shards of the samples of a block, and the block's record, in a folder."""
-    for leftover in folder.glob(f".{number:05}-*"):  # of a process that was killed
-        shutil.rmtree(leftover)
-    shards: list[dict[str, Any]] = []
-    faults: list[Fault] = []
-    notes: list[Any] = []
-    samples: list[Sample] = []
-    points = 0
-    for parsed in block:
-        faults += parsed.left_out
-        notes += parsed.notes
-        for sample in parsed.samples:
-            samples.append(sample)
-            points += len(sample.ink)
-            if points >= SHARD_POINTS:
-                shards.append(write_shard(folder, f"{number:05}-{len(shards):03}", samples))
-                samples, points = [], 0
-    if samples:
-        shards.append(write_shard(folder, f"{number:05}-{len(shards):03}", samples))
-    record = {"shards": shards, "faults": [fault.args for fault in faults], "notes": notes}
-    write_json(folder / f"{number:05}.json", record, indent=None)
-
-
-def _write_index(key: CacheKey, folder: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Write the index of a folder whose shards are complete.
-
-    Raises:
-        DataError: if there is no sample, or the extras of shards differ.
-    """
-    shards = [shard for record in records for shard in record["shards"]]
-    faults = [Fault(*arguments) for record in records for arguments in record["faults"]]
-    names: list[str] = []
-    lengths = [np.zeros(0, np.int64)]
-    for shard in shards:
-        opened, count = Shard(folder / shard["name"]), shard["samples"]
-        names += (opened.strings(place)[1] for place in range(count))
-        lengths.append(np.diff(opened.stops(count), prepend=0))
-    order = [*range(len(names))]
-    if key.is_sorted:
-        order, faults = _by_name(names, faults)
-    extras = shards[0]["extras"] if shards else {}
-    for shard in shards:
-        if shard["extras"] != extras:
-            pair = f"{shard['extras']}, earlier shards {extras}"
-            raise DataError(f"samples of {folder / shard['name']} have the extras {pair}")
-    columns = {
-        ORDER: np.array(order, "<i4" if len(names) < 2**31 else "<i8"),
-        LENGTHS: np.concatenate(lengths).astype("<i4"),
-    }
-    for file, values in columns.items():
-        Column.write(folder / file, values)
-    identity = json.dumps([[shard["digest"] for shard in shards], key.is_sorted])
-    index = {
-        "format": FORMAT_VERSION,
-        "kind": key.kind,
-        "key": key.values,
-        "digest": hashlib.sha256(identity.encode()).hexdigest()[:16],
-        "samples": len(order),
-        "quantisation_step": 1.0 if all(shard["on_grid"] for shard in shards) else None,
-        "licences": [*key.licences],
-        "extras": extras,
-        "files": {file: (folder / file).stat().st_size for file in columns},
-        "shards": shards,
-        "faults": [fault.args for fault in faults],
-        "notes": [note for record in records for note in record["notes"]],
-    }
-    write_json(folder / INDEX, index, indent=None)
-
-
-def _by_name(names: Sequence[str], faults: Sequence[Fault]) -> tuple[list[int], list[Fault]]:
-    """Return the places of samples, sorted by their names, and the faults with those of samples
-    whose name an earlier sample has; raise a DataError if there is no sample."""
-    first = {name: place for place, name in reversed([*enumerate(names)])}
-    repeated = (name for place, name in enumerate(names) if first[name] != place)
-    repeats = [Fault("a name that another sample has", name=name) for name in repeated]
-    faults = sorted([*faults, *repeats], key=lambda fault: fault.name)
-    if not names:
-        listed = ", ".join(map(str, faults[:3]))
-        if len(faults) == 1:
-            raise DataError(listed)
-        raise DataError(f"no sample can be used; {len(faults):,} are left out: {listed}")
-    return sorted(first.values(), key=names.__getitem__), faults
 
 
 # All on which cached samples depend.

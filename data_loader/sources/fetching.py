@@ -23,7 +23,7 @@ import fsspec
 from filelock import FileLock
 from fsspec.implementations.local import LocalFileSystem
 
-from base.data.samples import (
+from base.data.prepared import (
     COLUMNS,
     INDEX,
     SHARD,

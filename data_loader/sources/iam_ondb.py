@@ -8,8 +8,9 @@ texts are ASCII without XML or HTML entities, so they are used unchanged.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,7 +19,7 @@ import numpy as np
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.source import Places, SourceDataset, parse_files
+from data_loader.sources.source import Places, SourceDataset, SourceFiles, parse_files
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
@@ -85,9 +86,25 @@ class IAMOnDBDataset(SourceDataset):
         self._sets = PAPER_SPLITS if self.splits is None else self.splits
         _check_splits(self._sets)
 
-    def find(self) -> list[Path]:
-        """Return the files of lines and of texts, from `root` or up to two levels below."""
-        strokes, texts, tasks = self._strokes, self._texts, self._tasks
+    def source_files(self) -> SourceFiles:
+        """Find the files of lines, of texts and of tasks, in `root` or up to two levels below."""
+        with self._naming_root():
+            strokes = self._files_of("lineStrokes", LINE_FILE)
+            texts = self._files_of("ascii", TEXT_FILE)
+            used = sorted({name for sets in self._sets.values() for name in sets})
+            tasks = {name: self._matching(f"{name}.txt")[:1] for name in used}
+            self._check_present(strokes, texts, tasks)
+        return SourceFiles(
+            files=[*strokes, *texts],
+            read=partial(self._read, strokes, texts),
+            divide=partial(self._divide_by, {name: file for name, (file,) in tasks.items()}),
+            divided_by=[file for (file,) in tasks.values()],
+        )
+
+    def _check_present(
+        self, strokes: list[Path], texts: list[Path], tasks: Mapping[str, list[Path]]
+    ) -> None:
+        """Raise a DataError that names the missing files, and says where they are to be had."""
         needed = {"lineStrokes-all.tar.gz": strokes, "ascii-all.tar.gz": texts}
         needed |= {f"{name}.txt": file for name, file in tasks.items()}
         if lacking := [name for name, files in needed.items() if not files]:
@@ -98,23 +115,6 @@ class IAMOnDBDataset(SourceDataset):
                 f"{', '.join(f'{name}.txt' for name in TASK_SETS)}; put them, without unpacking, "
                 f"into {self._path} (or name their folder with --data)"
             )
-        return [*strokes, *texts]
-
-    @property
-    def _strokes(self) -> list[Path]:
-        """The archive of lines, or their files."""
-        return self._files_of("lineStrokes", LINE_FILE)
-
-    @property
-    def _texts(self) -> list[Path]:
-        """The archive of texts, or their files."""
-        return self._files_of("ascii", TEXT_FILE)
-
-    @property
-    def _tasks(self) -> dict[str, list[Path]]:
-        """The task files in use by name; none for a file that is missing."""
-        used = {name for sets in self._sets.values() for name in sets}
-        return {name: self._matching(f"{name}.txt")[:1] for name in sorted(used)}
 
     def _files_of(self, name: str, file_name: re.Pattern[str]) -> list[Path]:
         """Return the archive called `name`-all; without it, the files in a folder called `name`."""
@@ -130,8 +130,10 @@ class IAMOnDBDataset(SourceDataset):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
-    def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
-        strokes, texts = self._strokes, self._texts
+    def _read(
+        self, strokes: list[Path], texts: list[Path], _: list[Path], workers: int
+    ) -> Iterator[Parsed]:
+        """Yield all lines with their texts; the files are one block."""
         source = strokes[0] if len(strokes) == 1 else self._path
         # One worker is enough for the texts, which are few and small.
         parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
@@ -140,12 +142,11 @@ class IAMOnDBDataset(SourceDataset):
         )
         yield with_texts(source, parsed_lines, parsed_texts)
 
-    @property
-    def _division_files(self) -> list[Path]:
-        return [file for (file,) in self._tasks.values()]
-
-    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
-        forms = {name: set(_read_task(file)) for name, (file,) in self._tasks.items()}
+    def _divide_by(
+        self, tasks: Mapping[str, Path], samples: Samples, faults: Sequence[Fault]
+    ) -> tuple[Places, list[str]]:
+        """Divide lines by the forms that the task files name."""
+        forms = {name: set(_read_task(file)) for name, file in tasks.items()}
         groups = [*samples.strings("group")]
         present = {*groups, *(fault.name.rpartition("-")[0] for fault in faults)}
         notes = [

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import numpy as np
 
-from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.source import DividedDataset, hash_fraction, parse_files
+from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction, parse_files
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
 from ink.sample import Fault, Parsed, Sample
@@ -87,14 +86,15 @@ class MNISTStrokesDataset(DividedDataset):
         parsed = parse_files(parse_file, files, MNIST_FILE, READING, self.max_gb, workers)
         yield digits_of(source, parsed).require_text("no class: no target data")
 
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def source_files(self) -> SourceFiles:
         if self.root is not None:
-            return super().make(preparing)
+            return super().source_files()
         samples = [
             Sample(ink, str(digit), f"{split}img-{number}", group=split)
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        return Columns(sorted(samples, key=lambda sample: sample.name))
+        columns = Columns(sorted(samples, key=lambda sample: sample.name))
+        return SourceFiles(divide=self._divide, columns=columns)
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -102,10 +102,10 @@ class MNISTStrokesDataset(DividedDataset):
         return super()._headline(count)
 
     def _divided(
-        self, samples: Samples, faults: Sequence[Fault]
+        self, source: SourceFiles, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the lines of each split, which are made of its digits, and notes."""
-        by_split, notes = super()._divided(samples, faults)
+        by_split, notes = super()._divided(source, samples, faults)
         if self.digit is not None:
             digit = str(self.digit)
             for split, digits in by_split.items():

@@ -27,7 +27,7 @@ from base import distributed
 from base.base_dataset import Preparing
 from base.data.samples import Columns
 from data_loader.sources.cache import CacheKey, cached, code_of, fingerprint
-from data_loader.sources.source import DividedDataset
+from data_loader.sources.source import DividedDataset, SourceFiles
 from ink.formats.json_strokes import Extras, Line, Stroke, sample_of
 from ink.sample import Parsed, Sample, summarise
 from utils.checks import DataError
@@ -108,10 +108,13 @@ class OwnInk(DividedDataset):
     @final
     def prepare(self, preparing: Preparing) -> None:
         if [*self.files()]:  # Otherwise nothing of the lines stays.
-            self.make(preparing)
+            self._cached_lines(preparing)
 
     @final
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def source_files(self) -> SourceFiles:
+        return SourceFiles(divide=self._divide, columns=self._cached_lines())
+
+    def _cached_lines(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all lines that can be used, with the faults of the others.
 
         Raises:

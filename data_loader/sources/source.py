@@ -3,20 +3,20 @@
 import hashlib
 import json
 import re
-from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, final
 
 import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
-from base.data.samples import Columns, PreparedColumns, Samples
+from base.data.prepared import IDENTITY, PreparedColumns
+from base.data.samples import Columns, Samples
 from data_loader.sources.cache import (
-    IDENTITY,
     Cache,
     CacheKey,
     code_of,
@@ -51,6 +51,27 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
+
+
+Division: TypeAlias = Callable[[Samples, Sequence[Fault]], tuple[Places, list[str]]]
+"""A function that returns the places of the samples of each split, and notes for the report, from
+all samples and the faults of others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFiles:
+    """The files of a source, which are found once: how they are read, and their samples divided."""
+
+    divide: Division
+    divided_by: Sequence[Path] = ()
+    """The files that `divide` reads."""
+    files: Sequence[Path] = ()
+    """The files with the samples, which are read anew if one of them has changed."""
+    read: Callable[[list[Path], int], Iterable[Parsed]] | None = None
+    """Yields the samples of a block of `files`, bit by bit; with a number of workers, which share
+    the members of a single block."""
+    columns: Columns | None = None
+    """The samples, if there are no files to read."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -109,12 +130,13 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        columns = self.make()
+        source = self._opened()
+        columns = self._columns(source)
         samples, faults = columns.all, columns.faults
         if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        by_split, notes = self._divided(samples, faults)
+        by_split, notes = self._divided(source, samples, faults)
         for split, in_split in by_split.items():
             if not in_split:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -143,21 +165,35 @@ class SourceDataset(BaseDataset):
     def prepare(self, preparing: Preparing) -> None:
         self.make(preparing)
 
+    @final
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all samples, which are read unless they are cached; None if only a
         part of them is read, and other parts are missing."""
-        columns = self._open_root(is_examined=preparing.is_examined)
+        return self._columns(self._opened(is_examined=preparing.is_examined), preparing)
+
+    def _opened(self, *, is_examined: bool = False) -> SourceFiles:
+        """Return the source: the samples if `root` is a prepared folder, or else the files."""
+        columns = self._open_root(is_examined=is_examined)
         if columns is not None:
-            return columns
+            return SourceFiles(divide=self._divide, columns=columns)
+        return self.source_files()
+
+    def source_files(self) -> SourceFiles:
+        """Find the files, and return them with functions that read and divide their samples: by
+        default the methods `find`, `read` and `_divide`."""
+        with self._naming_root():
+            return SourceFiles(divide=self._divide, files=self.find(), read=self.read)
+
+    @contextmanager
+    def _naming_root(self) -> Iterator[None]:
+        """A block that finds files; its errors say where, and how to name another folder."""
         try:
             if self._path.is_dir():
                 next(self._path.iterdir(), None)  # raises an OSError if the folder is unreadable
             if (self._path / IDENTITY).is_file():
                 remedy = "the command that began it goes on with it"
                 raise DataError(f"{self._path}: a set of which lines are still lacking; {remedy}")
-            files = self.find()
-            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
-            values = {"files": fingerprint(files, self._folder), "options": options}
+            yield
         except OSError as error:
             problem = f"{error.filename or self._path}: cannot be read ({error.strerror})"
             raise DataError(f"{problem}; --data names the folder of the data") from None
@@ -165,36 +201,23 @@ class SourceDataset(BaseDataset):
             if self._path.exists() or self._path.is_absolute():
                 raise
             raise DataError(f"{error} ({self._path} is relative to {Path.cwd()})") from None
+
+    def _columns(self, source: SourceFiles, preparing: Preparing = Preparing()) -> Columns | None:
+        """Return the columns of a source, which are cached; see `make`."""
+        if source.columns is not None:
+            return source.columns
+        with self._naming_root():
+            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
+            values = {"files": fingerprint(source.files, self._folder), "options": options}
         folders = [self._folder / "cache", user_cache()]
         if self.cache is not None:
             folders = [Path(self.cache).expanduser()]
         licences = sorted(filter(None, super().licences()))
-        blocks = [files] if self.is_one_block else blocks_of(files)
+        blocks = [[*source.files]] if self.is_one_block else blocks_of(source.files)
         key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
         with open_cache(key, len(blocks), preparing) as cache:
-            self._read_missing(cache, blocks, preparing.workers)
+            _read_missing(source, blocks, cache, preparing.workers)
         return cache.columns
-
-    def _read_missing(self, cache: Cache, blocks: list[list[Path]], workers: int) -> None:
-        """Read the missing blocks of a cache, and store them.
-
-        The workers share the members of a single block, such as an archive, or else the blocks.
-        """
-        if workers == 1 or len(cache.missing) < 2:
-            for number in cache.missing:
-                samples = self.read(blocks[number], workers if len(blocks) == 1 else 1)
-                cache.store(number, samples)
-            return
-        numbered = [(number, blocks[number]) for number in cache.missing]
-        stored = in_processes(partial(self._read_into, cache), numbered, workers)
-        bar = distributed.bar(stored, "preparing", total=len(numbered), unit=" blocks")
-        for _ in bar:
-            pass
-
-    def _read_into(self, cache: Cache, numbered: tuple[int, list[Path]]) -> None:
-        """Read a block of files, and store it; `numbered` is the block with its number."""
-        number, files = numbered
-        cache.store(number, self.read(files))
 
     def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
         """Return the columns if `root` is a prepared folder, or the address of one; else None.
@@ -202,9 +225,9 @@ class SourceDataset(BaseDataset):
         Raises:
             ConfigFault: if it is no address.
         """
-        if not self.may_be_prepared:
+        if not self.may_be_prepared or self.root is None:
             return None
-        address = self.root or ""
+        address = self.root
         if "://" not in address:
             return open_copied(Path(address).expanduser(), is_compared=is_examined)
         if not ADDRESS.fullmatch(address):
@@ -253,14 +276,14 @@ class SourceDataset(BaseDataset):
         return self._path if self._path.is_dir() else self._path.parent
 
     def _divided(
-        self, samples: Samples, faults: Sequence[Fault]
+        self, source: SourceFiles, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the samples of each split, and notes for the report; the division of prepared
         samples is cached."""
         lines = listed_lines(self.leave_out)
 
         def divide() -> list[Any]:
-            places, notes = self._divide(samples, faults)
+            places, notes = source.divide(samples, faults)
             if self.leave_out is not None:
                 places, new_notes = self._remove_listed(lines, places, [*samples.strings("name")])
                 notes += new_notes
@@ -269,7 +292,7 @@ class SourceDataset(BaseDataset):
         places = ("root", "cache", "max_gb", "shard_cache_gb")
         names = [field.name for field in fields(self) if field.name not in places]
         options = {name: getattr(self, name) for name in names}
-        files = [(file.name, digest_of_file(file)) for file in self._division_files]
+        files = [(file.name, digest_of_file(file)) for file in source.divided_by]
         depends = [options, code_of(type(self)), files, lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
         keys = [f"{digest}-{part}" for part in (*SPLITS, "notes")]
@@ -277,14 +300,10 @@ class SourceDataset(BaseDataset):
         places_of = dict(zip(SPLITS, places, strict=True))
         return {split: samples.take(places_of[split]) for split in splits}, notes
 
-    @abstractmethod
     def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
-        """Return the places of the samples of each split, and notes for the report."""
-
-    @property
-    def _division_files(self) -> Sequence[Path]:
-        """Files that `_divide` reads."""
-        return ()
+        """Return the places of the samples of each split, and notes for the report; for a source
+        without `source_files` of its own."""
+        raise NotImplementedError
 
     def _remove_listed(
         self, lines: list[str], places_by_split: Places, names: list[str]
@@ -366,6 +385,35 @@ class DividedDataset(SourceDataset):
     def _split_key(self, name: str) -> str:
         """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name
+
+
+def _read_missing(
+    source: SourceFiles, blocks: list[list[Path]], cache: Cache, workers: int
+) -> None:
+    """Read the missing blocks of a cache, and store them.
+
+    The workers share the members of a single block, such as an archive, or else the blocks.
+    """
+    if workers == 1 or len(cache.missing) < 2:
+        for number in cache.missing:
+            samples = source.read(blocks[number], workers if len(blocks) == 1 else 1)
+            cache.store(number, samples)
+        return
+    numbered = [(number, blocks[number]) for number in cache.missing]
+    stored = in_processes(partial(_read_into, source.read, cache), numbered, workers)
+    bar = distributed.bar(stored, "preparing", total=len(numbered), unit=" blocks")
+    for _ in bar:
+        pass
+
+
+def _read_into(
+    read: Callable[[list[Path], int], Iterable[Parsed]],
+    cache: Cache,
+    numbered: tuple[int, list[Path]],
+) -> None:
+    """Read a block of files, and store it; `numbered` is the block with its number."""
+    number, files = numbered
+    cache.store(number, read(files, 1))
 
 
 def blocks_of(files: Iterable[Path]) -> list[list[Path]]:

@@ -77,6 +77,12 @@ def test_ink_that_is_rounded_otherwise_counts_as_the_same_ink():
     assert first != other and is_same_ink(first, other)
 
 
+def test_splits_that_are_asked_for_stay_in_their_order():
+    data = loaded(["a", "b"], {"train": [0], "valid": [1], "test": [1]})
+    assert [*data.only(["test", "train", "other"]).samples] == ["test", "train"]
+    assert [*data.samples] == ["train", "valid", "test"]
+
+
 def test_a_split_that_is_not_there_is_named():
     with pytest.raises(UserError, match="no split 'tset': there are train, valid, test"):
         loaded([], {}).split("tset")

@@ -24,7 +24,7 @@ from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Conditions
 from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts, TrainingSettings
 from data_loader.batches import BucketBatchSampler
@@ -261,7 +261,7 @@ def make(
         RunFolder("tiny", run, saved),
         torch.device("cpu"),
         Facts(Normalisation((0.0, 0.0), (1.0, 1.0)), Alphabet([]), {}, Loaded({}, "")),
-        {"name": "tiny", "lr": lr},
+        RunRecord(given_config={"name": "tiny", "lr": lr}),
     )
     result = trainer(parts, settings=settings, **options)
     if checkpoint is not None:

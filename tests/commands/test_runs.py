@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import experiments
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from tests.commands.networks import ROOT
 from tests.tiny_config import CONFIG, changed
 from utils.checks import UserError
@@ -25,7 +25,8 @@ def make_run(run_id, seed, lr, losses, state=None):
     trainer = {"args": {"seed": seed, "epochs": 3, "monitor": "min valid_x"}}
     trainer = changed(trainer, {"args.seed": ...} if seed == 1 else {})
     run = RunFolder("tiny", run_id)
-    run.create(CONFIG | {"trainer": trainer, "optimizer": {"args": {"lr": lr}}}, seed)
+    config = CONFIG | {"trainer": trainer, "optimizer": {"args": {"lr": lr}}}
+    run.create(RunRecord(given_config=config, resolved_config=config), seed)
     rows = [f"{epoch},0,{loss}" for epoch, loss in enumerate(losses, 1)]
     (run.models / "metrics.csv").write_text("\n".join(["epoch,step,valid_x", *rows]))
     if state:

@@ -10,7 +10,7 @@ import torch
 
 import trainer.generation_trainer as module
 from base.base_dataset import Facts
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import Sums, seed_all
 from base.run.training_parts import TrainingParts
 from base.trial.contract import check
@@ -79,7 +79,7 @@ def make(
             model.extras,
             replace(data.loaded, canonical=canonical),
         ),
-        {"name": "x"},
+        RunRecord(given_config={"name": "x"}),
     )
     return construct(trainer, parts, **options)
 

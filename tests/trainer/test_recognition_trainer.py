@@ -9,7 +9,7 @@ import torch
 from base.base_dataset import SPLITS
 from base.data.samples import Samples
 from base.run.checkpoint import checkpoints
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts
 from data_loader import EmbeddedDataset, HandwritingDataLoader
@@ -62,7 +62,7 @@ def make(tmp_path, data, kind, *, run="run", **options):
         RunFolder("x", run, tmp_path),
         torch.device("cpu"),
         data.facts({}),
-        {"name": "x"},
+        RunRecord(given_config={"name": "x"}),
     )
     return construct(RecognitionTrainer, parts, **options)
 

@@ -10,7 +10,7 @@ import pytest
 
 from base.config import user_modules
 from base.run import provenance
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 
 
 def git(folder, *words):
@@ -31,7 +31,7 @@ def project(tmp_path, monkeypatch):
 
 
 def start_of(run) -> dict:
-    run.create({}, 1)
+    run.create(RunRecord(), 1)
     run.release()
     provenance.checkout.cache_clear()
     return json.loads((run.models / "run.json").read_text())["runs"][-1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from base.run.checkpoint import BEST, checkpoint_name
-from base.run.run_folder import RunFolder
+from base.run.run_folder import RunFolder, RunRecord
 from utils.checks import CheckpointError, UserError
 
 BAD = ["..", "../x", "a/b", "a\\b", "", ".hidden", "-r", "a\n", "x" * 101]
@@ -32,7 +32,7 @@ def test_a_new_run_has_its_config_versions_and_seed_in_its_folder(run, tmp_path,
     assert RunFolder("words", saved=tmp_path).run_id.replace("-", "").isdigit()
     monkeypatch.setattr(sys, "argv", ["train.py", "-c", "x.json"])
     assert not list(tmp_path.iterdir())
-    run.create({"name": "words"}, 7)
+    run.create(RunRecord(resolved_config={"name": "words"}), 7)
     assert run.models == tmp_path / "models" / "words" / "a"
     assert (tmp_path / "log" / "words" / "a").is_dir()
     assert json.loads((run.models / "config.json").read_text()) == {"name": "words"}
@@ -44,25 +44,27 @@ def test_a_new_run_has_its_config_versions_and_seed_in_its_folder(run, tmp_path,
 
 
 def test_a_run_that_exists_is_refused_unless_it_resumes_from_its_own_checkpoint(run, tmp_path):
-    assert not run.create({}, 1)
+    run.create(RunRecord(), 1)
+    assert run.is_created and not run.existed
     (run.models / checkpoint_name(1)).touch()
     for options in ({}, {"resumed_from": tmp_path / "elsewhere.pth"}):
         with pytest.raises(UserError, match="'a' exists already"):
-            run.create({}, 1, **options)
+            run.create(RunRecord(), 1, **options)
     left = [folder / ".x.1-ab.tmp" for folder in (run.models, run.log)]
     for path in left:  # by a kill
         path.touch()
-    assert run.create({}, 1, resumed_from=run.models / checkpoint_name(1))
+    run.create(RunRecord(), 1, resumed_from=run.models / checkpoint_name(1))
+    assert run.existed
     record = json.loads((run.models / "run.json").read_text())
     assert [start["resumed_from"] is None for start in record["runs"]] == [True, False]
     assert not any(path.exists() for path in left)
 
 
 def test_the_record_of_a_run_says_how_each_start_ended(run):
-    run.create({}, 1)
+    run.create(RunRecord(), 1)
     (run.models / "train.log").touch()
     os.utime(run.models / "train.log", (10**9, 10**9))
-    run.create({}, 1)  # after a kill, of which the log's last message tells the time
+    run.create(RunRecord(), 1)  # after a kill, of which the log's last message tells the time
     run.end("failed", "why")
     record = json.loads((run.models / "run.json").read_text())
     killed, failed = (start["ended"] for start in record["runs"])
@@ -75,7 +77,7 @@ def test_the_record_of_a_run_says_how_each_start_ended(run):
 def test_broken_record_of_a_run_is_kept_aside(run, caplog, data):
     run.models.mkdir(parents=True)
     (run.models / "run.json").write_bytes(data)
-    run.create({}, 1)
+    run.create(RunRecord(), 1)
     assert len(json.loads((run.models / "run.json").read_text())["runs"]) == 1
     assert (run.models / "run.json.unreadable-1").read_bytes() == data
     (message,) = caplog.messages
@@ -83,7 +85,7 @@ def test_broken_record_of_a_run_is_kept_aside(run, caplog, data):
 
 
 def test_the_run_of_a_checkpoint_follows_from_its_path(run, tmp_path, monkeypatch):
-    run.create({}, 1)
+    run.create(RunRecord(), 1)
     (run.models / BEST).touch()
     for place in (run.models, run.models / BEST):
         known = RunFolder.of(place)
@@ -98,13 +100,13 @@ def test_the_run_of_a_checkpoint_follows_from_its_path(run, tmp_path, monkeypatc
 
 def test_a_run_that_a_process_uses_is_refused_to_other_processes(run, tmp_path):
     other = RunFolder("words", "a", tmp_path)
-    run.create({}, 1)
+    run.create(RunRecord(), 1)
     expected = rf"in use by process {os.getpid()} on {platform.node()}, since \d{{4}}-.*\+"
     for _ in range(2):  # Who was refused leaves the name of the holder there.
         with pytest.raises(UserError, match=expected):
-            other.create({}, 1)
+            other.create(RunRecord(), 1)
     run.release()
-    other.create({}, 1)
+    other.create(RunRecord(), 1)
 
 
 def test_a_run_that_was_killed_before_its_record_says_how_to_start_it(run):

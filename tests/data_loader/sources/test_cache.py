@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from base.base_dataset import Loaded, Preparing
-from base.data import samples as columns_module
-from base.data.samples import Samples, open_prepared
+from base.data import prepared
+from base.data.prepared import open_prepared
+from base.data.samples import Samples
 from data_loader import InkMLDataset
-from data_loader.sources import cache, source
+from data_loader.sources import source
 from data_loader.sources.cache import CacheKey, cached, open_cache
 from data_loader.sources.fetching import open_copied
 from ink.formats.inkml.lines import write_inkml
@@ -75,8 +76,8 @@ def test_samples_are_read_back_unchanged_and_sorted_by_name(tmp_path):
 
 
 def test_few_files_are_open_however_many_shards_there_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "SHARD_POINTS", 1)
-    monkeypatch.setattr(columns_module, "MAX_OPEN", 2)
+    monkeypatch.setattr(prepared, "SHARD_POINTS", 1)
+    monkeypatch.setattr(prepared, "MAX_OPEN", 2)
     lines = [Sample(INK, name=f"n{number}") for number in range(6)]
     samples = make(tmp_path, blocks=[[Parsed([line]) for line in lines]], read=iter).all
     before = len(os.listdir("/proc/self/fd"))
@@ -337,7 +338,7 @@ def test_a_hostile_folder_is_refused_with_its_name(tmp_path, monkeypatch, kind):
         values["files"] = {file: (folder / file).stat().st_size for file in values["files"]}
         for shard in values["shards"]:
             with suppress(OSError):
-                shard["digest"] = columns_module.digest_of(folder / shard["name"])
+                shard["digest"] = prepared.digest_of(folder / shard["name"])
                 sizes = {
                     file.name: file.stat().st_size for file in (folder / shard["name"]).iterdir()
                 }
@@ -358,23 +359,23 @@ def test_digests_are_compared_once_after_a_folder_was_copied(tmp_path, monkeypat
         open_copied(copy)
     shutil.copy(folder / "00000-000/points.npy", copy / "00000-000/points.npy")
     assert len(open_copied(copy).all) == 2
-    monkeypatch.setattr(columns_module, "digest_of", None)  # so that another comparison fails
+    monkeypatch.setattr(prepared, "digest_of", None)  # so that another comparison fails
     assert len(open_copied(copy).all) == len(open_copied(folder).all) == 2
 
 
 def test_an_index_of_too_many_values_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
-    monkeypatch.setattr(columns_module, "MAX_VALUES", 3)
+    monkeypatch.setattr(prepared, "MAX_VALUES", 3)
     (tmp_path / "index.json").write_text("[1, 2, 3, 4]")
-    assert columns_module.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
+    assert prepared.read_json(tmp_path / "index.json") == [1, 2, 3, 4]
     (tmp_path / "index.json").write_text("[1, 2, 3, 4, []")
     with pytest.raises(ValueError, match="more than 3 values"):
-        columns_module.read_json(tmp_path / "index.json")
+        prepared.read_json(tmp_path / "index.json")
 
 
 @pytest.mark.parametrize("text", [b"[1, 2, 3, 4, 5]", b"[" * 100_000])
 def test_a_cached_value_that_cannot_be_parsed_is_computed_anew(tmp_path, monkeypatch, text):
     samples = make(tmp_path).all
-    monkeypatch.setattr(columns_module, "MAX_VALUES", 3)
+    monkeypatch.setattr(prepared, "MAX_VALUES", 3)
     assert samples.cached("x", lambda: [7]) == [7]
     (file,) = tmp_path.rglob("x-*.npy")
     np.save(file, np.array(text))
@@ -385,9 +386,7 @@ def test_a_cached_value_that_cannot_be_parsed_is_computed_anew(tmp_path, monkeyp
 
 def test_each_file_of_an_index_is_looked_at_once(tmp_path, monkeypatch):
     folder, names = make(tmp_path).folder, []
-    have_sizes = columns_module._have_sizes
-    monkeypatch.setattr(
-        columns_module, "_have_sizes", lambda f, s: names.extend(s) or have_sizes(f, s)
-    )
+    have_sizes = prepared._have_sizes
+    monkeypatch.setattr(prepared, "_have_sizes", lambda f, s: names.extend(s) or have_sizes(f, s))
     open_prepared(folder)
     assert len(names) == len({*names}) and "order.npy" in names

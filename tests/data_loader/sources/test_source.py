@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from base.base_dataset import SPLITS
 from data_loader import InkMLDataset
+from data_loader.sources.source import SourceDataset
+from ink.sample import Parsed, Sample
 from tests.data_loader import ink_formats
 from tests.loaded import in_order
 from utils.checks import ConfigFault, DataError
@@ -106,3 +109,35 @@ def test_ink_of_whole_numbers_has_a_quantisation_step_and_other_ink_has_none(roo
     (root / "half.inkml").write_bytes(ink_formats.inkml([[(0, 0), (1.5, 2)]]))
     dataset = prepared(root)
     assert dataset.quantisation_step is None and np.isin(1.5, in_order(dataset)[0].ink)
+
+
+class WordFiles(SourceDataset):
+    """Words in text files, of which each split has one, by the methods of a source."""
+
+    title = "Words"
+
+    def __init__(self, root: str) -> None:
+        self.root, self.cache = root, None
+        self.finds = 0
+
+    def find(self):
+        self.finds += 1
+        return sorted(self._path.glob("*.word"))
+
+    def read(self, files, workers=1):
+        for file in files:
+            ink = np.array([[0, 0, 0], [3, 4, 1]], np.float32)
+            yield Parsed([Sample(ink, file.read_text(), file.stem)])
+
+    def _divide(self, samples, faults):
+        return {split: np.array([place]) for place, split in enumerate(SPLITS)}, ["by name"]
+
+
+def test_a_source_of_ones_own_finds_its_files_once_and_says_how_they_are_read_and_divided(tmp_path):
+    for name in ("b", "a", "c"):
+        (tmp_path / f"{name}.word").write_text(name.upper())
+    for _ in range(2):  # the second time from the cache
+        words = WordFiles(str(tmp_path))
+        data = words.load()
+        assert [data.split(split)[0].text for split in SPLITS] == ["A", "B", "C"]
+        assert "by name" in data.report and words.finds == 1
