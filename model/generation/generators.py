@@ -313,11 +313,16 @@ class _RecurrentNetwork(GenerationNetwork):
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
-    def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands."""
+    def hand_gate_inputs(
+        self, hand: Tensor | None, *, each_alone: bool = False
+    ) -> Sequence[Tensor | None]:
+        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands.
+        With `each_alone` no line's terms depend on other lines, see `line_by_line`."""
         if hand is None:
             return [None] * len(self.layers)
-        return self.hand_gates(hand).chunk(len(self.layers), 1)
+        gates = self.hand_gates
+        terms = line_by_line(gates, hand) if each_alone else gates(hand)
+        return terms.chunk(len(self.layers), 1)
 
     # The base class has the types.
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:

@@ -21,11 +21,9 @@ PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
 
 
-def text_parts(text: str, longest: int | None) -> list[str]:
-    """Return the parts in which a text is written, see `GenerationNetwork.longest`; parts after the
-    first begin with a blank."""
-    if longest is None or len(text) <= longest:
-        return [text]
+def text_parts(text: str, longest: int) -> list[str]:
+    """Return the parts in which a text of more than `longest` characters is written, of at most
+    half as many; parts after the first begin with a blank."""
     first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
     return [first, *(f" {other}" for other in others)]
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ink.normalisation import Normalisation
-from model.generation.line import PEN_SHARPNESS
 
 MAX_OUTPUT = 1e4
 """Bound on the absolute value of a network's outputs, so that all values and gradients stay finite
@@ -151,7 +150,7 @@ class Mixture(NextPoint):
             sequence_logits=sequence_logits,
         )
 
-    def biased(self, bias: Tensor | float, pen_sharpness: float = PEN_SHARPNESS) -> Self:
+    def biased(self, bias: Tensor | float, pen_sharpness: float) -> Self:
         """Return the mixture sharpened by `bias`: the density (the paper, eqs 61-62) and the ends.
 
         Args:
@@ -170,7 +169,8 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with means multiplied as by `stretched_output`."""
+        """Return the mixture with its means in x and y, in the units of the data, times `factors`;
+        see `stretched_output`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
@@ -279,7 +279,8 @@ def stretched_output(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
     """Return a copy of an output layer of mixtures that multiplies their means in x and y, in the
-    units of the data, by `factors`."""
+    units of the data, by `factors`: for the compiled loop, which computes no `Mixture` that could
+    be `stretched`."""
     if factors == (1.0, 1.0):
         return output
     layer = copy.deepcopy(output)

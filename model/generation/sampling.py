@@ -126,8 +126,6 @@ def sample(
         raise UserError("a text is empty: it needs at least one character")
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
     conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
-    stretch = sampling.stretch or model.stretch_at(sampling.bias)
-    sampling = replace(sampling, stretch=stretch)
     batch_size = batch_size or len(seeds)
     # One bar: that of the steps if there is a single batch, else that of the batches.
     shows_batches = progress and len(seeds) > batch_size
@@ -163,9 +161,7 @@ def _sample_batch(
 ) -> list[Line]:
     """Write lines, all of them at once; for the arguments see `sample`.
 
-    Args:
-        sampling: its `stretch` is not None.
-        conditions: the extras and seeds of the lines.
+    `conditions` are the extras and seeds of the lines.
     """
     # Without a primer, a line begins with a point of zeros.
     start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
@@ -222,7 +218,10 @@ def _begin(
         primer_length: characters of the primer's text without blanks at its end; for 0 the window
             is not moved.
         conditions: the extras and seeds of the lines.
+        sampling: options of all lines; a `stretch` of None becomes the network's.
     """
+    stretch = sampling.stretch or model.stretch_at(sampling.bias)
+    sampling = replace(sampling, stretch=stretch)
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.

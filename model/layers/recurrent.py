@@ -131,6 +131,32 @@ def run_lstm(
     return torch.stack(hiddens), cell
 
 
+def step_gates(
+    hidden: Tensor, incoming: Tensor, bias: Tensor, candidate_bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return a layer's gates as the steps of sampling.c need them, always four.
+
+    A GRU's rows are reset gate, update gate, and the candidate twice, from the inputs and from the
+    hidden state, as the reset gate multiplies the latter alone.
+
+    Args:
+        hidden: weights from the hidden state, `(G, H)`; an LSTM's rows as in `lstm_cell`.
+        incoming: weights from all other inputs, `(G, I)`.
+        bias: `(G,)`.
+        candidate_bias: bias of a GRU's candidate from the hidden state, `(H,)`; None for an LSTM.
+
+    Returns:
+        weights `(4 H, H + I)`, hidden state first, and bias `(4 H,)`.
+    """
+    if candidate_bias is not None:
+        size = len(candidate_bias)
+        both_gates, candidate = hidden.split((2 * size, size))
+        hidden = torch.cat((both_gates, torch.zeros_like(candidate), candidate))
+        incoming = functional.pad(incoming, (0, 0, 0, size))
+        bias = torch.cat((bias, candidate_bias))
+    return torch.cat((hidden, incoming), 1), bias
+
+
 class RecurrentLayer(nn.Module):
     """A layer of LSTM or GRU cells over padded sequences.
 
@@ -156,6 +182,32 @@ class RecurrentLayer(nn.Module):
         """The sizes of the layer's states by name."""
         names = ("hidden", "cell") if self.cell == "LSTM" else ("hidden",)
         return dict.fromkeys(names, self.hidden_size)
+
+    def step_gates(self, num_values: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return the weights and the bias of the gates for the loop of sampling.c.
+
+        Args:
+            num_values: numbers of the point and of the window among the layer's inputs, which stand
+                before the hidden state of the layer below.
+
+        Returns:
+            See `step_gates`; the columns are for the hidden state, the hidden state of the layer
+            below, the window, and the point.
+        """
+        layer = self.layer
+        num_point, num_window = num_values
+        point, window, below = layer.weight_ih_l0.tensor_split(
+            (num_point, num_point + num_window), 1
+        )
+        incoming = torch.cat((below, window, point), 1)
+        hidden = layer.weight_hh_l0
+        if self.cell == "LSTM":
+            bias = reorder_gates(layer.bias_ih_l0 + layer.bias_hh_l0)
+            return step_gates(reorder_gates(hidden), reorder_gates(incoming), bias)
+        size = self.hidden_size
+        both_gates, candidate = layer.bias_hh_l0.split((2 * size, size))
+        bias = layer.bias_ih_l0 + functional.pad(both_gates, (0, size))
+        return step_gates(hidden, incoming, bias, candidate)
 
     def forward(
         self,
@@ -286,6 +338,13 @@ class WindowedLayer(nn.Module):
         if self.cell == "LSTM":
             sizes["cell"] = self.hidden_size
         return sizes | {"window": self.vocab_size, "kappa": self.components}
+
+    def step_gates(self, num_values: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return the weights and the bias of the gates for the loop of sampling.c, see
+        `RecurrentLayer`; there is no layer below."""
+        incoming = torch.cat((self.weight_window, self.weight_input), 1)
+        candidate = None if self.cell == "LSTM" else self.bias_candidate
+        return step_gates(self.weight_hidden, incoming, self.bias, candidate)
 
     def forward(
         self,
