@@ -231,6 +231,7 @@ class Mixture(NextPoint):
         # The last sum may differ from 1 by rounding; multiplying by it makes up for that.
         threshold = uniform[..., :1] * cumulative[..., -1:]
         chosen = (cumulative <= threshold).sum(-1, keepdim=True)
+        # The product may round to the last sum, which would pick a component behind the last.
         chosen = chosen.clamp_max(cumulative.shape[-1] - 1)  # (..., 1)
         both_axes = chosen[..., None, :].expand(*chosen.shape[:-1], 2, 1)
         mean = self.means.gather(-1, both_axes)[..., 0]
@@ -271,8 +272,9 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
     Returns:
         `(..., 1)` or `(..., 2)`, of the dtype of `end_logits`.
     """
-    ends = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
-    return torch.stack([uniform[..., 1] < end.sigmoid() for end in ends], -1).to(end_logits)
+    all_logits = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
+    is_end = [uniform[..., 1] < logits.sigmoid() for logits in all_logits]
+    return torch.stack(is_end, -1).to(end_logits)
 
 
 def stretched_output(
@@ -284,10 +286,10 @@ def stretched_output(
     if factors == (1.0, 1.0):
         return output
     layer = copy.deepcopy(output)
-    num_mixtures = len(output.bias) // 6
+    num_mixtures = len(output.bias) // 6  # of 6 M + 1 or 6 M + 2 rows, see `from_parameters`
     mean_rows = slice(1 + num_mixtures, 1 + 3 * num_mixtures)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
-    shifts = [mean / deviation for mean, deviation in pairs]
+    shifts = [mean / deviation for mean, deviation in pairs]  # means are relative to the data's
     factor = output.bias.new_tensor(factors).repeat_interleave(num_mixtures)
     shift = output.bias.new_tensor(shifts).repeat_interleave(num_mixtures)
     with torch.no_grad():

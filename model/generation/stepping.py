@@ -106,7 +106,7 @@ class Stepper:
                 lines = self.lines
                 inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
                 output = self.network(*inputs)
-                prediction = output.prediction[:, -1]
+                prediction = output.prediction[:, -1]  # a call has one step
                 stretch = lines.sampling.stretch
                 prediction = prediction.stretched(stretch, self.network.normalisation)
                 prediction = prediction.biased(self.bias, lines.sampling.pen_sharpness)
@@ -199,8 +199,9 @@ class CompiledStepper(Stepper):
             # The padding is zero, as matrix products include it.
             joint = torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype)
             joint[0, :, : self.hidden_size] = state[f"{number}.hidden"]
-            point_column = self.hidden_size * (2 if number else 1) + self.vocab_size
-            joint[0, :, point_column : point_column + self.input_size] = lines.point
+            num_hidden = 2 if number else 1  # only the lowest layer has no layer below
+            point_start = num_hidden * self.hidden_size + self.vocab_size
+            joint[0, :, point_start : point_start + self.input_size] = lines.point
             self.joints.append(joint)
         # A GRU's hidden states take the place of cell states.
         cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
@@ -208,6 +209,7 @@ class CompiledStepper(Stepper):
         self.kappas = None
         self.text = None
         if self.num_windows:
+            # The upper layers see the window of the same step, which the loop writes.
             stop = self.hidden_size + self.vocab_size
             self.joints[0][0, :, self.hidden_size : stop] = state["0.window"]
             self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
@@ -217,7 +219,7 @@ class CompiledStepper(Stepper):
     def _allocate(self) -> None:
         """Allocate the buffers that a step overwrites, for the present number of lines."""
         batch = len(self.bias)
-        lanes = self.library.lanes()
+        lanes = self.library.lanes()  # numbers of a vector, to which rows are padded
         width = round_up(len(self.joints) * self.hidden_size, 2)
         self.points = torch.empty(STEPS_PER_CALL, batch, self.input_size)
         self.phis = None

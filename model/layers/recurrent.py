@@ -68,10 +68,10 @@ def sequence_biases(bias: Tensor, offsets: Tensor | None, batch: int) -> Tensor:
 def reorder_gates(rows: Tensor) -> Tensor:
     """Return the rows of an LSTM's gates in the order of `lstm_cell`, from torch's order.
 
-    torch's layers have input gate, forget gate, candidate and output gate. All else here has the
-    candidate last, since one call then takes the sigmoid of the three gates. torch's layers keep
-    their order in checkpoints and in the kernels of bidirectional.c: in the other order, sums over
-    their gates and the norm of their gradient would be rounded differently.
+    torch has input gate, forget gate, candidate and output gate. All else here has the candidate
+    last, since one call then takes the sigmoid of the three gates. Two places keep torch's order,
+    as sums over the gates would be rounded differently in another: checkpoints of torch's layers,
+    and the kernels of bidirectional.c.
     """
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
@@ -90,7 +90,8 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """
     size = cell.shape[1]
     input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
-    cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * size :].tanh())
+    candidate = gates[:, 3 * size :].tanh()
+    cell = torch.addcmul(forget_gate * cell, input_gate, candidate)
     return (output_gate * cell.tanh()).to(gates), cell
 
 
@@ -230,10 +231,11 @@ class RecurrentLayer(nn.Module):
         """
         dtype = compute_dtype(inputs)
         layer = self.layer
-        is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
-        # A GRU's gates have neither a bound nor offsets.
-        is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
-        if is_plain and not is_compiled:
+        is_lstm = self.cell == "LSTM"
+        is_compiled = is_lstm and library.available(inputs.device, dtype)
+        # torch's layer knows neither bound nor offsets. Both are for an LSTM alone.
+        is_beyond_torch = is_lstm and not (bound is None and gate_offsets is None)
+        if not (is_compiled or is_beyond_torch):
             with torch_products(inputs) as inputs:
                 return self._run_torch(inputs, state)
         parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
@@ -244,7 +246,7 @@ class RecurrentLayer(nn.Module):
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
             weights = (weight_input, weight_hidden, biases)
             states = (hidden, cell)
-            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states)
+            results = lstm.run(dtype, bound, inputs, weights, states)
         else:
             weight_hidden = weight_hidden.to(dtype)
             projected = functional.linear(inputs.to(dtype), weight_input.to(dtype), bias.to(dtype))
@@ -252,10 +254,10 @@ class RecurrentLayer(nn.Module):
                 projected = projected + gate_offsets.to(dtype)
             cell = cell.to(state_dtype(dtype))
             results = cuda.run(projected, weight_hidden, hidden, cell, bound)
-            if results is None:
-                hiddens, cell = run_lstm(projected, weight_hidden, hidden, cell, bound)
-            else:
-                hiddens, _, cell, *_ = results
+        if results is None:
+            hiddens, cell = run_lstm(projected, weight_hidden, hidden, cell, bound)
+        else:
+            hiddens, _, cell, *_ = results  # there is no window
         # A copy, so that the state does not keep the large tensor of all hidden states alive.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
@@ -325,7 +327,7 @@ class WindowedLayer(nn.Module):
         with torch.no_grad():
             # Alphas add up to 1, each Gaussian spans about a character, and the window moves at the
             # pace of writing. So attention follows the text from the start of training.
-            self.window.weight.mul_(0.1)
+            self.window.weight.mul_(0.1)  # so that the biases determine the parameters (assumed)
             alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
             beta.fill_(0.0)
@@ -372,16 +374,11 @@ class WindowedLayer(nn.Module):
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
             biases = sequence_biases(self.bias, gate_offsets, inputs.shape[1])
             weights = self.weight_input, self.weight_hidden, biases
-            parameters = self.weight_window, self.window.weight, self.window.bias
-            results = lstm.run(
-                dtype,
-                bound,
-                inputs,
-                weights,
-                (state["hidden"], state["cell"]),
-                (text, text_lengths),
-                (*parameters, state["window"], state["kappa"]),
-            )
+            states = state["hidden"], state["cell"]
+            texts = text, text_lengths
+            window_weights = self.weight_window, self.window.weight, self.window.bias
+            window = *window_weights, state["window"], state["kappa"]
+            results = lstm.run(dtype, bound, inputs, weights, states, texts, window)
         else:
             precise_dtype = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)
