@@ -58,6 +58,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         if "epoch" not in (reader.fieldnames or []):
             raise ValueError("not a table of metrics: its first line has no column epoch")
         rows = [row for row in reader if (row["epoch"] or "").isdecimal()]
+    # `DictReader` keeps values without a column under None; `int` refuses thousands of digits.
     if any(None in row or int(row["epoch"]) < 0 for row in rows):
         raise ValueError("a line has more values than columns")
     return rows

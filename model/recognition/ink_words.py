@@ -67,12 +67,13 @@ def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) ->
         word_of_character[slice(*span)] = number
     aligned = np.repeat(word_of_character, counts)
     word_of_point = _whole_strokes(ink, aligned, len(spans))
+    # The last word has the frames up to the end, whose blank is the state 2 `len(text)`.
     next_starts = [*(start for start, _ in spans[1:]), len(text) + 1]
     for number, (span, next_start) in enumerate(zip(spans, next_starts, strict=True)):
         points = np.flatnonzero(word_of_point == number)
-        if not len(points):
+        if not len(points):  # other words have all its strokes
             points = np.flatnonzero(aligned == number)
-        evidence = 0.0, (), log_probs[:0]
+        evidence = 0.0, (), log_probs[:0]  # there are too few frames for the text
         if path is not None:
             evidence = _evidence(seen, log_probs, path, text, span, next_start)
         yield InkWord(text[slice(*span)], np.sort(indices[points]), *evidence)
@@ -90,6 +91,7 @@ def _evidence(
     next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
     start, stop = span
     codes = seen.alphabet.encode(text)
+    # The word's characters, and the spaces beside it. Character n has the state 2 n + 1.
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
     probability = float(np.exp(sum(peaks)))
@@ -134,6 +136,7 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.nda
         frequent = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))
         if len(frequent) > 1:  # points between two words belong to the earlier word
             stroke_words = np.where(np.isin(stroke_words, frequent), stroke_words, -1)
+            # Points before the first word belong to it.
             stroke_words = np.maximum(np.maximum.accumulate(stroke_words), frequent[0])
         else:
             word = counts.argmax() if counts.any() else last_word
