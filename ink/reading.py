@@ -72,7 +72,8 @@ def _describe_failure(path: Path, faults: list[Fault]) -> str:
     accepted = ""
     if faults[0].reason == UNKNOWN_FORMAT:
         accepted = f"; supported formats: {ACCEPTED_LINES}"
-    return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
+    fault = str(faults[0]).removeprefix(path.name)  # the whole path takes the place of the name
+    return f"{path}{fault}{others}{accepted}"
 
 
 def _may_have_ink(file: Path) -> bool:
