@@ -231,12 +231,7 @@ class Writer(TrainedNetwork):
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
-        new_texts = [self._text_after(primer, title) for title in titles]
-        longest = self.model.longest
-        parts = [
-            [text] if longest is None or len(text) <= longest else text_parts(text, longest)
-            for text in new_texts
-        ]
+        parts = [self._parts(primer, title) for title in titles]
         with self._naming_errors(sampling.extras):
             lines = sample(
                 self.model,
@@ -313,14 +308,17 @@ class Writer(TrainedNetwork):
             )
         return inks
 
-    def _text_after(self, primer: Primer | None, text: str) -> str:
-        """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
+    def _parts(self, primer: Primer | None, text: str) -> list[str]:
+        """Return the parts in which a text is written: one, unless it is longer than the network's
+        `longest`. After the text of a primer comes a space."""
         has_primer_text = primer is not None and primer[1] != ""
         begins_with_letter = text != "" and not text[0].isspace()
-        if not (has_primer_text and begins_with_letter):
-            return text
-        knows_blank = not self.model.alphabet.unknown(" ")
-        return f" {text}" if knows_blank else text
+        if has_primer_text and begins_with_letter and not self.model.alphabet.unknown(" "):
+            text = f" {text}"
+        longest = self.model.longest
+        if longest is None or len(text) <= longest:
+            return [text]
+        return text_parts(text, longest)
 
 
 @dataclass(repr=False)

@@ -21,8 +21,12 @@ from utils.files import XML_FORBIDDEN
 NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
 UNIT_LENGTHS = {
-    **{"pt": 1.0, "px": 0.75, "in": 72.0},
-    **{"mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540},
+    "pt": 1.0,
+    "px": 0.75,
+    "in": 72.0,
+    "mm": 72 / 25.4,
+    "cm": 72 / 2.54,
+    "himetric": 72 / 2540,
 }
 """Length of each unit in points (1/72 inch)."""
 # A trace without prefixes, and a value with its optional prefix.
@@ -119,11 +123,19 @@ def _format(holder: Element) -> TraceFormat:
         max_pressure = float(most) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", most) else None
         has_clock = "T" in by_name and bool(by_name["T"].get("respectTo"))
         signs_of = dict(zip(names, signs, strict=True))
-        rest = unit, max_pressure or None, has_clock
-        forms.append(TraceFormat(signs_of, len(regular), len(channels), *rest))
+        forms.append(
+            TraceFormat(
+                signs_of,
+                min_values=len(regular),
+                max_values=len(channels),
+                unit=unit,
+                max_pressure=max_pressure or None,  # 0 says nothing
+                has_clock=has_clock,
+            )
+        )
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
-    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, 2, None)
+    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, min_values=2, max_values=None)
 
 
 def _units_of_x(holder: Element) -> Iterator[float]:
@@ -150,7 +162,7 @@ def is_drawn(trace: Element) -> bool:
 def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:
     """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T
-    signed = zip(form.signs.items(), columns, strict=False)
+    signed = zip(form.signs.items(), columns, strict=False)  # the last channels may be missing
     return {name: sign * column for (name, sign), column in signed}
 
 
@@ -185,7 +197,7 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
     row: list[float] = []
     position = 0
     while position < len(point):
-        match = _VALUE.match(point, position)
+        match = _VALUE.match(point, position)  # its prefix and its number or letter
         if match is None:
             detail = f"{place}: {point[position : position + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
