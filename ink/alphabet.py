@@ -154,8 +154,10 @@ class Alphabet:
     def unmarked(self) -> np.ndarray:
         """The number of each character without its marks, or its own where the alphabet lacks that,
         `(characters,)` int64."""
-        pairs = ((character, unmarked(character)) for character in self.characters)
-        plain = [bare if bare in self else character for character, bare in pairs]
+        plain = []
+        for character in self.characters:
+            bare = unmarked(character)  # by the function above
+            plain.append(bare if bare in self else character)
         return self.encode("".join(plain))
 
     def __len__(self) -> int:

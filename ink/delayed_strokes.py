@@ -62,7 +62,8 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTA
     is_late = are_late(np.maximum.reduceat(to_points(ink)[:, 0], first), height, late)
     if not is_late.any():
         return np.arange(len(first))
-    parts = strokes(levelled(ink)[0])
+    level, _ = levelled(ink)
+    parts = strokes(level)
     is_mark = are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):

@@ -85,7 +85,8 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     points = np.concatenate(drawn)
     ink = np.zeros((len(points), 3), dtype=np.float32)
     ink[1:, :2] = np.diff(points, axis=0)
-    ink[np.cumsum([len(stroke) for stroke in drawn]) - 1, 2] = 1
+    last_points = np.cumsum([len(stroke) for stroke in drawn]) - 1
+    ink[last_points, 2] = 1
     return check_ink(ink)
 
 

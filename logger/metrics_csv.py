@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from utils.files import errors_name, open_file, set_aside, write_text
@@ -39,7 +40,7 @@ class MetricsTable:
     def append(self, row: Mapping[str, Value]) -> None:
         """Add the row of an epoch; a row may have other columns than earlier rows."""
         self.rows.append(row)
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        columns = list(dict.fromkeys(chain.from_iterable(self.rows)))  # each once, in order
         buffer = io.StringIO(newline="")
         table = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
         table.writeheader()

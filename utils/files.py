@@ -233,7 +233,7 @@ def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is None or isinstance(error, UserError):
-            raise
+            raise  # Its message says all.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

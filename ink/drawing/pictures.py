@@ -67,7 +67,8 @@ def ink_picture(
     scale = min(zoom * (ROWS - 2 * PICTURE_MARGIN) / drawn_height, MAX_PATH_LENGTH / length)
     num_columns = int((high[0] - low[0]) * scale + 2 * PICTURE_MARGIN + 1)
     columns = math.ceil(num_columns / FRAME_SIZE) * FRAME_SIZE
-    points = (points - (low + high) / 2) * scale + np.array([columns, ROWS]) / 2
+    middle = (low + high) / 2  # comes to the middle of the picture
+    points = (points - middle) * scale + np.array([columns, ROWS]) / 2
     width = max(pen * height * scale, MIN_PEN_WIDTH)
     return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
 

@@ -287,7 +287,8 @@ def to_excalidraw(page: InkPage) -> str:
             height = LINE_PITCH * text.size * len(lines)
             corners = np.array([[text.x, text.y], [text.x + width, text.y + height]])
             values = {"text": content, "originalText": content, "fontSize": scale * text.size}
-            values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
+            font = {"fontFamily": 2}  # Helvetica
+            values |= {**font, "textAlign": "left", "verticalAlign": "top"}
             values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": LINE_PITCH}
             # Older Excalidraw needs the baseline of the last line, below which are 0.27 sizes.
             values["baseline"] = scale * (height - 0.27 * text.size)

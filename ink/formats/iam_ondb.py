@@ -7,6 +7,7 @@ A line is an XML file such as `lineStrokes/a01/a01-000/a01-000u-01.xml`. The tex
 import re
 from collections import defaultdict
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +100,7 @@ def parse_line(_: str, document: bytes) -> Sample:
     strokes = [stroke.findall("Point") for stroke in root.iter("Stroke")]
     points = [
         f"{point.get('x', '')} {point.get('y', '')} {point.get('time', '')}"
-        for stroke in strokes
-        for point in stroke
+        for point in chain.from_iterable(strokes)
     ]
     check_points(len(points))
     text = " ".join([*points, ""])  # with a blank behind each point

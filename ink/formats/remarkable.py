@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def _page(content: bytes) -> InkPage:
     except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
-    sheet = (-width / 2, 0.0, width / 2, height)
+    sheet = (-width / 2, 0.0, width / 2, height)  # x is 0 in the middle
     unit = 72 / TABLET_DPI
     return page_around(strokes, typed, sheet, unit=unit, left_out=+left_out, layers=names)
 
@@ -248,7 +249,8 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
         if str(paragraph).strip():
             size = TABLET_PITCH / 2
             typed.append(TypedText(str(paragraph), text.pos_x, y - size, size))
-        ids = [paragraph.start_id, *(key for part in paragraph.contents for key in part.i)]
+        # The identifiers of the paragraph and of its characters.
+        ids = chain([paragraph.start_id], *(part.i for part in paragraph.contents))
         anchors |= {(key.part1, key.part2): y for key in ids}
     return typed, anchors
 

@@ -146,7 +146,8 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
     rest: dict[str, Any] = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
     rest |= _background(background, (width, height), pdf, left_out)
-    return InkPage(width, height, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **rest)
+    rest |= {"typed": tuple(typed), "left_out": left_out}
+    return InkPage(width, height, tuple(strokes), unit=1.0, **rest)
 
 
 def _content(image: Element, archive: Path | None) -> str:
@@ -235,7 +236,8 @@ def _ruling(
         return ()
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
     margin = max(to_float(settings.get("m1") or "0"), 0.0)
-    xs, ys = (np.arange(step, side - margin, step) for side in size)
+    xs = np.arange(step, width - margin, step)
+    ys = np.arange(step, height - margin, step)
     if style == "dotted":
         dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)

@@ -101,17 +101,17 @@ class Page:
     def to_inkml(self) -> str:
         """Return the page as InkML; see `page_to_inkml`."""
         self.check()
-        strokes = tuple(
-            PageStroke(stroke, "pen", row.pen.colour, row.pen.width)
-            for row in self.rows
-            for stroke in row.strokes
-        )
+        strokes = []
+        for row in self.rows:
+            pen = row.pen
+            strokes += [PageStroke(stroke, "pen", pen.colour, pen.width) for stroke in row.strokes]
         # The numbers of the strokes of each row.
         stops = accumulate((len(row.strokes) for row in self.rows), initial=0)
         numbers = (range(start, stop) for start, stop in pairwise(stops))
         texts = (row.text for row in self.rows)
         rows = zip(texts, numbers, strict=True)
-        return page_to_inkml(InkPage(self.width, self.height, strokes, PT_PER_MM), rows)
+        page = InkPage(self.width, self.height, tuple(strokes), PT_PER_MM)
+        return page_to_inkml(page, rows)
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""

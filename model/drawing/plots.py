@@ -7,6 +7,7 @@ Agg. Files are written atomically. All sizes are assumed, by eye.
 import math
 import textwrap
 from collections.abc import Sequence
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -295,7 +296,7 @@ def grid_figure(
             leaves its cell empty; at least one line has points.
         rows, columns: the names of the rows and of the columns.
     """
-    drawn = [ink for row in inks for ink in row if len(ink)]
+    drawn = [ink for ink in chain.from_iterable(inks) if len(ink)]
     letter = float(np.median([x_height(ink) for ink in drawn]))
     max_x_height = PLOT_X_HEIGHT if len(columns) == 1 else SHEET_X_HEIGHT
     limits = np.array([MAX_GRID_ROW[0] / len(columns) - GRID_GAP, MAX_GRID_ROW[1]])

@@ -497,7 +497,7 @@ class Stopping:
         is_end = (steps.points[..., 3] > 0.5) & steps.in_limit[1:]  # (T, rows)
         if peaks is not None:
             is_end &= peaks >= self.lengths[steps.rows] - 1
-        ended_at = self._first_step(is_end, steps.start + 1)
+        ended_at = self._first_step(is_end, steps.start + 1)  # the line has the point, too
         self.stopped_at[steps.rows] = self.stopped_at[steps.rows].minimum(ended_at)
 
     def _lifted(self, steps: _Steps) -> Tensor:

@@ -132,7 +132,7 @@ def run_lstm(
     return torch.stack(hiddens), cell
 
 
-def step_gates(
+def four_gates(
     hidden: Tensor, incoming: Tensor, bias: Tensor, candidate_bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return a layer's gates as the steps of sampling.c need them, always four.
@@ -192,7 +192,7 @@ class RecurrentLayer(nn.Module):
                 before the hidden state of the layer below.
 
         Returns:
-            See `step_gates`; the columns are for the hidden state, the hidden state of the layer
+            See `four_gates`; the columns are for the hidden state, the hidden state of the layer
             below, the window, and the point.
         """
         layer = self.layer
@@ -204,11 +204,11 @@ class RecurrentLayer(nn.Module):
         hidden = layer.weight_hh_l0
         if self.cell == "LSTM":
             bias = reorder_gates(layer.bias_ih_l0 + layer.bias_hh_l0)
-            return step_gates(reorder_gates(hidden), reorder_gates(incoming), bias)
+            return four_gates(reorder_gates(hidden), reorder_gates(incoming), bias)
         size = self.hidden_size
         both_gates, candidate = layer.bias_hh_l0.split((2 * size, size))
         bias = layer.bias_ih_l0 + functional.pad(both_gates, (0, size))
-        return step_gates(hidden, incoming, bias, candidate)
+        return four_gates(hidden, incoming, bias, candidate)
 
     def forward(
         self,
@@ -312,7 +312,7 @@ class WindowedLayer(nn.Module):
         self.vocab_size = vocab_size
         self.components = components
         rows = (4 if cell == "LSTM" else 3) * hidden_size
-        span = 1.0 / math.sqrt(hidden_size)
+        span = 1.0 / math.sqrt(hidden_size)  # as in torch's layers
         self.weight_input = nn.Parameter(torch.empty(rows, input_size).uniform_(-span, span))
         self.weight_hidden = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-span, span))
         self.weight_window = nn.Parameter(torch.empty(rows, vocab_size).uniform_(-span, span))
@@ -346,7 +346,7 @@ class WindowedLayer(nn.Module):
         `RecurrentLayer`; there is no layer below."""
         incoming = torch.cat((self.weight_window, self.weight_input), 1)
         candidate = None if self.cell == "LSTM" else self.bias_candidate
-        return step_gates(self.weight_hidden, incoming, self.bias, candidate)
+        return four_gates(self.weight_hidden, incoming, self.bias, candidate)
 
     def forward(
         self,

@@ -35,10 +35,10 @@ class Framed(Protocol):
     def points_per_frame(self) -> int: ...
 
 
-def rows_of_frames(seen: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
+def rows_of_frames(reader: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
     """Return the row of `ink` at the middle of each frame, `(S,)`; see `rows_of_features`."""
-    rows = rows_of_features(ink, seen.spacing)
-    step = seen.points_per_frame
+    rows = rows_of_features(ink, reader.spacing)
+    step = reader.points_per_frame
     # A frame of the convolution is centred at the first of its `STRIDE` points. Later layers merge
     # such frames: the middle lies between the centres of the first and the last of them.
     middles = np.arange(frames) * step + (step - STRIDE) // 2
@@ -100,7 +100,7 @@ def count_points(
     """
     if path is None:
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
-    states = range(1, 2 * characters + 1, 2)
+    states = range(1, 2 * characters + 1, 2)  # of the characters, between the blanks'
     middles = np.array([rows[path == state].mean() for state in states])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
     starts = np.concatenate([[0], edges])

@@ -372,5 +372,5 @@ def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Return the concatenated frames of each pair, `(S / 2, B, 2 D)`, and the numbers of pairs; the
     second frame of a line's last pair may be zeros."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
-    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, hidden.shape[0] % 2))
+    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, hidden.shape[0] % 2))  # an even number
     return torch.cat((hidden[0::2], hidden[1::2]), -1), (lengths + 1) // 2

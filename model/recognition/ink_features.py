@@ -107,8 +107,8 @@ def _parts_directions(paths: "_Paths", with_parts: np.ndarray, parts: int) -> np
     """Return x and y of the direction of each part of the way to each point but the first of a
     stroke, `(points, parts, 2)`; `with_parts` are the ends of all parts."""
     of_strokes = parts * paths.counts
-    last = np.cumsum(of_strokes + 1)[:-1] - 1
-    changes = np.delete(np.diff(with_parts, axis=0), last, axis=0)  # within strokes
+    between_strokes = np.cumsum(of_strokes + 1)[:-1] - 1  # behind the last end of each
+    changes = np.delete(np.diff(with_parts, axis=0), between_strokes, axis=0)
     lengths = np.repeat(paths.lengths / np.maximum(of_strokes, 1), of_strokes)
     return (changes / lengths[:, None]).reshape(-1, parts, 2)
 

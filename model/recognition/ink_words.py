@@ -55,12 +55,14 @@ class WordReader(Protocol):
     ) -> Sequence[Sequence[InkWord]]: ...
 
 
-def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) -> Iterator[InkWord]:
+def words_of(
+    reader: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray
+) -> Iterator[InkWord]:
     """Yield the words of a line that was read as `text`; `log_probs` are `(S, C + 1)`."""
-    codes = seen.alphabet.encode(text)
+    codes = reader.alphabet.encode(text)
     path = likeliest_path(log_probs, codes)
     ink, indices = _undelayed(ink)
-    counts = count_points(path, len(text), rows_of_frames(seen, ink, len(log_probs)), len(ink))
+    counts = count_points(path, len(text), rows_of_frames(reader, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
     word_of_character = np.full(len(text), -1)  # -1 for spaces
     for number, span in enumerate(spans):
@@ -75,12 +77,12 @@ def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) ->
             points = np.flatnonzero(aligned == number)
         evidence = 0.0, (), log_probs[:0]  # there are too few frames for the text
         if path is not None:
-            evidence = _evidence(seen, log_probs, path, text, span, next_start)
+            evidence = _evidence(reader, log_probs, path, text, span, next_start)
         yield InkWord(text[slice(*span)], np.sort(indices[points]), *evidence)
 
 
 def _evidence(
-    seen: Framed,
+    reader: Framed,
     log_probs: np.ndarray,
     path: np.ndarray,
     text: str,
@@ -90,7 +92,7 @@ def _evidence(
     """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
     next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
     start, stop = span
-    codes = seen.alphabet.encode(text)
+    codes = reader.alphabet.encode(text)
     # The word's characters, and the spaces beside it. Character n has the state 2 n + 1.
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
@@ -99,7 +101,7 @@ def _evidence(
     if probability < MAX_DOUBTED_PROBABILITY:
         # The frames of the word, and of CTC's blanks before and after the word.
         inside = (path >= 2 * start) & (path <= 2 * stop)
-        alternatives = _alternatives(seen, log_probs[inside], text[start:stop])
+        alternatives = _alternatives(reader, log_probs[inside], text[start:stop])
     to_next_word = (path >= 2 * start) & (path < 2 * next_start)
     return probability, alternatives, log_probs[to_next_word]
 
@@ -114,11 +116,11 @@ def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return from_strokes([written[n] for n in order]), np.concatenate([indices[n] for n in order])
 
 
-def _alternatives(seen: Framed, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
+def _alternatives(reader: Framed, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
     """Return the readings of a word's frames that differ from `text`, the likeliest first."""
     readings = {}  # a set that keeps the order
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
-        reading = " ".join(seen.alphabet.decode(hypothesis.indices).split())
+        reading = " ".join(reader.alphabet.decode(hypothesis.indices).split())
         if reading and reading != text:
             readings[reading] = None
     return tuple(readings)

@@ -206,6 +206,7 @@ class AttentionNetwork(RecurrentEncoder):
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.training:
             sizes = cell.input_size, cell.hidden_size + self.encoded_size
+            # The dropout of ones is the factors of dropout.
             masks = tuple(self.dropout(torch.ones(*tokens.shape, size)) for size in sizes)
             if forcing_ratio < 1.0:
                 is_forced = torch.rand(tokens.shape) < forcing_ratio

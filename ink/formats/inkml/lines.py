@@ -211,5 +211,5 @@ def _line(ink: np.ndarray, text: str) -> list[str]:
     for stroke in strokes(ink):
         lines.append(f'<trace contextRef="#line">{trace_text(stroke)}</trace>')
     if ink[-1, 2] <= 0.5:
-        lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
+        lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)  # in the opening tag
     return lines

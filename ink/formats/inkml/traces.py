@@ -5,6 +5,7 @@ x and y (downwards), or the channels that `<traceFormat>` declares. A value afte
 `"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -176,11 +177,12 @@ def _values(content: str, form: TraceFormat, place: str) -> np.ndarray:
     except ValueError:  # The values have prefixes, or no blanks between them, such as 3-5.
         states: dict[int, _State] = {}
         rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
+    most = math.inf if form.max_values is None else form.max_values
     for number, row in enumerate(rows, 1):
-        if not form.min_values <= len(row) <= (form.max_values or len(row)):
+        if not form.min_values <= len(row) <= most:
             detail = f"point {number} of {place} has {len(row)}"
             raise Fault(f"a point with other than {form.min_values} values", detail)
-    width = min(map(len, rows))
+    width = min(map(len, rows))  # intermittent values that some points lack are left out
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points", place)

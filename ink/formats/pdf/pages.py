@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from ink.drawing.layers import Row
-from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, straight, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, paths_of, straight
 from ink.geometry import from_strokes, turned_back
 from ink.ink_page import LINE_PITCH, PT_PER_MM, InkPage, PageImage, TypedText, image_kind
 from ink.measures import baseline_angle
@@ -273,16 +273,14 @@ class _Document:
         if page.paper != "#ffffff" and page.background is None:
             sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
             lines.append(f"{_colour(page.paper)} rg {sheet}")
-        lines += self._painted(
-            path for stroke in page.ruling for path in stroke_paths(stroke, scale)
-        )
+        lines += self._painted(paths_of(page.ruling, scale))
         for layer in page.by_layer():
             lines += (self._image(image, scale) for image in layer.images)
+            # Highlighters come first, below the ink.
             strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
-            lines += self._painted(
-                path for stroke in strokes for path in stroke_paths(stroke, scale)
-            )
-            lines += (command for text in layer.typed for command in self._typed(text, scale))
+            lines += self._painted(paths_of(strokes, scale))
+            for text in layer.typed:
+                lines += self._typed(text, scale)
         lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
         content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(
@@ -456,8 +454,9 @@ class _Document:
         characters = [*self._codes]
         for start in range(0, len(characters), MAX_CODES):
             chunk = characters[start : start + MAX_CODES]
-            widths = self._put(f"[{f'{EM * GLYPH_WIDTH:g} ' * len(chunk)}]")
-            encoding = self._put(f"<</Differences[1{'/g' * len(chunk)}]>>")
+            equal_widths = f"{EM * GLYPH_WIDTH:g} " * len(chunk)
+            widths = self._put(f"[{equal_widths}]")
+            encoding = self._put(f"<</Differences[1{'/g' * len(chunk)}]>>")  # all are glyph g
             cmap = self._put("<<>>", _to_unicode(chunk).encode())
             shared.append(
                 f"/FirstChar 1/LastChar {len(chunk)}/Widths {widths} 0 R/Encoding {encoding} 0 R"

@@ -1,6 +1,6 @@
 """Strokes of pages as paths of a PDF: curves in units, merged where they are nearly one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +31,16 @@ class Look(NamedTuple):
     dash: tuple[int, ...] = ()
 
 
+def paths_of(strokes: Iterable[PageStroke], scale: float) -> Iterator[tuple[Look, str]]:
+    """Yield the paths of strokes, one stroke after the other; `scale` is in units of the drawing
+    per unit of the page."""
+    for stroke in strokes:
+        yield from stroke_paths(stroke, scale)
+
+
 def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]:
     """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
-    points = scale / UNITS_PER_MM * stroke.points
+    points = scale / UNITS_PER_MM * stroke.points  # in millimetres
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     is_figure = stroke.tool == "shape" or steps.min(initial=np.inf) > MIN_FIGURE_STEP
     is_figure &= bool(steps.any())  # a dot is no figure

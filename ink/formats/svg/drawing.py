@@ -5,7 +5,7 @@ from itertools import groupby
 
 from ink.alphabet import with_few_marks
 from ink.drawing.layers import decimal
-from ink.formats.pdf.paths import UNITS_PER_MM, Look, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, paths_of
 from ink.formats.xml import escape
 from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText
 
@@ -25,12 +25,14 @@ def to_picture(page: InkPage, box: Sequence[float] | None = None) -> str:
         f'viewBox="{x} {y} {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
         f'<rect{place} width="100%" height="100%" fill="{page.paper}"/>',
     ]
-    lines += _paths(path for stroke in page.ruling for path in stroke_paths(stroke, scale))
+    lines += _paths(paths_of(page.ruling, scale))
     for layer in page.by_layer():
         lines += (_image(image, scale) for image in layer.images)
+        # Highlighters come first, below the ink.
         strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
-        lines += _paths(path for stroke in strokes for path in stroke_paths(stroke, scale))
-        lines += (line for text in layer.typed for line in _typed(text, scale))
+        lines += _paths(paths_of(strokes, scale))
+        for text in layer.typed:
+            lines += _typed(text, scale)
     return "\n".join([*lines, "</svg>\n"])
 
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -95,13 +96,15 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
         box_width = width
         box_height = height
     if not (box_width > 0 and box_height > 0):  # also if a side is NaN
-        curves = [curve.reshape(-1, 2) for shape in all_shapes for curve in shape.curves]
-        points = np.concatenate(curves or [np.eye(2)])
+        curves = chain.from_iterable(shape.curves for shape in all_shapes)
+        points = [curve.reshape(-1, 2) for curve in curves]
+        points = np.concatenate(points or [np.eye(2)])  # any two points
         margin = PAGE_MARGIN * np.ptp(points, axis=0).max()
         corners = points.min(axis=0) - margin, points.max(axis=0) + margin
         return np.concatenate(corners), POINTS_PER_PIXEL
+    sheet = np.array([left, top, left + box_width, top + box_height])
     unit = POINTS_PER_PIXEL * width / box_width
-    return np.array([left, top, left + box_width, top + box_height]), unit if unit > 0 else None
+    return sheet, unit if unit > 0 else None  # the width may be NaN
 
 
 def _kind(shape: Shape, sheet: np.ndarray) -> str:
@@ -240,8 +243,8 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
     """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
-    # The identity of a stroke that is no part is like that of no other stroke.
-    return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
+    identity = None if is_part else id(stroke)  # like that of no other stroke
+    return stroke.tool, stroke.colour, stroke.layer, stroke.dash, identity
 
 
 def _joined(group: Sequence[PageStroke]) -> PageStroke:

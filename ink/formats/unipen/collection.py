@@ -216,7 +216,8 @@ def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:
             name = f"{file.removeprefix('data/')}:{number:05}"
             with parsed.attempt(name):
                 sample = read(number)
-                if segment.component_numbers <= used_before:
+                has_new_ink = bool(segment.component_numbers - used_before)
+                if not has_new_ink:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)

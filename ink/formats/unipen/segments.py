@@ -98,6 +98,7 @@ class Document:
             for index in range(first, last + 1):
                 if index in self.faults:
                     raise self.faults[index].within("")
+                # Components between the first and the last are whole.
                 start = first_point if index == first else 0
                 stop = last_point + 1 if index == last and last_point is not None else None
                 points = self.components[index][start:stop]

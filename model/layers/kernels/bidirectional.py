@@ -89,6 +89,7 @@ class _Lines(torch.autograd.Function):
         d_weights_hidden = d_forwards.t() @ before, d_backwards.t() @ after
         d_biases = d_gates.sum(0, dtype=torch.float32).split(4 * size)
         by_direction = zip(d_weights_input, d_weights_hidden, d_biases, strict=True)
+        # None for the arguments before `inputs`, which have no gradient.
         return None, None, None, d_inputs, *chain.from_iterable(by_direction)
 
 

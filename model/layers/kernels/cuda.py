@@ -323,6 +323,7 @@ class _Recurrence(torch.autograd.Function):
                 d_window = d_joint[:, size:columns].to(d_cell.dtype)
                 d_window_parts = d_window_weight[:rows], d_window_bias, d_window, d_kappa
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
+        # None for `loop`, `bound` and `one_hot`, which have no gradient.
         return None, None, None, d_gates, d_weight, d_hidden, d_cell, *d_window_parts
 
 

@@ -139,7 +139,9 @@ class _Decoding(torch.autograd.Function):
             d_contexts = results["d_contexts"].to(joint.dtype).transpose(0, 1)
             d_encoded = torch.bmm(by_line, d_contexts)
             d_weights = _weight_gradients(sizes, tensors, results, weight, len(embeddings))
-        return None, None, None, None, d_encoded, results["d_keys"][..., :attention], *d_weights
+        d_keys = results["d_keys"][..., :attention]  # the rest is padding
+        # None for the arguments before `encoded`, which have no gradient.
+        return None, None, None, None, d_encoded, d_keys, *d_weights
 
 
 def _packed(weights: Weights, weight: Tensor) -> dict[str, Tensor]:

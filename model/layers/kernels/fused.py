@@ -32,7 +32,7 @@ def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.con
     inside = index < count
     row = index // size
     column = index - row * size
-    at = gates + row * 4 * size + column
+    at = gates + row * 4 * size + column  # the input gate of the cell; the others are behind it
     input_gate = tl.sigmoid(tl.load(at, inside, 0.0).to(state_dtype))
     forget_gate = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state_dtype))
     output_gate = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state_dtype))

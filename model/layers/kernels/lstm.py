@@ -148,6 +148,7 @@ class _Recurrence(torch.autograd.Function):
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
         d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
+        # None for the arguments before `inputs`, which have no gradient.
         return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
