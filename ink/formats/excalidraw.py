@@ -187,7 +187,8 @@ def _decompressed(text: bytes) -> bytes:
             return units.decode("utf-16", "replace").encode()
         if code in (0, 1):  # A new character of 8 or 16 bits follows.
             end = position + 8 * (code + 1)
-            phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
+            character_bits = bits[position:end][::-1] or "0"  # none in a text that is cut short
+            phrases.append(chr(int(character_bits, 2)))
             code = len(phrases) - 1
             position = end
         # Only the phrase that this code completes may be missing, which begins and ends alike.

@@ -288,9 +288,10 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
         yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
         if page.background is None:
             style, _, config = page.style.partition(" ")
-            config = f" config={quoteattr(config)}" if config else ""
-            style = f"style={quoteattr(style or 'plain')}{config}"
-            yield f'<background type="solid" color="{page.paper}ff" {style}/>'
+            look = f"style={quoteattr(style or 'plain')}"
+            if config:
+                look += f" config={quoteattr(config)}"
+            yield f'<background type="solid" color="{page.paper}ff" {look}/>'
         else:
             if pdf and page.background != pdf:
                 raise UserError(f"{page.background}: a note of Xournal++ annotates one PDF ({pdf})")

@@ -269,7 +269,8 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     bottom = 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
         if number % rows == 0:  # a new column
-            left = PLOT_MARGIN + number // rows * (MAX_CELL[0] + PLOT_MARGIN)
+            column = number // rows
+            left = PLOT_MARGIN + column * (MAX_CELL[0] + PLOT_MARGIN)
             y = PLOT_MARGIN
         top = y
         y += canvas.caption(texts[number], left, y, MAX_CELL[0]) + CAPTION_GAP / 2

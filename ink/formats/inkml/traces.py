@@ -212,7 +212,7 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
             raise Fault("a difference without a previous point", place)
         if word == "*":
             value = {"!": previous, "'": speed, '"': acceleration}[prefix]
-        elif word in "TF":
+        elif word in ("T", "F"):
             value = float(word == "T")
         else:
             value = float(int(word[1:], 16) if word.startswith("#") else word)

@@ -418,6 +418,7 @@ class _Document:
         for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
             baseline = float(baselines[number])
             stop = None
+            # Of the middle of the box above the baseline, in parts of the height.
             rise = round((baseline - centres[number]) / height * RISES)
             if number + 1 < len(words):
                 stop, _ = edges[number + 1]

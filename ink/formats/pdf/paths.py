@@ -87,6 +87,7 @@ def _merged(segments: np.ndarray) -> np.ndarray:
         leave = (first[:, 1] - start) / part
         arrive = (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)
+        # Where the two segments meet, and in the middle of each.
         errors = (
             at_bezier(whole, part) - first[:, 3],
             at_bezier(whole, part / 2) - at_bezier(first, 0.5),

@@ -66,7 +66,7 @@ def _is_private(path: Path) -> bool:
         return True
     status = path.stat()
     parents = [parent.stat() for parent in path.resolve().parents]
-    is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
+    is_owned = status.st_uid == os.getuid() and parents[0].st_uid == os.getuid()
     # Others can rename files in a folder that they can write to, unless its sticky bit is set.
     is_replaceable = any(
         parent.st_mode & stat.S_IWOTH and not parent.st_mode & stat.S_ISVTX for parent in parents
