@@ -188,7 +188,7 @@ class _Looks:
 
 def _in_chunks(measure: Measure, places: np.ndarray, path: np.ndarray) -> np.ndarray:
     """Return a measure of places `(n, 2)` relative to the lines of a path, `(n,)`."""
-    path = path if len(path) > 1 else np.repeat(path, 2, axis=0)
+    path = path if len(path) > 1 else np.repeat(path, 2, axis=0)  # a dot is a line without length
     x, y = path[:-1].T
     step = np.diff(path, axis=0).T
     parts = np.array_split(places, 1 + len(places) * len(path) // MAX_COMPARED)

@@ -107,7 +107,9 @@ def raster(
     # The side of a square that holds all pixels within reach of a segment.
     size = int(np.ceil(2 * reach + MAX_SEGMENT)) + 1
     padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
-    pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
+    # The columns and the rows of the square's pixels, (segments, 2, size).
+    first_pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)
+    pixels = first_pixels[..., None] + np.arange(size)
     offset = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)
     step = step.astype(np.float32)[..., None]
     squared_length = np.maximum((step * step).sum(1, keepdims=True), np.float32(1e-12))

@@ -206,9 +206,9 @@ class RecurrentLayer(nn.Module):
             bias = reorder_gates(layer.bias_ih_l0 + layer.bias_hh_l0)
             return four_gates(reorder_gates(hidden), reorder_gates(incoming), bias)
         size = self.hidden_size
-        both_gates, candidate = layer.bias_hh_l0.split((2 * size, size))
-        bias = layer.bias_ih_l0 + functional.pad(both_gates, (0, size))
-        return four_gates(hidden, incoming, bias, candidate)
+        gates_bias, candidate_bias = layer.bias_hh_l0.split((2 * size, size))
+        bias = layer.bias_ih_l0 + functional.pad(gates_bias, (0, size))
+        return four_gates(hidden, incoming, bias, candidate_bias)
 
     def forward(
         self,
@@ -345,8 +345,8 @@ class WindowedLayer(nn.Module):
         """Return the weights and the bias of the gates for the loop of sampling.c, see
         `RecurrentLayer`; there is no layer below."""
         incoming = torch.cat((self.weight_window, self.weight_input), 1)
-        candidate = None if self.cell == "LSTM" else self.bias_candidate
-        return four_gates(self.weight_hidden, incoming, self.bias, candidate)
+        candidate_bias = None if self.cell == "LSTM" else self.bias_candidate
+        return four_gates(self.weight_hidden, incoming, self.bias, candidate_bias)
 
     def forward(
         self,

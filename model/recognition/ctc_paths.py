@@ -69,6 +69,7 @@ def ctc_nats(log_probs: np.ndarray, codes: np.ndarray) -> float:
     (Graves et al. 2006, eq. 6 and 7); for the arguments see `likeliest_path`."""
     classes = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
     classes[1::2] = codes
+    # A character may follow another one without a blank in between.
     may_skip = np.zeros(len(classes), bool)
     may_skip[3::2] = codes[1:] != codes[:-1]
     forward = np.full(len(classes), -np.inf)
