@@ -97,8 +97,8 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
         box_height = height
     if not (box_width > 0 and box_height > 0):  # also if a side is NaN
         curves = chain.from_iterable(shape.curves for shape in all_shapes)
-        points = [curve.reshape(-1, 2) for curve in curves]
-        points = np.concatenate(points or [np.eye(2)])  # any two points
+        parts = [curve.reshape(-1, 2) for curve in curves]
+        points = np.concatenate(parts or [np.eye(2)])  # any two points
         margin = PAGE_MARGIN * np.ptp(points, axis=0).max()
         corners = points.min(axis=0) - margin, points.max(axis=0) + margin
         return np.concatenate(corners), POINTS_PER_PIXEL
