@@ -81,6 +81,8 @@ def table(counts: Mapping[str, int], marked: Collection[str] = ()) -> str:
     for character, count in counts.items():
         mark = "*" if character in marked else " "
         cells.append(f"  {describe(character):{width}} {count:>9,}{mark}")
+    # A cell and the blank behind it have 14 characters more than a description; the last blank of a
+    # row, and that of a mark, may stand out. More than 4 columns are hard to read (assumed).
     columns = max(1, min(4, (MAX_TABLE_WIDTH + 2) // (width + 14)))
     rows = [" ".join(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     return "\n".join(row.rstrip() for row in rows)
@@ -103,6 +105,7 @@ class Alphabet:
         self.characters = list(characters)
         for item in self.characters:
             single = isinstance(item, str) and len(item) == 1
+            # Half of a surrogate pair has the category Cs.
             if not single or nfc(item) != item or unicodedata.category(item) == "Cs":
                 raise DataError(
                     "an alphabet holds single, whole characters in Unicode's normal form C, "
@@ -151,7 +154,10 @@ class Alphabet:
     def unmarked(self) -> np.ndarray:
         """The number of each character without its marks, or its own where the alphabet lacks that,
         `(characters,)` int64."""
-        plain = (c if unmarked(c) not in self else unmarked(c) for c in self.characters)
+        plain = []
+        for character in self.characters:
+            bare = unmarked(character)  # by the function above
+            plain.append(bare if bare in self else character)
         return self.encode("".join(plain))
 
     def __len__(self) -> int:

@@ -26,7 +26,10 @@ def are_marks(ink: np.ndarray, height: float) -> np.ndarray:
     level, _ = levelled(ink)
     max_y = baseline(level) - MIN_MARK_HEIGHT * height
     max_width = MAX_MARK_WIDTH * height
-    return np.array([p[:, 1].max() < max_y and np.ptp(p[:, 0]) < max_width for p in strokes(level)])
+    parts = strokes(level)
+    is_high = [part[:, 1].max() < max_y for part in parts]
+    is_narrow = [np.ptp(part[:, 0]) < max_width for part in parts]
+    return np.logical_and(is_high, is_narrow)
 
 
 def are_late(right: np.ndarray, height: float, late: float = MIN_LATE_DISTANCE) -> np.ndarray:
@@ -56,23 +59,26 @@ def undelayed_order(ink: np.ndarray, height: float, late: float = MIN_LATE_DISTA
         late: see `MIN_LATE_DISTANCE`; with 0 all marks are late.
     """
     first = np.append(0, np.flatnonzero(np.asarray(ink)[:-1, 2] > 0.5) + 1)
-    right = np.maximum.reduceat(to_points(ink)[:, 0], first)
-    is_late = are_late(right, height, late)
+    is_late = are_late(np.maximum.reduceat(to_points(ink)[:, 0], first), height, late)
     if not is_late.any():
-        return np.arange(len(right))
-    parts = strokes(levelled(ink)[0])
+        return np.arange(len(first))
+    level, _ = levelled(ink)
+    parts = strokes(level)
     is_mark = are_marks(ink, height)
     letters = np.flatnonzero(~is_mark)
     if not len(letters):
-        return np.arange(len(right))
+        return np.arange(len(first))
     points = np.concatenate(parts)
     starts = np.cumsum([0, *map(len, parts[:-1])])
-    left, right = (edge.reduceat(points[:, 0], starts) for edge in (np.minimum, np.maximum))
+    left = np.minimum.reduceat(points[:, 0], starts)
+    right = np.maximum.reduceat(points[:, 0], starts)
+    middle_x = (left + right) / 2
     order = np.arange(len(parts), dtype=np.float64)
     for mark in np.flatnonzero(is_mark & is_late):
-        x, y = (points - (parts[mark].min(axis=0) + parts[mark].max(axis=0)) / 2).T
+        middle = (parts[mark].min(axis=0) + parts[mark].max(axis=0)) / 2
+        x, y = (points - middle).T
         distances = np.minimum.reduceat(np.hypot(X_WEIGHT * x, y), starts)
         nearest = letters[distances[letters].argmin()]
-        is_before = left[mark] + right[mark] < 2 * (left[nearest] - MIN_DISTANCE_BEFORE * height)
+        is_before = middle_x[mark] < left[nearest] - MIN_DISTANCE_BEFORE * height
         order[mark] = nearest + (-0.5 if is_before else 0.5)
-    return np.lexsort((left + right, order))
+    return np.lexsort((middle_x, order))  # the marks of a letter go from left to right

@@ -85,7 +85,8 @@ def from_strokes(positions: Sequence[np.ndarray]) -> np.ndarray:
     points = np.concatenate(drawn)
     ink = np.zeros((len(points), 3), dtype=np.float32)
     ink[1:, :2] = np.diff(points, axis=0)
-    ink[np.cumsum([len(stroke) for stroke in drawn]) - 1, 2] = 1
+    last_points = np.cumsum([len(stroke) for stroke in drawn]) - 1
+    ink[last_points, 2] = 1
     return check_ink(ink)
 
 
@@ -139,12 +140,15 @@ def _turning_points(y: np.ndarray, is_end: np.ndarray) -> tuple[np.ndarray, np.n
     moving = np.flatnonzero((steps != 0) & ~is_end)
     if not len(moving):
         return moving, moving
-    is_first = np.diff(np.cumsum(is_end)[moving], prepend=-1) != 0
+    stroke = np.cumsum(is_end)[moving]
+    is_first = np.diff(stroke, prepend=-1) != 0
     is_start = is_first | (np.diff(np.sign(steps[moving]), prepend=0) != 0)
-    # A segment ends where the next of its stroke starts, or behind the stroke's last movement.
     starts = moving[is_start]
-    last = moving[np.append(is_start[1:], True)] + 1
-    return starts, np.where(np.append(is_first[is_start][1:], True), last, np.append(starts[1:], 0))
+    # A segment ends where the next of its stroke starts, or behind the stroke's last movement.
+    is_last_of_stroke = np.append(is_first[is_start][1:], True)
+    after_last_movement = moving[np.append(is_start[1:], True)] + 1
+    next_starts = np.append(starts[1:], 0)  # the last segment has none
+    return starts, np.where(is_last_of_stroke, after_last_movement, next_starts)
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
@@ -241,6 +245,7 @@ def bezier(points: np.ndarray) -> np.ndarray:
     points = points[is_new]
     if len(points) < 2:
         return np.empty((0, 4, 2))
+    # The points mirrored at both ends give the curve the direction of the chord.
     first = 2 * points[0] - points[1]
     last = 2 * points[-1] - points[-2]
     points = np.concatenate([[first], points, [last]])
@@ -266,7 +271,8 @@ def smooth_path(points: Sequence[np.ndarray] | np.ndarray, num_steps: int) -> np
     """Return the smooth curve through points, see `bezier`, with `num_steps` steps from each point
     to the next."""
     segments = bezier(np.asarray(points))
-    curves = at_bezier(segments[:, None], np.linspace(0, 1, num_steps + 1)[1:, None])
+    t = np.linspace(0, 1, num_steps + 1)[1:, None]  # a segment begins where the one before ends
+    curves = at_bezier(segments[:, None], t)
     return np.concatenate([segments[:1, 0], curves.reshape(-1, 2)])
 
 

@@ -197,7 +197,9 @@ def page_around(
     points = points if len(points) else np.zeros((1, 2))
     corner = points.min(axis=0)
     size = np.ptp(points, axis=0)
-    margin = (PAGE_MARGIN * size.max() or 1.0) if sheet is None else 0.0
+    margin = 0.0
+    if sheet is None:
+        margin = PAGE_MARGIN * size.max() or 1.0  # a page has a size, also around a single dot
     left, top = corner - margin
 
     def shifted(strokes: Iterable[PageStroke]) -> tuple[PageStroke, ...]:

@@ -31,6 +31,7 @@ MAX_STEPS = 100_000
 """Maximum number of steps along a line, which has some 5,000 (assumed)."""
 MIN_BASELINE_WIDTH = 4.0
 """Minimum width in x-heights of a line whose baseline is measured (assumed)."""
+MAX_BASELINE_POINTS = 400  # low turning points of which all pairs are compared (assumed)
 MAX_SLANT = 50.0
 """Maximum slant in degrees of a segment that counts for the lean of a line (assumed)."""
 MAX_WIDTH_PER_CHARACTER = 100.0
@@ -83,8 +84,8 @@ def baseline_angle(ink: np.ndarray) -> float:
     down = segments[segments[:, 3] > MAX_FLAT_SEGMENT_HEIGHT * x_height(ink)]
     low = down[:, :2] + down[:, 2:]
     # Very long lines would have too many pairs: only every n-th point is used.
-    low = low[:: max(1, math.ceil(len(low) / 400))]
-    start, end = np.triu_indices(len(low), 1)
+    low = low[:: max(1, math.ceil(len(low) / MAX_BASELINE_POINTS))]
+    start, end = np.triu_indices(len(low), 1)  # each pair of points
     offsets = low[end] - low[start]
     offsets = offsets[np.abs(offsets[:, 0]) > 0.5 * min_width]
     left, _, right, _ = bounds(ink)
@@ -215,13 +216,16 @@ def ring_area(strokes: Sequence[np.ndarray]) -> float:
     length = sum(float(path_along(stroke)[-1]) for stroke in strokes)
     if not height or length > MAX_RING_INK * height:
         return 0.0
-    points = np.concatenate([strokes[0][:1], *at_steps(strokes, height / 25)])
+    step = height / 25  # assumed: fine enough for a ring
+    points = np.concatenate([strokes[0][:1], *at_steps(strokes, step)])
     distances = np.hypot(*(points[:, None] - points).T)
     along = path_along(points)
+    # Only pairs whose first point lies far behind the second on the path remain.
     distances[along[:, None] - along <= MIN_RING_LENGTH * height] = math.inf
     end, start = np.unravel_index(distances.argmin(), distances.shape)
     x, y = points[start : end + 1].T
-    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2 / height**2)
+    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2  # the shoelace formula
+    return float(area / height**2)
 
 
 def segments_cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -248,4 +252,6 @@ def is_straight(strokes: Sequence[np.ndarray]) -> bool:
         return False
     chord = strokes[0][-1] - strokes[0][0]
     x, y = (strokes[0] - strokes[0][0]).T
-    return bool(np.abs(chord[0] * y - chord[1] * x).max() <= MAX_BEND * (chord @ chord))
+    # Both sides are multiplied by the length of the chord.
+    distances = np.abs(chord[0] * y - chord[1] * x)
+    return bool(distances.max() <= MAX_BEND * (chord @ chord))

@@ -22,7 +22,8 @@ def moments_of(ink: np.ndarray) -> Moments:
     if not len(offsets):
         return (0, 0.0, 0.0, 0.0, 0.0)
     means = offsets.mean(axis=0)
-    return (len(offsets), *means.tolist(), *((offsets - means) ** 2).sum(axis=0).tolist())
+    squares = ((offsets - means) ** 2).sum(axis=0)
+    return (len(offsets), *means.tolist(), *squares.tolist())
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Normalisation:
             try:
                 x, y = (float(value) for value in getattr(self, name))
             except (TypeError, ValueError, OverflowError):
-                x = y = math.nan
+                x = math.nan
+                y = math.nan
             if not math.isfinite(x) or not math.isfinite(y):
                 raise DataError(
                     f"normalisation: {name} is {short(getattr(self, name))}; two finite numbers, "
@@ -92,7 +94,7 @@ class Normalisation:
             total = count + ink_count
             for axis in (0, 1):
                 difference = values[axis] - means[axis]
-                squares[axis] += values[2 + axis]
+                squares[axis] += values[2 + axis]  # behind the two means
                 squares[axis] += difference * difference * (count * ink_count / total)
                 means[axis] += difference * (ink_count / total)
             count = total

@@ -66,13 +66,16 @@ def read_ink(path: str | os.PathLike[str], *, bar: Callable[..., Any] = BAR) -> 
 
 def _describe_failure(path: Path, faults: list[Fault]) -> str:
     if path.is_dir():
-        parts = [f"{path}: no ink there", "; ".join(summarise(faults))]
-        return f"{': '.join(filter(None, parts))}; supported formats: {ACCEPTED_LINES}"
+        message = f"{path}: no ink there"
+        if faults:
+            message += f": {'; '.join(summarise(faults))}"
+        return f"{message}; supported formats: {ACCEPTED_LINES}"
     others = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
     accepted = ""
     if faults[0].reason == UNKNOWN_FORMAT:
         accepted = f"; supported formats: {ACCEPTED_LINES}"
-    return f"{path}{str(faults[0]).removeprefix(path.name)}{others}{accepted}"
+    fault = str(faults[0]).removeprefix(path.name)  # the whole path takes the place of the name
+    return f"{path}{fault}{others}{accepted}"
 
 
 def _may_have_ink(file: Path) -> bool:

@@ -54,14 +54,16 @@ def match_device(ink: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
         ink: `(points, 3)`, of any unit, sampling rate and slope.
         others: ink of another device, each of at least two points.
     """
-    result = levelled(ink)[0]
-    result[:, :2] *= np.median([x_height(other) for other in others]) / x_height(result)
+    result, _ = levelled(ink)
+    other_height = np.median([x_height(other) for other in others])
+    result[:, :2] *= other_height / x_height(result)
     other_steps = [step for step in map(mean_step, others) if step > 0]
     step = mean_step(result)
     if other_steps and step > 0:
         ratio = float(np.median(other_steps)) / step
         period = min(max(ratio, MIN_PERIOD), MAX_PERIOD)
-        result, _ = resampled(result, period, np.arange(1.0, len(result) + 1))
+        clock = np.arange(1.0, len(result) + 1)  # points at equal times
+        result, _ = resampled(result, period, clock)
     return result.astype(np.float32)
 
 

@@ -14,6 +14,7 @@ from utils.checks import for_terminal
 
 _FILE_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _QUIET = ("matplotlib", "PIL", "fontTools", "tensorboard", "urllib3")
+"""Loggers of libraries whose messages below a warning are not for users."""
 
 
 class _Formatter(logging.Formatter):
@@ -83,7 +84,7 @@ def log_file(path: Path) -> Iterator[None]:
     handler.setFormatter(_Formatter(_FILE_FORMAT))
     keepers = [keeper for keeper in root.handlers if isinstance(keeper, MemoryHandler)]
     for keeper in keepers:
-        keeper.setTarget(handler)
+        keeper.setTarget(handler)  # which gets what is kept with the next message
     if not keepers:
         root.addHandler(handler)
     try:

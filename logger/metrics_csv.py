@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from utils.files import errors_name, open_file, set_aside, write_text
@@ -39,7 +40,7 @@ class MetricsTable:
     def append(self, row: Mapping[str, Value]) -> None:
         """Add the row of an epoch; a row may have other columns than earlier rows."""
         self.rows.append(row)
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        columns = list(dict.fromkeys(chain.from_iterable(self.rows)))  # each once, in order
         buffer = io.StringIO(newline="")
         table = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
         table.writeheader()
@@ -58,6 +59,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         if "epoch" not in (reader.fieldnames or []):
             raise ValueError("not a table of metrics: its first line has no column epoch")
         rows = [row for row in reader if (row["epoch"] or "").isdecimal()]
+    # `DictReader` keeps values without a column under None; `int` refuses thousands of digits.
     if any(None in row or int(row["epoch"]) < 0 for row in rows):
         raise ValueError("a line has more values than columns")
     return rows

@@ -45,11 +45,19 @@ class Info(ctypes.Structure):
     """`hw_info`."""
 
     _fields_ = (
-        *((name, c_char_p) for name in ("role", "name", "licence", "alphabet")),
-        *(("styles", POINTER(c_char_p)), ("style_biases", POINTER(c_float))),
-        *(("num_styles", c_uint32), ("replacements", POINTER(c_char_p))),
-        *((name, c_uint32) for name in ("num_replacements", "longest")),
-        *(("bias", c_float), ("hand_size", c_uint32), ("draws_hands", c_int32)),
+        ("role", c_char_p),
+        ("name", c_char_p),
+        ("licence", c_char_p),
+        ("alphabet", c_char_p),
+        ("styles", POINTER(c_char_p)),
+        ("style_biases", POINTER(c_float)),
+        ("num_styles", c_uint32),
+        ("replacements", POINTER(c_char_p)),
+        ("num_replacements", c_uint32),
+        ("longest", c_uint32),
+        ("bias", c_float),
+        ("hand_size", c_uint32),
+        ("draws_hands", c_int32),
         ("description_size", c_uint32),
     )
 
@@ -70,7 +78,9 @@ class Ink(ctypes.Structure):
     """`hw_ink`, without its last fields."""
 
     _fields_ = (
-        *(("stage", c_int32), ("points", c_void_p), ("num_points", c_uint32)),
+        ("stage", c_int32),
+        ("points", c_void_p),
+        ("num_points", c_uint32),
         ("is_whole", c_int32),
     )
 
@@ -86,7 +96,7 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL(str(ENGINE_LIBRARY))
     kernels = ROOT / "model" / "layers" / "kernels"
     included = sorted([*kernels.glob("*.c"), *kernels.glob("*.h")])
-    engine = build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)
+    engine = build(ENGINE_FOLDER, ("-fno-openmp", "-lm"), included)  # the engine has no threads
     if engine is None:
         raise UserError(f"reading and writing needs a C compiler such as gcc, or {NEEDS_TORCH}")
     return engine
@@ -189,7 +199,7 @@ class EngineReader(EngineNetwork):
         """Return the log-probabilities of a line of ink, `(frames, classes)`, the blank last."""
         points = np.zeros(len(ink), POINT_DTYPE)
         positions = np.cumsum(np.asarray(ink, np.float64)[:, :2], 0)
-        points["x"], points["y"] = (positions - positions[0]).T
+        points["x"], points["y"] = (positions - positions[0]).T  # float32 is exact near the origin
         points["pen_up"] = ink[:, 2] > 0.5
 
         def copied(frames: Frames) -> np.ndarray:
@@ -251,7 +261,7 @@ class EngineReader(EngineNetwork):
         results = []
         for ink in tqdm(inks, "reading", unit=" lines", leave=False, disable=not progress):
             check_time()
-            log_probs = self.frames(ink) if len(ink) else np.zeros((0, 1))
+            log_probs = self.frames(ink) if len(ink) else np.zeros((0, 1))  # no frame
             codes = ctc_text(log_probs, search) if len(log_probs) else []
             results.append((self.alphabet.decode(codes), log_probs))
         return results
@@ -284,7 +294,8 @@ class EngineWriter(EngineNetwork):
         engine_bias = USUAL_BIAS if bias is None else bias
         engine_style = Style(name, None, seed, engine_bias)
         with Call() as call:
-            inputs = self.handle, text.encode(), byref(engine_style), None, None, None
+            unjudged = None, None, None  # no reader, and no function that watches, with its data
+            inputs = self.handle, text.encode(), byref(engine_style), *unjudged
             ink, is_whole = call.result("hw_write_line", Ink, _line_of, *inputs)
         if bias is None:
             bias = self._info.bias if style is None else self.biases.get(style, self._info.bias)
@@ -328,13 +339,13 @@ def load(
         title = str(path).encode(errors="replace")
         size = c_size_t(len(content))
         call("hw_open", title, content, size, byref(handle))
-    opened = path, handle, content.partition(b"\n")[0]
+    header, _, _ = content.partition(b"\n")
     roles = {"reader": EngineReader, "writer": EngineWriter}
     role = _about(handle).role.decode()
     if role not in roles:
         library().hw_close(handle)
         raise CheckpointError(f"{path}: a network that reads or writes is needed, not a {role}")
-    return roles[role](*opened)
+    return roles[role](path, handle, header)
 
 
 def checked_reader(network: EngineReader | EngineWriter) -> EngineReader:

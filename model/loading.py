@@ -6,8 +6,8 @@ that trained the network.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,9 @@ def load(
         user_modules.load_module(module)
     torch_device = resolve_device(device)
     place = resolve_checkpoint(path)
-    named = (place / name for name in (HAND_FILE, HUB_FILE))
-    file, checkpoint = find_checkpoint(next((file for file in named if file.exists()), place))
+    files = (place / name for name in (HAND_FILE, HUB_FILE))
+    place = next((file for file in files if file.exists()), place)
+    file, checkpoint = find_checkpoint(place)
     return from_checkpoint(checkpoint, file, torch_device)
 
 
@@ -115,20 +116,21 @@ def _build(checkpoint: Checkpoint, path: Path) -> BaseModel:
         CheckpointError: if the weights do not fit, or the alphabet or the extras are missing.
         ConfigFault: if there is no such class, or an argument does not fit.
     """
+    arguments = network_arguments(checkpoint)
     part = Binder(Registry((model,))).bind(BaseModel, checkpoint["config"].get("arch"), "arch")
     for fault in faults(part):
         raise fault
-    supplied = network_arguments(checkpoint)
-    if lacking := {*part.signature.from_program} - supplied.keys():
+    lacking = {*part.signature.from_program} - arguments.keys()
+    if lacking:
         names = " and the ".join(sorted(lacking))
         raise CheckpointError(f"{path}: it lacks the {names} that its network needs")
-    # The weights are checked before memory is allocated: a small config can describe gigabytes. The
-    # layers of a user's network may depend on numbers, which the device "meta" lacks.
-    is_from_user = user_modules.is_any_from_user(part.cls)
-    with nullcontext() if is_from_user else torch.device("meta"):
-        network = part.build(supplied)
-    check_weights(network, checkpoint["state_dict"], path)
-    return network if is_from_user else part.build(supplied)
+    # A small config can describe gigabytes. So the weights' names and shapes are compared with a
+    # network on the device "meta" first, which allocates no memory. The layers of a user's network
+    # may depend on numbers, which "meta" lacks.
+    if not user_modules.is_any_from_user(part.cls):
+        with torch.device("meta"):
+            check_weights(part.build(arguments), checkpoint["state_dict"], path)
+    return part.build(arguments)
 
 
 @dataclass(repr=False)
@@ -225,57 +227,52 @@ class Writer(TrainedNetwork):
             needed = "needs a" if texts is None else "takes no"
             raise UserError(f"{self.path}: its network {needed} text")
         # Blanks around a text and double blanks between words cannot be seen in handwriting.
-        titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or ()]
+        titles = [re.sub(" +", " ", nfc(text).strip(" ")) for text in texts or [""] * len(seeds)]
         if primer is not None:
             primer = primer[0], primer[1].rstrip()  # the new text begins with the space
         check_lengths(titles, primer)
+        parts = [self._parts(primer, title) for title in titles]
+        with self._naming_errors(sampling.extras):
+            lines = sample(
+                self.model,
+                seeds,
+                [first for first, *_ in parts],
+                sampling,
+                primer=primer,
+                progress=progress,
+                batch_size=BATCH_SIZE,
+            )
+            for row, line in enumerate(lines):
+                if len(parts[row]) > 1:
+                    lines[row] = write_other_parts(
+                        self.model,
+                        line,
+                        parts[row],
+                        seeds[row],
+                        sampling,
+                        primer=primer,
+                        progress=progress,
+                    )
         options = f" · {sampling}" if self.model.prediction_type.draws_offset else ""
-        new_texts = None if texts is None else [self._text_after(primer, text) for text in titles]
+        described_lines = []
+        for line, title, seed in zip(lines, titles, seeds, strict=True):
+            description = f"{line.text or 'no text'}{options} · seed {seed}"
+            described_lines.append(replace(line, written_text=title, description=description))
+        return described_lines
+
+    @contextmanager
+    def _naming_errors(self, extras: Mapping[str, Any]) -> Iterator[None]:
+        """Raise an error of a user's network as a UserError that names its file and `extras`."""
         try:
-            lines = self._write_parts(new_texts, seeds, sampling, primer, progress)
+            yield
         except (UserError, OSError):
             raise
         except Exception as error:
             if not user_modules.is_any_from_user(self.model):
                 raise  # A fault of the project is not the user's: its traceback is needed.
-            items = sampling.extras.items()
-            extras = ", ".join(f"{name} = {short(value)}" for name, value in items)
-            problem = f"its {type(self.model).__name__}, with {extras or 'no extras'}, cannot write"
+            values = ", ".join(f"{name} = {short(value)}" for name, value in extras.items())
+            problem = f"its {type(self.model).__name__}, with {values or 'no extras'}, cannot write"
             raise UserError(f"{self.path}: {problem}: {described(error)}") from error
-        described_lines = []
-        for line, title, seed in zip(lines, titles or [""] * len(lines), seeds, strict=True):
-            description = f"{line.text or 'no text'}{options} · seed {seed}"
-            described_lines.append(replace(line, written_text=title, description=description))
-        return described_lines
-
-    def _write_parts(
-        self,
-        texts: Sequence[str] | None,
-        seeds: Sequence[int],
-        sampling: Sampling,
-        primer: Primer | None,
-        progress: bool,
-    ) -> list[Line]:
-        """Write lines. `sample` writes a whole text or, if the text is longer than the network's
-        `longest`, its first part; `write_other_parts` writes the rest."""
-        model = self.model
-        parts = [text_parts(text, model.longest) for text in texts or [""] * len(seeds)]
-        firsts = None if texts is None else [first for first, *_ in parts]
-        lines = sample(
-            model, seeds, firsts, sampling, primer=primer, progress=progress, batch_size=BATCH_SIZE
-        )
-        for row, line in enumerate(lines):
-            if len(parts[row]) > 1:
-                lines[row] = write_other_parts(
-                    model,
-                    line,
-                    parts[row],
-                    seeds[row],
-                    sampling,
-                    primer=primer,
-                    progress=progress,
-                )
-        return lines
 
     @property
     def default_text(self) -> str:
@@ -311,12 +308,17 @@ class Writer(TrainedNetwork):
             )
         return inks
 
-    def _text_after(self, primer: Primer | None, text: str) -> str:
-        """Return `text`, after a space if `primer` has a text and `text` begins with no space."""
+    def _parts(self, primer: Primer | None, text: str) -> list[str]:
+        """Return the parts in which a text is written: one, unless it is longer than the network's
+        `longest`. After the text of a primer comes a space."""
         has_primer_text = primer is not None and primer[1] != ""
         begins_with_letter = text != "" and not text[0].isspace()
-        knows_blank = not self.model.alphabet.unknown(" ")
-        return f" {text}" if has_primer_text and begins_with_letter and knows_blank else text
+        if has_primer_text and begins_with_letter and not self.model.alphabet.unknown(" "):
+            text = f" {text}"
+        longest = self.model.longest
+        if longest is None or len(text) <= longest:
+            return [text]
+        return text_parts(text, longest)
 
 
 @dataclass(repr=False)

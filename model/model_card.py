@@ -92,10 +92,12 @@ def _shipped_sections(path: Path) -> list[str]:
     card = path.with_name(CARD_NAME)
     if path not in shipped or not card.exists():
         return []
-    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))  # without its links
+    # Links of Markdown lose their addresses, which hold in the folder alone.
+    text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))
     wanted = []
     for section in text.split("\n## ")[1:]:
         title, _, content = section.partition("\n")
+        # The title of a section on networks is the list of their names.
         if title == "Licence and data" or shipped[path] in title.split(", "):
             wanted += [f"## {title}", content.strip()]
     return wanted

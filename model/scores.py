@@ -68,7 +68,8 @@ class PointScores(SSE):
         """Forget everything added so far."""
         super().reset()
         self._summands = torch.zeros(len(SUMMANDS), dtype=torch.float64)
-        self.num_sequences = self.num_points = 0
+        self.num_sequences = 0
+        self.num_points = 0
 
     @torch.no_grad()
     def update(self, output: Output, batch: Batch) -> None:
@@ -169,8 +170,8 @@ def evaluate(
         scores.update(masked_output(model, batch.mask, *inputs), batch)
     if not scores.num_points:
         raise UserError("nothing to evaluate: the split is empty")
-    values = scores.compute().items()
-    return {name: value if math.isfinite(value) else None for name, value in values}
+    values = scores.compute()
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def read_split(

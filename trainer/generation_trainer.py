@@ -114,9 +114,10 @@ class GenerationTrainer(BaseTrainer):
         is_density = isinstance(self.loss, NegativeLogLikelihood) and self.model.has_density
         if canonical is None or not is_density or not sums.sequences:
             return {}
-        offset = self.facts.normalisation.log_loss_offset(canonical)
+        point_offset = self.facts.normalisation.log_loss_offset(canonical)
+        offset = sums.points / sums.sequences * point_offset  # of a sequence
         name = self.loss.name
-        return {f"{name}_canonical": values[name] + sums.points / sums.sequences * offset}
+        return {f"{name}_canonical": values[name] + offset}
 
     def _check_parts(self, batch: Batch, output: Output) -> None:
         """Raise a ConfigFault if the network has no layer `output`, or if its output for texts
@@ -143,15 +144,16 @@ class GenerationTrainer(BaseTrainer):
         model = self.evaluated_model
         problem = ""
         for key, value in output.state.items():
-            if not isinstance(value, Tensor) or value.shape[:1] != (2,):
+            if not isinstance(value, Tensor) or value.shape[:1] != (2,):  # `batch` has two lines
                 expected = f"a network whose state has a row for each line, also in {key!r}"
                 raise ConfigFault("arch", type(model).__name__, f"{expected}: a tensor (2, ...)")
         if self.samples:
             self._check_parts(batch, output)
         whole, again = (self.forward_batch(model, batch, model.begin(batch)) for _ in range(2))
-        begun = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-        begun = replace(begun, targets=torch.zeros_like(begun.targets))
-        if not are_alike(whole, self.forward_batch(model, begun, model.begin(begun)), begun.mask):
+        first_half = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
+        first_half = replace(first_half, targets=torch.zeros_like(first_half.targets))
+        begun = self.forward_batch(model, first_half, model.begin(first_half))
+        if not are_alike(whole, begun, first_half.mask):
             problem = "sees later points or targets"
         is_continued = self.samples or self.settings.truncate
         if is_continued and not self._writes_alike(batch, whole) and not problem:
@@ -169,14 +171,16 @@ class GenerationTrainer(BaseTrainer):
         texts = None
         if model.needs_text:
             text = (batch.text, batch.text_lengths)
-            texts = 2 * self._texts()[0]
-        sampling = Sampling(max_steps=STEPS_PER_CALL + 1)
+            drawn_texts, _ = self._texts()
+            texts = 2 * drawn_texts  # at least two
+        sampling = Sampling(max_steps=STEPS_PER_CALL + 1)  # two calls of the stepper
         for count in (2, 1) if self.samples else ():
-            sample(model, range(count), texts and texts[:count], sampling)
+            sample(model, range(count), None if texts is None else texts[:count], sampling)
         state = model.begin(batch)
+        state_again = model.begin(batch)
         name = type(model).__name__
         is_alike = True
-        if any(not torch.equal(value, state[key]) for key, value in model.begin(batch).items()):
+        if any(not torch.equal(value, state[key]) for key, value in state_again.items()):
             problem = "does not draw from conditions.generators: a seed will write different lines"
             log.warning("%s.initial_state %s", name, problem)
         for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
@@ -205,7 +209,7 @@ class GenerationTrainer(BaseTrainer):
             phi = attention.float().numpy(force=True)
             figure = window_figure(phi, first_line.text, first_line.ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
-            self.run_log.events.picture("window", to_pixels(figure, 100), step)
+            self.run_log.events.picture("window", to_pixels(figure, dpi=100), step)
         if texts is not None or self.model.end_of_sequence:
             ended = sum(line.ended for line in lines)
             log.info("%d of %d lines ended on their own", ended, len(lines))
@@ -220,6 +224,7 @@ class GenerationTrainer(BaseTrainer):
             with_text = chain.from_iterable(map(self._with_text, loaders))
             lines = list(islice(with_text, self.samples))
             texts = [line.text for line in lines]
+        # Few texts, and their lines, are repeated in turn.
         line_extras = stacked((lines * self.samples)[: self.samples])
         extras = {name: line_extras[name] for name in self.model.extras if lines}
         return (texts * self.samples)[: self.samples], extras

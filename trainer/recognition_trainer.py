@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 EXTRA_ROWS = 5
 """Rows in the picture of a reading, besides one for each character of the true text (assumed)."""
+MIN_LIKELY = 0.1  # probability above which a character has a row in such a picture (assumed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,8 @@ class RecognitionTrainer(BaseTrainer):
     def epoch_forcing_ratio(self) -> float:
         """The teacher forcing ratio of the current epoch."""
         first, last = self.teacher_forcing_ratio
-        return first + (last - first) * self.progress.epoch / max(1, self.epochs - 1)
+        epochs_after_first = max(1, self.epochs - 1)
+        return first + (last - first) * self.progress.epoch / epochs_after_first
 
     def forward_batch(
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
@@ -101,7 +103,8 @@ class RecognitionTrainer(BaseTrainer):
         """
         model = self.evaluated_model
         longest = int(batch.lengths.argmax())
-        frames, points = int(output.lengths[longest]), int(batch.lengths[longest])
+        frames = int(output.lengths[longest])
+        points = int(batch.lengths[longest])
         name = type(model).__name__
         computed = output.ctc_log_probs.shape[1]
         if int(output.lengths.max()) > computed:
@@ -111,6 +114,7 @@ class RecognitionTrainer(BaseTrainer):
             expected = f"one that reads a text of each line, {len(batch)}"
             raise ConfigFault("arch", name, f"{expected}, not {len(output.hypotheses)}")
         per_frame = getattr(model, "points_per_frame", None)
+        # Rounding to whole frames, and padding at the ends, are no fault (limits assumed).
         if per_frame and not 2 / 3 < frames * per_frame / points < 3 / 2:
             problem = "has %d frames for %d points, which are not %d points_per_frame"
             log.warning(f"%s {problem}", name, frames, points, per_frame)
@@ -126,7 +130,8 @@ class RecognitionTrainer(BaseTrainer):
         chosen = samples[::stride][: self.samples]
         if not chosen:
             return
-        inks, captions = [], []
+        inks = []
+        captions = []
         for number, sample in enumerate(chosen):
             ink = sample.ink
             output = self.evaluated_model.read([ink])
@@ -135,8 +140,9 @@ class RecognitionTrainer(BaseTrainer):
             # The same number of rows after each epoch makes the pictures comparable.
             rows = len(sample.text) + EXTRA_ROWS
             values = np.pad(values[:rows], ((0, max(0, rows - len(values))), (0, 0)))
-            figure = map_figure(values, [*names, *[""] * rows][:rows], ink, caption)
-            self.run_log.events.picture(f"reading/{number}", to_pixels(figure, 140), step)
+            labels = [*names, *[""] * rows][:rows]
+            figure = map_figure(values, labels, ink, caption)
+            self.run_log.events.picture(f"reading/{number}", to_pixels(figure, dpi=140), step)
             inks.append(ink)
             captions.append(caption)
         write_png(self.run.log / f"samples-epoch{epoch}.png", lines_figure(inks, captions))
@@ -157,7 +163,7 @@ def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
         return weights.float().cpu().numpy(), names
     probabilities = output.ctc_log_probs[0, :frames, :-1].float().exp()
     highest, best_frames = probabilities.max(0)
-    likely = (highest > 0.1).nonzero()[:, 0]
+    likely = (highest > MIN_LIKELY).nonzero()[:, 0]
     likely = likely[best_frames[likely].argsort()]
     names = [output.alphabet.characters[number] for number in likely.tolist()]
     return probabilities[:, likely].T.cpu().numpy(), names

@@ -40,6 +40,7 @@ class Range(NamedTuple):
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def __str__(self) -> str:
+        # A whole number has no decimals; infinity % 1 is NaN.
         low, high = (int(end) if end % 1 == 0 else end for end in self)
         if high == math.inf:
             return f"at least {low}"
@@ -158,7 +159,8 @@ def shown(value: Any) -> str:
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
-_SHORT.maxother = _SHORT.maxstring = 60
+_SHORT.maxother = MAX_SHOWN_VALUE
+_SHORT.maxstring = MAX_SHOWN_VALUE
 
 
 def short(value: Any) -> str:
@@ -194,9 +196,10 @@ def described(error: BaseException) -> str:
 def listed(source: str, faults: Sequence[str]) -> str:
     """Return the number of a source's faults, and then, a line each, as many faults as fit."""
     lines = [f"{source}: {len(faults)} faults", *faults]
-    fitting = sum(end < MAX_FAULT_CHARACTERS for end in accumulate(map(len, lines)))
-    if fitting < len(lines):
-        lines[fitting:] = [f"and {len(lines) - fitting} more"]
+    ends = accumulate(map(len, lines))
+    num_fitting = sum(end < MAX_FAULT_CHARACTERS for end in ends)
+    if num_fitting < len(lines):
+        lines[num_fitting:] = [f"and {len(lines) - num_fitting} more"]
     return "\n  ".join(lines)
 
 
@@ -236,8 +239,12 @@ def _fitting(text: str, length: int) -> str:
 
 def _cut(text: str, length: int) -> str:
     """Return a text without its middle if it is longer than `length`."""
-    half = (length - 5) // 2
-    return text if len(text) <= length else f"{text[: length - 5 - half]} ... {text[-half:]}"
+    if len(text) <= length:
+        return text
+    dots = " ... "
+    num_last = (length - len(dots)) // 2
+    num_first = length - len(dots) - num_last
+    return text[:num_first] + dots + text[-num_last:]
 
 
 def _escaped(text: str) -> str:
@@ -254,9 +261,11 @@ def nearest(name: str, names: Iterable[str], count: int = 3) -> list[str]:
 def hint(name: Any, names: Iterable[str]) -> str:
     """Return the end of a message: the `names` similar to a misspelt name, or the first names."""
     names = list(names)
-    if close := nearest(name, names) if isinstance(name, str) else []:
-        return f"; did you mean {' or '.join(close)}?"
-    names = [*names[:MAX_NAMES], *(["..."] if len(names) > MAX_NAMES else [])]
+    similar = nearest(name, names) if isinstance(name, str) else []
+    if similar:
+        return f"; did you mean {' or '.join(similar)}?"
+    if len(names) > MAX_NAMES:
+        names[MAX_NAMES:] = ["..."]
     return f"; there are {', '.join(names)}" if names else ""
 
 
@@ -268,7 +277,7 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
         try:
             value = kind(text)
         except ValueError:
-            value = math.nan
+            value = math.nan  # in no bounds
         if value not in bounds:
             whole = "whole " if kind is int else ""
             raise UserError(f"{text!r}: a {whole}number {bounds} is accepted")

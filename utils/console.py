@@ -50,12 +50,13 @@ def set_up() -> None:
     sys.excepthook = _report
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Standard input, output and errors.
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
             # Otherwise a file that is opened later gets this number, and the output goes into it.
-            # The null device is opened read-only: the first write fails and is reported.
+            # For output the null device is opened read-only: the first write fails and is reported.
             os.open(os.devnull, mode)
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name) or open(number, "w", closefd=False)  # noqa: SIM115
@@ -87,7 +88,7 @@ class Signals:
         self._receive = receive
 
     def __enter__(self) -> None:
-        self._end = 0.0
+        self._end = 0.0  # of the repetitions of the first signal; 0 before that signal
         self._previous = {}
         with suppress(ValueError):  # Outside the main thread no handlers can be set.
             for number in SIGNALS:
@@ -99,7 +100,7 @@ class Signals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, _frame: object) -> None:
-        if not self._end:
+        if not self._end:  # the first signal
             self._end = time.monotonic() + REPEATED_SECONDS
             self._receive(number)
         elif time.monotonic() > self._end:
@@ -114,7 +115,8 @@ def interrupt(number: int) -> None:
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
     """Return the exit status after a signal, as shells report it."""
-    return 128 + next(iter(interrupt.args), signal.SIGINT)
+    number = next(iter(interrupt.args), signal.SIGINT)  # Python's own interrupt has no number
+    return 128 + number
 
 
 def output_is_lost() -> bool:

@@ -86,12 +86,13 @@ def read_text(path: str | Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     Raises:
         UserError: if the file cannot be read, is longer than `max_bytes`, or is not UTF-8.
     """
-    name = "standard input" if path == "-" else path
-    if path == "-" and sys.stdin is None:
+    is_standard_input = path == "-"
+    name = "standard input" if is_standard_input else path
+    if is_standard_input and sys.stdin is None:
         raise UserError("-: there is no standard input")
     try:
-        with nullcontext(sys.stdin.buffer) if path == "-" else open_file(path) as file:
-            content = file.read(max_bytes + 1)
+        with nullcontext(sys.stdin.buffer) if is_standard_input else open_file(path) as file:
+            content = file.read(max_bytes + 1)  # one more tells that there are too many
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from None
     if len(content) > max_bytes:
@@ -153,7 +154,10 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise an OSError if `atomic_write` of a file `path`, or in a folder `path`, would fail."""
-    folder = path if os.path.isdir(path) else _target(path)[0].parent
+    folder = Path(path)
+    if not folder.is_dir():
+        target, _ = _target(path)
+        folder = target.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -181,6 +185,7 @@ def prepare_output(
         nearest = folder
         while not nearest.exists():
             nearest = nearest.parent
+        # A folder that is missing is made in the nearest one that is there.
         check_writable(path if nearest == folder else nearest / "file")
     except OSError as error:
         raise UserError(f"{option} {path}: cannot be written ({error.strerror})") from None
@@ -228,7 +233,7 @@ def errors_name(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is None or isinstance(error, UserError):
-            raise
+            raise  # Its message says all.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -273,7 +278,7 @@ def _is_of_an_ended_process(name: str) -> bool:
     if match is None or os.name != "posix":  # On Windows `os.kill` would end the process.
         return False
     try:
-        os.kill(int(match[1]), 0)
+        os.kill(int(match[1]), 0)  # signal 0 only asks whether the process is there
     except ProcessLookupError:
         return True
     except OSError:  # another user's process
@@ -322,10 +327,12 @@ def safe_path(name: str, unsafe: re.Pattern[str] = CONTROLS, mark: str = "?") ->
 def _safe_name(part: str, safe: str) -> str:
     """Return a part of a path as `safe`, cut to `MAX_NAME_BYTES`; if this is not the part itself, a
     digest keeps it apart from others."""
+    content = os.fsencode(part)
     cut = os.fsencode(safe)[:MAX_NAME_BYTES]
-    if cut == os.fsencode(part):
+    if cut == content:
         return part
-    return f"{cut.decode(errors='ignore')} {hashlib.sha256(os.fsencode(part)).hexdigest()[:8]}"
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    return f"{cut.decode(errors='ignore')} {digest}"  # the cut may divide a character
 
 
 def content_digest(file: Path) -> str:

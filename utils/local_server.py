@@ -19,6 +19,7 @@ IDLE_TIMEOUT = 10.0
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm"}
 """Media types by suffix; the system's table may lack these types."""
 POLICY = re.compile('"Content-Security-Policy" content="([^"]+)"')
+"""The policy in a page's HTML."""
 
 
 class LocalServer(ThreadingHTTPServer):
@@ -72,7 +73,7 @@ class LocalPage(SimpleHTTPRequestHandler):
         rebinding)."""
         port = self.server.server_port
         host = self.headers.get("Host", "")
-        host = host if ":" in host else f"{host}:80"
+        host = host if ":" in host else f"{host}:80"  # browsers leave out the usual port
         return host in (f"127.0.0.1:{port}", f"localhost:{port}")
 
     def send_head(self) -> BytesIO | BinaryIO | None:

@@ -23,8 +23,9 @@ def locked(path: Path, work: str, timeout: float = -1) -> Iterator[None]:
         timeout: seconds after which a `filelock.Timeout`, an OSError, is raised; -1: never.
     """
     lock = FileLock(path)
+    silent_timeout = SILENT_SECONDS if timeout < 0 else min(SILENT_SECONDS, timeout)
     try:
-        lock.acquire(timeout=SILENT_SECONDS if timeout < 0 else min(SILENT_SECONDS, timeout))
+        lock.acquire(timeout=silent_timeout)
     except Timeout:
         log.warning("waiting for another process, which %s (it holds %s)", work, path)
         lock.acquire(timeout=timeout)

@@ -91,8 +91,9 @@ def started(command: str) -> list[str]:
     """Return the words that start a command of this installation, in any folder."""
     if PREFIX:
         return [sys.executable, "-P", "-m", PACKAGE, command]
-    script = ROOT / COMMAND_SCRIPTS.get(command, "experiments.py")
-    return [sys.executable, str(script), *(() if command in COMMAND_SCRIPTS else [command])]
+    if command in COMMAND_SCRIPTS:
+        return [sys.executable, str(ROOT / COMMAND_SCRIPTS[command])]
+    return [sys.executable, str(ROOT / "experiments.py"), command]
 
 
 def process_of(module: str, *words: str) -> tuple[list[str], dict[str, str]]:
@@ -103,7 +104,9 @@ def process_of(module: str, *words: str) -> tuple[list[str], dict[str, str]]:
         words: the arguments of the process.
     """
     path = os.environ.get("PYTHONPATH")
+    # The folder that has the package: a dot of the prefix is a folder down to the rooms.
     importable = str(ROOT.parents[PREFIX.count(".") - 1] if PREFIX else ROOT)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (importable, path)))}
+    paths = os.pathsep.join(filter(None, (importable, path)))
+    environment = os.environ | {"PYTHONPATH": paths}
     # -P: the working folder may have modules of the same names.
     return [sys.executable, "-P", "-m", PREFIX + module, *words], environment

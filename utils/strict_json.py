@@ -114,12 +114,14 @@ def differences(old: Json, new: Json) -> dict[str, tuple[Any, Any]]:
     and lists; `ABSENT` stands for a value that a config lacks."""
     olds = dict(nested(old))
     news = dict(nested(new))
-    pairs = {key: (olds.get(key, ABSENT), news.get(key, ABSENT)) for key in {**news, **olds}}
-    return {
-        key: pair
-        for key, pair in pairs.items()
-        if pair[0] != pair[1] and not any(map(children, pair))
-    }
+    changes = {}
+    for key in {**news, **olds}:
+        pair = olds.get(key, ABSENT), news.get(key, ABSENT)
+        # Objects and lists differ in their values, which have keys of their own.
+        has_children = any(map(children, pair))
+        if pair[0] != pair[1] and not has_children:
+            changes[key] = pair
+    return changes
 
 
 def without(values: Config, unwanted: Callable[[str, Json], bool]) -> Config:
@@ -149,8 +151,9 @@ def _check(value: Json, key_size: int = 0, depth: int = MAX_JSON_DEPTH) -> None:
     more than `depth` levels of nesting, or a key that is too long; `key_size` is the size of the
     key of `value`. The key of a fault is put together only where there is a fault."""
     if isinstance(value, float) and not math.isfinite(value):
-        key, shown = (str(value), ABSENT) if depth == MAX_JSON_DEPTH else ("", value)
-        raise ConfigFault(key, shown, "no finite number")
+        if depth == MAX_JSON_DEPTH:  # The number is the whole text: it has no key.
+            raise ConfigFault(str(value), ABSENT, "no finite number")
+        raise ConfigFault("", value, "no finite number")
     match = FORBIDDEN.search(value) if isinstance(value, str) else None
     if match:
         raise ConfigFault("", ABSENT, f"a string holds {match[0]!a}, which is no character")

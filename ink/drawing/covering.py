@@ -22,9 +22,8 @@ MIN_WIDTH_RATIO = 2.0
 """Least ratio of the width of a stroke to that of ink of its colour that it covers: a narrower one
 writes letters again (assumed)."""
 NUM_PLACES = 32  # of a stroke that are looked at, at equal steps along it (assumed)
-PART_LENGTH = (
-    0.5  # length of the parts of a covering line, in half widths, unless its points are fewer
-)
+PART_LENGTH = 0.5
+"""Length of the parts of a covering line, in half widths, unless its points are fewer (assumed)."""
 MAX_PARTS = 1_000  # of a covering line, and sides of an area (assumed)
 MAX_COMPARED = 500_000  # places and parts that are compared at once (assumed: 30 MB)
 MAX_PAIRS = 200_000_000  # places and parts of a page that are compared (assumed: some seconds)
@@ -80,11 +79,11 @@ class _Looks:
                 low, high = np.reshape(image.box, (2, 2))
                 is_on |= ((places >= low) & (places <= high)).all(axis=1)
             is_wide = self._radii[:number] >= MIN_WIDTH_RATIO * self._radii[number]
-            is_ground = (is_wide & self._has_line[:number] & ~is_like_paper[:number]) | (
-                self._has_fill[:number]
-            )
+            is_wide_line = is_wide & self._has_line[:number] & ~is_like_paper[:number]
+            is_ground = is_wide_line | self._has_fill[:number]
             for ground in np.flatnonzero(is_ground & self._meets(number)).tolist():
-                is_on |= self._are_under(places, ground)[0]
+                is_under, _ = self._are_under(places, ground)
+                is_on |= is_under
             if is_on.mean() <= MIN_COVERED:
                 yield number
 
@@ -114,7 +113,8 @@ class _Looks:
         """Whether each line hides the ink below it, `(strokes,)`."""
         strokes = self.page.strokes
         is_opaque = [s.tool != "highlighter" and s.opacity >= MIN_OPACITY for s in strokes]
-        return np.array(is_opaque) & [not any(s.dash) for s in strokes] & (self._radii > 0)
+        is_solid = [not any(s.dash) for s in strokes]
+        return np.logical_and(is_opaque, is_solid) & (self._radii > 0)
 
     @cached_property
     def _has_fill(self) -> np.ndarray:
@@ -132,7 +132,8 @@ class _Looks:
         """Whether there may be ink that each stroke hides, `(strokes,)`."""
         is_one_colour = (np.ptp(self._colours, axis=0) <= MAX_COLOUR_STEP).all()
         is_wide = self._radii >= MIN_WIDTH_RATIO * self._radii.min()
-        return (self._has_line & (is_wide | (not is_one_colour))) | self._is_blank
+        is_line = self._has_line & (is_wide | (not is_one_colour))
+        return is_line | self._is_blank
 
     @cached_property
     def _boxes(self) -> np.ndarray:
@@ -177,34 +178,37 @@ class _Looks:
             is_under |= _in_chunks(_distances, inside, path) <= radius
             num_pairs += len(inside) * len(path)
         if self._has_fill[cover]:
-            corners = points[:: 1 + len(points) // MAX_PARTS]
+            corners = points[:: 1 + len(points) // MAX_PARTS]  # every n-th point of many
             outline = np.concatenate([corners, corners[:1]])
             is_under |= _in_chunks(_windings, inside, outline) != 0
             num_pairs += len(inside) * len(outline)
-        near[near] = is_under
+        near[near] = is_under  # of the places near the stroke, those under it remain
         return near, num_pairs
 
 
 def _in_chunks(measure: Measure, places: np.ndarray, path: np.ndarray) -> np.ndarray:
     """Return a measure of places `(n, 2)` relative to the lines of a path, `(n,)`."""
-    path = path if len(path) > 1 else np.repeat(path, 2, axis=0)
+    path = path if len(path) > 1 else np.repeat(path, 2, axis=0)  # a dot is a line without length
     x, y = path[:-1].T
     step = np.diff(path, axis=0).T
     parts = np.array_split(places, 1 + len(places) * len(path) // MAX_COMPARED)
-    away = ((part[:, :1] - x, part[:, 1:] - y) for part in parts)
-    return np.concatenate([measure(*offset, *step) for offset in away])
+    offsets = ((part[:, :1] - x, part[:, 1:] - y) for part in parts)
+    return np.concatenate([measure(*offset, *step) for offset in offsets])
 
 
 def _distances(x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return the distance of each place from the nearest line, `(n,)`. Places are given from the
     start of each line, `(n, lines)`; lines by the offset of their end, `(lines,)`."""
+    # The nearest point of a line, as a fraction of the way to its end.
     part = np.clip((x * dx + y * dy) / np.maximum(dx**2 + dy**2, 1e-12), 0, 1)
-    return np.sqrt(((x - part * dx) ** 2 + (y - part * dy) ** 2).min(axis=1))
+    squares = (x - part * dx) ** 2 + (y - part * dy) ** 2
+    return np.sqrt(squares.min(axis=1))
 
 
 def _windings(x: np.ndarray, y: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """Return how many times lines around an area wind around each place, `(n,)`; see
     `_distances`."""
+    # Lines count that cross the ray from a place to the right.
     side = dx * y - dy * x
     rises = (y >= 0) & (y < dy)
     falls = (y < 0) & (y >= dy)

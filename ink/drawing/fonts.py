@@ -15,6 +15,7 @@ MATPLOTLIB_FONT = "DejaVu Sans"
 """The font that matplotlib brings."""
 UNSUITABLE = ("Last Resort", "STIXNonUnicode", "STIXSize", "cm")
 """Beginnings of the names of fonts whose glyphs do not show their characters."""
+REGULAR_WEIGHT = 400  # of a font that is neither light nor bold (OpenType, usWeightClass)
 MAX_PIECE = 1_000
 """Characters of a line that are laid out at once (assumed: more than a page is wide). Each glyph of
 joined characters comes with all of them, so that a long piece would take their number squared."""
@@ -45,7 +46,9 @@ def _font_of(character: str, preferred: str) -> str | None:
     regular = {
         font.name: font.fname
         for font in font_manager.fontManager.ttflist
-        if font.weight == 400 and font.style == "normal" and not font.name.startswith(UNSUITABLE)
+        if font.weight == REGULAR_WEIGHT
+        and font.style == "normal"
+        and not font.name.startswith(UNSUITABLE)
     }
     for name in (preferred, *sorted(regular)):
         if ord(character) in _characters(regular[name]):
@@ -110,7 +113,8 @@ def outline(name: str) -> list[np.ndarray]:
     """Return the closed polygons, `(n, 2)` each, of a glyph that `glyphs` has named, in font sizes,
     y upwards."""
     # At a large size, curves become polygons with many corners.
-    polygons = Path(*_OUTLINES[name]).to_polygons() if len(_OUTLINES[name][0]) else []
+    vertices, codes = _OUTLINES[name]
+    polygons = Path(vertices, codes).to_polygons() if len(vertices) else []
     return [np.asarray(polygon) / text_to_path.FONT_SCALE for polygon in polygons]
 
 

@@ -86,6 +86,7 @@ class Row:
         number = 1
         for word in self.words:
             yield number, word
+            # A joined word is one with the next.
             number += word.text.count(" ") + (0 if word.joined else 1)
 
 

@@ -62,13 +62,13 @@ def ink_picture(
     points = to_points(ink)
     low = points.min(0)
     high = points.max(0)
-    scale = min(
-        zoom * (ROWS - 2 * PICTURE_MARGIN) / max(high[1] - low[1], MIN_HEIGHT * height),
-        MAX_PATH_LENGTH / max(path_along(points)[-1], height),
-    )
+    drawn_height = max(high[1] - low[1], MIN_HEIGHT * height)
+    length = max(path_along(points)[-1], height)  # that of a dot is 0
+    scale = min(zoom * (ROWS - 2 * PICTURE_MARGIN) / drawn_height, MAX_PATH_LENGTH / length)
     num_columns = int((high[0] - low[0]) * scale + 2 * PICTURE_MARGIN + 1)
     columns = math.ceil(num_columns / FRAME_SIZE) * FRAME_SIZE
-    points = (points - (low + high) / 2) * scale + np.array([columns, ROWS]) / 2
+    middle = (low + high) / 2  # comes to the middle of the picture
+    points = (points - middle) * scale + np.array([columns, ROWS]) / 2
     width = max(pen * height * scale, MIN_PEN_WIDTH)
     return raster(points, np.asarray(ink)[:, 2] > 0.5, (columns, ROWS), width, blur)
 
@@ -99,6 +99,7 @@ def raster(
     step[lifted] = 0.0
     counts = np.maximum(np.ceil(np.hypot(*step.T) / MAX_SEGMENT), 1).astype(np.int64)
     step = np.repeat(step / counts[:, None], counts, axis=0)
+    # Of each part of a divided segment, from 0.
     number = np.arange(len(step)) - np.repeat(np.cumsum(counts) - counts, counts)
     start = np.repeat(points, counts, axis=0) + number[:, None] * step
 
@@ -106,13 +107,18 @@ def raster(
     # The side of a square that holds all pixels within reach of a segment.
     size = int(np.ceil(2 * reach + MAX_SEGMENT)) + 1
     padded = np.full((shape[0] + 2 * size, shape[1] + 2 * size), np.inf, dtype=np.float32)
-    pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)[..., None] + np.arange(size)
+    # The columns and the rows of the square's pixels, (segments, 2, size).
+    first_pixels = np.floor(start + step / 2 - size / 2).astype(np.int32)
+    pixels = first_pixels[..., None] + np.arange(size)
     offset = (pixels + 0.5 - start[..., None]).astype(np.float32)  # (segments, 2, size)
     step = step.astype(np.float32)[..., None]
-    along = offset * step / np.maximum((step * step).sum(1, keepdims=True), np.float32(1e-12))
-    fraction = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)  # (segments, size, size)
+    squared_length = np.maximum((step * step).sum(1, keepdims=True), np.float32(1e-12))
+    along = offset * step / squared_length
+    # Where a segment is nearest to a pixel, from 0 to 1 along it, (segments, size, size).
+    fraction = (along[:, 0, :, None] + along[:, 1, None]).clip(0, 1)
     x = offset[:, 0, :, None] - fraction * step[:, 0, None]
     y = offset[:, 1, None] - fraction * step[:, 1, None]
+    # Of the pixels in the flat picture, which has `size` pixels more on each side.
     indices = (pixels[:, 0, :, None] + size) * padded.shape[1] + pixels[:, 1, None] + size
     np.minimum.at(padded.reshape(-1), indices.reshape(-1), (x * x + y * y).reshape(-1))
     distance = np.sqrt(padded[size:-size, size:-size])

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ NOTES = re.compile(
     r".*\.(xopp|xoj|rm|content|excalidraw|excalidraw\.md|svgz?|inkml)", re.IGNORECASE | re.DOTALL
 )
 """The names of files of notes."""
-KNOWN_TIMES = 946_684_800, 4_102_444_800  # seconds since 1970 of the years 2000 and 2100 (assumed)
+KNOWN_TIMES = 946_684_800, 4_102_444_800
+"""Seconds since 1970 of the years 2000 and 2100, between which a time is taken for real
+(assumed)."""
 _DATED_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:-Note-(\d\d)-(\d\d))?(?!\d)")
 """A name that begins with a date; Xournal++ proposes 2026-11-28-Note-10-30."""
 
@@ -159,12 +162,11 @@ def parse_lines(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     head = read_head(path)
     if _notes_format(path, head):
         raise NoLines(f"pages of notes, which `{typed('notes')}` reads")
-    pairs = ((f, f.lines) for f in FORMATS if f.lines and f.sniff(head))
-    format_, lines = next(pairs, (None, None))
-    if format_ is None or lines is None:
+    format_ = next((f for f in FORMATS if f.lines and f.sniff(head)), None)
+    if format_ is None or format_.lines is None:
         raise NoLines(UNKNOWN_FORMAT)
     try:
-        parsed = lines(path, *([bar] if format_.is_archive else []))
+        parsed = format_.lines(path, bar) if format_.is_archive else format_.lines(path)
         if not parsed.samples and not parsed.left_out:
             raise Fault("no line of ink")
         return parsed
@@ -188,7 +190,8 @@ def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:
             pages are yielded before.
     """
     try:
-        for page in checked(iter(partial(_next_page, _parsed_pages(path)), None)):
+        pages = iter(partial(_next_page, _parsed_pages(path)), None)  # up to the None at the end
+        for page in checked(pages):
             yield page if any_pdf else _without_outside_pdf(page, path.parent)
     except Fault as fault:
         if fault.reason == UNKNOWN_FORMAT:
@@ -207,7 +210,8 @@ def times(path: Path) -> tuple[float, float]:
     The times are the notes' own, as far as the file's format has them, and the date with which the
     file's name begins; else those of the file, which does not say when it was made.
     """
-    created = changed = 0.0
+    created = 0.0
+    changed = 0.0
     # Notes with broken times may still be sound.
     with suppress(DataError, AttributeError, OverflowError, TypeError, ValueError):
         format_ = _notes_format(path, read_head(path))
@@ -229,13 +233,17 @@ def _is_known(time: float) -> bool:
 @np.errstate(over="ignore", invalid="ignore")  # `checked` refuses infinite points.
 def _next_page(pages: Iterator[InkPage]) -> InkPage | None:
     page = next(pages, None)
-    return page and replace(page, strokes=tuple(s for s in page.strokes if len(s.points)))
+    if page is None:
+        return None
+    return replace(page, strokes=tuple(s for s in page.strokes if len(s.points)))
 
 
 def _without_outside_pdf(page: InkPage, folder: Path) -> InkPage:
     """Return a page without the PDF that it annotates if this is outside a folder."""
-    pdf = page.background and page.background.resolve()
-    if pdf is None or pdf.is_relative_to(folder.resolve()):
+    if page.background is None:
+        return page
+    pdf = page.background.resolve()
+    if pdf.is_relative_to(folder.resolve()):
         return page
     kind = f"PDF outside the note's folder, which --any-pdf takes ({pdf})"
     return replace(page, background=None, left_out=page.left_out + Counter([kind]))
@@ -272,4 +280,5 @@ def _page_of_lines(parsed: Parsed) -> InkPage:
         raise parsed.left_out[0]
     rows = below_each_other(strokes(sample.ink) for sample in parsed.samples)
     left_out = Counter(fault.reason for fault in parsed.left_out)
-    return page_around((PageStroke(points) for row in rows for points in row), left_out=left_out)
+    page_strokes = map(PageStroke, chain.from_iterable(rows))
+    return page_around(page_strokes, left_out=left_out)

@@ -132,6 +132,7 @@ def attempted(make: Callable[..., Value], *arguments: Any) -> Value | Fault:
 
 
 _COMPRESSIONS: dict[bytes, tuple[Callable[..., Any], Callable[[], Any]]] = {
+    # 16 means that the data have the header of gzip.
     b"\x1f\x8b": (gzip.open, lambda: zlib.decompressobj(zlib.MAX_WBITS | 16)),
     # Files made by `xz -9` need 64 MiB.
     b"\xfd7zXZ\x00": (lzma.open, partial(lzma.LZMADecompressor, memlimit=128 * MEBIBYTE)),
@@ -167,11 +168,12 @@ def blocks(stream: IO[bytes]) -> Iterator[bytes]:
 def _unpacking(raw: IO[bytes]) -> IO[bytes]:
     """Return a stream of what an open file has after decompression; the file if it is not
     compressed."""
-    head = raw.read(6)
+    head = raw.read(max(map(len, _COMPRESSIONS)))
     raw.seek(0)
-    opens = (function for key, (function, _) in _COMPRESSIONS.items() if head.startswith(key))
-    opened = next(opens, None)
-    return raw if opened is None else opened(raw)
+    for signature, (open_stream, _) in _COMPRESSIONS.items():
+        if head.startswith(signature):
+            return open_stream(raw)
+    return raw
 
 
 def is_archive(head: bytes) -> bool:
@@ -198,7 +200,7 @@ def members(
         with progress, open(archive, "rb") as raw:
             stream = _unpacking(raw)
             if stream is raw:
-                raw.seek(max(0, size - 1024))
+                raw.seek(max(0, size - 1024))  # Two blocks of zeros end an archive.
                 if raw.read().strip(b"\0"):
                     raise tarfile.ReadError("it does not end as tar archives do")
                 raw.seek(0)
@@ -217,7 +219,7 @@ def members(
                     counted_fraction = 1.0 if is_wanted else 0.25
                     unpacked_size += counted_fraction * (end - start)
                     _check_size(unpacked_size, max_bytes)
-                    progress.update(raw.tell() - progress.n)
+                    progress.update(raw.tell() - progress.n)  # in bytes of the packed file
                     if not is_wanted:
                         continue
                     if not member.isreg():

@@ -91,5 +91,6 @@ def count_missing(times: np.ndarray, ends: np.ndarray, period: float) -> np.ndar
     """
     with np.errstate(over="ignore"):  # An infinite time is cut to 128 periods.
         periods = np.clip(np.diff(times) / period, 0, 128)
-    periods[(ends[:-1] > 0) | (periods <= MAX_PERIODS)] = 1
+    is_lift = ends[:-1] > 0  # between strokes no point is missing
+    periods[is_lift | (periods <= MAX_PERIODS)] = 1
     return np.concatenate([[0], np.round(periods) - 1]).astype(np.uint8)

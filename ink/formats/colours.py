@@ -17,7 +17,7 @@ def hex_colour(text: str) -> str:
     text = text.strip().lower()
     if text.startswith("rgb"):
         channels = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(%?)", text)[:3]
-        shades = [float(value) * (2.55 if percent else 1) for value, percent in channels]
+        shades = [float(value) * (2.55 if percent else 1) for value, percent in channels]  # of 255
         text = "#" + "".join(f"{min(round(shade), 255):02x}" for shade in shades)
     if not re.fullmatch(r"#[0-9a-f]{6}([0-9a-f]{2})?", text):
         from matplotlib.colors import is_color_like, to_hex

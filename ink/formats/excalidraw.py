@@ -58,8 +58,10 @@ POINT_REPEATS = 2
 Excalidraw)."""
 MAX_MARKER_OPACITY = 50
 """Opacity in per cent of a highlighter, at most (assumed; a pen's stroke has more than 75)."""
+LETTER_WIDTH = 0.6  # of typed text, in font sizes (assumed; Excalidraw measures the box anew)
 HATCHING = 0.4
 """Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
+PIXELS_PER_MM = 96 / 25.4
 _END = 2
 """Code of the end of a compressed drawing."""
 _SIGN = re.compile(rb'"type"\s*:\s*"excalidraw|^excalidraw-plugin:', re.MULTILINE)
@@ -121,7 +123,8 @@ def _object(values: dict[str, Json], name: str) -> dict[str, Json]:
 
 
 def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
-    files, state = (_object(values, name) for name in ("files", "appState"))
+    files = _object(values, "files")
+    state = _object(values, "appState")
     paper = hex_colour(str(state.get("viewBackgroundColor") or "#ffffff"))
     sheet = None
     layers: dict[str, int] = {}
@@ -132,8 +135,7 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
     left_out: Counter[str] = Counter()
     for element in elements:
         kind = "stroke" if element.get("type") == "freedraw" else element.get("type")
-        custom = element.get("customData")
-        name = str(custom.get(LAYER, "")) if isinstance(custom, dict) else ""
+        name = str(_object(element, "customData").get(LAYER, ""))
         if element.get("isDeleted"):
             left_out[f"erased {kind}"[:40]] += 1
         elif name == PAPER and kind == "rectangle":
@@ -142,13 +144,15 @@ def _page(values: dict[str, Json], elements: list[dict[str, Json]]) -> InkPage:
         elif name == RULING and kind == "line":
             ruling.append(_parse_stroke(element, 0))
         elif kind == "text":
-            x, y, size = (_number(element, name) for name in ("x", "y", "fontSize"))
+            x = _number(element, "x")
+            y = _number(element, "y")
+            size = _number(element, "fontSize")
             colour = hex_colour(str(element.get("strokeColor", "")))
             layer = layers.setdefault(name, len(layers))
             typed.append(TypedText(str(element.get("text", "")), x, y, size, colour, layer))
         elif kind == "image" and not _number(element, "angle"):
-            file = files.get(str(element.get("fileId")))
-            url = str(file.get("dataURL", "")) if isinstance(file, dict) else ""
+            file = _object(files, str(element.get("fileId")))
+            url = str(file.get("dataURL", ""))
             images += image_in(url, _box(element), layers.setdefault(name, len(layers)), left_out)
         elif kind in ("stroke", "line", "arrow", *_FIGURES):
             strokes.append(_parse_stroke(element, layers.setdefault(name, len(layers))))
@@ -174,6 +178,7 @@ def _decompressed(text: bytes) -> bytes:
     parts: list[str] = []
     last = ""
     while position < len(bits):
+        # A code has as many bits as the number of phrases takes.
         end = position + len(phrases).bit_length()
         code = int(bits[position:end][::-1], 2)  # The lowest bit comes first.
         position = end
@@ -182,9 +187,11 @@ def _decompressed(text: bytes) -> bytes:
             return units.decode("utf-16", "replace").encode()
         if code in (0, 1):  # A new character of 8 or 16 bits follows.
             end = position + 8 * (code + 1)
-            phrases.append(chr(int(bits[position:end][::-1] or "0", 2)))
+            character_bits = bits[position:end][::-1] or "0"  # none in a text that is cut short
+            phrases.append(chr(int(character_bits, 2)))
             code = len(phrases) - 1
             position = end
+        # Only the phrase that this code completes may be missing, which begins and ends alike.
         if not code < len(phrases) + bool(last):
             break
         phrase = phrases[code] if code < len(phrases) else last + last[0]
@@ -218,6 +225,7 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         has_pressures = len(points) > 0 and len(pressures) == len(points)
         if element.get("simulatePressure") or not has_pressures:
             pressures = np.array([MEAN_PRESSURE])
+        # Repeated points, as we write them, are one; NaN makes the first point new.
         is_new = np.any(np.diff(points, axis=0, prepend=math.nan), axis=1)
         pressures = pressures[is_new] if len(pressures) == len(points) else pressures
         points = points[is_new]
@@ -225,21 +233,20 @@ def _parse_stroke(element: dict[str, Json], layer: int) -> PageStroke:
         widths = freehand_widths(line_width, pressures)
         line_width = float(widths.mean())
         widths = widths if np.ptp(widths) else None
-    dash = LINE_DASHES.get(str(element.get("strokeStyle")), ())
     fill = str(element.get("backgroundColor", "transparent"))
     is_closed = len(points) > 2 and np.allclose(points[0], points[-1])
     fill_opacity = opacity if element.get("fillStyle", "solid") == "solid" else HATCHING * opacity
     return PageStroke(
         points,
         tool,
-        hex_colour(str(element.get("strokeColor", ""))),
-        line_width,
-        widths,
-        hex_colour(fill) if is_closed and fill != "transparent" else None,
-        fill_opacity,
-        dash,
-        opacity,
-        layer,
+        colour=hex_colour(str(element.get("strokeColor", ""))),
+        width=line_width,
+        widths=widths,
+        fill=hex_colour(fill) if is_closed and fill != "transparent" else None,
+        fill_opacity=fill_opacity,
+        dash=LINE_DASHES.get(str(element.get("strokeStyle")), ()),
+        opacity=opacity,
+        layer=layer,
         pressures=pressed,
     )
 
@@ -277,12 +284,15 @@ def to_excalidraw(page: InkPage) -> str:
         for text in layer.typed:
             content = XML_FORBIDDEN.sub("?", text.text)  # as in a .xopp
             lines = content.splitlines() or [""]
-            size = 0.6 * text.size * max(map(len, lines)), LINE_PITCH * text.size * len(lines)
-            corners = np.array([[text.x, text.y], [text.x + size[0], text.y + size[1]]])
+            width = LETTER_WIDTH * text.size * max(map(len, lines))
+            height = LINE_PITCH * text.size * len(lines)
+            corners = np.array([[text.x, text.y], [text.x + width, text.y + height]])
             values = {"text": content, "originalText": content, "fontSize": scale * text.size}
-            values |= {"fontFamily": 2, "textAlign": "left", "verticalAlign": "top"}
+            font = {"fontFamily": 2}  # Helvetica
+            values |= {**font, "textAlign": "left", "verticalAlign": "top"}
             values |= {"strokeColor": text.colour, "containerId": None, "lineHeight": LINE_PITCH}
-            values["baseline"] = scale * (size[1] - 0.27 * text.size)  # of older Excalidraw
+            # Older Excalidraw needs the baseline of the last line, below which are 0.27 sizes.
+            values["baseline"] = scale * (height - 0.27 * text.size)
             elements.append(_element("text", scale * corners, layer.name, **values))
     for number, element in enumerate(elements):
         element |= {"id": f"element-{number}", "seed": number + 1, "versionNonce": number + 1}
@@ -321,7 +331,7 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
     points = scale * np.repeat(stroke.points, repeats, axis=0)
     if widths is not None:
         widths = np.repeat(widths, repeats)
-    width = 96 / 25.4 * DEFAULT_PEN_WIDTH if stroke.width is None else scale * stroke.width
+    width = scale * stroke.width if stroke.width is not None else PIXELS_PER_MM * DEFAULT_PEN_WIDTH
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
         opacity = min(opacity, MAX_MARKER_OPACITY)
@@ -330,7 +340,8 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
     if stroke.fill:
         values["backgroundColor"] = stroke.fill
     if stroke.dash:
-        values["strokeStyle"] = "dotted" if stroke.dash[0] < width else "dashed"
+        is_dotted = stroke.dash[0] < width  # shorter than wide (assumed)
+        values["strokeStyle"] = "dotted" if is_dotted else "dashed"
     if is_pen:
         values |= _pen(width, len(points), widths, scale)
     else:
@@ -343,10 +354,12 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
 def _pen(width: float, count: int, widths: np.ndarray | None, scale: float) -> dict[str, Any]:
     """Return the width of a freehand pen and its pressures, at which it draws lines of `widths`."""
     pressures = np.full(count, MEAN_PRESSURE)
-    full = freehand_widths(1.0, np.array([0.5, 1.0]))
-    stroke_width = width / full[0]
+    # The widths of a pen of stroke width 1 at the mean and at full pressure.
+    mean_width, full_width = freehand_widths(1.0, np.array([MEAN_PRESSURE, 1.0]))
+    stroke_width = width / mean_width
     if widths is not None and len(widths) == count and widths.max() > 0:
-        stroke_width = scale * widths.max() / full[1]
+        stroke_width = scale * widths.max() / full_width
+        # The inverse of `freehand_widths`.
         part = np.arcsin(np.clip(scale * widths / (PEN_SIZE * stroke_width), 0, 1)) * 2 / np.pi
         pressures = np.clip((part - 0.5) / THINNING + 0.5, 0, 1)
     pressed = {"pressures": pressures.round(4).tolist(), "simulatePressure": False}

@@ -69,7 +69,8 @@ def sample_of(line: object, y_grows_down: bool = True) -> Sample:
             raise Fault(reason, str(error)) from None
         if points.size and (points.ndim != 2 or points.shape[1] != 2):
             raise Fault(reason, f"shape {points.shape}")
-        positions.append(points.reshape(-1, 2) * (1.0, 1.0 if y_grows_down else -1.0))
+        y_sign = 1.0 if y_grows_down else -1.0
+        positions.append(points.reshape(-1, 2) * (1.0, y_sign))
     try:
         arrays = {name: np.asarray_chkfinite(extras[name], np.float32) for name in extras}
     except (TypeError, ValueError):
@@ -102,6 +103,7 @@ def parse_json(content: bytes) -> list[Line]:
 def json_values(content: bytes) -> strict_json.Json:
     """Return the value in a JSON file; raise a Fault if the file is not JSON."""
     try:
+        # The size was checked when the content was read: no value of it is too much.
         return strict_json.loads(decode(content), len(content), len(content))
     except ConfigFault as fault:
         parts = filter(None, (fault.key, fault.expected))

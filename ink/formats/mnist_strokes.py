@@ -39,7 +39,8 @@ def parse(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     if is_archive(read_head(path)):
         files = parse_contents(parse_file, [path], MNIST_FILE, READING, bar=bar)
         parsed = digits_of(path, files)
-        for items in (parsed.samples, parsed.left_out):  # Sort by split, then by number.
+        # By split, whose names begin with "train" or "testi", then by number: longer is larger.
+        for items in (parsed.samples, parsed.left_out):
             items.sort(key=lambda item: (item.name[:5], len(item.name), item.name))
         return parsed
     target = path.with_name(path.name.replace("inputdata", "targetdata"))
@@ -108,7 +109,7 @@ def _ink(content: bytes) -> np.ndarray:
     ink = rows[:, :3].astype(np.float32)
     ink[-1, 2] = 1  # The end of the digit is also the end of its last stroke.
     lifts = np.flatnonzero((ink[:, :2] == 0).all(axis=1) & (ink[:, 2] == 1))
-    lifts = lifts[lifts > 0]
+    lifts = lifts[lifts > 0]  # before the first point there is no stroke
     ink[lifts - 1, 2] = 1
     ink = np.delete(ink, lifts, axis=0)
     check_points(len(ink))
@@ -118,7 +119,7 @@ def _ink(content: bytes) -> np.ndarray:
 
 def _class(content: bytes) -> int:
     """Return the class in a `targetdata` file."""
-    classes = _rows(content, 14)[:, :10]
+    classes = _rows(content, 14)[:, :10]  # a 1 in the class's column
     if sorted(classes[0]) != [0] * 9 + [1]:
         raise Fault("a class that is not one of ten")
     if (classes != classes[0]).any():

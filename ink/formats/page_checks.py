@@ -92,7 +92,8 @@ def few_kinds(*counts: Mapping[str, int]) -> Counter[str]:
     together."""
     total = Counter[str]()
     for kind, count in chain.from_iterable(each.items() for each in counts):
-        total[kind if kind in total or len(total) < MAX_FAULT_KINDS else OTHER_KINDS] += count
+        is_listed = kind in total or len(total) < MAX_FAULT_KINDS
+        total[kind if is_listed else OTHER_KINDS] += count
     return total
 
 
@@ -118,7 +119,7 @@ def _check_content(page: InkPage) -> None:
     boxes = [image.box for image in page.images]
     drawn = [stroke.points for stroke in (*page.strokes, *page.ruling)]
     for values in (*drawn, np.array(texts), np.array(boxes)):
-        if not np.all(np.abs(values) <= MAX_JUMP):
+        if not np.all(np.abs(values) <= MAX_JUMP):  # a NaN is refused, too
             raise Fault(f"a position that is not a number, or beyond {MAX_JUMP:.6g}")
     items: Iterable[PageImage | PageStroke | TypedText]
     items = chain(page.images, page.strokes, page.typed)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ PALETTE = (
 
 # Pages of older software.
 OLD_HEADER_BYTES = 43
+OLD_POINT_BYTES = 24
 COUNT = struct.Struct("<I")
 OLD_STROKES = {"3": struct.Struct("<3IfI"), "5": struct.Struct("<3I2fI")}
 """Head of a stroke by the version: tool, colour, unused fields, and the number of points, of six
@@ -101,7 +103,8 @@ def titles(paths: Iterable[Path]) -> Iterator[str | None]:
 def times(path: Path) -> tuple[float, float]:
     """Return when a document was made and last changed, in seconds since 1970; 0 if unknown."""
     values = children(json_values(read_file(path.with_suffix(".metadata"), MAX_METADATA)))
-    created, changed = (int(values.get(name) or 0) for name in ("createdTime", "lastModified"))
+    created = int(values.get("createdTime") or 0)  # milliseconds
+    changed = int(values.get("lastModified") or 0)
     return created / 1000, changed / 1000
 
 
@@ -198,7 +201,7 @@ def _page(content: bytes) -> InkPage:
     except Exception as error:  # The library raises many types on broken files.
         raise Fault("a broken page of a tablet", f"{type(error).__name__}: {error}") from None
     width, height = getattr(tree.scene_info, "paper_size", None) or (PAGE_WIDTH, PAGE_HEIGHT)
-    sheet = (-width / 2, 0.0, width / 2, height)
+    sheet = (-width / 2, 0.0, width / 2, height)  # x is 0 in the middle
     unit = 72 / TABLET_DPI
     return page_around(strokes, typed, sheet, unit=unit, left_out=+left_out, layers=names)
 
@@ -215,10 +218,13 @@ def _old_page(content: bytes, stroke_head: struct.Struct) -> InkPage:
     try:
         (num_layers,) = COUNT.unpack(stream.read(COUNT.size))
         for layer in range(num_layers):
-            for _ in range(*COUNT.unpack(stream.read(COUNT.size))):
+            (num_strokes,) = COUNT.unpack(stream.read(COUNT.size))
+            for _ in range(num_strokes):
                 tool, colour, *_, num_points = stroke_head.unpack(stream.read(stroke_head.size))
-                values = np.frombuffer(stream.read(24 * num_points), "<f4").reshape(num_points, 6)
-                points, pen_values = (values[:, at].astype(np.float64) for at in ([0, 1], [4, 5]))
+                content_of_points = stream.read(OLD_POINT_BYTES * num_points)
+                values = np.frombuffer(content_of_points, "<f4").reshape(num_points, 6)
+                points = values[:, 0:2].astype(np.float64)
+                pen_values = values[:, 4:6].astype(np.float64)
                 strokes.append(_page_stroke(points, pen_values, tool, PALETTE[colour], layer))
     except (struct.error, ValueError, IndexError) as error:
         raise Fault("a broken page of a tablet", str(error)) from None
@@ -243,7 +249,8 @@ def _typed(text: Any) -> tuple[list[TypedText], dict[tuple[int, int], float]]:
         if str(paragraph).strip():
             size = TABLET_PITCH / 2
             typed.append(TypedText(str(paragraph), text.pos_x, y - size, size))
-        ids = [paragraph.start_id, *(key for part in paragraph.contents for key in part.i)]
+        # The identifiers of the paragraph and of its characters.
+        ids = chain([paragraph.start_id], *(part.i for part in paragraph.contents))
         anchors |= {(key.part1, key.part2): y for key in ids}
     return typed, anchors
 
@@ -258,8 +265,11 @@ def _strokes(
 
     # Items, the shift of the group that holds them, and their layer; groups may be nested at any
     # depth.
-    layers = np.maximum(np.cumsum([isinstance(item, Group) for item in top]) - 1, 0).tolist()
-    stack = [(item, np.zeros(2), layer) for item, layer in zip(top, layers, strict=True)][::-1]
+    # The n-th group at the top is layer n; other items there are in the layer of the group before.
+    num_groups = np.cumsum([isinstance(item, Group) for item in top])
+    layers = np.maximum(num_groups - 1, 0).tolist()
+    stack = [(item, np.zeros(2), layer) for item, layer in zip(top, layers, strict=True)]
+    stack.reverse()
     entered: set[int] = set()
     while stack:
         item, shift, layer = stack.pop()
@@ -286,6 +296,7 @@ def _stroke(line: Any, shift: np.ndarray, layer: int) -> PageStroke:
     colour = PALETTE[line.color]
     if line.color_rgba:
         colour = "#{:02x}{:02x}{:02x}".format(*line.color_rgba)
+    # Widths are in quarters of a pixel, pressures from 0 to 255.
     pen_values = np.array([(p.width / 4, p.pressure / 255) for p in line.points]).reshape(-1, 2)
     return _page_stroke(points + shift, pen_values, line.tool, colour, layer)
 

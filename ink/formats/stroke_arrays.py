@@ -77,9 +77,10 @@ class _PickledObject:
         """Return an array of numbers, or the elements of an object array of one dimension."""
         try:
             _, shape, pickled_dtype, fortran, data = self.state
-            dtype = np.dtype(pickled_dtype.args[0][:3])
-            if pickled_dtype.state[1] in ("<", ">"):
-                dtype = dtype.newbyteorder(pickled_dtype.state[1])
+            dtype = np.dtype(pickled_dtype.args[0][:3])  # such as "f8", without any structure
+            byte_order = pickled_dtype.state[1]
+            if byte_order in ("<", ">"):
+                dtype = dtype.newbyteorder(byte_order)
             if dtype.kind == "O" and isinstance(data, list) and shape == (len(data),):
                 return data
             # Python 2 pickles bytes as strings, in which every character stands for a byte.
@@ -164,7 +165,8 @@ def _ink(element: Element) -> np.ndarray:
     if len(invalid):
         detail = f"row {invalid[0]} has {values[invalid[0], 0]:g}"
         raise Fault("an end of stroke that is not 0 or 1", detail)
-    ink = values[:, [1, 2, 0]] * (1, -1, 1)  # In the file y grows upwards.
+    # In the file the end of stroke comes first, and y grows upwards.
+    ink = values[:, [1, 2, 0]] * (1, -1, 1)
     ink[0, :2] = 0  # The first offset is the position of the line, not a movement.
     check_offsets(ink[:, :2])
     return (ink + 0.0).astype(np.float32)  # Adding 0 turns -0 into 0.

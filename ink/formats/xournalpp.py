@@ -59,6 +59,7 @@ PAPERS = {
     "yellow": "#ffff80",
 }  # fmt: skip
 """Colours of paper that have names."""
+MAX_DARK_PAPER = 382  # sum of red, green and blue, of 255 each, of paper with light lines (half)
 MIN_RASTER = 2.0  # distance of printed lines (assumed)
 MAX_RULED = 5000.0  # width and height of a page whose ruling is drawn (assumed)
 
@@ -121,12 +122,15 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
     ruling: list[PageStroke] = []
     if layers and layers[0].get("name") == RULING:
         ruling = [replace(_parse_stroke(item, 0), tool="shape") for item in layers.pop(0)]
-    for layer, item in ((number, item) for number, items in enumerate(layers) for item in items):
+    items = [(item, number) for number, layer in enumerate(layers) for item in layer]
+    for item, layer in items:
         match item.tag:
             case "stroke":
                 strokes.append(_parse_stroke(item, layer))
             case "text":
-                x, y, size = (to_float(item.get(name, "")) for name in ("x", "y", "size"))
+                x = to_float(item.get("x", ""))
+                y = to_float(item.get("y", ""))
+                size = to_float(item.get("size", ""))
                 colour = hex_colour(item.get("color", ""))
                 font = item.get("font") or DEFAULT_FONT
                 typed.append(TypedText(item.text or "", x, y, size, colour, layer, font))
@@ -137,11 +141,13 @@ def _page(element: Element, background: Element, pdf: Path | None, archive: Path
                 left_out["formula"] += 1
             case _:
                 left_out[item.tag[:40]] += 1
-    width, height = (to_float(element.get(name, "")) for name in ("width", "height"))
+    width = to_float(element.get("width", ""))
+    height = to_float(element.get("height", ""))
     names = tuple(layer.get("name", "") for layer in layers) or ("",)
     rest: dict[str, Any] = {"images": tuple(images), "ruling": tuple(ruling), "layers": names}
     rest |= _background(background, (width, height), pdf, left_out)
-    return InkPage(width, height, tuple(strokes), 1.0, tuple(typed), left_out=left_out, **rest)
+    rest |= {"typed": tuple(typed), "left_out": left_out}
+    return InkPage(width, height, tuple(strokes), unit=1.0, **rest)
 
 
 def _content(image: Element, archive: Path | None) -> str:
@@ -165,20 +171,21 @@ def _parse_stroke(item: Element, layer: int) -> PageStroke:
         tool = "shape" if is_ruled or "fill" in item.attrib else "pen"
     width, *widths = map(to_float, item.get("width", "").split() or [""])
     colour = item.get("color", "")
-    fill = int(item.get("fill", "-1")) if re.fullmatch(r"\d{1,3}", item.get("fill", "")) else -1
+    # A width belongs to the line from a point to the next.
+    has_widths = 0 < len(widths) == len(points) - 1
+    fill = re.fullmatch(r"\d{1,3}", item.get("fill", ""))  # opacity of the area, of 255
     return PageStroke(
         points,
         tool,
-        hex_colour(colour),
-        width,
-        # A width belongs to the line from a point to the next.
-        np.array([*widths, widths[-1]]) if 0 < len(widths) == len(points) - 1 else None,
-        hex_colour(colour) if fill >= 0 else None,
-        min(max(fill, 0) / 255, 1.0),
-        _dash(item.get("style", "")),
-        alpha(colour),
-        layer,
-        item.get("capStyle") if item.get("capStyle") in CAPS else "round",
+        colour=hex_colour(colour),
+        width=width,
+        widths=np.array([*widths, widths[-1]]) if has_widths else None,
+        fill=hex_colour(colour) if fill else None,
+        fill_opacity=min(int(fill[0]) / 255, 1.0) if fill else 0.0,
+        dash=_dash(item.get("style", "")),
+        opacity=alpha(colour),
+        layer=layer,
+        cap=item.get("capStyle") if item.get("capStyle") in CAPS else "round",
     )
 
 
@@ -192,7 +199,9 @@ def _background(
 ) -> dict[str, Any]:
     """Return attributes of an `InkPage` from a background: its PDF, or the colour and the ruling of
     its paper; count other properties in `left_out`."""
-    kind, style, config = (element.get(name, "") for name in ("type", "style", "config"))
+    kind = element.get("type", "")
+    style = element.get("style", "")
+    config = element.get("config", "")
     if kind == "pixmap":
         left_out["background image"] += 1
     elif kind == "pdf" and (pdf is None or not isfile(pdf)):
@@ -205,7 +214,9 @@ def _background(
         return {}
     colour = element.get("color", "white")
     paper = PAPERS.get(colour) or hex_colour(colour)
-    if ruling := _ruling(style, config, size, sum(bytes.fromhex(paper[1:])) > 382):
+    is_light = sum(bytes.fromhex(paper[1:])) > MAX_DARK_PAPER
+    ruling = _ruling(style, config, size, is_light)
+    if ruling:
         return {"paper": paper, "ruling": ruling, "style": f"{style} {config}".strip()}
     if style not in ("", "plain"):
         left_out["ruling"] += 1
@@ -218,14 +229,15 @@ def _ruling(
 ) -> tuple[PageStroke, ...]:
     """Return the printed lines of a paper of a size, as Xournal++ draws them; none if the style is
     unknown. A row of dots is a dashed line."""
-    settings = dict(part.partition("=")[::2] for part in config.split(","))
+    settings = dict(part.partition("=")[::2] for part in config.split(","))  # names and values
     width, height = size
     colour = "#bdbdbd" if is_light else "#434343"
     if not 0 < max(size) <= MAX_RULED or style not in RASTERS:
         return ()
     step = max(to_float(settings.get("r1") or RASTERS[style]), MIN_RASTER)
     margin = max(to_float(settings.get("m1") or "0"), 0.0)
-    xs, ys = (np.arange(step, side - margin, step) for side in size)
+    xs = np.arange(step, width - margin, step)
+    ys = np.arange(step, height - margin, step)
     if style == "dotted":
         dots = PageStroke(np.empty((0, 2)), "shape", colour, 1.5, dash=(0.0, step))
         return tuple(replace(dots, points=np.array(((step, y), (width, y)))) for y in ys)
@@ -276,14 +288,16 @@ def _lines(pages: Iterable[InkPage]) -> Iterator[str]:
         yield f"<page width={_number(scale * page.width)} height={_number(scale * page.height)}>"
         if page.background is None:
             style, _, config = page.style.partition(" ")
-            config = f" config={quoteattr(config)}" if config else ""
-            style = f"style={quoteattr(style or 'plain')}{config}"
-            yield f'<background type="solid" color="{page.paper}ff" {style}/>'
+            look = f"style={quoteattr(style or 'plain')}"
+            if config:
+                look += f" config={quoteattr(config)}"
+            yield f'<background type="solid" color="{page.paper}ff" {look}/>'
         else:
             if pdf and page.background != pdf:
                 raise UserError(f"{page.background}: a note of Xournal++ annotates one PDF ({pdf})")
-            # Only the first page names the PDF.
-            name = "" if pdf else f' domain="absolute" filename={quoteattr(str(page.background))}'
+            name = ""
+            if pdf is None:  # Only the first page names the PDF.
+                name = f' domain="absolute" filename={quoteattr(str(page.background))}'
             pdf = page.background
             yield f'<background type="pdf"{name} pageno="{page.background_page + 1}"/>'
         if page.ruling and not page.style:
@@ -306,7 +320,9 @@ def _layer(layer: PageLayer, scale: float) -> Iterator[str]:
     for stroke in layer.strokes:
         yield from _stroke_lines(stroke, scale)
     for text in layer.typed:
-        x, y, size = (_number(scale * value) for value in (text.x, text.y, text.size))
+        x = _number(scale * text.x)
+        y = _number(scale * text.y)
+        size = _number(scale * text.size)
         content = escape(text.text)
         look = f'font={quoteattr(text.font)} size={size} x={x} y={y} color="{text.colour}ff"'
         yield f"<text {look}>{content}</text>"

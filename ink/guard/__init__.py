@@ -146,7 +146,7 @@ def note_files(folder: Path) -> dict[str, Path]:
         if name is None:
             continue  # The document was deleted on its tablet.
         if name in files:
-            name = f"{name} ({file.stem})"
+            name = f"{name} ({file.stem})"  # of several documents with one title
         files[name] = file
     return dict(sorted(files.items(), key=lambda item: item[0].split("/")))
 

@@ -70,11 +70,12 @@ class Child:
                     yield value
                 elif kind == Kind.BAR:
                     stack.close()
-                    shown = stack.enter_context(bar(None, value[0], **value[1]))
+                    description, options = value
+                    shown = stack.enter_context(bar(None, description, **options))
                 elif kind == Kind.STEPS:
                     shown.update(value)
                 elif kind == Kind.END:
-                    # Its memory may be fragmented; then it is not reused for another request.
+                    # The memory of a process that had much may be fragmented (fraction assumed).
                     self._is_reusable = value <= limits.max_bytes / 4
                     return
                 else:
@@ -92,6 +93,7 @@ class Child:
             pass
         self.end()
         status = self._process.returncode
+        # A process that a signal ended has the negative number as its status.
         name = {-number: number.name for number in signal.Signals}.get(status)
         if is_late:
             raise Fault(f"takes more than {limits.wall_seconds} s by the clock to parse")
@@ -191,7 +193,7 @@ class _Watched(RawIOBase):
     def readinto(self, buffer: memoryview) -> int:
         """Read some bytes; raise a TimeoutError if none come, also in the middle of an answer."""
         worked = _processor_time(self._process.pid)
-        while not self._poll.poll(1000 * self._seconds):
+        while not self._poll.poll(1000 * self._seconds):  # milliseconds
             before = worked
             worked = _processor_time(self._process.pid)
             if worked == before:
@@ -202,7 +204,9 @@ class _Watched(RawIOBase):
 def _processor_time(pid: int) -> list[str]:
     """Return the processor time of a process, as user and as system; empty if it is unknown."""
     with suppress(OSError):  # Only Linux has the file.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        # The name in brackets may have blanks; the two times are the 12th and 13th value behind it.
+        _, _, values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+        return values.split()[11:13]
     return []
 
 

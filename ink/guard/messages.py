@@ -58,12 +58,14 @@ def send(stream: RawIOBase | BufferedIOBase, value: object, limits: Limits | Non
         return True  # The pickle has the array.
 
     content = pickle.dumps(value, 5, buffer_callback=count)
+    # A result's objects may have a sixteenth of the memory, its arrays a quarter, see `Limits`.
     weighed = max(16 * (len(content) - array_bytes), 4 * array_bytes)
     if limits and weighed > limits.max_bytes:
         raise Fault("too large when it is parsed; divide it", f"{len(content) / 1e6:,.0f} MB")
     for part in (_SIZE.pack(len(content)), memoryview(content)):
         while len(part):
-            part = part[stream.write(part) :]
+            num_written = stream.write(part)  # perhaps not all
+            part = part[num_written:]
     stream.flush()
 
 

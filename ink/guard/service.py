@@ -40,7 +40,7 @@ class Bar(NoBar):
         super().__init__(items)
         self._allowance = PER_STEP  # seconds of processor time for each byte or item
         if options.get("unit") == "B":  # a bar of bytes
-            self._allowance = PER_MEGABYTE / 1e6
+            self._allowance = PER_MEGABYTE / 1e6  # a byte's
         self._pending = 0
         self._shown_at = time.monotonic()
         if items is not None:
@@ -118,10 +118,10 @@ _current: Service | None = None
 
 def _set_limit(kind: int, amount: int) -> None:
     """Set a soft limit, as far as the hard one allows."""
-    most = resource.getrlimit(kind)[1]
-    resource.setrlimit(
-        kind, (amount if most == resource.RLIM_INFINITY else min(amount, most), most)
-    )
+    _, hard_limit = resource.getrlimit(kind)
+    if hard_limit != resource.RLIM_INFINITY:
+        amount = min(amount, hard_limit)
+    resource.setrlimit(kind, (amount, hard_limit))
 
 
 def _most_memory() -> int:
@@ -130,7 +130,7 @@ def _most_memory() -> int:
         # `ru_maxrss` would count what the parent had when it started this process.
         status = Path("/proc/self/status").read_text()
         if match := re.search(r"VmHWM:\s*(\d+)", status):
-            return 1024 * int(match[1])
+            return 1024 * int(match[1])  # from kilobytes
     return 0
 
 

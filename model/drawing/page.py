@@ -101,15 +101,17 @@ class Page:
     def to_inkml(self) -> str:
         """Return the page as InkML; see `page_to_inkml`."""
         self.check()
-        strokes = tuple(
-            PageStroke(stroke, "pen", row.pen.colour, row.pen.width)
-            for row in self.rows
-            for stroke in row.strokes
-        )
+        strokes = []
+        for row in self.rows:
+            pen = row.pen
+            strokes += [PageStroke(stroke, "pen", pen.colour, pen.width) for stroke in row.strokes]
+        # The numbers of the strokes of each row.
         stops = accumulate((len(row.strokes) for row in self.rows), initial=0)
         numbers = (range(start, stop) for start, stop in pairwise(stops))
-        rows = ((row.text, n) for row, n in zip(self.rows, numbers, strict=True))
-        return page_to_inkml(InkPage(self.width, self.height, strokes, PT_PER_MM), rows)
+        texts = (row.text for row in self.rows)
+        rows = zip(texts, numbers, strict=True)
+        page = InkPage(self.width, self.height, tuple(strokes), PT_PER_MM)
+        return page_to_inkml(page, rows)
 
     def to_pdf_page(self) -> PdfPage:
         """Return the page as a page of a PDF; raise a UserError if ink leaves the page."""
@@ -131,6 +133,7 @@ class Page:
             if layer.printed
             for stroke in layer.strokes
         )
+        # A label is a number and a name; a page without ink has a layer, too.
         names = tuple(layer.label.partition(" ")[2] for layer in pens) or ("",)
         size = self.width, self.height
         return InkPage(*size, tuple(strokes), PT_PER_MM, layers=names, ruling=tuple(ruling))
@@ -232,10 +235,11 @@ def save_ink_pages(pages: Iterable[InkPage], path: Path) -> list[Path]:
 def numbered(path: Path, pages: Iterable[Kind]) -> Iterator[tuple[Path, Kind]]:
     """Yield each page with its file: the path, with a number added if there are several pages."""
     pages = iter(pages)
-    first_two = [*islice(pages, 2)]
+    first_two = [*islice(pages, 2)]  # no more, as pages may be many and are made one by one
+    is_single = len(first_two) == 1
     for number, page in enumerate(chain(first_two, pages), 1):
-        is_single = len(first_two) == 1
-        yield path if is_single else path.with_name(f"{path.stem}-{number}{path.suffix}"), page
+        file = path if is_single else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        yield file, page
 
 
 def _rounded(points: np.ndarray) -> list[object]:

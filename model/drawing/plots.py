@@ -7,6 +7,7 @@ Agg. Files are written atomically. All sizes are assumed, by eye.
 import math
 import textwrap
 from collections.abc import Sequence
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -24,11 +25,11 @@ from ink.geometry import bezier, bounds, pieces, to_points, x_height
 from ink.measures import baseline
 from utils.files import atomic_write
 
-PRIMER = "#c0562f"
-GREY = "#7d818c"
-FRAME_COLOUR = "#c3c7d0"
-LIGHT_INK = "#4f8fd6"
-FAULT = "#c8352b"
+PRIMER = "#c0562f"  # the colour of a primer's ink
+GREY = "#7d818c"  # of captions and axes
+FRAME_COLOUR = "#c3c7d0"  # of maps and hairlines
+LIGHT_INK = "#4f8fd6"  # of every second stretch of ink
+FAULT = "#c8352b"  # of a fault's text and bar
 HEAT = LinearSegmentedColormap.from_list(
     "heat", ["#ffffff", "#d9e6f5", "#8fb8e0", "#3f74bd", "#25408f", "#1a1a4b", "#0c0a24"]
 )
@@ -108,7 +109,7 @@ class Canvas:
         shades = np.zeros(len(ink), dtype=int) if shades is None else shades
         box = bounds(ink)
         corner = np.array([left, top]) - np.array(box[:2]) * scale
-        pen = max(LINE_PEN_WIDTH * letter * scale, 0.6 / 72)
+        pen = max(LINE_PEN_WIDTH * letter * scale, 0.6 / 72)  # at least 0.6 points
         for number, colour in enumerate(colours):
             smooth = []
             dots = []
@@ -129,6 +130,7 @@ class Canvas:
         """Draw Bézier curves `(segments, 4, 2)` with a round pen, `width` inches wide."""
         paths = []
         for curve in curves:
+            # Each segment begins where the one before ends.
             vertices = np.concatenate([curve[0, :1], curve[:, 1:].reshape(-1, 2)])
             codes = [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1)
             paths.append(Path(vertices, codes))
@@ -158,7 +160,9 @@ class Canvas:
         row_length = max(int(min(width, 100.0) * 72 / (0.52 * CAPTION)), 10)
         text, fonts = drawable(text)
         style = dict(size=CAPTION, color=colour, family=fonts, va="top", parse_math=False)
-        rows = [row for line in text.split("\n") for row in textwrap.wrap(line, row_length)]
+        rows = []
+        for line in text.split("\n"):
+            rows += textwrap.wrap(line, row_length)
         for number, row in enumerate(rows):
             self._axes.text(left, top + number * CAPTION_LINE_HEIGHT, row, **style)
         return len(rows) * CAPTION_LINE_HEIGHT
@@ -182,6 +186,7 @@ class Canvas:
             interpolation: as in matplotlib's `imshow`.
         """
         bounds_in_inches = Bbox.from_bounds(*box)
+        # The size of the figure is known only after all drawing: a locator then places the map.
         inches = self._axes.transData - self._figure.transFigure
         axes = self._figure.add_axes((0, 0, 1, 1), label=str(box))
         axes.set_axes_locator(lambda *_: TransformedBbox(bounds_in_inches, inches))
@@ -190,7 +195,7 @@ class Canvas:
             aspect="auto",
             cmap=HEAT,
             vmin=0,
-            vmax=max(vmax, 1e-12),
+            vmax=max(vmax, 1e-12),  # above 0, as it divides
             extent=(*xlim, len(values) - 0.5, -0.5),
             interpolation=interpolation,
         )
@@ -223,7 +228,8 @@ def lines_figure(
     letter = float(np.median([x_height(ink) for ink in inks]))
     # All lines have the same scale, so that hands can be compared, except for far too wide lines.
     scale = min(PLOT_X_HEIGHT / letter, MAX_PLOT_WIDTH / max(float(np.median(widths)), letter))
-    scales = np.minimum(scale, 1.5 * MAX_PLOT_WIDTH / np.maximum(sizes.max(axis=1), letter))
+    longest_sides = np.maximum(sizes.max(axis=1), letter)
+    scales = np.minimum(scale, 1.5 * MAX_PLOT_WIDTH / longest_sides)
     width = max(float((widths * scales).max()), MIN_PLOT_WIDTH if any(texts) else 0.0)
     canvas = Canvas()
     y = PLOT_MARGIN
@@ -256,13 +262,15 @@ def sheet_figure(inks: Sequence[np.ndarray], texts: Sequence[str], faults: Seque
     limits = (np.array(MAX_CELL) / extents(inks)).min(axis=1)
     scales = np.minimum(SHEET_X_HEIGHT / letter, limits)
     # A line is about four times as wide as high, so there are four times as many rows as columns.
-    rows = math.ceil(len(inks) / math.ceil(math.sqrt(len(inks) / 4)))
+    columns = math.ceil(math.sqrt(len(inks) / 4))
+    rows = math.ceil(len(inks) / columns)
     canvas = Canvas()
     left = PLOT_MARGIN
     bottom = 0.0
     for number, (ink, scale) in enumerate(zip(inks, scales, strict=True)):
-        if number % rows == 0:
-            left = PLOT_MARGIN + number // rows * (MAX_CELL[0] + PLOT_MARGIN)
+        if number % rows == 0:  # a new column
+            column = number // rows
+            left = PLOT_MARGIN + column * (MAX_CELL[0] + PLOT_MARGIN)
             y = PLOT_MARGIN
         top = y
         y += canvas.caption(texts[number], left, y, MAX_CELL[0]) + CAPTION_GAP / 2
@@ -289,7 +297,7 @@ def grid_figure(
             leaves its cell empty; at least one line has points.
         rows, columns: the names of the rows and of the columns.
     """
-    drawn = [ink for row in inks for ink in row if len(ink)]
+    drawn = [ink for ink in chain.from_iterable(inks) if len(ink)]
     letter = float(np.median([x_height(ink) for ink in drawn]))
     max_x_height = PLOT_X_HEIGHT if len(columns) == 1 else SHEET_X_HEIGHT
     limits = np.array([MAX_GRID_ROW[0] / len(columns) - GRID_GAP, MAX_GRID_ROW[1]])
@@ -302,7 +310,7 @@ def grid_figure(
         return (bounds(ink)[1] - baseline(ink)) * scale(ink) if len(ink) else 0.0
 
     pitch = max(extents([ink])[0, 0] * scale(ink) for ink in drawn) + GRID_GAP
-    first_left = PLOT_MARGIN + 0.8
+    first_left = PLOT_MARGIN + 0.8  # room for the names of the rows
     width = max(first_left + pitch * len(columns) - GRID_GAP, MIN_PLOT_WIDTH)
     canvas = Canvas()
     y = PLOT_MARGIN + CAPTION_GAP
@@ -336,7 +344,7 @@ def window_figure(window: np.ndarray, text: str, ink: np.ndarray) -> Figure:
         ink: `(steps + 1, 3)`.
     """
     labels = [*text, *["end"] * (window.shape[1] - len(text))]
-    reached = np.maximum.accumulate(window.argmax(axis=1))
+    reached = np.maximum.accumulate(window.argmax(axis=1))  # the furthest character so far
     moves = np.flatnonzero(np.diff(reached)) + 1
     # With the maximum instead of this quantile, a single step could make all others pale.
     vmax = float(np.quantile(window.max(axis=1), 0.98))
@@ -430,7 +438,7 @@ def density_figure(
     y += map_height - (ink_top - top) * scale
     # The density is a thousand times as high within strokes as between strokes, so the map shows
     # the fourth root of the density.
-    root = (density / max(float(density.max()), 1e-300)) ** 0.25
+    root = (density / max(float(density.max()), 1e-300)) ** 0.25  # the density may be 0
     map_box = (PLOT_MARGIN, y, map_width, map_height)
     axes = canvas.map(map_box, root, xlim=(left, right), vmax=1.0, interpolation="bilinear")
     axes.set(xticks=[], yticks=[])
@@ -456,7 +464,7 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     axes = canvas.map((left, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):
-        x = left + (step + 0.5) / steps * width
+        x = left + (step + 0.5) / steps * width  # the middle of the step
         canvas.hairline((x, y - 0.07), (x, y - 0.01), INK_COLOUR)
     axes.set_xlabel("step; above: the pen is lifted", size=CAPTION, color=GREY, labelpad=3)
     axes.set_ylabel("component", size=CAPTION, color=GREY, labelpad=1)

@@ -184,6 +184,7 @@ class GenerationNetwork(BaseModel):
         output = nn.Linear(size, num_outputs + self.end_of_sequence)
         if self.end_of_sequence:
             with torch.no_grad():
+                # The last output is the log-odds against an end.
                 output.bias[-1] = math.log(1.0 / INITIAL_END_PROBABILITY - 1.0)
         return output
 
@@ -204,13 +205,14 @@ class GenerationNetwork(BaseModel):
         """Return the output at each step of a line that the network wrote, `(1, steps, ...)`. The
         network sees the line as a whole, even if the line was written in parts."""
         device = self.output.weight.device
-        codes = (None, None)
         inputs = torch.from_numpy(self.normalisation.apply(line.ink[:-1]))[None]
+        text = None
+        text_lengths = None
         if line.text is not None:
-            codes = padded([self.alphabet.encode(line.text)], device)
+            text, text_lengths = padded([self.alphabet.encode(line.text)], device)
         seeds = None if line.latent_seed is None else [line.latent_seed]
         state = self.initial_state(1, self.make_conditions(1, line.extras, seeds))
-        return self(inputs.to(device), *codes, state)
+        return self(inputs.to(device), text, text_lengths, state)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,34 +266,38 @@ class _RecurrentNetwork(GenerationNetwork):
         cell = settings.cell
         hidden_size = settings.hidden_size
         num_layers = settings.num_layers
-        seen_size = self.input_size
+        seen_size = self.input_size  # inputs of a layer, without the layer below
         if window is None:
             layers: list[nn.Module] = [RecurrentLayer(cell, seen_size, hidden_size)]
         else:
-            layers = [WindowedLayer(cell, seen_size, hidden_size, **window)]
-            seen_size += layers[0].vocab_size
-        upper = range(num_layers - 1)
-        layers += [RecurrentLayer(cell, seen_size + hidden_size, hidden_size) for _ in upper]
+            lowest = WindowedLayer(cell, seen_size, hidden_size, **window)
+            layers = [lowest]
+            seen_size += lowest.vocab_size
+        for _ in range(num_layers - 1):
+            layers.append(RecurrentLayer(cell, seen_size + hidden_size, hidden_size))
         self.layers = nn.ModuleList(layers)
         self.dropout = Dropout(settings.dropout)
         self.clip_lstm_gradient = settings.clip_lstm_gradient
         self.output = self.output_layer(num_layers * hidden_size)
-        self.hand_encoder = self.hand_gates = None
+        self.hand_encoder = None
+        self.hand_gates = None
         hand_size = settings.hand_size
         if hand_size is not None:
             if cell == "GRU":
                 raise ConfigFault("hand_size", hand_size, "null: GRU cells take no hand")
             self.hand_encoder = HandEncoder(hand_size, settings.hand_noise, settings.untold)
-            gates = num_layers * 4 * hidden_size
-            self.hand_gates = nn.Linear(hand_size + 1, gates, bias=False)
+            num_gates = num_layers * 4 * hidden_size
+            # One more input says whether a line is composed. At first hands change nothing.
+            self.hand_gates = nn.Linear(hand_size + 1, num_gates, bias=False)
             nn.init.zeros_(self.hand_gates.weight)
             self.extras = ExtraShapes({"hand": (NUM_HAND_LINES, DESCRIPTOR + 1), "composed": (1,)})
 
     def stepper(self, lines: WritingState, matmul_dtype: torch.dtype) -> Stepper:
         """Return the compiled stepper if it computes this network's `forward`. The forward of a
         class outside this module, or of a layer outside `COMPILED_MODULES`, may differ."""
-        compiled = {PredictionNetwork, SynthesisNetwork, *COMPILED_MODULES}
-        is_compiled = self.has_density and {type(module) for module in self.modules()} <= compiled
+        compiled_types = {PredictionNetwork, SynthesisNetwork, *COMPILED_MODULES}
+        types = {type(module) for module in self.modules()}
+        is_compiled = self.has_density and types <= compiled_types
         if is_compiled and library.available(self.output.weight.device, matmul_dtype):
             return CompiledStepper(self, lines, matmul_dtype)
         return Stepper(self, lines, matmul_dtype)
@@ -300,11 +306,10 @@ class _RecurrentNetwork(GenerationNetwork):
         """Return the state before the first step: zeros, and the hand vectors. If a subclass adds
         tensors to the state, `forward` returns them unchanged."""
         zeros = self.output.weight.new_zeros
-        state = {
-            f"{number}.{name}": zeros(batch, size)
-            for number, layer in enumerate(self.layers)
-            for name, size in layer.state_sizes.items()
-        }
+        state = {}
+        for number, layer in enumerate(self.layers):
+            for name, size in layer.state_sizes.items():
+                state[f"{number}.{name}"] = zeros(batch, size)
         if self.hand_encoder is not None:
             extras = (conditions or self.make_conditions(batch)).extras
             encode = self.hand_encoder
@@ -313,11 +318,16 @@ class _RecurrentNetwork(GenerationNetwork):
             state["hand"] = torch.cat((vectors, extras["composed"]), 1)
         return state
 
-    def hand_gate_inputs(self, hand: Tensor | None) -> Sequence[Tensor | None]:
-        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands."""
+    def hand_gate_inputs(
+        self, hand: Tensor | None, *, each_alone: bool = False
+    ) -> Sequence[Tensor | None]:
+        """Return the terms that hands add to each layer's gates, `(B, 4 H)`; None without hands.
+        With `each_alone` no line's terms depend on other lines, see `line_by_line`."""
         if hand is None:
             return [None] * len(self.layers)
-        return self.hand_gates(hand).chunk(len(self.layers), 1)
+        gates = self.hand_gates
+        terms = line_by_line(gates, hand) if each_alone else gates(hand)
+        return terms.chunk(len(self.layers), 1)
 
     # The base class has the types.
     def forward(self, inputs, text=None, text_lengths=None, state=None) -> Output:

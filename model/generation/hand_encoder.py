@@ -66,7 +66,7 @@ class HandEncoder(nn.Module):
             self._store(lines.sum(1))
             # Each hand has a random selection of its lines, of random size.
             draws = torch.rand(lines.shape[:2], device=lines.device)
-            ranks = draws.argsort(1).argsort(1)
+            ranks = draws.argsort(1).argsort(1)  # of each line among its hand's, from 0
             counts = torch.randint(1, lines.shape[1] + 1, (len(lines), 1), device=lines.device)
             lines = lines * (ranks < counts)[..., None]
         line_sums = lines.sum(1)  # (B, D + 1)
@@ -85,7 +85,8 @@ class HandEncoder(nn.Module):
         Args:
             line_sums: sums of the `lines` of each hand, see `forward`, `(B, D + 1)`.
         """
-        line_sums = line_sums[line_sums[:, -1] > 0][:NUM_HANDS]
+        has_lines = line_sums[:, -1] > 0
+        line_sums = line_sums[has_lines][:NUM_HANDS]
         rows = torch.randperm(NUM_HANDS, device=line_sums.device)[: len(line_sums)]
         self.hands[rows] = (line_sums[:, :-1] / line_sums[:, -1:]).to(self.hands)
 
@@ -99,12 +100,13 @@ class HandEncoder(nn.Module):
         """
         count = len(self.hands)
         random = torch.rand(2, generator=torch.Generator().manual_seed(seed))
-        second_draw, distance = random.tolist()
+        second_draw, fraction_draw = random.tolist()
         first = seed % count
-        second = (first + 1 + int(second_draw * (count - 1))) % count
+        second = (first + 1 + int(second_draw * (count - 1))) % count  # any other hand
         low, high = FRACTION_BOUNDS
+        fraction = low + fraction_draw * (high - low)
         near, far = self.hands[[first, second]].double().numpy(force=True)
-        return near + (low + distance * (high - low)) * (far - near)
+        return near + fraction * (far - near)
 
 
 def line_by_line(module: nn.Module, lines: Tensor) -> Tensor:

@@ -77,8 +77,10 @@ class Sampling:
             raise UserError(f"max_steps {self.max_steps} does not fit: at least 1")
 
     def __str__(self) -> str:
-        pen = f" · pen sharpness {self.pen_sharpness:g}"
-        return f"bias {self.bias:g}" + ("" if self.pen_sharpness == PEN_SHARPNESS else pen)
+        text = f"bias {self.bias:g}"
+        if self.pen_sharpness != PEN_SHARPNESS:
+            text += f" · pen sharpness {self.pen_sharpness:g}"
+        return text
 
 
 @dataclass
@@ -166,11 +168,12 @@ def check_lengths(
     Raises:
         UserError: if a text or the primer is too long; the message calls the primer `name`.
     """
-    if too_long := next((text for text in texts if len(text) > MAX_TEXT_CHARACTERS), None):
-        raise UserError(
-            f"{short(too_long)}: {len(too_long):,} characters; a line has at most "
-            f"{MAX_TEXT_CHARACTERS:,}"
-        )
+    for text in texts:
+        if len(text) > MAX_TEXT_CHARACTERS:
+            raise UserError(
+                f"{short(text)}: {len(text):,} characters; a line has at most "
+                f"{MAX_TEXT_CHARACTERS:,}"
+            )
     points, characters = map(len, primer) if primer else (0, 0)
     if points > MAX_PRIMER_POINTS or characters > MAX_PRIMER_CHARACTERS:
         raise UserError(

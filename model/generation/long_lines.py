@@ -21,12 +21,12 @@ PART_SEED_STRIDE = 10_000_019
 """Difference between the seeds of a line's parts: a prime larger than the number of lines."""
 
 
-def text_parts(text: str, longest: int | None) -> list[str]:
-    """Return the parts in which a text is written, see `GenerationNetwork.longest`; parts after the
-    first begin with a blank."""
-    if longest is None or len(text) <= longest:
-        return [text]
-    first, *others = wrapped(re.split(r"(?<=\S) (?=\s*\S)", text), longest // 2)
+def text_parts(text: str, longest: int) -> list[str]:
+    """Return the parts in which a text of more than `longest` characters is written, of at most
+    half as many; parts after the first begin with a blank."""
+    # Words are separated by one blank; further blanks, and those at an end, belong to a word.
+    words = re.split(r"(?<=\S) (?=\s*\S)", text)
+    first, *others = wrapped(words, longest // 2)
     return [first, *(f" {other}" for other in others)]
 
 
@@ -55,7 +55,7 @@ def write_other_parts(
     # A primer without a text is the start of the line's text, and cannot stand before the parts.
     part_primer = primer if primer is not None and primer[1].strip() else (line.ink, first)
     following = []
-    if line.ended and len(part_primer[0]) > 1:
+    if line.ended and len(part_primer[0]) > 1:  # else there is no hand to continue
         seeds = [(seed + PART_SEED_STRIDE * k) % SEEDS for k in range(1, len(parts))]
         sampling = replace(sampling, extras=line.extras, latent_seed=line.latent_seed)
         following = sample(model, seeds, others, sampling, primer=part_primer, progress=progress)
@@ -66,10 +66,11 @@ def wrapped(words: Sequence[str], longest: int) -> list[str]:
     """Return words concatenated to lines of about equal lengths, of at most `longest` characters. A
     longer word is a line by itself."""
     total = len(" ".join(words))
-    target = total / max(math.ceil(total / longest), 1)
+    num_lines = max(math.ceil(total / longest), 1)
+    target = total / num_lines
     lines: list[str] = []
     for word in words:
-        if lines and len(lines[-1]) < target and len(lines[-1]) + 1 + len(word) <= longest:
+        if lines and len(lines[-1]) < target and len(f"{lines[-1]} {word}") <= longest:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
@@ -101,7 +102,8 @@ def _merged(
         first_baseline = baseline(written[: _quarter(written)])
         ink[0, :2] = ink[0, 0] + edge - primer_edge, last_baseline - first_baseline
         # A peak on the primer's text counts as a peak on the part's first character.
-        peaks = np.maximum(part.peaks[start:] - len(part.text) + len(text), 0) + num_characters
+        primer_characters = len(part.text) - len(text)
+        peaks = np.maximum(part.peaks[start:] - primer_characters, 0) + num_characters
         num_characters += len(text)
         pieces.append((ink, part.bias[start:], peaks))
         previous = ink
@@ -119,9 +121,10 @@ def _merged(
 
 def _limited(line: Line, steps: int | None) -> Line:
     """Return a line cut to at most `steps` written points; None for no limit."""
-    if steps is None or len(line.ink) <= (line.primed or 1) + steps:
+    num_before = line.primed or 1  # without a primer, a line begins with a point of zeros
+    if steps is None or len(line.ink) <= num_before + steps:
         return line
-    ink = line.ink[: (line.primed or 1) + steps].copy()
+    ink = line.ink[: num_before + steps].copy()
     ink[-1, 2] = 1.0  # the pen leaves the paper
     last = len(ink) - 1
     return replace(line, ink=ink, peaks=line.peaks[:last], bias=line.bias[:last], ended=False)
@@ -135,4 +138,5 @@ def _from_end(ink: np.ndarray) -> tuple[float, float]:
 
 
 def _quarter(ink: np.ndarray) -> int:
+    """Return the number of points at an end of a line on which its baseline is measured."""
     return max(len(ink) // 4, 2)

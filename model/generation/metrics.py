@@ -44,6 +44,7 @@ class SSE(BaseMetric):
             difference *= self.scale.to(difference.device)
         squares = difference.double().square().sum(-1)  # (batch, time)
         is_jump = batch.inputs[..., 2] > 0.5
+        # In the order of `names`; `compute` puts the sum over both kinds before them.
         for kind, mask in enumerate((~is_jump & batch.mask, is_jump & batch.mask)):
             self._sums[kind] += squares[mask].sum().cpu()
             self._counts[kind] += mask.sum().cpu()

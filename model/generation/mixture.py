@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ink.normalisation import Normalisation
-from model.generation.line import PEN_SHARPNESS
 
 MAX_OUTPUT = 1e4
 """Bound on the absolute value of a network's outputs, so that all values and gradients stay finite
@@ -151,7 +150,7 @@ class Mixture(NextPoint):
             sequence_logits=sequence_logits,
         )
 
-    def biased(self, bias: Tensor | float, pen_sharpness: float = PEN_SHARPNESS) -> Self:
+    def biased(self, bias: Tensor | float, pen_sharpness: float) -> Self:
         """Return the mixture sharpened by `bias`: the density (the paper, eqs 61-62) and the ends.
 
         Args:
@@ -170,7 +169,8 @@ class Mixture(NextPoint):
         )
 
     def stretched(self, factors: tuple[float, float], normalisation: Normalisation) -> Self:
-        """Return the mixture with means multiplied as by `stretched_output`."""
+        """Return the mixture with its means in x and y, in the units of the data, times `factors`;
+        see `stretched_output`."""
         axis_values = (factors, normalisation.mean, normalisation.std)
         factor, mean, std = self.means.new_tensor(axis_values)[..., None]  # (2, 1) each
         means = factor * self.means + (factor - 1.0) * mean / std
@@ -231,6 +231,7 @@ class Mixture(NextPoint):
         # The last sum may differ from 1 by rounding; multiplying by it makes up for that.
         threshold = uniform[..., :1] * cumulative[..., -1:]
         chosen = (cumulative <= threshold).sum(-1, keepdim=True)
+        # The product may round to the last sum, which would pick a component behind the last.
         chosen = chosen.clamp_max(cumulative.shape[-1] - 1)  # (..., 1)
         both_axes = chosen[..., None, :].expand(*chosen.shape[:-1], 2, 1)
         mean = self.means.gather(-1, both_axes)[..., 0]
@@ -271,22 +272,24 @@ def draw_ends(uniform: Tensor, end_logits: Tensor, sequence_logits: Tensor | Non
     Returns:
         `(..., 1)` or `(..., 2)`, of the dtype of `end_logits`.
     """
-    ends = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
-    return torch.stack([uniform[..., 1] < end.sigmoid() for end in ends], -1).to(end_logits)
+    all_logits = [end_logits] if sequence_logits is None else [end_logits, sequence_logits]
+    is_end = [uniform[..., 1] < logits.sigmoid() for logits in all_logits]
+    return torch.stack(is_end, -1).to(end_logits)
 
 
 def stretched_output(
     output: nn.Linear, factors: tuple[float, float], normalisation: Normalisation
 ) -> nn.Linear:
     """Return a copy of an output layer of mixtures that multiplies their means in x and y, in the
-    units of the data, by `factors`."""
+    units of the data, by `factors`: for the compiled loop, which computes no `Mixture` that could
+    be `stretched`."""
     if factors == (1.0, 1.0):
         return output
     layer = copy.deepcopy(output)
-    num_mixtures = len(output.bias) // 6
+    num_mixtures = len(output.bias) // 6  # of 6 M + 1 or 6 M + 2 rows, see `from_parameters`
     mean_rows = slice(1 + num_mixtures, 1 + 3 * num_mixtures)
     pairs = zip(normalisation.mean, normalisation.std, strict=True)
-    shifts = [mean / deviation for mean, deviation in pairs]
+    shifts = [mean / deviation for mean, deviation in pairs]  # means are relative to the data's
     factor = output.bias.new_tensor(factors).repeat_interleave(num_mixtures)
     shift = output.bias.new_tensor(shifts).repeat_interleave(num_mixtures)
     with torch.no_grad():

@@ -44,7 +44,11 @@ class PointEstimate(NextPoint):
             end_of_sequence: whether the network predicts the end of the sequence.
         """
         raw = limited(raw)
-        return cls(-raw[..., 2], raw[..., :2], -raw[..., 3] if end_of_sequence else None)
+        return cls(
+            end_logits=-raw[..., 2],
+            mean=raw[..., :2],
+            sequence_logits=-raw[..., 3] if end_of_sequence else None,
+        )
 
     def biased(self, bias: Tensor | float, pen_sharpness: float = 0.0) -> Self:
         """Return the estimate itself: there is nothing to sharpen."""

@@ -73,7 +73,7 @@ def _few_threads() -> Iterator[None]:
     """Limit torch to one thread if there is no compiled loop: in small operations several threads
     wait for each other (measured, notebook: speed, writing)."""
     threads = torch.get_num_threads()
-    if library.kernels(bfloat16=False) is None:
+    if library.kernels(bfloat16=False) is None:  # there is no compiler
         torch.set_num_threads(1)
     try:
         yield
@@ -126,8 +126,6 @@ def sample(
         raise UserError("a text is empty: it needs at least one character")
     latent_seeds = seeds if sampling.latent_seed is None else [sampling.latent_seed] * len(seeds)
     conditions = model.make_conditions(len(seeds), sampling.extras, latent_seeds)
-    stretch = sampling.stretch or model.stretch_at(sampling.bias)
-    sampling = replace(sampling, stretch=stretch)
     batch_size = batch_size or len(seeds)
     # One bar: that of the steps if there is a single batch, else that of the batches.
     shows_batches = progress and len(seeds) > batch_size
@@ -163,12 +161,12 @@ def _sample_batch(
 ) -> list[Line]:
     """Write lines, all of them at once; for the arguments see `sample`.
 
-    Args:
-        sampling: its `stretch` is not None.
-        conditions: the extras and seeds of the lines.
+    `conditions` are the extras and seeds of the lines.
     """
-    # Without a primer, a line begins with a point of zeros.
-    start, primer_text = (np.zeros((1, 3)), "") if primer is None else primer
+    start = np.zeros((1, 3))  # without a primer, a line begins with a point of zeros
+    primer_text = ""
+    if primer is not None:
+        start, primer_text = primer
     start = check_ink(start[:, :3])
     whole_texts = None
     primer_length = 0
@@ -184,8 +182,8 @@ def _sample_batch(
         initial.point, model.normalisation, whole_texts, limits, model.end_of_sequence, primed_phi
     )
     points, biases = _draw(stepper, stopping, seeds, max(limits), progress)
-    # Back to the units of the data.
-    offsets = model.normalisation.invert(points[..., :3].transpose(0, 1).numpy(force=True))
+    drawn = points[..., :3].transpose(0, 1).numpy(force=True)
+    offsets = model.normalisation.invert(drawn)  # in the units of the data
     # The primer's steps have the bias of the first step.
     primer_biases = biases[:1].expand(len(start) - 1, -1)
     biases = torch.cat((primer_biases, biases)).T.float().numpy(force=True)
@@ -222,7 +220,10 @@ def _begin(
         primer_length: characters of the primer's text without blanks at its end; for 0 the window
             is not moved.
         conditions: the extras and seeds of the lines.
+        sampling: options of all lines; a `stretch` of None becomes the network's.
     """
+    stretch = sampling.stretch or model.stretch_at(sampling.bias)
+    sampling = replace(sampling, stretch=stretch)
     weights = model.output.weight
     inputs = torch.from_numpy(model.normalisation.apply(start)).to(weights)
     # A fourth number of 0: the primer's last point does not end the sequence.
@@ -235,11 +236,13 @@ def _begin(
     if texts is not None:
         text, lengths = padded([model.alphabet.encode(text) for text in texts], weights.device)
     if len(start) > 1:  # the last point is the input of the first step
+        # The network sees the primer once for each distinct text and state.
         firsts, places = _distinct(texts or [""] * num_lines, state)
-        first_texts = (None, None) if text is None else (text[firsts], lengths[firsts])
+        first_text = None if text is None else text[firsts]
+        first_lengths = None if lengths is None else lengths[firsts]
         first_states = {name: value[firsts] for name, value in state.items()}
         inputs_of_all = inputs[:-1].expand(len(firsts), -1, -1)  # (D, points - 1, I)
-        output = model(inputs_of_all, *first_texts, first_states)
+        output = model(inputs_of_all, first_text, first_lengths, first_states)
         state = {name: value[places] for name, value in output.state.items()}
         phi = None if text is None else output.attention[places]
         if primer_length:
@@ -304,15 +307,18 @@ def _draw(
     disable = None if progress else True  # None: disabled if the output is not a terminal
     with tqdm(total=max_steps, desc="writing", unit="step", leave=False, disable=disable) as bar:
         for step in range(0, max_steps, STEPS_PER_CALL):
-            if step % BLOCK == 0:
+            start = step % BLOCK
+            if start == 0:
                 uniform, normal = _random_numbers(generators, active)
             count = min(STEPS_PER_CALL, max_steps - step)
-            steps = slice(step % BLOCK, step % BLOCK + count)
+            steps = slice(start, start + count)
             drawn, phi = stepper.run(uniform[steps, active], normal[steps, active])
-            points.append(drawn.new_zeros(count, len(seeds), drawn.shape[2]))
-            points[-1][:, active] = drawn
-            biases.append(stepper.bias.new_zeros(count, len(seeds)))
-            biases[-1][:, active] = stepper.bias
+            all_points = drawn.new_zeros(count, len(seeds), drawn.shape[2])
+            all_points[:, active] = drawn
+            points.append(all_points)
+            all_biases = stepper.bias.new_zeros(count, len(seeds))
+            all_biases[:, active] = stepper.bias
+            biases.append(all_biases)
             bar.update(count)
             stepper.halve_bias(stopping.at_rest(drawn))
             continuing = stopping.feed(active, drawn, phi).nonzero()[:, 0]
@@ -473,7 +479,8 @@ class Stopping:
         if that takes too long, the end of the stroke before the delayed strokes."""
         # points[t] is the move after pen_up[t]; the move after pen_up[-1] is in the next call. So
         # only a lift before one of these points can be judged now.
-        goes_back = (steps.points[..., 0] - self.still[0]) * self.onward < 0
+        moves = steps.points[..., 0] - self.still[0]  # in x, as far as they go from rest
+        goes_back = moves * self.onward < 0
         is_delayed = goes_back & self.ends_in_alnum[steps.rows]
         is_delayed &= steps.numbers[:-1] > 0  # the first step goes back behind no stroke
         is_end = self._lifted(steps)[:-1] & steps.in_limit[1:] & ~is_delayed
@@ -490,7 +497,7 @@ class Stopping:
         is_end = (steps.points[..., 3] > 0.5) & steps.in_limit[1:]  # (T, rows)
         if peaks is not None:
             is_end &= peaks >= self.lengths[steps.rows] - 1
-        ended_at = self._first_step(is_end, steps.start + 1)
+        ended_at = self._first_step(is_end, steps.start + 1)  # the line has the point, too
         self.stopped_at[steps.rows] = self.stopped_at[steps.rows].minimum(ended_at)
 
     def _lifted(self, steps: _Steps) -> Tensor:
@@ -508,8 +515,9 @@ class Stopping:
 
     def at_rest(self, points: Tensor) -> Tensor:
         """Return a mask `(B,)` of the lines whose pen rests at all of `points`, `(T, B, I)`."""
-        moved = (points[..., :2] - self.still).abs().amax((0, 2)) > MAX_REST_OFFSET
-        return ~(moved | (points[..., 2] > 0.5).any(0))
+        furthest = (points[..., :2] - self.still).abs().amax((0, 2))  # of all steps and both axes
+        is_lifted = (points[..., 2] > 0.5).any(0)
+        return ~((furthest > MAX_REST_OFFSET) | is_lifted)
 
     def surplus(self, row: int, ink: np.ndarray, peaks: np.ndarray) -> int:
         """Return the number of points of a surplus last stroke, 0 if there is no such stroke.
@@ -530,14 +538,15 @@ class Stopping:
         text = self.texts[row].rstrip()
         if self.end_of_sequence or not text:
             return 0  # a network that predicts the end draws no surplus stroke
-        starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1
-        late_starts = starts[peaks[starts - 1] >= len(text) - 1]
-        if len(late_starts) < 2 or starts[-1] != late_starts[-1]:
+        starts = np.flatnonzero(ink[:-1, 2] > 0.5) + 1  # indices of the points that begin strokes
+        is_late = peaks[starts - 1] >= len(text) - 1  # with the window on the last character
+        late_starts = starts[is_late]
+        if len(late_starts) < 2 or not is_late[-1]:
             return 0
         last_start = late_starts[-1]
         x = self.onward * to_points(ink)[:, 0]
         furthest = np.maximum.accumulate(x)
-        gaps = x[late_starts] - furthest[late_starts - 1]
+        gaps = x[late_starts] - furthest[late_starts - 1]  # to all ink before; above 0 beyond it
         is_surplus = gaps[-1] > 0.0 and (gaps[:-1] > 0.0).any()
         if is_surplus and text[-1].isalnum():
             is_surplus = x[last_start:].min() > furthest[last_start - 1]
@@ -550,10 +559,10 @@ class Stopping:
         """Record `peaks` and `leaving` from step `start` on; return the peaks, `(T, rows)`."""
         steps = slice(start, start + len(phi))
         positions = torch.arange(phi.shape[-1], device=phi.device)
-        padding = positions > self.lengths[rows, None]  # (rows, U + 1)
+        padding = positions > self.lengths[rows, None]  # of shorter texts, (rows, U + 1)
         behind = positions >= self.visible_lengths[rows, None]  # behind the last letter
         # The peak of a window past the text is the text's length.
-        peaks = phi.masked_fill(padding, -1.0).argmax(-1)
+        peaks = phi.masked_fill(padding, -1.0).argmax(-1)  # phi is at least 0
         weight_behind = phi.masked_fill(padding | ~behind, 0.0).amax(-1)
         weight_on_text = phi.masked_fill(behind, 0.0).amax(-1)
         self.peaks[steps, rows] = peaks.int()
@@ -563,7 +572,8 @@ class Stopping:
     def _first_step(self, mask: Tensor, start: int) -> Tensor:
         """Return the number of each line's first true row in `mask`, `(rows, B)`, whose rows are
         numbered from `start` on; `never` if there is none."""
-        return torch.where(mask.any(0), start + mask.int().argmax(0), self.never)
+        first_row = mask.int().argmax(0)
+        return torch.where(mask.any(0), start + first_row, self.never)
 
 
 def _cut_at_ends(

@@ -94,13 +94,13 @@ def density_map(
     margin = MAP_MARGIN * x_height(ink)
     left, top = np.array(bounds(ink)[:2]) - margin
     right, bottom = np.array(bounds(ink)[2:]) + margin
-    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / MAX_MAP_ROWS)
+    cell = max((right - left) / MAX_MAP_COLUMNS, (bottom - top) / MAX_MAP_ROWS)  # edge of a square
     rows = math.ceil((bottom - top) / cell)
     columns = math.ceil((right - left) / cell)
     grid = np.zeros((rows, columns))
     grid_size = np.array([[columns], [rows]])
     corner = np.array([left, top])
-    log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]
+    log_min_scales = torch.from_numpy(np.log(cell / 2 / std)).float()[:, None]  # half a cell
     weights = mixture.weights.double().cpu().numpy()  # (steps, M)
     means = mixture.means.float().cpu()
     correlations = mixture.correlations.float().cpu()
@@ -118,7 +118,7 @@ def density_map(
         x_start, y_start = starts[step, :, m]
         x_stop, y_stop = stops[step, :, m]
         centre = centres[step, :, m]
-        # The densities are those at the centres of cells, 0.5 behind their edges.
+        # The densities are those at the centres of cells, half a cell behind their edges.
         x = ((np.arange(x_start, x_stop) + 0.5) * cell - centre[0]) / std[0]
         y = ((np.arange(y_start, y_stop) + 0.5) * cell - centre[1]) / std[1]
         offsets = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()
@@ -130,6 +130,7 @@ def density_map(
             correlations=correlations[step, m, None],
         )
         density = component.log_prob_offset(offsets).double().exp().numpy()
-        grid[y_start:y_stop, x_start:x_stop] += weights[step, m] / std.prod() * density
+        weight = weights[step, m] / std.prod()  # per unit of the data's area
+        grid[y_start:y_stop, x_start:x_stop] += weight * density
     extent = (left, top, left + columns * cell, top + rows * cell)
     return grid, tuple(float(edge) for edge in extent)

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from base.base_model import BaseModel
-from model.generation.hand_encoder import HandEncoder, line_by_line
+from model.generation.hand_encoder import HandEncoder
 from model.generation.line import Sampling
 from model.generation.mixture import PEN_PIVOT, stretched_output
 from model.layers.dropout import Dropout
 from model.layers.kernels import library
 from model.layers.kernels.library import address, round_up
-from model.layers.recurrent import RecurrentLayer, WindowedLayer, reorder_gates, sequence_biases
+from model.layers.recurrent import RecurrentLayer, WindowedLayer, sequence_biases
 
 STEPS_PER_CALL = 16
 """Most steps of a call of a stepper (assumed: 16 make calls and checks for ended lines rare, and
@@ -106,7 +106,7 @@ class Stepper:
                 lines = self.lines
                 inputs = lines.point[:, None], lines.text, lines.text_lengths, lines.state
                 output = self.network(*inputs)
-                prediction = output.prediction[:, -1]
+                prediction = output.prediction[:, -1]  # a call has one step
                 stretch = lines.sampling.stretch
                 prediction = prediction.stretched(stretch, self.network.normalisation)
                 prediction = prediction.biased(self.bias, lines.sampling.pen_sharpness)
@@ -125,6 +125,7 @@ class Stepper:
 
     def halve_bias(self, mask: Tensor) -> None:
         """Halve the bias of the present lines in `mask`, `(B,)`."""
+        # In place: the compiled loop reads the tensor at an address that it got at the start.
         self.bias *= torch.where(mask, 0.5, 1.0)
 
 
@@ -143,26 +144,25 @@ class CompiledStepper(Stepper):
         self.output_size = len(network.output.bias)
         self.vocab_size = lowest.vocab_size if has_window else 0
         self.num_windows = lowest.components if has_window else 0
-        gates = [_gates(layer, (self.input_size, self.vocab_size)) for layer in network.layers]
-        self.widths = [weight.shape[1] for weight, _ in gates]
-        # All weights are copied, as the network may be trained while lines are written.
-        self.fixed = self._packed(network, lines, [weight for weight, _ in gates])
-        self._copy_state(lines)
-        hand_gates = network.hand_gate_inputs(None)
-        if "hand" in lines.state:
-            rows = line_by_line(network.hand_gates, lines.state["hand"])
-            hand_gates = rows.chunk(len(gates), 1)
+        hand_inputs = network.hand_gate_inputs(lines.state.get("hand"), each_alone=True)
+        weights = []
         self.gate_biases = []  # with a row for each line
-        for (_, bias), layer_hand_gates in zip(gates, hand_gates, strict=True):
-            rows = sequence_biases(bias, layer_hand_gates, len(self.bias)).float()
-            self.gate_biases.append(rows.clone(memory_format=torch.contiguous_format))
+        for layer, hand_input in zip(network.layers, hand_inputs, strict=True):
+            weight, bias = layer.step_gates((self.input_size, self.vocab_size))
+            weights.append(functional.pad(weight, (0, weight.shape[1] % 2)))  # (4 H, J)
+            biases = sequence_biases(bias, hand_input, len(lines.point)).float()
+            self.gate_biases.append(biases.clone(memory_format=torch.contiguous_format))
+        self.widths = [weight.shape[1] for weight in weights]
+        # All weights are copied, as the network may be trained while lines are written.
+        self.fixed = self._packed(network, lines, weights)
+        self._copy_state(lines)
         self._allocate()
 
     def _packed(
         self, network: BaseModel, lines: WritingState, gates: Sequence[Tensor]
     ) -> dict[str, object]:
-        """Return the fields of `Writing` in sampling.c that stay as they are: the packed weights,
-        with `gates` as the gates' weights, sizes and options."""
+        """Return the fields of `Writing` in sampling.c that stay as they are: the packed weights
+        (`gates` has each layer's, `(4 H, J)`), sizes and options."""
 
         def packed(weight: Tensor, groups: int = 1) -> Tensor:
             return library.pack(weight.to(self.matmul_dtype).t(), groups)
@@ -199,8 +199,9 @@ class CompiledStepper(Stepper):
             # The padding is zero, as matrix products include it.
             joint = torch.zeros(2, len(self.bias), width, dtype=self.matmul_dtype)
             joint[0, :, : self.hidden_size] = state[f"{number}.hidden"]
-            point_column = self.hidden_size * (2 if number else 1) + self.vocab_size
-            joint[0, :, point_column : point_column + self.input_size] = lines.point
+            num_hidden = 2 if number else 1  # only the lowest layer has no layer below
+            point_start = num_hidden * self.hidden_size + self.vocab_size
+            joint[0, :, point_start : point_start + self.input_size] = lines.point
             self.joints.append(joint)
         # A GRU's hidden states take the place of cell states.
         cells = [state.get(f"{n}.cell", state[f"{n}.hidden"]) for n in range(len(self.joints))]
@@ -208,6 +209,7 @@ class CompiledStepper(Stepper):
         self.kappas = None
         self.text = None
         if self.num_windows:
+            # The upper layers see the window of the same step, which the loop writes.
             stop = self.hidden_size + self.vocab_size
             self.joints[0][0, :, self.hidden_size : stop] = state["0.window"]
             self.kappas = state["0.kappa"].float().clone(memory_format=torch.contiguous_format)
@@ -217,7 +219,7 @@ class CompiledStepper(Stepper):
     def _allocate(self) -> None:
         """Allocate the buffers that a step overwrites, for the present number of lines."""
         batch = len(self.bias)
-        lanes = self.library.lanes()
+        lanes = self.library.lanes()  # numbers of a vector, to which rows are padded
         width = round_up(len(self.joints) * self.hidden_size, 2)
         self.points = torch.empty(STEPS_PER_CALL, batch, self.input_size)
         self.phis = None
@@ -266,40 +268,3 @@ class CompiledStepper(Stepper):
             self.text_lengths = self.text_lengths[rows]
             self.kappas = self.kappas[rows]
         self._allocate()
-
-
-def _gates(layer: WindowedLayer | RecurrentLayer, sizes: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the weights `(4 H, J)` and the bias `(4 H,)` of the gates of a layer's cells.
-
-    The rows are in the order of `lstm_cell`. A GRU has reset gate, update gate, and the candidate
-    twice, from the inputs and from the hidden state, as the reset gate multiplies the latter alone.
-
-    Args:
-        layer: the layer.
-        sizes: number of values of a point and of a window.
-    """
-    size = layer.hidden_size
-    if isinstance(layer, WindowedLayer):
-        incoming = torch.cat((layer.weight_window, layer.weight_input), 1)
-        hidden = layer.weight_hidden
-        bias = layer.bias
-        candidate = getattr(layer, "bias_candidate", None)
-    else:
-        module = layer.layer
-        point, window, below = module.weight_ih_l0.tensor_split((sizes[0], sum(sizes)), 1)
-        incoming = torch.cat((below, window, point), 1)
-        hidden = module.weight_hh_l0
-        if layer.cell == "LSTM":
-            incoming = reorder_gates(incoming)
-            hidden = reorder_gates(hidden)
-            bias = reorder_gates(module.bias_ih_l0 + module.bias_hh_l0)
-        else:
-            both_gates, candidate = module.bias_hh_l0.split((2 * size, size))
-            bias = module.bias_ih_l0 + functional.pad(both_gates, (0, size))
-    if layer.cell == "GRU":
-        both_gates, recurrent = hidden.split((2 * size, size))
-        hidden = torch.cat((both_gates, torch.zeros_like(recurrent), recurrent))  # (4 H, H)
-        incoming = functional.pad(incoming, (0, 0, 0, size))  # (4 H, J - H)
-        bias = torch.cat((bias, candidate))  # (4 H,)
-    weight = torch.cat((hidden, incoming), 1)  # (4 H, J)
-    return functional.pad(weight, (0, weight.shape[1] % 2)), bias

@@ -46,8 +46,9 @@ def align(
         points, lengths = padded([model.normalisation.apply(inks[row][:-1]) for row in rows])
         mask = torch.arange(points.shape[1]) < lengths[:, None]
         codes = [model.alphabet.encode(texts[row]) for row in rows]
+        text, text_lengths = padded(codes, weight.device)
         state = model.initial_state(len(rows), conditions[rows])
-        inputs = points.to(weight), *padded(codes, weight.device), state
+        inputs = points.to(weight), text, text_lengths, state
         attention = masked_output(model, mask.to(weight.device), *inputs).attention
         for row, phi in zip(rows, attention.cpu().double().numpy(), strict=True):
             num_steps = len(inks[row]) - 1

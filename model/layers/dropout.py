@@ -16,7 +16,9 @@ class Dropout(nn.Dropout):
         if not self.training or self.p == 0.0 or inputs.device.type != "cpu":
             return functional.dropout(inputs, self.p, self.training)
         count = inputs.numel()
-        random_bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        num_draws = (count + 3) // 4  # each draw of 64 bits gives four numbers
+        random_bits = torch.empty(num_draws, dtype=torch.int64).random_(-(2**63), None)
         random_numbers = random_bits.view(torch.int16)[:count].view(inputs.shape)
+        # The numbers are evenly spread from -RESOLUTION / 2 on.
         is_kept = random_numbers >= round(self.p * RESOLUTION) - RESOLUTION // 2
         return inputs * is_kept.to(inputs.dtype).mul_(1.0 / (1.0 - self.p))

@@ -25,14 +25,14 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     needed = columns - np.count_nonzero(optional)
     if rows < needed:
         raise ValueError(f"{needed} columns cannot be passed in {rows} rows")
-    # The path may come from two columns before only if it skips an optional column.
-    skipped = np.concatenate([[False, False], optional[1:-1]])[:columns]
-    skip_scores = np.where(skipped, 0.0, -np.inf)
-    padded = np.full(columns + 2, -np.inf)  # two columns before the first
-    best = padded[2:]
-    options = np.empty((3, columns))
-    first = 1 + int(optional[0])  # columns in which the path may begin
-    best[:first] = scores[0, :first]
+    # The path may come from two columns before only if the column between is optional.
+    may_skip = np.concatenate([[False, False], optional[1:-1]])[:columns]
+    skip_scores = np.where(may_skip, 0.0, -np.inf)
+    padded = np.full(columns + 2, -np.inf)  # with two columns before the first
+    best = padded[2:]  # the best path's sum up to this row, for each column
+    options = np.empty((3, columns))  # sums of the paths that come from 0, 1 and 2 columns before
+    num_first = 1 + int(optional[0])  # columns in which the path may begin
+    best[:num_first] = scores[0, :num_first]
     steps = np.zeros((rows, columns), dtype=np.int64)
     for row in range(1, rows):
         options[0] = best
@@ -43,7 +43,7 @@ def best_monotonic_path(scores: np.ndarray, optional: np.ndarray | None = None) 
     path = np.empty(rows, dtype=np.int64)
     column = columns - 1
     if optional[-1] and columns > 1 and best[-2] > best[-1]:
-        column -= 1
+        column -= 1  # the path skips the last column
     for row in range(rows - 1, -1, -1):
         path[row] = column
         column -= steps[row, column]

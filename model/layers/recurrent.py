@@ -68,10 +68,10 @@ def sequence_biases(bias: Tensor, offsets: Tensor | None, batch: int) -> Tensor:
 def reorder_gates(rows: Tensor) -> Tensor:
     """Return the rows of an LSTM's gates in the order of `lstm_cell`, from torch's order.
 
-    torch's layers have input gate, forget gate, candidate and output gate. All else here has the
-    candidate last, since one call then takes the sigmoid of the three gates. torch's layers keep
-    their order in checkpoints and in the kernels of bidirectional.c: in the other order, sums over
-    their gates and the norm of their gradient would be rounded differently.
+    torch has input gate, forget gate, candidate and output gate. All else here has the candidate
+    last, since one call then takes the sigmoid of the three gates. Two places keep torch's order,
+    as sums over the gates would be rounded differently in another: checkpoints of torch's layers,
+    and the kernels of bidirectional.c.
     """
     input_gate, forget_gate, candidate, output_gate = rows.chunk(4)
     return torch.cat((input_gate, forget_gate, output_gate, candidate))
@@ -90,7 +90,8 @@ def lstm_cell(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """
     size = cell.shape[1]
     input_gate, forget_gate, output_gate = gates[:, : 3 * size].sigmoid().chunk(3, 1)
-    cell = torch.addcmul(forget_gate * cell, input_gate, gates[:, 3 * size :].tanh())
+    candidate = gates[:, 3 * size :].tanh()
+    cell = torch.addcmul(forget_gate * cell, input_gate, candidate)
     return (output_gate * cell.tanh()).to(gates), cell
 
 
@@ -131,6 +132,32 @@ def run_lstm(
     return torch.stack(hiddens), cell
 
 
+def four_gates(
+    hidden: Tensor, incoming: Tensor, bias: Tensor, candidate_bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return a layer's gates as the steps of sampling.c need them, always four.
+
+    A GRU's rows are reset gate, update gate, and the candidate twice, from the inputs and from the
+    hidden state, as the reset gate multiplies the latter alone.
+
+    Args:
+        hidden: weights from the hidden state, `(G, H)`; an LSTM's rows as in `lstm_cell`.
+        incoming: weights from all other inputs, `(G, I)`.
+        bias: `(G,)`.
+        candidate_bias: bias of a GRU's candidate from the hidden state, `(H,)`; None for an LSTM.
+
+    Returns:
+        weights `(4 H, H + I)`, hidden state first, and bias `(4 H,)`.
+    """
+    if candidate_bias is not None:
+        size = len(candidate_bias)
+        both_gates, candidate = hidden.split((2 * size, size))
+        hidden = torch.cat((both_gates, torch.zeros_like(candidate), candidate))
+        incoming = functional.pad(incoming, (0, 0, 0, size))
+        bias = torch.cat((bias, candidate_bias))
+    return torch.cat((hidden, incoming), 1), bias
+
+
 class RecurrentLayer(nn.Module):
     """A layer of LSTM or GRU cells over padded sequences.
 
@@ -157,6 +184,32 @@ class RecurrentLayer(nn.Module):
         names = ("hidden", "cell") if self.cell == "LSTM" else ("hidden",)
         return dict.fromkeys(names, self.hidden_size)
 
+    def step_gates(self, num_values: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return the weights and the bias of the gates for the loop of sampling.c.
+
+        Args:
+            num_values: numbers of the point and of the window among the layer's inputs, which stand
+                before the hidden state of the layer below.
+
+        Returns:
+            See `four_gates`; the columns are for the hidden state, the hidden state of the layer
+            below, the window, and the point.
+        """
+        layer = self.layer
+        num_point, num_window = num_values
+        point, window, below = layer.weight_ih_l0.tensor_split(
+            (num_point, num_point + num_window), 1
+        )
+        incoming = torch.cat((below, window, point), 1)
+        hidden = layer.weight_hh_l0
+        if self.cell == "LSTM":
+            bias = reorder_gates(layer.bias_ih_l0 + layer.bias_hh_l0)
+            return four_gates(reorder_gates(hidden), reorder_gates(incoming), bias)
+        size = self.hidden_size
+        gates_bias, candidate_bias = layer.bias_hh_l0.split((2 * size, size))
+        bias = layer.bias_ih_l0 + functional.pad(gates_bias, (0, size))
+        return four_gates(hidden, incoming, bias, candidate_bias)
+
     def forward(
         self,
         inputs: Tensor,
@@ -178,10 +231,11 @@ class RecurrentLayer(nn.Module):
         """
         dtype = compute_dtype(inputs)
         layer = self.layer
-        is_compiled = self.cell == "LSTM" and library.available(inputs.device, dtype)
-        # A GRU's gates have neither a bound nor offsets.
-        is_plain = self.cell == "GRU" or (bound is None and gate_offsets is None)
-        if is_plain and not is_compiled:
+        is_lstm = self.cell == "LSTM"
+        is_compiled = is_lstm and library.available(inputs.device, dtype)
+        # torch's layer knows neither bound nor offsets. Both are for an LSTM alone.
+        is_beyond_torch = is_lstm and not (bound is None and gate_offsets is None)
+        if not (is_compiled or is_beyond_torch):
             with torch_products(inputs) as inputs:
                 return self._run_torch(inputs, state)
         parameters = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0 + layer.bias_hh_l0)
@@ -192,7 +246,7 @@ class RecurrentLayer(nn.Module):
             biases = sequence_biases(bias, gate_offsets, inputs.shape[1])
             weights = (weight_input, weight_hidden, biases)
             states = (hidden, cell)
-            hiddens, _, cell, *_ = lstm.run(dtype, bound, inputs, weights, states)
+            results = lstm.run(dtype, bound, inputs, weights, states)
         else:
             weight_hidden = weight_hidden.to(dtype)
             projected = functional.linear(inputs.to(dtype), weight_input.to(dtype), bias.to(dtype))
@@ -200,10 +254,10 @@ class RecurrentLayer(nn.Module):
                 projected = projected + gate_offsets.to(dtype)
             cell = cell.to(state_dtype(dtype))
             results = cuda.run(projected, weight_hidden, hidden, cell, bound)
-            if results is None:
-                hiddens, cell = run_lstm(projected, weight_hidden, hidden, cell, bound)
-            else:
-                hiddens, _, cell, *_ = results
+        if results is None:
+            hiddens, cell = run_lstm(projected, weight_hidden, hidden, cell, bound)
+        else:
+            hiddens, _, cell, *_ = results  # there is no window
         # A copy, so that the state does not keep the large tensor of all hidden states alive.
         return hiddens, {"hidden": hiddens[-1].clone(), "cell": cell}
 
@@ -258,7 +312,7 @@ class WindowedLayer(nn.Module):
         self.vocab_size = vocab_size
         self.components = components
         rows = (4 if cell == "LSTM" else 3) * hidden_size
-        span = 1.0 / math.sqrt(hidden_size)
+        span = 1.0 / math.sqrt(hidden_size)  # as in torch's layers
         self.weight_input = nn.Parameter(torch.empty(rows, input_size).uniform_(-span, span))
         self.weight_hidden = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-span, span))
         self.weight_window = nn.Parameter(torch.empty(rows, vocab_size).uniform_(-span, span))
@@ -273,7 +327,7 @@ class WindowedLayer(nn.Module):
         with torch.no_grad():
             # Alphas add up to 1, each Gaussian spans about a character, and the window moves at the
             # pace of writing. So attention follows the text from the start of training.
-            self.window.weight.mul_(0.1)
+            self.window.weight.mul_(0.1)  # so that the biases determine the parameters (assumed)
             alpha, beta, log_advance = self.window.bias.chunk(3)
             alpha.fill_(-math.log(components))
             beta.fill_(0.0)
@@ -286,6 +340,13 @@ class WindowedLayer(nn.Module):
         if self.cell == "LSTM":
             sizes["cell"] = self.hidden_size
         return sizes | {"window": self.vocab_size, "kappa": self.components}
+
+    def step_gates(self, num_values: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Return the weights and the bias of the gates for the loop of sampling.c, see
+        `RecurrentLayer`; there is no layer below."""
+        incoming = torch.cat((self.weight_window, self.weight_input), 1)
+        candidate_bias = None if self.cell == "LSTM" else self.bias_candidate
+        return four_gates(self.weight_hidden, incoming, self.bias, candidate_bias)
 
     def forward(
         self,
@@ -313,16 +374,11 @@ class WindowedLayer(nn.Module):
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
             biases = sequence_biases(self.bias, gate_offsets, inputs.shape[1])
             weights = self.weight_input, self.weight_hidden, biases
-            parameters = self.weight_window, self.window.weight, self.window.bias
-            results = lstm.run(
-                dtype,
-                bound,
-                inputs,
-                weights,
-                (state["hidden"], state["cell"]),
-                (text, text_lengths),
-                (*parameters, state["window"], state["kappa"]),
-            )
+            states = state["hidden"], state["cell"]
+            texts = text, text_lengths
+            window_weights = self.weight_window, self.window.weight, self.window.bias
+            window = *window_weights, state["window"], state["kappa"]
+            results = lstm.run(dtype, bound, inputs, weights, states, texts, window)
         else:
             precise_dtype = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)

@@ -72,7 +72,8 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     blank = log_probs.shape[1] - 1
     staying = search.with_marks(log_probs, 0.0)
     log_probs = search.with_marks(log_probs, search.mark_cost)
-    likely = log_probs[:, :-1] >= log_probs.max(1, keepdims=True) - PRUNING
+    least = log_probs.max(1, keepdims=True) - PRUNING
+    likely = log_probs[:, :-1] >= least  # (S, C)
     # For each prefix the log-probabilities of its paths that end in a blank, and of its paths that
     # end in its last character; and the score of the language model.
     prefixes: list[tuple[int, ...]] = [()]
@@ -100,13 +101,14 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
                 in_character[row] = np.logaddexp(in_character[row], extended[source])
                 extended[source] = -np.inf
         extended_lm_scores = lm_scores[:, None] + next_lm_scores(search, prefixes, characters)
+        # The prefixes come first, then the extended prefixes, row by row.
         scores = np.logaddexp(in_blank, in_character) + lm_scores
         scores = np.concatenate((scores, (extended + extended_lm_scores).ravel()))
         chosen = np.argsort(-scores, kind="stable")[: search.width]
         chosen = chosen[scores[chosen] > -np.inf]
         is_extended = chosen >= len(prefixes)
         rows, columns = np.divmod(chosen - len(prefixes), len(characters))
-        rows[~is_extended] = chosen[~is_extended]
+        rows[~is_extended] = chosen[~is_extended]  # whose columns are not used
         in_blank = np.where(is_extended, -np.inf, in_blank[rows])
         in_character = np.where(is_extended, extended[rows, columns], in_character[rows])
         lm_scores = np.where(is_extended, extended_lm_scores[rows, columns], lm_scores[rows])
@@ -114,6 +116,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         for index in is_extended.nonzero()[0]:
             prefixes[index] = (*prefixes[index], int(characters[columns[index]]))
         last = np.array([prefix[-1] if prefix else blank for prefix in prefixes])
+    # The language model has the end of the line in the place of the blank.
     end_lm_scores = next_lm_scores(search, prefixes, np.array([blank]))[:, 0]
     scores = np.logaddexp(in_blank, in_character) + lm_scores + end_lm_scores
     order = np.argsort(-scores, kind="stable")
@@ -126,7 +129,8 @@ def ctc_text(log_probs: np.ndarray, search: Search) -> list[int]:
         return ctc_beam(log_probs, search)[0].indices
     blank = log_probs.shape[1] - 1
     classes = log_probs.argmax(1)
-    is_label = (classes != blank) & (classes != np.concatenate([[blank], classes[:-1]]))
+    previous = np.concatenate([[blank], classes[:-1]])
+    is_label = (classes != blank) & (classes != previous)
     return classes[is_label].tolist()
 
 

@@ -35,10 +35,12 @@ class Framed(Protocol):
     def points_per_frame(self) -> int: ...
 
 
-def rows_of_frames(seen: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
+def rows_of_frames(reader: Framed, ink: np.ndarray, frames: int) -> np.ndarray:
     """Return the row of `ink` at the middle of each frame, `(S,)`; see `rows_of_features`."""
-    rows = rows_of_features(ink, seen.spacing)
-    step = seen.points_per_frame
+    rows = rows_of_features(ink, reader.spacing)
+    step = reader.points_per_frame
+    # A frame of the convolution is centred at the first of its `STRIDE` points. Later layers merge
+    # such frames: the middle lies between the centres of the first and the last of them.
     middles = np.arange(frames) * step + (step - STRIDE) // 2
     return rows[np.minimum(middles, len(rows) - 1)]
 
@@ -67,22 +69,22 @@ def ctc_nats(log_probs: np.ndarray, codes: np.ndarray) -> float:
     (Graves et al. 2006, eq. 6 and 7); for the arguments see `likeliest_path`."""
     classes = np.full(2 * len(codes) + 1, log_probs.shape[1] - 1)
     classes[1::2] = codes
+    # A character may follow another one without a blank in between.
     may_skip = np.zeros(len(classes), bool)
     may_skip[3::2] = codes[1:] != codes[:-1]
     forward = np.full(len(classes), -np.inf)
-    forward[0] = 0.0  # before the first frame: the first blank, or past it
+    forward[0] = 0.0  # before the first frame all paths are in the first blank
     forward = _after(forward, may_skip) + log_probs[0, classes]
     for frame in log_probs[1:]:
         forward = _after(forward, may_skip) + frame[classes]
-    return -float(np.logaddexp.reduce(forward[-2:]))
+    return -float(np.logaddexp.reduce(forward[-2:]))  # paths end in the last character or blank
 
 
 def _after(forward: np.ndarray, may_skip: np.ndarray) -> np.ndarray:
     """Return the log-probabilities of the states at the next frame, without that of its label."""
     previous = np.concatenate([[-np.inf], forward[:-1]])
-    skipped = np.where(
-        may_skip, np.concatenate([[-np.inf] * 2, forward[:-2]])[: len(forward)], -np.inf
-    )
+    second_previous = np.concatenate([[-np.inf] * 2, forward[:-2]])[: len(forward)]
+    skipped = np.where(may_skip, second_previous, -np.inf)
     return np.logaddexp(np.logaddexp(forward, previous), skipped)
 
 
@@ -99,10 +101,13 @@ def count_points(
     """
     if path is None:
         return np.diff(np.linspace(0, points, characters + 1).round().astype(np.int64))
-    states = range(1, 2 * characters + 1, 2)
+    states = range(1, 2 * characters + 1, 2)  # of the characters, between the blanks'
     middles = np.array([rows[path == state].mean() for state in states])
     edges = np.rint((middles[1:] + middles[:-1]) / 2).astype(np.int64)
-    # Each character gets at least one point.
-    edges = np.maximum.accumulate(np.concatenate([[0], edges]) - np.arange(characters))
-    edges = np.minimum(edges + np.arange(characters), points - np.arange(characters, 0, -1))
-    return np.diff(edges, append=points)
+    starts = np.concatenate([[0], edges])
+    # Each character gets at least one point: the starts ascend by at least 1, and leave a point for
+    # each character from there on.
+    numbers = np.arange(characters)
+    starts = np.maximum.accumulate(starts - numbers) + numbers
+    starts = np.minimum(starts, points - (characters - numbers))
+    return np.diff(starts, append=points)

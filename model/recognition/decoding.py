@@ -6,6 +6,7 @@ are lists of classes. Beam search decodes each line by itself, in float64 on the
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -91,7 +92,8 @@ def attention_texts(
     texts: list[list[tuple[int, ...]]] = [[()] for _ in range(lines)]
     scores = [np.zeros(1) for _ in range(lines)]
     best = [Hypothesis([], -np.inf) for _ in range(lines)]
-    open_lines = line_of_row = list(range(lines))
+    open_lines = list(range(lines))
+    line_of_row = open_lines  # each line has one open text
     tokens = torch.full((lines,), end + 1, device=device)
     while open_lines:
         log_probs, state = step(tokens, state)
@@ -99,16 +101,16 @@ def attention_texts(
         if np.isnan(rows).any():
             raise NotFinite(NO_DISTRIBUTION)
         if search.language_weight:
-            open_texts = [text for line in open_lines for text in texts[line]]
+            open_texts = list(chain.from_iterable(texts[line] for line in open_lines))
             rows = rows + next_lm_scores(search, open_texts, np.arange(end + 1))
             rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
-        parent_rows = []
+        parent_rows = []  # the row that each open text continues
         start = 0
         for line in open_lines:
             stop = start + len(scores[line])
             continued = scores[line][:, None] + rows[start:stop]
             if len(texts[line][0]) == max_lengths[line]:
-                continued[:, :end] = -np.inf
+                continued[:, :end] = -np.inf  # the text can only end
             parents, classes, best[line] = _best_continuations(
                 continued, texts[line], best[line], search.width
             )
@@ -119,14 +121,17 @@ def attention_texts(
             scores[line] = continued[parents, classes]
         open_lines = [line for line in open_lines if texts[line]]
         previous = line_of_row
-        line_of_row = [line for line in open_lines for _ in texts[line]]
+        line_of_row = []
+        last = []  # character of each open text
+        for line in open_lines:
+            line_of_row += [line] * len(texts[line])
+            last += [text[-1] for text in texts[line]]
         unchanged = per_line if line_of_row == previous else ()
         parents_of_rows = torch.tensor(parent_rows, dtype=torch.long, device=device)
         state = {
             name: value if name in unchanged else value.index_select(0, parents_of_rows)
             for name, value in state.items()
         }
-        last = [text[-1] for line in open_lines for text in texts[line]]
         tokens = torch.tensor(last, dtype=torch.long, device=device)
     return [hypothesis.indices for hypothesis in best]
 

@@ -84,7 +84,7 @@ class BidirectionalLayer(nn.Module):
         frame = torch.arange(steps, device=inputs.device)[:, None]
         reversed_frame = torch.where(frame < lengths, lengths - 1 - frame, frame)  # (S, B)
         line = torch.arange(batch, device=inputs.device)
-        order = (reversed_frame * batch + line).flatten()  # (S B)
+        order = (reversed_frame * batch + line).flatten()  # indices of pairs (frame, line), (S B)
         state = {
             name: inputs.new_zeros(batch, size, dtype=state_dtype(inputs.dtype))
             for name, size in self.forward_rnn.state_sizes.items()
@@ -251,7 +251,9 @@ class RecognitionNetwork(Recogniser):
         self.spacing = settings.spacing
         self.parts = settings.parts
         num_inputs = num_features(settings.parts)
-        self.convolution = nn.Conv1d(num_inputs, settings.channels, KERNEL, STRIDE, KERNEL // 2)
+        self.convolution = nn.Conv1d(
+            num_inputs, settings.channels, KERNEL, STRIDE, padding=KERNEL // 2
+        )
         self.dropout = Dropout(settings.dropout)
 
     @abstractmethod
@@ -276,7 +278,7 @@ class RecognitionNetwork(Recogniser):
             features = self._with_masks(features)
         frames = functional.gelu(self.convolution(features.transpose(1, 2)))  # (B, channels, S)
         frames = self.dropout(frames).transpose(1, 2)
-        lengths = (points + STRIDE - 1) // STRIDE
+        lengths = (points + STRIDE - 1) // STRIDE  # rounded up
         hidden, lengths = self.encode_frames(without_padding(frames, lengths), lengths)
         return without_padding(hidden, lengths), lengths
 
@@ -286,9 +288,11 @@ class RecognitionNetwork(Recogniser):
         mean_length = max(1, round(MASK_LENGTH * FEATURE_SPACING / self.spacing))
         # Without overlaps the stretches would cover `mask_ratio` of the points.
         begins = torch.rand(batch, points, device=features.device) < self.mask_ratio / mean_length
+        # Uniform from 1 to 2 `mean_length` - 1.
         lengths = torch.randint(1, 2 * mean_length, (batch, points), device=features.device)
         positions = torch.arange(points, device=features.device)
-        ends = torch.where(begins, positions + lengths, 0).cummax(1).values  # (B, points)
+        # The furthest end of the stretches that began so far, (B, points).
+        ends = torch.where(begins, positions + lengths, 0).cummax(1).values
         return features.masked_fill((positions < ends)[..., None], 0.0)
 
 
@@ -338,7 +342,8 @@ class RecurrentEncoder(RecognitionNetwork):
         layers = []
         for number in range(settings.num_layers):
             layers.append(BidirectionalLayer(settings.cell, size, settings.hidden_size))
-            size = 2 * settings.hidden_size * (2 if number < self.time_reductions else 1)
+            frames_merged = 2 if number < self.time_reductions else 1
+            size = 2 * settings.hidden_size * frames_merged
         self.layers = nn.ModuleList(layers)
         self.encoded_size = size
         self.labels = self.label_layer(size)
@@ -367,5 +372,5 @@ def _merged_pairs(hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Return the concatenated frames of each pair, `(S / 2, B, 2 D)`, and the numbers of pairs; the
     second frame of a line's last pair may be zeros."""
     hidden = without_padding(hidden.transpose(0, 1), lengths).transpose(0, 1)
-    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, hidden.shape[0] % 2))
+    hidden = functional.pad(hidden, (0, 0, 0, 0, 0, hidden.shape[0] % 2))  # an even number
     return torch.cat((hidden[0::2], hidden[1::2]), -1), (lengths + 1) // 2

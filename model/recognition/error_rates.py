@@ -48,10 +48,10 @@ def error_counts(reference: str, hypothesis: str) -> ErrorCounts:
     hypothesis = normalised(hypothesis)
     words = reference.split()
     return ErrorCounts(
-        Levenshtein.distance(reference, hypothesis),
-        len(reference),
-        Levenshtein.distance(words, hypothesis.split()),
-        len(words),
+        character_errors=Levenshtein.distance(reference, hypothesis),
+        characters=len(reference),
+        word_errors=Levenshtein.distance(words, hypothesis.split()),
+        words=len(words),
     )
 
 
@@ -70,12 +70,15 @@ def rates(pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
         `line_accuracy`, the fraction of lines without an error (nan without lines).
     """
     counts = [error_counts(reference, hypothesis) for reference, hypothesis in pairs]
-    total = ErrorCounts(*map(sum, zip((0, 0, 0, 0), *counts, strict=True)))
+    # A first line of zeros: there may be no other.
+    columns = zip((0, 0, 0, 0), *counts, strict=True)
+    total = ErrorCounts(*map(sum, columns))
+    num_right = sum(line.character_errors == 0 for line in counts)
     return total.rates | {
         "sequences": len(counts),
         "characters": total.characters,
         "words": total.words,
-        "line_accuracy": _ratio(sum(not line.character_errors for line in counts), len(counts)),
+        "line_accuracy": _ratio(num_right, len(counts)),
     }
 
 
@@ -111,8 +114,9 @@ def missing_words(reference: str, hypothesis: str) -> list[str]:
         others = [*words[:index], *words[index + 1 :]]
         full = " ".join(words)
         shorter = " ".join(others)
-        distances = [Levenshtein.distance(text, hypothesis) for text in (full, shorter)]
-        if distances[0] - distances[1] == len(full) - len(shorter):
+        distance_full = Levenshtein.distance(full, hypothesis)
+        distance_shorter = Levenshtein.distance(shorter, hypothesis)
+        if distance_full - distance_shorter == len(full) - len(shorter):
             missing.append(words[index])
             words = others
         else:

@@ -36,9 +36,10 @@ class HandDescriptor(nn.Module):
 
     def __init__(self, channels: int, hidden_size: int, size: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(num_features(PARTS), channels, KERNEL, STRIDE, KERNEL // 2)
+        num_inputs = num_features(PARTS)
+        self.convolution = nn.Conv1d(num_inputs, channels, KERNEL, STRIDE, padding=KERNEL // 2)
         self.layer = BidirectionalLayer("LSTM", channels, hidden_size)
-        moments = 2 * (channels + 2 * hidden_size)
+        moments = 2 * (channels + 2 * hidden_size)  # mean and mean square of each output
         self.register_buffer("mean", torch.zeros(moments))
         self.register_buffer("projection", torch.zeros(moments, size))
 
@@ -49,7 +50,7 @@ class HandDescriptor(nn.Module):
             weights = {name: torch.tensor(file[name]).float() for name in file.files}
         moments, size = weights["projection"].shape
         channels = len(weights["convolution.bias"])
-        hidden_size = (moments // 2 - channels) // 2
+        hidden_size = (moments // 2 - channels) // 2  # see the constructor
         descriptor = cls(channels, hidden_size, size)
         descriptor.load_state_dict(weights)
         return descriptor.eval()
@@ -59,14 +60,15 @@ class HandDescriptor(nn.Module):
         """Return the means and mean squares over the frames of each line, `(lines, moments)`, and
         the lines' weights, `(lines,)`, float32."""
         points, counts = padded(StrokeFeatures(parts=PARTS).batch(inks), self.mean.device)
-        lengths = -(-counts // STRIDE)  # frames
+        lengths = (counts + STRIDE - 1) // STRIDE  # frames, rounded up
         frames = functional.gelu(self.convolution(points.float().transpose(1, 2)))
         frames = frames.permute(2, 0, 1)  # from (B, channels, S) to (S, B, channels)
         outputs = torch.cat((frames, self.layer(frames, lengths)), 2).double()
         inside = torch.arange(len(frames), device=lengths.device)[:, None] < lengths
         outputs = outputs * inside[..., None]
         moments = torch.cat((outputs.sum(0), outputs.square().sum(0)), 1) / lengths[:, None]
-        return moments.float().numpy(force=True), (lengths / FRAMES).numpy(force=True)
+        weights = lengths / FRAMES
+        return moments.float().numpy(force=True), weights.numpy(force=True)
 
     @torch.inference_mode()
     def describe(self, inks: Sequence[np.ndarray], *, progress: bool = False) -> np.ndarray:

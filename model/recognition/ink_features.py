@@ -84,11 +84,12 @@ def _features(paths: "_Paths", heights: np.ndarray, parts: int) -> list[np.ndarr
     next_x, next_y = direction[1:].T
     turns = np.stack((x * next_x + y * next_y - 1.0, x * next_y - y * next_x), 1)
     inner = np.ones(len(points), dtype=bool)
-    inner[starts] = inner[ends] = False
-    features[inner, 2:4] = turns[inner[:-1]]
+    inner[starts] = False
+    inner[ends] = False
+    features[inner, 2:4] = turns[inner[:-1]]  # the last point has no turn
     features[starts, 4] = 1.0
     features[ends, 5] = 1.0
-    line_starts = starts[~is_later]
+    line_starts = starts[~is_later]  # the first stroke's
     line_ends = [*line_starts[1:].tolist(), len(points)]
     for start, end in zip(line_starts.tolist(), line_ends, strict=True):
         of_line = points[start:end]
@@ -106,8 +107,8 @@ def _parts_directions(paths: "_Paths", with_parts: np.ndarray, parts: int) -> np
     """Return x and y of the direction of each part of the way to each point but the first of a
     stroke, `(points, parts, 2)`; `with_parts` are the ends of all parts."""
     of_strokes = parts * paths.counts
-    last = np.cumsum(of_strokes + 1)[:-1] - 1
-    changes = np.delete(np.diff(with_parts, axis=0), last, axis=0)  # within strokes
+    between_strokes = np.cumsum(of_strokes + 1)[:-1] - 1  # behind the last end of each
+    changes = np.delete(np.diff(with_parts, axis=0), between_strokes, axis=0)
     lengths = np.repeat(paths.lengths / np.maximum(of_strokes, 1), of_strokes)
     return (changes / lengths[:, None]).reshape(-1, parts, 2)
 
@@ -207,14 +208,18 @@ class _Paths:
         is_end[line_ends - 1] = True
         stops = np.flatnonzero(is_end) + 1
         sizes = np.diff(stops, prepend=0)
-        strokes_of_lines = np.diff(np.searchsorted(stops, line_ends) + 1, prepend=0)
+        last_strokes = np.searchsorted(stops, line_ends)
+        strokes_of_lines = np.diff(last_strokes, prepend=-1)
         if undelays:
             order = _undelayed_order(inks, heights, points, stops - sizes, strokes_of_lines)
             if order is not None:
-                starts = (stops - sizes)[order]
+                old_starts = (stops - sizes)[order]
                 sizes = sizes[order]
                 stops = np.cumsum(sizes)
-                points = points[np.repeat(starts - (stops - sizes), sizes) + np.arange(len(points))]
+                new_starts = stops - sizes
+                # All points of a stroke move by the same number of rows.
+                shifts = np.repeat(old_starts - new_starts, sizes)
+                points = points[np.arange(len(points)) + shifts]
         along = np.zeros(len(points))
         steps = np.diff(points, axis=0)
         lengths = np.sqrt(steps[:, 0] ** 2 + steps[:, 1] ** 2)
@@ -223,9 +228,10 @@ class _Paths:
             lengths[start : stop - 1].cumsum(out=along[start + 1 : stop])
         whole = along[stops - 1]
         by_line = np.split(whole, np.cumsum(strokes_of_lines)[:-1])
-        longest = np.array([sum(of_line.tolist()) for of_line in by_line]) / MAX_FEATURE_POINTS
+        line_lengths = np.array([sum(of_line.tolist()) for of_line in by_line])
         lines = np.repeat(np.arange(len(inks)), strokes_of_lines)
-        counts = np.ceil(whole / np.maximum(spacing * heights, longest)[lines]).astype(np.int64)
+        spacings = np.maximum(spacing * heights, line_lengths / MAX_FEATURE_POINTS)
+        counts = np.ceil(whole / spacings[lines]).astype(np.int64)
         return cls(points, along, stops - sizes, stops - 1, counts, lines)
 
     @property
@@ -238,9 +244,9 @@ class _Paths:
         as `np.linspace` and `np.interp` compute them for a single path, `(ends,)` or stacked."""
         stroke = np.repeat(np.arange(len(counts)), counts + 1)
         last = np.cumsum(counts + 1) - 1
-        number = np.arange(len(stroke)) - (last - counts)[stroke]
+        number = np.arange(len(stroke)) - (last - counts)[stroke]  # within the stroke, from 0
         place = number * (self.lengths / np.maximum(counts, 1))[stroke]
-        place[last] = self.lengths
+        place[last] = self.lengths  # which the product may miss by rounding
         # The point before each end: found among all paths one behind the other, whose lengths
         # round. So it may lie a few points too far ahead or back, and moves point by point.
         offsets = np.concatenate([[0.0], np.cumsum(self.lengths)[:-1]])
@@ -292,11 +298,11 @@ def _undelayed_order(
         counts: the number of strokes of each line, `(lines,)`.
     """
     order = np.arange(len(starts))
-    last = np.cumsum(counts)
-    right = np.split(np.maximum.reduceat(points[:, 0], starts), last[:-1])
-    late = [k for k, of_line in enumerate(right) if are_late(of_line, heights[k]).any()]
+    stops = np.cumsum(counts)  # of the lines' strokes
+    right_edges = np.split(np.maximum.reduceat(points[:, 0], starts), stops[:-1])
+    late = [k for k, edges in enumerate(right_edges) if are_late(edges, heights[k]).any()]
     for number in late:
-        line = slice(last[number] - counts[number], last[number])
+        line = slice(stops[number] - counts[number], stops[number])
         order[line] = line.start + undelayed_order(inks[number], float(heights[number]))
     return order if late else None
 

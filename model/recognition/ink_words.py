@@ -55,31 +55,34 @@ class WordReader(Protocol):
     ) -> Sequence[Sequence[InkWord]]: ...
 
 
-def words_of(seen: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray) -> Iterator[InkWord]:
+def words_of(
+    reader: Framed, ink: np.ndarray, text: str, log_probs: np.ndarray
+) -> Iterator[InkWord]:
     """Yield the words of a line that was read as `text`; `log_probs` are `(S, C + 1)`."""
-    codes = seen.alphabet.encode(text)
+    codes = reader.alphabet.encode(text)
     path = likeliest_path(log_probs, codes)
     ink, indices = _undelayed(ink)
-    counts = count_points(path, len(text), rows_of_frames(seen, ink, len(log_probs)), len(ink))
+    counts = count_points(path, len(text), rows_of_frames(reader, ink, len(log_probs)), len(ink))
     spans = [match.span() for match in re.finditer(r"\S+", text)]
     word_of_character = np.full(len(text), -1)  # -1 for spaces
     for number, span in enumerate(spans):
         word_of_character[slice(*span)] = number
     aligned = np.repeat(word_of_character, counts)
     word_of_point = _whole_strokes(ink, aligned, len(spans))
+    # The last word has the frames up to the end, whose blank is the state 2 `len(text)`.
     next_starts = [*(start for start, _ in spans[1:]), len(text) + 1]
     for number, (span, next_start) in enumerate(zip(spans, next_starts, strict=True)):
         points = np.flatnonzero(word_of_point == number)
-        if not len(points):
+        if not len(points):  # other words have all its strokes
             points = np.flatnonzero(aligned == number)
-        evidence = 0.0, (), log_probs[:0]
+        evidence = 0.0, (), log_probs[:0]  # there are too few frames for the text
         if path is not None:
-            evidence = _evidence(seen, log_probs, path, text, span, next_start)
+            evidence = _evidence(reader, log_probs, path, text, span, next_start)
         yield InkWord(text[slice(*span)], np.sort(indices[points]), *evidence)
 
 
 def _evidence(
-    seen: Framed,
+    reader: Framed,
     log_probs: np.ndarray,
     path: np.ndarray,
     text: str,
@@ -89,7 +92,8 @@ def _evidence(
     """Return probability, alternatives and log-probabilities of the word `text[slice(*span)]`. The
     next word begins at the index `next_start`; `path` is the `likeliest_path` of `text`."""
     start, stop = span
-    codes = seen.alphabet.encode(text)
+    codes = reader.alphabet.encode(text)
+    # The word's characters, and the spaces beside it. Character n has the state 2 n + 1.
     with_spaces = range(max(start - 1, 0), min(stop + 1, len(text)))
     peaks = [log_probs[path == 2 * n + 1, codes[n]].max() for n in with_spaces]
     probability = float(np.exp(sum(peaks)))
@@ -97,7 +101,7 @@ def _evidence(
     if probability < MAX_DOUBTED_PROBABILITY:
         # The frames of the word, and of CTC's blanks before and after the word.
         inside = (path >= 2 * start) & (path <= 2 * stop)
-        alternatives = _alternatives(seen, log_probs[inside], text[start:stop])
+        alternatives = _alternatives(reader, log_probs[inside], text[start:stop])
     to_next_word = (path >= 2 * start) & (path < 2 * next_start)
     return probability, alternatives, log_probs[to_next_word]
 
@@ -112,11 +116,11 @@ def _undelayed(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return from_strokes([written[n] for n in order]), np.concatenate([indices[n] for n in order])
 
 
-def _alternatives(seen: Framed, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
+def _alternatives(reader: Framed, log_probs: np.ndarray, text: str) -> tuple[str, ...]:
     """Return the readings of a word's frames that differ from `text`, the likeliest first."""
     readings = {}  # a set that keeps the order
     for hypothesis in ctc_beam(log_probs, ALTERNATIVES):
-        reading = " ".join(seen.alphabet.decode(hypothesis.indices).split())
+        reading = " ".join(reader.alphabet.decode(hypothesis.indices).split())
         if reading and reading != text:
             readings[reading] = None
     return tuple(readings)
@@ -134,6 +138,7 @@ def _whole_strokes(ink: np.ndarray, words: np.ndarray, num_words: int) -> np.nda
         frequent = np.flatnonzero(counts > MIN_STROKE_FRACTION * len(stroke_words))
         if len(frequent) > 1:  # points between two words belong to the earlier word
             stroke_words = np.where(np.isin(stroke_words, frequent), stroke_words, -1)
+            # Points before the first word belong to it.
             stroke_words = np.maximum(np.maximum.accumulate(stroke_words), frequent[0])
         else:
             word = counts.argmax() if counts.any() else last_word

@@ -119,7 +119,8 @@ class CharacterLanguageModel:
         else:
             log_probs = np.full(self._num_symbols - 1, -math.log(self._num_symbols - 1))
         symbols, counts = _next_symbols(self.keys, self.counts, context, self._num_symbols)
-        if total := int(counts.sum()):
+        total = int(counts.sum())
+        if total:
             discounts = self._discounts[len(context)][np.minimum(counts, 3)]
             probabilities = np.exp(log_probs) * (discounts.sum() / total)
             probabilities[symbols] += (counts - discounts) / total
@@ -162,10 +163,12 @@ class WordLanguageModel:
         self._kind_of = np.array([*map(kinds.index, kinds), len(kinds)])  # (C+1,)
         lines = (alphabet.decode(self._kind_of[alphabet.encode(text)]) for text in texts)
         self._kinds = CharacterLanguageModel(lines, alphabet, order=KINDS_ORDER)
-        small_forms = [c.lower()[0] if _kind(c) in "aA" else "" for c in characters]
+        # A letter's small form may be two characters, as of the Turkish dotted capital I.
+        small_forms = [c.lower()[0] if _kind(c) in ("a", "A") else "" for c in characters]
         letters = sorted({*small_forms} - {""})
         symbols = [letters.index(c) + 1 if c else 0 for c in small_forms]
         self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 for all but letters
+        # Digits share the probability of their kind; letters are told apart by words.
         fractions = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
         self._fraction_of_kind = np.array([*fractions, 1.0])  # (C+1,)
         self._radix = len(letters) + 2  # the symbols 0 to len(letters), and one more to ignore
@@ -182,8 +185,8 @@ class WordLanguageModel:
         code_points = spellings.view(np.uint32).reshape(len(spellings), -1)[:-1]
         counts = np.fromiter(words.values(), float, len(words))
         symbol_of = np.full(sys.maxunicode + 1, -1, np.int16)
-        symbol_of[[0, *map(ord, letters)]] = range(len(letters) + 1)
-        symbols = np.pad(symbol_of[code_points], ((0, 0), (0, 1)))
+        symbol_of[[0, *map(ord, letters)]] = range(len(letters) + 1)  # zeros mark the end of a word
+        symbols = np.pad(symbol_of[code_points], ((0, 0), (0, 1)))  # the longest word ends, too
         is_used = (symbols >= 0).all(1)
         spellings = spellings[:-1][is_used]
         symbols = symbols[is_used]
@@ -207,6 +210,7 @@ class WordLanguageModel:
         word_start = len(context)
         while word_start and self._symbol_of[context[word_start - 1]]:
             word_start -= 1
+        # The kinds look back `KINDS_ORDER` - 1 characters, the words to the word's beginning.
         start = max(0, min(word_start, len(context) - KINDS_ORDER + 1))
         return self._cached(context[start:], len(context) - word_start)
 
@@ -221,12 +225,14 @@ class WordLanguageModel:
         # Probabilities of the symbols of words, by the n-grams of letters.
         probabilities = np.append(end, letters * ((1 - end) / letters.sum()))
         symbols, counts = _next_symbols(self._keys, self._counts, word, self._radix)
-        if total := counts.sum():
+        total = counts.sum()
+        if total:
             probabilities *= DISCOUNT * len(symbols) / total
             probabilities[symbols] += (counts - DISCOUNT) / total
         if not length:  # The kinds alone decide whether a word begins.
             probabilities[1:] *= (1 - end) / probabilities[1:].sum()
             probabilities[0] = end
+        # As factors on the probabilities of the characters, which say whether the word ends.
         probabilities[1:] /= 1 - end
         probabilities[0] /= end
         log_probs = np.log(characters * probabilities[self._symbol_of])
@@ -269,7 +275,7 @@ def _next_symbols(
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
     """Return the discounts of the counts 0, 1, 2, and 3 or more (Chen & Goodman 1999, eq. 17)."""
-    n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))  # as in the paper
     if n1 and n2 and n3:
         y = n1 / (n1 + 2 * n2)
         discounts = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)

@@ -31,8 +31,9 @@ MAX_GRAPH_BYTES = 1 << 31
 MAX_DIFFERENCE = 1e-3
 """Maximum difference in nats of a graph's log-probabilities (measured: 5e-5)."""
 TRACED = (12, 7)
+"""Numbers of points of the invented lines with which a graph is traced."""
 TRIED = ((17,), (5, 11, 18))
-"""Numbers of points of the invented lines with which a graph is traced, and tried."""
+"""Numbers of points of the invented lines of each batch with which a graph is tried."""
 _AXES = {
     "features": {0: "lines", 1: "points"},
     "points": {0: "lines"},
@@ -135,6 +136,7 @@ def _fault(content: bytes, labels: _Labels) -> str:
 
     evaluator = ReferenceEvaluator(content)
     for lengths in TRIED:
+        # The first two names of `_AXES` are the inputs.
         inputs = dict(zip(_AXES, _batch(labels.network, lengths), strict=False))
         arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
         log_probs, frames = evaluator.run(None, arrays)
@@ -144,7 +146,7 @@ def _fault(content: bytes, labels: _Labels) -> str:
         if log_probs.shape != expected_log_probs.shape:
             return f"log-probabilities {log_probs.shape}, not {tuple(expected_log_probs.shape)}"
         difference = float(np.abs(log_probs - expected_log_probs.numpy()).max())
-        if not difference <= MAX_DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:  # a NaN is a difference, too
             return f"its log-probabilities differ by {difference:.2g} nats from the network's"
     return ""
 

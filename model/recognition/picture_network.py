@@ -64,7 +64,7 @@ class PictureNetwork(encoder.Recogniser):
         self.convolutions = nn.ModuleList()
         channels = 1
         rows = ROWS
-        for size, pool in CONVOLUTIONS:
+        for size, (pool_rows, _) in CONVOLUTIONS:
             convolution = nn.Conv2d(channels, size, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             # With batch normalisation the network learns a little faster (measured, notebook:
@@ -74,7 +74,7 @@ class PictureNetwork(encoder.Recogniser):
                 nn.init.zeros_(norm.weight)
             self.convolutions.append(nn.Sequential(convolution, norm))
             channels = size
-            rows = rows // pool[0]
+            rows = rows // pool_rows
         self.project = nn.Linear(channels * rows, hidden_size)
         self.norm = nn.LayerNorm(hidden_size)
         sizes = [hidden_size, *[2 * hidden_size] * (num_layers - 1)]
@@ -104,9 +104,9 @@ class PictureNetwork(encoder.Recogniser):
         for convolution, (_, pool) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             output = convolution(hidden)
             if output.shape[1] == hidden.shape[1]:
-                output = output + hidden
+                output = output + hidden  # residual
             hidden = functional.max_pool2d(functional.relu(output), pool)
-            columns = columns // pool[1]
+            columns = columns // pool[1]  # rows and columns
             inside = torch.arange(hidden.shape[3], device=hidden.device) < columns[:, None]
             hidden = hidden * inside[:, None, None]  # (B, channels, rows, columns)
         frames = self.norm(self.project(hidden.flatten(1, 2).transpose(1, 2)))  # (B, S, H)

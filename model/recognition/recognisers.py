@@ -84,7 +84,9 @@ class AttentionNetwork(RecurrentEncoder):
         self.decoder = nn.LSTMCell(embedding_size + self.encoded_size, decoder_size)
         self.keys = nn.Linear(self.encoded_size, attention_size)
         self.query = nn.Linear(decoder_size, attention_size, bias=False)
-        self.places = nn.Conv1d(1, attention_size, 15, padding=7, bias=False)  # location-aware
+        # For the location; as wide as the compiled decoder's filters.
+        span = decoder.SPAN
+        self.places = nn.Conv1d(1, attention_size, span, padding=span // 2, bias=False)
         self.energy = nn.Linear(attention_size, 1, bias=False)
         self.characters = nn.Linear(decoder_size + self.encoded_size, self.end + 1)
 
@@ -105,10 +107,11 @@ class AttentionNetwork(RecurrentEncoder):
     def decode(
         self, encoded: Tensor, log_probs: Tensor, lengths: Tensor, search: Search
     ) -> list[str]:
-        # At `FEATURE_SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured).
+        # At `FEATURE_SPACING` no line of IAM-OnDB has fewer than 3 points per character (measured);
+        # 5 characters more, as short lines may be of dots (assumed).
         points = self.points_per_frame * lengths * (self.spacing / FEATURE_SPACING)
         texts = attention_texts(
-            lambda tokens, state: self.step(tokens, state)[:2],
+            lambda tokens, state: self.step(tokens, state)[:2],  # without the attention
             self._start(encoded, lengths),
             search,
             max_lengths=(5 + points / 3).long().tolist(),
@@ -203,26 +206,33 @@ class AttentionNetwork(RecurrentEncoder):
         masks: tuple[Tensor | None, Tensor | None] = (None, None)
         if self.training:
             sizes = cell.input_size, cell.hidden_size + self.encoded_size
+            # The dropout of ones is the factors of dropout.
             masks = tuple(self.dropout(torch.ones(*tokens.shape, size)) for size in sizes)
             if forcing_ratio < 1.0:
                 is_forced = torch.rand(tokens.shape) < forcing_ratio
-                is_forced[0] = True
+                is_forced[0] = True  # no step comes before the first
                 tokens = torch.where(is_forced, tokens, -1)
         gates = cell.weight_ih, cell.weight_hh, cell.bias_ih + cell.bias_hh
+        inputs, hidden, bias = map(reorder_gates, gates)
         weights = decoder.Weights(
-            self.embedding.weight,
-            *map(reorder_gates, gates),
-            self.query.weight,
-            self.places.weight[:, 0],
-            self.energy.weight[0],
-            self.characters.weight,
-            self.characters.bias,
+            embeddings=self.embedding.weight,
+            inputs=inputs,
+            hidden=hidden,
+            bias=bias,
+            query=self.query.weight,
+            places=self.places.weight[:, 0],
+            energy=self.energy.weight[0],
+            characters=self.characters.weight,
+            character_bias=self.characters.bias,
         )
         lengths = (~state["padding_mask"]).sum(1)
-        inputs = tokens.clone(memory_format=torch.contiguous_format), lengths, encoded
-        hiddens, contexts, attention = decoder.run(dtype, *inputs, state["keys"], weights, masks)
+        tokens = tokens.clone(memory_format=torch.contiguous_format)  # the decoder replaces -1
+        hiddens, contexts, attention = decoder.run(
+            dtype, tokens, lengths, encoded, state["keys"], weights, masks
+        )
         outputs = torch.cat((hiddens, contexts), -1)
-        outputs = outputs if masks[1] is None else outputs * masks[1]
+        _, output_mask = masks
+        outputs = outputs if output_mask is None else outputs * output_mask
         log_probs = log_softmax(self.characters(outputs))  # (U + 1, B, C + 1)
         return log_probs.transpose(0, 1), attention.transpose(0, 1)
 

@@ -29,7 +29,8 @@ def batches(
     """Yield for each batch of lines of similar lengths, without empty lines: the lines' indices in
     `inks`, their features, and their numbers of points."""
     for group in by_length([len(ink) for ink in inks], "reading", progress=progress):
-        if numbers := [number for number in group if len(inks[number])]:
+        numbers = [number for number in group if len(inks[number])]
+        if numbers:
             features = features_of(model.features, [inks[k] for k in numbers], height=height)
             yield numbers, *model.batched(features)
 
@@ -52,8 +53,8 @@ def read_each_way(
         progress: whether to show a progress bar.
     """
     texts_by_search = {name: [""] * len(inks) for name in searches}
-    for numbers, *batch in batches(model, inks, progress):
-        encoded, lengths = model.encode(*batch)
+    for numbers, features, points in batches(model, inks, progress):
+        encoded, lengths = model.encode(features, points)
         log_probs = log_softmax(model.labels(encoded))
         for name, search in searches.items():
             texts = decoded(model, encoded, log_probs, lengths, search)
@@ -72,18 +73,20 @@ def read_words(
 ) -> list[list[InkWord]]:
     """Return the words of lines of ink; see `read_each_way`."""
     lines: list[list[InkWord]] = [[] for _ in inks]
-    for numbers, *batch in batches(model, inks, progress):
-        encoded, lengths = model.encode(*batch)
+    for numbers, features, points in batches(model, inks, progress):
+        encoded, lengths = model.encode(features, points)
         log_probs = log_softmax(model.labels(encoded))
         texts = decoded(model, encoded, log_probs, lengths, search)
         lines_read = zip(numbers, texts, log_probs.cpu().double().numpy(), lengths, strict=True)
         for number, text, line, frames in lines_read:
             check_time()
             if text.strip():
-                # A mark that the language model adds to a letter is as likely as the bare letter.
                 codes = model.alphabet.encode(text)
                 seen = line[:frames].copy()
-                seen[:, codes] = search.with_marks(seen, 0.0)[:, codes]
+                # In the text that was read, a letter with a mark is at least as likely as the bare
+                # letter: the language model may have added the mark.
+                free_marks = search.with_marks(seen, cost=0.0)
+                seen[:, codes] = free_marks[:, codes]
                 lines[number] = [*words_of(model, inks[number], text, seen)]
     return lines
 
@@ -114,8 +117,8 @@ def read_with_doubts(
     """
     results = [("", 0.0)] * len(inks)
     alphabet = model.alphabet
-    for numbers, *batch in batches(model, inks, progress, height):
-        encoded, frames = model.encode(*batch)
+    for numbers, features, points in batches(model, inks, progress, height):
+        encoded, frames = model.encode(features, points)
         log_probs = log_softmax(model.labels(encoded))
         hypotheses = decoded(model, encoded, log_probs, frames, search)
         # Each spelling becomes a row; `lines[row]` is the index of the row's line in the batch.
@@ -127,14 +130,14 @@ def read_with_doubts(
             texts = [text for text in offered if text and not alphabet.unknown(text)]
             if not texts:
                 without_spelling.add(line)
-            for text in texts or [""]:
+            for text in texts or [""]:  # such a line has a row, too, which is not used
                 lines.append(line)
                 codes.append(alphabet.encode(text))
         text, lengths = padded(codes, encoded.device)
         encoded = encoded[lines]
         frames = frames[lines]
         output = Transcript(alphabet, log_probs[lines], frames)
-        output = model.teacher_forced(output, encoded, text, 1.0)
+        output = model.teacher_forced(output, encoded, text, 1.0)  # by the true characters alone
         if output.decoder_log_probs is None:
             output = replace(output, ctc_log_probs=_merged_log_probs(output, alike))
             log_probs = -ctc_nats(output, text, lengths)
@@ -156,8 +159,9 @@ def decoded(
     batch_size = max(1, BATCH_SIZE // search.width)
     for start in range(0, len(lengths), batch_size):
         batch = slice(start, start + batch_size)
-        inside = batch, slice(int(lengths[batch].max()))
-        texts += model.decode(encoded[inside], log_probs[inside], lengths[batch], search)
+        frames = slice(int(lengths[batch].max()))  # without those that are padding in all lines
+        encoded_batch = encoded[batch, frames]
+        texts += model.decode(encoded_batch, log_probs[batch, frames], lengths[batch], search)
     return texts
 
 

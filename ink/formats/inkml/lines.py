@@ -155,21 +155,23 @@ def _ink(
         form = forms[trace]
         channels = channels_of(trace, form, f"trace {number}")
         points = np.stack([channels["X"], channels["Y"]], axis=1)
+        scale = form.unit / first_unit if form.unit and first_unit else 1
         with np.errstate(over="ignore"):  # `join_strokes` refuses the point.
-            parts.append(points * (form.unit / first_unit if form.unit and first_unit else 1))
+            parts.append(points * scale)
         times.append(channels.get("T"))
     stops = np.cumsum([len(part) for part in parts])
     ink = join_strokes(parts)
     missing_counts = None
     timed = [time for time in times if time is not None]
-    if len(timed) == len(times) and (ink[:-1, 2] == 0).any():
+    is_within_stroke = ink[:-1, 2] == 0  # for the step after each point
+    if len(timed) == len(times) and is_within_stroke.any():
         clock = np.concatenate(timed)
-        period = float(np.median(np.diff(clock)[ink[:-1, 2] == 0]))
+        period = float(np.median(np.diff(clock)[is_within_stroke]))
         missing_counts = count_missing(clock, ink[:, 2], period) if period > 0 else None
     for trace, start, stop in zip(drawn, [0, *stops], stops, strict=False):
         continuation = trace.get("continuation", "")
         if continuation in ("middle", "end") and start:
-            ink[start - 1, 2] = 0
+            ink[start - 1, 2] = 0  # the trace before goes on
         ink[stop - 1, 2] = continuation not in ("begin", "middle")
     return ink, missing_counts
 
@@ -209,5 +211,5 @@ def _line(ink: np.ndarray, text: str) -> list[str]:
     for stroke in strokes(ink):
         lines.append(f'<trace contextRef="#line">{trace_text(stroke)}</trace>')
     if ink[-1, 2] <= 0.5:
-        lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)
+        lines[-1] = lines[-1].replace(">", ' continuation="begin">', 1)  # in the opening tag
     return lines

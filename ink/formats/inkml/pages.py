@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -67,9 +67,11 @@ def parse(path: Path) -> list[InkPage]:
         if not traces or element.get("continuation") not in ("middle", "end"):
             traces.append((brush, element, []))
         channels = channels_of(element, trace_formats[element], f"trace {len(traces)}")
-        traces[-1][-1].append(_scaled(channels, trace_formats[element], unit))
+        _, _, parts = traces[-1]
+        parts.append(_scaled(channels, trace_formats[element], unit))
     if traces and all(trace_formats[trace].has_clock for _, trace, _ in traces):
-        traces.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])  # the order of writing
+        # In the order of writing: by the first time of the first part.
+        traces.sort(key=lambda stroke: stroke[-1][0].get("T", [0.0])[0])
     strokes = []
     names = {0: ""}
     for brush, trace, parts in traces:
@@ -135,7 +137,7 @@ def _stroke(
     """Return a stroke of parts, drawn with a brush: an element whose children are the brush's
     properties."""
     channels = {}
-    for name in set.intersection(*(set(part) for part in parts)):
+    for name in set.intersection(*map(set, parts)):  # the channels that all parts have
         channels[name] = np.concatenate([part[name] for part in parts])
     values = {item.get("name"): item.get("value", "") for item in brush}
     units = {item.get("name"): UNIT_LENGTHS.get(item.get("units", "")) for item in brush}
@@ -144,13 +146,15 @@ def _stroke(
     # The software of Windows counts transparency to 255.
     opacity = 1 - min(max(to_float(values.get("transparency", "0")) / 255, 0.0), 1.0)
     red, green, blue = bytes.fromhex(colour[1:])
-    is_bright = min(red, green) > 200 and blue <= MAX_MARKER_BLUE  # White covers the ink below.
+    # White covers the ink below; 200 of 255 is bright (assumed).
+    is_bright = min(red, green) > 200 and blue <= MAX_MARKER_BLUE
     is_wide = width is not None and width * (unit or 1.0) >= MIN_MARKER_WIDTH
     # The ink software of Windows distinguishes highlighters and pens by this property.
     operation = values.get("rasterOp", "")
     is_marker = operation == "maskPen" or opacity < MIN_PEN_OPACITY or (is_bright and is_wide)
     tool = "shape" if is_shape else "pen"
-    tool = "highlighter" if is_marker and operation != "copyPen" else tool
+    if is_marker and operation != "copyPen":
+        tool = "highlighter"
     pressures = channels.get("F")
     widths = channels.get("W")
     if widths is None and width and pressures is not None and pressures.any():
@@ -178,12 +182,14 @@ def page_to_inkml(page: InkPage, rows: Iterable[tuple[str, Sequence[int]]]) -> s
         DataError: if a text contains a character that XML forbids.
     """
     groups = [(text, [*numbers]) for text, numbers in rows if len(numbers)]
-    in_rows = {number for _, numbers in groups for number in numbers}
+    in_rows = set(chain.from_iterable(numbers for _, numbers in groups))
     others = [number for number in range(len(page.strokes)) if number not in in_rows]
     groups += [("", [*run]) for _, run in groupby(others, lambda n: _place(page, n))]
     ink = _PageInk(page)
-    body = [line for text, numbers in groups for line in ink.group(text, numbers)]
-    return document([*ink.head(), *body])
+    body: list[str] = []
+    for text, numbers in groups:
+        body += ink.group(text, numbers)
+    return document([*ink.head(), *body])  # the groups have found the brushes that the head defines
 
 
 def _place(page: InkPage, number: int) -> tuple[int, bool]:
@@ -218,11 +224,9 @@ class _PageInk:
             yield "    </brush>"
         yield "  </definitions>"
         scale = self._page.millimetres
-        size = (
-            shortest_decimal(round(scale * side, 3))
-            for side in (self._page.width, self._page.height)
-        )
-        area = '<activeArea width="{}" height="{}" units="mm"/>'.format(*size)
+        width = shortest_decimal(round(scale * self._page.width, 3))
+        height = shortest_decimal(round(scale * self._page.height, 3))
+        area = f'<activeArea width="{width}" height="{height}" units="mm"/>'
         for further, name in self._contexts.items():  # by the channels besides X, Y and T
             channels = "".join(_CHANNEL[channel] for channel in f"XYT{further}")
             source = f'<inkSource xml:id="paper{further}">'
@@ -266,8 +270,9 @@ class _PageInk:
         if stroke.opacity < 1:
             properties.append(f'name="transparency" value="{round(255 * (1 - stroke.opacity))}"')
         brush = self._brushes.setdefault(tuple(properties), f"pen{len(self._brushes) + 1}")
-        has_pressure = stroke.pressures is not None or stroke.widths is not None
-        further = "F" * has_pressure + "W" * (stroke.widths is not None)  # channels
+        has_widths = stroke.widths is not None
+        has_pressure = stroke.pressures is not None or has_widths
+        further = ("F" if has_pressure else "") + ("W" if has_widths else "")  # channels
         return brush, self._contexts.setdefault(further, f"page{further}")
 
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:

@@ -5,6 +5,7 @@ x and y (downwards), or the channels that `<traceFormat>` declares. A value afte
 `"` is a first or second difference. `<annotation type="truth">` holds a transcription.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -21,8 +22,12 @@ from utils.files import XML_FORBIDDEN
 NAMESPACE = "http://www.w3.org/2003/InkML"
 MAX_REFERENCES = 10  # from context to context (assumed)
 UNIT_LENGTHS = {
-    **{"pt": 1.0, "px": 0.75, "in": 72.0},
-    **{"mm": 72 / 25.4, "cm": 72 / 2.54, "himetric": 72 / 2540},
+    "pt": 1.0,
+    "px": 0.75,
+    "in": 72.0,
+    "mm": 72 / 25.4,
+    "cm": 72 / 2.54,
+    "himetric": 72 / 2540,
 }
 """Length of each unit in points (1/72 inch)."""
 # A trace without prefixes, and a value with its optional prefix.
@@ -119,11 +124,19 @@ def _format(holder: Element) -> TraceFormat:
         max_pressure = float(most) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", most) else None
         has_clock = "T" in by_name and bool(by_name["T"].get("respectTo"))
         signs_of = dict(zip(names, signs, strict=True))
-        rest = unit, max_pressure or None, has_clock
-        forms.append(TraceFormat(signs_of, len(regular), len(channels), *rest))
+        forms.append(
+            TraceFormat(
+                signs_of,
+                min_values=len(regular),
+                max_values=len(channels),
+                unit=unit,
+                max_pressure=max_pressure or None,  # 0 says nothing
+                has_clock=has_clock,
+            )
+        )
     if len(set(map(repr, forms))) > 1:  # `repr` also shows the order of the channels.
         raise Fault("several different traceFormats, and no context that names one")
-    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, 2, None)
+    return forms[0] if forms else TraceFormat({"X": 1, "Y": 1}, min_values=2, max_values=None)
 
 
 def _units_of_x(holder: Element) -> Iterator[float]:
@@ -150,7 +163,7 @@ def is_drawn(trace: Element) -> bool:
 def channels_of(trace: Element, form: TraceFormat, place: str) -> dict[str, np.ndarray]:
     """Return the values `(n,)` of each channel of a trace; y grows downwards."""
     columns = _values(trace.text, form, place).T
-    signed = zip(form.signs.items(), columns, strict=False)
+    signed = zip(form.signs.items(), columns, strict=False)  # the last channels may be missing
     return {name: sign * column for (name, sign), column in signed}
 
 
@@ -164,11 +177,12 @@ def _values(content: str, form: TraceFormat, place: str) -> np.ndarray:
     except ValueError:  # The values have prefixes, or no blanks between them, such as 3-5.
         states: dict[int, _State] = {}
         rows = [_row(point, states, f"point {n} of {place}") for n, point in enumerate(points, 1)]
+    most = math.inf if form.max_values is None else form.max_values
     for number, row in enumerate(rows, 1):
-        if not form.min_values <= len(row) <= (form.max_values or len(row)):
+        if not form.min_values <= len(row) <= most:
             detail = f"point {number} of {place} has {len(row)}"
             raise Fault(f"a point with other than {form.min_values} values", detail)
-    width = min(map(len, rows))
+    width = min(map(len, rows))  # intermittent values that some points lack are left out
     values = np.array([row[:width] for row in rows], dtype=np.float64)
     if not np.isfinite(values).all():
         raise Fault("a non-number among the points", place)
@@ -185,7 +199,7 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
     row: list[float] = []
     position = 0
     while position < len(point):
-        match = _VALUE.match(point, position)
+        match = _VALUE.match(point, position)  # its prefix and its number or letter
         if match is None:
             detail = f"{place}: {point[position : position + 20].strip()!r}"
             raise Fault("a non-number among the points", detail)
@@ -198,7 +212,7 @@ def _row(point: str, states: dict[int, _State], place: str) -> list[float]:
             raise Fault("a difference without a previous point", place)
         if word == "*":
             value = {"!": previous, "'": speed, '"': acceleration}[prefix]
-        elif word in "TF":
+        elif word in ("T", "F"):
             value = float(word == "T")
         else:
             value = float(int(word[1:], 16) if word.startswith("#") else word)

@@ -65,7 +65,7 @@ def merged_with_pdfs(content: bytes, backgrounds: Sequence[tuple[Path | None, in
 def _copy_outline(notes: Any, writer: Any, entries: Sequence[Any], parent: Any = None) -> None:
     """Copy the entries of an outline, each of which a list of its own entries may follow, from a
     reader to a writer of pypdf with the same pages."""
-    copied = parent
+    copied = parent  # the last entry
     for entry in entries:
         if isinstance(entry, list):
             _copy_outline(notes, writer, entry, copied)

@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from ink.drawing.layers import Row
-from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, straight, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, path_commands, paths_of, straight
 from ink.geometry import from_strokes, turned_back
 from ink.ink_page import LINE_PITCH, PT_PER_MM, InkPage, PageImage, TypedText, image_kind
 from ink.measures import baseline_angle
@@ -163,7 +163,8 @@ class _Document:
         notes = list[tuple[int, PdfNote]]()
         for index, page in enumerate(pages):
             numbers.append(self._page(page))
-            if page.note and not (notes and notes[-1][1] is page.note):
+            _, last_note = notes[-1] if notes else (0, None)
+            if page.note and page.note is not last_note:
                 notes.append((index, page.note))
         kids = " ".join(f"{number} 0 R" for number in numbers)
         self._put(f"<</Type/Pages/Count {len(numbers)}/Kids[{kids}]>>", number=_PAGES)
@@ -177,7 +178,8 @@ class _Document:
         resources = f"<</Font<<{fonts}>>/ExtGState<<{states}>>/XObject<<{objects}>>>>"
         self._put(resources, number=_RESOURCES)
         info = f"/Title{_string(title)}" if title else ""
-        if times := [note.times for _, note in notes if note.times]:
+        times = [note.times for _, note in notes if note.times]
+        if times:
             created = min(created for created, _ in times)
             changed = max(changed for _, changed in times)
             info += f"/CreationDate{_date(created)}/ModDate{_date(changed)}"
@@ -241,12 +243,12 @@ class _Document:
         children = defaultdict[int, list[int]](list)
         ancestors = [root]
         for number, (depth, _, _) in enumerate(entries, root + 1):
-            del ancestors[depth + 1 :]
+            del ancestors[depth + 1 :]  # the root and one entry of each lower depth remain
             children[ancestors[-1]].append(number)
             ancestors.append(number)
         relatives = defaultdict[int, str](str)
         for parent, numbers in children.items():
-            count = len(numbers) if parent == root else -len(numbers)
+            count = len(numbers) if parent == root else -len(numbers)  # below 0: closed
             ends = f"/First {numbers[0]} 0 R/Last {numbers[-1]} 0 R"
             relatives[parent] += f"{ends}/Count {count}"
             for number in numbers:
@@ -263,23 +265,22 @@ class _Document:
         page = pdf_page.page
         scale = UNITS_PER_MM * pdf_page.page.millimetres
         points = PT_PER_MM * page.millimetres
-        width, height = (f"{points * side:.3f}" for side in (page.width, page.height))
+        width = f"{points * page.width:.3f}"
+        height = f"{points * page.height:.3f}"
         # Units are counted from the top left corner, y downwards; ends and corners are round.
         unit = PT_PER_MM / UNITS_PER_MM
         lines = [f"{unit:.8f} 0 0 {-unit:.8f} 0 {height} cm 1 J 1 j"]
         if page.paper != "#ffffff" and page.background is None:
             sheet = f"0 0 {scale * page.width:.0f} {scale * page.height:.0f} re f"
             lines.append(f"{_colour(page.paper)} rg {sheet}")
-        lines += self._painted(
-            path for stroke in page.ruling for path in stroke_paths(stroke, scale)
-        )
+        lines += self._painted(paths_of(page.ruling, scale))
         for layer in page.by_layer():
             lines += (self._image(image, scale) for image in layer.images)
+            # Highlighters come first, below the ink.
             strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
-            lines += self._painted(
-                path for stroke in strokes for path in stroke_paths(stroke, scale)
-            )
-            lines += (command for text in layer.typed for command in self._typed(text, scale))
+            lines += self._painted(paths_of(strokes, scale))
+            for text in layer.typed:
+                lines += self._typed(text, scale)
         lines += ["BT 3 Tr", *self._text(pdf_page.rows, scale), "ET"]
         content = self._put("<<>>", "\n".join(lines).encode())
         return self._put(
@@ -351,12 +352,12 @@ class _Document:
             for glyph in glyphs(line.expandtabs()):
                 if glyph.name not in self._glyphs:
                     self._glyphs[glyph.name] = self._put_glyph(glyph.name)
-                if form := self._glyphs[glyph.name]:
+                form = self._glyphs[glyph.name]
+                if form:
                     x = left + size * glyph.x
                     y = baseline - size * glyph.y
-                    place = (
-                        f"{size / OUTLINE_EM:.6g} 0 0 {-size / OUTLINE_EM:.6g} {x:.1f} {y:.1f} cm"
-                    )
+                    factor = size / OUTLINE_EM  # y of a glyph grows upwards
+                    place = f"{factor:.6g} 0 0 {-factor:.6g} {x:.1f} {y:.1f} cm"
                     yield f"q {place} /X{form} Do Q"
 
     def _put_glyph(self, name: str) -> int:
@@ -367,7 +368,8 @@ class _Document:
         if not polygons:
             return 0
         points = np.concatenate(polygons)
-        box = " ".join(f"{edge:.0f}" for edge in (*points.min(axis=0) - 1, *points.max(axis=0) + 1))
+        edges = (*points.min(axis=0) - 1, *points.max(axis=0) + 1)  # 1 for rounding
+        box = " ".join(f"{edge:.0f}" for edge in edges)
         # The outlines are one path, so that holes of letters are holes.
         drawn = "".join(path_commands(straight(polygon)) for polygon in polygons)
         head = f"<</Type/XObject/Subtype/Form/BBox[{box}]/Resources<<>>>>"
@@ -383,10 +385,12 @@ class _Document:
         written = []
         angles = []
         for row in rows:
-            if words := [word for word in row if word.text]:
+            words = [word for word in row if word.text]
+            if words:
                 written.append(words)
                 angles.append(baseline_angle(from_strokes([word.upright for word in words])))
-        typical = float(np.median([angle for angle in angles if not isnan(angle)] or [0.0]))
+        measured = [angle for angle in angles if not isnan(angle)]
+        typical = float(np.median(measured or [0.0]))
         for words, angle in zip(written, angles, strict=True):
             yield from self._row(words, typical if isnan(angle) else angle, scale)
 
@@ -403,8 +407,9 @@ class _Document:
         ys = np.concatenate(level)[:, 1]
         top, bottom = np.quantile(ys, (OUTLIERS, 1 - OUTLIERS)).tolist()
         middles = [((p[:, 0].min() + p[:, 0].max()) / 2, (top + bottom) / 2) for p in level]
+        # The y of the middle of each word's box, where the row stands.
         centres = turned_back(np.array(middles), -angle)[:, 1]
-        height = bottom - top or UNITS_PER_MM
+        height = bottom - top or UNITS_PER_MM  # of a row of dots
         middle = (centres[0] + centres[-1]) / 2
         baselines = centres + np.clip(middle - centres, -MAX_REACH * height, MAX_REACH * height)
         size = TEXT_SIZE * height
@@ -413,9 +418,10 @@ class _Document:
         for number, (word, (left, right)) in enumerate(zip(words, edges, strict=True)):
             baseline = float(baselines[number])
             stop = None
+            # Of the middle of the box above the baseline, in parts of the height.
             rise = round((baseline - centres[number]) / height * RISES)
             if number + 1 < len(words):
-                stop = edges[number + 1][0]
+                stop, _ = edges[number + 1]
                 gap = 0.0 if word.joined else np.clip(stop - right, shortest, MAX_BLANK * size)
                 needed = min(left + MIN_GLYPH * size * len(word.text), stop - shortest)
                 right = max(stop - gap, needed)
@@ -430,14 +436,15 @@ class _Document:
     def _stretched(self, text: str, place: "_Place", size: float, rise: int) -> Iterator[str]:
         """Yield the commands that write a text in a font of this rise at a place."""
         left, right, baseline, turn = place
-        cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]
+        cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[turn % 4]  # of the quarter turns
         x = cosine * left - sine * baseline
         y = sine * left + cosine * baseline
-        codes = [self._codes.setdefault(c, len(self._codes)) for c in XML_FORBIDDEN.sub("?", text)]
+        characters = XML_FORBIDDEN.sub("?", text)
+        codes = [self._codes.setdefault(c, len(self._codes)) for c in characters]
         percent = 100 * (right - left) / (GLYPH_WIDTH * size * len(codes))
         yield f"{percent:.2f} Tz {cosine} {sine} {sine} {-cosine} {x:.0f} {y:.0f} Tm"
         for chunk, run in groupby(codes, lambda code: code // MAX_CODES):
-            shown = bytes(code % MAX_CODES + 1 for code in run).hex()
+            shown = bytes(code % MAX_CODES + 1 for code in run).hex()  # a font's codes begin at 1
             font = self._fonts.setdefault((chunk, rise), len(self._fonts))
             yield f"/F{font} {size:.0f} Tf <{shown}> Tj"
 
@@ -448,15 +455,18 @@ class _Document:
         characters = [*self._codes]
         for start in range(0, len(characters), MAX_CODES):
             chunk = characters[start : start + MAX_CODES]
-            widths = self._put(f"[{f'{EM * GLYPH_WIDTH:g} ' * len(chunk)}]")
-            encoding = self._put(f"<</Differences[1{'/g' * len(chunk)}]>>")
+            equal_widths = f"{EM * GLYPH_WIDTH:g} " * len(chunk)
+            widths = self._put(f"[{equal_widths}]")
+            encoding = self._put(f"<</Differences[1{'/g' * len(chunk)}]>>")  # all are glyph g
             cmap = self._put("<<>>", _to_unicode(chunk).encode())
             shared.append(
                 f"/FirstChar 1/LastChar {len(chunk)}/Widths {widths} 0 R/Encoding {encoding} 0 R"
                 f"/ToUnicode {cmap} 0 R"
             )
         for chunk_number, rise in self._fonts:
-            top, bottom = (round(EM / TEXT_SIZE * (rise / RISES + end)) for end in (0.5, -0.5))
+            box_height = EM / TEXT_SIZE
+            top = round(box_height * (rise / RISES + 0.5))
+            bottom = round(box_height * (rise / RISES - 0.5))
             box = f"0 {bottom} {EM * GLYPH_WIDTH:g} {top}"
             glyph = self._put("<<>>", f"{EM * GLYPH_WIDTH:g} 0 {box} d1".encode())
             # The descriptor's box, which poppler takes, has to reach the baseline.
@@ -532,8 +542,9 @@ def _colour(colour: str) -> str:
 def _png_data(content: bytes) -> bytes:
     """Return the packed pixels of a PNG."""
     parts = []
-    position = 8
+    position = 8  # behind the signature
     while position + 8 <= len(content):
+        # A chunk has its length, its type, its data and a checksum of 4 bytes.
         length = int.from_bytes(content[position : position + 4], "big")
         if content[position + 4 : position + 8] == b"IDAT":
             parts.append(content[position + 8 : position + 8 + length])

@@ -1,6 +1,6 @@
 """Strokes of pages as paths of a PDF: curves in units, merged where they are nearly one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +31,19 @@ class Look(NamedTuple):
     dash: tuple[int, ...] = ()
 
 
+def paths_of(strokes: Iterable[PageStroke], scale: float) -> Iterator[tuple[Look, str]]:
+    """Yield the paths of strokes, one stroke after the other; `scale` is in units of the drawing
+    per unit of the page."""
+    for stroke in strokes:
+        yield from stroke_paths(stroke, scale)
+
+
 def stroke_paths(stroke: PageStroke, scale: float) -> Iterator[tuple[Look, str]]:
     """Yield the paths of a stroke: its filled area, and its line, in parts of equal width."""
-    points = scale / UNITS_PER_MM * stroke.points
+    points = scale / UNITS_PER_MM * stroke.points  # in millimetres
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     is_figure = stroke.tool == "shape" or steps.min(initial=np.inf) > MIN_FIGURE_STEP
-    is_figure &= bool(steps.any())
+    is_figure &= bool(steps.any())  # a dot is no figure
     segments = UNITS_PER_MM * (straight(points) if is_figure else curves(points))
     blend = "Multiply" if stroke.tool == "highlighter" else "Normal"
     if stroke.fill is not None:
@@ -73,13 +80,14 @@ def _merged(segments: np.ndarray) -> np.ndarray:
     while len(segments) > 1:
         first = segments[:-1]
         second = segments[1:]
-        lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9
+        lengths = np.linalg.norm(np.diff(segments, axis=1), axis=2).sum(axis=1) + 1e-9  # above 0
         part = (lengths[:-1] / (lengths[:-1] + lengths[1:]))[:, None]  # of the first
         start = first[:, 0]
         end = second[:, 3]
         leave = (first[:, 1] - start) / part
         arrive = (second[:, 2] - end) / (1 - part)
         whole = np.stack([start, start + leave, end + arrive, end], axis=1)
+        # Where the two segments meet, and in the middle of each.
         errors = (
             at_bezier(whole, part) - first[:, 3],
             at_bezier(whole, part / 2) - at_bezier(first, 0.5),
@@ -87,10 +95,10 @@ def _merged(segments: np.ndarray) -> np.ndarray:
         )
         is_close = np.linalg.norm(errors, axis=2).max(axis=0) <= MERGED
         # In a run of pairs that share segments, every second pair is merged.
-        run = np.arange(len(whole)) - np.maximum.accumulate(
-            np.where(is_close, -1, np.arange(len(whole)))
-        )
-        merged = np.flatnonzero(is_close & (run % 2 == 1))
+        numbers = np.arange(len(whole))
+        last_before_run = np.maximum.accumulate(np.where(is_close, -1, numbers))
+        number_in_run = numbers - last_before_run  # from 1
+        merged = np.flatnonzero(is_close & (number_in_run % 2 == 1))
         if not len(merged):
             break
         segments = segments.copy()
@@ -106,6 +114,7 @@ def path_commands(segments: np.ndarray) -> str:
     chord = segments[:, 3:] - segments[:, :1]
     controls = segments[:, 1:3] - start
     length = np.linalg.norm(chord, axis=2)
+    # The distance of the controls from the chord, times its length.
     off = np.abs(controls[..., 0] * chord[..., 1] - controls[..., 1] * chord[..., 0])
     lines = (off <= FLAT * length).all(axis=1)
     rounded = np.round(segments).astype(int).tolist()

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from ink.alphabet import with_few_marks
 from ink.drawing.layers import decimal
-from ink.formats.pdf.paths import UNITS_PER_MM, Look, stroke_paths
+from ink.formats.pdf.paths import UNITS_PER_MM, Look, paths_of
 from ink.formats.xml import escape
 from ink.ink_page import LINE_PITCH, InkPage, PageImage, TypedText
 
@@ -14,21 +14,25 @@ def to_picture(page: InkPage, box: Sequence[float] | None = None) -> str:
     """Return a page, or a box of it (left, top, right, bottom), as SVG."""
     scale = UNITS_PER_MM * page.millimetres  # units of the picture per unit of the page
     left, top, right, bottom = box or (0.0, 0.0, page.width, page.height)
-    width, height = (decimal(page.millimetres * side) for side in (right - left, bottom - top))
-    corner = f"{scale * left:.0f} {scale * top:.0f}"
+    width = decimal(page.millimetres * (right - left))
+    height = decimal(page.millimetres * (bottom - top))
+    x = f"{scale * left:.0f}"
+    y = f"{scale * top:.0f}"
     size = f"{scale * (right - left):.0f} {scale * (bottom - top):.0f}"
-    place = ' x="{}" y="{}"'.format(*corner.split()) if box else ""
+    place = f' x="{x}" y="{y}"' if box else ""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}mm" height="{height}mm" '
-        f'viewBox="{corner} {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
+        f'viewBox="{x} {y} {size}" stroke-linecap="round" stroke-linejoin="round" fill="none">',
         f'<rect{place} width="100%" height="100%" fill="{page.paper}"/>',
     ]
-    lines += _paths(path for stroke in page.ruling for path in stroke_paths(stroke, scale))
+    lines += _paths(paths_of(page.ruling, scale))
     for layer in page.by_layer():
         lines += (_image(image, scale) for image in layer.images)
+        # Highlighters come first, below the ink.
         strokes = sorted(layer.strokes, key=lambda stroke: stroke.tool != "highlighter")
-        lines += _paths(path for stroke in strokes for path in stroke_paths(stroke, scale))
-        lines += (line for text in layer.typed for line in _typed(text, scale))
+        lines += _paths(paths_of(strokes, scale))
+        for text in layer.typed:
+            lines += _typed(text, scale)
     return "\n".join([*lines, "</svg>\n"])
 
 
@@ -36,8 +40,12 @@ def joined_paths(paths: Iterable[tuple[Look, str]]) -> Iterator[tuple[Look, str]
     """Yield the look and the data of paths, each given by its look and the commands of a PDF;
     successive paths of one look become one."""
     for look, alike in groupby(paths, lambda path: path[0]):
-        commands = (line.rpartition(" ") for _, path in alike for line in path.splitlines())
-        yield look, "".join(f"{name.upper()}{numbers}" for numbers, _, name in commands)
+        commands = []
+        for _, path in alike:
+            for line in path.splitlines():
+                numbers, _, name = line.rpartition(" ")  # In a PDF the name comes last.
+                commands.append(f"{name.upper()}{numbers}")
+        yield look, "".join(commands)
 
 
 def _paths(paths: Iterable[tuple[Look, str]]) -> Iterator[str]:
@@ -63,6 +71,7 @@ def _image(image: PageImage, scale: float) -> str:
 
 def _typed(text: TypedText, scale: float) -> Iterator[str]:
     for number, line in enumerate(text.text.splitlines()):
+        # The baseline: the first is 0.9 sizes below the top, as in a PDF.
         y = scale * (text.y + (0.9 + LINE_PITCH * number) * text.size)
         font = f'font-size="{scale * text.size:.0f}" font-family="DejaVu Sans, sans-serif"'
         place = f'x="{scale * text.x:.0f}" y="{y:.0f}" fill="{text.colour}" {font}'

@@ -6,8 +6,9 @@ The program Write (Stylus Labs) draws a stroke as a filled outline, which become
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -74,7 +75,8 @@ def _page(root: Element) -> InkPage:
         elif kind not in ("", "ruling"):
             left_out[kind] += max(1, len(shape.curves))
         else:
-            (ruling if kind else strokes).extend(_strokes(shape, tolerance, layer))
+            target = ruling if kind == "ruling" else strokes
+            target.extend(_strokes(shape, tolerance, layer))
     content = {"images": images, "ruling": ruling, "layers": layers, "paper": paper}
     joined = _with_joined_strokes(strokes)
     return page_around(joined, typed, sheet, unit=unit, left_out=left_out, **content)
@@ -83,7 +85,8 @@ def _page(root: Element) -> InkPage:
 def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, float | None]:
     """Return left, top, right and bottom of the page, and the length of the page's unit in points
     (1/72 inch); None if unknown."""
-    width, height = (pixels(root.get(name, "")) for name in ("width", "height"))
+    width = pixels(root.get("width", ""))
+    height = pixels(root.get("height", ""))
     view_box = re.findall(r"[-+.\deE]+", root.get("viewBox", ""))
     try:
         left, top, box_width, box_height = map(float, view_box)
@@ -92,14 +95,16 @@ def _sheet(root: Element, all_shapes: Sequence[Shape]) -> tuple[np.ndarray, floa
         top = 0.0
         box_width = width
         box_height = height
-    if not (box_width > 0 and box_height > 0):
-        curves = [curve.reshape(-1, 2) for shape in all_shapes for curve in shape.curves]
-        points = np.concatenate(curves or [np.eye(2)])
+    if not (box_width > 0 and box_height > 0):  # also if a side is NaN
+        curves = chain.from_iterable(shape.curves for shape in all_shapes)
+        parts = [curve.reshape(-1, 2) for curve in curves]
+        points = np.concatenate(parts or [np.eye(2)])  # any two points
         margin = PAGE_MARGIN * np.ptp(points, axis=0).max()
         corners = points.min(axis=0) - margin, points.max(axis=0) + margin
         return np.concatenate(corners), POINTS_PER_PIXEL
+    sheet = np.array([left, top, left + box_width, top + box_height])
     unit = POINTS_PER_PIXEL * width / box_width
-    return np.array([left, top, left + box_width, top + box_height]), unit if unit > 0 else None
+    return sheet, unit if unit > 0 else None  # the width may be NaN
 
 
 def _kind(shape: Shape, sheet: np.ndarray) -> str:
@@ -112,8 +117,8 @@ def _kind(shape: Shape, sheet: np.ndarray) -> str:
     if not shape.curves:
         return "repeated shape" if shape.element.tag == "use" else shape.element.tag[:40]
     ends = np.stack([[curve[0, 0], curve[-1, 3]] for curve in shape.curves])  # (curves, 2, 2)
-    is_at_edge = np.abs(np.sort(ends, axis=1) - corners) <= edge
-    is_edge_to_edge = is_at_edge.all(axis=1).any(axis=1)
+    is_at_edge = np.abs(np.sort(ends, axis=1) - corners) <= edge  # by end and axis
+    is_edge_to_edge = is_at_edge.all(axis=1).any(axis=1)  # both ends, in x or in y
     has_only_lines = all(len(curve) == 1 for curve in shape.curves)
     has_line = style.get("stroke", "none") not in _NONE
     is_ruling = shape.is_ruling or (has_only_lines and is_edge_to_edge.all())
@@ -127,10 +132,9 @@ def _kind(shape: Shape, sheet: np.ndarray) -> str:
 
 def _strokes(shape: Shape, tolerance: float, layer: int) -> Iterator[PageStroke]:
     style = shape.style
-    whole, line, fill = (
-        min(max(_length(style.get(name, ""), 1), 0.0), 1.0)
-        for name in ("opacity", "stroke-opacity", "fill-opacity")
-    )
+    whole = _opacity(style, "opacity")
+    line = _opacity(style, "stroke-opacity")
+    fill = _opacity(style, "fill-opacity")
     fill_colour = style.get("fill", "black")
     is_written = _WRITE_PEN in shape.element.get("class", "")
     has_line = style.get("stroke", "none") not in _NONE
@@ -179,7 +183,8 @@ def _images(shape: Shape, layer: int, left_out: Counter[str]) -> Iterator[PageIm
     x, y, width, height = (_length(get(name, ""), 0) for name in ("x", "y", "width", "height"))
     corners = [(x, y), (x + width, y + height)]
     (left, top), (right, bottom) = shape.matrix.transformPoints(corners)
-    if shape.matrix[1] or shape.matrix[2] or not href.startswith("data:"):
+    is_turned = shape.matrix[1] or shape.matrix[2]
+    if is_turned or not href.startswith("data:"):
         left_out["image"] += 1
     else:
         yield from image_in(href, (left, top, right, bottom), layer, left_out)
@@ -204,6 +209,11 @@ def _dash(text: str, scale: float) -> tuple[float, ...]:
     lengths = [pixels(part) for part in re.split(r"[\s,]+", text.strip()) if part]
     is_dashed = lengths and all(0 <= length < math.inf for length in lengths) and any(lengths)
     return tuple(scale * length for length in lengths) if is_dashed else ()
+
+
+def _opacity(style: Mapping[str, str], name: str) -> float:
+    """Return an opacity, from 0 to 1; 1 if the style has none."""
+    return min(max(_length(style.get(name, ""), 1), 0.0), 1.0)
 
 
 def _length(text: str, default: float) -> float:
@@ -233,8 +243,8 @@ def _with_joined_strokes(strokes: Sequence[PageStroke]) -> list[PageStroke]:
 def _pen(stroke: PageStroke) -> tuple[object, ...]:
     """Return the properties that the parts of a stroke share; a filled area is no part."""
     is_part = stroke.width and stroke.widths is None and stroke.fill is None
-    # The identity of a stroke that is no part is like that of no other stroke.
-    return stroke.tool, stroke.colour, stroke.layer, stroke.dash, is_part or id(stroke)
+    identity = None if is_part else id(stroke)  # like that of no other stroke
+    return stroke.tool, stroke.colour, stroke.layer, stroke.dash, identity
 
 
 def _joined(group: Sequence[PageStroke]) -> PageStroke:

@@ -124,7 +124,7 @@ def path_curves(data: str) -> list[np.ndarray]:
             *controls, end = points
             controls = controls or [(position + end) / 2]  # a straight line
             if len(controls) == 1:  # A quadratic curve is raised to a cubic curve.
-                (control,) = controls
+                control = controls[0]
                 controls = [(position + 2 * control) / 3, (end + 2 * control) / 3]
             parts[-1].append([position, *controls, end])
         position = points[-1] if points else position
@@ -142,6 +142,7 @@ def flattened(curves: np.ndarray, tolerance: float) -> np.ndarray:
     bends = np.linalg.norm(np.diff(curves, n=2, axis=1), axis=2).max(axis=1)
     counts = np.ceil(np.sqrt(np.clip(0.75 * bends / tolerance, 1, 64**2))).astype(int)
     indices = np.repeat(np.arange(len(curves)), counts)
+    # The number of each point in its curve, from 1: the first is the end of the curve before.
     steps = np.arange(len(indices)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
     points = at_bezier(curves[indices], (steps / counts[indices])[:, None])
     return np.concatenate([curves[:1, 0], points])

@@ -48,9 +48,11 @@ def blocks_of(files: Iterable[tuple[str, str]], include: Callable[[str], bytes])
                 stack.pop()
             elif block.keyword != "INCLUDE":
                 yield block
-            elif (name := " ".join(block.body.split())) not in opened:
+            else:
+                name = " ".join(block.body.split())
+                included = b"" if name in opened else include(name)
                 opened.add(name)
-                if included := include(name):
+                if included:
                     stack.append(_blocks(file, name, decode_any(included)))
 
 

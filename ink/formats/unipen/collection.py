@@ -77,7 +77,7 @@ class Collection(NamedTuple):
         """
         documents: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for name in self.names:
-            top, category, *path = name.split("/", 2)
+            top, category, *path = name.split("/", 2)  # none in a file of the top folder
             if top == DATA and path:
                 documents[path[0]][category] = name
         return sorted(documents.items())
@@ -122,7 +122,8 @@ def packed_collection(path: Path, packed: Iterable[tuple[str, bytes | Fault]]) -
     """Return the collection of the `members` of an archive; raise a DataError if there is none."""
     contents = {}
     for member, content in packed:
-        if name := _in_collection(member):
+        name = _in_collection(member)
+        if name:
             contents[name] = content
     if not any(name.startswith(f"{DATA}/") for name in contents):
         raise DataError(f"{path}: no folder {DATA}/ of a UNIPEN collection in it")
@@ -145,7 +146,8 @@ def _in_collection(path: str) -> str:
 
 def length_order(category: str) -> tuple[int, str]:
     """Return a key that sorts categories: texts, then words, then characters."""
-    return -int(re.findall(r"^\d*", category)[0] or 0), category
+    (digits,) = re.findall(r"^\d*", category)
+    return -int(digits or "0"), category
 
 
 def parse_collection(
@@ -214,7 +216,8 @@ def _samples(document: Document, files: Sequence[str], path: str) -> Parsed:
             name = f"{file.removeprefix('data/')}:{number:05}"
             with parsed.attempt(name):
                 sample = read(number)
-                if segment.component_numbers <= used_before:
+                has_new_ink = bool(segment.component_numbers - used_before)
+                if not has_new_ink:
                     raise Fault("ink that a longer sample has")
                 writer = f"{family}:{sample.writer or path}"
                 sample = replace(sample, name=name, writer=writer, group=contributor)

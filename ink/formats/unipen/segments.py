@@ -64,7 +64,10 @@ class Segment:
     @property
     def component_numbers(self) -> set[int]:
         """The numbers of the components that the segment names."""
-        return {n for item in _parse_ranges(self.ranges) for n in range(item.first, item.last + 1)}
+        numbers = set[int]()
+        for item in _parse_ranges(self.ranges):
+            numbers.update(range(item.first, item.last + 1))
+        return numbers
 
 
 @dataclass
@@ -95,12 +98,14 @@ class Document:
             for index in range(first, last + 1):
                 if index in self.faults:
                     raise self.faults[index].within("")
+                # Components between the first and the last are whole.
                 start = first_point if index == first else 0
                 stop = last_point + 1 if index == last and last_point is not None else None
                 points = self.components[index][start:stop]
                 changes = np.flatnonzero(np.diff(points[:, 2])) + 1
-                runs = [r[:, :2] for r in np.split(points, changes) if len(r) and r[0, 2] > 0]
-                strokes += [self._resampled(run, self.rates[index]) for run in runs]
+                for run in np.split(points, changes):
+                    if len(run) and run[0, 2] > 0:  # the pen is down
+                        strokes.append(self._resampled(run[:, :2], self.rates[index]))
         return join_strokes(strokes)
 
     def _resampled(self, stroke: np.ndarray, rate: float) -> np.ndarray:
@@ -201,8 +206,18 @@ def read_document(blocks: Iterable[Block], points_per_second: float | None = Non
         elif keyword == "SEGMENT":
             match = _SEGMENT.match(body[:_MAX_DECLARATION])
             level, ranges, quality, label = match.groups("") if match else [""] * 4
-            origin = block.line, len(components), writer, block.file
-            segments.append(Segment(level.upper(), ranges, quality, label, *origin))
+            segments.append(
+                Segment(
+                    level.upper(),
+                    ranges,
+                    quality,
+                    label,
+                    line=block.line,
+                    first_component=len(components),
+                    writer=writer,
+                    file=block.file,
+                )
+            )
         elif keyword == "COMMENT" and segments:
             segments[-1].comments.extend(body[:_MAX_DECLARATION].split())
         elif keyword == "WRITER_ID":
@@ -233,7 +248,10 @@ def _points_per_inch(keyword: str, body: str) -> dict[str, float]:
     if match is None:
         return {}
     resolution = _number(body) or 0.0
-    return {match[1]: resolution * (25.4 if match[2] == "MM" else 1.0)} if resolution > 0 else {}
+    if resolution <= 0:
+        return {}
+    axis, unit = match.groups()
+    return {axis: resolution * (25.4 if unit == "MM" else 1.0)}
 
 
 def _number(body: str) -> float | None:
@@ -284,7 +302,7 @@ def segment_reader(
     counts = [end - start for start, end in pairwise(starts)]
     pairs = zip(map(_num_components, named), counts, strict=True)
     fits = [count > 0 and num_named in (0, count) for num_named, count in pairs]
-    components_follow = 2 * fits.count(True) >= len(segments)
+    components_follow = 2 * fits.count(True) >= len(segments)  # half of the segments or more
 
     def read(number: int) -> Sample:
         segment = segments[number]

@@ -37,6 +37,7 @@ class _Lines(torch.autograd.Function):
     ) -> Tensor:
         batch, frames, num_inputs = inputs.shape
         size = weights[1].shape[1]
+        # Each direction has three weights.
         weights_input = [weight.to(dtype) for weight in weights[0::3]]
         weights_hidden = [weight.to(dtype) for weight in weights[1::3]]
         biases = weights[2::3]
@@ -65,19 +66,22 @@ class _Lines(torch.autograd.Function):
     def backward(ctx, d_hiddens: Tensor) -> tuple[Tensor | None, ...]:
         library.refuse_second_derivative("BidirectionalLayer")
         *weights, sequences, hiddens, gates, cells = ctx.saved_tensors
+        weights_input = weights[:2]
+        weights_hidden = weights[2:]
         batch, frames, _, size = hiddens.shape
         d_gates = torch.empty_like(gates)
-        packed = [library.pack(weight) for weight in weights[2:]]
+        packed = [library.pack(weight) for weight in weights_hidden]
         fields = dict(d_hiddens=d_hiddens.contiguous(), d_gates=d_gates, gates=gates, cells=cells)
         fields |= dict(hidden_weights_backward=packed, **ctx.fields)
         _call("bidirectional_backward", gates.dtype, **fields)
         d_inputs = None
         d_gates = d_gates.view(batch * frames, 8 * size)
         d_forwards, d_backwards = d_gates.split(4 * size, 1)
-        if ctx.needs_input_grad[3]:
-            d_inputs = torch.addmm(d_forwards @ weights[0], d_backwards, weights[1])
+        if ctx.needs_input_grad[3]:  # `inputs` of `forward`
+            d_inputs = torch.addmm(d_forwards @ weights_input[0], d_backwards, weights_input[1])
             d_inputs = d_inputs.view(batch, frames, -1)
-        d_weights_input = (sequences.flatten(0, 1).t() @ d_gates)[: weights[0].shape[1]]
+        num_inputs = ctx.fields["inputs"]  # without the padding
+        d_weights_input = (sequences.flatten(0, 1).t() @ d_gates)[:num_inputs]
         d_weights_input = d_weights_input.t().split(4 * size)
         # The state before a step is that of the frame before, or backwards of the next.
         before = functional.pad(hiddens[:, :-1, 0], (0, 0, 1, 0)).flatten(0, 1)  # (B S, H)
@@ -85,6 +89,7 @@ class _Lines(torch.autograd.Function):
         d_weights_hidden = d_forwards.t() @ before, d_backwards.t() @ after
         d_biases = d_gates.sum(0, dtype=torch.float32).split(4 * size)
         by_direction = zip(d_weights_input, d_weights_hidden, d_biases, strict=True)
+        # None for the arguments before `inputs`, which have no gradient.
         return None, None, None, d_inputs, *chain.from_iterable(by_direction)
 
 

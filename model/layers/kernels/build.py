@@ -18,6 +18,7 @@ import logging
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -65,10 +66,13 @@ def _is_private(path: Path) -> bool:
         return True
     status = path.stat()
     parents = [parent.stat() for parent in path.resolve().parents]
-    is_owned = {status.st_uid, parents[0].st_uid} == {os.getuid()}
+    is_owned = status.st_uid == os.getuid() and parents[0].st_uid == os.getuid()
     # Others can rename files in a folder that they can write to, unless its sticky bit is set.
-    is_replaceable = any(parent.st_mode & 0o1002 == 0o002 for parent in parents)
-    return is_owned and not is_replaceable and not status.st_mode & 0o022
+    is_replaceable = any(
+        parent.st_mode & stat.S_IWOTH and not parent.st_mode & stat.S_ISVTX for parent in parents
+    )
+    is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return is_owned and not is_replaceable and not is_shared
 
 
 def _places() -> Iterator[Path]:
@@ -122,7 +126,7 @@ def _compile(
     compiler: list[str], sources: list[Path], options: Sequence[str], target: Path
 ) -> ctypes.CDLL | None:
     """Compile and load `sources`; store the result as `target` with its checksum."""
-    for folder in (target.parent, tempfile.gettempdir()):  # The compiler's own files are in tmp.
+    for folder in (target.parent, tempfile.gettempdir()):  # the compiler writes to both
         _check_room(folder)
     temporary = target.with_name(f".{target.name}.tmp")
     for optional in OPTIONAL_FLAGS:

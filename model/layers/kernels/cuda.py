@@ -114,7 +114,8 @@ def _verify(loop: Loop) -> None:
     for name in inputs:
         values = 0.2 * torch.randn(getattr(loop, name).shape, generator=generator)
         if name in ("weight", "to_window"):
-            # With large weights a recurrence is chaotic, and rounding grows from step to step.
+            # With large weights a recurrence is chaotic, and rounding grows from step to step. The
+            # deviation of 0.2 becomes 0.4 / sqrt(inputs), as in a trained layer (assumed).
             values *= 2.0 / values.shape[1] ** 0.5
         getattr(loop, name).copy_(values)
         getattr(reference, name).copy_(values)
@@ -127,7 +128,7 @@ def _verify(loop: Loop) -> None:
     for name in results:
         value = getattr(loop, name).double()
         expected = getattr(reference, name).double()
-        if not (value - expected).norm() <= tolerance * expected.norm():
+        if not (value - expected).norm() <= tolerance * expected.norm():  # a NaN is refused, too
             raise RuntimeError(f"its results are wrong ({name})")
     for name in dict.fromkeys([*inputs, *results]):
         getattr(loop, name).zero_()
@@ -185,8 +186,8 @@ def _forward(
         return tensor
 
     joint = for_all_steps(loop.joint, 1)
-    recurrent = [loop.joint, loop.cells]
-    results = [(loop.joint[1:], joint[1:])]
+    recurrent = [loop.joint, loop.cells]  # a chunk begins with the last state of the one before
+    results = [(loop.joint[1:], joint[1:])]  # a chunk's buffer, and the tensor of all steps
     gates = cells = exponentials = kappas = phis = None
     if window is not None:
         recurrent.append(loop.kappas)
@@ -242,7 +243,7 @@ def _backward(
         loop.d_kappas[CHUNK_STEPS].copy_(d_kappa)
         recurrent.append(loop.d_kappas)
         d_parameters = gates.new_empty(steps, *loop.d_parameters.shape[1:])
-        results.append((loop.d_parameters, d_parameters))
+        results.append((loop.d_parameters, d_parameters))  # with the padding of its rows
         sources += [(loop.exponentials, exponentials), (loop.kappas[1:], kappas[1:])]
         sources.append((loop.d_windows, d_windows))
     # A partial chunk has the sequence's first steps, is computed last, and is at the buffers' end.
@@ -313,15 +314,16 @@ class _Recurrence(torch.autograd.Function):
                 loop, saved, d_hiddens, d_windows, d_cell, d_kappa
             )
             d_weight = torch.mm(d_gates.flatten(0, 1).t(), joint[:-1].flatten(0, 1))[:, :columns]
-            d_window_parts = (None,) * 4
+            d_window_parts = (None,) * 4  # weight, bias, window and kappa
             if one_hot is not None:
                 d_parameters = d_parameters.flatten(0, 1)
-                rows = len(window_weight)
+                rows = len(window_weight)  # further rows are padding
                 d_window_weight = torch.mm(d_parameters.t(), joint[1:].flatten(0, 1)[:, :size])
                 d_window_bias = d_parameters[:, :rows].sum(0, dtype=d_cell.dtype)
                 d_window = d_joint[:, size:columns].to(d_cell.dtype)
                 d_window_parts = d_window_weight[:rows], d_window_bias, d_window, d_kappa
         d_hidden = d_joint[:, :size].to(d_cell.dtype)
+        # None for `loop`, `bound` and `one_hot`, which have no gradient.
         return None, None, None, d_gates, d_weight, d_hidden, d_cell, *d_window_parts
 
 
@@ -363,7 +365,7 @@ def run(
             loop = _find(sizes, projected.dtype, projected.device)
         if loop is None:
             return None
-    parts: tuple[Tensor | None, ...] = (None,) * 4
+    parts: tuple[Tensor | None, ...] = (None,) * 4  # autograd takes tensors, not a `Window`
     one_hot = None
     if window is not None:
         parts = (window.weight, window.bias, window.window, window.kappa)

@@ -20,7 +20,7 @@ from model.layers.kernels.library import round_up
 
 SPAN = 15
 """Frames that the location filters of `decoder.c` span."""
-_TAPS = 16
+_TAPS = 16  # `SPAN` and a zero, so that vectors divide the filters
 
 
 class Weights(NamedTuple):
@@ -63,14 +63,14 @@ class _Decoding(torch.autograd.Function):
         weights = Weights(*weights)
         steps, batch = tokens.shape
         _, frames, context = encoded.shape
-        classes, _ = weights.characters.shape
+        classes = len(weights.characters)
         embedding = weights.embeddings.shape[1]
         attention, size = weights.query.shape
         compiled = library.kernels(dtype == torch.bfloat16)
         columns = round_up(attention, compiled.lanes())
         by_embedding, by_context = weights.inputs.split((embedding, context), 1)
         weight = torch.cat((weights.hidden, by_context, by_embedding), 1).to(dtype)
-        weight = functional.pad(weight, (0, weight.shape[1] % 2))
+        weight = functional.pad(weight, (0, weight.shape[1] % 2))  # products take pairs of columns
         # The names are the fields of `Decoder`; `size` is the number of cells, H.
         sizes = dict(steps=steps, batch=batch, frames=frames, size=size, context=context)
         sizes |= dict(attention=attention, embedding=embedding, classes=classes)
@@ -91,6 +91,7 @@ class _Decoding(torch.autograd.Function):
             cells=torch.zeros(steps + 1, batch, size),
             queries=torch.empty(steps, batch, columns),
             attentions=torch.zeros(steps, batch, frames),
+            # Margins of zeros, so that the filters need no bounds.
             cumulative=torch.zeros(steps + 1, batch, frames + 2 * _TAPS),
         )
         contexts = encoded.new_empty(steps, batch, context)
@@ -109,7 +110,12 @@ class _Decoding(torch.autograd.Function):
         weight, query, embeddings, *saved = ctx.saved_tensors
         sizes = ctx.sizes
         tensors = dict(zip(ctx.names, saved, strict=True))
-        steps, batch, frames, size, context, attention, *_ = sizes.values()
+        steps = sizes["steps"]
+        batch = sizes["batch"]
+        frames = sizes["frames"]
+        size = sizes["size"]
+        context = sizes["context"]
+        attention = sizes["attention"]
         joint = tensors["joint"]
         gates = tensors["gates"]
         columns = tensors["energy"].shape[1]
@@ -133,7 +139,9 @@ class _Decoding(torch.autograd.Function):
             d_contexts = results["d_contexts"].to(joint.dtype).transpose(0, 1)
             d_encoded = torch.bmm(by_line, d_contexts)
             d_weights = _weight_gradients(sizes, tensors, results, weight, len(embeddings))
-        return None, None, None, None, d_encoded, results["d_keys"][..., :attention], *d_weights
+        d_keys = results["d_keys"][..., :attention]  # the rest is padding
+        # None for the arguments before `encoded`, which have no gradient.
+        return None, None, None, None, d_encoded, d_keys, *d_weights
 
 
 def _packed(weights: Weights, weight: Tensor) -> dict[str, Tensor]:
@@ -163,18 +171,20 @@ def _weight_gradients(
     embedding = sizes["embedding"]
     joint = tensors["joint"]
     d_gates = results["d_gates"].flatten(0, 1)
-    depth = size + context
+    # The columns of the joint are the hidden state, the context and the embedding.
+    of_context = slice(size, size + context)
+    of_embedding = slice(of_context.stop, of_context.stop + embedding)
     d_weight = d_gates.t() @ joint[:-1].flatten(0, 1)
     d_queries = results["d_queries"].flatten(0, 1)[:, :attention]
     d_query = d_queries.t() @ joint[1:].flatten(0, 1)[:, :size]
-    d_embedded = (d_gates @ weight[:, depth : depth + embedding]).float()
+    d_embedded = (d_gates @ weight[:, of_embedding]).float()
     mask = tensors["input_mask"]
     if mask is not None:
         d_embedded = d_embedded * mask.flatten(0, 1)[:, :embedding]
     d_embeddings = torch.zeros(num_embeddings, embedding)
     return Weights(
         embeddings=d_embeddings.index_add_(0, tensors["tokens"].flatten(), d_embedded),
-        inputs=torch.cat((d_weight[:, depth : depth + embedding], d_weight[:, size:depth]), 1),
+        inputs=torch.cat((d_weight[:, of_embedding], d_weight[:, of_context]), 1),
         hidden=d_weight[:, :size],
         bias=d_gates.sum(0, dtype=torch.float32),
         query=d_query,

@@ -32,7 +32,7 @@ def _lstm(gates, cell, next_cell, hidden, hidden_row, size, count, CELLS: tl.con
     inside = index < count
     row = index // size
     column = index - row * size
-    at = gates + row * 4 * size + column
+    at = gates + row * 4 * size + column  # the input gate of the cell; the others are behind it
     input_gate = tl.sigmoid(tl.load(at, inside, 0.0).to(state_dtype))
     forget_gate = tl.sigmoid(tl.load(at + size, inside, 0.0).to(state_dtype))
     output_gate = tl.sigmoid(tl.load(at + 2 * size, inside, 0.0).to(state_dtype))
@@ -141,7 +141,7 @@ def _window(
         + tl.load(bias + 2 * components + k, inside, 0.0)
     )
     position = tl.load(kappa + row * components + k, inside, 0.0) + advance
-    # The program of the first characters writes the results that all programs have in common.
+    # All programs of a row compute the same parameters; that of the first characters writes them.
     common = k < tl.where(block == 0, components, 0)
     tl.store(target, alpha, common)
     tl.store(target + components, beta, common)
@@ -227,7 +227,8 @@ def _window_backward(
 
 
 class FusedSteps:
-    """The methods of `loop.TorchSteps` as Triton kernels."""
+    """The methods of `loop.TorchSteps` as Triton kernels. The tuples of a method are, in order,
+    the arguments of its kernel; for the entries t and t + 1 see `Loop`."""
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
@@ -274,7 +275,7 @@ class FusedSteps:
         loop = self.loop
         d_joint = self.loop.d_joint_hiddens[t + 1]
         windowed = loop.sizes.places > 0
-        product = loop.d_product if windowed else loop.d_hiddens
+        product = loop.d_product if windowed else loop.d_hiddens  # any tensor: it is not read
         states = loop.gates[t], loop.cells[t], loop.cells[t + 1]
         gradients = loop.d_hiddens[t], d_joint, d_joint.stride(0), product, loop.d_cells[t + 1]
         results = loop.d_cells[t], loop.d_gates[t], loop.upper

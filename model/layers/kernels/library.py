@@ -68,6 +68,7 @@ def layout(library: ctypes.CDLL, name: str) -> type[ctypes.Structure]:
         ctype = {"int64_t": ctypes.c_int64, "float": ctypes.c_float}.get(declaration.split()[0])
         if "*" in declaration:
             ctype = ctypes.c_void_p
+        # The names stand before a comma or the end, each perhaps with the length of an array.
         for field, count in re.findall(r"(\w+)(?:\[(\d+)\])?(?=,|$)", declaration):
             fields.append((field, ctype * int(count) if count else ctype))
     return type(name, (ctypes.Structure,), {"_fields_": fields})
@@ -84,7 +85,8 @@ def structure(
         if isinstance(value, Tensor):
             value = address(value)
         elif isinstance(value, list):
-            arrays.append((ctypes.c_void_p * len(value))(*map(address, value)))
+            array_type = ctypes.c_void_p * len(value)
+            arrays.append(array_type(*map(address, value)))
             value = ctypes.addressof(arrays[-1])
         setattr(result, field, value)
     result.references = values, arrays
@@ -100,7 +102,8 @@ def call(name: str, function: str, dtype: torch.dtype, **values: Tensor | float 
 
 def round_up(count: int, multiple: int) -> int:
     """Return `count` rounded up to a multiple of `multiple`."""
-    return -(-count // multiple) * multiple
+    num_multiples = -(-count // multiple)  # rounds up
+    return num_multiples * multiple
 
 
 def pack(matrix: Tensor, groups: int = 1) -> Tensor:

@@ -165,7 +165,7 @@ class TorchSteps:
         self.scratch = zeros(loop.cells.shape[1:])
         self.d_hidden = zeros(loop.cells.shape[1:])
         self.slopes = torch.zeros_like(loop.gates[0])
-        self.unity = zeros(()).fill_(1.0)
+        self.unity = zeros(()).fill_(1.0)  # for 1 - x^2 by `addcmul`, which allocates nothing
         if places:
             self.gaussians = zeros(batch, components, places)
             self.new_window = zeros(batch, vocab_size)
@@ -255,6 +255,7 @@ class TorchSteps:
         torch.mul(d_cell, loop.cells[t], out=d_gates[:, size : 2 * size])
         torch.mul(d_cell, input_gate, out=d_gates[:, 3 * size :])
         logistic = gates[:, : 3 * size]
+        # The slopes are s - s^2 of the sigmoids, and 1 - t^2 of the hyperbolic tangent.
         torch.addcmul(logistic, logistic, logistic, value=-1.0, out=self.slopes[:, : 3 * size])
         torch.addcmul(self.unity, candidate, candidate, value=-1.0, out=self.slopes[:, 3 * size :])
         d_gates.mul_(self.slopes)

@@ -29,7 +29,7 @@ def _ends(d_hiddens: Tensor, d_windows: Tensor, *d_last: Tensor) -> Tensor:
     """Return after how many steps the outputs of each sequence have no gradient, `(B,)`."""
     outputs = [part for part in (d_hiddens, d_windows) if part.numel()]
     magnitudes = sum(part.abs().amax(2) for part in outputs)  # (T, B), 0 without a gradient
-    magnitudes[-1] += torch.cat(d_last, 1).abs().sum(1)
+    magnitudes[-1] += torch.cat(d_last, 1).abs().sum(1)  # the last state comes after step T
     step_numbers = torch.arange(1, len(magnitudes) + 1)[:, None]  # (T, 1)
     return torch.where(magnitudes != 0, step_numbers, 0).amax(0)
 
@@ -138,7 +138,7 @@ class _Recurrence(torch.autograd.Function):
         fields = dict(ends=ends, **ctx.layer, **weights, **texts, **states)
         _call("backward", dtype, **fields, **d_outputs, **results)
         d_inputs = None
-        if ctx.needs_input_grad[4]:
+        if ctx.needs_input_grad[4]:  # `inputs`
             d_inputs = _input_gradient(d_gates, weight[:, start:end])
         d_weight = (joint[:-1].flatten(0, 1).t() @ d_gates.flatten(0, 1)).t()  # (4 H, J)
         d_parameters = d_parameters.flatten(0, 1)[:, :parameters]
@@ -148,6 +148,7 @@ class _Recurrence(torch.autograd.Function):
         d_weights = d_weight[:, start:end], d_weight[:, :size], d_bias
         d_window = d_weight[:, size:start], d_window_weight, d_window_bias, d_joint[:, size:]
         d_state = d_joint[:, :size], d_cell
+        # None for the arguments before `inputs`, which have no gradient.
         return None, None, None, None, d_inputs, *d_weights, *d_state, *d_window, d_kappa
 
 
@@ -187,7 +188,14 @@ def run(
     batch, size = state[0].shape
     if text is None or window is None:
         text = torch.empty(batch, 0, dtype=torch.int64), torch.zeros(batch, dtype=torch.int64)
-        window = tuple(map(torch.empty, ((4 * size, 0), (0, size), (0,), (batch, 0), (batch, 0))))
+        # A window of no characters and no components.
+        window = (
+            torch.empty(4 * size, 0),
+            torch.empty(0, size),
+            torch.empty(0),
+            torch.empty(batch, 0),
+            torch.empty(batch, 0),
+        )
     if not len(text[0]) == len(text[1]) == batch:
         raise ValueError(f"{len(text[0])} texts for {batch} sequences")
     text = text[0].contiguous(), text[1].contiguous()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Categorical, MixtureSameFamily, MultivariateNormal
 
+from model.generation.line import PEN_SHARPNESS
 from model.generation.mixture import Mixture, clamp_inwards, stretched_output
 from tests.model.builders import NORMALISATION
 
@@ -43,7 +44,7 @@ def test_log_prob_mean_and_ends_are_those_of_torch_distributions(bias, ends):
     points[..., 2:] = (points[..., 2:] > 0).double()
     offsets, pen = by_torch(raw, bias), ends_by_torch(raw[..., 0], bias)
     expected = offsets.log_prob(points[..., :2]) + pen.log_prob(points[..., 2])
-    biased = mixture(raw, ends).biased(bias)
+    biased = mixture(raw, ends).biased(bias, PEN_SHARPNESS)
     if ends:
         end = ends_by_torch(raw[..., -1], bias)
         expected = expected + end.log_prob(points[..., 3])
