@@ -66,8 +66,8 @@ def to_safetensors(content: Mapping[str, Any]) -> BytesIO:
 
 def is_safetensors(file: BinaryIO) -> bool:
     """Return whether a file begins like one of safetensors; no archive does."""
-    file.seek(0)
-    return file.read(_LENGTH_BYTES + 1)[_LENGTH_BYTES:] == b"{"
+    file.seek(_LENGTH_BYTES)
+    return file.read(1) == b"{"
 
 
 def from_safetensors(file: BinaryIO) -> dict[str, Any]:
@@ -78,7 +78,8 @@ def from_safetensors(file: BinaryIO) -> dict[str, Any]:
         UserError: if safetensors is not installed.
         Exception: of any kind, if it is damaged.
     """
-    library, header = _library(), _header(file)
+    library = _library()
+    header = _header(file)
     file.seek(0)
     weights = library.load(file.read())  # It compares the header with the size of the file.
     content = {}
