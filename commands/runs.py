@@ -59,7 +59,7 @@ def show(runs: Sequence[Run], different: Sequence[str]) -> None:
     """Print runs as a table, with `different`: the keys in which they differ."""
     keys = different[:MAX_KEYS]
     names = [name for run in runs for name in run.maps[0]]
-    scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
+    scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]  # SPLIT.SCORE
     columns = dict.fromkeys([*LEFT_COLUMNS, *keys, *RIGHT_COLUMNS, *scores])
     print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
     if rules := {run.get("monitor") for run in runs} - {None}:

@@ -139,7 +139,10 @@ def _write(
         if name.endswith(FLOAT16_ENDINGS):
             kind = "float16"
         rows = value.numpy(force=True)
-        payload += _scaled(rows) if kind == "int8" else rows.astype(TENSOR_TYPES[kind]).tobytes()
+        if kind == "int8":
+            payload += _scaled(rows)
+        else:
+            payload += rows.astype(TENSOR_TYPES[kind]).tobytes()
         tensors.append([name, kind, *rows.shape])
     header = {"format": FLAT_FILE_FORMAT, **header, "tensors": tensors}
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
@@ -149,7 +152,8 @@ def _write(
 def check_computable(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine cannot compute a network."""
     model = network.model
-    is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
+    cells = {module.cell for module in model.modules() if hasattr(module, "cell")}
+    is_lstm = cells <= {"LSTM"}
     if type(model) is SynthesisNetwork:
         is_computable = model.end_of_sequence and model.has_density
     else:

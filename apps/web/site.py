@@ -64,7 +64,8 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     target = folder.resolve()
     check_replaceable(target)
     names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
-    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
+    # `view` is the page of the viewer of notes, which needs its server.
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}
     site["LICENSE"] = PAGE_FOLDER.parents[1] / "LICENSE"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
