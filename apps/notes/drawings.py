@@ -78,7 +78,10 @@ def _groups(boxes: Sequence[np.ndarray], gap: float) -> list[list[int]]:
             near = []
             apart = []
             for other_box, others in groups:
-                (near if _are_near(other_box, box, gap) else apart).append((other_box, others))
+                if _are_near(other_box, box, gap):
+                    near.append((other_box, others))
+                else:
+                    apart.append((other_box, others))
             box = _union([box, *(other_box for other_box, _ in near)])
             group += [number for _, others in near for number in others]
             groups = apart

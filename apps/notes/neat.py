@@ -200,11 +200,13 @@ def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: 
     """Return the places of a row's units; the row becomes wider by `room` at most."""
     lean, height, gap = typical
     spans = _spans(shape, words, lean)
-    gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
+    usual_gap = gap * shape.x_height or 1.0  # 1 if the page has no gap
+    gaps = _gaps(spans) / usual_gap
     is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_WORD_GAP)
     is_wide = gaps > MAX_WORD_GAP
     is_usual = 1 / MAX_SIZE_RATIO < height / shape.x_height < MAX_SIZE_RATIO
-    height = height if is_usual and shape.row.mark != HEADING_MARK else shape.x_height
+    if not is_usual or shape.row.mark == HEADING_MARK:
+        height = shape.x_height
     origins = np.array([(word.x, word.baseline) for word in words])
     for _ in range(2):  # The second time, words without room are smaller.
         matrices = np.array([_matrix(word, lean, height) for word in words])
@@ -344,4 +346,4 @@ def mark_moves(
                     mark_move = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
                     mark_move = turned_back(mark_move, -shape.angle)
         if least_across < np.inf:
-            yield number, mark_move + np.zeros_like(points)
+            yield number, mark_move + np.zeros_like(points)  # for each point

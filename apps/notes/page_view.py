@@ -64,8 +64,8 @@ def page_values(
         "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
         "rows": rows,
         "unread": [_scaled(box, scale) for box in text.missed_boxes],
-        "clip": clip and _scaled(clip, scale),
-        "background": page.background and page.background.name,
+        "clip": _scaled(clip, scale) if clip else None,
+        "background": page.background.name if page.background else None,
     } | _placed(page, scale)
 
 
