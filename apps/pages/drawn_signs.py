@@ -64,7 +64,8 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
     stand_in, kept = _without_sign(letters, index)
     sign = letters.text[index]
     before = [stroke for stroke, each in kept.pairs() if np.median(each) < index]
-    left, right = span(stand_in) if stand_in else (span(before)[1] if before else 0.0,) * 2
+    edge = span(before)[1] if before else 0.0
+    left, right = span(stand_in) if stand_in else (edge, edge)
     if sign in TURNED:
         if not stand_in:
             return letters
@@ -78,9 +79,16 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
     to_right = np.array([left - span(drawn)[0], 0.0])
     drawn = [stroke + to_right for stroke in drawn]
     shift = np.array([span(drawn)[1] - right, 0.0])
-    strokes = [stroke + shift * (np.median(each) > index) for stroke, each in kept.pairs()]
-    place = max((k for k, each in enumerate(kept.indices) if np.median(each) < index), default=-1)
-    return replace(kept, strokes=strokes).with_added([(place, index, s) for s in reversed(drawn)])
+    strokes = []
+    place = -1  # number of the stroke behind which the sign is written
+    for number, (stroke, each) in enumerate(kept.pairs()):
+        middle = np.median(each)
+        strokes.append(stroke + shift * (middle > index))
+        if middle < index:
+            place = number
+    # Each stroke is inserted behind the same one: the last of the sign first.
+    added = [(place, index, stroke) for stroke in reversed(drawn)]
+    return replace(kept, strokes=strokes).with_added(added)
 
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:

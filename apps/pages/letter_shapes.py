@@ -143,16 +143,20 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
             continue
         x = (left + right) / 2
         half = CROSS_WIDTH * x_height
-        goes_right = 1.0
         if is_alone:
-            goes_right = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
+            # 1.0 if the first stroke runs to the right; the second one then falls to the left.
+            direction = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
         else:
+            direction = 1.0
             side = min(CROSS_SIDE * x_height, (right - left) / 2)
+            # From the letter before, down through the `x` like a backslash, to the next letter.
             corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
             path = smooth_path(corners, 2 * NUM_POINTS) @ np.linalg.inv(slant)
             _replace_part(letters, number, part, path, index)
-        ends = (x + goes_right * half, top), (x - goes_right * half, bottom)
-        added.append((number, index, np.linspace(*ends, 2 * NUM_POINTS) @ np.linalg.inv(slant)))
+        start = (x + direction * half, top)
+        end = (x - direction * half, bottom)
+        stroke = np.linspace(start, end, 2 * NUM_POINTS) @ np.linalg.inv(slant)
+        added.append((number, index, stroke))
     return letters.with_added(added)
 
 
@@ -173,9 +177,13 @@ def _has_crossing_strokes(letters: LetterStrokes, index: int) -> bool:
     """Return whether a stroke of a character crosses another stroke that was made while the window
     was at most one character away."""
     near = [stroke[abs(indices - index) <= 1] for stroke, indices in letters.pairs()]
-    own = [k for k, indices in enumerate(letters.indices) if (indices == index).any()]
-    pairs = ((near[k], other) for k in own for m, other in enumerate(near) if m != k and len(other))
-    return any(crosses([one], [other]) for one, other in pairs)
+    for number, indices in enumerate(letters.indices):
+        if not (indices == index).any():
+            continue
+        others = [part for k, part in enumerate(near) if k != number and len(part)]
+        if any(crosses([near[number]], [other]) for other in others):
+            return True
+    return False
 
 
 def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:

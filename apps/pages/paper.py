@@ -83,7 +83,8 @@ class Paper:
         size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
         is_small = min(size) < SMALL_PAPER
-        default_margins = (round(min(size) / 10, 1),) * 4 if is_small else cls.margins
+        margin = round(min(size) / 10, 1)
+        default_margins = (margin, margin, margin, margin) if is_small else cls.margins
         return cls(width, height, margins or default_margins, ruling, spacing or RULINGS[ruling])
 
     @property
@@ -122,7 +123,8 @@ class Paper:
         if self.ruling == "plain":
             return height
         steps = height / self.spacing
-        return max(round(steps) if nearest else math.ceil(steps - 1e-6), 1) * self.spacing
+        count = round(steps) if nearest else math.ceil(steps - 1e-6)  # but for rounding
+        return max(count, 1) * self.spacing
 
     def rules(self) -> np.ndarray:
         """Return the ends `(n, 2, 2)` of the printed lines, which run from edge to edge."""

@@ -113,13 +113,13 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
     letters = letters.copy()
     added = []
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
-    small = (k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE)
-    last = {int(letters.indices[k][0]): k for k in small}
+    small = [k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE]
+    last_small = {int(letters.indices[k][0]): k for k in small}  # by the first index
     dots = []
     for number, (first, *_) in enumerate(letters.indices):
-        sign = f"{letters.text} "[first]
+        sign = f"{letters.text} "[first]  # a blank for ink behind the text
         # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
-        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last.get(first, 0))
+        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last_small.get(first, 0))
         if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
             dots.append(number)
     for index in letters.indices_of("ij"):
@@ -138,6 +138,7 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             for dot in candidates
         }
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
+        # A stem before the last one may be of the letter before. Infinity: not above the stem.
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
         if dots_above or movable:
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
@@ -177,9 +178,11 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             strokes = letters.strokes
             indices = letters.indices
             number = bar.stroke_number
-            strokes[number], indices[number], new_strokes = _with_extended_bar(
+            bar_stroke, bar_indices, new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
             )
+            strokes[number] = bar_stroke
+            indices[number] = bar_indices
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
@@ -205,7 +208,7 @@ def _with_extended_bar(
         tip = x, stroke[end, 1] + slope * (x - stroke[end, 0])
         extension = np.linspace(stroke[end], tip, NUM_POINTS)
         new_indices = np.full(NUM_POINTS - 1, index)
-        if end == 0:
+        if end == 0:  # The extension begins at its tip, and ends before the stroke's first point.
             stroke = np.concatenate([extension[:0:-1], stroke])
             indices = np.concatenate([new_indices, indices])
         elif end == len(stroke) - 1:
@@ -255,8 +258,10 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     dot = letters.strokes[number] / x_height
     max_size = MAX_STRAY_SIZE if _are_whole_without(letters, number) else MAX_TICK_SIZE
     size = np.ptp(dot, axis=0).max()
-    if size < MIN_DOT_SIZE or size > max_size:
-        return bool(size < MIN_DOT_SIZE)
+    if size < MIN_DOT_SIZE:  # a touch of the pen
+        return True
+    if size > max_size:
+        return False
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
@@ -343,8 +348,10 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
-            strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
-    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
+            strokes[upper] = strokes[upper] - shift
+            strokes[lower] = strokes[lower] + shift
+    numbers_of_commas = map(letters.numbers_of, letters.indices_of(",;"))
+    for number in chain.from_iterable(numbers_of_commas):
         top = strokes[number][:, 1].min()
         bottom = strokes[number][:, 1].max()
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
@@ -372,13 +379,15 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
         if is_bar and span([stroke])[0] < span(before)[1] and stroke[:, 0].mean() < span(own)[0]:
             owners[k] = owner - 1  # The bar of a 7 is made late.
     for index in range(1, len(text)):
-        pair = [[k for k, owner in enumerate(owners) if owner == n] for n in (index - 1, index)]
         is_between_digits = text[index - 1 : index + 1].isdigit()
-        if not is_between_digits or not all(pair):
+        before = [k for k, owner in enumerate(owners) if owner == index - 1]
+        behind = [k for k, owner in enumerate(owners) if owner == index]
+        if not is_between_digits or not before or not behind:
             continue
-        if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in pair[0]):
+        if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in before):
             continue
-        left, right = (from_strokes([strokes[k] for k in part]) for part in pair)
+        left = from_strokes([strokes[k] for k in before])
+        right = from_strokes([strokes[k] for k in behind])
         shift = min(touching_shift(left, right) + FIGURE_GAP, MAX_FIGURE_SHIFT)
         if shift > 0.0:
             strokes = [

@@ -150,13 +150,14 @@ def rewrite(
                 num_failed += 1
             else:
                 rows[index.page][index.row], number = fitting
-                proofread[number_of[index]], result = better[number], "written again"
+                proofread[number_of[index]] = better[number]
+                result = "written again"
             address = "page {}, row {}, word {}".format(*address_of[index])
             remarks.append(f"{address}, {old.text!r}: {result}")
+    if num_failed:
+        remarks.append(NEXT_STEP)
     new_pages = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
-    return Pages(
-        new_pages, proofread, remarks + [NEXT_STEP][:num_failed], page_origin, hands.sources
-    )
+    return Pages(new_pages, proofread, remarks, page_origin, hands.sources)
 
 
 def _is_formula(pages: Pages, index: WordIndex) -> bool:
@@ -210,7 +211,8 @@ def write_candidates(
     """
     plain = [" ".join(passage.line_texts) for passage in passages]
     seeds = [generator.integers(SEEDS, size=NUM_CANDIDATES).tolist() for generator in generators]
-    tries = iter(try_words(hand, np.repeat(plain, NUM_CANDIDATES).tolist(), [*chain(*seeds)]))
+    texts = np.repeat(plain, NUM_CANDIDATES).tolist()
+    tries = iter(try_words(hand, texts, [*chain(*seeds)]))
     candidates = []
     for passage in passages:
         lines = [*islice(tries, NUM_CANDIDATES)]
@@ -291,7 +293,8 @@ def exchanged(
         if number is None:
             return None
     new = words[number]
-    new = new.narrowed(max_width) if new.width > max_width else new
+    if new.width > max_width:
+        new = new.narrowed(max_width)
     # A row, a part of a word, a column or an item of a list begins here.
     is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
     is_start |= index == 1 and LIST_MARK.match(f"{row.words[0].text} {old.text}") is not None
@@ -332,5 +335,6 @@ def _options(values: dict) -> PageOptions:
     paper = dict(values["paper"])
     primer = values["primer"]
     paper = Paper(**paper | {"margins": tuple(paper["margins"])})
-    primer = primer and PrimerFile(**primer | {"path": Path(primer["path"])})
+    if primer:
+        primer = PrimerFile(**primer | {"path": Path(primer["path"])})
     return PageOptions(**values | {"paper": paper, "primer": primer})

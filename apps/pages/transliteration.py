@@ -12,9 +12,7 @@ from ink.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError
 
 TAB = "    "  # replacement of a tab (assumed)
-MAX_WORDS = (
-    100  # largest number of words without some of their characters that are listed (assumed)
-)
+MAX_WORDS = 100  # most words without some of their characters that are listed (assumed)
 MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
@@ -61,7 +59,8 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
     Raises:
         UserError: if there is nothing to write.
     """
-    accepted = {"\n", *(accepted.characters if isinstance(accepted, Alphabet) else accepted)}
+    characters = accepted.characters if isinstance(accepted, Alphabet) else accepted
+    accepted = {"\n", *characters}
     text = nfc(LINE_ENDS.sub("\n", text))
     if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
