@@ -215,7 +215,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 def rows_done() -> None:
     """Wait until all processes have made their pass over their rows of a batch, see `any_rank`."""
-    any_rank(False)
+    any_rank(flag=False)
 
 
 def any_rank(flag: bool) -> bool:

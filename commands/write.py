@@ -377,7 +377,9 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
         print(captions[-1])
-    widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
+    widths = []
+    for row in rows:
+        widths += [right - left for left, _, right, _ in map(bounds, row)]
     # A quantile: one very wide line must not move all others apart. Lines of a dot have no width.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = chosen.output.named("sheet.png").with_suffix(".png")

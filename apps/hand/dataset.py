@@ -166,7 +166,15 @@ class HandDataset(BaseDataset):
         learned, _ = self.split_indices(len(samples))
         # New lines contain no letters of held-out lines, so that these stay a fair test.
         lines = [(inks[k], samples[k].text) for k in learned]
-        new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
+        new = practice_lines(
+            lines,
+            alphabet,
+            writer,
+            reader,
+            num_lent=self.lent,
+            num_new=self.composed,
+            seed=self.seed,
+        )
         names = [sample.name for sample in samples]
         return _Adapted(names, new, writer.takes_hand, height, step)
 

@@ -109,7 +109,8 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
+        last, _ = newest_checkpoint(self.run.models)
+        learned = load(last, str(self.device))
         lines = [(line.ink, line.text) for line in self.lines.split("valid")]
         kind = "held-out" if self.lines.held_out else "learned"
         with stage(EXAMINING):

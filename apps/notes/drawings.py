@@ -112,6 +112,8 @@ def _is_label(row: PageRow, points: np.ndarray) -> bool:
     x, y = points.T
     is_at_height = (top < y) & (y < bottom)
     is_at_width = (left < x) & (x < right)
-    left_and_right = (is_at_height & (x <= left)).any() and (is_at_height & (x >= right)).any()
-    above_and_below = (is_at_width & (y <= top)).any() and (is_at_width & (y >= bottom)).any()
-    return bool(left_and_right and above_and_below)
+    x_beside = x[is_at_height]
+    y_over = y[is_at_width]
+    has_left_and_right = (x_beside <= left).any() and (x_beside >= right).any()
+    has_above_and_below = (y_over <= top).any() and (y_over >= bottom).any()
+    return bool(has_left_and_right and has_above_and_below)

@@ -313,7 +313,9 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """
     ends = _edges(at)
     along, across = moves.T
-    slope = np.polyfit(x, across, 1)[0] if np.ptp(x) else 0.0
+    slope = 0.0
+    if np.ptp(x):
+        slope, _ = np.polyfit(x, across, 1)
     mean = np.interp(np.linspace(*ends, NUM_LINE_POINTS), x, across).mean()
     down = mean + slope * (at - np.mean(ends))
     return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])

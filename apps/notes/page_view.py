@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,10 @@ def thumbnail_values(page: InkPage) -> dict[str, Any]:
         lines.setdefault(look, []).append(f"M{x} {y}{line}")
     paths = []
     # "Multiply" comes before "Normal": highlighters lie below other ink.
-    for (colour, blend), data in sorted(lines.items(), key=lambda item: item[0][1]):
-        path = {"data": "".join(data), "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
+    for look in sorted(lines, key=itemgetter(1)):
+        colour, blend = look
+        data = "".join(lines[look])
+        path = {"data": data, "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
         path["width"] = THUMBNAIL_PEN if blend == "Normal" else THUMBNAIL_HIGHLIGHTER
         paths.append(path)
     size = [THUMBNAIL_WIDTH, round(scale * page.height)]

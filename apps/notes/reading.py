@@ -119,7 +119,8 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     covered = _boxes(page, kinds, (COVERED,), order)
     crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
     left_out = dict(Counter(kinds.values()))
-    return PageText(rows, left_out, dict(sorted(kinds.items())), unread, covered, crossed_out)
+    kinds = dict(sorted(kinds.items()))
+    return PageText(rows, left_out, kinds, unread, covered, crossed_out)
 
 
 def _page_words(

@@ -93,8 +93,11 @@ class _Line:
     def level(self) -> float:
         """The y of the baseline after the row is rotated to horizontal."""
         shape = self.shape
-        indices = range(len(shape.words))
-        return float(np.median([shape.baseline_at(index, shape.x_height)[0] for index in indices]))
+        baselines = []
+        for index in range(len(shape.words)):
+            y, _ = shape.baseline_at(index, shape.x_height)
+            baselines.append(y)
+        return float(np.median(baselines))
 
     @property
     def baseline(self) -> float:

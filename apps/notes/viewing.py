@@ -288,7 +288,8 @@ class Viewer:
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
         if not clip:
-            about["text"] = "".join(text_parts([Note(name, [(page, text)])], TextForm(True)))
+            note_of_page = Note(name, [(page, text)])
+            about["text"] = "".join(text_parts([note_of_page], TextForm(is_prose=True)))
         return values | about
 
     def thumbnail(self, name: str) -> dict[str, Any]:

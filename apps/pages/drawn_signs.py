@@ -54,9 +54,10 @@ def with_drawn_signs(
         pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
         letters = _with_sign(letters, index, pen)
     strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
-    edge = np.array([span(strokes)[0], 0.0])
+    edge = np.array([span(strokes).left, 0.0])
     strokes = tuple(stroke - edge for stroke in strokes)
-    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
+    width = span(strokes).right
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
 
 def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStrokes:
@@ -64,7 +65,7 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
     stand_in, kept = _without_sign(letters, index)
     sign = letters.text[index]
     before = [stroke for stroke, each in kept.pairs() if np.median(each) < index]
-    edge = span(before)[1] if before else 0.0
+    edge = span(before).right if before else 0.0
     left, right = span(stand_in) if stand_in else (edge, edge)
     if sign in TURNED:
         if not stand_in:
@@ -75,10 +76,10 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
         shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
         drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))
     if before:
-        left = max(left, span(before)[1] + LEAST_GAP)
-    to_right = np.array([left - span(drawn)[0], 0.0])
+        left = max(left, span(before).right + LEAST_GAP)
+    to_right = np.array([left - span(drawn).left, 0.0])
     drawn = [stroke + to_right for stroke in drawn]
-    shift = np.array([span(drawn)[1] - right, 0.0])
+    shift = np.array([span(drawn).right - right, 0.0])
     strokes = []
     place = -1  # number of the stroke behind which the sign is written
     for number, (stroke, each) in enumerate(kept.pairs()):

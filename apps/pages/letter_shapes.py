@@ -407,7 +407,8 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
         left, right = span([_body(stroke[part])])
         if len(before):
             ends_low = letters.text[index - 1 : index] in ENDING_LOW
-            left = span([_body(before)])[1] + (Z_GAP if ends_low else Z_GAP_BEHIND_HIGH)
+            gap = Z_GAP if ends_low else Z_GAP_BEHIND_HIGH
+            left = span([_body(before)]).right + gap
         path = _drawn_z(left)
         bodies = [_body(other @ slant) for other in letters.strokes]
         later = [  # but for a dot or bar that is made late
@@ -416,10 +417,10 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
         ]
         if len(behind):  # The next letter begins where the `z` ends; a rise to it has some width.
             of_next = behind[indices[len(indices) - len(behind) :] == index + 1]
-            right = span([_body(of_next if len(of_next) else behind)])[0]
+            right = span([_body(of_next if len(of_next) else behind)]).left
             right += JOIN_SLANT * min(behind[0, 1], 0.0)
         elif any(later):
-            right = min(right, span(compress(bodies, later))[0] - Z_GAP)
+            right = min(right, span(compress(bodies, later)).left - Z_GAP)
         shift = np.array([path[-1, 0] - right, 0.0])
         strokes = [
             other + shift * is_later for other, is_later in zip(letters.strokes, later, strict=True)

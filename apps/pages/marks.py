@@ -99,7 +99,8 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
             added += [(max(parts), index, stroke) for stroke in strokes]
     letters = letters.with_added(added)
     strokes = tuple(letters.strokes)
-    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
+    width = span(strokes).right
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:

@@ -105,12 +105,12 @@ class Pages(list[Page]):
     @property
     def words(self) -> list[tuple[WordAddress, str]]:
         """The address and the text of each word."""
-        return [
-            ((page_number, row_number, number), text)
-            for page_number, page in enumerate(self, 1)
-            for row_number, row in enumerate(page.rows, 1)
-            for number, text in enumerate(row.text.split(), 1)
-        ]
+        words = []
+        for page_number, page in enumerate(self, 1):
+            for row_number, row in enumerate(page.rows, 1):
+                for number, text in enumerate(row.text.split(), 1):
+                    words.append(((page_number, row_number, number), text))
+        return words
 
     def find(self, text: str) -> list[WordAddress]:
         """Return the addresses of all words with a text, with or without the signs around them; or,

@@ -159,7 +159,9 @@ def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[
     """
     lines = [[CheckedWord((), text, faults=(MISSING_WORD,))] for text in texts]
     for number in range(hand.tries if hand.reader else 1):
-        wrong = [" ".join(word.text for word in line if not word.accepted) for line in lines]
+        wrong = []
+        for line in lines:
+            wrong.append(" ".join(word.text for word in line if not word.accepted))
         pending = [k for k, text in enumerate(wrong) if text]
         if not pending:
             break

@@ -133,10 +133,10 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             for dot in candidates:
                 letters.indices[dot] = np.full_like(letters.indices[dot], index)
             continue
-        distances = {  # by dot that may belong to the letter, its distances from the stems
-            dot: [_distance_from(stem, letters.strokes[dot], x_height, lean) for stem in stems]
-            for dot in candidates
-        }
+        distances = {}  # of each dot that may belong to the letter, from each stem
+        for dot in candidates:
+            stroke = letters.strokes[dot]
+            distances[dot] = [_distance_from(stem, stroke, x_height, lean) for stem in stems]
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
         # A stem before the last one may be of the letter before. Infinity: not above the stem.
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
@@ -243,7 +243,7 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     if {*";:!?"}.issuperset(text[first:end]):
         before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
         right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
-        if before and right < span(before)[1]:
+        if before and right < span(before).right:
             return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
@@ -375,8 +375,11 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
     for k, (stroke, owner) in enumerate(zip(strokes, owners, strict=True)):
         before = [other for n, other in enumerate(strokes) if owners[n] == owner - 1]
         own = [other for n, other in enumerate(strokes) if owners[n] == owner and n != k]
-        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT and before and own
-        if is_bar and span([stroke])[0] < span(before)[1] and stroke[:, 0].mean() < span(own)[0]:
+        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT
+        if not (is_bar and before and own):
+            continue
+        begins_before = span([stroke]).left < span(before).right
+        if begins_before and stroke[:, 0].mean() < span(own).left:
             owners[k] = owner - 1  # The bar of a 7 is made late.
     for index in range(1, len(text)):
         is_between_digits = text[index - 1 : index + 1].isdigit()
@@ -436,14 +439,16 @@ def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     strokes = [*letters.strokes]
     text = letters.text
     ends = range(len(text.rstrip(".,")), len(text))
-    marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
+    marks = {}
+    for index in ends:
+        marks |= dict.fromkeys(letters.numbers_of(index), text[index])
     others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in others]
     feet = [foot for foot in feet if len(foot)]
     for number, mark in marks.items():
         left, top = strokes[number].min(0)
         right, bottom = strokes[number].max(0)
-        to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
+        to_right = max(span(feet).right + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
             strokes[number] = strokes[number] + (to_right, 0.0)
             if mark == "," and top > -MARK_RISE:

@@ -278,8 +278,9 @@ def exchanged(
     before = row.strokes[:start]
     after = row.strokes[start + old.strokes :]
     left, right = span(row.strokes[start : start + old.strokes])
-    gap_before = left - span(before)[1] if before else 0.0
-    gap_after = (span(after)[0] if after else edge) - right
+    gap_before = left - span(before).right if before else 0.0
+    next_left = span(after).left if after else edge
+    gap_after = next_left - right
     for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if all that fit are doubtful.
         free_before = max(gap_before - min_gap, 0.0)
         free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)

@@ -72,11 +72,10 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
         text = nfc(_concatenated(sign if sign in accepted else replaced[sign] for sign in text))
     changes = {sign: other for sign, other in replaced.items() if other is not None}
     left_out = [sign for sign, other in replaced.items() if other is None]
-    shortened = {
-        word: "".join(replaced_by(sign, accepted) or "" for sign in word)
-        for word in dict.fromkeys(original.split())
-        if not set(left_out).isdisjoint(word)
-    }
+    shortened = {}
+    for word in original.split():
+        if not set(left_out).isdisjoint(word):
+            shortened[word] = "".join(replaced_by(sign, accepted) or "" for sign in word)
     transliteration = Transliteration(text, changes, left_out, shortened)
     if not text.strip():
         reason = explain(transliteration) or "the text is empty"

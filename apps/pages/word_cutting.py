@@ -181,7 +181,7 @@ def _stroke_owners(strokes: Sequence[np.ndarray], main_words: Sequence[int]) -> 
                 word = nearest
             elif word not in spans:  # It may be a late bar of the word before.
                 later = zip(strokes[number + 1 :], main_words[number + 1 :], strict=True)
-                begin = next((span([other])[0] for other, each in later if each == word), left)
+                begin = next((span([other]).left for other, each in later if each == word), left)
                 if left - spans[nearest][1] < begin - right:
                     word = nearest
         word = max(word, 0)  # A first stroke at a blank belongs to the first word.
@@ -195,7 +195,8 @@ def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByW
     """Turn words, whose origin is the primer's first point, level: first back by the `angle` of the
     primer's baseline, in radians, then by the `shrunk` slope that is left."""
     words = [[turned_back(stroke, angle) for stroke in word] for word in words]
-    origin = words[0][0][0]
+    first_stroke = words[0][0]
+    origin = first_stroke[0]
     slope = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
     return [[turned_back(stroke - origin, slope) + origin for stroke in word] for word in words]
 
@@ -256,7 +257,7 @@ def to_written_words(
         letters = with_clear_i(LetterStrokes(word.text, strokes, indices), lean)
         letters = with_clear_z(letters, lean)
         strokes = repair_signs(letters)
-        right = span(strokes)[1]
+        right = span(strokes).right
         written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(letters.indices)))
     return written
 
@@ -315,7 +316,7 @@ def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.nd
     moved = [*strokes]
     shift = 0.0
     spans = [span([stroke]) for stroke in strokes]
-    edge = min(spans)[0]
+    edge = min(spans).left
     for number in sorted(range(len(strokes)), key=spans.__getitem__):
         left, right = spans[number]
         is_mark = strokes[number][:, 1].min() > -MARK_RISE  # y is downwards

@@ -46,7 +46,9 @@ def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     others in their place."""
     paths = (path for path in PAGE_FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
     addresses = {f"/{path.name}": path for path in paths if path.stem not in PACKAGE_SCRIPTS}
-    for path in NETWORKS if networks is None else networks:
+    if networks is None:
+        networks = NETWORKS
+    for path in networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": PAGE_FOLDER / "index.html"}
 

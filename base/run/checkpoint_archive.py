@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from functools import partial
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO, ClassVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -357,7 +357,7 @@ def from_archive(file: BinaryIO) -> Any:
 
 def _checked(file: BinaryIO) -> ZipFile:
     """Return the archive in a file, which has only what a checkpoint may hold."""
-    size = file.seek(0, 2)
+    size = file.seek(0, SEEK_END)
     if size > MAX_CHECKPOINT_BYTES:
         raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     archive = ZipFile(file)
@@ -366,7 +366,9 @@ def _checked(file: BinaryIO) -> ZipFile:
         raise CheckpointError("compressed, as no checkpoint is")
     if sum(member.file_size for member in members) > size:
         raise CheckpointError("its parts are larger than the file")
-    folder = members[0].filename.partition("/")[0] if members else ""
+    folder = ""
+    if members:
+        folder, _, _ = members[0].filename.partition("/")
     sizes = {member.filename.removeprefix(f"{folder}/"): member.file_size for member in members}
     # To torch, names in upper case and in lower case are the same.
     if len({name.lower() for name in sizes}) < len(members) or "data.pkl" not in sizes:
@@ -385,10 +387,11 @@ def _part(archive: ZipFile, name: str) -> bytes:
 def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ...] = ()) -> str:
     """Return the name, the value and the fault of the innermost entry that cannot be saved, or of
     one `MAX_NAMES` deep."""
-    pairs = value.items() if isinstance(value, dict) else ()
-    entries = [*(enumerate(value) if isinstance(value, list | tuple) else pairs)]
-    if len(within) >= MAX_NAMES:
-        entries = []
+    entries = list[tuple[Any, Any]]()
+    if len(within) < MAX_NAMES and isinstance(value, dict):
+        entries = [*value.items()]
+    elif len(within) < MAX_NAMES and isinstance(value, list | tuple):
+        entries = [*enumerate(value)]
     while len(entries) > 1:  # Bisection: a half that can be saved as a whole has no such entry.
         middle = len(entries) // 2
         first_half = entries[:middle]

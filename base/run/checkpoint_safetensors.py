@@ -6,7 +6,7 @@ The weights have their names in the checkpoint. Each other entry is a JSON text 
 import json
 import math
 from collections.abc import Mapping
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -95,7 +95,7 @@ def from_safetensors(file: BinaryIO) -> dict[str, Any]:
 def _header(file: BinaryIO) -> dict[str, Any]:
     """Return the header of a file; raise a CheckpointError if the header or the file is too large,
     or is cut."""
-    size = file.seek(0, 2)
+    size = file.seek(0, SEEK_END)
     if size > MAX_CHECKPOINT_BYTES:
         raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     file.seek(0)

@@ -410,7 +410,8 @@ def changed_buffers(trial: Trial) -> list[str]:
 
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
-    model, evaluated = trial.trainer.model, trial.trainer.evaluated_model.eval()
+    model = trial.trainer.model
+    evaluated = trial.trainer.evaluated_model.eval()
     if trial.drawing:
         return  # With padding it would draw more.
     compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
@@ -490,7 +491,8 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
-    model, loss = trial.trainer.model.train(), trial.trainer.loss
+    model = trial.trainer.model.train()
+    loss = trial.trainer.loss
     layers = plain_layers(trial.trainer.plain_layers)
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
@@ -592,7 +594,8 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     ):
         chunks = stream.chunks(state.position, state.carried)
         sums, norm = trainer.step(chunks)
-        sums, norm = sums.all_reduced(), float(norm)
+        sums = sums.all_reduced()
+        norm = float(norm)
     state.move_on(stream.after(state.position), chunks)
     state.count(sums, norm, rate, 0.0)
     return norm * rate

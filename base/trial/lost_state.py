@@ -47,7 +47,8 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
     """
-    present, copied = states(trainer), states(again)
+    present = states(trainer)
+    copied = states(again)
     copies = _attributes(again)
     has_lost = False
     changed = []

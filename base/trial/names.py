@@ -35,7 +35,9 @@ def check_member_names(key: str, part: Any) -> None:
     classes = type(part).__mro__[:-1]  # without `object`
     user_classes = [cls for cls in classes if user_modules.is_any_from_user(cls)]
     bases = [cls for cls in classes if cls not in user_classes]
-    members = {name: vars(cls)[name] for cls in reversed(user_classes) for name in vars(cls)}
+    members = dict[str, Any]()
+    for cls in reversed(user_classes):  # A class's member hides that of a class before it.
+        members |= vars(cls)
     is_network = isinstance(part, nn.Module)
     layers = {*part._parameters, *part._modules, *part._buffers} if is_network else set()
     attributes = set[str]().union(*map(_stored, user_classes))

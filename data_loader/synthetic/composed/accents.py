@@ -220,8 +220,9 @@ class MarkPen:
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
         ink_top = min(y[np.abs(x - middle) < reach].min(initial=0.0), 0.93 * top)
-        # On tall letters there is less room.
-        gap = self.habitual_value(0.14, 0.4) * (0.6 if -top > MIN_TALL_HEIGHT else 1.0)
+        gap = self.habitual_value(0.14, 0.4)
+        if -top > MIN_TALL_HEIGHT:  # On tall letters there is less room.
+            gap *= 0.6
         return moved(drawn, middle, ink_top - gap)
 
     def mark_below(self, letter: np.ndarray, mark: str) -> np.ndarray:
@@ -386,8 +387,8 @@ class AccentPen(MarkPen):
         for piece in pieces:
             path = piece.path
             if SOURCE_SIGNS[character] == ".":
-                deviation = self.random_deviation(PLACE_DEVIATION / 2)
-                target_y = (-0.5 if character == "·" else 0.0) + deviation
+                height = 0.5 if character == "·" else 0.0
+                target_y = self.random_deviation(PLACE_DEVIATION / 2) - height
                 path = moved(path, 0.0, target_y - path[:, 1].mean())
             elif character in "¿¡":
                 # The sign is written upside down and backwards: first the dot, at the x-height.

@@ -158,7 +158,8 @@ class Composer:
         """Return the cheapest pieces of a word, each with whether the hand wrote the piece; None if
         a character can be neither borrowed nor drawn."""
         # best[n][cut_after] is the cheapest last step for the first n characters of the word.
-        best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
+        start_of_word = _Step(cost=0.0, start=0, place=None, previous_cut_after=False)
+        best: list[dict[bool, _Step]] = [{False: start_of_word}]
         for stop in range(1, len(word) + 1):
             endings: dict[bool, _Step] = {}
             best.append(endings)
@@ -262,7 +263,8 @@ class Composer:
 
     def _word_path(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
         """Return the path of a word: its pieces joined at cuts, or else side by side."""
-        path = pieces[0][0].path
+        (first, _), *_ = pieces
+        path = first.path
         for (left, is_left_written), (right, is_right_written) in pairwise(pieces):
             if left.cut_after and right.cut_before:
                 path = _join_at_cut(path, right.path)

@@ -379,8 +379,10 @@ def _nearer_word_character(
     left = int(owner[before].max())
     right = int(owner[after[0]])
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    distance_left = middle - x[before[owner[before] == left]].max()
-    distance_right = x[after[owner[after] == right]].min() - middle
+    rows_of_left = before[owner[before] == left]
+    rows_of_right = after[owner[after] == right]
+    distance_left = middle - x[rows_of_left].max()
+    distance_right = x[rows_of_right].min() - middle
     return left if distance_left < distance_right else right
 
 

@@ -164,7 +164,7 @@ class ComposedDataset(ExtendedDataset):
         The last value notes the number of parts of each sample, and a summary of the new lines.
         """
         # Without `height` only the training lines are measured, for their characters.
-        samples = [*(recorded.split("train") if self.height is None else recorded.used)]
+        samples = [*recorded.split("train")] if self.height is None else [*recorded.used]
         lines = self._measured(samples)
         summary = ""
         counts = []

@@ -228,7 +228,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     ends = np.flatnonzero(lift)
     starts = np.concatenate([[0], ends[:-1] + 1])
     counts = ends - starts + 1
-    curvature[starts] = curvature[ends] = 0
+    curvature[starts] = 0  # At its ends a stroke has no turn.
+    curvature[ends] = 0
     slowness = np.cbrt(curvature + ADDED_CURVATURE)
     # A hand changes its speed gradually, so the slowness is smoothed.
     for _ in range(2):
@@ -392,7 +393,8 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
         is_kept = np.concatenate([[True], has_moved])
         pixels.append(grid[is_kept])
     ink = to_ink(from_strokes(pixels))
-    ink[0, :2] = pixels[0][0]
+    first_stroke = pixels[0]
+    ink[0, :2] = first_stroke[0]  # the offset from the image's corner
     return ink
 
 

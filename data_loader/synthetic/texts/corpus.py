@@ -82,7 +82,7 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
                     sentence = " ".join(words[draws.between(0, len(words) - 1) :])
                 text = f"{text} {sentence}" if text else sentence
         if len(text) > high:
-            text = text[: high + 1].rsplit(" ", 1)[0]
+            text, *_ = text[: high + 1].rsplit(" ", 1)  # The line ends between words.
         if low <= len(text) <= high and split_of(text) == split:
             return text
     raise DataError(f"no line of {low} to {high} characters could be generated")
