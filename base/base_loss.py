@@ -53,7 +53,7 @@ def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch, other: Any) -> tupl
     if shape != needed:
         rule = f"one that returns a value for each sequence, of shape {needed}, not {shape}"
     elif torch.equal(values, loss(output, batch)):  # not so if it draws, or keeps a state
-        values_of_other = loss(other, batch)
+        values_of_other = loss(other, batch)  # equal but for rounding
         if not torch.allclose(values, values_of_other, rtol=1e-6, atol=0.0, equal_nan=True):
             rule = "one with which neither loss nor network sees padding: it reads padded outputs, "
             rule += "where batch.mask is False"

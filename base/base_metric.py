@@ -164,7 +164,7 @@ def _trial_of_sums(
         totals = [float(state.sum()) for state in states if isinstance(state, Tensor)]
         return [*as_floats(metric.compute(), metric).values(), *totals]
 
-    are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)
+    are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)  # but for rounding
     orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
     apart = [values(copy.deepcopy(metric), *order) for order in orders]
     first, again, turned = apart[:3]

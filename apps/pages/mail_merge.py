@@ -193,7 +193,7 @@ def _check_names(source: str, names: Sequence[str]) -> None:
 
 def _json_records(path: Path, text: str) -> Iterator[Record]:
     try:
-        items = strict_json.loads(text, MAX_TABLE_BYTES, MAX_TABLE_BYTES // 10)
+        items = strict_json.loads(text, MAX_TABLE_BYTES, max_values=MAX_TABLE_BYTES // 10)
     except ConfigFault as error:
         raise UserError(f"{path}: {error}") from None
     if not isinstance(items, list):

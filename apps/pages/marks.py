@@ -164,7 +164,8 @@ def _body(letter: np.ndarray, character: str) -> np.ndarray:
 def _stem(letter: np.ndarray, character: str) -> np.ndarray:
     """Return the path of a stem in the middle of a letter, from its usual top to the baseline."""
     top = 1.0 if _is_small(character) else TALL
-    path = np.repeat([[np.median(letter[:, 0]), 0.0, letter[0, 2]]], 20, axis=0)
+    first = [np.median(letter[:, 0]), 0.0, letter[0, 2]]
+    path = np.repeat([first], 20, axis=0)  # dense enough to place a mark on it
     path[:, 1] = np.linspace(-top, 0.0, len(path))
     return path
 

@@ -130,7 +130,8 @@ class Paper:
         """Return the ends `(n, 2, 2)` of the printed lines, which run from edge to edge."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
         if self.ruling in ("ruled", *ZONES):
-            baselines = np.arange(self.top + self.spacing, self.bottom + 0.01, self.spacing)
+            lowest = self.bottom + 0.01  # but for rounding
+            baselines = np.arange(self.top + self.spacing, lowest, self.spacing)
             group = np.multiply(ZONES[self.ruling][1], self.x_height) if self.x_height else [0.0]
             positions = np.add.outer(baselines, group).ravel().tolist()
             ends = [((0.0, y), (self.width, y)) for y in positions]

@@ -319,7 +319,7 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
             top = stem_y[0] - MAX_BAR_GAP * x_height
             low = stem_y[-1] - MIN_BAR_RISE * x_height
             is_beside_stem = top < y < low
-            is_wide = np.ptp(run[:, 0]) > x_height / 8
+            is_wide = np.ptp(run[:, 0]) > x_height / 8  # (assumed)
             if is_beside_stem and is_wide and (crosses or is_near):
                 left = first + run[:, 0].argmin()
                 right = first + run[:, 0].argmax()

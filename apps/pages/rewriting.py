@@ -66,7 +66,7 @@ def load_report(path: str | PathLike[str]) -> Pages:
     """
     text = read_text(path, MAX_BYTES)
     try:
-        values = strict_json.loads(text, MAX_BYTES, MAX_BYTES // 10)
+        values = strict_json.loads(text, MAX_BYTES, max_values=MAX_BYTES // 10)
         pages = [*map(_page, values["pages"])]
         proofread = []
         for reading in values["each"]:

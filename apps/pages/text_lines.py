@@ -275,7 +275,7 @@ def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
         has_figures = word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text)
         if word.strokes and has_figures and not word.is_formula:
             tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
-            heights[number] = max(float(np.median(tall)), 0.1)
+            heights[number] = max(float(np.median(tall)), 0.1)  # not 0, as of flat ink
     for number, height in heights.items():
         ratio = np.clip(height / np.median([*heights.values()]), 0.5, 2.0)
         factor = float(np.clip(ratio, 1 / MAX_FIGURE_RATIO, MAX_FIGURE_RATIO) / ratio)

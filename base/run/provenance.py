@@ -23,6 +23,8 @@ DIFF_FILE = "checkout.diff"
 """File in the folder of a run: the changes of the code since the commit that `run.json` names."""
 PACKAGES_FILE = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
+GIT_SECONDS = 30
+"""Time that a git command may take (assumed: far longer than it takes)."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
@@ -98,6 +100,11 @@ def _git(*words: str) -> bytes:
     """Return the output of a git command in the project's folder."""
     command = ["git", "--no-optional-locks", *words]
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=GIT_SECONDS,
+        check=True,
     )
     return done.stdout

@@ -115,7 +115,7 @@ def is_held(lock: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with FileLock(lock, timeout=0.1):
+        with FileLock(lock, timeout=0.1):  # A free lock is taken at once.
             return False
     except Timeout:
         return True

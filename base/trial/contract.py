@@ -655,7 +655,8 @@ def differ(weights: Sequence[Tensor], others: Sequence[Tensor], before: Sequence
         if not is_trained or not weight.numel():
             continue
         step = (weight - previous).abs().max()
-        if (weight - other).abs().max() > 1e-3 * step:
+        difference = (weight - other).abs().max()
+        if difference > 1e-3 * step:
             return True
     return False
 

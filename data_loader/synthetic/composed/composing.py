@@ -89,7 +89,8 @@ class Bank:
         self.scarce = scarce
         self.names = list(self.hands)
         measures = np.stack([hand.measures for hand in self.hands.values()])
-        self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
+        deviations = measures.std(0) + 1e-6  # not 0, as of a single hand
+        self.scaled_measures = (measures - measures.mean(0)) / deviations
         self.num_copies: dict[str, dict[int, int]] = defaultdict(dict)
         for number, hand in enumerate(self.hands.values()):
             for text, places in hand.places.items():

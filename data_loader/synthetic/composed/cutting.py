@@ -234,7 +234,7 @@ def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
-    is_distant = np.abs(run) > 0.25 * np.ptp(x)
+    is_distant = np.abs(run) > 0.25 * np.ptp(x)  # a quarter of the width (assumed)
     slopes = (y[second] - y[first])[is_distant] / run[is_distant]
     slope = float(np.median(slopes)) if len(slopes) else 0.0
     return slope, float(np.median(y - slope * x))

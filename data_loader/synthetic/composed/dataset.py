@@ -307,7 +307,7 @@ class ComposedDataset(ExtendedDataset):
     ) -> tuple[str, np.ndarray]:
         """Return text and path of recorded lines side by side; if `continued`, the last is new."""
         hand = bank.hands[name]
-        count = min(int(generator.integers(2, 5)), len(hand.lines))
+        count = min(int(generator.integers(2, 5)), len(hand.lines))  # two to four
         num_recorded = count - 1 if continued else count
         chosen = generator.choice(len(hand.lines), num_recorded, replace=False).tolist()
         lines = [(hand.lines[n].text.strip(), hand.lines[n].path) for n in chosen]

@@ -87,6 +87,7 @@ def _font_path(
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return the path of a character by an invented writer who is adapted to a hand."""
+    # All numbers are assumed.
     writer = replace(
         FontWriter.invent(habit_generator, UPRIGHT_FONTS, shapes=0.4),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),

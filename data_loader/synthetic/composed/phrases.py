@@ -180,7 +180,8 @@ def _character_line(
     signs = hand["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*NUM_CHARACTERS)):
-        choices = signs if signs and generator.random() < 0.2 else samples
+        takes_sign = bool(signs) and generator.random() < 0.2  # a fifth (assumed)
+        choices = signs if takes_sign else samples
         chosen.append(choices[generator.integers(len(choices))])
     paths = [_on_baseline(to_path(sample.ink), sample.text, height) for sample in chosen]
     gaps = X_HEIGHT_FRACTION * height * generator.uniform(*LETTER_GAPS, len(paths))

@@ -108,6 +108,7 @@ def european(draws: Draws, languages: Languages = ALL_LANGUAGES) -> str:
         letter = draws.pick(languages.common if draws.chance(0.25) else languages.letters)
         word, language = draws.pick(languages.words_with[letter])
         titled = title(word, language)
+        # This probability and the next one are assumed.
         if letter in titled and draws.chance(0.6):
             word = titled
         phrase = draws.pick(PHRASES).replace("{word}", "{drawn}", 1)
