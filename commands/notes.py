@@ -373,7 +373,8 @@ class _Reading:
         self._places: dict[str, list[str]] = {title: [] for title in PLACE_TITLES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
-        bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
+        disable = True if self.is_single else None  # None: shown on a terminal only
+        bar = tqdm(self.files.items(), "notes", unit="file", disable=disable)
         for name, file in bar:
             next(self._ahead, None)
             try:

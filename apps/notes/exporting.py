@@ -229,7 +229,8 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
         if not rows or column < len(rows[-1]):
             rows.append([])
         num_empty = column - len(rows[-1])
-        rows[-1] += [*[""] * num_empty, text]
+        rows[-1] += [""] * num_empty
+        rows[-1].append(text)
     return rows
 
 
@@ -278,7 +279,8 @@ def _paragraphs(
         is_apart = bool(row.mark) or before.mark[:1] in (HEADING_MARK, CELL_MARK)
         is_apart |= not 0 < steps[index - 1] <= MAX_ROW_STEP * pitch  # A step up: a new column.
         is_apart |= row.box[0] > before.box[0] + pitch  # An indent as wide as rows are apart.
-        is_apart |= any(start < box[1] and box[3] < end for box, _ in pictures)
+        for (_, top, _, bottom), _ in pictures:
+            is_apart |= start < top and bottom < end  # The picture is between the rows.
         is_short = are_short[index - 1]
         # A short row that ends prose, or an item of a list, is no line.
         are_lines = not paragraph[0][0].mark and len(paragraph[-1]) == 1

@@ -297,7 +297,8 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
     is_large = widths < MAX_HEADING_WIDTH * widest
     is_large &= np.array([above(index).sum() for index in indices]) >= MIN_SIZED_ROWS
     is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)  # A step up: a new column.
-    is_large &= np.append(steps > 0, False)[: len(rows)]  # There is a row below it.
+    has_row_below = np.append(steps > 0, False)[: len(rows)]  # none without rows
+    is_large &= has_row_below
     if not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]

@@ -257,14 +257,15 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     if not len(low) or body[0, 1] > top + WAIST * height:
         return None
     turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost if made upright
-    right = points[: len(bar) + turn + 1, 0].max()
+    right = points[: len(bar) + turn + 1, 0].max()  # of the bar, which ends at the turn
     x, y = body[turn]
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
     tip = np.array([max(right, corner[0] + MIN_FIVE_BAR_WIDTH * height), top])
     new_bar = np.linspace(tip, corner, NUM_POINTS)
     stem = np.linspace(corner, waist, NUM_POINTS)
-    belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+    is_low = body[turn + 1 :, 1] > waist[1]
+    belly = turn + 1 + int(is_low.argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
@@ -476,7 +477,10 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     first = int(height_on_diagonal[: last + 1].argmax())
     chord = ink[last] - ink[first]
     length = max(np.hypot(*chord), TREMBLE)
-    bend = np.abs((ink[first : last + 1] - ink[first]) @ (-chord[1], chord[0])).max() / length**2
+    across = (-chord[1], chord[0])
+    # Distances from the chord, times its length.
+    products = np.abs((ink[first : last + 1] - ink[first]) @ across)
+    bend = products.max() / length**2
     if is_alone:
         return bool(bend <= MAX_BEND_ALONE)
     middle = (y[first] + y[last]) / 2

@@ -186,7 +186,8 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
-        middle = stem.points[np.abs(BAR_RISE * x_height - above_foot).argmin()]
+        distances = np.abs(BAR_RISE * x_height - above_foot)  # from the height of a bar
+        middle = stem.points[distances.argmin()]
         stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
         added.append((stem.stroke_number, index, stroke))
     return letters.with_added(added)
@@ -307,7 +308,7 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
         if number == stem.stroke_number:
             flat[max(stem.first - 1, 0) : stem.last + 1] = False
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
-        for first, last in edges.reshape(-1, 2):
+        for first, last in edges.reshape(-1, 2):  # the ends of each flat part
             run = stroke[first : last + 1]
             distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
             nearest = np.abs(distances).argmin()

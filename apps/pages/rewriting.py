@@ -327,9 +327,11 @@ def _page(values: dict) -> Page:
     for row in values["rows"]:
         strokes = tuple(_points(stroke, 2) for stroke in row["strokes"])
         words = tuple(PlacedWord(**word) for word in row["words"])
-        rows.append(Row(**row | {"strokes": strokes, "pen": Pen(**row["pen"]), "words": words}))
+        row_values = row | {"strokes": strokes, "pen": Pen(**row["pen"]), "words": words}
+        rows.append(Row(**row_values))
     printed = {"rules": _points(values["rules"], 2, 2), "dots": _points(values["dots"], 2)}
-    return Page(**values | {"rows": tuple(rows)} | printed)
+    page_values = values | {"rows": tuple(rows)} | printed
+    return Page(**page_values)
 
 
 def _options(values: dict) -> PageOptions:

@@ -86,7 +86,7 @@ def divided_at(
         replace(
             word,
             strokes=(*(stroke for stroke, _ in first), hyphen),
-            indices=(
+            indices=(  # A late bar may have indices of the other part.
                 *(np.minimum(indices, index - 1) for _, indices in first),
                 np.full(len(hyphen), index),
             ),

@@ -605,7 +605,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
     trainer, network = trial.trainer, trial.trainer.model
     for name, part in trainer.state.kept.items():
-        try_state(name if name == "loss" else "trainer", part)
+        key = "loss" if name == "loss" else "trainer"  # which keeps all other parts
+        try_state(key, part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.remake()
     try:

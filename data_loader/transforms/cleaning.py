@@ -63,8 +63,8 @@ class RemoveSlips(BaseTransform):
         # The times of removed points count as missing points before the next point.
         clock = np.cumsum(missing.astype(np.int64) + 1)[is_clean]
         periods = np.diff(clock, prepend=clock[0] - 1)  # None is missing before the first point.
-        gaps = periods - 1
-        return clean_ink, np.minimum(gaps, 255).astype(np.uint8)
+        gaps = np.minimum(periods - 1, np.iinfo(np.uint8).max)
+        return clean_ink, gaps.astype(np.uint8)
 
 
 def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray:

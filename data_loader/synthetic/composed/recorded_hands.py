@@ -257,7 +257,8 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
         lowest, highest = (ratio * tall_height for ratio in CAPITAL_HEIGHTS)
         factor = np.clip(height, lowest, highest) / height
     elif character in DESCENDING_CAPITALS:  # Their height is that above the baseline.
-        factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / max(-top, 0.5))
+        height_above = max(-top, 0.5)  # so that no factor is huge
+        factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / height_above)
     elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
     if character in STANDING_CAPITALS or character.isdigit() or character == ".":

@@ -65,7 +65,7 @@ class Languages:
                     words_with[letter].append((word, language))
         self.words_with = {letter: words for letter, words in words_with.items() if words}
         self.letters = "".join(self.words_with)
-        self.common = "".join(filter(self.words_with.get, COMMON))
+        self.common = "".join(letter for letter in COMMON if letter in self.words_with)
         self.marked = {name: defaultdict(list) for name in sorted(names)}
         for letter, words in self.words_with.items():
             base, *marks = unicodedata.normalize("NFD", letter)
