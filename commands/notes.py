@@ -289,7 +289,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
-    for address in (*(address for address, _ in arguments.correct), *arguments.undo):
+    corrected = [address for address, _ in arguments.correct]
+    for address in (*corrected, *arguments.undo):
         network_options.word_address(address)
 
 

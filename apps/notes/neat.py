@@ -228,7 +228,8 @@ def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: 
     # A point of the page is made level, gets its new place in the level row, and is turned back.
     matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
     shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
-    shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]
+    level_origins = turned_back(origins, -shape.angle)
+    shifts -= (level_origins[:, None] @ matrices)[:, 0]  # each by its own matrix
     return RowPlaces(shape, words, matrices, shifts)
 
 
@@ -271,8 +272,9 @@ def _lefts(
         drawn = widths[start:stop].sum()
         count = np.count_nonzero(evens)
         fixed = drawn + inner[~evens].sum()
-        # Only the last part may grow; the others stay in their columns.
-        max_width = min(MAX_ROW_WIDTH * width, width + room) if stop == len(widths) else width
+        max_width = width
+        if stop == len(widths):  # Only the last part may grow; the others stay in their columns.
+            max_width = min(MAX_ROW_WIDTH * width, width + room)
         needed = fixed + MIN_EVEN_GAP * typical_gap * count
         fraction = min(fraction, 1 - (needed - max_width) / max(drawn, 1e-9))
         if count:

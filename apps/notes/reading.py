@@ -93,7 +93,8 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     pen_numbers = [number for number in order if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
     turns = _read_turns(strokes, reader)
-    page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
+    sizes = _read_sizes(strokes, turns, reader)
+    page_rows, pen_kinds = find_structure(strokes, turns, sizes)
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
     ink_words = reader.read_words(inks, search)

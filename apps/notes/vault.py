@@ -149,7 +149,9 @@ class Vault:
 
         def link(match: re.Match[str]) -> str:
             target = self._target(match[1], file.parent)
-            return f"[{match[1]}]({relative_address(target, file.parent)})" if target else match[0]
+            if target is None:
+                return match[0]
+            return f"[{match[1]}]({relative_address(target, file.parent)})"
 
         def tag(match: re.Match[str]) -> str:
             name = match[1].replace("\\", "")

@@ -109,6 +109,7 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
     for number, (stroke, indices) in enumerate(letters.pairs()):
         if not np.any(indices == index):
             continue
+        # Whether the pen moves down from each point; behind the last point it does not.
         down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * x_height, False)
         was_down = np.append(False, down[:-1])
         starts = np.flatnonzero(down & ~was_down)

@@ -191,7 +191,7 @@ def _mark(
     if mark is None:  # of `ı`, which has none
         return letter[:0]
     if kind in MARKS_BELOW:
-        first = mark[mark[:, 1].argmin()] * (1, 1, 0)
+        first = mark[mark[:, 1].argmin()] * (1, 1, 0)  # its highest point, without the lift
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
     elif kind == COMMA_ABOVE_RIGHT:

@@ -447,18 +447,20 @@ def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in others]
     feet = [foot for foot in feet if len(foot)]
     for number, mark in marks.items():
-        left, top = strokes[number].min(0)
-        right, bottom = strokes[number].max(0)
+        stroke = strokes[number]
+        left, top = stroke.min(0)
+        right, bottom = stroke.max(0)
         to_right = max(span(feet).right + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
-            strokes[number] = strokes[number] + (to_right, 0.0)
+            stroke = stroke + np.array([to_right, 0.0])
             if mark == "," and top > -MARK_RISE:
-                origin = strokes[number][strokes[number][:, 1].argmin()]
+                origin = stroke[stroke[:, 1].argmin()]  # its top
                 factor = max(MIN_COMMA_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
-                strokes[number] = origin + (strokes[number] - origin) * factor
+                stroke = origin + (stroke - origin) * factor
         if mark == "." and max(right - left, bottom - top) <= MAX_STOP_SIZE:
-            up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
-            strokes[number] = strokes[number] - (0.0, up)
+            new_bottom = min(max(bottom, -MAX_STOP_RISE), 0.0)
+            stroke = stroke - (0.0, bottom - new_bottom)
+        strokes[number] = stroke
     return strokes
 
 
@@ -470,8 +472,10 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    pairs = zip(feet, strokes, strict=True)
-    centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
+    centres = []
+    for foot, stroke in zip(feet, strokes, strict=True):
+        ink = foot if len(foot) else stroke
+        centres.append(float(ink[:, 0].mean()))
     moved = [*strokes]
     shift = 0.0
     edge = -math.inf

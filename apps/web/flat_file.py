@@ -215,7 +215,8 @@ def _scaled(weights: np.ndarray) -> bytes:
     """Return a tensor as bytes: a scale for each index of the first dimension, then the numbers."""
     rows = weights.reshape(len(weights), -1)
     scales = (np.abs(rows).max(1) / MAX_INT8).astype(TENSOR_TYPES["float32"])
-    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TENSOR_TYPES["int8"])
+    divisors = np.maximum(scales, 1e-30)[:, None]  # not 0, as of a row of zeros
+    numbers = np.rint(rows / divisors).astype(TENSOR_TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 

@@ -9,7 +9,7 @@ import random
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -113,6 +113,7 @@ def tensors_in(value: Any, within: tuple[int, ...] = ()) -> Iterator[Tensor]:
     elif isinstance(value, nn.Module):
         yield from itertools.chain(value.parameters(), value.buffers())
     elif not isinstance(value, PLAIN_TYPES + PICKLED + CODE + TOOLS) and id(value) not in within:
+        children: Iterable[Any]
         if isinstance(value, list | tuple | Set | deque):
             children = value
         elif isinstance(value, Mapping):

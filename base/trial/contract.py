@@ -152,7 +152,7 @@ class Trial:
 
     def blamed(self, *keys: str) -> tuple[str, object]:
         """Return the key and the part to blame where those of some keys may be at fault: the first
-        that a user wrote, else the last."""
+        that a user wrote, else the last; so a key may stand twice."""
         parts = dict(parts_of(self.trainer)) | {"arch": self.trainer.model}
         key = next((key for key in keys if key in parts and _is_own(parts[key])), keys[-1])
         return key, parts[key]
@@ -538,7 +538,8 @@ def makes_steps(trial: Trial) -> None:
     changes = list[float]()
     # Three steps show what changes with each second one; cut sequences are two chunks, two steps.
     num_steps = 3 if trainer.settings.truncate is None else 2
-    for batch in (*[trial.batch] * num_steps, trial.pairs):
+    batches = [trial.batch] * num_steps
+    for batch in (*batches, trial.pairs):
         is_idle = 0 < len(idle) == len(weights)
         if len(changes) == num_steps and not is_idle:
             break  # Only a loss that needs several samples of a person needs the pairs.

@@ -128,7 +128,8 @@ def _doubt(optimizer: Optimizer) -> str:
             group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
         _step(optimizer)
         after.append(copy.deepcopy(_weights(optimizer)))
-    if digest(after[0]) == digest(after[1]) != digest(before):
+    first_step, second_step = map(digest, after)
+    if first_step == second_step and first_step != digest(before):
         return "makes the same step with any learning rate: schedule and warm-up set group['lr']"
     for weights in after:
         for weight, previous in zip(weights, before, strict=True):

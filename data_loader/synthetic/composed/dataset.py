@@ -141,6 +141,7 @@ class ComposedDataset(ExtendedDataset):
         digits = Samples()
         if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
+        # Scaled lines lie on no grid.
         grid = recorded.quantisation_step if self.height is None else None
         key = CacheKey.derived(
             type(self).__name__,
