@@ -136,7 +136,8 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
         return
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         seeds = np.random.SeedSequence([*key, rank()])
-        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+        (seed,) = seeds.generate_state(1, np.uint64)
+        torch.manual_seed(int(seed))
         yield
 
 

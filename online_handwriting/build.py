@@ -151,7 +151,7 @@ class BuildPy(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if module[1] != "build"]
+        return [(room, name, file) for room, name, file in modules if name != "build"]
 
     def get_source_files(self) -> list[str]:
         tools = (f"{HERE.name}/build.py", "Makefile")

@@ -300,7 +300,7 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     period = 1.0
     if steps:  # Ink is smoothed at twice the density, so that corners keep their shape.
         period = step / 2 / float(np.median(steps))
-        period = min(max(period, 0.01), 100.0)  # Ink far from any unit stays ink (assumed).
+        period = min(max(period, 0.01), 100.0)  # if a unit is far off (bounds: assumed)
     to_double_density = ResampleTime(period=period)
     to_density = ResampleTime()
     smooth = Smooth()

@@ -40,10 +40,10 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     moves = np.column_stack([drop, back, ahead])
     # The unit of each move is the smaller size of the strokes before and behind it.
     numbers = np.arange(1, len(strokes))
-    before = _sizes(height_sums[np.maximum(numbers - UNIT_STROKES, 0)], height_sums[numbers])
-    behind = _sizes(
-        height_sums[numbers], height_sums[np.minimum(numbers + UNIT_STROKES, len(strokes))]
-    )
+    first = np.maximum(numbers - UNIT_STROKES, 0)
+    stop = np.minimum(numbers + UNIT_STROKES, len(strokes))
+    before = _sizes(height_sums[first], height_sums[numbers])
+    behind = _sizes(height_sums[numbers], height_sums[stop])
     is_far = _are_far(moves, np.exp(np.fmin(before, behind)))
     starts = np.flatnonzero(np.append(True, is_far))
     ends = np.append(starts[1:], len(strokes))
@@ -71,7 +71,8 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     for number in np.flatnonzero(classes < 0):
         gaps = np.maximum(low[classified] - high[number], low[number] - high[classified])
         distances = np.hypot(*np.maximum(gaps, 0).T) / units[classified]
-        classes[number] = classes[classified[distances.argmin()]]
+        nearest = classified[distances.argmin()]
+        classes[number] = classes[nearest]
     return classes
 
 

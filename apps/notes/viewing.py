@@ -407,6 +407,7 @@ class Viewer:
                     return {"name": word.name, "address": word.address}
             return {}
         with self._lock:
+            # Backwards if `step` is -1, as the words of each note below.
             names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
             start = names.index(name) if name in names else 0
             for other in names[start:]:

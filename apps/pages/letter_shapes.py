@@ -282,7 +282,7 @@ def with_clear_i(letters: LetterStrokes, lean: float) -> LetterStrokes:
             continue
         removed, drawn = _mended_i(upright, stem, index)
         kept = [number for number in range(len(letters.strokes)) if number not in removed]
-        place = sum(number <= stem.stroke_number for number in kept) - 1
+        place = sum(number <= stem.stroke_number for number in kept) - 1  # the stem's, in `kept`
         added = [(place, index, stroke @ np.linalg.inv(slant)) for stroke in drawn]
         letters = letters.selected(kept).with_added(added)
     return letters
@@ -320,6 +320,7 @@ def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int],
     if highest < top - MIN_FLOATING:
         return set(), [np.linspace((x, highest), (x, top), NUM_POINTS)]
     crossing = {number for number, y in bars.items() if upper <= y <= lower}
+    # A bar that neither crosses the stem nor is at its top is at its foot.
     has_foot = len(crossing) < len(bars) or _is_joined_at_foot(letters, stem, index)
     if highest < upper or not (crossing or has_foot):
         return set(), []

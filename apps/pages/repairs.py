@@ -276,7 +276,8 @@ def _are_whole_without(letters: LetterStrokes, number: int) -> bool:
     letter has other ink. The window may be at the next letter while the pen ends a letter."""
     indices = letters.indices[number]
     owner = int(np.bincount(indices).argmax())
-    near = letters.text[max(int(indices.min()) - 1, 0) : int(indices.max()) + 1]
+    first = max(int(indices.min()) - 1, 0)  # of the letter before
+    near = letters.text[first : int(indices.max()) + 1]
     has_ink = any((other == owner).any() for k, other in enumerate(letters.indices) if k != number)
     return has_ink and ONE_STROKE.issuperset(filter(str.isalnum, near))
 

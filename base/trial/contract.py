@@ -558,11 +558,14 @@ def makes_steps(trial: Trial) -> None:
         raise fault(*to_blame, "one whose step changes weights of the network")
     for problem in sorted(trainer.optimizer_step.misused):
         log.warning("%s %s", type(trainer).__name__, problem)
+    # A network that is left in evaluation mode may have no other.
     if not trainer.model.training and trainer.model.train().training:
         problem = "leaves the network in evaluation mode, without dropout, in a step"
         log.warning("%s %s: end with model.train()", type(trainer).__name__, problem)
     frozen = {name for name, each in weights.items() if each in trainer.optimizer_step.frozen}
-    if len(same) == len(weights) > len(frozen):  # The loss has a gradient, by the rule before.
+    is_nothing_trained = len(same) == len(weights)
+    # By the rule before, the loss has a gradient.
+    if is_nothing_trained and len(weights) > len(frozen):
         _, part = trial.blamed("trainer", "loss", "arch")
         cause = "its step returns a norm of 0: use apply_gradients"
         if not any(map(math.isfinite, changes)):

@@ -67,7 +67,8 @@ def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
     is_plain_value = member is not None and not hasattr(member, "__get__")
     if is_plain_value or isinstance(member, PROPERTIES):
         return is_layer or is_function
-    if not OWNERS & {cls.__name__ for cls in base.__mro__} or name not in _stored(base):
+    needs_attributes = not OWNERS.isdisjoint(cls.__name__ for cls in base.__mro__)
+    if not needs_attributes or name not in _stored(base):
         return False
     # Options, and public fields of a dataclass, may be set on purpose.
     is_field = name[0] != "_" and name in getattr(base, "__dataclass_fields__", {})
