@@ -118,6 +118,7 @@ def _profile(path: np.ndarray, extreme: np.ufunc) -> np.ndarray:
     """
     profile = np.full(int(8 / BAND_HEIGHT), np.nan)
     for shift in (-0.5, 0.5):  # A band is widened by half a band on either side.
-        bands = np.clip((path[:, 1] + 4) / BAND_HEIGHT + shift, 0, len(profile) - 1).astype(int)
+        places = (path[:, 1] + 4) / BAND_HEIGHT + shift
+        bands = np.clip(places, 0, len(profile) - 1).astype(int)
         extreme.at(profile, bands, path[:, 0])
     return profile

@@ -104,8 +104,9 @@ def _placed(page: InkPage, scale: float) -> dict[str, Any]:
 
 
 def _touches(points: np.ndarray, box: Box) -> bool:
-    is_near = (points.min(axis=0) <= box[2:]).all() and (points.max(axis=0) >= box[:2]).all()
-    return bool(is_near)
+    low = points.min(axis=0)
+    high = points.max(axis=0)
+    return bool((low <= box[2:]).all() and (high >= box[:2]).all())
 
 
 def _scaled(box: Sequence[float], scale: float) -> list[int]:

@@ -34,6 +34,7 @@ def _is_unordered(strokes: Sequence[np.ndarray]) -> bool:
     """Return whether most moves between strokes are far, as if they were in no order of writing."""
     low = np.array([stroke.min(axis=0) for stroke in strokes])
     high = np.array([stroke.max(axis=0) for stroke in strokes])
+    # From the box of each stroke to that of the next one, along x or along y.
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     return np.count_nonzero(gaps > MAX_MOVE_OF_WRITING) > MAX_FAR_MOVES * len(strokes)
 

@@ -126,6 +126,7 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     unit = x_height(from_strokes(strokes))
     low = np.array([stroke.min(axis=0) for stroke in strokes]) / unit
     high = np.array([stroke.max(axis=0) for stroke in strokes]) / unit
+    # From the box of each stroke to that of the next one, along x or along y.
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     starts = np.flatnonzero(np.append(True, gaps > MAX_PIECE_GAP))
     centres = (low + high) / 2

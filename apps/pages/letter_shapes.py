@@ -88,7 +88,8 @@ def with_legs(letters: LetterStrokes) -> LetterStrokes:
             rise = stroke[0, 1] - stroke[top, 1]
             missing = np.nanmax(y[top:]) - stroke[0, 1]
             is_short = MIN_MISSING_LEG * height <= missing <= MAX_MISSING_LEG * height
-            if is_short and rise > 0.0 and stroke[: top + 1, 1].max() == stroke[0, 1]:
+            begins_at_foot = stroke[: top + 1, 1].max() == stroke[0, 1]
+            if is_short and rise > 0.0 and begins_at_foot:
                 tip = stroke[0] + (stroke[0] - stroke[top]) * missing / rise
                 leg = np.linspace(tip, stroke[0], NUM_POINTS)[:-1]
                 letters.strokes[number] = np.concatenate([leg, stroke])
@@ -194,7 +195,8 @@ def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
         for number in letters.numbers_of(index):
             stroke = letters.strokes[number]
             top = int(stroke[:, 1].argmin())
-            too_low = stroke[:top, 1] > stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            lowest = stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            too_low = stroke[:top, 1] > lowest
             is_flag = stroke[:top, 0].max(initial=-np.inf) <= stroke[top, 0] + TREMBLE * x_height
             is_one = letters.is_alone(number, index) and top < len(stroke) - 1
             if is_one and is_flag and too_low.any():
@@ -485,8 +487,11 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     if is_alone:
         return bool(bend <= MAX_BEND_ALONE)
     middle = (y[first] + y[last]) / 2
-    top = x[first] - x[: first + 1][y[: first + 1] < middle].min(initial=x[first])
-    foot = x[last:][y[last:] > middle].max(initial=x[last]) - x[last]
+    # The lengths of the bars before and behind the diagonal.
+    x_before = x[: first + 1][y[: first + 1] < middle]
+    x_behind = x[last:][y[last:] > middle]
+    top = x[first] - x_before.min(initial=x[first])
+    foot = x_behind.max(initial=x[last]) - x[last]
     is_large = -chord[0] >= MIN_DIAGONAL_WIDTH and chord[1] >= MIN_DIAGONAL_HEIGHT
     is_diagonal = is_large and bend <= MAX_BEND
     return bool(is_diagonal and min(top, foot) >= MIN_Z_BAR and y[last] <= MAX_Z_DEPTH)

@@ -249,6 +249,7 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
+    # The signs beside the stroke's characters that have no ink.
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
     return bool(signs.difference(*indices))
 
@@ -266,7 +267,10 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
-    if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
+    if not len(near):
+        return False
+    lowest = np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE
+    if dot[:, 1].max() > lowest:
         return False
     return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 

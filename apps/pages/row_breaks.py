@@ -8,6 +8,7 @@ import json
 import re
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def with_soft_hyphens(text: str, language: str | None) -> str:
 def _divided(word: str, language: str) -> str:
     places = _dictionary(language).positions(word)
     places = [place for place in places if MIN_BEFORE <= place <= len(word) - MIN_BEHIND]
-    parts = [word[start:end] for start, end in zip([0, *places], [*places, len(word)], strict=True)]
+    parts = [word[start:end] for start, end in pairwise([0, *places, len(word)])]
     return SOFT_HYPHEN.join(parts)
 
 

@@ -440,7 +440,10 @@ def without_dot(path: np.ndarray) -> np.ndarray:
             dots.append(stroke)
         else:
             letter.append(stroke)
-    if len(dots) != 1 or not letter or np.concatenate(letter)[:, 1].min() < -MIN_TALL_HEIGHT:
+    if len(dots) != 1 or not letter:
+        raise UnusablePiece
+    top = np.concatenate(letter)[:, 1].min()
+    if top < -MIN_TALL_HEIGHT:
         raise UnusablePiece
     return from_strokes(letter)
 

@@ -355,8 +355,9 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
             boundaries[k] = LIFT if is_in_order else NONE
         elif owner[start - 1] == k:
             # Within strokes, the two characters may meet only once.
-            crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
-            boundaries[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
+            is_down = path[:-1, 2] == 0
+            is_crossing = is_down & (owner[:-1] == k) & (owner[1:] == k + 1)
+            boundaries[k] = CUT if np.count_nonzero(is_crossing) == 1 else NONE
     return boundaries
 
 
