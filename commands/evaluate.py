@@ -101,10 +101,10 @@ def run(arguments: argparse.Namespace) -> None:
     reading = [name for name in READING_OPTIONS if name in recorded]
     for network in networks:
         if reading and not isinstance(network, model.Reader):
-            raise UserError(
-                f"--{reading[0].replace('_', '-')} is for a network that reads: {network.path} "
-                f"contains a {type(network.model).__name__}"
-            )
+            option = f"--{reading[0].replace('_', '-')}"
+            kind = type(network.model).__name__
+            problem = f"{network.path} contains a {kind}"
+            raise UserError(f"{option} is for a network that reads: {problem}")
     rows = [evaluate(network, chosen) for network in networks]
     if len(rows) > 1:
         network_options.print_table(rows)

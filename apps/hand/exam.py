@@ -303,7 +303,8 @@ class Exam:
             return self.reader.read_lines([line.written for line in lines])
 
         character_texts = self.texts_of_characters
-        # All texts are written in one batch; further seeds are for lost characters alone.
+        # All texts are written in one batch; further seeds are for lost characters alone. Each line
+        # has another seed, so that lines differ.
         texts = [*character_texts.values(), *self.texts]
         seeds = [0] * len(character_texts) + list(range(len(self.texts)))
         hypotheses = write_and_read(texts, seeds)

@@ -72,6 +72,7 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
             return letters
         drawn = _turned(stand_in)
     else:
+        # Without ink of the stand-in, the sign is as tall as in its table.
         top = -min((stroke[:, 1].min() for stroke in stand_in), default=-2.0)
         shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
         drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))

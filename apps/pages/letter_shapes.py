@@ -222,8 +222,10 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
         indices = letters.indices[body]
         bar_points = stroke[:0] if bar is None else letters.strokes[bar]
         corner = _five_corner(stroke, bar_points, lean)
-        if corner and np.mean(indices[: corner[1]] == index) > MIN_POINT_FRACTION:
-            straight, belly = corner
+        if corner is None:
+            continue
+        straight, belly = corner
+        if np.mean(indices[:belly] == index) > MIN_POINT_FRACTION:
             letters.strokes[body] = np.concatenate([straight, stroke[belly:]])
             straight_indices = np.full(len(straight), index)
             letters.indices[body] = np.concatenate([straight_indices, indices[belly:]])

@@ -119,7 +119,8 @@ class Hands:
         options = self._options
         reader = self.reader
         is_style = source is not None and not isinstance(source, PrimerFile)
-        path = network_of(source) if is_style and not self._writes_all else self.writer.path
+        names_network = is_style and not self._writes_all
+        path = network_of(source) if names_network else self.writer.path
         writer = self._writers.get(path) or self._load(path)
         if isinstance(source, Path) and reader and not options.reader:
             check_lines(source, reader)

@@ -43,7 +43,7 @@ def with_no_breaks(text: str) -> str:
     number, a number and its unit or sign, initials and the name, a word and the dash behind it."""
     text = DIGIT_GROUPS.sub(_joined_groups, text)
     parts = re.split(f"([{BLANKS}]+)", text)
-    for number in range(1, len(parts) - 1, 2):
+    for number in range(1, len(parts) - 1, 2):  # Words and blanks come in turn.
         if _belong_together(parts[number - 1], parts[number + 1]):
             parts[number] = NO_BREAK + parts[number][1:]
     return "".join(parts)

@@ -126,8 +126,8 @@ def _parts(
         return None
     # The window may take a bar or dot, which is written late, for one of a later letter.
     right = span(stroke for stroke, _ in first).right
-    first += [pair for pair in others if _middle(pair[0]) < right]
-    second = [pair for pair in others if _middle(pair[0]) >= right]
+    first += [(stroke, indices) for stroke, indices in others if _middle(stroke) < right]
+    second = [(stroke, indices) for stroke, indices in others if _middle(stroke) >= right]
     if not second:
         return None
     last_middle = max(_middle(stroke) for stroke, _ in first)
