@@ -52,11 +52,11 @@ def trial_of_loss(loss: BaseLoss, output: Any, batch: Batch, other: Any) -> tupl
     rule = "" if divisor > 0 else f"one whose divisor is more than 0, not {divisor:g}"
     if shape != needed:
         rule = f"one that returns a value for each sequence, of shape {needed}, not {shape}"
-    elif torch.equal(values, loss(output, batch)) and not torch.allclose(
-        values, loss(other, batch), rtol=1e-6, atol=0.0, equal_nan=True
-    ):  # A loss that draws or keeps a state has other values the second time.
-        rule = "one with which neither loss nor network sees padding: it reads padded outputs, "
-        rule += "where batch.mask is False"
+    elif torch.equal(values, loss(output, batch)):  # not so if it draws, or keeps a state
+        values_of_other = loss(other, batch)  # equal but for rounding
+        if not torch.allclose(values, values_of_other, rtol=1e-6, atol=0.0, equal_nan=True):
+            rule = "one with which neither loss nor network sees padding: it reads padded outputs, "
+            rule += "where batch.mask is False"
     if values.dtype.itemsize < torch.float32.itemsize:
         type_name = str(values.dtype).removeprefix("torch.")
         doubt = f"returns {type_name}, in which losses overflow or are rounded: use float()"

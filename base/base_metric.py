@@ -71,16 +71,19 @@ class BaseMetric(ABC):
             ValueError: if a value has not the shape of its sum.
         """
         for name in self.sums:
-            total, value = getattr(self, name), _tensor(state[name])
-            tensor = _sum(self, name)
-            if value.shape != tensor.shape:
-                shapes = f"{tuple(value.shape)}, not {tuple(tensor.shape)}"
+            value = _tensor(state[name])
+            present = _sum(self, name)
+            if value.shape != present.shape:
+                shapes = f"{tuple(value.shape)}, not {tuple(present.shape)}"
                 raise ValueError(f"{name} of {type(self).__name__} has the shape {shapes}")
-            value = value.to(tensor.device, torch.promote_types(tensor.dtype, value.dtype))
-            if isinstance(total, np.ndarray):
-                setattr(self, name, value.numpy())
-            else:
-                setattr(self, name, value if isinstance(total, Tensor) else value.item())
+            value = value.to(present.device, torch.promote_types(present.dtype, value.dtype))
+            match getattr(self, name):
+                case Tensor():
+                    setattr(self, name, value)
+                case np.ndarray():
+                    setattr(self, name, value.numpy())
+                case _:
+                    setattr(self, name, value.item())
         for name in self.lists:
             setattr(self, name, [state[name]] if len(state[name]) else [])
 
@@ -118,7 +121,9 @@ def trial_of_metric(
     """
     unused = copy.deepcopy(metric)
     rule = _broken_rule(metric, *first)
-    return (rule, "") if rule or not batches else _trial_of_sums(unused, batches, outputs)
+    if rule or not batches:
+        return rule, ""
+    return _trial_of_sums(unused, batches, outputs)
 
 
 def _broken_rule(metric: BaseMetric, output: Any, batch: Batch) -> str:
@@ -155,10 +160,11 @@ def _trial_of_sums(
         metric.reset()
         for number in order:
             metric.update(outputs[number], batches[number])
-        sums = [sum for sum in metric.state_dict().values() if isinstance(sum, Tensor)]
-        return [*as_floats(metric.compute(), metric).values(), *(float(s.sum()) for s in sums)]
+        states = metric.state_dict().values()
+        totals = [float(state.sum()) for state in states if isinstance(state, Tensor)]
+        return [*as_floats(metric.compute(), metric).values(), *totals]
 
-    are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)
+    are_close = partial(np.allclose, rtol=1e-3, atol=1e-6, equal_nan=True)  # but for rounding
     orders = (0, 1, 1), (0, 1, 1), (1, 1, 0), (0,), (1,)
     apart = [values(copy.deepcopy(metric), *order) for order in orders]
     first, again, turned = apart[:3]
@@ -180,10 +186,11 @@ def _trial_of_sums(
 
 def total_state(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return one state for the states of all processes: sums added, lists sorted together."""
-    first, *others = states  # 0 is added, so that truth values are added as numbers.
+    first, *others = states
     total = {}
     for name in metric.sums:
-        total[name] = sum((state[name] for state in others), 0 + first[name])
+        start = 0 + first[name]  # a number, also of a truth value
+        total[name] = sum((state[name] for state in others), start)
     lists = {}
     for name in metric.lists:
         lists[name] = _concatenated([state[name] for state in states])
@@ -192,7 +199,8 @@ def total_state(metric: BaseMetric, states: Sequence[Mapping[str, Tensor]]) -> d
         raise UserError(f"{type(metric).__name__} needs as many values in each list: {counts}")
     if lists:
         columns = [values.double()[:, None].flatten(1) for values in lists.values()]
-        order = torch.from_numpy(np.lexsort(torch.cat(columns, 1).numpy().T[::-1]))
+        keys = torch.cat(columns, 1).numpy().T
+        order = torch.from_numpy(np.lexsort(keys[::-1]))  # lexsort takes the first key last.
         total |= {name: values[order] for name, values in lists.items()}
     return total
 
@@ -216,7 +224,8 @@ def _sum(metric: BaseMetric, name: str) -> Tensor:
 
 def _list(metric: BaseMetric, name: str) -> Sequence[Tensor]:
     """Return a list of tensors; raise a UserError if it has anything else."""
-    for value in (values := getattr(metric, name)):
+    values = getattr(metric, name)
+    for value in values:
         is_tensor = isinstance(value, Tensor) and not value.is_complex()
         if not is_tensor or (value.is_floating_point() and value.itemsize == 1):
             problem = f"{type(metric).__name__}.{name} has {short(value)}"

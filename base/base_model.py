@@ -132,7 +132,8 @@ class BaseModel(nn.Module, ABC):
         """Raise a ConfigFault if a dimension in `vocabulary_axes` has not all characters."""
         weights = self.state_dict()
         for name, (dim, first) in self.vocabulary_axes.items():
-            size, needed = weights[name].shape[dim], first + len(self.alphabet)
+            size = weights[name].shape[dim]
+            needed = first + len(self.alphabet)
             if size < needed:
                 expected = f"one whose vocabulary_axes name a dimension of at least {needed}"
                 expected += f"; dimension {dim} of {name} has {size}"
@@ -154,13 +155,15 @@ class BaseModel(nn.Module, ABC):
         initial = self.state_dict()
         extended = dict(state_dict)
         for name, (dim, first) in self.vocabulary_axes.items():
-            old, new = extended.get(name), initial[name].movedim(dim, 0)
+            old = extended.get(name)
+            new = initial[name].movedim(dim, 0)
             if not isinstance(old, Tensor) or old.ndim != new.ndim:
                 continue
             old = old.movedim(dim, 0)
             if old.shape[1:] == new.shape[1:]:
-                end, last = first + vocab_size_before, first + len(self.alphabet)
-                blocks = (old[:end], new[end:last], old[end:])
+                first_new = first + vocab_size_before
+                end = first + len(self.alphabet)
+                blocks = (old[:first_new], new[first_new:end], old[first_new:])
                 extended[name] = torch.cat(blocks).movedim(0, dim)
         return extended
 

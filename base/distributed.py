@@ -106,9 +106,8 @@ def bar(
     items: Iterable[Item] | None = None, description: str | None = None, **settings: Any
 ) -> "tqdm[Item]":
     """Return a tqdm progress bar that the main process alone shows, on a terminal."""
-    return tqdm(
-        items, description, mininterval=0.5, disable=None if is_main() else True, **settings
-    )
+    disable = None if is_main() else True  # None: tqdm shows the bar on a terminal alone.
+    return tqdm(items, description, mininterval=0.5, disable=disable, **settings)
 
 
 def claim_message(message: str) -> bool:
@@ -117,10 +116,13 @@ def claim_message(message: str) -> bool:
     if _store is None:
         return True
     try:
-        num_messages, repeats = _store.add("messages", 1), _store.add(f"message {message}", 1)
+        num_messages = _store.add("messages", 1)
+        num_repeats = _store.add(f"message {message}", 1)
     except RuntimeError:  # torchrun has exited too
         return True
-    return num_messages == 1 if message.startswith(_LOST) else repeats == 1
+    if message.startswith(_LOST):
+        return num_messages == 1
+    return num_repeats == 1
 
 
 @contextmanager
@@ -134,7 +136,8 @@ def own_randomness(device: torch.device, *key: int) -> Iterator[None]:
         return
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         seeds = np.random.SeedSequence([*key, rank()])
-        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+        (seed,) = seeds.generate_state(1, np.uint64)
+        torch.manual_seed(int(seed))
         yield
 
 
@@ -182,7 +185,9 @@ def all_reduce_gradients(weights: Sequence[Tensor]) -> None:
     if world_size() == 1:
         return
     gradients: list[Tensor] = []
-    for weight in (weight for weight in weights if weight.requires_grad):
+    for weight in weights:
+        if not weight.requires_grad:
+            continue
         if weight.grad is None:  # This process had no sequence.
             weight.grad = torch.zeros_like(weight)
         gradients.append(weight.grad)
@@ -204,13 +209,14 @@ def gather_rows(rows: Tensor) -> Tensor:
     if world_size() == 1:
         return rows
     gathered, first = _GatheredRows.apply(rows)
-    place = slice(int(first), int(first) + len(rows))
-    return torch.cat((gathered[place], gathered[: place.start], gathered[place.stop :]))
+    start = int(first)
+    stop = start + len(rows)
+    return torch.cat((gathered[start:stop], gathered[:start], gathered[stop:]))
 
 
 def rows_done() -> None:
     """Wait until all processes have made their pass over their rows of a batch, see `any_rank`."""
-    any_rank(False)
+    any_rank(flag=False)
 
 
 def any_rank(flag: bool) -> bool:
@@ -220,7 +226,8 @@ def any_rank(flag: bool) -> bool:
         is_gathering, has_flag = all_reduce_max([False, flag])
         if not is_gathering:
             return has_flag
-        _call(dist.all_reduce, _announced(None)[0])
+        zeros, _ = _announced(None)
+        _call(dist.all_reduce, zeros)
 
 
 class _GatheredRows(torch.autograd.Function):
@@ -249,11 +256,13 @@ class _GatheredRows(torch.autograd.Function):
 
 def _announced(rows: Tensor | None) -> tuple[Tensor, int]:
     """Return zeros for the rows of all processes, and the index of this process's first row."""
-    layout = None if rows is None else (len(rows), rows.shape[1:], rows.dtype, rows.device.type)
+    layout_here: Layout | None = None
+    if rows is not None:
+        layout_here = len(rows), rows.shape[1:], rows.dtype, rows.device.type
     announced: list[Layout | None] = [None] * world_size()
-    _call(dist.all_gather_object, announced, layout)
-    counts = [0 if each is None else each[0] for each in announced]
-    _, sizes, dtype, device = next(filter(None, announced))
+    _call(dist.all_gather_object, announced, layout_here)
+    counts = [0 if layout is None else layout[0] for layout in announced]
+    _, sizes, dtype, device = next(filter(None, announced))  # equal in all that have rows
     zeros = torch.zeros(sum(counts), *sizes, dtype=dtype, device=device)
     return zeros, sum(counts[: rank()])
 

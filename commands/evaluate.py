@@ -101,10 +101,10 @@ def run(arguments: argparse.Namespace) -> None:
     reading = [name for name in READING_OPTIONS if name in recorded]
     for network in networks:
         if reading and not isinstance(network, model.Reader):
-            raise UserError(
-                f"--{reading[0].replace('_', '-')} is for a network that reads: {network.path} "
-                f"contains a {type(network.model).__name__}"
-            )
+            option = f"--{reading[0].replace('_', '-')}"
+            kind = type(network.model).__name__
+            problem = f"{network.path} contains a {kind}"
+            raise UserError(f"{option} is for a network that reads: {problem}")
     rows = [evaluate(network, chosen) for network in networks]
     if len(rows) > 1:
         network_options.print_table(rows)
@@ -129,9 +129,8 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
     record = {"split": chosen.split, "checkpoint": str(network.path), "options": chosen.recorded}
     write_json(path, record | scores)
     print(path)
-    main = next(
-        (name for name in network_options.MAIN_SCORES if name in scores), next(iter(scores))
-    )
+    first_score = next(iter(scores))
+    main = next((name for name in network_options.MAIN_SCORES if name in scores), first_score)
     value = "none" if scores[main] is None else f"{scores[main]:.4f}"
     return {"checkpoint": str(network.path), "split": chosen.split, main: value}
 
@@ -203,7 +202,8 @@ def score_points(
     print(f"split {chosen.split}: {scores['sequences']} sequences, {scores['points']} points")
     details = {"unit": unit}
     if network.model.has_density:
-        details["min_scale"] = min_scale = network.model.min_scale
+        min_scale = network.model.min_scale
+        details["min_scale"] = min_scale
         print(f"log-loss and SSE in {unit}; sigma is at least {min_scale} of the data's units")
     else:
         print(f"SSE in {unit}; the squared error in normalised units of the checkpoint")
@@ -253,7 +253,8 @@ def score_reading(
         if name != "greedy":
             recorded[name] = rates | {"search": descriptions[name]}
     page = chosen.file(reader.path, "-worst.png")
-    by_errors = sorted(list(transcriptions.values())[-1], key=lambda line: -line.error_rate)
+    best_lines = list(transcriptions.values())[-1]  # The decodings are from bad to good.
+    by_errors = sorted(best_lines, key=lambda line: -line.error_rate)
     worst = by_errors[:NUM_WORST]
     captions = []
     for line in worst:

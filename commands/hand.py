@@ -63,10 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
     recorded = recorded[:MAX_RECORDED]
     texts = [*(sample.text for sample in recorded), *new_texts]
     seeds = range(arguments.seed, arguments.seed + len(texts))
-    former_lines, learned_lines = (
-        [*map(line_ink, write_words(one_hand, texts, seeds))]
-        for one_hand in (replace(hand, writer=original, calibration=None), hand)
-    )
+    former_hand = replace(hand, writer=original, calibration=None)
+    former_lines = [*map(line_ink, write_words(former_hand, texts, seeds))]
+    learned_lines = [*map(line_ink, write_words(hand, texts, seeds))]
     to_x_heights = np.float32([1 / dataset.x_height, 1 / dataset.x_height, 1])
     of_person = [(f"the person: {each.text}", each.ink * to_x_heights) for each in recorded]
     rows = captioned(of_person, former_lines, learned_lines)

@@ -26,6 +26,7 @@ from commands.shared.options import Parser
 from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
+from ink.ink_page import InkPage
 from model.drawing.page import INK_KINDS
 from utils.checks import (
     DataError,
@@ -123,7 +124,6 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-
     chosen = search_options.options_of(arguments)
     path = arguments.path
     check(arguments)
@@ -132,14 +132,14 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.install_plugin is not None:
         checkpoint = resolve_network(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
-    reader = _loader(Networks.of(arguments), arguments.resume, chosen)
-    name = _name(reader, arguments.resume, chosen)
-    make_library = partial(_library, arguments, reader, name)
+    load_reader = _loader(Networks.of(arguments), arguments.resume, chosen)
+    name = _name(load_reader, arguments.resume, chosen)
+    make_library = partial(_library, arguments, load_reader, name)
     if arguments.view is not None:
         from apps.notes.server import serve
         from apps.notes.viewing import Viewer
 
-        serve(Viewer(path, make_library, reader), arguments.view)
+        serve(Viewer(path, make_library, load_reader), arguments.view)
         return
     states: dict[str, str] = {}
     while True:
@@ -151,16 +151,17 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError(f"{path}: no notes in this folder")
         kept = " ".join(sorted(correction.name for correction in library.corrections.all))
         before = states
-        states = {n: f"{file_state(f)} {kept}" for n, f in files.items()}
-        changed = {n: file for n, file in files.items() if states[n] != before.get(n)}
-        if changed or states.keys() != before.keys():
-            uses_all = arguments.lines or (arguments.output and arguments.output.file)
-            if arguments.format == VAULT and states.keys() != before.keys():
+        states = {note: f"{file_state(file)} {kept}" for note, file in files.items()}
+        changed = {note: files[note] for note in files if states[note] != before.get(note)}
+        has_new_names = states.keys() != before.keys()
+        if changed or has_new_names:
+            uses_all = arguments.lines or (output and output.file)  # All notes are in one file.
+            if arguments.format == VAULT and has_new_names:
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
             ahead = _read_ahead(arguments, name, library, wanted.values())
-            reading = _Reading(library, wanted, reader, ahead, is_single=is_single)
+            reading = _Reading(library, wanted, load_reader, ahead, is_single=is_single)
             _use(arguments, library, reading, files)
             reading.report()
             if not reading.num_read and not arguments.watch:
@@ -170,11 +171,14 @@ def run(arguments: argparse.Namespace) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _library(arguments: argparse.Namespace, reader: Loader, name: str) -> "notes.Library":
-    """Return the library of what `reader` reads; `name` is that of the reader."""
-    return notes.Library(
-        lambda page: notes.read_page(page, *reader()), name, any_pdf=arguments.any_pdf
-    )
+def _library(arguments: argparse.Namespace, load_reader: Loader, name: str) -> "notes.Library":
+    """Return the library of what a reader reads; `name` is that of the reader."""
+
+    def read(page: InkPage) -> "notes.PageText":
+        reader, search = load_reader()
+        return notes.read_page(page, reader, search)
+
+    return notes.Library(read, name, any_pdf=arguments.any_pdf)
 
 
 def _read_ahead(
@@ -244,12 +248,14 @@ def _use(
             save = partial(_save_file, library, folder, arguments.format or DEFAULT_FORMAT, form)
         _save_each(read_notes, folder, save, is_single=reading.is_single)
     else:
+        are_several = len(reading.files) > 1
         for note in reading:
-            title = f"# {printable(note.name)}\n" * (len(reading.files) > 1)
-            tqdm.write(title, end="")
+            if are_several:
+                tqdm.write(f"# {printable(note.name)}")
             for part in notes.text_parts([note], form):
                 tqdm.write(part, end="")
-            tqdm.write("", end="\n" * (len(reading.files) > 1))
+            if are_several:
+                tqdm.write("")
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -262,7 +268,8 @@ def check(arguments: argparse.Namespace) -> None:
     path = arguments.path
     output = arguments.output
     network_options.check_readable(path)
-    for saved in filter(None, (arguments.lines, output and output.file)):
+    output_file = output.file if output else None
+    for saved in filter(None, (arguments.lines, output_file)):
         if saved.exists() and saved.samefile(path):
             raise UserError(f"{saved}: would replace the notes; name another file")
     if arguments.install_plugin is not None and not path.is_dir():
@@ -280,9 +287,10 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--keep-ink is for --ink typed")
     if arguments.strength is not None and arguments.ink != "level":
         raise UserError("--strength is for --ink level")
-    suffix = output and (
-        output.file.suffix.lower() if output.file else arguments.format or DEFAULT_FORMAT
-    )
+    suffix = None
+    if output:
+        of_folder = arguments.format or DEFAULT_FORMAT
+        suffix = output.file.suffix.lower() if output.file else of_folder
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     _check_format(arguments, suffix)
@@ -290,7 +298,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
-    for address in (*(address for address, _ in arguments.correct), *arguments.undo):
+    corrected = [address for address, _ in arguments.correct]
+    for address in (*corrected, *arguments.undo):
         network_options.word_address(address)
 
 
@@ -327,18 +336,20 @@ def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
     """Return a function that loads the network at its first call, to read the first new page."""
 
     @cache
-    def reader() -> "tuple[model.Reader, model.Search]":
+    def load_reader() -> "tuple[model.Reader, model.Search]":
         with redirect_stdout(sys.stderr):
-            loaded = networks.reader(path)
-            return loaded, chosen.search(loaded)
+            reader = networks.reader(path)
+            return reader, chosen.search(reader)
 
-    return reader
+    return load_reader
 
 
-def _name(reader: Loader, resumed: str, chosen: SearchOptions) -> str:
+def _name(load_reader: Loader, resumed: str, chosen: SearchOptions) -> str:
     """Return a digest of the network and its options, by which a library finds its readings."""
-    checkpoint = resolve_network(resumed)
-    path = reader()[0].path if checkpoint.is_dir() else checkpoint
+    path = resolve_network(resumed)
+    if path.is_dir():  # The reader knows which of the folder's checkpoints it is.
+        reader, _ = load_reader()
+        path = reader.path
     digest = hashlib.sha256()
     for file in (path, *chosen.files):
         with open_file(file) as stream:
@@ -356,14 +367,14 @@ class _Reading:
         self,
         library: "notes.Library",
         files: Mapping[str, Path],
-        reader: Loader,
+        load_reader: Loader,
         ahead: Iterable[None] = (),
         *,
         is_single: bool,
     ) -> None:
         self.files = files
         self._library = library
-        self._reader = reader
+        self._load_reader = load_reader
         self._ahead = iter(ahead)
         self.is_single = is_single
         self.num_read = 0
@@ -372,7 +383,8 @@ class _Reading:
         self._places: dict[str, list[str]] = {title: [] for title in PLACE_TITLES.values()}
 
     def __iter__(self) -> "Iterator[notes.Note]":
-        bar = tqdm(self.files.items(), "notes", unit="file", disable=self.is_single or None)
+        disable = True if self.is_single else None  # None: shown on a terminal only
+        bar = tqdm(self.files.items(), "notes", unit="file", disable=disable)
         for name, file in bar:
             next(self._ahead, None)
             try:
@@ -381,7 +393,7 @@ class _Reading:
                 if self.is_single:
                     raise
                 if not isinstance(error, DataError):
-                    self._reader()  # raises the error again if it is the network's, not the note's
+                    self._load_reader()  # raises the error again if it is the network's
                 _leave_out(name, file, error)
                 continue
             self.num_read += 1
@@ -409,8 +421,8 @@ class _Reading:
             print(f"items in no row: {first_of(counts, MAX_LISTED_KINDS)}", file=sys.stderr)
         for title, places in self._places.items():
             if places:
-                lines = [f"{title} (all places: --output FILE.json):", *places]
-                print("\n  ".join(lines[: MAX_PLACES + 1]), file=sys.stderr)
+                heading = f"{title} (all places: --output FILE.json):"
+                print("\n  ".join([heading, *places[:MAX_PLACES]]), file=sys.stderr)
 
 
 def _leave_out(name: str, file: Path | None, error: Exception) -> None:

@@ -131,7 +131,8 @@ def add_proofreading(group: argparse._ArgumentGroup) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Raise a UserError for options that contradict each other, or a file that cannot be read."""
-    if bool(arguments.files) == (arguments.text is not None):
+    has_text = arguments.text is not None
+    if bool(arguments.files) == has_text:  # both, or neither
         words = ", or with --words the pages of --report" if arguments.words else ""
         raise UserError(f"give a text to write: either FILE or --text{words}")
     if arguments.data and arguments.files[1:]:
@@ -160,14 +161,14 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
         "reader": "--proofread",
         "proofread": "--no-proofread",
     }
-    add_options(parser := Parser())
+    parser = Parser()
+    add_options(parser)
     defaults = vars(parser.parse([]))
     changed = [option for option, _, _ in arguments.settings]
-    changed += [
-        names.get(name, f"--{name.replace('_', '-')}")
-        for name, argument in vars(arguments).items()
-        if name not in (*allowed, "settings") and argument != defaults[name]
-    ]
+    for name, argument in vars(arguments).items():
+        if name not in (*allowed, "settings") and argument != defaults[name]:
+            option = f"--{name.replace('_', '-')}"
+            changed.append(names.get(name, option))
     if changed:
         raise UserError(f"--report determines these options: leave out {', '.join(changed)}")
     network_options.check_readable(arguments.report)
@@ -337,8 +338,9 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         pages = apps.pages.write_page(text, writer, page_options, source=source, **computing)
     arguments.output.make()
-    remarks = [*(pages.sources if arguments.verbose else ()), *pages.remarks]
-    print(*map(visible, remarks), *pages.save(path, dpi=arguments.dpi or PNG_DPI), sep="\n")
+    sources = pages.sources if arguments.verbose else ()
+    files = pages.save(path, dpi=arguments.dpi or PNG_DPI)
+    print(*map(visible, (*sources, *pages.remarks)), *files, sep="\n")
     if arguments.words:
         show_words(pages)
     if not rewrite:
@@ -361,7 +363,10 @@ def addresses_of(
         return None
     addresses = []
     for target in targets:
-        addresses += [target] if isinstance(target, tuple) else pages.find(target)
+        if isinstance(target, tuple):
+            addresses.append(target)
+        else:
+            addresses += pages.find(target)
     return addresses
 
 
@@ -373,11 +378,12 @@ def show_words(pages: "apps.pages.Pages") -> None:
 
 def show_count(pages: "apps.pages.Pages") -> None:
     """Print how many words pages have, and how many of them were written again."""
-    rewritten = sum(word.tries > 1 for word in pages.proofread)
-    proofread = f"proofread, {rewritten} of them written again"
-    is_proofread = pages.origin.options.proofread
     words = "1 word" if len(pages.proofread) == 1 else f"{len(pages.proofread)} words"
-    print(f"{words}{f' {proofread}' if is_proofread else ', not proofread'}")
+    if pages.origin.options.proofread:
+        num_rewritten = sum(word.tries > 1 for word in pages.proofread)
+        print(f"{words} proofread, {num_rewritten} of them written again")
+    else:
+        print(f"{words}, not proofread")
 
 
 def show_doubts(

@@ -62,7 +62,8 @@ def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sa
     readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
-        print(*(() if arguments.text else [printable(sample.name)]), visible(text), sep="\t")
+        columns = [visible(text)] if arguments.text else [printable(sample.name), visible(text)]
+        print(*columns, sep="\t")
     for sample, (text, doubt) in zip(samples, readings, strict=True):
         if reason := misgiving(sample.ink, text, doubt):
             print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)

@@ -38,9 +38,16 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{', '.join(folders)}: no run there, such as saved/models/NAME/RUN_ID")
     hidden = ("name", "trainer.args.epochs")  # The columns `run` and `epochs` show these keys.
     keys = dict.fromkeys(key for run in runs for key in run.maps[1] if key not in hidden)
-    different = [key for key in keys if len({repr(run.get(key)) for run in runs}) > 1]
+    different = []
+    for key in keys:
+        values = {repr(run.get(key)) for run in runs}
+        if len(values) > 1:
+            different.append(key)
     listed = [*runs, *seed_means(runs)]
-    rows = [run.maps[0] | {key: run.get(key) for key in different} for run in listed]
+    rows = []
+    for run in listed:
+        settings = {key: run.get(key) for key in different}
+        rows.append(run.maps[0] | settings)
     if arguments.json:
         text = json.dumps(rows, indent=2, ensure_ascii=False)
         print(*map(visible, text.split("\n")), sep="\n")
@@ -59,9 +66,12 @@ def show(runs: Sequence[Run], different: Sequence[str]) -> None:
     """Print runs as a table, with `different`: the keys in which they differ."""
     keys = different[:MAX_KEYS]
     names = [name for run in runs for name in run.maps[0]]
-    scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]
+    scores = [name for name in names if name.partition(".")[2] in MAIN_SCORES]  # SPLIT.SCORE
     columns = dict.fromkeys([*LEFT_COLUMNS, *keys, *RIGHT_COLUMNS, *scores])
-    print_table([{short(name, different): shown(run, name) for name in columns} for run in runs])
+    rows = []
+    for run in runs:
+        rows.append({short(name, different): shown(run, name) for name in columns})
+    print_table(rows)
     if rules := {run.get("monitor") for run in runs} - {None}:
         print(f"best: {visible(' or '.join(sorted(rules)))}")
     if others := [short(key, different) for key in different[MAX_KEYS:]]:

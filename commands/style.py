@@ -10,9 +10,8 @@ from commands.shared.options import Parser
 from utils.checks import UserError
 from utils.files import PLAIN_NAME, prepare_output
 
-MAX_STYLE_POINTS = (
-    4000  # of a style's ink, which primes every line (assumed: as many as five lines)
-)
+MAX_STYLE_POINTS = 4000
+"""Points of a style's ink, which primes every line (assumed: as many as five lines)."""
 
 
 def add_options(parser: Parser) -> None:
@@ -50,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     if too_wide(sample.ink, text):
         raise UserError(f"{sample.name} is far too wide for {text[:40]!r}: is a point far off?")
     path = arguments.output
-    path = path if path.suffix.lower() == ".json" else path / f"{arguments.name}.json"
+    if path.suffix.lower() != ".json":
+        path = path / f"{arguments.name}.json"
     prepare_output(path, "--output")
     if path.exists() or (arguments.output == OWN_STYLES and arguments.name in styles()):
         raise UserError(f"{path} is there already: choose another name, or delete it first")

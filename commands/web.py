@@ -50,8 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
             from model.loading import load_writer
 
             writer = load_writer(arguments.hand, "cpu")
-            files["/networks/writer.bin"] = hand = Path(folder, "hand.bin")
+            hand = Path(folder, "hand.bin")
             flat_file.save(hand, writer, sample_of(writer.path, "--hand"))
+            files["/networks/writer.bin"] = hand
         if arguments.output:
             site.write_site(arguments.output, files)
             print(f"{arguments.output}\n{HEADERS}")

@@ -240,7 +240,8 @@ def write(writer: "model.Writer", chosen: Lines) -> None:
     stems = [output.named(f"{writer.name}{name}-seed{n}") for name in names for n in seeds]
     if output.file:
         stems = [output.file.with_suffix("")]
-    texts = texts and [text for text in texts for _ in seeds]
+    if texts:
+        texts = [text for text in texts for _ in seeds]
     all_seeds = [*seeds] * len(names)
     if hand:
         lines = hand.write_texts(texts, all_seeds)
@@ -339,10 +340,17 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
         print(message)
     sampling = chosen.sampling(writer)
     hand = chosen_hand(writer, chosen)
-    count = chosen.num_samples or 1
     folder = chosen.output.folder
-    hands = hand, chosen.lines_per_hand
-    written_set = WrittenSet(writer, texts, sampling, *hands, count, chosen.seed, chosen.inkml)
+    written_set = WrittenSet(
+        writer,
+        texts,
+        sampling,
+        hand=hand,
+        lines_per_hand=chosen.lines_per_hand,
+        num_samples=chosen.num_samples or 1,
+        seed=chosen.seed,
+        inkml=chosen.inkml,
+    )
     written = written_set.write(folder)
     lines = written.all
     print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
@@ -363,12 +371,16 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
     rows = []
     captions = []
     for name, (writer, texts, sampling) in zip(names, jobs, strict=True):
-        lines = writer.write_lines(texts and texts * count, seeds, sampling, progress=True)
+        if texts:
+            texts = texts * count
+        lines = writer.write_lines(texts, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
         print(captions[-1])
-    widths = [right - left for row in rows for left, _, right, _ in map(bounds, row)]
-    # A quantile: one very wide line must not move all others apart.
+    widths = []
+    for row in rows:
+        widths += [right - left for left, _, right, _ in map(bounds, row)]
+    # A quantile: one very wide line must not move all others apart. Lines of a dot have no width.
     pitch = 1.3 * float(np.quantile(widths, 0.9)) or 1.0
     path = chosen.output.named("sheet.png").with_suffix(".png")
     figure = lines_figure([side_by_side(row, pitch) for row in rows], captions)
@@ -453,7 +465,8 @@ def file_names(texts: Sequence[str]) -> list[str]:
     """Return a name for each text, which no other text has and which every file system allows."""
     names: list[str] = []
     for text in texts:
-        plain = name = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"
+        plain = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "text"
+        name = plain
         count = 1
         while name.lower() in map(str.lower, names):  # Some file systems ignore case.
             count += 1

@@ -76,15 +76,16 @@ class ToldHandsDataset(ExtendedDataset):
         `_table`."""
         rows, table = self._table()
         hands = defaultdict(list)
-        strings = used.strings("name"), used.hands, used.strings("text")
-        for name, hand, text in zip(*strings, strict=True):
+        names = used.strings("name")
+        for name, hand, text in zip(names, used.hands, used.strings("text"), strict=True):
             if name in rows:
                 hands[hand].append((rows[name], text))
         if not hands:
             raise DataError(f"descriptors = {self.descriptors!r} has none of the samples")
         conditions = np.zeros(len(used), CONDITION)
         for number, sample in enumerate(used):
-            overlapping, others = [], []
+            overlapping = []
+            others = []
             for row, text in hands.get(sample.hand, ()):
                 if text in sample.text or sample.text in text:
                     overlapping.append(text)
@@ -106,7 +107,7 @@ class ToldHandsDataset(ExtendedDataset):
         numbers = samples.places_in(columns.samples)
         if split != "train" or self.joined == 1:
             return numbers
-        rows = self._table()[0]
+        rows, _ = self._table()
         lines = defaultdict(list)
         for line in columns.samples:
             if line.name in rows:
@@ -114,8 +115,9 @@ class ToldHandsDataset(ExtendedDataset):
         ratios = {hand: strokes_per_character(hand_lines) for hand, hand_lines in lines.items()}
         is_copied = columns.conditions["composed"][numbers] == 0
         is_copied &= [ratios.get(hand, np.inf) < MAX_JOINED_LINE_STROKES for hand in samples.hands]
-        copies = np.arange(1, self.joined) * len(columns.samples)
-        return np.concatenate([numbers, (numbers[is_copied][:, None] + copies).ravel()])
+        shifts = np.arange(1, self.joined) * len(columns.samples)  # see `_ConditionedColumns`
+        copies = numbers[is_copied][:, None] + shifts
+        return np.concatenate([numbers, copies.ravel()])
 
     def _table(self) -> tuple[dict[str, int], np.ndarray]:
         """Return the row of each line by name, and the lines' weighted descriptors and weights,
@@ -147,7 +149,8 @@ class _ConditionedColumns(Columns):
 
     def sample(self, number: int) -> Sample:
         copy, place = divmod(number, len(self.samples))
-        sample, condition = self.samples[place], self.conditions[place]
+        sample = self.samples[place]
+        condition = self.conditions[place]
         if "hand" not in sample.extras:
             rows = condition["rows"][condition["rows"] >= 0]
             hand = np.zeros((NUM_HAND_LINES, self.table.shape[1]), np.float32)

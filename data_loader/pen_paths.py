@@ -33,14 +33,16 @@ def to_ink(path: np.ndarray, grid: float | None = None) -> np.ndarray:
 
 def to_strokes(path: np.ndarray) -> list[np.ndarray]:
     """Return the strokes of a path, each `(n, 2)`."""
-    return np.split(path[:, :2], np.flatnonzero(path[:-1, 2]) + 1)
+    starts = np.flatnonzero(path[:-1, 2]) + 1  # of all strokes but the first
+    return np.split(path[:, :2], starts)
 
 
 def from_strokes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return the path of `strokes`, each `(n, 2)`."""
     points = np.concatenate(strokes)
     path = np.column_stack([points, np.zeros(len(points))])
-    path[np.cumsum([len(stroke) for stroke in strokes]) - 1, 2] = 1
+    ends = np.cumsum([len(stroke) for stroke in strokes])
+    path[ends - 1, 2] = 1
     return path
 
 
@@ -77,7 +79,9 @@ def stroke_steps(path: np.ndarray) -> np.ndarray:
 def mean_step(path: np.ndarray) -> float:
     """Return the mean length of the steps within strokes; 1 if there are no steps."""
     steps = stroke_steps(path)
-    return max(float(np.hypot(*steps.T).mean()), 1e-6) if len(steps) else 1.0
+    if not len(steps):
+        return 1.0
+    return max(float(np.hypot(*steps.T).mean()), 1e-6)  # Callers divide by it.
 
 
 def at_speed(path: np.ndarray, factor: float) -> np.ndarray:
@@ -100,7 +104,8 @@ def touching_shift(left: np.ndarray, right: np.ndarray) -> float:
     The shift is measured in horizontal bands, each widened by half a band. The shift is minus
     infinity if no band has ink of both paths.
     """
-    right_edges, left_edges = _profile(left, np.fmax), _profile(right, np.fmin)
+    right_edges = _profile(left, np.fmax)
+    left_edges = _profile(right, np.fmin)
     is_common = np.isfinite(right_edges) & np.isfinite(left_edges)
     return float((right_edges - left_edges)[is_common].max()) if is_common.any() else -np.inf
 
@@ -113,6 +118,7 @@ def _profile(path: np.ndarray, extreme: np.ufunc) -> np.ndarray:
     """
     profile = np.full(int(8 / BAND_HEIGHT), np.nan)
     for shift in (-0.5, 0.5):  # A band is widened by half a band on either side.
-        bands = np.clip((path[:, 1] + 4) / BAND_HEIGHT + shift, 0, len(profile) - 1).astype(int)
+        places = (path[:, 1] + 4) / BAND_HEIGHT + shift
+        bands = np.clip(places, 0, len(profile) - 1).astype(int)
         extreme.at(profile, bands, path[:, 0])
     return profile

@@ -17,7 +17,8 @@ def typical_height(dataset: BaseDataset, lines: Sequence[Sample]) -> float:
     `MAX_MEASURED` of `lines`, evenly spread."""
     if dataset.x_height is not None:
         return dataset.x_height
-    chosen = np.linspace(0, len(lines) - 1, min(len(lines), MAX_MEASURED)).astype(int).tolist()
+    count = min(len(lines), MAX_MEASURED)
+    chosen = np.linspace(0, len(lines) - 1, count).astype(int).tolist()
     return float(np.median([x_height(lines[number].ink) for number in chosen]))
 
 

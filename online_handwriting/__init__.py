@@ -36,13 +36,15 @@ class _Checkout(MetaPathFinder, Loader):
         return ModuleSpec(name, self) if find_spec(module) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = import_module(spec.name.partition(".")[2])
+        _, _, name = spec.name.partition(".")  # without the package
+        module = import_module(name)
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         # The import system has put the spec of this package's module in its place.
-        module.__spec__ = module.__spec__ and module.__spec__.loader_state
+        if module.__spec__:
+            module.__spec__ = module.__spec__.loader_state
 
 
 if not (HERE / "base").exists():

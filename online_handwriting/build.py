@@ -107,9 +107,11 @@ def prefixed(source: bytes) -> bytes:
                 end = start + len("from ")
                 lines[node.lineno - 1] = line[:end] + f"{HERE.name}.".encode() + line[end:]
         elif isinstance(node, ast.Import) and node.lineno == node.end_lineno:
-            statement = "; ".join(text for alias in node.names for text in _imports(alias, names))
+            statements = list[str]()
+            for alias in node.names:
+                statements += _imports(alias, names)
             end = node.end_col_offset
-            lines[node.lineno - 1] = line[:start] + statement.encode() + line[end:]
+            lines[node.lineno - 1] = line[:start] + "; ".join(statements).encode() + line[end:]
     return b"".join(lines)
 
 
@@ -149,7 +151,7 @@ class BuildPy(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if module[1] != "build"]
+        return [(room, name, file) for room, name, file in modules if name != "build"]
 
     def get_source_files(self) -> list[str]:
         tools = (f"{HERE.name}/build.py", "Makefile")
@@ -161,7 +163,9 @@ class Wheel(bdist_wheel):
 
     def get_tag(self) -> tuple[str, str, str]:
         python, abi, platform = super().get_tag()
-        return python, abi, re.sub(r"\W", "_", get_platform()) if COMPILES else platform
+        if COMPILES:
+            platform = re.sub(r"\W", "_", get_platform())
+        return python, abi, platform
 
 
 class EditableWheel(editable_wheel):

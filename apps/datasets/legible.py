@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
     lines: list[tuple[np.ndarray, str]] = []
     primers = legible_primers(recorded, reader, np.random.default_rng(arguments.seed))
-    for number, primer in enumerate(tqdm([*islice(primers, arguments.hands)], unit="hands")):
+    chosen = [*islice(primers, arguments.hands)]
+    for number, primer in enumerate(tqdm(chosen, unit="hands")):
         generator = np.random.default_rng([arguments.seed, number])
         texts = new_texts(Draws(generator), alphabets, arguments.signs)
         texts = [*islice(texts, arguments.lines)]
@@ -65,8 +66,11 @@ def legible_primers(
     samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
 ) -> Iterator[Primer]:
     """Yield recorded lines that `reader` reads without an error, one of each hand in turn."""
-    chosen = [s for s in samples if len(s.text) in PRIMER_LENGTHS and any(map(str.islower, s.text))]
-    chosen = [chosen[k] for k in generator.permutation(len(chosen))]
+    suitable = []
+    for sample in samples:
+        if len(sample.text) in PRIMER_LENGTHS and any(map(str.islower, sample.text)):
+            suitable.append(sample)
+    chosen = [suitable[k] for k in generator.permutation(len(suitable))]
     texts = reader.read_lines([sample.ink for sample in chosen], progress=True)
     primers: dict[str, list[Primer]] = {}  # by hand
     for sample, text in zip(chosen, texts, strict=True):
@@ -91,7 +95,7 @@ def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iter
         if number < 0.25 * others:
             text = random_characters(draws)
         elif number < 0.5 * others:
-            text = corpus.running_text(draws, 0, 10, 45, 0.0)
+            text = corpus.running_text(draws, split=0, low=10, high=45, symbols=0.0)
         elif number < others:
             text = everyday(draws)
         else:
@@ -122,10 +126,11 @@ def lines_of(
         lines[-1] += [word for word in words if word.accepted]
         if generator.random() < 0.5 or len(text_of(lines[-1])) > MAX_LENGTH:
             lines.append([])
+    scale = np.float32([hand.shape.x_height, hand.shape.x_height, 1])
     for words in lines:
         text = text_of(words)
         if len(text) > 1:
-            yield line_ink(words) * np.float32([hand.shape.x_height, hand.shape.x_height, 1]), text
+            yield line_ink(words) * scale, text
 
 
 def text_of(words: Iterable[CheckedWord]) -> str:
@@ -137,7 +142,7 @@ def save_lines(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
     """Save lines in a folder as stroke arrays, in which y grows upwards."""
     arrays = np.empty(len(lines), dtype=object)
     for number, (ink, _) in enumerate(lines):
-        arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])
+        arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])  # (end of stroke, dx, -dy)
     atomic_write(folder / ARRAY_FILES[-1], lambda file: np.save(file, arrays))
     write_text(folder / TEXTS, "".join(f"{text}\n" for _, text in lines))
 

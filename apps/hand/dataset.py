@@ -152,7 +152,8 @@ class HandDataset(BaseDataset):
     def _adapt(self, samples: Sequence[Sample], writer: Writer, reader: Reader) -> "_Adapted":
         """Choose the usable lines, write new ones, and measure the network's units. Either the
         writer or the reader learns the hand."""
-        alphabet = (reader if reader.path == self.origin.path else writer).model.alphabet
+        learner = reader if reader.path == self.origin.path else writer
+        alphabet = learner.model.alphabet
         accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
             samples = usable_lines(self.root, samples, alphabet, reader, accepted)
@@ -165,7 +166,15 @@ class HandDataset(BaseDataset):
         learned, _ = self.split_indices(len(samples))
         # New lines contain no letters of held-out lines, so that these stay a fair test.
         lines = [(inks[k], samples[k].text) for k in learned]
-        new = practice_lines(lines, alphabet, writer, reader, self.lent, self.composed, self.seed)
+        new = practice_lines(
+            lines,
+            alphabet,
+            writer,
+            reader,
+            num_lent=self.lent,
+            num_new=self.composed,
+            seed=self.seed,
+        )
         names = [sample.name for sample in samples]
         return _Adapted(names, new, writer.takes_hand, height, step)
 
@@ -244,7 +253,8 @@ def load_practice(path: Path) -> tuple[list[str], list[Primer], bool]:
     try:
         arrays = guard.call(read_arrays, path)
         check_version(path, int(arrays.get("format", 0)), PRACTICE_FORMAT, "train anew")
-        inks = np.split(arrays["points"], np.cumsum(arrays["lengths"]))[:-1]
+        # The last part is that behind all lines, and empty.
+        *inks, _ = np.split(arrays["points"], np.cumsum(arrays["lengths"]))
         new = list(zip(inks, arrays["texts"].tolist(), strict=True))
         return arrays["names"].tolist(), new, bool(arrays["told"])
     except OtherVersion:
@@ -283,11 +293,14 @@ def to_network_units(lines: Sequence[Sample], height: float, step: float) -> lis
     level_inks = []
     for line in lines:
         ink = _transformed(line.ink, RemoveSlips(), LevelBaseline())
-        scale = height / (x_height(ink) if len(line.text) >= MIN_SCALING_LENGTH else median_height)
+        is_measured = len(line.text) >= MIN_SCALING_LENGTH
+        scale = height / (x_height(ink) if is_measured else median_height)
         level_inks.append(ink * np.float32([scale, scale, 1]))
     steps = [mean for mean in map(mean_step, level_inks) if mean > 0]
-    # Ink is smoothed at twice the density, so that corners keep their shape.
-    period = min(max(step / 2 / float(np.median(steps)), 0.01), 100.0) if steps else 1.0
+    period = 1.0
+    if steps:  # Ink is smoothed at twice the density, so that corners keep their shape.
+        period = step / 2 / float(np.median(steps))
+        period = min(max(period, 0.01), 100.0)  # if a unit is far off (bounds: assumed)
     to_double_density = ResampleTime(period=period)
     to_density = ResampleTime()
     smooth = Smooth()

@@ -109,13 +109,15 @@ class OwnHandReaderTrainer(_HandTrainer, RecognitionTrainer):
     """
 
     def compare(self, writer: Writer, reader: Reader) -> bool:
-        learned = load(newest_checkpoint(self.run.models)[0], str(self.device))
+        last, _ = newest_checkpoint(self.run.models)
+        learned = load(last, str(self.device))
         lines = [(line.ink, line.text) for line in self.lines.split("valid")]
         kind = "held-out" if self.lines.held_out else "learned"
         with stage(EXAMINING):
-            rates = [100 * character_error_rate(network, lines) for network in (reader, learned)]
+            before = 100 * character_error_rate(reader, lines)
+            now = 100 * character_error_rate(learned, lines)
         message = "misread characters in %d %s lines: %.1f %% before, %.1f %% now"
-        log.info(message, len(lines), kind, *rates)
+        log.info(message, len(lines), kind, before, now)
         return False
 
 
@@ -197,7 +199,10 @@ def legible_fraction(
         log.info(
             "with %.0f %% of what was learned %.1f %% of the characters are misread, "
             "%.1f %% before%s",
-            *(100 * fraction, 100 * cer, 100 * cer_before, lost_report),
+            100 * fraction,
+            100 * cer,
+            100 * cer_before,
+            lost_report,
         )
         if is_legible and not num_lost_letters:
             break
@@ -221,10 +226,13 @@ def best_primer(
 ) -> int:
     """Return the index of the best primer among lines of a hand: a legible line of about
     `PRIMER_LENGTH`. Without `extras` of a hand, the network must continue the line."""
-    nearest = sorted(range(len(lines)), key=lambda k: abs(len(lines[k][1]) - PRIMER_LENGTH))
-    nearest = nearest[:NUM_PRIMERS_READ]
+    distances = [abs(len(text) - PRIMER_LENGTH) for _, text in lines]
+    nearest = sorted(range(len(lines)), key=lambda k: distances[k])[:NUM_PRIMERS_READ]
     hypotheses = reader.read_lines([lines[k][0] for k in nearest])
-    cer = {k: error_rate(lines[k][1], text) for k, text in zip(nearest, hypotheses, strict=True)}
+    cer = {}
+    for k, hypothesis in zip(nearest, hypotheses, strict=True):
+        _, text = lines[k]
+        cer[k] = error_rate(text, hypothesis)
     if extras:
         return min(nearest, key=cer.get)
     candidates = sorted(nearest, key=cer.get)[:NUM_PRIMERS_TRIED]
@@ -295,7 +303,8 @@ class Exam:
             return self.reader.read_lines([line.written for line in lines])
 
         character_texts = self.texts_of_characters
-        # All texts are written in one batch; further seeds are for lost characters alone.
+        # All texts are written in one batch; further seeds are for lost characters alone. Each line
+        # has another seed, so that lines differ.
         texts = [*character_texts.values(), *self.texts]
         seeds = [0] * len(character_texts) + list(range(len(self.texts)))
         hypotheses = write_and_read(texts, seeds)

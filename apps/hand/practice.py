@@ -72,7 +72,8 @@ def practice_lines(
     writable = writer.model.alphabet  # A reader may know more characters.
     primers = [(ink, text) for ink, text in lines if not writable.unknown(text)]
     primers.sort(key=lambda primer: len(primer[0]))
-    primers = primers[: max(min(NUM_PRIMERS, len(lines) // 2), 1)]
+    num_primers = max(min(NUM_PRIMERS, len(lines) // 2), 1)
+    primers = primers[:num_primers]
     characters = [c for c in writable.characters if c in alphabet]
     extras = extras_of_lines([ink for ink, _ in lines]) if writer.takes_hand else {}
     sampling = replace(LENT_SAMPLING, extras=extras)
@@ -98,7 +99,7 @@ def sample_texts(count: int, alphabet: Collection[str], seed: int) -> list[str]:
         elif kind % 2:
             text = everyday(draws)
         else:
-            text = corpus.running_text(draws, 0, 10, 40, 0.0)
+            text = corpus.running_text(draws, split=0, low=10, high=40, symbols=0.0)
         text = "".join(character for character in text if character in alphabet).strip()
         if text:
             texts.append(text)
@@ -129,7 +130,7 @@ def write_lent_lines(
         for line, text, hypothesis in zip(lines, primer_texts, hypotheses, strict=True):
             max_errors = max(1.0, MAX_LENT_CER * len(text))
             if line.ended and error_counts(text, hypothesis).character_errors <= max_errors:
-                has_primer = len(pairs) % 2
+                has_primer = len(pairs) % 2 == 1
                 pairs.append((line.ink, line.text) if has_primer else (line.written, text))
     return pairs
 
@@ -196,12 +197,12 @@ def compose_lines(
             for (number, text, path), hypothesis in zip(candidates, hypotheses, strict=True):
                 if error_counts(text, hypothesis).character_errors > MAX_COMPOSED_CER * len(text):
                     continue
-                if number % CONTINUE_EVERY == 0:
+                if number % CONTINUE_EVERY == 0:  # The person's lines come in turn.
                     primer = recorded_cuts[number // CONTINUE_EVERY % len(recorded_cuts)]
                     path = side_by_side([primer.path, path], float(np.median(hand.word_gaps)))
                     text = f"{primer.text} {text}"
                 lines.append((to_ink(path * scale), text))
-            bar.update(min(len(lines), count) - min(num_before, count))
+            bar.update(min(len(lines), count) - min(num_before, count))  # It ends at `count`.
             if len(lines) >= count:
                 break
     return lines[:count]

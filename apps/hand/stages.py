@@ -37,7 +37,8 @@ def stage(
         done: number of the stage's steps that are done.
         items: items that the bar iterates over, a step each; None if the caller updates the bar.
     """
-    steps = max(len(items), 1) if items is not None else steps
+    if items is not None:
+        steps = max(len(items), 1)
     index = [*STAGES].index(name)
     if not done:
         log.info("%d of %d: %s", index + 1, len(STAGES), name)

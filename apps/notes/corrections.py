@@ -79,8 +79,11 @@ class Corrections:
     def all(self) -> list[Correction]:
         """All corrections, deduplicated."""
         # A name is slow to compute; a correction stands with each of its strokes.
-        by_id = {id(c): c for corrections in self._by_stroke.values() for c in corrections}
-        return [*{correction.name: correction for correction in by_id.values()}.values()]
+        by_id = {}
+        for corrections in self._by_stroke.values():
+            by_id |= {id(correction): correction for correction in corrections}
+        by_name = {correction.name: correction for correction in by_id.values()}
+        return [*by_name.values()]
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
@@ -131,7 +134,10 @@ class Corrections:
             self._by_stroke.setdefault(stroke, []).append(correction)
 
     def _near(self, ink: Ink) -> list[Correction]:
-        candidates = {id(c): c for stroke in ink for c in self._by_stroke.get(stroke, ())}
+        candidates = {}
+        for stroke in ink:
+            corrections = self._by_stroke.get(stroke, ())
+            candidates |= {id(correction): correction for correction in corrections}
         return [c for c in candidates.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
 
     def _of_ink(self, ink: Ink) -> Correction | None:
@@ -173,7 +179,7 @@ def stroke_digest(points: np.ndarray) -> str:
     # The shape is relative to a power of two of the size, so that rounding does not depend on it.
     offsets = points - points[0]
     # Odd factors, so that no round number lies between two steps, where a move would decide.
-    extent = 1.2345 * float(np.abs(offsets).max()) or 1.0
+    extent = 1.2345 * float(np.abs(offsets).max()) or 1.0  # 1 for a dot
     size = np.log2(extent)
     steps = np.round(1000.7 * np.append(offsets / 2.0 ** np.floor(size), size))
     return _digest(steps.astype(np.int32).tobytes())

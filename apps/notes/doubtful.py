@@ -68,8 +68,9 @@ class UnsureWords:
         words = words[chosen]
         confidences = confidences[chosen]
         num_wrong = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))  # as expected
-        # By kind, then by place.
-        order = np.lexsort((words[:, 1], words[:, 0], ranks[words[:, 0]], words[:, 2]))
+        row_of, number_of, kind_of, _ = words.T
+        # By kind, then by place: lexsort begins with the last key.
+        order = np.lexsort((number_of, row_of, ranks[row_of], kind_of))
         words = words[order]
         confidences = confidences[order]
         starts = np.searchsorted(words[:, 2], np.arange(len(num_wrong) + 1))

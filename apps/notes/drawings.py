@@ -78,7 +78,10 @@ def _groups(boxes: Sequence[np.ndarray], gap: float) -> list[list[int]]:
             near = []
             apart = []
             for other_box, others in groups:
-                (near if _are_near(other_box, box, gap) else apart).append((other_box, others))
+                if _are_near(other_box, box, gap):
+                    near.append((other_box, others))
+                else:
+                    apart.append((other_box, others))
             box = _union([box, *(other_box for other_box, _ in near)])
             group += [number for _, others in near for number in others]
             groups = apart
@@ -109,6 +112,8 @@ def _is_label(row: PageRow, points: np.ndarray) -> bool:
     x, y = points.T
     is_at_height = (top < y) & (y < bottom)
     is_at_width = (left < x) & (x < right)
-    left_and_right = (is_at_height & (x <= left)).any() and (is_at_height & (x >= right)).any()
-    above_and_below = (is_at_width & (y <= top)).any() and (is_at_width & (y >= bottom)).any()
-    return bool(left_and_right and above_and_below)
+    x_beside = x[is_at_height]
+    y_over = y[is_at_width]
+    has_left_and_right = (x_beside <= left).any() and (x_beside >= right).any()
+    has_above_and_below = (y_over <= top).any() and (y_over >= bottom).any()
+    return bool(has_left_and_right and has_above_and_below)

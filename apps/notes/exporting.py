@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby, pairwise, starmap, zip_longest
+from itertools import chain, groupby, pairwise, starmap, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, TypeAlias
@@ -107,8 +107,10 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    pairs = ((page, row) for note in notes for page, text in note.pages for row in text.rows)
-    rows = [_millimetre_row(page, row) for page, row in pairs if row.is_learnable]
+    rows = list[Row]()
+    for note in notes:
+        for page, text in note.pages:
+            rows += [_millimetre_row(page, row) for row in text.rows if row.is_learnable]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)
@@ -174,7 +176,8 @@ def markdown_blocks(
         elif kind == PICTURE:
             yield "\n\n".join(picture for _, picture in lines)
         else:
-            yield ("\n" if kind else line_gap).join(starmap(_markdown_line, lines))
+            gap = "\n" if kind else line_gap  # Items of a list are close to each other.
+            yield gap.join(starmap(_markdown_line, lines))
 
 
 def _kind(line: Line) -> str:
@@ -199,9 +202,13 @@ def _lines(
         rest = sorted(pictures, key=lambda picture: _middle(picture[0]))
         rows = [row for row in text.rows if row.text]
         for paragraph in _paragraphs(rows, page.width, pictures):
-            first = paragraph[0][0]
-            while rest and _middle(rest[0][0]) < _middle(first.box):
-                yield PICTURE, rest.pop(0)[1]
+            first = paragraph[0][0]  # the first row of the first line
+            while rest:
+                box, picture = rest[0]
+                if _middle(box) >= _middle(first.box):
+                    break
+                yield PICTURE, picture
+                del rest[0]
             yield first.mark, _merged(paragraph)
         yield from ((PICTURE, picture) for _, picture in rest)
         return
@@ -221,7 +228,9 @@ def _table_rows(cells: Iterable[Line]) -> list[list[str]]:
         column = len(mark) - 1
         if not rows or column < len(rows[-1]):
             rows.append([])
-        rows[-1] += [""] * (column - len(rows[-1])) + [text]
+        num_empty = column - len(rows[-1])
+        rows[-1] += [""] * num_empty
+        rows[-1].append(text)
     return rows
 
 
@@ -242,7 +251,11 @@ def _markdown_line(mark: str, text: str) -> str:
 def _markdown_table(rows: list[list[str]]) -> str:
     """Return a table whose first row is the header."""
     width = max(map(len, rows))
-    header, *others = ([*map(escaped, row), *[""] * (width - len(row))] for row in rows)
+    full_rows = []
+    for row in rows:
+        missing = [""] * (width - len(row))
+        full_rows.append([*map(escaped, row), *missing])
+    header, *others = full_rows
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * width, *others])
 
 
@@ -266,7 +279,8 @@ def _paragraphs(
         is_apart = bool(row.mark) or before.mark[:1] in (HEADING_MARK, CELL_MARK)
         is_apart |= not 0 < steps[index - 1] <= MAX_ROW_STEP * pitch  # A step up: a new column.
         is_apart |= row.box[0] > before.box[0] + pitch  # An indent as wide as rows are apart.
-        is_apart |= any(start < box[1] and box[3] < end for box, _ in pictures)
+        for (_, top, _, bottom), _ in pictures:
+            is_apart |= start < top and bottom < end  # The picture is between the rows.
         is_short = are_short[index - 1]
         # A short row that ends prose, or an item of a list, is no line.
         are_lines = not paragraph[0][0].mark and len(paragraph[-1]) == 1
@@ -329,7 +343,8 @@ def json_parts(notes: Iterable[Note]) -> Iterator[str]:
     yield '{"format": "text of notes", "version": 1, "notes": ['
     for number, note in enumerate(notes):
         values = {"name": note.name, "pages": [_page_values(*page) for page in note.pages]}
-        yield f"{',' * bool(number)}\n{json.dumps(values, ensure_ascii=False)}"
+        separator = "," if number else ""
+        yield f"{separator}\n{json.dumps(values, ensure_ascii=False)}"
     yield "]}\n"
 
 
@@ -358,7 +373,8 @@ def _millimetre_row(page: InkPage, row: PageRow) -> Row:
 
 def _sheet(rows: Sequence[Row]) -> Page:
     """Return a sheet that holds all rows; rows at negative positions shift all rows."""
-    points = np.concatenate([np.zeros((1, 2)), *(stroke for row in rows for stroke in row.strokes)])
+    strokes = chain.from_iterable(row.strokes for row in rows)
+    points = np.concatenate([np.zeros((1, 2)), *strokes])  # The sheet begins at 0 or before.
     corner = points.min(axis=0)
     size = np.ptp(points, axis=0)
     shifted = []
@@ -373,8 +389,9 @@ def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
     none, the corners of the box."""
     for word in row.words:
         corners = np.reshape(word.box, (2, 2))
+        low, high = corners
         ink = np.concatenate([np.empty((0, 2)), *(page.strokes[n].points for n in word.strokes)])
-        points = ink[((corners[0] <= ink) & (ink <= corners[1])).all(axis=1)]
+        points = ink[((low <= ink) & (ink <= high)).all(axis=1)]
         yield WordInk(word.text, points if len(points) else corners, turn=row.turn)
 
 

@@ -35,7 +35,9 @@ class InkForm:
         """Return a page in this form, with its text."""
         if self.kind == "typed":
             return typed(page, text, keep_ink=self.keep_ink, has_doubts=self.has_doubts)
-        return (page, text) if self.kind == "keep" else levelled(page, text, self.strength)
+        if self.kind == "level":
+            return levelled(page, text, self.strength)
+        return page, text
 
 
 def in_form(note: Note, form: InkForm) -> Note:

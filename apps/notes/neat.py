@@ -200,11 +200,13 @@ def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: 
     """Return the places of a row's units; the row becomes wider by `room` at most."""
     lean, height, gap = typical
     spans = _spans(shape, words, lean)
-    gaps = _gaps(spans) / (gap * shape.x_height or 1.0)
+    usual_gap = gap * shape.x_height or 1.0  # 1 if the page has no gap
+    gaps = _gaps(spans) / usual_gap
     is_even = ~(shape.are_signs[:-1] | shape.are_signs[1:]) & (gaps >= MIN_WORD_GAP)
     is_wide = gaps > MAX_WORD_GAP
     is_usual = 1 / MAX_SIZE_RATIO < height / shape.x_height < MAX_SIZE_RATIO
-    height = height if is_usual and shape.row.mark != HEADING_MARK else shape.x_height
+    if not is_usual or shape.row.mark == HEADING_MARK:
+        height = shape.x_height
     origins = np.array([(word.x, word.baseline) for word in words])
     for _ in range(2):  # The second time, words without room are smaller.
         matrices = np.array([_matrix(word, lean, height) for word in words])
@@ -226,7 +228,8 @@ def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: 
     # A point of the page is made level, gets its new place in the level row, and is turned back.
     matrices = turned_back(np.eye(2), shape.angle) @ matrices @ back
     shifts = (targets - middle) @ back + turned_back(middle, -shape.angle)
-    shifts -= (turned_back(origins, -shape.angle)[:, None] @ matrices)[:, 0]
+    level_origins = turned_back(origins, -shape.angle)
+    shifts -= (level_origins[:, None] @ matrices)[:, 0]  # each by its own matrix
     return RowPlaces(shape, words, matrices, shifts)
 
 
@@ -269,8 +272,9 @@ def _lefts(
         drawn = widths[start:stop].sum()
         count = np.count_nonzero(evens)
         fixed = drawn + inner[~evens].sum()
-        # Only the last part may grow; the others stay in their columns.
-        max_width = min(MAX_ROW_WIDTH * width, width + room) if stop == len(widths) else width
+        max_width = width
+        if stop == len(widths):  # Only the last part may grow; the others stay in their columns.
+            max_width = min(MAX_ROW_WIDTH * width, width + room)
         needed = fixed + MIN_EVEN_GAP * typical_gap * count
         fraction = min(fraction, 1 - (needed - max_width) / max(drawn, 1e-9))
         if count:
@@ -311,7 +315,9 @@ def _line_moves(at: np.ndarray, x: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """
     ends = _edges(at)
     along, across = moves.T
-    slope = np.polyfit(x, across, 1)[0] if np.ptp(x) else 0.0
+    slope = 0.0
+    if np.ptp(x):
+        slope, _ = np.polyfit(x, across, 1)
     mean = np.interp(np.linspace(*ends, NUM_LINE_POINTS), x, across).mean()
     down = mean + slope * (at - np.mean(ends))
     return np.column_stack([np.interp(at, ends, np.interp(ends, x, along)), down])
@@ -344,4 +350,4 @@ def mark_moves(
                     mark_move = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
                     mark_move = turned_back(mark_move, -shape.angle)
         if least_across < np.inf:
-            yield number, mark_move + np.zeros_like(points)
+            yield number, mark_move + np.zeros_like(points)  # for each point

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,8 @@ def page_values(
         "paths": [look._asdict() | {"data": data} for look, data in joined_paths(drawn)],
         "rows": rows,
         "unread": [_scaled(box, scale) for box in text.missed_boxes],
-        "clip": clip and _scaled(clip, scale),
-        "background": page.background and page.background.name,
+        "clip": _scaled(clip, scale) if clip else None,
+        "background": page.background.name if page.background else None,
     } | _placed(page, scale)
 
 
@@ -82,8 +83,10 @@ def thumbnail_values(page: InkPage) -> dict[str, Any]:
         lines.setdefault(look, []).append(f"M{x} {y}{line}")
     paths = []
     # "Multiply" comes before "Normal": highlighters lie below other ink.
-    for (colour, blend), data in sorted(lines.items(), key=lambda item: item[0][1]):
-        path = {"data": "".join(data), "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
+    for look in sorted(lines, key=itemgetter(1)):
+        colour, blend = look
+        data = "".join(lines[look])
+        path = {"data": data, "colour": colour, "blend": blend, "opacity": 1.0, "dash": ()}
         path["width"] = THUMBNAIL_PEN if blend == "Normal" else THUMBNAIL_HIGHLIGHTER
         paths.append(path)
     size = [THUMBNAIL_WIDTH, round(scale * page.height)]
@@ -101,8 +104,9 @@ def _placed(page: InkPage, scale: float) -> dict[str, Any]:
 
 
 def _touches(points: np.ndarray, box: Box) -> bool:
-    is_near = (points.min(axis=0) <= box[2:]).all() and (points.max(axis=0) >= box[:2]).all()
-    return bool(is_near)
+    low = points.min(axis=0)
+    high = points.max(axis=0)
+    return bool((low <= box[2:]).all() and (high >= box[:2]).all())
 
 
 def _scaled(box: Sequence[float], scale: float) -> list[int]:

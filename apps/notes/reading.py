@@ -93,7 +93,8 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     pen_numbers = [number for number in order if number not in kinds]
     strokes = [page.strokes[number].points for number in pen_numbers]
     turns = _read_turns(strokes, reader)
-    page_rows, pen_kinds = find_structure(strokes, turns, _read_sizes(strokes, turns, reader))
+    sizes = _read_sizes(strokes, turns, reader)
+    page_rows, pen_kinds = find_structure(strokes, turns, sizes)
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
     ink_words = reader.read_words(inks, search)
@@ -119,7 +120,8 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     covered = _boxes(page, kinds, (COVERED,), order)
     crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
     left_out = dict(Counter(kinds.values()))
-    return PageText(rows, left_out, dict(sorted(kinds.items())), unread, covered, crossed_out)
+    kinds = dict(sorted(kinds.items()))
+    return PageText(rows, left_out, kinds, unread, covered, crossed_out)
 
 
 def _page_words(
@@ -220,16 +222,19 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
             continue
         block = [strokes[number] for number in numbers]
         confidence_of = dict[int, float]()
+        is_largest = index == 0
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
-        further_turns = () if index else range(4)
+        further_turns = range(4) if is_largest else ()
         for tried in dict.fromkeys((main_turn, turn, *further_turns)):
             if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_TURNED_CONFIDENCE:
                 rows = _longest_rows(block, tried, reader)
                 confidence_of[tried] = mean_confidence(chain(*rows))
         best = max(confidence_of, key=confidence_of.__getitem__)
-        if confidence_of[best] >= (MIN_TURNED_CONFIDENCE if index else MIN_PAGE_CONFIDENCE):
+        min_confidence = MIN_PAGE_CONFIDENCE if is_largest else MIN_TURNED_CONFIDENCE
+        if confidence_of[best] >= min_confidence:
             turns[numbers] = best
-        main_turn = main_turn if index else int(turns[numbers[0]])
+        if is_largest:
+            main_turn = int(turns[numbers[0]])
     return turns
 
 
@@ -243,13 +248,16 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
         numbers = np.flatnonzero(turns == turn)
         classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
         rarest_first = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
+        if len(rarest_first) == 1:
+            continue
         text_sizes: list[int] = []
-        for size in rarest_first if len(rarest_first) > 1 else ():
+        for size in rarest_first:
             if size == rarest_first[-1] and not text_sizes:
                 break  # All other sizes are drawings.
             block = [strokes[number] for number in numbers[classes == size]]
             rows = _longest_rows(block, turn, reader)
-            num_letters = sum(map(str.isalnum, "".join(text for text, _ in chain(*rows))))
+            text = "".join(text for text, _ in chain(*rows))
+            num_letters = sum(map(str.isalnum, text))
             is_sure = mean_confidence(chain(*rows)) >= MIN_TURNED_CONFIDENCE
             if is_sure and num_letters > MAX_SHORT_ROW * len(rows):
                 text_sizes.append(size)
@@ -264,7 +272,8 @@ def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) ->
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
     rows, _ = find_structure(block, np.full(len(block), turn), sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
-    return _with_confidences(reader.read_words([_level_ink(block, row) for row in longest], GREEDY))
+    inks = [_level_ink(block, row) for row in longest]
+    return _with_confidences(reader.read_words(inks, GREEDY))
 
 
 def _with_confidences(rows: Sequence[Sequence[InkWord]]) -> list[ReadRow]:
@@ -288,7 +297,8 @@ def with_numbers(rows: list[PageRow]) -> list[PageRow]:
         return replace(row, words=(first, *others), mark=NUMBER_MARK)
 
     marked = [*map(numbered, rows)]
-    return marked if sum(row.mark == NUMBER_MARK for row in marked) >= MIN_LIST_ROWS else rows
+    num_items = sum(row.mark == NUMBER_MARK for row in marked)
+    return marked if num_items >= MIN_LIST_ROWS else rows
 
 
 def _with_typed(rows: list[PageRow], typed: Sequence[TypedText]) -> list[PageRow]:

@@ -210,7 +210,7 @@ class Library:
         digest = hashlib.sha256(identity.encode(errors="replace")).hexdigest()
         before = self._indexed(lambda index: index.saved(path))
         files_before = before.get("files", {})
-        is_untouched = all(file_state(Path(file)) == s for file, s in files_before.items())
+        is_untouched = all(file_state(Path(file)) == state for file, state in files_before.items())
         if before.get("made of") == digest and is_untouched:
             return [*map(Path, files_before)], False
         files = write()
@@ -268,7 +268,8 @@ class Library:
             ink, read, is_corrected = self._word(note, address)
             if text is None and not (is_corrected or address in checked):
                 raise UserError(f"{':'.join(map(str, address))}: this word was not corrected")
-            checked[address] = ink, None if text is None else Correction(ink, text, read)
+            correction = None if text is None else Correction(ink, text, read)
+            checked[address] = ink, correction
         self.corrections.update(checked.values())
         self._indexed(lambda index: index.record_corrections(self.corrections.all))
 
@@ -276,7 +277,8 @@ class Library:
         """Return the ink of a word, the text that was read, and whether the word was corrected."""
         place = ":".join(map(str, address))
         page_index, row_index, word_index = (number - 1 for number in address)
-        page, page_text = next(islice(note.pages, max(page_index, 0), None), (None, PageText(())))
+        pages = islice(note.pages, max(page_index, 0), None)
+        page, page_text = next(pages, (None, PageText(())))  # no rows if there is no such page
         is_valid = min(page_index, row_index, word_index) >= 0
         rows = page_text.rows[row_index : row_index + 1] if is_valid else ()
         if not rows or not rows[0].strokes or word_index >= len(rows[0].words):

@@ -68,12 +68,12 @@ class ViewPage(LocalPage):
 
     def do_GET(self) -> None:
         """Send a file, or the answer of a method of the viewer."""
-        path, query = urlsplit(self.path)[2:4]
-        if not path.startswith("/api/"):
+        address = urlsplit(self.path)
+        if not address.path.startswith("/api/"):
             super().do_GET()
         elif self._is_allowed():
-            values = {key: value for key, (value, *_) in parse_qs(query).items()}
-            name = path.removeprefix("/api/")
+            values = {key: value for key, (value, *_) in parse_qs(address.query).items()}
+            name = address.path.removeprefix("/api/")
             self._answer(lambda: _looked_up(self.server.viewer, name, values))
 
     def do_POST(self) -> None:
@@ -165,10 +165,11 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
         return viewer.correct([_change(**change) for change in changes])
     if action == "open":
         return viewer.open(_checked(values["name"], str))
-    limits = (_checked(values.get(f.name, ""), str) for f in fields(NoteFilter))
+    # The third action: to confirm.
+    limits = {f.name: _checked(values.get(f.name, ""), str) for f in fields(NoteFilter)}
     kind = _checked(values["kind"], str)
     count = _checked(values["count"], int)
-    return viewer.confirm(kind, count, NoteFilter(*limits))
+    return viewer.confirm(kind, count, NoteFilter(**limits))
 
 
 def _change(

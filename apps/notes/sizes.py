@@ -40,10 +40,10 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     moves = np.column_stack([drop, back, ahead])
     # The unit of each move is the smaller size of the strokes before and behind it.
     numbers = np.arange(1, len(strokes))
-    before = _sizes(height_sums[np.maximum(numbers - UNIT_STROKES, 0)], height_sums[numbers])
-    behind = _sizes(
-        height_sums[numbers], height_sums[np.minimum(numbers + UNIT_STROKES, len(strokes))]
-    )
+    first = np.maximum(numbers - UNIT_STROKES, 0)
+    stop = np.minimum(numbers + UNIT_STROKES, len(strokes))
+    before = _sizes(height_sums[first], height_sums[numbers])
+    behind = _sizes(height_sums[numbers], height_sums[stop])
     is_far = _are_far(moves, np.exp(np.fmin(before, behind)))
     starts = np.flatnonzero(np.append(True, is_far))
     ends = np.append(starts[1:], len(strokes))
@@ -59,18 +59,20 @@ def size_classes(strokes: Sequence[np.ndarray]) -> np.ndarray:
     for step in (-1, 1):
         for piece in range(len(starts))[::step]:
             other = piece - step
-            if of_piece[piece] < 0 <= other < len(starts) and of_piece[other] >= 0:
-                move = starts[max(piece, other)] - 1
-                if not _are_far(moves[move], np.exp(sizes[other])):
-                    of_piece[piece] = of_piece[other]
-                    sizes[piece] = sizes[other]
+            if of_piece[piece] >= 0 or not 0 <= other < len(starts):
+                continue
+            move = starts[max(piece, other)] - 1  # from one to the other
+            if of_piece[other] >= 0 and not _are_far(moves[move], np.exp(sizes[other])):
+                of_piece[piece] = of_piece[other]
+                sizes[piece] = sizes[other]
     classes = np.repeat(of_piece, ends - starts)
     units = np.repeat(np.exp(sizes), ends - starts)
     classified = np.flatnonzero(classes >= 0)
     for number in np.flatnonzero(classes < 0):
         gaps = np.maximum(low[classified] - high[number], low[number] - high[classified])
         distances = np.hypot(*np.maximum(gaps, 0).T) / units[classified]
-        classes[number] = classes[classified[distances.argmin()]]
+        nearest = classified[distances.argmin()]
+        classes[number] = classes[nearest]
     return classes
 
 
@@ -90,10 +92,14 @@ def _height_sums(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return sums over all segments before each stroke, and over all: of their heights h, and of
     h log h, `(strokes + 1, 2)`."""
     # Heights do not depend on x: the number of the stroke stands for it.
-    numbered = [np.column_stack([0 * p[:, 1] + n, p[:, 1]]) for n, p in enumerate(strokes)]
+    numbered = []
+    for n, points in enumerate(strokes):
+        y = points[:, 1]
+        numbered.append(np.column_stack([np.full(len(y), n, float), y]))
     number, _, _, heights = np.abs(vertical_segments(from_strokes(numbered))).T
     weighted = np.column_stack([heights, heights * np.log(heights)])
     sums = np.vstack([np.zeros((1, 2)), np.cumsum(weighted, axis=0)])
+    # Half a number lower, so that rounding of the numbers does not count.
     return sums[np.searchsorted(number, np.arange(len(strokes) + 1) - 0.5)]
 
 

@@ -34,6 +34,7 @@ def _is_unordered(strokes: Sequence[np.ndarray]) -> bool:
     """Return whether most moves between strokes are far, as if they were in no order of writing."""
     low = np.array([stroke.min(axis=0) for stroke in strokes])
     high = np.array([stroke.max(axis=0) for stroke in strokes])
+    # From the box of each stroke to that of the next one, along x or along y.
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     return np.count_nonzero(gaps > MAX_MOVE_OF_WRITING) > MAX_FAR_MOVES * len(strokes)
 
@@ -67,7 +68,7 @@ def _by_place(strokes: Sequence[np.ndarray]) -> list[int]:
     is_left = ~is_mark
     while is_left.any():
         check_time()
-        is_next = is_left & False
+        is_next = np.zeros_like(is_left)
         if row:
             height = np.average(y[row[-NUM_BEFORE:]], weights=weights[row[-NUM_BEFORE:]])
             is_next = is_left & (np.abs(y - height) < MAX_LETTER_STEP) & (x >= x[row[-1]])
@@ -76,7 +77,9 @@ def _by_place(strokes: Sequence[np.ndarray]) -> list[int]:
             row = []
         # A row begins with the stroke that is nearest to the page's upper left corner.
         places = x if row else low[:, 0] + low[:, 1]
-        row.append(int(np.where(is_next if row else is_left, places, np.inf).argmin()))
-        order.append(row[-1])
-        is_left[row[-1]] = False
+        candidates = is_next if row else is_left
+        number = int(np.where(candidates, places, np.inf).argmin())
+        row.append(number)
+        order.append(number)
+        is_left[number] = False
     return [*order, *sorted(np.flatnonzero(is_mark).tolist(), key=x.__getitem__)]

@@ -84,7 +84,8 @@ def find_structure(
             if len(of_size) < len(level):
                 block = Block([level[n] for n in of_size], np.arange(len(of_size)))
             size_rows, size_kinds = _level_structure(block)
-            kinds |= {int(numbers[of_size[n]]): kind for n, kind in size_kinds.items()}
+            for index, kind in size_kinds.items():
+                kinds[int(numbers[of_size[index]])] = kind  # by its number on the page
             is_first = not turn_rows  # the most frequent size, whose rows are in order
             for row in size_rows:
                 row = row._replace(strokes=of_size[row.strokes].tolist())
@@ -125,6 +126,7 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     unit = x_height(from_strokes(strokes))
     low = np.array([stroke.min(axis=0) for stroke in strokes]) / unit
     high = np.array([stroke.max(axis=0) for stroke in strokes]) / unit
+    # From the box of each stroke to that of the next one, along x or along y.
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
     starts = np.flatnonzero(np.append(True, gaps > MAX_PIECE_GAP))
     centres = (low + high) / 2
@@ -133,7 +135,10 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     for start, end in pairwise([*starts.tolist(), len(strokes)]):
         piece = centres[start:end]
         strides = range(1, min(MAX_PIECE_STRIDE + 1, len(piece)))
-        x, y = sum(((piece[s:] - piece[:-s]).sum(axis=0) for s in strides), np.zeros(2))
+        total_move = np.zeros(2)
+        for stride in strides:
+            total_move += (piece[stride:] - piece[:-stride]).sum(axis=0)
+        x, y = total_move
         # A direction is clear if the pen moves twice as far along it as across.
         if max(abs(x), abs(y)) > max(MIN_PIECE_MOVE, 2 * min(abs(x), abs(y))):
             turn = round(np.arctan2(y, x) / (np.pi / 2)) % 4
@@ -152,7 +157,8 @@ def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
     kinds |= dict.fromkeys(chain(*labels), LABEL)
     rows = [row for row in rows if row not in labels]
     marked = _marked(page, rows, kinds)
-    mark_strokes = {*chain(*rows)} - {*chain(*(row.strokes for row in marked))}
+    strokes_of_rows = chain.from_iterable(row.strokes for row in marked)
+    mark_strokes = {*chain(*rows)} - {*strokes_of_rows}
     kinds |= dict.fromkeys(mark_strokes, MARK_OF_LIST)
     for (middle, _, column), numbers in sorted(cells.items()):  # by table, row and column
         # A table comes before the first row that is lower than its middle.
@@ -207,14 +213,17 @@ def _drawing_areas(page: Block, kinds: Mapping[int, str]) -> np.ndarray:
     """Return left, top, right and bottom of each tall drawing, and the number of its first stroke,
     `(5, drawings)`. The strokes of a drawing are written one after another."""
     drawn = np.array([number for number, kind in sorted(kinds.items()) if kind == DRAWING], int)
-    parts = [part for part in np.split(drawn, np.flatnonzero(np.diff(drawn) > 1) + 1) if len(part)]
+    starts = np.flatnonzero(np.diff(drawn) > 1) + 1  # of all parts but the first
     areas = []
-    for part in parts:
+    for part in np.split(drawn, starts):
+        if not len(part):
+            continue
         low = page.left[part].min(), page.top[part].min()
         high = page.right[part].max(), page.bottom[part].max()
         areas.append((*low, *high, part[0]))
     columns = np.array(areas).reshape(-1, 5).T
-    return columns[:, columns[3] - columns[1] > MAX_STROKE_HEIGHT]
+    _, top, _, bottom, _ = columns
+    return columns[:, bottom - top > MAX_STROKE_HEIGHT]
 
 
 def _is_label(page: Block, row: Sequence[int], kinds: Mapping[int, str], areas: np.ndarray) -> bool:
@@ -289,7 +298,8 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
     is_large = widths < MAX_HEADING_WIDTH * widest
     is_large &= np.array([above(index).sum() for index in indices]) >= MIN_SIZED_ROWS
     is_large[1:] &= (steps < 0) | (steps > MIN_HEADING_STEP * pitch)  # A step up: a new column.
-    is_large &= np.append(steps > 0, False)[: len(rows)]  # There is a row below it.
+    has_row_below = np.append(steps > 0, False)[: len(rows)]  # none without rows
+    is_large &= has_row_below
     if not is_large.any():
         return np.zeros(len(rows), bool)
     inks = [from_strokes([page.strokes[number] for number in row]) for row in rows]

@@ -93,8 +93,11 @@ class _Line:
     def level(self) -> float:
         """The y of the baseline after the row is rotated to horizontal."""
         shape = self.shape
-        indices = range(len(shape.words))
-        return float(np.median([shape.baseline_at(index, shape.x_height)[0] for index in indices]))
+        baselines = []
+        for index in range(len(shape.words)):
+            y, _ = shape.baseline_at(index, shape.x_height)
+            baselines.append(y)
+        return float(np.median(baselines))
 
     @property
     def baseline(self) -> float:
@@ -179,13 +182,13 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
     smaller.
     """
     lines = {}
-    boxes = np.array([row.box for row in text.rows]).reshape(-1, 4).T
+    lefts, tops, _, bottoms = np.array([row.box for row in text.rows]).reshape(-1, 4).T
     for number, shape in enumerate(row_shapes(page, text.rows)):
         words = [word for word in shape.row.words if word.text and word.strokes]
         if words and not shape.row.turn:
             _, top, right, bottom = shape.row.box
-            is_beside = (boxes[0] >= right) & (boxes[1] < bottom) & (boxes[3] > top)
-            limit = float(boxes[0][is_beside].min(initial=max(page.width, right)))
+            is_beside = (lefts >= right) & (tops < bottom) & (bottoms > top)
+            limit = float(lefts[is_beside].min(initial=max(page.width, right)))
             lines[number] = _Line(shape, words, FONT_SIZE * shape.x_height, limit)
     if not lines:
         return {}
@@ -199,7 +202,10 @@ def _lines(page: InkPage, text: PageText) -> dict[int, _Line]:
         fitting_size = np.quantile(fitting[is_usual], 1 - FITTING_ROWS)
         sizes[is_usual] = min(np.median(sizes[is_usual]), fitting_size)
     sizes = np.minimum(sizes, fitting).tolist()
-    return {n: replace(line, size=s) for (n, line), s in zip(lines.items(), sizes, strict=True)}
+    sized = {}
+    for (number, line), size in zip(lines.items(), sizes, strict=True):
+        sized[number] = replace(line, size=size)
+    return sized
 
 
 def _doubt_colour(colour: str) -> str:

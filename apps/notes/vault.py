@@ -149,7 +149,9 @@ class Vault:
 
         def link(match: re.Match[str]) -> str:
             target = self._target(match[1], file.parent)
-            return f"[{match[1]}]({relative_address(target, file.parent)})" if target else match[0]
+            if target is None:
+                return match[0]
+            return f"[{match[1]}]({relative_address(target, file.parent)})"
 
         def tag(match: re.Match[str]) -> str:
             name = match[1].replace("\\", "")
@@ -162,8 +164,8 @@ class Vault:
         key = _key(name)
         files = self._by_key.get(key, ())
         if not files and len(key) >= MIN_LINKED_LETTERS:
-            near = (k for k in self._by_key if Levenshtein.distance(k, key, score_cutoff=1) == 1)
-            files = [file for k in near for file in self._by_key[k]]
+            near = [k for k in self._by_key if Levenshtein.distance(k, key, score_cutoff=1) == 1]
+            files = [*chain.from_iterable(self._by_key[k] for k in near)]
         in_folder = [file for file in files if file.parent == folder]
         candidates = in_folder or files
         return candidates[0] if len(candidates) == 1 else None
@@ -179,7 +181,8 @@ def _safe(title: str) -> Path:
 
 def _with_digest(path: Path, name: str) -> Path:
     """Return the path of a note that shares its path with others; `name` is the note's."""
-    return path.with_name(f"{path.name} {hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}")
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(f"{path.name} {digest[:8]}")
 
 
 def _key(name: str) -> str:
@@ -225,7 +228,8 @@ def _quoted(text: str) -> str:
 def _write_sealed(path: Path, text: str) -> bool:
     """Write a text with a digest of itself, unless the file was edited by hand: it has another
     digest than that of its content. Return whether the file has the text."""
-    content = _SEAL.sub(_seal(text.encode(errors="replace")), text.encode(errors="replace"), 1)
+    encoded = text.encode(errors="replace")
+    content = _SEAL.sub(_seal(encoded), encoded, count=1)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
     else:

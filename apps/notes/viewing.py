@@ -89,7 +89,8 @@ class NoteFilter:
 
     def has(self, name: str, note: ViewedNote) -> bool:
         is_in = not self.folder or name.startswith(f"{self.folder}/")
-        return is_in and self.since <= note.date <= (self.until or "9")
+        until = self.until or "9"  # behind every date
+        return is_in and self.since <= note.date <= until
 
 
 class Viewer:
@@ -198,8 +199,10 @@ class Viewer:
         """Let the answers have these notes; forget the answered words of notes that were read."""
         by_date = sorted(notes.items(), key=lambda item: item[1].date, reverse=True)
         with self._lock:
-            read = {n for n, note in by_date if self._notes.get(n) is not note}
-            self._answered = {word for word in self._answered if word[0] not in read}
+            read = {name for name, note in by_date if self._notes.get(name) is not note}
+            self._answered = {
+                (name, address) for name, address in self._answered if name not in read
+            }
             self._notes = dict(by_date)
             self._version += 1
 
@@ -246,6 +249,7 @@ class Viewer:
         dates = {}
         with self._lock:
             for name, note in self._chosen(chosen).items():
+                # A function, as other callers have to read a file for the date.
                 if parsed.has(name, lambda day=note.date: day):
                     files[name] = note.path
                     dates[name] = note.date
@@ -276,12 +280,16 @@ class Viewer:
         """
         note = self._note(name)
         page, text = self._page(note, number)
-        clip = text.missed_boxes[place] if place is not None else None
-        clip = text.rows[row - 1].box if row is not None else clip
+        clip = None
+        if place is not None:
+            clip = text.missed_boxes[place]
+        if row is not None:
+            clip = text.rows[row - 1].box
         values = page_values(page, text, self._library.corrections, clip)
         about = {"name": name, "number": number, "pages": note.summary.pages, "date": note.date}
         if not clip:
-            about["text"] = "".join(text_parts([Note(name, [(page, text)])], TextForm(True)))
+            note_of_page = Note(name, [(page, text)])
+            about["text"] = "".join(text_parts([note_of_page], TextForm(is_prose=True)))
         return values | about
 
     def thumbnail(self, name: str) -> dict[str, Any]:
@@ -338,16 +346,17 @@ class Viewer:
         expected to be wrong, with some of their words; with `kind` all words of this kind."""
         kinds = self._kinds(chosen, count + 1, kind)
         num_words = MAX_CONFIRMED_WORDS if kind else MAX_LISTED_WORDS
-        listed = [
-            {
+        listed = []
+        for words in kinds[:count]:
+            [(spelling, _)] = Counter(word.text for word in words).most_common(1)
+            values = {
                 "kind": normalised_word(words[0].text),
-                "text": Counter(word.text for word in words).most_common(1)[0][0],
+                "text": spelling,
                 "count": min(len(words), MAX_CONFIRMED_WORDS),
                 "wrong": sum(1 - word.confidence for word in words[:MAX_CONFIRMED_WORDS]),
                 "words": [word._asdict() for word in words[:num_words]],
             }
-            for words in kinds[:count]
-        ]
+            listed.append(values)
         return {"kinds": listed, "more": len(kinds) > count}
 
     def confirm(self, kind: str, count: int, chosen: NoteFilter) -> dict[str, Any]:
@@ -368,6 +377,7 @@ class Viewer:
         for name, address, text, _ in words:
             number, row, word = address
             page, page_text = self._page(self._note(name), number)
+            # Both are empty if the page has no such word any more.
             rows = page_text.rows[row - 1 : row]
             read = rows[0].words[word - 1 : word] if rows and rows[0].strokes else ()
             if read and read[0].text == text and not read[0].is_sure:
@@ -397,6 +407,7 @@ class Viewer:
                     return {"name": word.name, "address": word.address}
             return {}
         with self._lock:
+            # Backwards if `step` is -1, as the words of each note below.
             names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
             start = names.index(name) if name in names else 0
             for other in names[start:]:
@@ -404,8 +415,9 @@ class Viewer:
                     continue
                 words = self._library.unsure(self._notes[other].path)[::step]
                 for word in words:
-                    is_behind = other != name or (word > address if step > 0 else word < address)
-                    if is_behind and (other, word) not in self._answered:
+                    is_behind = word > address if step > 0 else word < address
+                    is_next = is_behind or other != name
+                    if is_next and (other, word) not in self._answered:
                         return {"name": other, "address": word}
         return {}
 

@@ -4,6 +4,7 @@ A short word shows little of this. So each measure is a mean of the word's measu
 of the row around the word; the fewer turning points of the pen a word has, the less it weighs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -130,7 +131,8 @@ class RowShape:
             if len(low) and len(high):
                 top = np.quantile(high, X_HEIGHT_QUANTILE)
                 height = np.quantile(low, 1 - X_HEIGHT_QUANTILE) - top
-                heights.append((height, min(len(low), len(high)) if height > 0 else 0.0))
+                weight = min(len(low), len(high)) if height > 0 else 0.0
+                heights.append((height, weight))
         if not sum(weight for _, weight in heights):
             return x_height(from_strokes([*chain(*self.strokes)]))
         return weighted_median(*np.array(heights).T)
@@ -227,8 +229,13 @@ def _units(row: PageRow) -> list[tuple[list[int], list[int]]]:
     for index, word in enumerate(row.words):
         # A word that shares strokes with earlier words is merged with all units since then.
         start = min((unit_of[n] for n in word.strokes if n in unit_of), default=len(units))
-        words = [*chain(*(words for words, _ in units[start:])), index]
-        strokes = dict.fromkeys(chain(*(strokes for _, strokes in units[start:]), word.strokes))
+        words = list[int]()
+        strokes = dict[int, None]()  # an ordered set
+        for earlier_words, earlier_strokes in units[start:]:
+            words += earlier_words
+            strokes |= dict.fromkeys(earlier_strokes)
+        words.append(index)
+        strokes |= dict.fromkeys(word.strokes)
         units[start:] = [(words, [*strokes])]
         unit_of |= dict.fromkeys(strokes, start)
     return [unit for unit in units if unit[1]]
@@ -261,7 +268,8 @@ def _slope(lines: Sequence[np.ndarray], default: float, unit: float) -> float:
     """
     slopes = [np.empty(0)]
     for line in lines:
-        ends = line[:: -(-len(line) // MAX_ENDS) or 1]
+        stride = max(math.ceil(len(line) / MAX_ENDS), 1)
+        ends = line[::stride]
         start, end = np.triu_indices(len(ends), 1)
         dx, dy = (ends[end] - ends[start]).T
         is_apart = np.abs(dx) > MIN_SPAN * unit

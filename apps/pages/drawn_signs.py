@@ -54,9 +54,10 @@ def with_drawn_signs(
         pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
         letters = _with_sign(letters, index, pen)
     strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
-    edge = np.array([span(strokes)[0], 0.0])
+    edge = np.array([span(strokes).left, 0.0])
     strokes = tuple(stroke - edge for stroke in strokes)
-    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
+    width = span(strokes).right
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
 
 def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStrokes:
@@ -64,23 +65,32 @@ def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStroke
     stand_in, kept = _without_sign(letters, index)
     sign = letters.text[index]
     before = [stroke for stroke, each in kept.pairs() if np.median(each) < index]
-    left, right = span(stand_in) if stand_in else (span(before)[1] if before else 0.0,) * 2
+    edge = span(before).right if before else 0.0
+    left, right = span(stand_in) if stand_in else (edge, edge)
     if sign in TURNED:
         if not stand_in:
             return letters
         drawn = _turned(stand_in)
     else:
+        # Without ink of the stand-in, the sign is as tall as in its table.
         top = -min((stroke[:, 1].min() for stroke in stand_in), default=-2.0)
         shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
         drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))
     if before:
-        left = max(left, span(before)[1] + LEAST_GAP)
-    to_right = np.array([left - span(drawn)[0], 0.0])
+        left = max(left, span(before).right + LEAST_GAP)
+    to_right = np.array([left - span(drawn).left, 0.0])
     drawn = [stroke + to_right for stroke in drawn]
-    shift = np.array([span(drawn)[1] - right, 0.0])
-    strokes = [stroke + shift * (np.median(each) > index) for stroke, each in kept.pairs()]
-    place = max((k for k, each in enumerate(kept.indices) if np.median(each) < index), default=-1)
-    return replace(kept, strokes=strokes).with_added([(place, index, s) for s in reversed(drawn)])
+    shift = np.array([span(drawn).right - right, 0.0])
+    strokes = []
+    place = -1  # number of the stroke behind which the sign is written
+    for number, (stroke, each) in enumerate(kept.pairs()):
+        middle = np.median(each)
+        strokes.append(stroke + shift * (middle > index))
+        if middle < index:
+            place = number
+    # Each stroke is inserted behind the same one: the last of the sign first.
+    added = [(place, index, stroke) for stroke in reversed(drawn)]
+    return replace(kept, strokes=strokes).with_added(added)
 
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:

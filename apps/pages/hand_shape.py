@@ -55,14 +55,14 @@ class HandShape:
         from_baseline = [(stroke - (0.0, base)) / height for stroke in strokes(level)]
         blanks = float(gaps.sum()) if len(gaps) else DEFAULT_GAP * (len(text.split()) - 1)
         return cls(
-            height,
-            base,
-            angle,
-            float(np.nan_to_num(median_lean(level))),
-            float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
-            width / max(len(text), 1),
-            letter_width(width - blanks, text),
-            high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
+            x_height=height,
+            baseline=base,
+            angle=angle,
+            lean=float(np.nan_to_num(median_lean(level))),
+            gap=float(np.median(gaps)) if len(gaps) else DEFAULT_GAP,
+            character_width=width / max(len(text), 1),
+            letter_width=letter_width(width - blanks, text),
+            dotted=high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
         )
 
 

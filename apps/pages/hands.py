@@ -178,8 +178,9 @@ class Hand:
     def shape(self) -> HandShape:
         """The measures that the hand's words are given."""
         shape = HandShape.of(self.primer)
-        gap = self.calibration and self.calibration.gap
-        return replace(shape, gap=gap) if gap else shape
+        if self.calibration and self.calibration.gap:
+            return replace(shape, gap=self.calibration.gap)
+        return shape
 
     def write_texts(self, texts: Sequence[str] | None, seeds: Sequence[int]) -> list[Line]:
         """Write each text as a line as large as the primer; see `Writer.write_lines`."""
@@ -226,7 +227,8 @@ def hand_of(
     is_style = not isinstance(source, PrimerFile)
     usual = sampling.bias
     lines = first_lines(source) if is_style and writer.model.needs_text else ()
-    if is_conditioned := is_style and writer.takes_hand:
+    is_conditioned = is_style and writer.takes_hand
+    if is_conditioned:
         sampling = replace(sampling, extras=extras_of_style(source) | dict(sampling.extras))
         usual = usual_bias([(line.ink, line.text) for line in lines], sampling)
     primer = None
@@ -293,11 +295,15 @@ def _sample_of(
         counted = f"{file.path} has {len(samples):,} samples, counted from 0"
         raise UserError(f"primer_number {number}: {counted}")
     text, left_out = _text_of(file, samples[number], writer, skip_unknown)
+    description = samples[number].name
     count = len(samples)
-    others = f" and {count - 1:,} more" if is_whole else f", one of {count:,} in the file"
-    others = others if count > 1 else ""
-    quoted_text = f", {text!r}" if writer.model.needs_text else ""
-    description = f"{samples[number].name}{others}{quoted_text}{left_out and f': {left_out}'}"
+    if count > 1:
+        one_of = f", one of {count:,} in the file"
+        description += f" and {count - 1:,} more" if is_whole else one_of
+    if writer.model.needs_text:
+        description += f", {text!r}"
+    if left_out:
+        description += f": {left_out}"
     return replace(samples[number], text=text), description
 
 
@@ -334,7 +340,7 @@ def extras_of_style(style: str | Path) -> dict[str, np.ndarray]:
         UserError: if a file cannot be read.
     """
     weighted = [(fraction, _extras_of_file(file)) for file, fraction in fractions_of(style).items()]
-    names = weighted[0][1]
+    _, names = weighted[0]
     return {name: sum(fraction * extras[name] for fraction, extras in weighted) for name in names}
 
 

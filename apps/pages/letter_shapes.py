@@ -88,7 +88,8 @@ def with_legs(letters: LetterStrokes) -> LetterStrokes:
             rise = stroke[0, 1] - stroke[top, 1]
             missing = np.nanmax(y[top:]) - stroke[0, 1]
             is_short = MIN_MISSING_LEG * height <= missing <= MAX_MISSING_LEG * height
-            if is_short and rise > 0.0 and stroke[: top + 1, 1].max() == stroke[0, 1]:
+            begins_at_foot = stroke[: top + 1, 1].max() == stroke[0, 1]
+            if is_short and rise > 0.0 and begins_at_foot:
                 tip = stroke[0] + (stroke[0] - stroke[top]) * missing / rise
                 leg = np.linspace(tip, stroke[0], NUM_POINTS)[:-1]
                 letters.strokes[number] = np.concatenate([leg, stroke])
@@ -143,16 +144,20 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
             continue
         x = (left + right) / 2
         half = CROSS_WIDTH * x_height
-        goes_right = 1.0
         if is_alone:
-            goes_right = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
+            # 1.0 if the first stroke runs to the right; the second one then falls to the left.
+            direction = math.copysign(1.0, ink[-1, 0] - ink[0, 0])
         else:
+            direction = 1.0
             side = min(CROSS_SIDE * x_height, (right - left) / 2)
+            # From the letter before, down through the `x` like a backslash, to the next letter.
             corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
             path = smooth_path(corners, 2 * NUM_POINTS) @ np.linalg.inv(slant)
             _replace_part(letters, number, part, path, index)
-        ends = (x + goes_right * half, top), (x - goes_right * half, bottom)
-        added.append((number, index, np.linspace(*ends, 2 * NUM_POINTS) @ np.linalg.inv(slant)))
+        start = (x + direction * half, top)
+        end = (x - direction * half, bottom)
+        stroke = np.linspace(start, end, 2 * NUM_POINTS) @ np.linalg.inv(slant)
+        added.append((number, index, stroke))
     return letters.with_added(added)
 
 
@@ -173,9 +178,13 @@ def _has_crossing_strokes(letters: LetterStrokes, index: int) -> bool:
     """Return whether a stroke of a character crosses another stroke that was made while the window
     was at most one character away."""
     near = [stroke[abs(indices - index) <= 1] for stroke, indices in letters.pairs()]
-    own = [k for k, indices in enumerate(letters.indices) if (indices == index).any()]
-    pairs = ((near[k], other) for k in own for m, other in enumerate(near) if m != k and len(other))
-    return any(crosses([one], [other]) for one, other in pairs)
+    for number, indices in enumerate(letters.indices):
+        if not (indices == index).any():
+            continue
+        others = [part for k, part in enumerate(near) if k != number and len(part)]
+        if any(crosses([near[number]], [other]) for other in others):
+            return True
+    return False
 
 
 def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
@@ -186,7 +195,8 @@ def with_short_flags(letters: LetterStrokes, x_height: float) -> LetterStrokes:
         for number in letters.numbers_of(index):
             stroke = letters.strokes[number]
             top = int(stroke[:, 1].argmin())
-            too_low = stroke[:top, 1] > stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            lowest = stroke[top, 1] + MAX_FLAG * np.ptp(stroke[:, 1])
+            too_low = stroke[:top, 1] > lowest
             is_flag = stroke[:top, 0].max(initial=-np.inf) <= stroke[top, 0] + TREMBLE * x_height
             is_one = letters.is_alone(number, index) and top < len(stroke) - 1
             if is_one and is_flag and too_low.any():
@@ -212,8 +222,10 @@ def with_corners(letters: LetterStrokes, lean: float) -> LetterStrokes:
         indices = letters.indices[body]
         bar_points = stroke[:0] if bar is None else letters.strokes[bar]
         corner = _five_corner(stroke, bar_points, lean)
-        if corner and np.mean(indices[: corner[1]] == index) > MIN_POINT_FRACTION:
-            straight, belly = corner
+        if corner is None:
+            continue
+        straight, belly = corner
+        if np.mean(indices[:belly] == index) > MIN_POINT_FRACTION:
             letters.strokes[body] = np.concatenate([straight, stroke[belly:]])
             straight_indices = np.full(len(straight), index)
             letters.indices[body] = np.concatenate([straight_indices, indices[belly:]])
@@ -249,14 +261,15 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     if not len(low) or body[0, 1] > top + WAIST * height:
         return None
     turn = int((body[: low[0]] @ np.array([1.0, lean])).argmin())  # leftmost if made upright
-    right = points[: len(bar) + turn + 1, 0].max()
+    right = points[: len(bar) + turn + 1, 0].max()  # of the bar, which ends at the turn
     x, y = body[turn]
     corner = np.array([x + lean * (y - top), top + BAR_TILT * height])
     waist = np.array([x + lean * (y - top - WAIST * height), top + WAIST * height])
     tip = np.array([max(right, corner[0] + MIN_FIVE_BAR_WIDTH * height), top])
     new_bar = np.linspace(tip, corner, NUM_POINTS)
     stem = np.linspace(corner, waist, NUM_POINTS)
-    belly = turn + 1 + int((body[turn + 1 :, 1] > waist[1]).argmax())
+    is_low = body[turn + 1 :, 1] > waist[1]
+    belly = turn + 1 + int(is_low.argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
@@ -273,7 +286,7 @@ def with_clear_i(letters: LetterStrokes, lean: float) -> LetterStrokes:
             continue
         removed, drawn = _mended_i(upright, stem, index)
         kept = [number for number in range(len(letters.strokes)) if number not in removed]
-        place = sum(number <= stem.stroke_number for number in kept) - 1
+        place = sum(number <= stem.stroke_number for number in kept) - 1  # the stem's, in `kept`
         added = [(place, index, stroke @ np.linalg.inv(slant)) for stroke in drawn]
         letters = letters.selected(kept).with_added(added)
     return letters
@@ -311,6 +324,7 @@ def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int],
     if highest < top - MIN_FLOATING:
         return set(), [np.linspace((x, highest), (x, top), NUM_POINTS)]
     crossing = {number for number, y in bars.items() if upper <= y <= lower}
+    # A bar that neither crosses the stem nor is at its top is at its foot.
     has_foot = len(crossing) < len(bars) or _is_joined_at_foot(letters, stem, index)
     if highest < upper or not (crossing or has_foot):
         return set(), []
@@ -399,7 +413,8 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
         left, right = span([_body(stroke[part])])
         if len(before):
             ends_low = letters.text[index - 1 : index] in ENDING_LOW
-            left = span([_body(before)])[1] + (Z_GAP if ends_low else Z_GAP_BEHIND_HIGH)
+            gap = Z_GAP if ends_low else Z_GAP_BEHIND_HIGH
+            left = span([_body(before)]).right + gap
         path = _drawn_z(left)
         bodies = [_body(other @ slant) for other in letters.strokes]
         later = [  # but for a dot or bar that is made late
@@ -408,10 +423,10 @@ def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
         ]
         if len(behind):  # The next letter begins where the `z` ends; a rise to it has some width.
             of_next = behind[indices[len(indices) - len(behind) :] == index + 1]
-            right = span([_body(of_next if len(of_next) else behind)])[0]
+            right = span([_body(of_next if len(of_next) else behind)]).left
             right += JOIN_SLANT * min(behind[0, 1], 0.0)
         elif any(later):
-            right = min(right, span(compress(bodies, later))[0] - Z_GAP)
+            right = min(right, span(compress(bodies, later)).left - Z_GAP)
         shift = np.array([path[-1, 0] - right, 0.0])
         strokes = [
             other + shift * is_later for other, is_later in zip(letters.strokes, later, strict=True)
@@ -467,12 +482,18 @@ def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
     first = int(height_on_diagonal[: last + 1].argmax())
     chord = ink[last] - ink[first]
     length = max(np.hypot(*chord), TREMBLE)
-    bend = np.abs((ink[first : last + 1] - ink[first]) @ (-chord[1], chord[0])).max() / length**2
+    across = (-chord[1], chord[0])
+    # Distances from the chord, times its length.
+    products = np.abs((ink[first : last + 1] - ink[first]) @ across)
+    bend = products.max() / length**2
     if is_alone:
         return bool(bend <= MAX_BEND_ALONE)
     middle = (y[first] + y[last]) / 2
-    top = x[first] - x[: first + 1][y[: first + 1] < middle].min(initial=x[first])
-    foot = x[last:][y[last:] > middle].max(initial=x[last]) - x[last]
+    # The lengths of the bars before and behind the diagonal.
+    x_before = x[: first + 1][y[: first + 1] < middle]
+    x_behind = x[last:][y[last:] > middle]
+    top = x[first] - x_before.min(initial=x[first])
+    foot = x_behind.max(initial=x[last]) - x[last]
     is_large = -chord[0] >= MIN_DIAGONAL_WIDTH and chord[1] >= MIN_DIAGONAL_HEIGHT
     is_diagonal = is_large and bend <= MAX_BEND
     return bool(is_diagonal and min(top, foot) >= MIN_Z_BAR and y[last] <= MAX_Z_DEPTH)

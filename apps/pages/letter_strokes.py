@@ -109,9 +109,11 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
     for number, (stroke, indices) in enumerate(letters.pairs()):
         if not np.any(indices == index):
             continue
+        # Whether the pen moves down from each point; behind the last point it does not.
         down = np.append(np.diff(stroke[:, 1]) >= -TREMBLE * x_height, False)
-        starts = np.flatnonzero(down & ~np.append(False, down[:-1]))
-        ends = np.flatnonzero(~down & np.append(False, down[:-1]))
+        was_down = np.append(False, down[:-1])
+        starts = np.flatnonzero(down & ~was_down)
+        ends = np.flatnonzero(~down & was_down)
         for first, last in zip(starts, ends, strict=True):
             stem_height = (stroke[last, 1] - stroke[first, 1]) / x_height
             is_of_letter = np.mean(indices[first : last + 1] == index) >= MIN_POINT_FRACTION
@@ -124,7 +126,11 @@ def late_part(indices: np.ndarray, index: int) -> slice:
     """Return the part of a joined stroke that is a character: the pen is later than the window."""
     points = np.flatnonzero(indices == index)
     late = round(PEN_LAG * len(points))
-    return slice(points[0] + late * (points[0] > 0), min(points[-1] + 1 + late, len(indices)))
+    start = points[0]
+    if start > 0:  # Otherwise the stroke begins with this character.
+        start = start + late
+    stop = points[-1] + 1 + late
+    return slice(start, min(stop, len(indices)))
 
 
 def is_flat(stroke: np.ndarray) -> bool:
@@ -149,10 +155,14 @@ def _ink_within(letters: LetterStrokes, index: int, distance: int) -> list[np.nd
 
 def crosses(strokes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
     """Return whether segments of strokes cross segments of others that have no end in common."""
-    segments, other_segments = (
-        np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in each])
-        for each in (strokes, others)
-    )
-    ends = segments[:, None, :, None] == other_segments[:, None]
-    is_apart = ~ends.all(-1).any((2, 3))
+    segments = _segments(strokes)
+    other_segments = _segments(others)
+    # Whether the ends of each pair of segments are equal, `(segments, others, 2, 2)`.
+    are_equal = (segments[:, None, :, None] == other_segments[:, None]).all(-1)
+    is_apart = ~are_equal.any((2, 3))
     return bool((segments_cross(segments, other_segments) & is_apart).any())
+
+
+def _segments(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the ends of all segments of strokes, `(segments, 2, 2)`."""
+    return np.concatenate([np.stack((stroke[:-1], stroke[1:]), 1) for stroke in strokes])

@@ -48,8 +48,8 @@ class Document:
     @property
     def exists(self) -> bool:
         """Whether the file is there, or the first of numbered files."""
-        first, _ = (file for file, _ in numbered(self.path, range(2)))
-        return self.path.exists() or first.exists()
+        numbered_files = [file for file, _ in numbered(self.path, range(2))]  # of two pages
+        return self.path.exists() or numbered_files[0].exists()
 
     def save(self, pages: Sequence[Page], dpi: int) -> list[Path]:
         """Save the pages of the text in a folder that exists, and return their files. The first of
@@ -95,15 +95,15 @@ class Summary:
     ) -> "Summary":
         """Return the summary of a document whose pages were saved."""
         return cls(
-            str(document.path),
-            [*map(str, files)],
-            document.text.source,
-            len(pages.proofread),
-            sum(word.tries > 1 for word in pages.proofread),
-            len(pages.missing),
-            pages.remarks,
-            pages.doubts,
-            str(report) if report else None,
+            path=str(document.path),
+            files=[*map(str, files)],
+            source=document.text.source,
+            words=len(pages.proofread),
+            rewritten=sum(word.tries > 1 for word in pages.proofread),
+            missing=len(pages.missing),
+            remarks=pages.remarks,
+            doubts=pages.doubts,
+            report=str(report) if report else None,
         )
 
 
@@ -149,8 +149,8 @@ def read_records(path: Path) -> list[Record]:
         UserError: if the file cannot be read, is not such a table, or has no record.
     """
     text = read_text(path, MAX_TABLE_BYTES)
-    is_json = path.suffix.lower() == ".json"
-    records = [*(_json_records(path, text) if is_json else _csv_records(path, text))]
+    read = _json_records if path.suffix.lower() == ".json" else _csv_records
+    records = [*read(path, text)]
     if not records:
         raise UserError(f"{path}: the table has no record")
     if len(records) > MAX_RECORDS:
@@ -159,9 +159,12 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _csv_records(path: Path, text: str) -> Iterator[Record]:
-    header_line = text.partition("\n")[0]
-    widths = {sign: len(next(csv.reader([header_line], delimiter=sign), ())) for sign in DELIMITERS}
-    delimiter = max(DELIMITERS, key=widths.__getitem__)
+    header_line, _, _ = text.partition("\n")
+    num_names = {}
+    for sign in DELIMITERS:
+        names = next(csv.reader([header_line], delimiter=sign), ())
+        num_names[sign] = len(names)
+    delimiter = max(DELIMITERS, key=num_names.__getitem__)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] = []
     try:
@@ -190,7 +193,7 @@ def _check_names(source: str, names: Sequence[str]) -> None:
 
 def _json_records(path: Path, text: str) -> Iterator[Record]:
     try:
-        items = strict_json.loads(text, MAX_TABLE_BYTES, MAX_TABLE_BYTES // 10)
+        items = strict_json.loads(text, MAX_TABLE_BYTES, max_values=MAX_TABLE_BYTES // 10)
     except ConfigFault as error:
         raise UserError(f"{path}: {error}") from None
     if not isinstance(items, list):
@@ -223,7 +226,7 @@ def fill(template: str, record: Record, source: str) -> str:
         if filled.strip() or not COLUMN.search(line):
             lines.append(filled)
     if faults:
-        raise UserError(listed(source, faults) if faults[1:] else faults[0])
+        raise UserError(listed(source, faults) if len(faults) > 1 else faults[0])
     return "\n".join(lines)
 
 
@@ -286,7 +289,7 @@ def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
             faults.append(f"{document.path} is the file of {source}, and of a page of {other}")
     if faults:
         advice = "texts with one name: a column in --output has to tell them apart"
-        raise UserError(listed(advice, faults) if faults[1:] else f"{faults[0]}; {advice}")
+        raise UserError(listed(advice, faults) if len(faults) > 1 else f"{faults[0]}; {advice}")
 
 
 def _file_key(path: Path) -> str:

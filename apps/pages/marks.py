@@ -30,9 +30,8 @@ from ink.alphabet import Alphabet
 from ink.geometry import at_equal_steps, path_along
 from ink.measures import ring_area
 
-PLAIN = {
-    letter: base for letter in ACCENTED_LETTERS if (base := base_and_mark(letter)[0]).isascii()
-}
+_BASES = {letter: base_and_mark(letter)[0] for letter in ACCENTED_LETTERS}
+PLAIN = {letter: base for letter, base in _BASES.items() if base.isascii()}
 """For each character that is not written by a network itself, what the network writes: the letter
 without its mark or bar, or a stand-in."""
 PLAIN[MU] = MU_WITHOUT_LEG  # Its mark is a leg.
@@ -83,20 +82,25 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
     letters = LetterStrokes(word.text, [*word.strokes], [*word.indices])
     wanted = [index for index, character in enumerate(word.text) if character in unmarked]
     for index in wanted:
-        if PLAIN[word.text[index]] in "ij" and base_and_mark(word.text[index])[1] != OGONEK:
+        _, mark = base_and_mark(word.text[index])
+        if PLAIN[word.text[index]] in "ij" and mark != OGONEK:
             letters = _without_dot(letters, index)
     ink = to_strokes(slanted(from_strokes(letters.strokes), -lean))
     added: list[tuple[int, int, np.ndarray]] = []
     for index in wanted:
+        character = word.text[index]
         if parts := _parts(letters, index):
             letter = slanted(from_strokes([*map(_dense, parts.values())]), -lean)
-            pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, np.random.default_rng([index, len(letter)]))
-            mark = slanted(_mark(pen, _body(letter, word.text[index]), word.text[index], ink), lean)
+            generator = np.random.default_rng([index, len(letter)])
+            pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, generator)
+            upright_mark = _mark(pen, _body(letter, character), character, ink)
+            mark = slanted(upright_mark, lean)
             strokes = to_strokes(mark) if len(mark) else []
             added += [(max(parts), index, stroke) for stroke in strokes]
     letters = letters.with_added(added)
     strokes = tuple(letters.strokes)
-    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=span(strokes)[1])
+    width = span(strokes).right
+    return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
 
 def _without_dot(letters: LetterStrokes, index: int) -> LetterStrokes:
@@ -128,14 +132,20 @@ def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
             first = points[0]
             end = points[-1] + 1
             lags = LAGS if letters.text[index] == "ø" else LAGS[:1]
-            late = [round(lag * len(points)) for lag in lags]
-            parts = [stroke[first + k if first else 0 : end + k] for k in late]
+            parts = []
+            for lag in lags:
+                late = round(lag * len(points))
+                start = first + late if first else 0  # The stroke may begin with the letter.
+                parts.append(stroke[start : end + late])
             joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
     # A bar that was drawn late, while the window was at the next letter, is not that letter.
-    high_own, high_joined = (
-        max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0) for parts in (own, joined)
-    )
-    return own if own and high_own >= MIN_OWN_HEIGHT * high_joined else joined
+    has_own_height = _height(own) >= MIN_OWN_HEIGHT * _height(joined)
+    return own if own and has_own_height else joined
+
+
+def _height(parts: dict[int, np.ndarray]) -> float:
+    """Return the height of the highest part, 0 without any."""
+    return max((np.ptp(part[:, 1]) for part in parts.values()), default=0.0)
 
 
 def _is_small(character: str) -> bool:
@@ -146,14 +156,16 @@ def _is_small(character: str) -> bool:
 def _body(letter: np.ndarray, character: str) -> np.ndarray:
     """Return the path of a letter without tails, and without tops of its neighbours' strokes."""
     y = letter[:, 1]
-    body = letter[(y <= MAX_FOOT) & (y >= (-MAX_SMALL_TOP if _is_small(character) else -np.inf))]
+    top = -MAX_SMALL_TOP if _is_small(character) else -np.inf
+    body = letter[(y <= MAX_FOOT) & (y >= top)]
     return body if len(body) else letter
 
 
 def _stem(letter: np.ndarray, character: str) -> np.ndarray:
     """Return the path of a stem in the middle of a letter, from its usual top to the baseline."""
     top = 1.0 if _is_small(character) else TALL
-    path = np.repeat([[np.median(letter[:, 0]), 0.0, letter[0, 2]]], 20, axis=0)
+    first = [np.median(letter[:, 0]), 0.0, letter[0, 2]]
+    path = np.repeat([first], 20, axis=0)  # dense enough to place a mark on it
     path[:, 1] = np.linspace(-top, 0.0, len(path))
     return path
 
@@ -163,14 +175,15 @@ def _mark(
 ) -> np.ndarray:
     """Return the upright path of a letter's mark; a mark above a letter does not touch the word's
     ink. A stem stands for a letter that has no place for the mark."""
-    kind = base_and_mark(character)[1]
+    _, kind = base_and_mark(character)
     if character in "łŁ":
         return _bar_of_l(pen, letter)
     if character == MU:
         # The highest stroke: the bar of a 7 before it may be made late.
         letter = max(to_strokes(letter), key=lambda stroke: np.ptp(stroke[:, 1]))
-        left = letter[letter[:, 1] < MU_LEG[0], 0].min(initial=letter[:, 0].max())
-        return pen.straight_stroke(*((left, y) for y in MU_LEG))
+        top, foot = MU_LEG
+        left = letter[letter[:, 1] < top, 0].min(initial=letter[:, 0].max())
+        return pen.straight_stroke((left, top), (left, foot))
     try:
         mark = pen.mark_on(letter, character)
     except UnusablePiece:
@@ -178,7 +191,7 @@ def _mark(
     if mark is None:  # of `ı`, which has none
         return letter[:0]
     if kind in MARKS_BELOW:
-        first = mark[mark[:, 1].argmin()] * (1, 1, 0)
+        first = mark[mark[:, 1].argmin()] * (1, 1, 0)  # its highest point, without the lift
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
     elif kind == COMMA_ABOVE_RIGHT:
@@ -216,4 +229,6 @@ def _clear(
 def _dense(stroke: np.ndarray) -> np.ndarray:
     """Return points along a stroke, at most `DENSE_STEP` apart."""
     path = path_along(stroke)
-    return at_equal_steps(stroke, path, int(path[-1] / DENSE_STEP) + 1) if path[-1] else stroke
+    if not path[-1]:  # a dot
+        return stroke
+    return at_equal_steps(stroke, path, int(path[-1] / DENSE_STEP) + 1)

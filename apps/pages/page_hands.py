@@ -52,8 +52,10 @@ class Hands:
         self.sources: list[str] = []
         if writer is None:
             page_style = None if options.style in (OWN, USUAL) else parse_style(options.style)
-            writer = self._load(network_of(options.primer.path if options.primer else page_style))
-        self.writer = self._writers[writer.path] = writer
+            style = options.primer.path if options.primer else page_style
+            writer = self._load(network_of(style))
+        self.writer = writer
+        self._writers[writer.path] = writer
         sampling = sampling_of(writer, options.bias, options.pen_sharpness, extras=options.extras)
         self.sampling = replace(sampling, latent_seed=self._seed)
 
@@ -84,9 +86,16 @@ class Hands:
         source = self._source_of(look.style)
         key = (source, look.bias, look.slant)
         if key not in self._hands:
-            by_bias = {other[1]: hand for other, hand in self._hands.items() if other[0] == source}
-            hand = by_bias.get(look.bias) or next(iter(by_bias.values()), None)
-            hand = hand or self._new(source, look.bias)
+            by_bias = {}
+            for (other_source, other_bias, _), other in self._hands.items():
+                if other_source == source:
+                    by_bias[other_bias] = other
+            if look.bias in by_bias:
+                hand = by_bias[look.bias]
+            elif by_bias:
+                hand = next(iter(by_bias.values()))
+            else:
+                hand = self._new(source, look.bias)
             bias = hand.usual_bias if look.bias is None else look.bias
             if bias != hand.sampling.bias:
                 sampling = replace(hand.sampling, bias=bias)
@@ -110,7 +119,8 @@ class Hands:
         options = self._options
         reader = self.reader
         is_style = source is not None and not isinstance(source, PrimerFile)
-        path = network_of(source) if is_style and not self._writes_all else self.writer.path
+        names_network = is_style and not self._writes_all
+        path = network_of(source) if names_network else self.writer.path
         writer = self._writers.get(path) or self._load(path)
         if isinstance(source, Path) and reader and not options.reader:
             check_lines(source, reader)

@@ -105,12 +105,12 @@ class Pages(list[Page]):
     @property
     def words(self) -> list[tuple[WordAddress, str]]:
         """The address and the text of each word."""
-        return [
-            ((page_number, row_number, number), text)
-            for page_number, page in enumerate(self, 1)
-            for row_number, row in enumerate(page.rows, 1)
-            for number, text in enumerate(row.text.split(), 1)
-        ]
+        words = []
+        for page_number, page in enumerate(self, 1):
+            for row_number, row in enumerate(page.rows, 1):
+                for number, text in enumerate(row.text.split(), 1):
+                    words.append(((page_number, row_number, number), text))
+        return words
 
     def find(self, text: str) -> list[WordAddress]:
         """Return the addresses of all words with a text, with or without the signs around them; or,
@@ -211,8 +211,10 @@ def write_pages(
 
 def numbered_options(options: PageOptions, number: int) -> PageOptions:
     """Return the options of one of several texts in the hand of the first; each has other seeds."""
+    if number == 0:
+        return options
     seed = (options.seed + number * TEXT_SEED_STRIDE) % SEEDS
-    return replace(options, seed=seed, hand_seed=options.seed) if number else options
+    return replace(options, seed=seed, hand_seed=options.seed)
 
 
 @dataclass(frozen=True)
@@ -262,8 +264,10 @@ def _written_pages(
 ) -> Iterator[Pages]:
     """Yield the pages of each text. `sources`: a sentence on each network and primer; `network`:
     the file of the network that writes all texts, if there is one."""
-    passages = chain.from_iterable(chain.from_iterable(text.passages) for text in texts)
-    results = write_passages([*passages], progress=progress)
+    passages = list[Passage]()
+    for text in texts:
+        passages += chain.from_iterable(text.passages)
+    results = write_passages(passages, progress=progress)
     for text in texts:
         text_lines, checked = to_text_lines(text, results)
         options = text.options
@@ -271,8 +275,8 @@ def _written_pages(
         paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
         pages = [*fill_pages(paragraphs, options.paper)]
         if len(pages) > 1 and not options.fit:
-            remarks.append(f"{len(pages)} sheets; --fit sets the text on one sheet, if it fits at "
-                           "half of its size")  # fmt: skip
+            advice = "--fit sets the text on one sheet, if it fits at half of its size"
+            remarks.append(f"{len(pages)} sheets; {advice}")
         origin = Origin(options, text.looks, network)
         written = Pages(
             pages, with_divided(checked, pages), [*remarks, *remarks_on_fit], origin, sources

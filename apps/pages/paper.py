@@ -83,7 +83,8 @@ class Paper:
         size = size_of(size) if isinstance(size, str) else size
         width, height = sorted(size, reverse=True) if landscape else size
         is_small = min(size) < SMALL_PAPER
-        default_margins = (round(min(size) / 10, 1),) * 4 if is_small else cls.margins
+        margin = round(min(size) / 10, 1)
+        default_margins = (margin, margin, margin, margin) if is_small else cls.margins
         return cls(width, height, margins or default_margins, ruling, spacing or RULINGS[ruling])
 
     @property
@@ -122,13 +123,15 @@ class Paper:
         if self.ruling == "plain":
             return height
         steps = height / self.spacing
-        return max(round(steps) if nearest else math.ceil(steps - 1e-6), 1) * self.spacing
+        count = round(steps) if nearest else math.ceil(steps - 1e-6)  # but for rounding
+        return max(count, 1) * self.spacing
 
     def rules(self) -> np.ndarray:
         """Return the ends `(n, 2, 2)` of the printed lines, which run from edge to edge."""
         ends: list[tuple[tuple[float, float], tuple[float, float]]] = []
         if self.ruling in ("ruled", *ZONES):
-            baselines = np.arange(self.top + self.spacing, self.bottom + 0.01, self.spacing)
+            lowest = self.bottom + 0.01  # but for rounding
+            baselines = np.arange(self.top + self.spacing, lowest, self.spacing)
             group = np.multiply(ZONES[self.ruling][1], self.x_height) if self.x_height else [0.0]
             positions = np.add.outer(baselines, group).ravel().tolist()
             ends = [((0.0, y), (self.width, y)) for y in positions]

@@ -159,7 +159,9 @@ def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[
     """
     lines = [[CheckedWord((), text, faults=(MISSING_WORD,))] for text in texts]
     for number in range(hand.tries if hand.reader else 1):
-        wrong = [" ".join(word.text for word in line if not word.accepted) for line in lines]
+        wrong = []
+        for line in lines:
+            wrong.append(" ".join(word.text for word in line if not word.accepted))
         pending = [k for k, text in enumerate(wrong) if text]
         if not pending:
             break
@@ -229,7 +231,8 @@ def _is_line(line: Line) -> bool:
 
 def with_first_reading(reader: Reader, words: Sequence[CheckedWord]) -> list[CheckedWord]:
     """Return words with the reader's hypotheses; unread words stay unchanged."""
-    words, seen = [*words], [*map(as_written, words)]
+    words = [*words]
+    seen = [*map(as_written, words)]
     for k, hypothesis, doubt in _readings(reader, seen):
         read = with_reading(seen[k], hypothesis, doubt)
         words[k] = replace(read, words=words[k].words, text=words[k].text)
@@ -337,7 +340,7 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
         start = end
         end = end + len(old.text.split())
         within = zip(spans, new_words, strict=True)
-        new = [word for span, word in within if start <= span[0] and span[1] <= end]
+        new = [word for (first, last), word in within if start <= first and last <= end]
         is_complete = " ".join(word.text for word in new) == old.text
         worst = max((word.badness for word in new), default=old.badness)
         kept = new if is_complete and (not old.tries or worst < old.badness) else [old]

@@ -113,13 +113,13 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
     letters = letters.copy()
     added = []
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
-    small = (k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE)
-    last = {int(letters.indices[k][0]): k for k in small}
+    small = [k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE]
+    last_small = {int(letters.indices[k][0]): k for k in small}  # by the first index
     dots = []
     for number, (first, *_) in enumerate(letters.indices):
-        sign = f"{letters.text} "[first]
+        sign = f"{letters.text} "[first]  # a blank for ink behind the text
         # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
-        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last.get(first, 0))
+        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last_small.get(first, 0))
         if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
             dots.append(number)
     for index in letters.indices_of("ij"):
@@ -133,11 +133,12 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             for dot in candidates:
                 letters.indices[dot] = np.full_like(letters.indices[dot], index)
             continue
-        distances = {  # by dot that may belong to the letter, its distances from the stems
-            dot: [_distance_from(stem, letters.strokes[dot], x_height, lean) for stem in stems]
-            for dot in candidates
-        }
+        distances = {}  # of each dot that may belong to the letter, from each stem
+        for dot in candidates:
+            stroke = letters.strokes[dot]
+            distances[dot] = [_distance_from(stem, stroke, x_height, lean) for stem in stems]
         dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
+        # A stem before the last one may be of the letter before. Infinity: not above the stem.
         movable = [dot for dot in distances if distances[dot][-1] < math.inf]
         if dots_above or movable:
             nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
@@ -177,13 +178,16 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             strokes = letters.strokes
             indices = letters.indices
             number = bar.stroke_number
-            strokes[number], indices[number], new_strokes = _with_extended_bar(
+            bar_stroke, bar_indices, new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
             )
+            strokes[number] = bar_stroke
+            indices[number] = bar_indices
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
-        middle = stem.points[np.abs(BAR_RISE * x_height - above_foot).argmin()]
+        distances = np.abs(BAR_RISE * x_height - above_foot)  # from the height of a bar
+        middle = stem.points[distances.argmin()]
         stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
         added.append((stem.stroke_number, index, stroke))
     return letters.with_added(added)
@@ -205,7 +209,7 @@ def _with_extended_bar(
         tip = x, stroke[end, 1] + slope * (x - stroke[end, 0])
         extension = np.linspace(stroke[end], tip, NUM_POINTS)
         new_indices = np.full(NUM_POINTS - 1, index)
-        if end == 0:
+        if end == 0:  # The extension begins at its tip, and ends before the stroke's first point.
             stroke = np.concatenate([extension[:0:-1], stroke])
             indices = np.concatenate([new_indices, indices])
         elif end == len(stroke) - 1:
@@ -240,11 +244,12 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     if {*";:!?"}.issuperset(text[first:end]):
         before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
         right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
-        if before and right < span(before)[1]:
+        if before and right < span(before).right:
             return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
         return True
+    # The signs beside the stroke's characters that have no ink.
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
     return bool(signs.difference(*indices))
 
@@ -255,12 +260,17 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     dot = letters.strokes[number] / x_height
     max_size = MAX_STRAY_SIZE if _are_whole_without(letters, number) else MAX_TICK_SIZE
     size = np.ptp(dot, axis=0).max()
-    if size < MIN_DOT_SIZE or size > max_size:
-        return bool(size < MIN_DOT_SIZE)
+    if size < MIN_DOT_SIZE:  # a touch of the pen
+        return True
+    if size > max_size:
+        return False
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
-    if not len(near) or dot[:, 1].max() > np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE:
+    if not len(near):
+        return False
+    lowest = np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE
+    if dot[:, 1].max() > lowest:
         return False
     return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
 
@@ -270,7 +280,8 @@ def _are_whole_without(letters: LetterStrokes, number: int) -> bool:
     letter has other ink. The window may be at the next letter while the pen ends a letter."""
     indices = letters.indices[number]
     owner = int(np.bincount(indices).argmax())
-    near = letters.text[max(int(indices.min()) - 1, 0) : int(indices.max()) + 1]
+    first = max(int(indices.min()) - 1, 0)  # of the letter before
+    near = letters.text[first : int(indices.max()) + 1]
     has_ink = any((other == owner).any() for k, other in enumerate(letters.indices) if k != number)
     return has_ink and ONE_STROKE.issuperset(filter(str.isalnum, near))
 
@@ -302,7 +313,7 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
         if number == stem.stroke_number:
             flat[max(stem.first - 1, 0) : stem.last + 1] = False
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
-        for first, last in edges.reshape(-1, 2):
+        for first, last in edges.reshape(-1, 2):  # the ends of each flat part
             run = stroke[first : last + 1]
             distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
             nearest = np.abs(distances).argmin()
@@ -314,7 +325,7 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
             top = stem_y[0] - MAX_BAR_GAP * x_height
             low = stem_y[-1] - MIN_BAR_RISE * x_height
             is_beside_stem = top < y < low
-            is_wide = np.ptp(run[:, 0]) > x_height / 8
+            is_wide = np.ptp(run[:, 0]) > x_height / 8  # (assumed)
             if is_beside_stem and is_wide and (crosses or is_near):
                 left = first + run[:, 0].argmin()
                 right = first + run[:, 0].argmax()
@@ -343,8 +354,10 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
             upper, lower = sorted(bars, key=lambda k: strokes[k][:, 1].mean())
             gap = strokes[lower][:, 1].mean() - strokes[upper][:, 1].mean()
             shift = np.array([0.0, max(MIN_BAR_GAP - gap, 0.0) / 2])
-            strokes[upper], strokes[lower] = strokes[upper] - shift, strokes[lower] + shift
-    for number in chain(*map(letters.numbers_of, letters.indices_of(",;"))):
+            strokes[upper] = strokes[upper] - shift
+            strokes[lower] = strokes[lower] + shift
+    numbers_of_commas = map(letters.numbers_of, letters.indices_of(",;"))
+    for number in chain.from_iterable(numbers_of_commas):
         top = strokes[number][:, 1].min()
         bottom = strokes[number][:, 1].max()
         if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
@@ -368,17 +381,22 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
     for k, (stroke, owner) in enumerate(zip(strokes, owners, strict=True)):
         before = [other for n, other in enumerate(strokes) if owners[n] == owner - 1]
         own = [other for n, other in enumerate(strokes) if owners[n] == owner and n != k]
-        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT and before and own
-        if is_bar and span([stroke])[0] < span(before)[1] and stroke[:, 0].mean() < span(own)[0]:
+        is_bar = np.ptp(stroke[:, 1]) <= MAX_FIGURE_BAR_HEIGHT
+        if not (is_bar and before and own):
+            continue
+        begins_before = span([stroke]).left < span(before).right
+        if begins_before and stroke[:, 0].mean() < span(own).left:
             owners[k] = owner - 1  # The bar of a 7 is made late.
     for index in range(1, len(text)):
-        pair = [[k for k, owner in enumerate(owners) if owner == n] for n in (index - 1, index)]
         is_between_digits = text[index - 1 : index + 1].isdigit()
-        if not is_between_digits or not all(pair):
+        before = [k for k, owner in enumerate(owners) if owner == index - 1]
+        behind = [k for k, owner in enumerate(owners) if owner == index]
+        if not is_between_digits or not before or not behind:
             continue
-        if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in pair[0]):
+        if any(MAX_SHARED < np.mean(letters.indices[k] == index) < 1.0 for k in before):
             continue
-        left, right = (from_strokes([strokes[k] for k in part]) for part in pair)
+        left = from_strokes([strokes[k] for k in before])
+        right = from_strokes([strokes[k] for k in behind])
         shift = min(touching_shift(left, right) + FIGURE_GAP, MAX_FIGURE_SHIFT)
         if shift > 0.0:
             strokes = [
@@ -427,23 +445,27 @@ def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
     strokes = [*letters.strokes]
     text = letters.text
     ends = range(len(text.rstrip(".,")), len(text))
-    marks = {number: text[index] for index in ends for number in letters.numbers_of(index)}
+    marks = {}
+    for index in ends:
+        marks |= dict.fromkeys(letters.numbers_of(index), text[index])
     others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in others]
     feet = [foot for foot in feet if len(foot)]
     for number, mark in marks.items():
-        left, top = strokes[number].min(0)
-        right, bottom = strokes[number].max(0)
-        to_right = max(span(feet)[1] + MIN_END_GAP - left, 0.0) if feet else 0.0
+        stroke = strokes[number]
+        left, top = stroke.min(0)
+        right, bottom = stroke.max(0)
+        to_right = max(span(feet).right + MIN_END_GAP - left, 0.0) if feet else 0.0
         if right - left <= MARK_WIDTH:
-            strokes[number] = strokes[number] + (to_right, 0.0)
+            stroke = stroke + np.array([to_right, 0.0])
             if mark == "," and top > -MARK_RISE:
-                origin = strokes[number][strokes[number][:, 1].argmin()]
+                origin = stroke[stroke[:, 1].argmin()]  # its top
                 factor = max(MIN_COMMA_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
-                strokes[number] = origin + (strokes[number] - origin) * factor
+                stroke = origin + (stroke - origin) * factor
         if mark == "." and max(right - left, bottom - top) <= MAX_STOP_SIZE:
-            up = bottom - min(max(bottom, -MAX_STOP_RISE), 0.0)
-            strokes[number] = strokes[number] - (0.0, up)
+            new_bottom = min(max(bottom, -MAX_STOP_RISE), 0.0)
+            stroke = stroke - (0.0, bottom - new_bottom)
+        strokes[number] = stroke
     return strokes
 
 
@@ -455,8 +477,10 @@ def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
     if not re.search(r"\w[.,]\w", letters.text):
         return strokes
     feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    pairs = zip(feet, strokes, strict=True)
-    centres = [float((foot if len(foot) else stroke)[:, 0].mean()) for foot, stroke in pairs]
+    centres = []
+    for foot, stroke in zip(feet, strokes, strict=True):
+        ink = foot if len(foot) else stroke
+        centres.append(float(ink[:, 0].mean()))
     moved = [*strokes]
     shift = 0.0
     edge = -math.inf

@@ -66,7 +66,7 @@ def load_report(path: str | PathLike[str]) -> Pages:
     """
     text = read_text(path, MAX_BYTES)
     try:
-        values = strict_json.loads(text, MAX_BYTES, MAX_BYTES // 10)
+        values = strict_json.loads(text, MAX_BYTES, max_values=MAX_BYTES // 10)
         pages = [*map(_page, values["pages"])]
         proofread = []
         for reading in values["each"]:
@@ -150,13 +150,14 @@ def rewrite(
                 num_failed += 1
             else:
                 rows[index.page][index.row], number = fitting
-                proofread[number_of[index]], result = better[number], "written again"
+                proofread[number_of[index]] = better[number]
+                result = "written again"
             address = "page {}, row {}, word {}".format(*address_of[index])
             remarks.append(f"{address}, {old.text!r}: {result}")
+    if num_failed:
+        remarks.append(NEXT_STEP)
     new_pages = [replace(page, rows=tuple(new)) for page, new in zip(pages, rows, strict=True)]
-    return Pages(
-        new_pages, proofread, remarks + [NEXT_STEP][:num_failed], page_origin, hands.sources
-    )
+    return Pages(new_pages, proofread, remarks, page_origin, hands.sources)
 
 
 def _is_formula(pages: Pages, index: WordIndex) -> bool:
@@ -210,7 +211,8 @@ def write_candidates(
     """
     plain = [" ".join(passage.line_texts) for passage in passages]
     seeds = [generator.integers(SEEDS, size=NUM_CANDIDATES).tolist() for generator in generators]
-    tries = iter(try_words(hand, np.repeat(plain, NUM_CANDIDATES).tolist(), [*chain(*seeds)]))
+    texts = np.repeat(plain, NUM_CANDIDATES).tolist()
+    tries = iter(try_words(hand, texts, [*chain(*seeds)]))
     candidates = []
     for passage in passages:
         lines = [*islice(tries, NUM_CANDIDATES)]
@@ -276,8 +278,9 @@ def exchanged(
     before = row.strokes[:start]
     after = row.strokes[start + old.strokes :]
     left, right = span(row.strokes[start : start + old.strokes])
-    gap_before = left - span(before)[1] if before else 0.0
-    gap_after = (span(after)[0] if after else edge) - right
+    gap_before = left - span(before).right if before else 0.0
+    next_left = span(after).left if after else edge
+    gap_after = next_left - right
     for min_gap in (gap, MIN_GAP_RATIO * gap):  # The second if all that fit are doubtful.
         free_before = max(gap_before - min_gap, 0.0)
         free_after = max(gap_after - min_gap, 0.0) if after else max(gap_after, 0.0)
@@ -291,7 +294,8 @@ def exchanged(
         if number is None:
             return None
     new = words[number]
-    new = new.narrowed(max_width) if new.width > max_width else new
+    if new.width > max_width:
+        new = new.narrowed(max_width)
     # A row, a part of a word, a column or an item of a list begins here.
     is_start = not before or row.words[index - 1].joined or gap_before > MAX_GAP_RATIO * gap
     is_start |= index == 1 and LIST_MARK.match(f"{row.words[0].text} {old.text}") is not None
@@ -323,14 +327,17 @@ def _page(values: dict) -> Page:
     for row in values["rows"]:
         strokes = tuple(_points(stroke, 2) for stroke in row["strokes"])
         words = tuple(PlacedWord(**word) for word in row["words"])
-        rows.append(Row(**row | {"strokes": strokes, "pen": Pen(**row["pen"]), "words": words}))
+        row_values = row | {"strokes": strokes, "pen": Pen(**row["pen"]), "words": words}
+        rows.append(Row(**row_values))
     printed = {"rules": _points(values["rules"], 2, 2), "dots": _points(values["dots"], 2)}
-    return Page(**values | {"rows": tuple(rows)} | printed)
+    page_values = values | {"rows": tuple(rows)} | printed
+    return Page(**page_values)
 
 
 def _options(values: dict) -> PageOptions:
     paper = dict(values["paper"])
     primer = values["primer"]
     paper = Paper(**paper | {"margins": tuple(paper["margins"])})
-    primer = primer and PrimerFile(**primer | {"path": Path(primer["path"])})
+    if primer:
+        primer = PrimerFile(**primer | {"path": Path(primer["path"])})
     return PageOptions(**values | {"paper": paper, "primer": primer})

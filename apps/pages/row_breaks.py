@@ -8,6 +8,7 @@ import json
 import re
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def with_no_breaks(text: str) -> str:
     number, a number and its unit or sign, initials and the name, a word and the dash behind it."""
     text = DIGIT_GROUPS.sub(_joined_groups, text)
     parts = re.split(f"([{BLANKS}]+)", text)
-    for number in range(1, len(parts) - 1, 2):
+    for number in range(1, len(parts) - 1, 2):  # Words and blanks come in turn.
         if _belong_together(parts[number - 1], parts[number + 1]):
             parts[number] = NO_BREAK + parts[number][1:]
     return "".join(parts)
@@ -91,7 +92,7 @@ def with_soft_hyphens(text: str, language: str | None) -> str:
 def _divided(word: str, language: str) -> str:
     places = _dictionary(language).positions(word)
     places = [place for place in places if MIN_BEFORE <= place <= len(word) - MIN_BEHIND]
-    parts = [word[start:end] for start, end in zip([0, *places], [*places, len(word)], strict=True)]
+    parts = [word[start:end] for start, end in pairwise([0, *places, len(word)])]
     return SOFT_HYPHEN.join(parts)
 
 

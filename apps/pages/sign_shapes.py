@@ -134,7 +134,9 @@ def _has_clear_stop(letters: LetterStrokes, index: int) -> bool:
     for stop in (letters.strokes[k] for k in stops):
         points = np.concatenate([*others, stop[:0]])
         is_near = (points > stop.min(0) - PEN_WIDTH) & (points < stop.max(0) + PEN_WIDTH)
-        if stop[:, 1].min() > min([0.0, *feet]) - MARK_RISE and not is_near.all(1).any():
+        highest = min([0.0, *feet]) - MARK_RISE
+        touches = is_near.all(1).any()
+        if stop[:, 1].min() > highest and not touches:
             return True
     return False
 

@@ -38,7 +38,8 @@ def check_lines(path: Path, reader: Reader) -> None:
     samples = samples[:NUM_HAND_LINES]
 
     def misread(direction: float) -> list[Sample]:
-        texts = reader.read_lines([s.ink * np.float32([1, direction, 1]) for s in samples])
+        scale = np.float32([1, direction, 1])
+        texts = reader.read_lines([sample.ink * scale for sample in samples])
         pairs = zip(samples, texts, strict=True)
         return [sample for sample, text in pairs if error_rate(sample.text, text) > MAX_MISREAD]
 

@@ -53,11 +53,15 @@ def style_file(name: str) -> Path:
         CheckpointError: if there is neither; the message lists the styles.
     """
     files = styles()
-    if os.path.exists(name) or name in files:
-        return Path(name) if os.path.exists(name) else files[name]
+    if os.path.exists(name):
+        return Path(name)
+    if name in files:
+        return files[name]
     near = nearest(name, [*files, OWN], 1)
     hint = f"did you mean {near[0]}? There are " if near else ""
-    others = f", {OWN}" + ("" if "writer" in pretrained() else f"; {RESEARCH_PACKAGE} has more")
+    others = f", {OWN}"
+    if "writer" not in pretrained():
+        others += f"; {RESEARCH_PACKAGE} has more"
     problem = f"no such file or folder, nor a style ({hint}{listed_styles(files)}{others})"
     raise CheckpointError(f"{name}: {problem}")
 
@@ -174,15 +178,12 @@ def write_style(
         OSError: if the file cannot be written.
     """
     digits = PRECISION - math.floor(math.log10(x_height(ink)))
-    values = {
-        "format": FORMAT,
-        "name": name,
-        "text": text,
-        **({"network": network} if network else {}),
-        "hand": [round(number, PRECISION) for number in hand],
-        "strokes": [
-            [[round(x, digits), round(y, digits)] for x, y in stroke.tolist()]
-            for stroke in strokes(ink)
-        ],
-    }
+    rounded_strokes = []
+    for stroke in strokes(ink):
+        rounded_strokes.append([[round(x, digits), round(y, digits)] for x, y in stroke.tolist()])
+    values = {"format": FORMAT, "name": name, "text": text}
+    if network:
+        values["network"] = network
+    values["hand"] = [round(number, PRECISION) for number in hand]
+    values["strokes"] = rounded_strokes
     write_json(path, values, indent=None)

@@ -113,13 +113,16 @@ class Passage:
         parts = []
         kinds = rf"{DRAWN.pattern}|[{signs}]+|(?:(?!{DRAWN.pattern})[^{signs}])+"
         for word, blanks in re.findall(rf"(\S+)([{BLANKS}]*)", self.text):
-            pieces = (match[0] for match in re.finditer(kinds, word))
-            texts = [*filter(None, map(_without_breaks, pieces))]
+            matches = re.finditer(kinds, word)
+            pieces = [_without_breaks(match[0]) for match in matches]
+            texts = [piece for piece in pieces if piece is not None]
+            if not texts:  # The word has only soft hyphens.
+                continue
             for text, breaks in texts[:-1]:
                 parts.append(WordPart(text, None, breaks))
             extra_gap = self.hand.shape.character_width * max(len(blanks) - 1, 0)
-            for text, breaks in texts[-1:]:
-                parts.append(WordPart(text, extra_gap, breaks, NO_BREAK in blanks))
+            text, breaks = texts[-1]
+            parts.append(WordPart(text, extra_gap, breaks, NO_BREAK in blanks))
         return parts
 
 
@@ -128,8 +131,10 @@ def _without_breaks(text: str) -> tuple[str, tuple[int, ...]] | None:
     if nothing is left."""
     pieces = text.split(SOFT_HYPHEN)
     whole = "".join(pieces)
+    if not whole:
+        return None
     places = accumulate(map(len, pieces[:-1]))
-    return (whole, tuple(place for place in places if 0 < place < len(whole))) if whole else None
+    return whole, tuple(place for place in places if 0 < place < len(whole))
 
 
 def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
@@ -149,11 +154,10 @@ def write_passages(
 
     `BATCH_SIZE` of the network's lines are written at a time. `progress`: show a progress bar.
     """
-    jobs = [
-        (passage.hand, text, seed)
-        for passage in passages
-        for seed, text in enumerate(passage.line_texts, passage.seed)
-    ]
+    jobs = list[tuple[Hand, str, int]]()
+    for passage in passages:
+        for seed, text in enumerate(passage.line_texts, passage.seed):
+            jobs.append((passage.hand, text, seed))
     starts = range(0, len(jobs), BATCH_SIZE)
     lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
     disable = None if progress else True  # None: shown on a terminal only
@@ -271,7 +275,7 @@ def with_even_figures(words: Sequence[WrittenWord]) -> list[WrittenWord]:
         has_figures = word.text == word.text.upper() and re.search(r"[\dA-Z]", word.text)
         if word.strokes and has_figures and not word.is_formula:
             tall = [np.ptp(stroke[:, 1]) for stroke in tall_strokes(word.strokes)]
-            heights[number] = max(float(np.median(tall)), 0.1)
+            heights[number] = max(float(np.median(tall)), 0.1)  # not 0, as of flat ink
     for number, height in heights.items():
         ratio = np.clip(height / np.median([*heights.values()]), 0.5, 2.0)
         factor = float(np.clip(ratio, 1 / MAX_FIGURE_RATIO, MAX_FIGURE_RATIO) / ratio)

@@ -12,9 +12,7 @@ from ink.alphabet import SHOWN, Alphabet, describe, nfc
 from utils.checks import UserError
 
 TAB = "    "  # replacement of a tab (assumed)
-MAX_WORDS = (
-    100  # largest number of words without some of their characters that are listed (assumed)
-)
+MAX_WORDS = 100  # most words without some of their characters that are listed (assumed)
 MAX_DEPTH = 4  # largest number of replacements in a row (assumed: ½ takes two)
 
 _FILE = Path(__file__).with_name("similar_characters.json")
@@ -61,7 +59,8 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
     Raises:
         UserError: if there is nothing to write.
     """
-    accepted = {"\n", *(accepted.characters if isinstance(accepted, Alphabet) else accepted)}
+    characters = accepted.characters if isinstance(accepted, Alphabet) else accepted
+    accepted = {"\n", *characters}
     text = nfc(LINE_ENDS.sub("\n", text))
     if " " in accepted:  # A space keeps 1½ from becoming 11/2.
         text = _FRACTION.sub(lambda part: part[0] if part[0] in accepted else f" {part[0]}", text)
@@ -73,11 +72,10 @@ def transliterate(text: str, accepted: Collection[str] | Alphabet) -> Transliter
         text = nfc(_concatenated(sign if sign in accepted else replaced[sign] for sign in text))
     changes = {sign: other for sign, other in replaced.items() if other is not None}
     left_out = [sign for sign, other in replaced.items() if other is None]
-    shortened = {
-        word: "".join(replaced_by(sign, accepted) or "" for sign in word)
-        for word in dict.fromkeys(original.split())
-        if not set(left_out).isdisjoint(word)
-    }
+    shortened = {}
+    for word in original.split():
+        if not set(left_out).isdisjoint(word):
+            shortened[word] = "".join(replaced_by(sign, accepted) or "" for sign in word)
     transliteration = Transliteration(text, changes, left_out, shortened)
     if not text.strip():
         reason = explain(transliteration) or "the text is empty"

@@ -73,12 +73,14 @@ def written_words(
     unmarked = {letter for letter, written in pairs if letter != written}
     lean = shape.lean if slant is None else math.tan(math.radians(slant))
     shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
-    return [
-        with_drawn(next(shaped), unmarked, shape, lean)
-        if word.strokes
-        else WrittenWord((), len(word.text) * shape.character_width, shape.gap, word.text)
-        for word in whole
-    ]
+    words = []
+    for word in whole:
+        if word.strokes:
+            words.append(with_drawn(next(shaped), unmarked, shape, lean))
+        else:
+            width = len(word.text) * shape.character_width
+            words.append(WrittenWord((), width, shape.gap, word.text))
+    return words
 
 
 def with_drawn(
@@ -90,10 +92,8 @@ def with_drawn(
     drawn = with_marks(drawn, unwritten, lean)
     if drawn is word:
         return word
-    return replace(
-        drawn,
-        plain=replace(word, text="".join(PLAIN[c] if c in unwritten else c for c in word.text)),
-    )
+    plain_text = "".join(PLAIN[c] if c in unwritten else c for c in word.text)
+    return replace(drawn, plain=replace(word, text=plain_text))
 
 
 def _shaped_words(
@@ -133,10 +133,8 @@ def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
     for number, match in enumerate(matches):
         word_of[primer_length + match.start() : primer_length + match.end()] = number
     # The fraction of each stroke's points in each word, `(strokes, words)`.
-    fractions = np.array([
-        (word_of[indices][:, None] == np.arange(len(matches))).mean(0)
-        for indices in letters.indices
-    ])  # fmt: skip
+    numbers = np.arange(len(matches))
+    fractions = np.array([(word_of[k][:, None] == numbers).mean(0) for k in letters.indices])
     main_words = np.where(fractions.any(1), fractions.argmax(1), -1).tolist()
     owners = _stroke_owners(letters.strokes, main_words)
     runs_through = fractions > MIN_FRACTION
@@ -183,7 +181,7 @@ def _stroke_owners(strokes: Sequence[np.ndarray], main_words: Sequence[int]) -> 
                 word = nearest
             elif word not in spans:  # It may be a late bar of the word before.
                 later = zip(strokes[number + 1 :], main_words[number + 1 :], strict=True)
-                begin = next((span([other])[0] for other, each in later if each == word), left)
+                begin = next((span([other]).left for other, each in later if each == word), left)
                 if left - spans[nearest][1] < begin - right:
                     word = nearest
         word = max(word, 0)  # A first stroke at a blank belongs to the first word.
@@ -197,7 +195,8 @@ def level(words: StrokesByWord, angle: float, num_characters: int) -> StrokesByW
     """Turn words, whose origin is the primer's first point, level: first back by the `angle` of the
     primer's baseline, in radians, then by the `shrunk` slope that is left."""
     words = [[turned_back(stroke, angle) for stroke in word] for word in words]
-    origin = words[0][0][0]
+    first_stroke = words[0][0]
+    origin = first_stroke[0]
     slope = shrunk(baseline_angle(from_strokes([*chain(*words)])), num_characters, TURN_PRIOR)
     return [[turned_back(stroke - origin, slope) + origin for stroke in word] for word in words]
 
@@ -251,12 +250,14 @@ def to_written_words(
     for word, (left, _), gap in zip(words, spans, [*gaps, shape.gap], strict=True):
         origin = left, baseline
         strokes = [with_visible_dot((stroke - origin) / shape.x_height) for stroke in word.strokes]
-        strokes = strokes if " " in word.text else without_holes(strokes, shape.gap)
+        if " " not in word.text:
+            strokes = without_holes(strokes, shape.gap)
+        # A dot that was made visible has another number of points.
         indices = [*map(np.resize, word.indices, map(len, strokes))]
         letters = with_clear_i(LetterStrokes(word.text, strokes, indices), lean)
         letters = with_clear_z(letters, lean)
         strokes = repair_signs(letters)
-        right = span(strokes)[1]
+        right = span(strokes).right
         written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(letters.indices)))
     return written
 
@@ -315,11 +316,12 @@ def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.nd
     moved = [*strokes]
     shift = 0.0
     spans = [span([stroke]) for stroke in strokes]
-    edge = min(spans)[0]
+    edge = min(spans).left
     for number in sorted(range(len(strokes)), key=spans.__getitem__):
         left, right = spans[number]
         is_mark = strokes[number][:, 1].min() > -MARK_RISE  # y is downwards
-        max_hole = (MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO) * max(usual_gap, 1.0)
+        max_ratio = MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO
+        max_hole = max_ratio * max(usual_gap, 1.0)
         shift += max(left - edge - max_hole, 0.0)
         edge = max(edge, right)
         moved[number] = strokes[number] - (shift, 0.0)
@@ -328,7 +330,9 @@ def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.nd
 
 def limited_gap(gap: float, usual_gap: float) -> float:
     """Return a gap between words, at least `MIN_GAP` and in a range around the usual gap."""
-    return max(min(max(gap, MIN_GAP_RATIO * usual_gap), MAX_GAP_RATIO * usual_gap), MIN_GAP)
+    lowest = MIN_GAP_RATIO * usual_gap
+    highest = MAX_GAP_RATIO * usual_gap
+    return max(min(max(gap, lowest), highest), MIN_GAP)
 
 
 def shrunk(difference: float, num_characters: int, prior: float) -> float:

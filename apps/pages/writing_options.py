@@ -151,7 +151,7 @@ def values_of(arguments: argparse.Namespace, names: Iterable[str]) -> Values:
             new = values.get(key, {}) | new
         values[key] = new
     if faults:
-        raise UserError(listed("the command line", faults) if faults[1:] else faults[0])
+        raise UserError(listed("the command line", faults) if len(faults) > 1 else faults[0])
     return values
 
 

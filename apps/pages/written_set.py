@@ -71,7 +71,8 @@ def checked_texts(path: Path, alphabet: Alphabet, skip_unknown: bool) -> Texts:
     starts: list[int] = []
     faults: list[str] = []
     characters: set[str] = set()
-    position = number = 0
+    position = 0
+    number = 0
     bar = tqdm(_lines(path), "checking", unit="line", leave=False, disable=None)
     for number, line in enumerate(bar, 1):
         if number % BLOCK_LINES == 1:
@@ -86,7 +87,7 @@ def checked_texts(path: Path, alphabet: Alphabet, skip_unknown: bool) -> Texts:
     if not number:
         raise UserError(f"{path}: contains no text")
     if faults:
-        raise UserError(listed(str(path), faults) if faults[1:] else f"{path}: {faults[0]}")
+        raise UserError(listed(str(path), faults) if len(faults) > 1 else f"{path}: {faults[0]}")
     return Texts(path, known, number, starts, characters)
 
 
@@ -108,7 +109,8 @@ def _text_of(line: bytes, alphabet: Alphabet, skip_unknown: bool) -> str:
         byte = f"its byte {error.start} is 0x{line[error.start]:02x}"
         raise UserError(f"not UTF-8 text ({byte}); save the file as UTF-8") from None
     check_lengths([text])
-    return known_only(alphabet, [text], skip_unknown)[0][0]
+    (known_text,), _ = known_only(alphabet, [text], skip_unknown)
+    return known_text
 
 
 def _digest(path: Path) -> str:
@@ -164,11 +166,10 @@ class WrittenSet:
         Raises:
             DataError: if the folder has other files, or those of another set.
         """
-        blocks = [
-            (repeat * self.texts.count + number * BLOCK_LINES, start)
-            for repeat in range(self.num_samples)
-            for number, start in enumerate(self.texts.starts)
-        ]
+        blocks = list[tuple[int, int]]()  # the number of a first line, the byte of its text
+        for repeat in range(self.num_samples):
+            for number, start in enumerate(self.texts.starts):
+                blocks.append((repeat * self.texts.count + number * BLOCK_LINES, start))
         licences = (self.writer.licence,)
         key = CacheKey("written", self._key, (), is_sorted=True, licences=licences)
         with (
@@ -185,8 +186,11 @@ class WrittenSet:
         sampling = (self.hand or self).sampling
         extras = sorted(sampling.extras.items())
         conditions = [(name, np.asarray(value, np.float32).tobytes()) for name, value in extras]
-        continued = self.hand and self.hand.continued
-        primer = continued and (continued[0].tobytes(), continued[1])
+        continued = self.hand.continued if self.hand else None
+        primer = None
+        if continued:
+            ink, text = continued
+            primer = ink.tobytes(), text
         names = ("bias", "pen_sharpness", "stretch", "max_steps", "latent_seed")
         own_names = ("num_samples", "seed", "lines_per_hand", "inkml")
         return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,18 +79,18 @@ def divided_at(
     if parts is None:
         return None
     first, second = parts
-    right = span(stroke for stroke, _ in first)[1]
+    right = span(stroke for stroke, _ in first).right
     hyphen = HYPHEN * size + (right + HYPHEN_GAP * size, 0.0)
-    left = span(stroke for stroke, _ in second)[0]
+    left = span(stroke for stroke, _ in second).left
     return (
         replace(
             word,
             strokes=(*(stroke for stroke, _ in first), hyphen),
-            indices=(
+            indices=(  # A late bar may have indices of the other part.
                 *(np.minimum(indices, index - 1) for _, indices in first),
                 np.full(len(hyphen), index),
             ),
-            width=span([hyphen])[1],
+            width=span([hyphen]).right,
             text=f"{word.text[:index]}-",
             breaks=(),
             divided=True,
@@ -124,13 +125,13 @@ def _parts(
     if not first or not others:
         return None
     # The window may take a bar or dot, which is written late, for one of a later letter.
-    right = span(stroke for stroke, _ in first)[1]
-    first += [pair for pair in others if _middle(pair[0]) < right]
-    second = [pair for pair in others if _middle(pair[0]) >= right]
+    right = span(stroke for stroke, _ in first).right
+    first += [(stroke, indices) for stroke, indices in others if _middle(stroke) < right]
+    second = [(stroke, indices) for stroke, indices in others if _middle(stroke) >= right]
     if not second:
         return None
     last_middle = max(_middle(stroke) for stroke, _ in first)
-    if last_middle > span(stroke for stroke, _ in second)[0]:
+    if last_middle > span(stroke for stroke, _ in second).left:
         return None
     return first, second
 
@@ -163,7 +164,14 @@ def strokes_in_row(words: Sequence[WrittenWord], gap_factor: float = 1.0) -> tup
     return tuple(strokes)
 
 
-def span(strokes: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return the x of the left and the right edge of strokes."""
+class Span(NamedTuple):
+    """The x of the left and the right edge of strokes."""
+
+    left: float
+    right: float
+
+
+def span(strokes: Iterable[np.ndarray]) -> Span:
+    """Return the span of strokes."""
     x = np.concatenate([*strokes])[:, 0]
-    return float(x.min()), float(x.max())
+    return Span(float(x.min()), float(x.max()))

@@ -20,7 +20,8 @@ def install(notes: Path, reader: Path, folder: str) -> None:
     Raises:
         UserError: if there is no Xournal++, or the folder cannot be written.
     """
-    target = (Path(folder).expanduser() if folder else _plugins_folder()) / PLUGIN_NAME
+    plugins = Path(folder).expanduser() if folder else _plugins_folder()
+    target = plugins / PLUGIN_NAME
     command = shlex.join(started("notes"))
     program = {"python": sys.executable, "command": command, "notes": notes, "reader": reader}
     lines = [b"return {"]

@@ -139,7 +139,10 @@ def _write(
         if name.endswith(FLOAT16_ENDINGS):
             kind = "float16"
         rows = value.numpy(force=True)
-        payload += _scaled(rows) if kind == "int8" else rows.astype(TENSOR_TYPES[kind]).tobytes()
+        if kind == "int8":
+            payload += _scaled(rows)
+        else:
+            payload += rows.astype(TENSOR_TYPES[kind]).tobytes()
         tensors.append([name, kind, *rows.shape])
     header = {"format": FLAT_FILE_FORMAT, **header, "tensors": tensors}
     content = json.dumps(header, ensure_ascii=False).encode() + b"\n" + payload
@@ -149,7 +152,8 @@ def _write(
 def check_computable(network: TrainedNetwork) -> None:
     """Raise a UserError if the engine cannot compute a network."""
     model = network.model
-    is_lstm = {getattr(module, "cell", "LSTM") for module in model.modules()} == {"LSTM"}
+    cells = {module.cell for module in model.modules() if hasattr(module, "cell")}
+    is_lstm = cells <= {"LSTM"}
     if type(model) is SynthesisNetwork:
         is_computable = model.end_of_sequence and model.has_density
     else:
@@ -211,7 +215,8 @@ def _scaled(weights: np.ndarray) -> bytes:
     """Return a tensor as bytes: a scale for each index of the first dimension, then the numbers."""
     rows = weights.reshape(len(weights), -1)
     scales = (np.abs(rows).max(1) / MAX_INT8).astype(TENSOR_TYPES["float32"])
-    numbers = np.rint(rows / np.maximum(scales, 1e-30)[:, None]).astype(TENSOR_TYPES["int8"])
+    divisors = np.maximum(scales, 1e-30)[:, None]  # not 0, as of a row of zeros
+    numbers = np.rint(rows / divisors).astype(TENSOR_TYPES["int8"])
     return scales.tobytes() + numbers.tobytes()
 
 

@@ -46,7 +46,9 @@ def page_files(networks: Sequence[Path] | None = None) -> dict[str, Path]:
     others in their place."""
     paths = (path for path in PAGE_FOLDER.iterdir() if path.suffix in SITE_SUFFIXES)
     addresses = {f"/{path.name}": path for path in paths if path.stem not in PACKAGE_SCRIPTS}
-    for path in NETWORKS if networks is None else networks:
+    if networks is None:
+        networks = NETWORKS
+    for path in networks:
         addresses[f"/networks/{path.name.removeprefix('open_')}"] = path
     return addresses | {"/": PAGE_FOLDER / "index.html"}
 
@@ -64,7 +66,8 @@ def write_site(folder: Path, files: Mapping[str, Path]) -> None:
     target = folder.resolve()
     check_replaceable(target)
     names = (name for name in files if Path(name).suffix in SITE_SUFFIXES)
-    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}  # of the viewer
+    # `view` is the page of the viewer of notes, which needs its server.
+    site = {name[1:]: files[name] for name in names if Path(name).stem != "view"}
     site["LICENSE"] = PAGE_FOLDER.parents[1] / "LICENSE"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from functools import partial
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any, BinaryIO, ClassVar
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
@@ -56,7 +56,8 @@ def _check_tensor(
     dtype: torch.dtype | None = None,
 ) -> _Tensor:
     """Check that a tensor lies in its storage; a view that repeats numbers could be huge."""
-    count = storage.num_bytes // (dtype or storage.dtype).itemsize
+    item_bytes = (dtype or storage.dtype).itemsize
+    count = storage.num_bytes // item_bytes
     if hooks or not all(type(n) is int and n >= 0 for n in (offset, *shape, *strides)):
         raise pickle.UnpicklingError("hooks or strides")
     size = math.prod(shape)
@@ -105,7 +106,7 @@ CALLS: dict[tuple[str, str], tuple[Callable[..., Any], list[tuple[type, ...]]]] 
 }
 """What stands for each function that a pickle calls, and the types of arguments that it takes."""
 DTYPES = {
-    **{f"float{bits}": f"{name}Storage" for bits, name in ((64, "Double"), (32, "Float"))},
+    **{"float64": "DoubleStorage", "float32": "FloatStorage"},
     **{"float16": "HalfStorage", "bfloat16": "BFloat16Storage", "bool": "BoolStorage"},
     **{"complex128": "ComplexDoubleStorage", "complex64": "ComplexFloatStorage", "complex32": ""},
     **{"int64": "LongStorage", "int32": "IntStorage", "int16": "ShortStorage"},
@@ -219,11 +220,11 @@ class _Reader(pickle._Unpickler):
         vars(self.stack[-1]).update(attributes)
 
     def load_setitem(self) -> None:
-        self._check_key(self.stack[-2])
+        self._check_key(self.stack[-2])  # The value lies above the key.
         _HANDLERS[pickle.SETITEM[0]](self)
 
     def load_setitems(self) -> None:
-        for key in self.stack[::2]:
+        for key in self.stack[::2]:  # keys and values in turn
             self._check_key(key)
         _HANDLERS[pickle.SETITEMS[0]](self)
 
@@ -243,9 +244,10 @@ class _Reader(pickle._Unpickler):
         level = [value]
         depth = 0
         while level:
-            depth, inner = depth + 1, list[Any]()
+            depth += 1
             if depth > MAX_VALUE_DEPTH:
                 raise CheckpointError(VALUES_TOO_DEEP)
+            inner = list[Any]()
             for value in level:
                 if isinstance(value, dict):
                     attributes = getattr(value, "__dict__", {})  # of an OrderedDict
@@ -355,7 +357,7 @@ def from_archive(file: BinaryIO) -> Any:
 
 def _checked(file: BinaryIO) -> ZipFile:
     """Return the archive in a file, which has only what a checkpoint may hold."""
-    size = file.seek(0, 2)
+    size = file.seek(0, SEEK_END)
     if size > MAX_CHECKPOINT_BYTES:
         raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     archive = ZipFile(file)
@@ -364,7 +366,9 @@ def _checked(file: BinaryIO) -> ZipFile:
         raise CheckpointError("compressed, as no checkpoint is")
     if sum(member.file_size for member in members) > size:
         raise CheckpointError("its parts are larger than the file")
-    folder = members[0].filename.partition("/")[0] if members else ""
+    folder = ""
+    if members:
+        folder, _, _ = members[0].filename.partition("/")
     sizes = {member.filename.removeprefix(f"{folder}/"): member.file_size for member in members}
     # To torch, names in upper case and in lower case are the same.
     if len({name.lower() for name in sizes}) < len(members) or "data.pkl" not in sizes:
@@ -383,16 +387,23 @@ def _part(archive: ZipFile, name: str) -> bytes:
 def _refusal(value: Any, error: Exception, name: str = "", within: tuple[int, ...] = ()) -> str:
     """Return the name, the value and the fault of the innermost entry that cannot be saved, or of
     one `MAX_NAMES` deep."""
-    pairs = value.items() if isinstance(value, dict) else ()
-    entries = [*(enumerate(value) if isinstance(value, list | tuple) else pairs)]
-    entries = entries if len(within) < MAX_NAMES else []
-    while len(entries) > 1:
-        first, second = entries[: len(entries) // 2], entries[len(entries) // 2 :]
-        entries = first if _fault([child for _, child in first]) else second
+    entries = list[tuple[Any, Any]]()
+    if len(within) < MAX_NAMES and isinstance(value, dict):
+        entries = [*value.items()]
+    elif len(within) < MAX_NAMES and isinstance(value, list | tuple):
+        entries = [*enumerate(value)]
+    while len(entries) > 1:  # Bisection: a half that can be saved as a whole has no such entry.
+        middle = len(entries) // 2
+        first_half = entries[:middle]
+        is_saved = _error_of_saving([child for _, child in first_half]) is None
+        entries = entries[middle:] if is_saved else first_half
     for key, child in entries:
-        fault = None if id(child) in within else _fault(child)
-        if fault is not None:
-            return _refusal(child, fault, f"{name}.{key}".lstrip("."), (*within, id(child)))
+        if id(child) in within:  # It holds itself.
+            continue
+        child_error = _error_of_saving(child)
+        if child_error is not None:
+            child_name = f"{name}.{key}".lstrip(".")
+            return _refusal(child, child_error, child_name, (*within, id(child)))
     cause = first_line(error) if isinstance(error, CheckpointError) else _instead(value)
     if not cause:
         is_foreign = isinstance(error, pickle.UnpicklingError)
@@ -419,7 +430,7 @@ def _instead(value: Any) -> str:
     return ""
 
 
-def _fault(value: Any) -> Exception | None:
+def _error_of_saving(value: Any) -> Exception | None:
     """Return the error of saving a value, if there is one."""
     try:
         _to_archive(value)

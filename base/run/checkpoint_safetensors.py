@@ -6,7 +6,7 @@ The weights have their names in the checkpoint. Each other entry is a JSON text 
 import json
 import math
 from collections.abc import Mapping
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -66,8 +66,8 @@ def to_safetensors(content: Mapping[str, Any]) -> BytesIO:
 
 def is_safetensors(file: BinaryIO) -> bool:
     """Return whether a file begins like one of safetensors; no archive does."""
-    file.seek(0)
-    return file.read(_LENGTH_BYTES + 1)[_LENGTH_BYTES:] == b"{"
+    file.seek(_LENGTH_BYTES)
+    return file.read(1) == b"{"
 
 
 def from_safetensors(file: BinaryIO) -> dict[str, Any]:
@@ -78,7 +78,8 @@ def from_safetensors(file: BinaryIO) -> dict[str, Any]:
         UserError: if safetensors is not installed.
         Exception: of any kind, if it is damaged.
     """
-    library, header = _library(), _header(file)
+    library = _library()
+    header = _header(file)
     file.seek(0)
     weights = library.load(file.read())  # It compares the header with the size of the file.
     content = {}
@@ -94,7 +95,7 @@ def from_safetensors(file: BinaryIO) -> dict[str, Any]:
 def _header(file: BinaryIO) -> dict[str, Any]:
     """Return the header of a file; raise a CheckpointError if the header or the file is too large,
     or is cut."""
-    size = file.seek(0, 2)
+    size = file.seek(0, SEEK_END)
     if size > MAX_CHECKPOINT_BYTES:
         raise CheckpointError(f"larger than {MAX_CHECKPOINT_BYTES:,} bytes")
     file.seek(0)

@@ -9,7 +9,7 @@ import random
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import Executor
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -59,7 +59,8 @@ def digest(value: Any, within: tuple[int, ...] = ()) -> bytes:
         if isinstance(value, COLLECTIONS):
             children = value.items() if isinstance(value, Mapping) else value
             pieces = [digest(child, inner) for child in children]
-            pieces = sorted(pieces) if isinstance(value, Mapping | Set) else pieces  # in any order
+            if isinstance(value, Mapping | Set):
+                pieces.sort()  # The order of entries does not count.
         if held := held_by(value):
             pieces.append(digest([type(value).__name__, held], inner))
     return hashlib.sha256(b"".join(pieces)).digest()
@@ -69,7 +70,8 @@ def _content(tensor: Tensor) -> bytes:
     """Return the shape and the numbers of a tensor."""
     try:
         # Equal numbers count as equal in any type: torch's optimisers load ints as floats.
-        return str(tensor.shape).encode() + wide(tensor.detach().cpu()).numpy(force=True).tobytes()
+        numbers = wide(tensor.detach().cpu()).numpy(force=True)
+        return str(tensor.shape).encode() + numbers.tobytes()
     except (TypeError, RuntimeError):  # It is sparse, nested, quantised, on "meta" or in 8 bits.
         file = io.BytesIO()
         torch.save(tensor, file)
@@ -111,6 +113,12 @@ def tensors_in(value: Any, within: tuple[int, ...] = ()) -> Iterator[Tensor]:
     elif isinstance(value, nn.Module):
         yield from itertools.chain(value.parameters(), value.buffers())
     elif not isinstance(value, PLAIN_TYPES + PICKLED + CODE + TOOLS) and id(value) not in within:
-        children = value.values() if isinstance(value, Mapping) else held_by(value).values()
-        for child in value if isinstance(value, list | tuple | Set | deque) else children:
+        children: Iterable[Any]
+        if isinstance(value, list | tuple | Set | deque):
+            children = value
+        elif isinstance(value, Mapping):
+            children = value.values()
+        else:
+            children = held_by(value).values()
+        for child in children:
             yield from tensors_in(child, (*within, id(value)))

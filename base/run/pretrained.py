@@ -69,8 +69,10 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> Path:
     if file := installed_network(str(path)):
         return file
     places = [SAVED.absolute() / "models", SHIPPED / "models"]
-    once = {place.resolve(): place for place in places}
-    folders = [folder for place in once.values() for folder in (place, *place.glob("*"))]
+    unique = {place.resolve(): place for place in places}
+    folders = list[Path]()
+    for place in unique.values():
+        folders += [place, *place.glob("*")]
     runs = [folder / path for folder in sorted(folders) if (folder / path).is_dir()]
     if len(runs) > 1:
         raise CheckpointError(f"{path}: several runs have this id: {', '.join(map(str, runs))}")

@@ -23,6 +23,8 @@ DIFF_FILE = "checkout.diff"
 """File in the folder of a run: the changes of the code since the commit that `run.json` names."""
 PACKAGES_FILE = "packages.txt"
 """File in the folder of a run: the installed packages, as pip lists them."""
+GIT_SECONDS = 30
+"""Time that a git command may take (assumed: far longer than it takes)."""
 
 
 def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
     """
     code = checkout()
     diff = code["diff"] if code else b""
+    diff_digest = hashlib.sha256(diff).hexdigest() if diff else None
     files = {DIFF_FILE: diff, PACKAGES_FILE: packages(), **user_modules.sources()}
     for name, content in files.items():
         path = folder / name
@@ -53,7 +56,7 @@ def record(folder: Path, device: torch.device | None = None) -> dict[str, Any]:
         "processes": distributed.world_size(),
         "threads": torch.get_num_threads(),
         "modules": user_modules.digests(),
-        "checkout": code and {**code, "diff": hashlib.sha256(diff).hexdigest() if diff else None},
+        "checkout": None if code is None else {**code, "diff": diff_digest},
     }
 
 
@@ -83,6 +86,7 @@ def checkout() -> dict[str, Any] | None:
     """Return the `commit` of the code, the `diff` since the commit in bytes, and the names of
     `untracked` Python files; None if the code is not in a git checkout."""
     try:
+        # The second name fails if the checkout is of a project that has this code installed in it.
         commit, _ = _git("rev-parse", "HEAD", "HEAD:./train.py").decode().split()
         diff = _git("diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
         new = _git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
@@ -96,6 +100,11 @@ def _git(*words: str) -> bytes:
     """Return the output of a git command in the project's folder."""
     command = ["git", "--no-optional-locks", *words]
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=GIT_SECONDS,
+        check=True,
     )
     return done.stdout

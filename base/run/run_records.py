@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,13 @@ def read_run(folder: Path) -> Run:
     row = epochs[-1] if epochs else {}
     if monitor is not None:
         mode, _, name = monitor.partition(" ")
-        with_value = [row for row in epochs if name in row]
-        row = (min if mode == "min" else max)(with_value, key=lambda row: row[name], default={})
+        best_of = min if mode == "min" else max
+        with_value = [epoch for epoch in epochs if name in epoch]
+        row = best_of(with_value, key=itemgetter(name), default={})
         if row:
             values |= {"best": row[name], "best_epoch": int(row["epoch"])}
     values |= {name: value for name, value in row.items() if name not in ("epoch", "step")}
+    # A later evaluation of a split takes the place of the earlier one.
     for path in sorted(folder.glob("evaluations/*.json"), key=lambda path: path.stat().st_mtime):
         scores = children(strict_json.read(path))
         split = scores["split"]
@@ -112,7 +115,7 @@ def is_held(lock: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with FileLock(lock, timeout=0.1):
+        with FileLock(lock, timeout=0.1):  # A free lock is taken at once.
             return False
     except Timeout:
         return True

@@ -43,7 +43,8 @@ def watched(model: nn.Module, report: Callable[[str], None]) -> Iterator[None]:
 
     with ExitStack() as hooks:
         for name, module in model.named_modules():
-            hooks.callback(module.register_forward_hook(partial(check, name)).remove)
+            handle = module.register_forward_hook(partial(check, name))
+            hooks.callback(handle.remove)
         yield
 
 
@@ -80,7 +81,8 @@ def _finite(value: Any) -> bool:
     if isinstance(value, Tensor):
         return not value.is_floating_point() or bool((value < math.inf).all())
     parts = vars(value) if is_dataclass(value) else value
-    parts = list(parts.values()) if isinstance(parts, Mapping) else parts
+    if isinstance(parts, Mapping):
+        parts = list(parts.values())
     return not isinstance(parts, list | tuple) or all(map(_finite, parts))
 
 

@@ -9,7 +9,7 @@ import gc
 import inspect
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -47,9 +47,11 @@ are_equal = partial(torch.allclose, rtol=1e-3, atol=1e-3, equal_nan=True)
 """Whether losses are equal but for rounding (tolerances: assumed)."""
 NUM_REPEATS = 4
 """Repetitions with new random numbers after which a network with equal outputs counts as
-deterministic (assumed: with teacher forcing of 0.9 it does so once in a hundred times)."""
+deterministic (assumed: with teacher forcing of 0.9 and 11 draws a pass, one in a hundred networks
+that draw counts as such, 0.9 ** 44)."""
 NUM_LOSSES = 16
-"""The same for the loss of two sequences (assumed: with dropout of 0.1 once in thirty times)."""
+"""The same for the loss of two sequences (assumed: with dropout of 0.1 one in thirty losses,
+0.9 ** 32)."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,14 @@ class Trial:
     def held(self, **others: Any) -> dict[str, Any]:
         """Return `others` and what only steps change: the batch; the output, if there is one; sums
         of the weights, but for embeddings with a `max_norm`, to which a pass scales them down."""
-        modules = chain(self.trainer.model.modules(), self.trainer.evaluated_model.modules())
-        kept = (each for each in modules if getattr(each, "max_norm", None) is None)
-        weights = (weight for each in kept for weight in each.parameters(recurse=False))
-        sums = [each.sum(dtype=torch.promote_types(each.dtype, torch.float64)) for each in weights]
-        output = {"output": self.output} if "output" in vars(self) else {}
+        sums = []
+        for module in chain(self.trainer.model.modules(), self.trainer.evaluated_model.modules()):
+            if getattr(module, "max_norm", None) is None:
+                for weight in module.parameters(recurse=False):
+                    dtype = torch.promote_types(weight.dtype, torch.float64)
+                    sums.append(weight.sum(dtype=dtype))
+        is_computed = "output" in vars(self)  # where the cached property stores it
+        output = {"output": self.output} if is_computed else {}
         return vars(self.batch) | output | {"weights": sums} | others
 
     @cached_property
@@ -88,7 +93,9 @@ class Trial:
     def regrouped(self) -> tuple[list[Batch], list[Any]]:
         """The batches that have one of the samples twice, and if outputs are not drawn, that of the
         pairs; and the outputs for them, in float32, as rounding depends on the batch."""
-        batches = [*map(self.doubled, range(2)), *([] if self.drawing else [self.pairs])]
+        batches = [self.doubled(0), self.doubled(1)]
+        if not self.drawing:
+            batches.append(self.pairs)
         return batches, [self.output_for(batch, nullcontext()) for batch in batches]
 
     def doubled(self, row: int) -> Batch:
@@ -98,14 +105,20 @@ class Trial:
     @cached_property
     def drawing(self) -> list[tuple[str, object]]:
         """The keys and parts whose values in evaluation are others with other random numbers."""
-        outputs, losses = [self.output], []
+        outputs = [self.output]
+        losses = []
         loss = copy.deepcopy(self.trainer.loss)  # It may have a generator, which no state has.
         for seed in range(NUM_LOSSES):
             seed_all(seed)
-            outputs += [self.output_for(self.batch)] if seed < NUM_REPEATS else []
+            if seed < NUM_REPEATS:
+                outputs.append(self.output_for(self.batch))
             losses.append(self.loss_of(self.output, self.batch, loss))
-        parts = (outputs, self.blamed("arch", "trainer")), (losses, ("loss", self.trainer.loss))
-        return [part for values, part in parts if not are_same(*values)]
+        drawing = []
+        if not are_same(*outputs):
+            drawing.append(self.blamed("arch", "trainer"))
+        if not are_same(*losses):
+            drawing.append(("loss", self.trainer.loss))
+        return drawing
 
     def output_for(self, batch: Batch, precision: AbstractContextManager | None = None) -> Any:
         """Return the output of the evaluated network, by default in the precision of the run."""
@@ -139,7 +152,7 @@ class Trial:
 
     def blamed(self, *keys: str) -> tuple[str, object]:
         """Return the key and the part to blame where those of some keys may be at fault: the first
-        that a user wrote, else the last."""
+        that a user wrote, else the last; so a key may stand twice."""
         parts = dict(parts_of(self.trainer)) | {"arch": self.trainer.model}
         key = next((key for key in keys if key in parts and _is_own(parts[key])), keys[-1])
         return key, parts[key]
@@ -165,11 +178,13 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
         with torch.no_grad(), unchanged("trainer", trainer, lambda: {"transforms": transforms}):
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
+            usual_keys = ["trainer", "arch", "loss"] if is_own else ["arch", "loss"]
             parts = {loss_of_sequences: ["loss"], makes_steps: ["trainer"]}
             for rule in RULES:
-                keys = parts.get(rule, ["trainer", "arch", "loss"][not is_own :])
-                is_step = rule in (makes_steps, goes_on_as_saved)  # An output may hold a weight.
-                held = partial(vars, trial.batch) if is_step else partial(trial.held)
+                keys = parts.get(rule, usual_keys)
+                # Steps change weights, and with them an output that holds a weight.
+                is_step = rule in (makes_steps, goes_on_as_saved)
+                held = partial(vars, trial.batch) if is_step else trial.held
                 with unchanged(*trial.blamed(*keys), held):
                     rule(trial)
         batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
@@ -198,11 +213,12 @@ def unchanged(key: str, part: object, values: Callable[[], Mapping[str, Any]]) -
 
 def are_same(first: Any, *others: Any) -> bool:
     """Return whether values have equal tensors, bit for bit, or on a GPU but for rounding."""
-    return all(
-        are_equal(wide(a), wide(b)) if a.is_cuda else digest(a) == digest(b)
-        for other in others
-        for a, b in zip(tensors_in(first), tensors_in(other), strict=False)
-    )
+    for other in others:
+        for a, b in zip(tensors_in(first), tensors_in(other), strict=False):
+            is_same = are_equal(wide(a), wide(b)) if a.is_cuda else digest(a) == digest(b)
+            if not is_same:
+                return False
+    return True
 
 
 def _is_own(part: object) -> bool:
@@ -237,20 +253,24 @@ def takes_batches(trial: Trial) -> None:
         with errors_as_config_fault("trainer", trainer, wanted):
             inspect.signature(getattr(trainer, name)).bind(*arguments)
     for path, module in model.named_modules():
-        for name, value in vars(module).items() if user_modules.is_any_from_user(module) else ():
+        if not user_modules.is_any_from_user(module):
+            continue
+        for name, value in vars(module).items():
             if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
-                name = f"{path}.{name}".strip(".")
-                expected = f"one whose weights are parameters: {name} is none, and is never trained"
-                raise fault("arch", model, expected)
-    hint = "; some torch operations need trainer.args.precision = float32"
-    hint = "" if trainer.precision == "float32" else hint
+                weight = f"{path}.{name}".strip(".")
+                problem = f"{weight} is none, and is never trained"
+                raise fault("arch", model, f"one whose weights are parameters: {problem}")
+    hint = ""
+    if trainer.precision != "float32":
+        hint = "; some torch operations need trainer.args.precision = float32"
     try:
         with errors_as_config_fault("arch", model, f"a network that {trainer.task}", hint):
             output = trial.output
     except NotFinite as error:
         expected = "one with finite outputs for two lines; a mask that hides all makes NaN"
         raise fault(*trial.blamed("arch", "trainer", "arch"), expected) from error
-    if not isinstance(output, kind := trainer.output_type):
+    kind = trainer.output_type
+    if not isinstance(output, kind):
         expected = f"a network whose forward returns the {kind.__name__} of {kind.__module__}"
         raise fault("arch", model, expected)
 
@@ -258,7 +278,8 @@ def takes_batches(trial: Trial) -> None:
 def is_of_use(trial: Trial) -> None:
     """The network can be used as its trainer uses it, and has a place for each character."""
     trainer = trial.trainer
-    wanted = f"a network that can {trial.trainer.use.split()[0]}"
+    verb = trainer.use.split()[0]  # "read" of "read INK"
+    wanted = f"a network that can {verb}"
     hint = "; trainer.args.samples = 0 leaves this out" if getattr(trainer, "samples", 0) else ""
     with trainer.state.evaluating(), errors_as_config_fault("arch", trainer.model, wanted, hint):
         trainer.dry_run(trial.batch, trial.output)
@@ -267,7 +288,8 @@ def is_of_use(trial: Trial) -> None:
 
 def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
-    loss, parts = trial.trainer.loss, trial.trainer.state.parts.values()
+    loss = trial.trainer.loss
+    parts = trial.trainer.state.parts.values()
     with errors_as_config_fault("loss", loss, "one that returns a value for each sequence"):
         other = with_other_padding(trial.output, trial.batch.mask)
         expected, doubt = trial_of_loss(loss, trial.output, trial.batch, other)
@@ -278,7 +300,8 @@ def loss_of_sequences(trial: Trial) -> None:
     networks = [part for part in parts if isinstance(part, nn.Module) and part is not loss]
     trained = {id(weight) for network in networks for weight in network.parameters()}
     named = dict(loss.named_parameters()) if isinstance(loss, nn.Module) else {}
-    named |= {name: value for name, value in vars(loss).items() if name not in vars(nn.Module())}
+    names_of_torch = vars(nn.Module())
+    named |= {name: value for name, value in vars(loss).items() if name not in names_of_torch}
     for weight, value in named.items():
         leaves = (each for each in tensors_in(value, (id(loss),)) if each.is_leaf)
         if any(each.requires_grad and id(each) not in trained for each in leaves):
@@ -291,7 +314,10 @@ def metrics_add_up(trial: Trial) -> None:
     trainer = trial.trainer
     batch, output = trial.batch, trial.output
     values: dict[str, float] = {}
-    batches, outputs = trial.regrouped if any(map(_is_own, trainer.valid_metrics)) else ([], [])
+    batches = list[Batch]()
+    outputs = list[Any]()
+    if any(map(_is_own, trainer.valid_metrics)):  # The project's metrics have tests instead.
+        batches, outputs = trial.regrouped
     held = partial(trial.held, outputs=outputs, batch=[*map(vars, batches)])
     for number, metric in enumerate(trainer.valid_metrics):
         key = f"metrics.{number}"
@@ -316,19 +342,30 @@ def learns_from_targets(trial: Trial) -> None:
     """A loss of a trainer with `losses` depends on what a batch has beside the network's inputs."""
     batch, pairs = trial.batch, trial.pairs
     loss = trial.trainer.loss
-    other = batch.map(lambda values: values.roll(1, 0).flip([1][: values.ndim - 1]))
+    other = batch.map(other_line_backwards)
     # A network that sees features may be trained to predict these.
     inputs = other.inputs if batch.targets is None else batch.inputs
     other = replace(other, inputs=inputs, lengths=batch.lengths)
+    # forward_batch may read targets and hands, and hand them on to the loss in its output.
     rolled = pairs.map(lambda values: values.roll(1, 0))
-    computed = replace(pairs, targets=rolled.targets, hand=rolled.hand)  # by forward_batch
+    exchanged = replace(pairs, targets=rolled.targets, hand=rolled.hand)
     model = trial.trainer.evaluated_model.eval()
+    if not trial.trainer.losses:
+        return
     with suppress(ConfigFault):  # A loss depends on what it fails with.
-        losses = [trial.loss_of(trial.output, each) for each in (batch, other)]
-        alike = bool(trial.trainer.losses) and losses[0].isfinite().all() and are_same(*losses)
-        if alike and are_same(*(trial.losses(model, each) for each in (pairs, computed))):
+        loss_before = trial.loss_of(trial.output, batch)
+        loss_after = trial.loss_of(trial.output, other)
+        if not loss_before.isfinite().all() or not are_same(loss_before, loss_after):
+            return
+        if are_same(trial.losses(model, pairs), trial.losses(model, exchanged)):
             problem = "does not depend on targets, texts or hands, which it is to learn"
             log.warning("%s %s", type(loss).__name__, problem)
+
+
+def other_line_backwards(values: Tensor) -> Tensor:
+    """Return values of a batch of two lines, in the order of time reversed, for the other line."""
+    rolled = values.roll(1, 0)
+    return rolled.flip(1) if rolled.ndim > 1 else rolled
 
 
 def keeps_lines_apart(trial: Trial) -> None:
@@ -343,10 +380,14 @@ def keeps_lines_apart(trial: Trial) -> None:
     # With the longest line twice, the padding is as before.
     row = int(trial.batch.lengths.argmax())
     expected = "one whose output for a line does not depend"
-    both = map(tensors_in, (trial.output, trial.output_for(trial.doubled(row))))
-    for first, second in zip(*both, strict=False) if not trial.drawing else ():
-        # What has a column for each line, too, may compare the lines, as for a contrastive loss.
-        if first.shape != second.shape or first.shape[:1] != (2,) or first.shape[1:] == (2,):
+    doubled = trial.output_for(trial.doubled(row))
+    if trial.drawing:
+        return
+    for first, second in zip(tensors_in(trial.output), tensors_in(doubled), strict=False):
+        has_rows = first.shape == second.shape and first.shape[:1] == (2,)
+        # Such a matrix may compare the lines, as for a contrastive loss.
+        has_columns = first.shape[1:] == (2,)
+        if not has_rows or has_columns:
             continue
         if not all(are_equal(wide(first[row]), wide(each)) for each in second):
             expected = f"{expected} on the others of a batch, in evaluation"
@@ -369,14 +410,15 @@ def changed_buffers(trial: Trial) -> list[str]:
 
 def sees_no_padding(trial: Trial) -> None:
     """Neither loss nor network sees padding."""
-    model, evaluated = trial.trainer.model, trial.trainer.evaluated_model.eval()
+    model = trial.trainer.model
+    evaluated = trial.trainer.evaluated_model.eval()
     if trial.drawing:
         return  # With padding it would draw more.
     compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
     compare_outputs(trial)
     for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
-            module.eval()
+            module.eval()  # It would draw, so that losses differ without padding, too.
     losses = trial.losses(model, trial.pairs)
     for seed in range(NUM_REPEATS):
         torch.manual_seed(seed)
@@ -389,8 +431,11 @@ def with_padding(batch: Batch, *names: str) -> Batch:
     """Return a batch with more padding behind its "inputs", "targets" or "text"."""
     padded = dict[str, Any]()
     for name in names:
-        if (values := getattr(batch, name)) is not None:
-            sizes = [0, 0] * (values.ndim - 2) + [0, values.shape[1] // 2 + 1]
+        values = getattr(batch, name)
+        if values is not None:
+            added = values.shape[1] // 2 + 1
+            # Sizes are (before, after) of each dimension, from the last one to that of time.
+            sizes = [0, 0] * (values.ndim - 2) + [0, added]
             padded[name] = nn.functional.pad(values, sizes)
     return replace(batch, **padded)
 
@@ -399,13 +444,16 @@ def compare_outputs(trial: Trial) -> None:
     """Warn of an output for each step of a line that changes with padding behind the line."""
     row = int(trial.batch.lengths.argmax())
     model = trial.trainer.model
-    batch, output = (each[row] for each in trial.regrouped)  # without padding
+    batches, outputs = trial.regrouped
+    output = outputs[row]  # for the longest line twice, without padding
     with suppress(ConfigFault), errors_as_config_fault("arch", model, "one that takes padding"):
-        padded = trial.output_for(with_padding(batch, "inputs", "targets"), nullcontext())
-        for first, second in zip(*map(outside_state, (output, padded)), strict=False):
-            inside = second[tuple(map(slice, first.shape))] if first.ndim == second.ndim else first
-            is_of_steps = inside.shape == first.shape != second.shape
-            if is_of_steps and not are_equal(wide(first), wide(inside)):
+        padded_batch = with_padding(batches[row], "inputs", "targets")
+        padded = trial.output_for(padded_batch, nullcontext())
+        for first, second in zip(outside_state(output), outside_state(padded), strict=False):
+            if first.ndim != second.ndim or first.shape == second.shape:
+                continue  # It has no values for each step, which would be more with padding.
+            inside = second[tuple(map(slice, first.shape))]
+            if inside.shape == first.shape and not are_equal(wide(first), wide(inside)):
                 problem = "changes with padding behind the line (where batch.mask is False)"
                 log.warning("%s: the output for a line %s", type(model).__name__, problem)
                 return
@@ -443,7 +491,8 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
 
 def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
-    model, loss = trial.trainer.model.train(), trial.trainer.loss
+    model = trial.trainer.model.train()
+    loss = trial.trainer.loss
     layers = plain_layers(trial.trainer.plain_layers)
     key, part = trial.blamed("loss", "arch")
     with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
@@ -467,8 +516,8 @@ def uses_its_state(trial: Trial) -> None:
     if trainer.settings.truncate is None:
         return
     chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-    wanted = "forward_batch takes a"
-    faults = errors_as_config_fault("trainer", trainer, f"one whose {wanted} state")
+    wanted = "one whose forward_batch takes a state"
+    faults = errors_as_config_fault("trainer", trainer, wanted)
     with faults, trainer.state.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
@@ -487,15 +536,18 @@ def makes_steps(trial: Trial) -> None:
     to_blame = trial.blamed("trainer", "optimizer", "trainer")
     idle = [*weights]
     changes = list[float]()
-    # Odd, to see what changes with each second step, unless sequences are cut: into two chunks.
-    batches = [trial.batch] * (3 if trainer.settings.truncate is None else 2)
+    # Three steps show what changes with each second one; cut sequences are two chunks, two steps.
+    num_steps = 3 if trainer.settings.truncate is None else 2
+    batches = [trial.batch] * num_steps
     for batch in (*batches, trial.pairs):
-        if len(changes) < len(batches) or 0 < len(idle) == len(weights):
-            changes.append(make_step(trainer, batch))
+        is_idle = 0 < len(idle) == len(weights)
+        if len(changes) == num_steps and not is_idle:
+            break  # Only a loss that needs several samples of a person needs the pairs.
+        changes.append(make_step(trainer, batch))
         gradients = {name: weights[name].grad for name in idle}
         idle = [name for name, each in gradients.items() if each is None or not each.any()]
     sums = trainer.state.sums
-    count = trainer.settings.accumulate * len(batches) * len(trial.batch)
+    count = trainer.settings.accumulate * num_steps * len(trial.batch)
     if sums.sequences < count and not sums.skipped and trainer.settings.truncate is None:
         problem = f"returns Sums of {sums.sequences:g} of {count} sequences: pass on all chunks"
         log.warning("%s.step %s", type(trainer).__name__, problem)
@@ -506,11 +558,14 @@ def makes_steps(trial: Trial) -> None:
         raise fault(*to_blame, "one whose step changes weights of the network")
     for problem in sorted(trainer.optimizer_step.misused):
         log.warning("%s %s", type(trainer).__name__, problem)
+    # A network that is left in evaluation mode may have no other.
     if not trainer.model.training and trainer.model.train().training:
         problem = "leaves the network in evaluation mode, without dropout, in a step"
         log.warning("%s %s: end with model.train()", type(trainer).__name__, problem)
     frozen = {name for name, each in weights.items() if each in trainer.optimizer_step.frozen}
-    if len(same) == len(weights) > len(frozen):  # The loss has a gradient, by the rule before.
+    is_nothing_trained = len(same) == len(weights)
+    # By the rule before, the loss has a gradient.
+    if is_nothing_trained and len(weights) > len(frozen):
         _, part = trial.blamed("trainer", "loss", "arch")
         cause = "its step returns a norm of 0: use apply_gradients"
         if not any(map(math.isfinite, changes)):
@@ -543,7 +598,8 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     ):
         chunks = stream.chunks(state.position, state.carried)
         sums, norm = trainer.step(chunks)
-        sums, norm = sums.all_reduced(), float(norm)
+        sums = sums.all_reduced()
+        norm = float(norm)
     state.move_on(stream.after(state.position), chunks)
     state.count(sums, norm, rate, 0.0)
     return norm * rate
@@ -553,7 +609,8 @@ def goes_on_as_saved(trial: Trial) -> None:
     """Made again and given the state of a checkpoint, all parts are the same, and so is a step."""
     trainer, network = trial.trainer, trial.trainer.model
     for name, part in trainer.state.kept.items():
-        try_state(name if name == "loss" else "trainer", part)
+        key = "loss" if name == "loss" else "trainer"  # which keeps all other parts
+        try_state(key, part)
     with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
         again = trial.remake()
     try:
@@ -564,9 +621,11 @@ def goes_on_as_saved(trial: Trial) -> None:
         raise fault("arch", network, f"{expected}: {' '.join(str(error).split())}") from error
     with errors_as_config_fault("trainer", trainer, "one that can be restored"):
         lost = again.run_checkpoints.restore_exactly(content, Path("its checkpoint"))
-    for name, _, value in (name.partition(".") for name in lost):
-        key = {"model": "arch", "average": "arch"}.get(name, name)
-        key = key if key in ("arch", "loss", "optimizer", "lr_scheduler") else "trainer"
+    for path in lost:
+        name, _, value = path.partition(".")
+        key = "arch" if name in ("model", "average") else name
+        if key not in ("arch", "loss", "optimizer", "lr_scheduler"):
+            key = "trainer"
         expected = f"one whose load_state_dict restores what state_dict returned, also {value}"
         raise fault(key, again.state.parts[name], expected)
     losses = []
@@ -585,13 +644,26 @@ def goes_on_as_saved(trial: Trial) -> None:
             make_step(each, trial.doubled(0))  # another batch, to see state of the first one
     if warn_of_lost(trainer, again, trial.initial, saved):
         return
-    steps = zip(trainer.optimizer_step.weights, again.optimizer_step.weights, before, strict=True)
-    weights = [each for each in steps if each[0].is_floating_point() or each[0].is_complex()]
-    # By float32 and by the order of sums, steps on a GPU may differ a little.
-    if any((a - b).abs().max() > 1e-3 * (a - c).abs().max() for a, b, c in weights if a.numel()):
+    if differ(trainer.optimizer_step.weights, again.optimizer_step.weights, before):
         _, part = trial.blamed("trainer", "loss", "optimizer", "lr_scheduler", "arch", "trainer")
         problem = "makes other steps in a resumed run: what they depend on is not in a checkpoint"
         log.warning("%s %s", type(part).__name__, problem)
+
+
+def differ(weights: Sequence[Tensor], others: Sequence[Tensor], before: Sequence[Tensor]) -> bool:
+    """Return whether weights differ after a step from `before` by more than 0.001 of the step.
+
+    By float32 and by the order of sums, steps on a GPU may differ a little.
+    """
+    for weight, other, previous in zip(weights, others, before, strict=True):
+        is_trained = weight.is_floating_point() or weight.is_complex()
+        if not is_trained or not weight.numel():
+            continue
+        step = (weight - previous).abs().max()
+        difference = (weight - other).abs().max()
+        if difference > 1e-3 * step:
+            return True
+    return False
 
 
 RULES = (

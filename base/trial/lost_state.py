@@ -27,12 +27,13 @@ IGNORED |= vars(nn.Module()).keys() | OWN_NAMES
 
 def states(trainer: BaseTrainer) -> States:
     """Return the states of all attributes that a step may change."""
-    return {
-        key: {name: digest(each) for name, each in value.items()}
-        if isinstance(value, Mapping)
-        else digest(value, (id(owner),))
-        for key, (owner, value) in _attributes(trainer).items()
-    }
+    digests: States = {}
+    for key, (owner, value) in _attributes(trainer).items():
+        if isinstance(value, Mapping):
+            digests[key] = {name: digest(entry) for name, entry in value.items()}
+        else:
+            digests[key] = digest(value, (id(owner),))
+    return digests
 
 
 def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, saved: States) -> bool:
@@ -46,19 +47,23 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
         trainer, again: the trainer and its copy.
         initial, saved: states of the trainer before the trial, and when the copy was made.
     """
-    present, copied = states(trainer), states(again)
+    present = states(trainer)
+    copied = states(again)
     copies = _attributes(again)
     has_lost = False
     changed = []
     for key, (owner, value) in _attributes(trainer).items():
         label, name = key
-        state, was = present[key], saved.get(key)
-        is_fixed = _has(state, was)
-        is_constant = state == was == initial.get(key)
-        if state == copied.get(key) or is_constant or (is_fixed and _has(state, copied.get(key))):
+        state = present[key]
+        copied_state = copied.get(key)
+        is_constant = state == saved.get(key) == initial.get(key)
+        if is_constant or state == copied_state:
             continue
-        if is_fixed and _begins(value, copies.get(key, (None, None))[1]):
-            continue
+        # The entries of a cache stay; the copy has some of the entries, or of their numbers.
+        if _has(state, saved.get(key)):
+            _, copied_value = copies.get(key, (None, None))
+            if _has(state, copied_state) or _begins(value, copied_value):
+                continue
         if any(value is part for part in trainer.state.parts.values()):
             changed.append(f"{label}.{name}")
             continue
@@ -80,8 +85,11 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
 
 def _has(state: Any, other: Any) -> bool:
     """Return whether a state has the entries of another state, which has some."""
-    are_entries = isinstance(state, dict) and isinstance(other, dict)
-    return bool(other) and (other.items() <= state.items() if are_entries else state == other)
+    if not other:
+        return False
+    if isinstance(state, dict) and isinstance(other, dict):
+        return other.items() <= state.items()
+    return state == other
 
 
 def _begins(value: Any, other: Any) -> bool:
@@ -107,8 +115,8 @@ def _attributes(trainer: BaseTrainer) -> dict[Attribute, tuple[object, Any]]:
             names = vars(owner).keys() - IGNORED
             values = {name: vars(owner)[name] for name in names if is_own or name[0] != "_"}
             if isinstance(owner, nn.Module):
-                lost = owner._non_persistent_buffers_set
-                values |= {name: owner._buffers[name] for name in lost}
+                unsaved_buffers = owner._non_persistent_buffers_set
+                values |= {name: owner._buffers[name] for name in unsaved_buffers}
                 for name, weight in owner.named_parameters(recurse=False):
                     settings = vars(weight) | {"requires_grad": weight.requires_grad}
                     values |= {f"{name}.{k}": v for k, v in settings.items() if k[0] != "_"}

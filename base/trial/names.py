@@ -32,13 +32,16 @@ def check_member_names(key: str, part: Any) -> None:
     by it; warn of a name that may be misspelt."""
     if not user_modules.is_any_from_user(part):
         return
-    classes = type(part).__mro__[:-1]
+    classes = type(part).__mro__[:-1]  # without `object`
     user_classes = [cls for cls in classes if user_modules.is_any_from_user(cls)]
     bases = [cls for cls in classes if cls not in user_classes]
-    members = {name: vars(cls)[name] for cls in reversed(user_classes) for name in vars(cls)}
+    members = dict[str, Any]()
+    for cls in reversed(user_classes):  # A class's member hides that of a class before it.
+        members |= vars(cls)
     is_network = isinstance(part, nn.Module)
     layers = {*part._parameters, *part._modules, *part._buffers} if is_network else set()
-    for name in sorted({*members, *layers}.union(*map(_stored, user_classes))):
+    attributes = set[str]().union(*map(_stored, user_classes))
+    for name in sorted({*members, *layers, *attributes}):
         value = vars(part).get(name, members.get(name))
         for base in bases:
             if not name.startswith("__") and _clash(name, value, name in layers, base):
@@ -59,10 +62,13 @@ def _clash(name: str, value: Any, is_layer: bool, base: type) -> bool:
     is_function = isinstance(value, FunctionType)
     if isinstance(member, METHODS):
         is_method = callable(value) or isinstance(value, METHODS + PROPERTIES)
-        return is_layer or not is_method or hasattr(member, "__final__")  # A layer is found last.
-    if isinstance(member, PROPERTIES) or (member is not None and not hasattr(member, "__get__")):
+        # Python looks for layers only where it finds no member, so a method hides them.
+        return is_layer or not is_method or hasattr(member, "__final__")
+    is_plain_value = member is not None and not hasattr(member, "__get__")
+    if is_plain_value or isinstance(member, PROPERTIES):
         return is_layer or is_function
-    if not OWNERS & {cls.__name__ for cls in base.__mro__} or name not in _stored(base):
+    needs_attributes = not OWNERS.isdisjoint(cls.__name__ for cls in base.__mro__)
+    if not needs_attributes or name not in _stored(base):
         return False
     # Options, and public fields of a dataclass, may be set on purpose.
     is_field = name[0] != "_" and name in getattr(base, "__dataclass_fields__", {})
@@ -80,7 +86,9 @@ def _stored(cls: type) -> set[str]:
         instance = function.__code__.co_varnames[0]  # named `self` as a rule
         with suppress(OSError):  # A dataclass's constructor has no source.
             source = inspect.getsource(function)
-            for node in ast.walk(ast.parse(f"class _:\n{source}" if source[0] == " " else source)):
+            if source[0] == " ":  # It is indented, and needs a class around it.
+                source = f"class _:\n{source}"
+            for node in ast.walk(ast.parse(source)):
                 match node:
                     case ast.Attribute(ast.Name(owner), name, ast.Store()) if owner == instance:
                         names.add(name)

@@ -49,7 +49,8 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             step_schedule(schedule, 1.0)
         rates = [group["lr"] for group in optimizer.param_groups]
         if not all(type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates):
-            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {step + 2}"
+            next_step = step + 2  # as a user counts, from 1
+            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {next_step}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
         seen.add(repr(rates))
     if is_user_schedule and len(seen) == 1 and _knows_end(type(schedule)):
@@ -127,11 +128,14 @@ def _doubt(optimizer: Optimizer) -> str:
             group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
         _step(optimizer)
         after.append(copy.deepcopy(_weights(optimizer)))
-    if digest(after[0]) == digest(after[1]) != digest(before):
+    first_step, second_step = map(digest, after)
+    if first_step == second_step and first_step != digest(before):
         return "makes the same step with any learning rate: schedule and warm-up set group['lr']"
-    pairs = [pair for each in after for pair in zip(each, before, strict=True)]
-    ascends = all(bool((present > was).all()) for present, was in pairs)
-    return "raises the loss: its steps go along the gradient, not against it" if ascends else ""
+    for weights in after:
+        for weight, previous in zip(weights, before, strict=True):
+            if not (weight > previous).all():
+                return ""
+    return "raises the loss: its steps go along the gradient, not against it"
 
 
 def try_state(key: str, part: Any) -> None:

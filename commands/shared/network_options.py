@@ -30,8 +30,11 @@ def add_network(
         nargs: number of values of -r.
         of_style: whether -r defaults to the style's network (`apps.pages.styles.network_of`).
     """
-    default_help = " (default: the style's network, or else writer)" if of_style else ""
-    default_help = " (default: %(default)s)" if default else default_help
+    default_help = ""
+    if default:
+        default_help = " (default: %(default)s)"
+    elif of_style:
+        default_help = " (default: the style's network, or else writer)"
     parser.add_argument(
         *("-r", "--resume"),
         metavar="CHECKPOINT",
@@ -154,11 +157,13 @@ def add_output(parser: Parser, suffixes: Sequence[str] = (), default: str | None
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print a table. A row is a mapping from column names to texts; it may lack columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [names, *([visible(row.get(name, "")) for name in names] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines = [names]
+    for row in rows:
+        lines.append([visible(row.get(name, "")) for name in names])
+    label_width, *widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for label, *texts in lines:
-        cells = [text.rjust(width) for text, width in zip(texts, widths[1:], strict=True)]
-        print("  ".join([label.ljust(widths[0]), *cells]))
+        cells = [text.rjust(width) for text, width in zip(texts, widths, strict=True)]
+        print("  ".join([label.ljust(label_width), *cells]))
 
 
 def require(arguments: argparse.Namespace, **needed: str) -> None:

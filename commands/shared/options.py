@@ -34,13 +34,15 @@ class Parser(argparse.ArgumentParser):
         options."""
         words = sys.argv[1:] if words is None else words
         for word in words:  # argparse cannot parse `--` as a value.
-            if word[:1] == "-" and word[-3:] == "=--":
-                raise UserError(f"argument {word[:-3]}: '--' is not a value")
+            if word.startswith("-") and word.endswith("=--"):
+                option = word.removesuffix("=--")
+                raise UserError(f"argument {option}: '--' is not a value")
         return self.parse_intermixed_args(words)
 
     def _get_value(self, action: argparse.Action, text: str) -> object:
         # A path takes an empty name, such as that of an unset variable, for the current folder.
-        if text == "" != action.const and action.metavar in METAVARS:
+        is_empty = text == "" and action.const != ""  # The constant stands for a missing value.
+        if is_empty and action.metavar in METAVARS:
             raise argparse.ArgumentError(action, "the name is empty")
         try:
             return super()._get_value(action, text)

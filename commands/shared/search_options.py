@@ -67,9 +67,10 @@ class SearchOptions:
             return []
         from data_loader.synthetic.texts.language import WEIGHTS
 
+        if self.language_model == GENERAL:
+            return [*WEIGHTS]
         codes = self.language_model.split(",")
-        named = codes if WEIGHTS.keys() >= {*codes} else []
-        return [*WEIGHTS] if self.language_model == GENERAL else named
+        return codes if WEIGHTS.keys() >= {*codes} else []
 
     @property
     def files(self) -> list[str]:
@@ -95,7 +96,9 @@ class SearchOptions:
         if self.language_weight is not None:
             weight = self.language_weight
         alphabet = reader.alphabet
-        texts = [line for file in self.files for line in _known_lines(file, alphabet)]
+        texts = list[str]()
+        for file in self.files:
+            texts += _known_lines(file, alphabet)
         return model.Search(self.beam or BEAM, build(texts, alphabet), weight, cost)
 
 

@@ -69,7 +69,8 @@ def note_examined(folder: Path, index: Mapping[str, Any]) -> None:
 
 
 def _note_of(folder: Path) -> Path:
-    return user_cache() / EXAMINED / hashlib.sha256(bytes(folder.resolve())).hexdigest()[:32]
+    digest = hashlib.sha256(bytes(folder.resolve())).hexdigest()
+    return user_cache() / EXAMINED / digest[:32]
 
 
 def _state(folder: Path, index: Mapping[str, Any]) -> str:
@@ -90,7 +91,8 @@ class FetchedColumns(PreparedColumns):
 
     def __init__(self, address: str, folder: Path, max_bytes: int) -> None:
         super().__init__(folder)
-        self.address, self.max_bytes = address, max_bytes
+        self.address = address
+        self.max_bytes = max_bytes
 
     def __reduce__(self) -> tuple[type, tuple[str, Path, int]]:
         return FetchedColumns, (self.address, self.folder, self.max_bytes)
@@ -99,7 +101,7 @@ class FetchedColumns(PreparedColumns):
         return fetched(self.address, self.folder, self.max_bytes, name)
 
     def _open(self, name: str) -> Shard:
-        for _ in range(10):
+        for _ in range(10):  # A shard seldom lives less than it takes to open it (assumed).
             with suppress(FileNotFoundError):  # Another process has made room again.
                 shard = super()._open(name)
                 os.utime(shard.folder)
@@ -120,7 +122,8 @@ def fetched(address: str, folder: Path, max_bytes: int, name: str) -> Path:
     """
     if not _NAME.fullmatch(name):  # a hostile index may have such a name
         raise DataError(f"{address}: {name!r} is no file of prepared data")
-    if (path := folder / name).exists():
+    path = folder / name
+    if path.exists():
         return path
     words = (address, str(folder.absolute()), str(max_bytes), name)
     command, environment = process_of("data_loader.sources.fetching", *words)
@@ -145,7 +148,8 @@ def fetch(address: str, folder: Path, max_bytes: int, name: str) -> None:
         try:
             if not SHARD.fullmatch(name):
                 path.parent.mkdir(exist_ok=True)
-                _get(f"{address}/{name}".rpartition("/")[0], temporary, [path.name])
+                remote_folder, _, _ = f"{address}/{name}".rpartition("/")
+                _get(remote_folder, temporary, [path.name])
                 (temporary / path.name).rename(path)
                 return
             shards = json.loads(read_bytes(folder / INDEX))["shards"]
@@ -173,11 +177,10 @@ def _get(address: str, folder: Path, names: Iterable[str]) -> None:
 
 def _make_room(folder: Path, max_bytes: int) -> None:
     """Remove the shards that were opened longest ago, until the others have at most `max_bytes`."""
-    sizes = {
-        shard: sum(file.stat().st_size for file in shard.iterdir())
-        for shard in folder.iterdir()
-        if SHARD.fullmatch(shard.name)
-    }
+    sizes = {}
+    for shard in folder.iterdir():
+        if SHARD.fullmatch(shard.name):
+            sizes[shard] = sum(file.stat().st_size for file in shard.iterdir())
     for shard in sorted(sizes, key=lambda shard: shard.stat().st_mtime_ns):
         if sum(sizes.values()) <= max_bytes:
             return

@@ -119,14 +119,20 @@ class MNISTStrokesDataset(DividedDataset):
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
         key = CacheKey.derived(type(self).__name__, [self], [*by_split.values()], [*by_split])
         lines = cached(key, self._read_lines(by_split))
-        ends = zip(by_split, lines.notes, np.cumsum(lines.notes).tolist(), strict=True)
-        return {split: lines.all[stop - count : stop] for split, count, stop in ends}, notes
+        counts = lines.notes
+        stops = np.cumsum(counts).tolist()
+        lines_of_splits = {}
+        for split, count, stop in zip(by_split, counts, stops, strict=True):
+            lines_of_splits[split] = lines.all[stop - count : stop]
+        return lines_of_splits, notes
 
     def _read_lines(self, by_split: Mapping[str, Samples]) -> Iterator[Parsed]:
         """Yield the lines of each split, and note their number."""
         for split, digits in by_split.items():
-            lines = (line_of([digit], [0], digit.name) for digit in digits)
-            lines = [*(lines if self.digits_per_line is None else self._lines(split, digits))]
+            if self.digits_per_line is None:
+                lines = [line_of([digit], [0], digit.name) for digit in digits]
+            else:
+                lines = [*self._lines(split, digits)]
             yield Parsed(lines, notes=[len(lines)])
 
     def _lines(self, split: str, digits: Sequence[Sample]) -> Iterator[Sample]:
@@ -157,5 +163,7 @@ def line_of(digits: list[Sample], gaps: list[int], name: str) -> Sample:
 
     The line has no writer and no group, since its digits are by several hands.
     """
-    ink = to_ink(side_by_side([to_path(digit.ink) for digit in digits], [*gaps[1:], 0]))
-    return Sample(ink, "".join(digit.text for digit in digits), name)
+    paths = [to_path(digit.ink) for digit in digits]
+    gaps_after = [*gaps[1:], 0]
+    text = "".join(digit.text for digit in digits)
+    return Sample(to_ink(side_by_side(paths, gaps_after)), text, name)

@@ -90,14 +90,17 @@ class OwnInk(DividedDataset):
                 sample = sample_of(line, self.y_grows_down)
                 name = f"line-{_digest(sample)}"
                 counts[name] += 1
-                name += f".{counts[name]}" if counts[name] > 1 else ""
+                if counts[name] > 1:  # an equal line
+                    name += f".{counts[name]}"
                 parsed.samples.append(sample.renamed(name))
             yield parsed
 
     def _reported(self) -> Iterator[object]:
         """Yield the result of `lines`, which may have no end; report how many lines there are."""
-        started, due = time.monotonic(), REPORT_SECONDS
-        lines = distributed.bar(self.lines() or (), "reading", unit=" lines", delay=1, leave=False)
+        started = time.monotonic()
+        due = REPORT_SECONDS
+        yielded = self.lines() or ()  # None from a method that yields nothing
+        lines = distributed.bar(yielded, "reading", unit=" lines", delay=1, leave=False)
         for count, line in enumerate(lines, 1):
             yield line
             if time.monotonic() - started >= due:
@@ -129,7 +132,8 @@ class OwnInk(DividedDataset):
     def _key(self) -> CacheKey:
         """Return the key of the lines, which are in memory if there are no `files`."""
         kind = type(self).__name__
-        if not (files := [Path(file).expanduser().absolute() for file in self.files()]):
+        files = [Path(file).expanduser().absolute() for file in self.files()]
+        if not files:
             return CacheKey(kind, {}, ())
         attributes = sorted((name, repr(value)) for name, value in vars(self).items())
         try:

@@ -62,7 +62,8 @@ class ShapedDataset(BaseDataset):
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset; return its samples shaped, and divided if they are too long."""
         recorded = self.dataset.load(splits)
-        used, splits = recorded.used, [*recorded.samples]
+        used = recorded.used
+        splits = [*recorded.samples]
         key = CacheKey.derived(type(self).__name__, [self], [*recorded.samples.values()], splits)
         derived = cached(key, self._read(used))
         shaped = derived.all
@@ -82,20 +83,22 @@ class ShapedDataset(BaseDataset):
     def _read(self, samples: Iterable[Sample]) -> Iterator[Parsed]:
         """Yield the pieces of each sample, and note their number."""
         for sample in distributed.bar(samples, "shaping", unit=" samples", delay=1):
-            pieces = [*self._pieces(sample)]
-            yield Parsed(pieces, notes=[len(pieces)])
+            samples_of_pieces = [*self._pieces(sample)]
+            yield Parsed(samples_of_pieces, notes=[len(samples_of_pieces)])
 
     def _pieces(self, sample: Sample) -> Iterator[Sample]:
         """Yield the transformed sample, whole or in pieces."""
         ink, missing = sample.ink, sample.missing_counts
         for transform in self.shaping:
-            ink, missing = transform(ink, missing, np.random.default_rng(0))
+            ink, missing = transform(ink, missing, np.random.default_rng(0))  # Nothing is drawn.
         slices = pieces(len(ink), self.split_length or len(ink))
         for number, rows in enumerate(slices):
-            piece, gaps = ink[rows].copy(), missing[rows].copy()
-            piece[0, :2] = gaps[0] = 0
+            piece = ink[rows].copy()
+            gaps = missing[rows].copy()
+            piece[0, :2] = 0  # A piece begins at its first point.
+            gaps[0] = 0
             ends = sample.ends and number == len(slices) - 1
-            text, name = sample.text, sample.name
-            if len(slices) > 1:
-                text, name = "", f"{name}/{number}"
+            is_whole = len(slices) == 1
+            text = sample.text if is_whole else ""
+            name = sample.name if is_whole else f"{sample.name}/{number}"
             yield replace(sample, ink=piece, text=text, name=name, ends=ends, missing=gaps)

@@ -35,7 +35,8 @@ class StrokeArraysDataset(DividedDataset):
             raise DataError(f"{self._path} has no {' or '.join(ARRAY_FILES)}")
         if self.texts is None:
             return [arrays]
-        if not (texts := arrays.parent / self.texts).is_file():
+        texts = arrays.parent / self.texts
+        if not texts.is_file():
             raise DataError(
                 f"{texts} does not exist: it should have one transcription per line; for ink "
                 'without transcriptions set "texts": null'

@@ -121,10 +121,13 @@ class UnipenDataset(DividedDataset):
             raise fault.within(str(self._path)) from None
 
     def _parse(self, name: str, file: Path) -> Parsed:
-        options = self.points_per_second, self.level, self.writer_comment
-        parsed = guard.call(parse_file, file, *options)
+        parsed = guard.call(
+            parse_file, file, self.points_per_second, self.level, self.writer_comment
+        )
         if self.writer_comment is not None:  # Each file numbers its writers anew.
-            samples = [replace(s, writer=f"{name}:{s.writer}") for s in parsed.samples]
+            samples = []
+            for sample in parsed.samples:
+                samples.append(replace(sample, writer=f"{name}:{sample.writer}"))
             parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
 
@@ -132,7 +135,8 @@ class UnipenDataset(DividedDataset):
         groups = np.array([*samples.strings("group")])
         counts = Counter(groups.tolist())
         for key in ("contributors", "held_out"):
-            if unknown := {*(getattr(self, key) or ())} - counts.keys():
+            named = getattr(self, key) or ()
+            if unknown := {*named} - counts.keys():
                 raise ConfigFault(key, min(unknown), f"one of {', '.join(sorted(counts))}")
         held_out = {*(self.held_out or ())}
         used = counts.keys() & set(self.contributors or counts)
@@ -141,7 +145,8 @@ class UnipenDataset(DividedDataset):
         parts, notes = super()._divide(samples.take(others), faults)
         parts = {split: others[places] for split, places in parts.items()}
         if held_out:
-            tested = [parts.get("test", others[:0]), np.flatnonzero(is_held_out)]
+            no_places = others[:0]
+            tested = [parts.get("test", no_places), np.flatnonzero(is_held_out)]
             parts["test"] = np.concatenate(tested)
         if is_collection(self._path):
             listed = (f"{name} {count:,}" for name, count in sorted(counts.items()))

@@ -135,7 +135,8 @@ class Stretch(Scale):
     """Stretches a whole sample along x by a factor drawn log-uniformly from `low` to `high`."""
 
     def matrix(self, ink: np.ndarray, generator: Generator) -> np.ndarray:
-        return np.diag([super().matrix(ink, generator)[0, 0], 1.0])
+        factor = super().matrix(ink, generator)[0, 0]
+        return np.diag([factor, 1.0])
 
 
 @dataclass(kw_only=True)
@@ -169,7 +170,7 @@ class Warp(BaseTransform):
         lengths = np.exp(generator.uniform(low, high, shape))
         directions = generator.uniform(-0.5, 0.5, shape)  # radians from the x-axis
         phases = generator.uniform(0, 2 * np.pi, shape)
-        x, y = points[:, 0, None, None], points[:, 1, None, None]
+        x, y = points.T[:, :, None, None]  # each (points, 1, 1)
         along = x * np.cos(directions) + y * np.sin(directions)  # (points, 2, waves)
         waves = np.sin(2 * np.pi * along / (lengths * height) + phases)
         # Each of the summed sines has the variance 1/2.

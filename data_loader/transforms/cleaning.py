@@ -62,8 +62,9 @@ class RemoveSlips(BaseTransform):
         clean_ink[1:, :2] = np.diff(points, axis=0)
         # The times of removed points count as missing points before the next point.
         clock = np.cumsum(missing.astype(np.int64) + 1)[is_clean]
-        gaps = np.diff(clock, prepend=clock[0] - 1) - 1
-        return clean_ink, np.minimum(gaps, 255).astype(np.uint8)
+        periods = np.diff(clock, prepend=clock[0] - 1)  # None is missing before the first point.
+        gaps = np.minimum(periods - 1, np.iinfo(np.uint8).max)
+        return clean_ink, gaps.astype(np.uint8)
 
 
 def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray:
@@ -78,12 +79,15 @@ def glitches(points: np.ndarray, missing: np.ndarray, jump: float) -> np.ndarray
     # The pen is fast before the first and after the last point, so that no glitch is there.
     padded = np.pad(steps, 1, constant_values=np.inf)
     for count in range(1, MAX_GLITCH_POINTS + 1):
-        shorter = np.minimum(steps[:-count], steps[count:])
+        # Each array has an item for each point that `count` points and one more point follow.
+        jump_out, jump_back = steps[:-count], steps[count:]
+        step_before, step_after = padded[: -count - 2], padded[count + 2 :]
         distance = np.hypot(*(points[count + 1 :] - points[: -count - 1]).T)
-        is_slow = np.maximum(padded[: -count - 2], padded[count + 2 :]) <= MAX_STEP_RATIO * shorter
+        shorter = np.minimum(jump_out, jump_back)
+        is_slow = np.maximum(step_before, step_after) <= MAX_STEP_RATIO * shorter
         returns = distance <= MAX_RETURN_RATIO * shorter
-        for start in np.flatnonzero((shorter >= jump) & returns & is_slow):
-            is_glitch[start + 1 : start + 1 + count] = True
+        for before in np.flatnonzero((shorter >= jump) & returns & is_slow):
+            is_glitch[before + 1 : before + 1 + count] = True
     return is_glitch
 
 
@@ -140,7 +144,8 @@ class Smooth(BaseTransform):
 
     def _smoothed(self, stroke: np.ndarray) -> np.ndarray:
         """Return a stroke `(n, 2)` with each point replaced by the value of its polynomial."""
-        window = min(self.window, len(stroke) - 1 + len(stroke) % 2)
+        longest_odd = len(stroke) - 1 + len(stroke) % 2
+        window = min(self.window, longest_odd)
         if window <= self.order + 1:
             return stroke
         fit = fit_matrix(window, self.order)

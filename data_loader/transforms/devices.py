@@ -53,13 +53,15 @@ class OtherDevice(BaseTransform):
         height = x_height(ink)
         period = math.exp(generator.uniform(0, math.log(self.slower)))
         jitter = height * self.jitter * generator.uniform()
-        grid = height * self.grid * math.exp(generator.uniform(math.log(MIN_GRID_RATIO), 0))
+        grid_ratio = math.exp(generator.uniform(math.log(MIN_GRID_RATIO), 0))
+        grid = height * self.grid * grid_ratio
         new_strokes = []
         for recorded in strokes(ink):
             for stroke in self._with_skip(recorded, generator):
                 if len(stroke) > 2:
-                    steps = max(1, round((len(stroke) - 1) / period))
-                    stroke = at_equal_steps(stroke, np.arange(len(stroke), dtype=float), steps)
+                    num_steps = max(1, round((len(stroke) - 1) / period))
+                    times = np.arange(len(stroke), dtype=float)  # in recorded periods
+                    stroke = at_equal_steps(stroke, times, num_steps)
                 stroke = stroke + jitter * generator.standard_normal(stroke.shape)
                 stroke = self._with_hooks(stroke, height, generator)
                 new_strokes.append(np.rint(stroke / grid) * grid)
@@ -108,7 +110,8 @@ class DelayMarks(BaseTransform):
     def __call__(
         self, ink: np.ndarray, missing: np.ndarray, generator: Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        height, new_strokes = x_height(ink), strokes(ink)
+        height = x_height(ink)
+        new_strokes = strokes(ink)
         is_mark = are_marks(ink, height)
         if not is_mark.any() or is_mark.all():
             return ink, missing
@@ -121,7 +124,7 @@ class DelayMarks(BaseTransform):
             numbers = numbers[is_present]
         is_at_once = generator.random() < self.at_once
         if not is_at_once and generator.random() < self.last:
-            numbers = numbers[np.argsort(is_mark[numbers], kind="stable")]
+            numbers = numbers[np.argsort(is_mark[numbers], kind="stable")]  # marks last
         new_ink = from_strokes([new_strokes[number] for number in numbers])
         if is_at_once:
             new_ink = from_strokes(undelayed(new_ink, height, late=0))

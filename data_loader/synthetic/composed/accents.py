@@ -188,10 +188,11 @@ class MarkPen:
         """Return a stroke along the curve through `points`, sampled like the hand's strokes."""
         if len(points) == 1:
             extent = self.generator.uniform(*DOT_EXTENTS, size=2)
-            extent[0] *= self.generator.choice((-1, 1))
+            extent[0] *= self.generator.choice((-1, 1))  # to the right or to the left
             points = points + np.outer((-0.5, 0.5), extent)
         curve = smooth_path(points, 11)
-        turns = np.abs(np.diff(np.unwrap(np.arctan2(*np.diff(curve, axis=0).T))))
+        directions = np.arctan2(*np.diff(curve, axis=0).T)
+        turns = np.abs(np.diff(np.unwrap(directions)))
         # A turn by a radian takes as long as 0.06 x-heights of path.
         time = path_along(curve) + 0.06 * np.pad(turns, 1).cumsum()
         extra = MAX_EXTRA_STEPS * self.generator.uniform(0.3, 1.0)
@@ -205,7 +206,8 @@ class MarkPen:
     def straight_stroke(self, start: tuple[float, float], stop: tuple[float, float]) -> np.ndarray:
         """Return the path of a nearly straight stroke from `start` to `stop`."""
         half = np.subtract(stop, start) / 2
-        return moved(self.draw_shape([[[-half, 0 * half, half]]]), *(start + half))
+        shape = [[-half, 0 * half, half]]  # one stroke around the origin
+        return moved(self.draw_shape([shape]), *(start + half))
 
     def mark_above(self, letter: np.ndarray, mark: str) -> np.ndarray:
         """Return the path of a mark above the middle of a letter."""
@@ -218,8 +220,9 @@ class MarkPen:
         reach = np.ptp(drawn[:, 0]) / 2 + 0.1
         # The mark stands above the ink under it, and never deep between the arms of a U.
         ink_top = min(y[np.abs(x - middle) < reach].min(initial=0.0), 0.93 * top)
-        # On tall letters there is less room.
-        gap = self.habitual_value(0.14, 0.4) * (0.6 if -top > MIN_TALL_HEIGHT else 1.0)
+        gap = self.habitual_value(0.14, 0.4)
+        if -top > MIN_TALL_HEIGHT:  # On tall letters there is less room.
+            gap *= 0.6
         return moved(drawn, middle, ink_top - gap)
 
     def mark_below(self, letter: np.ndarray, mark: str) -> np.ndarray:
@@ -234,7 +237,7 @@ class MarkPen:
             # An ogonek hangs from the right foot.
             right = np.flatnonzero(x >= middle - 0.15)
             feet = right[y[right] > y[right].max() - 0.15]
-            foot = feet[(x + y)[feet].argmax()]
+            foot = feet[(x + y)[feet].argmax()]  # the point furthest to the lower right
             drawn = moved(drawn, x[foot], y[foot])
         else:
             near = low & (np.abs(x - middle) < 0.25)
@@ -297,7 +300,9 @@ class MarkPen:
             return None
         if mark == COMMA_ABOVE_RIGHT:
             return self.mark_beside(letter, mark)
-        return (self.mark_below if mark in MARKS_BELOW else self.mark_above)(letter, mark)
+        if mark in MARKS_BELOW:
+            return self.mark_below(letter, mark)
+        return self.mark_above(letter, mark)
 
 
 class AccentPen(MarkPen):
@@ -382,8 +387,8 @@ class AccentPen(MarkPen):
         for piece in pieces:
             path = piece.path
             if SOURCE_SIGNS[character] == ".":
-                deviation = self.random_deviation(PLACE_DEVIATION / 2)
-                target_y = (-0.5 if character == "·" else 0.0) + deviation
+                height = 0.5 if character == "·" else 0.0
+                target_y = self.random_deviation(PLACE_DEVIATION / 2) - height
                 path = moved(path, 0.0, target_y - path[:, 1].mean())
             elif character in "¿¡":
                 # The sign is written upside down and backwards: first the dot, at the x-height.
@@ -424,13 +429,21 @@ def _middle(x: np.ndarray) -> float:
 
 def without_dot(path: np.ndarray) -> np.ndarray:
     """Return the path of `i` or `j` without its dot; raise `UnusablePiece` without a clear dot."""
-    dots, letter = [], []
+    dots = []
+    letter = []
     for stroke in to_strokes(path):
-        # Measured: 95 % of the dots are above 1.1 x-heights, and no larger than 0.33 x-heights.
-        is_high = stroke[:, 1].max() < -0.95
-        is_dot = is_high and np.ptp(stroke, axis=0).max() < 0.6
-        (dots if is_dot else letter).append(stroke)
-    if len(dots) != 1 or not letter or np.concatenate(letter)[:, 1].min() < -MIN_TALL_HEIGHT:
+        # Measured: 95 % of the dots are above 1.1 x-heights, and no larger than 0.33 x-heights; the
+        # bounds are wider, for the other 5 %.
+        is_high = stroke[:, 1].max() < -0.95  # y is downwards.
+        is_small = np.ptp(stroke, axis=0).max() < 0.6
+        if is_high and is_small:
+            dots.append(stroke)
+        else:
+            letter.append(stroke)
+    if len(dots) != 1 or not letter:
+        raise UnusablePiece
+    top = np.concatenate(letter)[:, 1].min()
+    if top < -MIN_TALL_HEIGHT:
         raise UnusablePiece
     return from_strokes(letter)
 
@@ -464,4 +477,5 @@ def accented(
         piece = pen.make(character)
     except UnusablePiece:
         return None
-    return Piece(character, at_left_edge(slanted(piece.path, hand.slant)), piece.cut_before)
+    path = at_left_edge(slanted(piece.path, hand.slant))
+    return Piece(character, path, piece.cut_before)

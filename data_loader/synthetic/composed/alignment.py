@@ -73,7 +73,8 @@ class Alignment(dict[str, AlignedLine]):
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
             counts = np.split(arrays["counts"].astype(np.int64), ends)
-            if total > 8 * min(len(arrays["read"]), len(arrays["fits"])):
+            num_flags = 8 * min(len(arrays["read"]), len(arrays["fits"]))  # 8 in a byte
+            if total > num_flags:
                 raise ValueError("fewer flags than characters")
             read = np.split(np.unpackbits(arrays["read"], count=total).astype(bool), ends)
             fits = np.split(np.unpackbits(arrays["fits"], count=total).astype(bool), ends)

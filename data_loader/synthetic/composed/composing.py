@@ -89,7 +89,8 @@ class Bank:
         self.scarce = scarce
         self.names = list(self.hands)
         measures = np.stack([hand.measures for hand in self.hands.values()])
-        self.scaled_measures = (measures - measures.mean(0)) / (measures.std(0) + 1e-6)
+        deviations = measures.std(0) + 1e-6  # not 0, as of a single hand
+        self.scaled_measures = (measures - measures.mean(0)) / deviations
         self.num_copies: dict[str, dict[int, int]] = defaultdict(dict)
         for number, hand in enumerate(self.hands.values()):
             for text, places in hand.places.items():
@@ -128,7 +129,8 @@ class Composer:
         self.bank = bank
         self.name = name
         self.generator = generator
-        self.hasty, self.late = hasty, late
+        self.hasty = hasty
+        self.late = late
         self.hand = bank.hands[name]
         self._sources: dict[str, Callable[[], Piece | None]] = {}
 
@@ -157,7 +159,8 @@ class Composer:
         """Return the cheapest pieces of a word, each with whether the hand wrote the piece; None if
         a character can be neither borrowed nor drawn."""
         # best[n][cut_after] is the cheapest last step for the first n characters of the word.
-        best: list[dict[bool, _Step]] = [{False: _Step(0.0, 0, None, False)}]
+        start_of_word = _Step(cost=0.0, start=0, place=None, previous_cut_after=False)
+        best: list[dict[bool, _Step]] = [{False: start_of_word}]
         for stop in range(1, len(word) + 1):
             endings: dict[bool, _Step] = {}
             best.append(endings)
@@ -179,7 +182,8 @@ class Composer:
         last_steps = best[stop]
         step = min(last_steps.values(), key=lambda step: step.cost)
         while stop:
-            place, stop = step.place, step.start
+            place = step.place
+            stop = step.start
             piece = self.hand.piece(place) if place else self.borrowed(word[stop])
             if piece is None:
                 return None
@@ -193,10 +197,13 @@ class Composer:
         if len(copies) > MAX_CHOICES:
             chosen = self.generator.choice(len(copies), MAX_CHOICES, replace=False)
             copies = [copies[n] for n in chosen]
-        for place in (*copies, None) if len(text) == 1 else copies:
+        choices = [*copies, None] if len(text) == 1 else copies  # Words are not borrowed.
+        for place in choices:
             is_cut = place is not None and (place.cut_before or place.cut_after)
             cost = 1 + (CUT_COST if is_cut else 0) + RANDOM_COST * self.generator.random()
-            yield place, cost + (0 if place else BORROWED_COST)
+            if place is None:
+                cost += BORROWED_COST
+            yield place, cost
 
     def borrowed(self, character: str) -> Piece | None:
         """Return a copy that another hand wrote or that is drawn; None if neither is possible."""
@@ -216,7 +223,8 @@ class Composer:
             differences = bank.scaled_measures[lenders] - bank.scaled_measures[number]
             nearest = np.argsort((differences**2).sum(1))[:NUM_LENDERS]
             rank = int(len(nearest) * self.generator.random() ** 2)  # Nearer hands are likelier.
-            lender = bank.hands[bank.names[lenders[int(nearest[rank])]]]
+            lender_number = lenders[int(nearest[rank])]
+            lender = bank.hands[bank.names[lender_number]]
             return lambda: adapted(self._random_copy(character, lender), lender, self.hand)
         habit_seed = int(self.generator.integers(2**32))
         return lambda: bank.draw_glyph(character, self.hand, habit_seed, self.generator)
@@ -256,7 +264,8 @@ class Composer:
 
     def _word_path(self, pieces: list[tuple[Piece, bool]]) -> np.ndarray:
         """Return the path of a word: its pieces joined at cuts, or else side by side."""
-        path = pieces[0][0].path
+        (first, _), *_ = pieces
+        path = first.path
         for (left, is_left_written), (right, is_right_written) in pairwise(pieces):
             if left.cut_after and right.cut_before:
                 path = _join_at_cut(path, right.path)
@@ -317,7 +326,7 @@ def _join_at_cut(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     right = moved(right, left[-1, 0] + step - right[0, 0])  # a step behind the end of `left`
     left = left.copy()
     left[-1, 2] = 0
-    distance_to_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]
+    distance_to_join = np.append(steps, 0.0)[::-1].cumsum()[::-1]  # summed from the end
     left[last_stroke, 1] += 0.5 * fall * np.clip(1 - distance_to_join / BLEND_LENGTH, 0, 1)
     first_stroke = slice(int(np.flatnonzero(right[:, 2])[0]) + 1)
     steps = np.hypot(*np.diff(right[first_stroke, :2], axis=0, prepend=right[:1, :2]).T)

@@ -143,14 +143,22 @@ class CutLine:
         """Return the characters from `first` to `last`, with the points `rows`, as a line."""
         span = slice(first, last + 1)
         owner = np.where(self.owner[rows] < 0, -1, self.owner[rows] - first)
-        flags = self.boundaries[span], self.is_usable[span], self.fits[span]
-        return CutLine(self.text[span], self._path(rows), owner, *flags, self.height)
+        return CutLine(
+            self.text[span],
+            self._path(rows),
+            owner,
+            boundaries=self.boundaries[span],
+            is_usable=self.is_usable[span],
+            fits=self.fits[span],
+            height=self.height,
+        )
 
     def _path(self, rows: np.ndarray) -> np.ndarray:
         """Return the points `rows` as a path."""
         path = at_left_edge(self.path[rows])
-        # A stroke also ends at a point whose next point is not among `rows`.
-        path[np.diff(rows, append=rows[-1] + 2) > 1, 2] = 1
+        # A stroke also ends at a point whose next point is not among `rows`, as the last one's.
+        is_end = np.diff(rows, append=rows[-1] + 2) > 1
+        path[is_end, 2] = 1
         return path
 
 
@@ -180,7 +188,8 @@ def measured(
         bottoms = _boxes(path, owner, text, aligned.read, STANDING)[:, 3]
         if hand_height is None or not len(bottoms):
             return None
-        if not LINE_HEIGHTS[0] <= np.ptp(path[:, 1]) / hand_height <= LINE_HEIGHTS[1]:
+        lowest, highest = LINE_HEIGHTS
+        if not lowest <= np.ptp(path[:, 1]) / hand_height <= highest:
             return None
         middles = np.empty(0)
         heights = np.empty(0)
@@ -197,7 +206,10 @@ def measured(
     is_usable = was_read[:-2] & was_read[1:-1] & was_read[2:] & is_visible
     for k in np.flatnonzero(is_usable).tolist():
         points = path[owner == k]
-        width, height_of_ink = np.ptp(points[:, :2], axis=0) if len(points) else (np.inf, np.inf)
+        if not len(points):
+            is_usable[k] = False
+            continue
+        width, height_of_ink = np.ptp(points[:, :2], axis=0)
         max_size = MAX_SIGN_SIZES.get(text[k], np.inf)
         is_usable[k] = width <= MAX_PIECE_WIDTH and max(width, height_of_ink) <= max_size
     boundaries = _boundaries(path, owner, text)
@@ -222,7 +234,7 @@ def theil_sen(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """
     first, second = np.triu_indices(len(x), 1)
     run = x[second] - x[first]
-    is_distant = np.abs(run) > 0.25 * np.ptp(x)
+    is_distant = np.abs(run) > 0.25 * np.ptp(x)  # a quarter of the width (assumed)
     slopes = (y[second] - y[first])[is_distant] / run[is_distant]
     slope = float(np.median(slopes)) if len(slopes) else 0.0
     return slope, float(np.median(y - slope * x))
@@ -276,8 +288,10 @@ def _stroke_owners(
         elif not len(owning):
             owning = np.array([_nearer_word_character(path, owner, is_visible, stroke)])
         # Points of other characters go to the next owning character: the window leads the pen.
-        owners[:] = owning[np.minimum(np.searchsorted(owning, owners), len(owning) - 1)]
-        # For the same reason the first points of a character go to the one before it.
+        places = np.searchsorted(owning, owners)
+        owners[:] = owning[np.minimum(places, len(owning) - 1)]
+        # For the same reason the first points of a character go to the one before it; backwards, so
+        # that `owners[cut]` is still the character in the window.
         for cut in np.flatnonzero(np.diff(owners))[::-1].tolist():
             stop = min(cut + 1 + round(WINDOW_LEAD * typical), len(owners) - 1)
             owners[cut + 1 : stop] = owners[cut]
@@ -300,10 +314,12 @@ def _completed_character(path: np.ndarray, owner: np.ndarray, text: str, stroke:
     nearest = -1
     least_distance = np.inf
     for earlier in range(max(0, current - MAX_CHARACTERS_BACK), current):
-        if text[earlier] in DELAYED_STROKES and (earlier_owners == earlier).any():
-            distance = abs(float(x[: stroke.start][earlier_owners == earlier].mean()) - middle)
+        is_ink_of_it = earlier_owners == earlier
+        if text[earlier] in DELAYED_STROKES and is_ink_of_it.any():
+            distance = abs(float(x[: stroke.start][is_ink_of_it].mean()) - middle)
             if distance < least_distance:
-                nearest, least_distance = earlier, distance
+                nearest = earlier
+                least_distance = distance
     other_ink = owner == current  # the current character without the stroke
     other_ink[stroke] = False
     right_edge = x[: stroke.start].max()
@@ -335,11 +351,13 @@ def _boundaries(path: np.ndarray, owner: np.ndarray, text: str) -> np.ndarray:
         if (np.abs(unclear - path[start, 0]) < UNCLEAR_DISTANCE).any():
             continue
         if path[start - 1, 2]:
-            boundaries[k] = LIFT if current[0] < start else NONE
+            is_in_order = current[0] < start
+            boundaries[k] = LIFT if is_in_order else NONE
         elif owner[start - 1] == k:
             # Within strokes, the two characters may meet only once.
-            crossings = (owner[1:] == k + 1) & (owner[:-1] == k) & (path[:-1, 2] == 0)
-            boundaries[k] = CUT if np.count_nonzero(crossings) == 1 else NONE
+            is_down = path[:-1, 2] == 0
+            is_crossing = is_down & (owner[:-1] == k) & (owner[1:] == k + 1)
+            boundaries[k] = CUT if np.count_nonzero(is_crossing) == 1 else NONE
     return boundaries
 
 
@@ -355,13 +373,17 @@ def _nearer_word_character(
     rows = np.flatnonzero(is_visible[owner])
     x = path[:, 0]
     before, after = rows[rows < stroke.start], rows[rows >= stroke.stop]
-    if not len(before) or not len(after):
-        return int(owner[before[-1] if len(before) else after[0]])
+    if not len(after):
+        return int(owner[before[-1]])
+    if not len(before):
+        return int(owner[after[0]])
     left = int(owner[before].max())
     right = int(owner[after[0]])
     middle = (x[stroke].min() + x[stroke].max()) / 2
-    distance_left = middle - x[before[owner[before] == left]].max()
-    distance_right = x[after[owner[after] == right]].min() - middle
+    rows_of_left = before[owner[before] == left]
+    rows_of_right = after[owner[after] == right]
+    distance_left = middle - x[rows_of_left].max()
+    distance_right = x[rows_of_right].min() - middle
     return left if distance_left < distance_right else right
 
 
@@ -417,14 +439,16 @@ def parts_of(sample: Sample, line: CutLine, max_length: int | None) -> Parts:
     for word in re.finditer(r"\S+", line.text):
         first = word.start()
         last = word.end() - 1
-        part_first, part_last = spans[-1] if spans else (first, last)
-        can_grow = spans and last - part_first < max_length
-        if can_grow and part_last - part_first + 1 < target_length:
-            first = spans.pop()[0]
+        if spans:
+            part_first, part_last = spans[-1]
+            fits = last - part_first < max_length
+            if fits and part_last - part_first + 1 < target_length:
+                spans.pop()  # The part goes on with this word.
+                first = part_first
         spans.append((first, last))
     # A point without a clear character takes the character of the last clear point before it.
-    last_clear = np.maximum.accumulate(np.where(line.owner >= 0, np.arange(len(line.owner)), 0))
-    owner = line.owner[last_clear]
+    clear_numbers = np.where(line.owner >= 0, np.arange(len(line.owner)), 0)
+    owner = line.owner[np.maximum.accumulate(clear_numbers)]
     parts = []
     for number, (first, last) in enumerate(spans):
         rows = np.flatnonzero((owner >= first) & (owner <= last))

@@ -122,8 +122,10 @@ class ComposedDataset(ExtendedDataset):
             raise ConfigFault("forms", self.forms, "two bounds, such as [0.0, 0.7]")
 
     def licences(self) -> set[str | None]:
-        # The shipped table "iam_ondb" is derived from IAM-OnDB.
-        return super().licences() | ({RESEARCH_ONLY} if self.alignment == "iam_ondb" else set())
+        licences = super().licences()
+        if self.alignment == "iam_ondb":  # This shipped table is derived from IAM-OnDB.
+            licences = licences | {RESEARCH_ONLY}
+        return licences
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Load the dataset, compose new lines, and scale recorded lines to `height`.
@@ -139,6 +141,7 @@ class ComposedDataset(ExtendedDataset):
         digits = Samples()
         if self.digits and has_train:  # Missing digits are reported before the slow measuring.
             digits = self.digits.load(["train"]).split("train")
+        # Scaled lines lie on no grid.
         grid = recorded.quantisation_step if self.height is None else None
         key = CacheKey.derived(
             type(self).__name__,
@@ -147,12 +150,14 @@ class ComposedDataset(ExtendedDataset):
             [Path(self.alignment), [*recorded.samples], grid],
         )
         lines = cached(key, self._read(recorded, digits, grid))
-        derived, (counts, summary) = lines.all, lines.notes
+        derived = lines.all
+        counts, summary = lines.notes
         if self.height is not None:
             recorded = self._levelled(recorded, derived, counts)
         if not has_train:
             return recorded
-        return with_lines(recorded, derived[sum(counts) :], summary)
+        new_lines = derived[sum(counts) :]  # They follow the parts of recorded lines.
+        return with_lines(recorded, new_lines, summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:
         """Yield the parts of each sample, scaled to `height` unless it is None, and the new lines.
@@ -160,15 +165,16 @@ class ComposedDataset(ExtendedDataset):
         The last value notes the number of parts of each sample, and a summary of the new lines.
         """
         # Without `height` only the training lines are measured, for their characters.
-        samples = [*(recorded.split("train") if self.height is None else recorded.used)]
+        samples = [*recorded.split("train")] if self.height is None else [*recorded.used]
         lines = self._measured(samples)
         summary = ""
         counts = []
-        for sample in samples if self.height is not None else ():
+        if self.height is not None:
             scale = (self.height, self.height, 1)
-            parts = lines.get(sample, ())
-            counts.append(len(parts))
-            yield Parsed([replace(part, ink=to_ink(line.path * scale)) for part, line in parts])
+            for sample in samples:
+                parts = lines.get(sample, ())
+                counts.append(len(parts))
+                yield Parsed([replace(part, ink=to_ink(line.path * scale)) for part, line in parts])
         if "train" in recorded.samples:
             train = samples
             if self.height is not None:
@@ -176,7 +182,7 @@ class ComposedDataset(ExtendedDataset):
                 train = [samples[place] for place in places.tolist()]
             bank = self._bank_of(train, lines, Drawer(digits))
             yield from (Parsed([line]) for line in self._composed_lines(bank, grid))
-            num_copies = sum(sum(counts.values()) for counts in bank.num_copies.values())
+            num_copies = sum(sum(by_hand.values()) for by_hand in bank.num_copies.values())
             summary = (
                 f"{self.size:,} lines composed in {len(bank.names):,} hands, of {num_copies:,} "
                 f"characters cut out and read, and {self.long:,} of several lines side by side"
@@ -194,7 +200,9 @@ class ComposedDataset(ExtendedDataset):
         pieces = []
         for sample, line in lines:
             parts = parts_of(sample, line, self.pieces)
-            for number, (part, cut) in enumerate(parts if len(parts) > 1 else ()):
+            if len(parts) == 1:  # The whole line is in the split already.
+                continue
+            for number, (part, cut) in enumerate(parts):
                 name = f"{PIECE_PREFIX}{number}/{sample.name}"
                 pieces.append(replace(part, ink=to_ink(cut.path * scale), name=name))
         return pieces
@@ -226,7 +234,8 @@ class ComposedDataset(ExtendedDataset):
     def _bank_of(self, train: list[Sample], lines: Mapping[Sample, Parts], drawer: Drawer) -> Bank:
         """Return the bank of the hands within the bounds; `train` are the training samples."""
         check_hands(self.dataset, train)
-        all_hands = recorded_hands(chain.from_iterable(lines.get(sample, ()) for sample in train))
+        parts = chain.from_iterable(lines.get(sample, ()) for sample in train)
+        all_hands = recorded_hands(parts)
         if not all_hands:
             raise DataError(
                 f"alignment = {self.alignment!r} fits none of the {len(train):,} training lines: "
@@ -255,7 +264,8 @@ class ComposedDataset(ExtendedDataset):
             if number < self.size:
                 text, path = self._new(bank, name, generator)
             else:
-                text, path = self._side_by_side(bank, name, generator, number % 2 == 1)
+                is_second = number % 2 == 1
+                text, path = self._side_by_side(bank, name, generator, continued=is_second)
             height = self.height or bank.hands[name].height
             ink = to_ink(path * (height, height, 1), grid)
             yield Sample(ink, text, f"{COMPOSED_PREFIX}{number:06d}/{name}", group=name)
@@ -285,7 +295,7 @@ class ComposedDataset(ExtendedDataset):
             (self.european, lambda draws: european(draws, self._languages)),
             (self.marked, lambda draws: marked_sentence(draws, self._languages)),
             (self.strings, random_characters),
-            (self.plain, lambda draws: corpus.running_text(draws, 0, 10, 45, 0.0)),
+            (self.plain, lambda draws: corpus.running_text(draws, 0, low=10, high=45, symbols=0.0)),
         )
         for fraction, draw_text in kinds:
             if number < fraction:
@@ -298,8 +308,9 @@ class ComposedDataset(ExtendedDataset):
     ) -> tuple[str, np.ndarray]:
         """Return text and path of recorded lines side by side; if `continued`, the last is new."""
         hand = bank.hands[name]
-        count = min(int(generator.integers(2, 5)), len(hand.lines))
-        chosen = generator.choice(len(hand.lines), count - continued, replace=False).tolist()
+        count = min(int(generator.integers(2, 5)), len(hand.lines))  # two to four
+        num_recorded = count - 1 if continued else count
+        chosen = generator.choice(len(hand.lines), num_recorded, replace=False).tolist()
         lines = [(hand.lines[n].text.strip(), hand.lines[n].path) for n in chosen]
         if continued:
             lines.append(self._new(bank, name, generator))

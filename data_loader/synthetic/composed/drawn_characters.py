@@ -56,7 +56,8 @@ class Drawer:
             path = self._digit(character, hand, habit_generator, generator)
         else:
             path = _font_path(character, hand, habit_generator, generator)
-        return Piece(character, at_speed(at_left_edge(path), hand.mean_step / mean_step(path)))
+        speed_factor = hand.mean_step / mean_step(path)
+        return Piece(character, at_speed(at_left_edge(path), speed_factor))
 
     def _digit(
         self,
@@ -66,10 +67,11 @@ class Drawer:
         generator: np.random.Generator,
     ) -> np.ndarray:
         """Return the path of a recorded digit in the height and slant of a hand."""
-        writers = self._digits[character]
-        inks = writers[sorted(writers)[int(habit_generator.integers(len(writers)))]]
+        inks_of_writers = self._digits[character]
+        writers = sorted(inks_of_writers)
+        inks = inks_of_writers[writers[int(habit_generator.integers(len(writers)))]]
         path = to_path(inks[int(generator.integers(len(inks)))])
-        points = path[:, :2]
+        points = path[:, :2]  # a view
         points -= points.min(0)
         height = hand.tall_height * habit_generator.uniform(*DIGIT_HEIGHTS)
         # A digit that lies flat does not become as high as the others.
@@ -85,6 +87,7 @@ def _font_path(
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return the path of a character by an invented writer who is adapted to a hand."""
+    # All numbers are assumed.
     writer = replace(
         FontWriter.invent(habit_generator, UPRIGHT_FONTS, shapes=0.4),
         slant=float(np.clip(hand.slant, -0.6, 0.9)),

@@ -93,7 +93,8 @@ class MixedDataset(ExtendedDataset):
         if "train" not in splits:
             return main
         added = self.added.load(["train"]).split("train") if self.added else Samples()
-        heights = [self.dataset.x_height, self.added and self.added.x_height]
+        added_height = self.added.x_height if self.added else None
+        heights = [self.dataset.x_height, added_height]
         lines = self._read(main.split("train"), added, main.quantisation_step)
         return self._extended(main, lines, [added], [*heights, main.quantisation_step])
 
@@ -105,8 +106,9 @@ class MixedDataset(ExtendedDataset):
         if self.added:
             typical = typical_height(self.dataset, recorded)
             factor = typical / typical_height(self.added, added)
-            count = len(added) if self.alone else 0
-            for line in added if self.alone else ():
+            lines_alone = added if self.alone else ()
+            count = len(lines_alone)
+            for line in lines_alone:
                 yield Parsed([scaled(line, factor, grid)])
             summary = f"{count:,} lines of {self.added} scaled by {factor:.4g}, "
             joined_lines = self._joined_lines(recorded, added, typical, factor, grid, generator)
@@ -148,7 +150,8 @@ class MixedDataset(ExtendedDataset):
             # All lines draw the same numbers, whether or not they use them.
             is_tight = bool(self.tight and generator.random() < self.tight)
             if self.short and generator.random() < self.short:
-                line = _piece(line, generator) or line
+                piece = _piece(line, generator)
+                line = line if piece is None else piece
             other = scaled(added[added_number], factor * height / typical, grid)
             left, right = (other, line) if added_first else (line, other)
             if is_tight and _may_touch(left.text, right.text):
@@ -169,7 +172,9 @@ class MixedDataset(ExtendedDataset):
         while remaining:
             remaining_before = remaining
             for number in generator.permutation(len(recorded)).tolist():
-                piece = _piece(anonymous(recorded[number]), generator) if remaining else None
+                if not remaining:
+                    return
+                piece = _piece(anonymous(recorded[number]), generator)
                 if piece is not None:
                     remaining -= 1
                     yield piece
@@ -195,8 +200,10 @@ def inks_side_by_side(left: np.ndarray, right: np.ndarray, height: float, gap: f
         height: the x-height, in this unit.
         gap: distance from the right edge of `left` to the left edge of `right`, in this unit.
     """
-    left_points, right_points = to_points(left), to_points(right)
-    right_edge, left_edge = left_points[:, 0].max(), right_points[:, 0].min()
+    left_points = to_points(left)
+    right_points = to_points(right)
+    right_edge = left_points[:, 0].max()
+    left_edge = right_points[:, 0].min()
     distance = LEVEL_DISTANCE * height
     left_level = np.median(left_points[left_points[:, 0] >= right_edge - distance, 1])
     right_level = np.median(right_points[right_points[:, 0] <= left_edge + distance, 1])

@@ -76,7 +76,10 @@ class PhrasesDataset(ExtendedDataset):
     def _read(self, samples: Samples) -> Iterator[Parsed]:
         """Yield new lines composed of `samples`, and a summary of the lines."""
         hands = _hands(samples)
-        word_counts, character_counts, heights = {}, {}, {}  # by writer and kind
+        # By writer and kind:
+        word_counts = {}
+        character_counts = {}
+        heights = {}
         for writer, hand in hands.items():
             for kind, hand_samples in hand.items():
                 if kind == "signs" or len(hand_samples) < MIN_SAMPLES:
@@ -142,7 +145,8 @@ def _random_writer(
     if not counts:
         raise DataError(f"no writer has {MIN_SAMPLES} {parts}, the least number for a line")
     weights = np.sqrt(list(counts.values()))
-    return list(counts)[generator.choice(len(counts), p=weights / weights.sum())]
+    number = generator.choice(len(counts), p=weights / weights.sum())
+    return list(counts)[number]
 
 
 def _word_line(words: list[Sample], generator: np.random.Generator) -> tuple[str, np.ndarray]:
@@ -176,7 +180,8 @@ def _character_line(
     signs = hand["signs"]
     chosen = [samples[generator.integers(len(samples))]]
     for _ in range(generator.integers(*NUM_CHARACTERS)):
-        choices = signs if signs and generator.random() < 0.2 else samples
+        takes_sign = bool(signs) and generator.random() < 0.2  # a fifth (assumed)
+        choices = signs if takes_sign else samples
         chosen.append(choices[generator.integers(len(choices))])
     paths = [_on_baseline(to_path(sample.ink), sample.text, height) for sample in chosen]
     gaps = X_HEIGHT_FRACTION * height * generator.uniform(*LETTER_GAPS, len(paths))

@@ -126,7 +126,8 @@ class RecordedHand:
         gaps = []
         for line, k in self._pairs_with_lift():
             gaps.append(-touching_shift(line.points_of(k), line.points_of(k + 1)))
-        return _gaps_within(gaps, (-0.3, 1.0), 3, (0.1, 0.15, 0.2))  # assumed
+        # All numbers here and below are assumed.
+        return _gaps_within(gaps, bounds=(-0.3, 1.0), min_count=3, default=(0.1, 0.15, 0.2))
 
     @cached_property
     def sign_gaps(self) -> np.ndarray:
@@ -136,7 +137,7 @@ class RecordedHand:
         for line, k in self._pairs_with_lift():
             if line.is_usable[k : k + 2].all() and not line.text[k : k + 2].isalnum():
                 gaps.append(_gap_between(line.points_of(k), line.points_of(k + 1)))
-        return _gaps_within(gaps, (0.1, 1.5), 5, (0.3, 0.5, 0.8))  # assumed
+        return _gaps_within(gaps, bounds=(0.1, 1.5), min_count=5, default=(0.3, 0.5, 0.8))
 
     @cached_property
     def word_gaps(self) -> np.ndarray:
@@ -148,7 +149,7 @@ class RecordedHand:
                 right = line.path[line.owner > blank.start()]
                 if len(left) and len(right):
                     gaps.append(_gap_between(left, right))
-        return _gaps_within(gaps, (0.3, 4), 3, (0.8, 1.0, 1.2))  # assumed
+        return _gaps_within(gaps, bounds=(0.3, 4), min_count=3, default=(0.8, 1.0, 1.2))
 
     def _pairs_with_lift(self) -> Iterator[tuple[CutLine, int]]:
         """Yield line and index of each character that a lift separates from the next in a word."""
@@ -205,9 +206,13 @@ class RecordedHand:
         for line in self.lines:
             for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text):
                 if line.is_usable[word.start() : word.end()].all():
-                    words.append(Place(line, word.start(), word.end() - 1, False, False))
+                    last = word.end() - 1
+                    place = Place(line, word.start(), last, cut_before=False, cut_after=False)
+                    words.append(place)
+        if not words:
+            return
         num_trials = Counter()
-        for number in generator.permutation(len(self.lines) if words else 0).tolist():
+        for number in generator.permutation(len(self.lines)).tolist():
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():
                 character = line.text[k]
@@ -249,10 +254,11 @@ def snap_to_baseline(piece: Piece, tall_height: float) -> Piece:
     height = max(bottom - top, 1e-9)
     shift = 0.0
     if character in STANDING_CAPITALS or character.isdigit():
-        lowest, highest = CAPITAL_HEIGHTS[0] * tall_height, CAPITAL_HEIGHTS[1] * tall_height
+        lowest, highest = (ratio * tall_height for ratio in CAPITAL_HEIGHTS)
         factor = np.clip(height, lowest, highest) / height
     elif character in DESCENDING_CAPITALS:  # Their height is that above the baseline.
-        factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / max(-top, 0.5))
+        height_above = max(-top, 0.5)  # so that no factor is huge
+        factor = max(1.0, CAPITAL_HEIGHTS[0] * tall_height / height_above)
     elif character in X_HIGH_LETTERS:
         factor = np.clip(height, *SMALL_HEIGHTS) / height
     if character in STANDING_CAPITALS or character.isdigit() or character == ".":

@@ -36,7 +36,9 @@ def with_damage(
     """
     paths = list(paths)
     for k in generator.permutation(len(text)).tolist():
-        path = damaged(paths[k], generator) if text[k].isalnum() else None
+        if not text[k].isalnum():
+            continue
+        path = damaged(paths[k], generator)
         if path is not None:
             paths[k] = path
             return text[:k] + WRONG + text[k + 1 :], paths
@@ -54,13 +56,15 @@ def damaged(path: np.ndarray, generator: np.random.Generator) -> np.ndarray | No
     low, high = STROKE_FRACTIONS
     eligible = np.flatnonzero((fractions >= low) & (fractions <= high))
     damage = generator.choice(["cut", "drop", "shift"]) if len(eligible) else "cut"
+    # A cut opens the longest stroke.
     number = int(lengths.argmax() if damage == "cut" else generator.choice(eligible))
     stroke = strokes[number]
     replacement = []
     if damage == "cut":  # The stroke loses its beginning, middle or end, so that a loop opens.
         points = at_equal_steps(stroke, path_along(stroke), NUM_STEPS)
         count = round(NUM_STEPS * generator.uniform(*CUT_FRACTIONS))
-        start = int(generator.choice([0, (NUM_STEPS - count) // 2, NUM_STEPS - count]))
+        last_start = NUM_STEPS - count
+        start = int(generator.choice([0, last_start // 2, last_start]))
         ends = (points[: start + 1], points[start + count :])
         replacement = [end for end in ends if len(end) > 1]
     elif damage == "shift":

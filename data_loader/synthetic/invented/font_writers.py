@@ -97,8 +97,10 @@ class FontWriter:
         """
         draws = corpus.Draws(generator)
         name = draws.pick(fonts)
-        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()  # nobody is extreme
+        # Nobody is extreme. Four of the numbers are unused: fewer would change all later draws.
+        normal = generator.standard_normal(16).clip(-2.2, 2.2).tolist()
         upright = name in ("print", "joined")
+        tightness = {"print": 1.8, "joined": 1.8, "italic": 0.8}.get(name, 0)
         rounding = draws.pick((0.6, 1.0, 1.5))
         connected = draws.chance(0.4 if name == "italic" else 0.8)
         other_shapes = {}
@@ -115,7 +117,7 @@ class FontWriter:
             aspect=float(np.exp(0.11 * normal[2])) * (0.9 if upright else 0.95),
             ascender=1 + 0.1 * normal[3],
             descender=1 + 0.12 * normal[4],
-            letter_space=0.8 * normal[5] - (1.8 if upright else 0.8 if name == "italic" else 0),
+            letter_space=0.8 * normal[5] - tightness,
             word_space=float(13 * np.exp(0.18 * normal[6])),
             drift=0.012 * normal[7],
             wave=0.6 * float(np.exp(0.4 * normal[8])),
@@ -168,7 +170,8 @@ def text_path(
 
     if writer.connected:
         for last in np.flatnonzero(np.diff(owner)).tolist():
-            if glyphs[owner[last]].leaves and glyphs[owner[last] + 1].enters:
+            number = owner[last]
+            if glyphs[number].leaves and glyphs[number + 1].enters:
                 lift[last] = 0  # The pen goes on to the next letter.
     return np.column_stack([x, y, lift])
 
@@ -225,7 +228,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     ends = np.flatnonzero(lift)
     starts = np.concatenate([[0], ends[:-1] + 1])
     counts = ends - starts + 1
-    curvature[starts] = curvature[ends] = 0
+    curvature[starts] = 0  # At its ends a stroke has no turn.
+    curvature[ends] = 0
     slowness = np.cbrt(curvature + ADDED_CURVATURE)
     # A hand changes its speed gradually, so the slowness is smoothed.
     for _ in range(2):
@@ -241,7 +245,8 @@ def digitise(path: np.ndarray, speed: float, rate: float) -> np.ndarray:
     time = np.concatenate([[0.0], np.cumsum(duration)])
     strokes = []
     for start, end in zip(time[starts], time[ends], strict=True):
-        times = start + np.arange(int((end - start) * rate) + 1) / rate
+        num_ticks = int((end - start) * rate)
+        times = start + np.arange(num_ticks + 1) / rate
         points = [np.interp(times, time, axis) for axis in (x, y)]
         strokes.append(np.stack(points, axis=1))
     return from_strokes(strokes)
@@ -321,7 +326,7 @@ class EmbeddedDataset(BaseDataset):
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
         """Return lines named such as "train-000017", by writers such as "train-writer-017"."""
-        sizes = dict(zip(SPLITS, (self.size, self.valid_size, self.test_size), strict=True))
+        sizes = {"train": self.size, "valid": self.valid_size, "test": self.test_size}
         lines = []
         for split in SPLITS:
             if split in splits:
@@ -363,9 +368,8 @@ class EmbeddedDataset(BaseDataset):
     def characters(self) -> str:
         """All printable ASCII, or the characters of plain sentences if `symbols` and `signs` are 0;
         and `WRONG` if `damaged` is not 0."""
-        characters = (
-            "".join(FONT_CHARACTERS) if self.symbols or self.signs else corpus.PLAIN_CHARACTERS
-        )
+        has_all = self.symbols or self.signs
+        characters = "".join(FONT_CHARACTERS) if has_all else corpus.PLAIN_CHARACTERS
         return characters + WRONG if self.damaged else characters
 
 
@@ -382,12 +386,15 @@ def embedded_digit(digit: int, generator: np.random.Generator, writer: FontWrite
     pixels = []
     for stroke in strokes:
         stroke = (stroke - (low + high) / 2) * scale + DIGIT_IMAGE_SIZE / 2
-        # A quarter of a pixel from point to point, so that no pixel is left out.
-        grid = np.rint(resample(stroke, 0.25) if len(stroke) > 1 else stroke)
+        if len(stroke) > 1:  # A quarter of a pixel a step, so that no pixel is left out.
+            stroke = resample(stroke, 0.25)
+        grid = np.rint(stroke)
         has_moved = (np.diff(grid, axis=0) != 0).any(axis=1)
-        pixels.append(grid[np.concatenate([[True], has_moved])])
+        is_kept = np.concatenate([[True], has_moved])
+        pixels.append(grid[is_kept])
     ink = to_ink(from_strokes(pixels))
-    ink[0, :2] = pixels[0][0]
+    first_stroke = pixels[0]
+    ink[0, :2] = first_stroke[0]  # the offset from the image's corner
     return ink
 
 

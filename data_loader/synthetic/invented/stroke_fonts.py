@@ -81,7 +81,8 @@ class Glyph(NamedTuple):
 def resample(points: np.ndarray, spacing: float) -> np.ndarray:
     """Return points at equal distances of at most `spacing` along the polyline `points`."""
     path = path_along(points)
-    return at_equal_steps(points, path, max(1, int(np.ceil(path[-1] / spacing))))
+    num_steps = max(1, int(np.ceil(path[-1] / spacing)))
+    return at_equal_steps(points, path, num_steps)
 
 
 def rounded(points: np.ndarray, radius: float) -> np.ndarray:
@@ -124,7 +125,8 @@ def glyph(
     # A glyph can be joined if its path begins at the left edge, or ends at the right edge, no
     # higher than small letters: a dot or a bar is higher.
     can_join = connects and character.islower() and other is None
-    (x, y, _), (last_x, last_y, _) = path[0], path[-1]
+    x, y, _ = path[0]
+    last_x, last_y, _ = path[-1]
     return Glyph(
         path,
         right - left,

@@ -32,6 +32,7 @@ for _name in (*CORPUS_LISTS["last_name"], *map(capital, CORPUS_LISTS["thing"])):
 FIELDS: Fields = {
     **CORPUS_LISTS,
     **{
+        # The default value holds the text of this name; a free variable would hold the last one.
         name: lambda draws, text=texts[0]: fill(text, FIELDS, draws)
         for name, texts in CORPUS_LISTS.items()
         if len(texts) == 1  # A list of a single text needs no random choice.
@@ -81,7 +82,7 @@ def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) 
                     sentence = " ".join(words[draws.between(0, len(words) - 1) :])
                 text = f"{text} {sentence}" if text else sentence
         if len(text) > high:
-            text = text[: high + 1].rsplit(" ", 1)[0]
+            text, *_ = text[: high + 1].rsplit(" ", 1)  # The line ends between words.
         if low <= len(text) <= high and split_of(text) == split:
             return text
     raise DataError(f"no line of {low} to {high} characters could be generated")
@@ -97,7 +98,8 @@ def held_out(count: int) -> list[str]:
         if len(lines) == count:
             return list(lines)
         draws = Draws(np.random.default_rng([2, number]))
-        lines.setdefault(running_text(draws, 2, 20, 40, 0.0))
+        line = running_text(draws, split=2, low=20, high=40, symbols=0.0)
+        lines.setdefault(line)
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

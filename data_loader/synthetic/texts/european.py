@@ -32,7 +32,9 @@ PHRASES = VOCABULARY.pop("phrases")
 
 def upper(text: str, language: str) -> str:
     """Return a text in the capitals of its language."""
-    return (text.replace("i", "İ") if language == "Turkish" else text).upper()
+    if language == "Turkish":
+        text = text.replace("i", "İ")
+    return text.upper()
 
 
 def title(text: str, language: str) -> str:
@@ -56,16 +58,20 @@ class Languages:
     def __init__(self, names: Collection[str]) -> None:
         words_with: dict[str, list[tuple[str, str]]] = {letter: [] for letter in ACCENTED_LETTERS}
         for language, vocabulary in VOCABULARY.items():
-            for word in vocabulary if language in names else ():
+            if language not in names:
+                continue
+            for word in vocabulary:
                 for letter in words_with.keys() & {*word, *upper(word, language)}:
                     words_with[letter].append((word, language))
         self.words_with = {letter: words for letter, words in words_with.items() if words}
         self.letters = "".join(self.words_with)
-        self.common = "".join(filter(self.words_with.get, COMMON))
+        self.common = "".join(letter for letter in COMMON if letter in self.words_with)
         self.marked = {name: defaultdict(list) for name in sorted(names)}
         for letter, words in self.words_with.items():
             base, *marks = unicodedata.normalize("NFD", letter)
-            for language in {language for _, language in words} if marks else ():
+            if not marks:
+                continue
+            for language in {language for _, language in words}:
                 self.marked[language][base].append(letter)
 
 
@@ -83,7 +89,7 @@ def marked_sentence(draws: Draws, languages: Languages) -> str:
     training split (see `split_of`).
     """
     marked = languages.marked[draws.pick([*languages.marked])]
-    text = corpus.running_text(draws, 0, 10, 45, 0.0)
+    text = corpus.running_text(draws, split=0, low=10, high=45, symbols=0.0)
     letters = []
     for letter in text:
         is_marked = letter in marked and draws.chance(MARKED_FRACTION)
@@ -102,6 +108,7 @@ def european(draws: Draws, languages: Languages = ALL_LANGUAGES) -> str:
         letter = draws.pick(languages.common if draws.chance(0.25) else languages.letters)
         word, language = draws.pick(languages.words_with[letter])
         titled = title(word, language)
+        # This probability and the next one are assumed.
         if letter in titled and draws.chance(0.6):
             word = titled
         phrase = draws.pick(PHRASES).replace("{word}", "{drawn}", 1)

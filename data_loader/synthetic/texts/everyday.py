@@ -19,7 +19,8 @@ from data_loader.synthetic.texts.templates import (
 
 def calculation(draws: Draws) -> str:
     """Return a correct calculation with whole numbers, such as "84 / 7 = 12"."""
-    first, second = draws.between(2, 99), draws.between(2, 99)
+    first = draws.between(2, 99)
+    second = draws.between(2, 99)
     blank = draws.pick((" ", " ", ""))
     calculations = (
         (first, "+", second, first + second),
@@ -33,7 +34,8 @@ def calculation(draws: Draws) -> str:
 
 def thousands(draws: Draws) -> str:
     """Return a whole number of 4 to 8 digits with commas."""
-    return f"{draws.between(1000, 10 ** draws.between(4, 8) - 1):,}"
+    largest = 10 ** draws.between(4, 8) - 1
+    return f"{draws.between(1000, largest):,}"
 
 
 FIELD_LISTS = read_lists("everyday_fields.txt")
@@ -80,7 +82,8 @@ def random_characters(draws: Draws) -> str:
     while len(text) < length:
         count = draws.between(1, 2)
         character_class = draws.pick(CHARACTER_CLASSES)
-        count = 1 if character_class is string.punctuation else count
+        if character_class is string.punctuation:
+            count = 1
         text += "".join(draws.pick(character_class) for _ in range(count))
         if draws.chance(0.1) and len(text) < length - 1:
             text += " "

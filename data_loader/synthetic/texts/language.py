@@ -31,9 +31,10 @@ def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
     from wordfreq import get_frequency_dict
 
     counts: dict[str, float] = {}
-    more = sum(WEIGHTS.values()) / sum(map(WEIGHTS.get, languages))
+    total = sum(WEIGHTS[language] for language in languages)
+    factor = sum(WEIGHTS.values()) / total  # Fewer languages have more words each.
     for language in languages:
-        weight = WEIGHTS[language] * more
+        weight = WEIGHTS[language] * factor
         # The small lists have all words with at least one occurrence in a million words.
         size = "small" if weight * NUM_WORDS <= 1e6 else "large"
         for token, frequency in get_frequency_dict(language, size).items():

@@ -71,7 +71,8 @@ def read_lists(file: str) -> dict[str, list[str]]:
             lists[name] = text.split()
             continue
         lists[name] = []
-        for entry in filter(str.strip, re.split("[¦\n]", text)):
+        entries = re.split("[¦\n]", text)
+        for entry in filter(str.strip, entries):
             count, phrase = COUNTED_PHRASE.match(entry).groups()
             lists[name] += [phrase] * int(count or 1)
     return lists
