@@ -96,6 +96,10 @@ class HandForms:
         """Return the forms of a character or a pair of a kind."""
         return [form for form in self.forms if form.text == text and form.kind == kind]
 
+    def join_between(self, first: str, second: str) -> Join:
+        """Return how a letter is joined to the next; "" if it is not."""
+        return self.exits.get(first, "") if second in self.entered else ""
+
 
 class _Joins(NamedTuple):
     """How a hand joins letters; see `HandForms`."""
