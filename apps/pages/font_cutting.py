@@ -18,10 +18,12 @@ from ink.geometry import smooth_path
 Join = Literal["", "low", "high"]
 """How the pen goes from a letter to the next: it is lifted, or joins the letters low or high."""
 
-HIGH_ENDS = frozenset("bovw")  # letters whose last stroke is high
+HIGH_ENDS = frozenset("borvw")  # letters whose last stroke is high
 LOW_JOIN = 0.4  # x-heights from the baseline up to a low join (by eye)
 HIGH_JOINS = (0.45, 1.15)  # bounds on the rise of a high join in x-heights (by eye)
+MAX_LAG = 2.0  # points by which the pen is later than the window (by eye)
 STEPS = 4  # of the curve from point to point, on which a cut is (assumed)
+MAX_SLOPE = 0.4  # of a high join, upwards over to the right (by eye)
 MIN_PART = 0.35  # x-heights; a part of a stroke that is smaller is no letter (by eye)
 MIN_STEP = 0.1  # x-heights from a cut to the next point that stays (by eye)
 
@@ -73,7 +75,7 @@ def cut_letters(word: WrittenWord, num_letters: int = 1) -> list[CutLetter]:
     parts: list[_Part] = []
     unclear: set[int] = set()
     for stroke, indices in zip(word.strokes, word.indices, strict=True):
-        letters = _letters_of(stroke, indices)
+        letters = _letters_of(word.text, stroke, indices)
         cuts = _cuts(word.text, stroke, indices, letters)
         if cuts is None:
             unclear |= {*letters}
@@ -87,12 +89,14 @@ def cut_letters(word: WrittenWord, num_letters: int = 1) -> list[CutLetter]:
     return letters
 
 
-def _letters_of(stroke: np.ndarray, indices: np.ndarray) -> list[int]:
+def _letters_of(text: str, stroke: np.ndarray, indices: np.ndarray) -> list[int]:
     """Return the indices of the letters that a stroke is of, in the order of writing: the window
-    may be at a neighbour for some points."""
+    may be at a neighbour for some points. A sign is joined to no letter."""
     present = sorted({*indices.tolist()})
     sizes = [float(np.ptp(stroke[indices == index], axis=0).max()) for index in present]
     large = [index for index, size in zip(present, sizes, strict=True) if size >= MIN_PART]
+    if len(large) > 1:
+        large = [index for index in large if text[index].isalpha()]
     return large or [int(np.bincount(indices).argmax())]
 
 
@@ -111,7 +115,7 @@ def _cuts(
     for index in letters[1:]:
         before = np.flatnonzero(indices == index - 1)
         behind = np.flatnonzero(indices == index)
-        nominal = behind[0] + PEN_LAG * len(behind)
+        nominal = behind[0] + min(PEN_LAG * len(behind), MAX_LAG)
         if text[index - 1] in HIGH_ENDS:  # The window leaves them before the pen does.
             cut = _first_high(curve, round(STEPS * behind[0]), round(STEPS * behind[-1]))
         else:
@@ -140,7 +144,12 @@ def _first_high(curve: np.ndarray, first: int, last: int) -> Cut | None:
     is_between = (rise[places] >= HIGH_JOINS[0]) & (rise[places] <= HIGH_JOINS[1])
     goes_right = curve[places + 1, 0] > curve[places - 1, 0]
     high = places[is_lowest & is_between & goes_right]
-    return Cut(int(high[0]), "high") if len(high) else None
+    if len(high):
+        return Cut(int(high[0]), "high")
+    flat = places[is_between & goes_right]  # The pen goes on to a higher top.
+    slopes = np.abs(rise[flat + 1] - rise[flat - 1]) / (curve[flat + 1, 0] - curve[flat - 1, 0])
+    is_flat = slopes <= MAX_SLOPE
+    return Cut(int(flat[slopes.argmin()]), "high") if is_flat.any() else None
 
 
 def _parts(stroke: np.ndarray, letters: Sequence[int], cuts: Sequence[Cut]) -> list[_Part]:

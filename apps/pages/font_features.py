@@ -134,9 +134,7 @@ def _joins(font: FontForms) -> Iterator[Lookup]:
         name = f"join_{''.join(NAMES[join] for join in kind)}"
         texts = by_kind[kind]
         yield name, [f"sub {character_name(t)} by {form_name(t, kind, 0)};" for t in texts]
-        before = [
-            form_name(*key, 0) for key in font.singles() if entry and key[1][1] == entry
-        ]
+        before = [form_name(*key, 0) for key in font.singles() if entry and key[1][1] == entry]
         behind = [*map(character_name, entered)] if exit_join else []
         target = f"{_group(map(character_name, texts))}' lookup {name}"
         rules.append(f"sub {_group(before)} {target} {_group(behind)};")

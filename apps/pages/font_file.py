@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
-from itertools import chain
 
 import numpy as np
 from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
@@ -18,6 +17,7 @@ from fontTools.misc.psCharStrings import T2CharString
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables.O_S_2f_2 import Panose
+from tqdm import tqdm
 
 from apps.pages.font_features import FontForms, character_name, substitutions
 from apps.pages.font_forms import Form, HandForms, marked_form
@@ -25,10 +25,13 @@ from apps.pages.font_outlines import charstring, outline
 from apps.pages.font_spacing import Spacing, spacing_of
 from apps.pages.marks import MARKED
 from apps.pages.page_options import LINE_HEIGHT, X_HEIGHT
-from apps.pages.written_word import span
-from data_loader.synthetic.composed.accents import COMMA_ABOVE_RIGHT, MARKS_BELOW, OGONEK, base_and_mark
+from data_loader.synthetic.composed.accents import (
+    COMMA_ABOVE_RIGHT,
+    MARKS_BELOW,
+    OGONEK,
+    base_and_mark,
+)
 from ink.drawing.layers import Pen
-from tqdm import tqdm
 from utils.licences import OPEN
 
 EM = 1000
@@ -110,14 +113,12 @@ def font_bytes(font: TTFont, flavor: str | None = None) -> bytes:
     return file.getvalue()
 
 
-def _glyph(
-    strokes: Sequence[np.ndarray], shift: float, advance: float, pen_width: float
-) -> _Glyph:
+def _glyph(strokes: Sequence[np.ndarray], shift: float, advance: float, pen_width: float) -> _Glyph:
     """Return the glyph of strokes that are moved to the right; all lengths are in x-heights."""
     units = max(round(advance * SCALE), 0)
     if not strokes:
         return _Glyph(T2CharStringPen(units, None).getCharString(), units, 0)
-    path = outline([stroke + (shift, 0.0) for stroke in strokes], pen_width, SCALE)
+    path = outline([stroke + np.array([shift, 0.0]) for stroke in strokes], pen_width, SCALE)
     return _Glyph(charstring(path, units), units, round(path.bounds[0]))
 
 
@@ -210,8 +211,9 @@ class _Marks:
         anchors = []
         for anchor, character in characters.items():
             if strokes := self._mark_strokes(form, character):
-                x, y = _attached_at(strokes, base_and_mark(character)[1]) + (shift, 0.0)
-                anchors.append(f"<anchor {round(x * SCALE)} {round(-y * SCALE)}> mark @{anchor}")
+                x, y = _attached_at(strokes, base_and_mark(character)[1])
+                place = f"{round((x + shift) * SCALE)} {round(-y * SCALE)}"
+                anchors.append(f"<anchor {place}> mark @{anchor}")
         if anchors:
             yield f"pos base {name} {' '.join(anchors)};"
 
@@ -266,9 +268,7 @@ def _kerning(font: FontForms, spacing: Spacing) -> Iterator[str]:
     yield "} kern;"
 
 
-def _add_tables(
-    builder: FontBuilder, hand: HandForms, names: FontNames, postscript: str
-) -> None:
+def _add_tables(builder: FontBuilder, hand: HandForms, names: FontNames, postscript: str) -> None:
     """Add the tables of names and of lengths."""
     tops, feet = _extents(hand, string.ascii_letters, names.pen)
     all_tops, all_feet = _extents(hand, None, names.pen)
@@ -278,6 +278,7 @@ def _add_tables(
     capitals = _extents(hand, string.ascii_uppercase, 0.0)[0]
     builder.setupHorizontalHeader(ascent=ascent, descent=-descent, lineGap=0)
     builder.setupOS2(
+        version=4,
         sTypoAscender=ascent,
         sTypoDescender=-descent,
         sTypoLineGap=0,

@@ -5,6 +5,7 @@ Where the hand joins two letters, a letter has other forms than where it does no
 letters that are most like the usual letter are the forms.
 """
 
+import math
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,15 @@ from tqdm import tqdm
 from apps.pages.font_cutting import LOW_JOIN, CutLetter, Join, cut_letters
 from apps.pages.font_texts import FREQUENT, common_pairs, form_texts
 from apps.pages.hands import Hand
+from apps.pages.letter_strokes import crosses
 from apps.pages.marks import MARKED, PLAIN, with_marks
-from apps.pages.proofreading import CheckedWord, write_words
+from apps.pages.proofreading import LOOKALIKES, CheckedWord, write_words
 from apps.pages.styles import MAX_JOINED_STROKES
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, touching_shift
 from data_loader.synthetic.texts.templates import Draws
 from ink.geometry import at_equal_steps, path_along, smooth_path
+from ink.geometry import from_strokes as ink_from_strokes
 from ink.measures import strokes_per_character
 
 LINES_AT_ONCE = 64
@@ -36,6 +39,9 @@ NUM_RARE_FORMS = 3  # of each other kind of a letter
 NUM_PAIR_FORMS = 2  # of each kind of a pair
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
+BARRED = frozenset("ft")
+BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
+BAR_SIDE = 0.35  # x-heights from its stem to an end of the bar (by eye)
 WARPED = 0.6  # x-heights of a stroke that are bent to a join (by eye)
 MIN_JOINED = 0.5  # fraction of the occurrences in which a hand joins a letter to the next
 Kind = tuple[Join, Join]
@@ -125,6 +131,7 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     """
     alphabet = hand.writer.model.alphabet.characters
     draws = Draws(np.random.default_rng([seed, 0]))
+    lean = hand.shape.lean if hand.slant is None else math.tan(math.radians(hand.slant))
     words = [*_proofread_words(hand, form_texts(alphabet, draws), seed, progress)]
     is_joined = strokes_per_character([hand.primer]) < MAX_JOINED_STROKES
     letters = [cut_letters(word) for word in words]
@@ -137,13 +144,17 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
             if len(letter.text) == 1 or letter.text in pairs:
                 form = _form_of(letter, joins)
                 by_kind[form.text, form.kind].append(form)
-    forms = [*_chosen(by_kind, joins, alphabet, draws)]
-    forms += _marked(forms, alphabet, hand.shape.lean)
     gaps = _gaps(letters)
-    medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
     usual = float(np.median([*chain.from_iterable(gaps.values())]))
+    usual_forms = {
+        key: _most_usual(each, 2 * _num_forms(*key, joins)) for key, each in by_kind.items()
+    }
+    read = _best_read(hand, usual_forms, usual)
+    forms = [*_chosen(read, joins, alphabet, draws)]
+    forms += _marked(forms, alphabet, lean)
+    medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
     blank = hand.shape.gap
-    return HandForms(tuple(forms), *joins, usual, medians, blank, hand.shape.lean)
+    return HandForms(tuple(forms), *joins, usual, medians, blank, lean)
 
 
 def _proofread_words(
@@ -203,7 +214,19 @@ def _form_of(letter: CutLetter, joins: _Joins) -> Form:
     start = left if letter.entry is None else letter.entry[0]
     end_x = right if letter.exit is None else letter.exit[0]
     moved = tuple(stroke - (start, 0.0) for stroke in strokes)
-    return Form(letter.text, moved, end_x - start, *letter.joins)
+    return _with_bar(Form(letter.text, moved, end_x - start, *letter.joins))
+
+
+def _with_bar(form: Form) -> Form:
+    """Return a form; an `f` or `t` without a bar, which is part of the next letter's stroke or was
+    cut off, gets one."""
+    if form.text not in BARRED or crosses(form.strokes, form.strokes):
+        return form
+    stem = max(form.strokes, key=lambda stroke: np.ptp(stroke[:, 1]))
+    curve = smooth_path(stem, 4)
+    cross = curve[np.abs(curve[:, 1] + BAR_RISE).argmin()]
+    bar = cross + np.array([[-BAR_SIDE, 0.02], [0.0, 0.0], [BAR_SIDE, -0.03]])
+    return replace(form, strokes=(*form.strokes, bar))
 
 
 def _bent(stroke: np.ndarray, end: np.ndarray, shift: float) -> np.ndarray:
@@ -230,7 +253,8 @@ def _chosen(
             candidates = by_kind.get((text, kind), ())
             if not candidates and len(text) == 1:
                 candidates = [*_stand_ins(by_kind, text, kind, joins)]
-            yield from _most_usual(candidates, _num_forms(text, kind, joins), draws)
+            number = _num_forms(text, kind, joins)
+            yield from sorted(candidates[:number], key=lambda _: draws.number())
 
 
 def _num_forms(text: str, kind: Kind, joins: _Joins) -> int:
@@ -268,8 +292,9 @@ def _stand_ins(
             yield replace(form, strokes=strokes, entry=entry, exit=exit_join)
 
 
-def _most_usual(candidates: Sequence[Form], number: int, draws: Draws) -> list[Form]:
-    """Return a number of forms, fewer if there are fewer, that are near the median of all."""
+def _most_usual(candidates: Sequence[Form], number: int) -> list[Form]:
+    """Return at most a number of forms: the ones that are nearest to the median of all, but no more
+    than `USUAL_FRACTION` of all."""
     if len(candidates) <= 1:
         return [*candidates]
     places = np.stack([*map(_places, candidates)])
@@ -277,10 +302,48 @@ def _most_usual(candidates: Sequence[Form], number: int, draws: Draws) -> list[F
     is_usual = num_strokes == np.bincount(num_strokes).argmax()
     median = np.median(places[is_usual], axis=0)
     distances = np.sqrt(((places - median) ** 2).sum(-1).mean(-1)) + 10.0 * ~is_usual
-    num_near = max(min(2 * number, round(USUAL_FRACTION * len(candidates))), min(number, 2))
-    near = np.argsort(distances, kind="stable")[:num_near]
-    order = sorted(near.tolist(), key={k: draws.number() for k in near.tolist()}.__getitem__)
-    return [candidates[k] for k in order[:number]]
+    nearest = np.argsort(distances, kind="stable").tolist()
+    return [candidates[k] for k in nearest[: min(number, math.ceil(USUAL_FRACTION * len(nearest)))]]
+
+
+def _best_read(
+    hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float
+) -> dict[tuple[str, Kind], list[Form]]:
+    """Return the forms of each kind; those of small letters that are read best, between two other
+    letters, come first."""
+    ranked = {key: [*forms] for key, forms in by_kind.items()}
+    if hand.reader is None:
+        return ranked
+    keys, inks, texts = [], [], []
+    for (text, (entry, exit_join)), forms in by_kind.items():
+        before = by_kind.get(("o" if entry == "high" else "n", ("", entry)))
+        behind = by_kind.get(("n", (exit_join, "")))
+        if text not in [*string.ascii_lowercase] or not before or not behind:
+            continue
+        for form in forms:
+            parts = before[0], form, behind[0]
+            keys.append((text, form.kind))
+            inks.append(ink_from_strokes(_side_by_side(parts, gap)))
+            texts.append(["".join(part.text for part in parts)])
+    doubts: dict[tuple[str, Kind], list[float]] = defaultdict(list)
+    for key, (_, doubt) in zip(keys, hand.reader.proofread(inks, texts, LOOKALIKES), strict=True):
+        doubts[key].append(doubt)
+    for key, values in doubts.items():
+        order = np.argsort(values, kind="stable").tolist()
+        ranked[key] = [by_kind[key][k] for k in order]
+    return ranked
+
+
+def _side_by_side(forms: Sequence[Form], gap: float) -> list[np.ndarray]:
+    """Return the strokes of forms beside each other. Strokes that join two forms stay apart."""
+    strokes: list[np.ndarray] = []
+    x = 0.0
+    for form, previous in zip(forms, [None, *forms[:-1]], strict=True):
+        if previous is not None and not (previous.exit and form.entry):
+            x += gap
+        strokes += [stroke + np.array([x, 0.0]) for stroke in form.strokes]
+        x += form.advance
+    return strokes
 
 
 def _places(form: Form) -> np.ndarray:

@@ -1,6 +1,7 @@
 """How far apart the characters of a font stand: bearings, and kerning by the hand's own gaps."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -8,12 +9,15 @@ import numpy as np
 
 from apps.pages.font_forms import Form, HandForms
 from apps.pages.marks import PLAIN
+from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
 from ink.geometry import smooth_path
 
+NUM_MEASURED = 4  # forms of a character by which its neighbours are set (assumed)
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
+MAX_OVERLAP_OF_SIGNS = 0.3  # the same where one of both is a sign (by eye)
 MAX_OVERLAP = 0.9  # x-heights by which a character may reach over the next (by eye)
 
 
@@ -40,15 +44,17 @@ def spacing_of(hand: HandForms, composed: Mapping[str, tuple[str, str]]) -> Spac
         hand: the forms.
         composed: letters with marks, which have the bearings of their letters.
     """
-    starts: dict[str, np.ndarray] = {}
-    ends: dict[str, np.ndarray] = {}
+    start_forms: dict[str, list[Form]] = defaultdict(list)
+    end_forms: dict[str, list[Form]] = defaultdict(list)
     for form in hand.forms:
         if form.text in composed or len(form.text) > 1:
             continue
-        if not form.entry and form.text not in starts:
-            starts[form.text] = _path(form)
-        if not form.exit and form.text not in ends:
-            ends[form.text] = _path(form)
+        if not form.entry:
+            start_forms[form.text].append(form)
+        if not form.exit:
+            end_forms[form.text].append(form)
+    starts = {text: _path(forms, 0) for text, forms in start_forms.items()}
+    ends = {text: _path(forms, 1) for text, forms in end_forms.items()}
     blanks = np.array([[_blank(a, b, ends, starts, hand) for b in starts] for a in ends])
     usual = float(np.median(blanks))
     behind = np.maximum(np.median(blanks, axis=1) - usual / 2, -MAX_OVERHANG)
@@ -77,11 +83,16 @@ def _blank(
     negative if they overlap. `ends` and `starts`: the paths of characters."""
     gap = max(hand.pair_gaps.get(first + second, hand.gap), MIN_GAP_RATIO * hand.gap)
     shift = touching_shift(ends[first], starts[second])
-    edges = ends[first][:, 0].max() - starts[second][:, 0].min()
-    return max(gap + shift - edges, gap - MAX_OVERLAP) if np.isfinite(shift) else gap
+    overlap = MAX_OVERLAP if (first + second).isalnum() else MAX_OVERLAP_OF_SIGNS
+    return max(gap + shift, gap - overlap) if np.isfinite(shift) else gap
 
 
-def _path(form: Form) -> np.ndarray:
-    """Return the strokes of a form as a path whose points are near each other."""
-    strokes = [smooth_path(each, 4) if len(each) > 1 else each for each in form.strokes]
+def _path(forms: Sequence[Form], side: int) -> np.ndarray:
+    """Return the strokes of the first forms of a character, above each other at their left (0) or
+    right (1) edges, as a path whose points are near each other."""
+    strokes = []
+    for form in forms[:NUM_MEASURED]:
+        edge = span(form.strokes)[side]
+        moved = [stroke - (edge, 0.0) for stroke in form.strokes]
+        strokes += [smooth_path(each, 4) if len(each) > 1 else each for each in moved]
     return from_strokes(strokes)

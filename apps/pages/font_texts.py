@@ -145,7 +145,9 @@ def _carriers(sign: str, draws: Draws) -> Iterator[str]:
             yield f"{sign}{first} {capital(second)}"
         elif sign.isalpha():
             yield f"{first[:2]}{sign}{second[-2:]}"
-        elif sign in "«„“‘¿¡£":
-            yield f"{first} {sign}{second}"
+        elif sign in "£€":
+            yield " ".join(f"{sign}{draws.between(10, 99)}" for _ in range(3))
+        elif sign in "«„“‘¿¡":
+            yield f"{sign}{first} {sign}{second}"
         else:
-            yield f"{first}{sign} {second}"
+            yield f"{first}{sign} {second}{sign}"
