@@ -227,7 +227,7 @@ def test_chromium_sets_the_font_as_harfbuzz_does(start, tmp_path, font, shape):
     try:
         page = context.new_page()
         page.goto((tmp_path / "page.html").as_uri())
-        page.evaluate("document.fonts.ready")
+        page.evaluate("document.fonts.load('100px H').then(fonts => fonts.length)")
         width = page.evaluate("document.querySelector('span').getBoundingClientRect().width")
     finally:
         context.close()
