@@ -138,9 +138,8 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     joins = _joins_of(words, letters) if is_joined else _Joins({}, frozenset(), {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
     pairs = {*common_pairs()} if joins.exits else set()
-    for word in words:
-        cut = [*cut_letters(word), *(cut_letters(word, 2) if pairs else ())]
-        for letter in cut:
+    for word, cut in zip(words, letters, strict=True):
+        for letter in [*cut, *(cut_letters(word, 2) if pairs else ())]:
             if len(letter.text) == 1 or letter.text in pairs:
                 form = _form_of(letter, joins)
                 by_kind[form.text, form.kind].append(form)
@@ -366,7 +365,7 @@ def _marked(forms: Sequence[Form], alphabet: str, lean: float) -> Iterator[Form]
         counts: Counter[Kind] = Counter()
         for form in by_text[PLAIN[character]]:
             counts[form.kind] += 1
-            if counts[form.kind] <= NUM_OTHER_FORMS:
+            if counts[form.kind] <= NUM_RARE_FORMS:
                 yield marked_form(form, character, lean)
 
 

@@ -1,11 +1,13 @@
 """Fonts of hands: `make_font`."""
 
+from pathlib import Path
+
 from fontTools.ttLib import TTFont
 
 from apps.pages.font_file import FontNames, font_bytes, font_of
 from apps.pages.font_forms import written_forms
 from apps.pages.page_hands import Hands
-from apps.pages.page_options import PageOptions
+from apps.pages.page_options import USUAL, PageOptions
 from ink.drawing.layers import Pen
 from model.loading import Writer
 from utils.licences import UNKNOWN
@@ -37,6 +39,7 @@ def make_font(
     hand = hands.of(options.look)
     forms = written_forms(hand, options.seed, progress=progress)
     pen = (options.pen or Pen.width) / options.usual_size
-    source = f"A hand of {hand.writer.path.stem}: {', '.join(hands.sources[-1:])}"
+    style = "" if options.style == USUAL else f" in the hand {Path(options.style).stem}"
+    source = f"Written by the network {hand.writer.path.stem}{style}, and proofread"
     names = FontNames(family, hand.writer.licence or UNKNOWN, source, pen)
     return font_of(forms, names, progress=progress)

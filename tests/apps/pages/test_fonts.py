@@ -220,7 +220,8 @@ def test_a_line_is_as_large_as_in_usual_fonts(font):
 def test_chromium_sets_the_font_as_harfbuzz_does(start, tmp_path, font, shape):
     text = "nona aaaa an an LT été."
     (tmp_path / "font.woff2").write_bytes(font_bytes(font, "woff2"))
-    style = "@font-face {font-family: H; src: url(font.woff2)} span {font: 100px H}"
+    style = "@font-face {font-family: H; src: url(font.woff2)} "
+    style += "span {font: 100px H; white-space: nowrap}"
     page_text = f"<meta charset=utf-8><style>{style}</style><span>{text}</span>"
     (tmp_path / "page.html").write_text(page_text, encoding="utf-8")
     context = start(tmp_path / "profile")
