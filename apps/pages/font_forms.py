@@ -378,11 +378,13 @@ def marked_form(form: Form, character: str, lean: float) -> Form:
 
 
 def _gaps(letters: Sequence[Sequence[CutLetter]]) -> dict[str, list[float]]:
-    """Return the clearances between characters that follow each other and are not joined."""
+    """Return the clearances between characters that follow each other and are not joined. The bar
+    of a letter may be part of its neighbour's ink."""
     gaps: dict[str, list[float]] = defaultdict(list)
     for cut in letters:
         for letter, following in pairwise(cut):
             is_next = following.index == letter.index + 1
+            is_next = is_next and BARRED.isdisjoint(letter.text + following.text)
             if is_next and letter.exit is None and following.entry is None:
                 clearance = -touching_shift(_dense(letter.strokes), _dense(following.strokes))
                 if np.isfinite(clearance):

@@ -26,7 +26,8 @@ NUM_OTHER = {"first": 6, "middle": 14, "last": 6}
 NUM_OF_PAIR = 5  # how often a common pair is written
 NUM_CAPITALS = 7  # words with a capital at their start, and as many in capitals
 NUM_NUMBERS = 60  # of four digits
-NUM_SIGNS = 8  # words with a sign
+NUM_CARRIERS = 3  # texts of `carriers.txt` with a sign
+NUM_SIGNS = 8  # other texts with a sign, in various words
 AFTER = ("en", "an", "is", "on", "ur")
 BEFORE = ("an", "me", "su", "lo", "ti")
 """What stands beside a letter that no word has at its start or end."""
@@ -44,8 +45,8 @@ def form_texts(alphabet: str, draws: Draws) -> list[str]:
     carriers = dict(read_pairs("carriers.txt"))
     plain = {*string.ascii_letters, *string.digits, " "}
     for sign in sorted({*alphabet} - plain - MARKED):
-        texts = [carriers[sign]] if sign in carriers else [*_carriers(sign, draws)]
-        lines += (texts * NUM_SIGNS)[:NUM_SIGNS]
+        known = [carriers[sign]] * NUM_CARRIERS if sign in carriers else []
+        lines += [*known, *_carriers(sign, draws)]
     return [line for line in lines if all(c in alphabet for c in line)]
 
 
@@ -137,7 +138,7 @@ def _words_with_capitals(draws: Draws) -> Iterator[str]:
 
 
 def _carriers(sign: str, draws: Draws) -> Iterator[str]:
-    """Yield texts with a sign that `carriers.txt` lacks."""
+    """Yield texts with a sign beside various words."""
     words: Sequence[str] = CORPUS_LISTS["short"]
     for _ in range(NUM_SIGNS):
         first, second = draws.pick(words), draws.pick(words)
@@ -147,7 +148,7 @@ def _carriers(sign: str, draws: Draws) -> Iterator[str]:
             yield f"{first[:2]}{sign}{second[-2:]}"
         elif sign in "£€":
             yield " ".join(f"{sign}{draws.between(10, 99)}" for _ in range(3))
-        elif sign in "«„“‘¿¡":
+        elif sign in "([{<«„“‘¿¡":
             yield f"{sign}{first} {sign}{second}"
         else:
             yield f"{first}{sign} {second}{sign}"
