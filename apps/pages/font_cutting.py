@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from apps.pages.letter_strokes import PEN_LAG
 from apps.pages.written_word import WrittenWord
 from ink.geometry import smooth_path
 
@@ -21,7 +20,8 @@ Join = Literal["", "low", "high"]
 HIGH_ENDS = frozenset("borvw")  # letters whose last stroke is high
 LOW_JOIN = 0.4  # x-heights from the baseline up to a low join (by eye)
 HIGH_JOINS = (0.45, 1.15)  # bounds on the rise of a high join in x-heights (by eye)
-MAX_LAG = 2.0  # points by which the pen is later than the window (by eye)
+LAGS = (2.0, 1.0, 3.5)
+"""Points by which the pen is later than the window, mostly and at times (by eye)."""
 STEPS = 4  # of the curve from point to point, on which a cut is (assumed)
 MAX_SLOPE = 0.4  # of a high join, upwards over to the right (by eye)
 MIN_PART = 0.35  # x-heights; a part of a stroke that is smaller is no letter (by eye)
@@ -69,14 +69,14 @@ class _Part(NamedTuple):
     joins: tuple[Join, Join]
 
 
-def cut_letters(word: WrittenWord, num_letters: int = 1) -> list[CutLetter]:
+def cut_letters(word: WrittenWord, num_letters: int = 1, lag: float = LAGS[0]) -> list[CutLetter]:
     """Return the letters of a word, or each `num_letters` of them that follow each other, where the
-    ink shows their ends. The word is in x-heights."""
+    ink shows their ends. The word is in x-heights. `lag`: one of `LAGS`."""
     parts: list[_Part] = []
     unclear: set[int] = set()
     for stroke, indices in zip(word.strokes, word.indices, strict=True):
         letters = _letters_of(word.text, stroke, indices)
-        cuts = _cuts(word.text, stroke, indices, letters)
+        cuts = _cuts(word.text, stroke, indices, letters, lag)
         if cuts is None:
             unclear |= {*letters}
         else:
@@ -101,7 +101,7 @@ def _letters_of(text: str, stroke: np.ndarray, indices: np.ndarray) -> list[int]
 
 
 def _cuts(
-    text: str, stroke: np.ndarray, indices: np.ndarray, letters: Sequence[int]
+    text: str, stroke: np.ndarray, indices: np.ndarray, letters: Sequence[int], lag: float
 ) -> list[Cut] | None:
     """Return the places where a stroke is cut between its letters; None if there is none."""
     if len(letters) == 1:
@@ -115,7 +115,7 @@ def _cuts(
     for index in letters[1:]:
         before = np.flatnonzero(indices == index - 1)
         behind = np.flatnonzero(indices == index)
-        nominal = behind[0] + min(PEN_LAG * len(behind), MAX_LAG)
+        nominal = behind[0] + min(lag, len(behind) / 2)
         if text[index - 1] in HIGH_ENDS:  # The window leaves them before the pen does.
             cut = _first_high(curve, round(STEPS * behind[0]), round(STEPS * behind[-1]))
         else:

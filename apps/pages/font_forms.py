@@ -10,13 +10,13 @@ import string
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from apps.pages.font_cutting import LOW_JOIN, CutLetter, Join, cut_letters
+from apps.pages.font_cutting import LAGS, LOW_JOIN, CutLetter, Join, cut_letters
 from apps.pages.font_texts import FREQUENT, common_pairs, form_texts
 from apps.pages.hands import Hand
 from apps.pages.letter_strokes import crosses
@@ -37,6 +37,8 @@ NUM_JOINED_FORMS = {("low", "out"): 12, ("high", "out"): 5, ("", "out"): 6, ("lo
 """Forms of a frequent letter of a joined hand, by its entry and whether it has an exit."""
 NUM_RARE_FORMS = 3  # of each other kind of a letter
 NUM_PAIR_FORMS = 2  # of each kind of a pair
+NUM_READ = 3  # letters that are read for each form of a font (assumed)
+MAX_READ_DOUBT = 1.0  # nats of a letter between two others (by eye)
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
 BARRED = frozenset("ft")
@@ -138,8 +140,8 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     joins = _joins_of(words, letters) if is_joined else _Joins({}, frozenset(), {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
     pairs = {*common_pairs()} if joins.exits else set()
-    for word, cut in zip(words, letters, strict=True):
-        for letter in [*cut, *(cut_letters(word, 2) if pairs else ())]:
+    for word in words:
+        for letter in _each_cut(word, bool(pairs)):
             if len(letter.text) == 1 or letter.text in pairs:
                 form = _form_of(letter, joins)
                 by_kind[form.text, form.kind].append(form)
@@ -154,6 +156,19 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
     blank = hand.shape.gap
     return HandForms(tuple(forms), *joins, usual, medians, blank, lean)
+
+
+def _each_cut(word: WrittenWord, with_pairs: bool) -> Iterator[CutLetter]:
+    """Yield the letters of a word, and its pairs, by each lag of the pen that cuts it elsewhere;
+    the readers tell later which cut is right."""
+    seen = set()
+    for lag, num_letters in product(LAGS, (1, 2) if with_pairs else (1,)):
+        for letter in cut_letters(word, num_letters, lag):
+            ends = (None if end is None else (*end,) for end in (letter.entry, letter.exit))
+            key = letter.text, letter.index, *ends
+            if key not in seen:
+                seen.add(key)
+                yield letter
 
 
 def _proofread_words(
@@ -308,8 +323,8 @@ def _most_usual(candidates: Sequence[Form], number: int) -> list[Form]:
 def _best_read(
     hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float
 ) -> dict[tuple[str, Kind], list[Form]]:
-    """Return the forms of each kind; those of small letters that are read best, between two other
-    letters, come first."""
+    """Return the forms of each kind; of small letters and pairs those that are read between two
+    other letters, the best first."""
     ranked = {key: [*forms] for key, forms in by_kind.items()}
     if hand.reader is None:
         return ranked
@@ -317,7 +332,7 @@ def _best_read(
     for (text, (entry, exit_join)), forms in by_kind.items():
         before = by_kind.get(("o" if entry == "high" else "n", ("", entry)))
         behind = by_kind.get(("n", (exit_join, "")))
-        if text not in [*string.ascii_lowercase] or not before or not behind:
+        if not {*text}.issubset(string.ascii_lowercase) or not before or not behind:
             continue
         for form in forms:
             parts = before[0], form, behind[0]
@@ -329,7 +344,9 @@ def _best_read(
         doubts[key].append(doubt)
     for key, values in doubts.items():
         order = np.argsort(values, kind="stable").tolist()
-        ranked[key] = [by_kind[key][k] for k in order]
+        num_clear = sum(value <= MAX_READ_DOUBT for value in values)
+        num_kept = max(num_clear, 1) if len(key[0]) == 1 else num_clear
+        ranked[key] = [by_kind[key][k] for k in order[:num_kept]]
     return ranked
 
 
