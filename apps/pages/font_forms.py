@@ -45,6 +45,8 @@ BARRED = frozenset("ft")
 BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
 BAR_SIDE = 0.35  # x-heights from its stem to an end of the bar (by eye)
 WARPED = 0.6  # x-heights of a stroke that are bent to a join (by eye)
+JOIN_WIDTH = 0.4  # x-heights from a letter to a join that is drawn (by eye)
+MAX_OFF = 1e-6  # x-heights, for rounding
 MIN_JOINED = 0.5  # fraction of the occurrences in which a hand joins a letter to the next
 Kind = tuple[Join, Join]
 """How a letter is joined to the letters before and behind."""
@@ -285,25 +287,35 @@ def _num_forms(text: str, kind: Kind, joins: _Joins) -> int:
 def _stand_ins(
     by_kind: Mapping[tuple[str, Kind], Sequence[Form]], text: str, kind: Kind, joins: _Joins
 ) -> Iterator[Form]:
-    """Yield forms of a character in other joins, in the place of a kind that was not written; their
-    first stroke is bent to another entry. An exit that is too many stays as a tail."""
-    entry, exit_join = kind
+    """Yield forms of a character in other joins, in the place of a kind that was not written."""
     others = sorted(other for written, other in by_kind if written == text)
-    ranked = sorted(others, key=lambda other: (other[1] != exit_join, other[0] != entry))
-    for other in ranked[:1]:
+    others.sort(key=lambda other: (other[1] != kind[1], other[0] != kind[0]))
+    for other in others[:1]:
         for form in by_kind[text, other]:
-            strokes = form.strokes
-            if other[0] and entry and other[0] != entry:
-                shift = joins.rises[other[0]] - joins.rises[entry]
-                start = min(strokes, key=lambda each: np.hypot(*(each[0] - (0.0, each[0, 1]))))[0]
-                strokes = tuple(_bent(stroke, start, shift) for stroke in strokes)
-            if bool(other[0]) != bool(entry) or (other[1] and not exit_join):
-                left, right = span(strokes)
-                start_x = 0.0 if other[0] and entry else left
-                strokes = tuple(stroke - (start_x, 0.0) for stroke in strokes)
-                end_x = form.advance if other[1] and exit_join else right
-                form = replace(form, advance=end_x - start_x)
-            yield replace(form, strokes=strokes, entry=entry, exit=exit_join)
+            yield _as_kind(form, kind, joins)
+
+
+def _as_kind(form: Form, kind: Kind, joins: _Joins) -> Form:
+    """Return a form as if it were joined otherwise: its main stroke is bent to another join, or
+    goes on to it; a join that is too many stays as a tail."""
+    strokes = [*form.strokes]
+    number = max(range(len(strokes)), key=lambda k: np.ptp(strokes[k], axis=0).sum())
+    main = strokes[number]
+    if form.entry and kind[0]:
+        shift = joins.rises[form.entry] - joins.rises[kind[0]]
+        main = _bent(main, main[0], shift) if abs(main[0, 0]) < MAX_OFF else main
+    elif kind[0]:
+        x = min(main[0, 0] - JOIN_WIDTH, span(strokes)[0])
+        main = np.concatenate([[(x, -joins.rises[kind[0]])], main])
+    if kind[1] and not form.exit:
+        x = max(main[-1, 0] + JOIN_WIDTH, span(strokes)[1])
+        main = np.concatenate([main, [(x, -joins.rises[kind[1]])]])
+    strokes[number] = main
+    left, right = span(strokes)
+    start = (0.0 if form.entry else main[0, 0]) if kind[0] else left
+    end = (form.advance if form.exit else main[-1, 0]) if kind[1] else right
+    moved = tuple(stroke - np.array([start, 0.0]) for stroke in strokes)
+    return Form(form.text, moved, end - start, *kind)
 
 
 def _most_usual(candidates: Sequence[Form], number: int) -> list[Form]:

@@ -15,11 +15,17 @@ pytest.importorskip("brotli", reason="needs brotli")
 from fontTools.pens.areaPen import AreaPen  # noqa: E402
 from fontTools.ttLib import TTFont  # noqa: E402
 
+from apps.pages import font_forms  # noqa: E402
 from apps.pages.font_cutting import LOW_JOIN, cut_letters  # noqa: E402
 from apps.pages.font_file import SCALE, FontNames, font_bytes, font_of  # noqa: E402
 from apps.pages.font_forms import Form, HandForms  # noqa: E402
 from apps.pages.font_outlines import draw, outline  # noqa: E402
+from apps.pages.page_hands import Hands  # noqa: E402
+from apps.pages.page_options import PageOptions, parse_style  # noqa: E402
 from apps.pages.written_word import WrittenWord  # noqa: E402
+from commands import font as font_command  # noqa: E402
+from commands.shared.options import Parser  # noqa: E402
+from utils.checks import UserError  # noqa: E402
 from utils.licences import OPEN, RESEARCH_ONLY  # noqa: E402
 
 NUM_FORMS = {"a": 4, "n": 3, "o": 2}
@@ -234,3 +240,30 @@ def test_chromium_sets_the_font_as_harfbuzz_does(start, tmp_path, font, shape):
         context.close()
     advances = sum(advance for _, advance, _ in shape(text))
     assert width == pytest.approx(advances / 10, abs=0.5)
+
+
+@pytest.mark.slow
+def test_letters_of_a_joined_hand_begin_and_end_at_its_joins(monkeypatch):
+    lines = ["minimum onion moon in on no", "anna nano mina noon", "1907 2358 inn mono"]
+    monkeypatch.setattr(font_forms, "form_texts", lambda *_: lines)
+    options = PageOptions(style=parse_style("flowing"))
+    hand = Hands(None, options, "cpu", False).of(options.look)
+    forms = font_forms.written_forms(hand, 1)
+    assert forms.exits["n"] == "low" and forms.exits["o"] == "high"
+    joined = [form for form in forms.forms if form.entry and form.exit]
+    assert {form.text for form in joined} >= {*"mnio"}
+    for form in joined:
+        starts = np.array([stroke[0] for stroke in form.strokes])
+        ends = np.array([stroke[-1] for stroke in form.strokes])
+        entry = 0.0, -forms.rises[form.entry]
+        leaving = form.advance, -forms.rises[form.exit]
+        assert np.hypot(*(starts - entry).T).min() < 0.01
+        assert np.hypot(*(ends - leaving).T).min() < 0.01
+
+
+def test_packages_that_are_missing_are_named(monkeypatch):
+    monkeypatch.setattr(font_command, "find_spec", lambda name: name == "fontTools" or None)
+    parser = Parser()
+    font_command.add_options(parser)
+    with pytest.raises(UserError, match="pip install skia-pathops brotli"):
+        font_command.run(parser.parse(["--style", "flowing"]))
