@@ -17,7 +17,7 @@ NUM_MEASURED = 4  # forms of a character by which its neighbours are set (assume
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
-MAX_OVERLAP_OF_SIGNS = 0.3  # the same where one of both is a sign (by eye)
+MIN_GAP_OF_SIGNS = 0.3  # x-heights beside a sign, as in words of pages (`MIN_MARK_GAP`)
 MAX_OVERLAP = 0.9  # x-heights by which a character may reach over the next (by eye)
 
 
@@ -83,8 +83,9 @@ def _blank(
     negative if they overlap. `ends` and `starts`: the paths of characters."""
     gap = max(hand.pair_gaps.get(first + second, hand.gap), MIN_GAP_RATIO * hand.gap)
     shift = touching_shift(ends[first], starts[second])
-    overlap = MAX_OVERLAP if (first + second).isalnum() else MAX_OVERLAP_OF_SIGNS
-    return max(gap + shift, gap - overlap) if np.isfinite(shift) else gap
+    if not (first + second).isalnum():  # A stop below a letter, or an apostrophe above, is lost.
+        return max(gap, MIN_GAP_OF_SIGNS)
+    return max(gap + shift, gap - MAX_OVERLAP) if np.isfinite(shift) else gap
 
 
 def _path(forms: Sequence[Form], side: int) -> np.ndarray:
