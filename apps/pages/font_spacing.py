@@ -84,7 +84,10 @@ def _blank(
     gap = max(hand.pair_gaps.get(first + second, hand.gap), MIN_GAP_RATIO * hand.gap)
     shift = touching_shift(ends[first], starts[second])
     if not (first + second).isalnum():  # A stop below a letter, or an apostrophe above, is lost.
-        return max(gap, MIN_GAP_OF_SIGNS)
+        right, left = (
+            path[:, 0] + hand.lean * path[:, 1] for path in (ends[first], starts[second])
+        )
+        return max(gap, MIN_GAP_OF_SIGNS) + float(right.max() - left.min())
     return max(gap + shift, gap - MAX_OVERLAP) if np.isfinite(shift) else gap
 
 
