@@ -24,7 +24,7 @@ NUM_FREQUENT = {"first": 10, "middle": 40, "last": 12}
 NUM_OTHER = {"first": 6, "middle": 14, "last": 6}
 """How often a letter is written at each place of words (assumed: half of them are chosen)."""
 NUM_OF_PAIR = 5  # how often a common pair is written
-NUM_CAPITALS = 7  # words with a capital at their start, and as many in capitals
+NUM_CAPITALS = 12  # words with a capital at their start, which small letters give its size
 NUM_NUMBERS = 60  # of four digits
 NUM_CARRIERS = 3  # texts of `carriers.txt` with a sign
 NUM_SIGNS = 8  # other texts with a sign, in various words
@@ -129,12 +129,11 @@ def _meet(needs: dict[tuple[str, str], int], word: str) -> bool:
 
 
 def _words_with_capitals(draws: Draws) -> Iterator[str]:
-    """Yield words that begin with each capital, and words in capitals that have it."""
+    """Yield words that begin with each capital."""
     for letter in string.ascii_uppercase:
         names = CAPITALISED[letter] or [letter + ending for ending in AFTER]
         for _ in range(NUM_CAPITALS):
             yield draws.pick(names)
-            yield letter.join([draws.pick(BEFORE).upper(), draws.pick(AFTER).upper()])
 
 
 def _carriers(sign: str, draws: Draws) -> Iterator[str]:
