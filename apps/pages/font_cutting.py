@@ -19,6 +19,8 @@ Join = Literal["", "low", "high"]
 
 HIGH_ENDS = frozenset("borvw")  # letters whose last stroke is high
 LOW_JOIN = 0.4  # x-heights from the baseline up to a low join (by eye)
+LATE = frozenset("mp")  # letters that the window leaves before their last arch or bowl
+MORE_LAG = 1.5  # points by which the pen is still later behind them (by eye)
 HIGH_JOINS = (0.45, 1.15)  # bounds on the rise of a high join in x-heights (by eye)
 LAGS = (2.0, 1.0, 3.5)
 """Points by which the pen is later than the window, mostly and at times (by eye)."""
@@ -115,7 +117,8 @@ def _cuts(
     for index in letters[1:]:
         before = np.flatnonzero(indices == index - 1)
         behind = np.flatnonzero(indices == index)
-        nominal = behind[0] + min(lag, len(behind) / 2)
+        late = MORE_LAG if text[index - 1] in LATE else 0.0
+        nominal = behind[0] + min(lag + late, len(behind) / 2)
         if text[index - 1] in HIGH_ENDS:  # The window leaves them before the pen does.
             cut = _first_high(curve, round(STEPS * behind[0]), round(STEPS * behind[-1]))
         else:
