@@ -18,13 +18,14 @@ Join = Literal["", "low", "high"]
 """How the pen goes from a letter to the next: it is lifted, or joins the letters low or high."""
 
 HIGH_ENDS = frozenset("borvw")  # letters whose last stroke is high
+STEPS = 4  # of the curve from point to point, on which a cut is (assumed)
 LOW_JOIN = 0.4  # x-heights from the baseline up to a low join (by eye)
 LATE = frozenset("mp")  # letters that the window leaves before their last arch or bowl
+TROUGH = 6 * STEPS  # points of the curve from a descender up to a join (by eye)
 MORE_LAG = 1.5  # points by which the pen is still later behind them (by eye)
 HIGH_JOINS = (0.45, 1.15)  # bounds on the rise of a high join in x-heights (by eye)
 LAGS = (2.0, 1.0, 3.5)
 """Points by which the pen is later than the window, mostly and at times (by eye)."""
-STEPS = 4  # of the curve from point to point, on which a cut is (assumed)
 MAX_SLOPE = 0.4  # of a high join, upwards over to the right (by eye)
 MIN_PART = 0.35  # x-heights; a part of a stroke that is smaller is no letter (by eye)
 MIN_STEP = 0.1  # x-heights from a cut to the next point that stays (by eye)
@@ -122,20 +123,28 @@ def _cuts(
         if text[index - 1] in HIGH_ENDS:  # The window leaves them before the pen does.
             cut = _first_high(curve, round(STEPS * behind[0]), round(STEPS * behind[-1]))
         else:
-            bounds = before.mean(), nominal + len(behind) / 2
-            cut = _nearest_low(curve, *(round(STEPS * place) for place in (nominal, *bounds)))
+            reach = len(behind) if text[index - 1] == "p" else len(behind) / 2
+            bounds = before.mean(), nominal + reach
+            is_late = text[index - 1] == "p"  # The pen goes up from its stem to its bowl.
+            places = [round(STEPS * place) for place in (nominal, *bounds)]
+            cut = _nearest_low(curve, *places, from_baseline=is_late)
         if cut is None or (cuts and cut.number <= cuts[-1].number):
             return None
         cuts.append(cut)
     return cuts
 
 
-def _nearest_low(curve: np.ndarray, nominal: int, first: int, last: int) -> Cut | None:
+def _nearest_low(
+    curve: np.ndarray, nominal: int, first: int, last: int, *, from_baseline: bool
+) -> Cut | None:
     """Return the low join of a curve that is nearest to the point `nominal`, from `first` to
-    `last`."""
+    `last`; with `from_baseline` none where the pen comes from far below the baseline."""
     rise = -curve[:, 1]
     places = np.arange(max(first, 0), min(last, len(curve) - 2) + 1)
     low = places[(rise[places] < LOW_JOIN) & (rise[places + 1] >= LOW_JOIN)]
+    if from_baseline:
+        troughs = [rise[max(place - TROUGH, 0) : place + 1].min() for place in low]
+        low = low[np.array(troughs) > -LOW_JOIN] if len(low) else low
     return Cut(int(low[np.abs(low - nominal).argmin()]), "low") if len(low) else None
 
 

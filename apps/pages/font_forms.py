@@ -144,7 +144,8 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     pairs = {*common_pairs()} if joins.exits else set()
     for word in words:
         for letter in _each_cut(word, bool(pairs)):
-            if len(letter.text) == 1 or letter.text in pairs:
+            is_whole = letter.text != "x" or crosses(letter.strokes, letter.strokes)
+            if is_whole and (len(letter.text) == 1 or letter.text in pairs):
                 form = _form_of(letter, joins)
                 by_kind[form.text, form.kind].append(form)
     gaps = _gaps(letters)
