@@ -29,6 +29,7 @@ COMMANDS = (
     "write",
     "page",
     "style",
+    "font",
     "hand",
     "read",
     "notes",
