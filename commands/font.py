@@ -1,8 +1,10 @@
-"""Make a font of a hand: OpenType, and WOFF2 for the web."""
+"""Make a font of a hand: OpenType and WOFF2, or single lines for plotters (SVG)."""
 
 import argparse
 from importlib.util import find_spec
+from pathlib import Path
 
+import model
 from apps.pages import writing_options
 from apps.pages.page_options import OWN, USUAL, PageOptions
 from apps.pages.styles import USUAL_STYLES, network_of
@@ -11,7 +13,7 @@ from commands.shared import network_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
 from utils.checks import UserError
-from utils.files import atomic_write
+from utils.files import atomic_write, write_text
 
 SETTINGS = ("style", "bias", "slant", "pen", "pen_sharpness", "extras")
 """The keys of --set, besides the primer's."""
@@ -29,15 +31,17 @@ def add_options(parser: Parser) -> None:
     keys = f"{', '.join(SETTINGS[1:])}, primer_text, primer_number or primer_scale, as of `page`, "
     keys += "e.g. --set pen=0.3"
     writing_options.add_set(parser, keys)
-    network_options.add_output(parser, [".otf"])
+    network_options.add_output(parser, [*SAVERS])
 
 
 def run(arguments: argparse.Namespace) -> None:
-    missing = [package for module, package in PACKAGES.items() if not find_spec(module)]
-    if missing:
-        command = f"python -m pip install {' '.join(missing)}"
-        raise UserError(f"fonts are made by {' and '.join(missing)}, which is missing: {command}")
+    path = arguments.output.named("hand.otf")
+    save = SAVERS[path.suffix.lower()]
     options = options_of(arguments)
+    if save is save_opentype:
+        check_packages()
+    elif options.pen:
+        raise UserError("--set pen is for .otf: single lines have no width")
     source = options.primer.path if options.primer else options.style
     style = None if source in (OWN, USUAL) else source
     if arguments.resume:
@@ -47,15 +51,46 @@ def run(arguments: argparse.Namespace) -> None:
     networks = Networks(arguments.device, arguments.modules)
     networks.load_modules()
     writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None
-    from apps.pages.fonts import font_bytes, make_font
-
-    path = arguments.output.named("hand.otf")
     arguments.output.make()
-    font = make_font(options, path.stem, writer, device=networks.device, progress=True)
-    for file, flavor in ((path, None), (path.with_suffix(".woff2"), "woff2")):
+    print(*save(path, options, writer, networks.device), sep="\n")
+
+
+def check_packages() -> None:
+    """Raise a UserError if a package that makes OpenType fonts is missing."""
+    missing = [package for module, package in PACKAGES.items() if not find_spec(module)]
+    if missing:
+        command = f"python -m pip install {' '.join(missing)}"
+        raise UserError(f"fonts are made by {' and '.join(missing)}, which is missing: {command}")
+
+
+def save_opentype(
+    path: Path, options: PageOptions, writer: "model.Writer | None", device: str
+) -> list[Path]:
+    """Save an OpenType font, and WOFF2 beside it; return the files."""
+    from apps.pages.font_file import font_bytes
+    from apps.pages.fonts import make_font
+
+    font = make_font(options, path.stem, writer, device=device, progress=True)
+    files = [path, path.with_suffix(".woff2")]
+    for file, flavor in zip(files, (None, "woff2"), strict=True):
         data = font_bytes(font, flavor)
         atomic_write(file, lambda stream, data=data: stream.write(data))
-        print(file)
+    return files
+
+
+def save_single_lines(
+    path: Path, options: PageOptions, writer: "model.Writer | None", device: str
+) -> list[Path]:
+    """Save an SVG font of single lines; return the file."""
+    from apps.pages.fonts import make_pen_font
+
+    font = make_pen_font(options, path.stem, writer, device=device, progress=True)
+    write_text(path, font)
+    return [path]
+
+
+SAVERS = {".otf": save_opentype, ".svg": save_single_lines}
+"""The function that saves a font, by the suffix of its file."""
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:

@@ -73,6 +73,9 @@ def add_options(parser: Parser) -> None:
     defaults += "; for others the hand that the network learned, or own"
     writing_options.add_style(hand, defaults)
     writing_options.add_shared(hand, "--primer")
+    font = "single-line SVG font to write with instead of a hand, as Inkscape's Hershey Text has "
+    font += "them; without networks, so nothing is proofread"
+    hand.add_argument("--pen-font", type=Path, metavar="FILE", help=font)
     network_options.add_seed(hand, "seed of the first line, incremented for each further line")
     add_paper(parser.add_argument_group("paper and look"))
     status = "A word that no try could write is named, and the exit status is 3."
@@ -139,10 +142,17 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--data is for one text, not for {len(arguments.files)}")
     if arguments.replace and not has_documents(arguments):
         raise UserError("--replace is for --data or several texts: one text replaces its file")
+    if arguments.pen_font and arguments.resume:
+        raise UserError("--pen-font writes without a network: leave out -r")
     require(arguments, tries="proofread", report="proofread")
-    network_options.check_readable(arguments.primer, arguments.data)
+    network_options.check_readable(arguments.primer, arguments.pen_font, arguments.data)
     if arguments.reader:
         resolve_checkpoint(arguments.reader)
+
+
+def is_proofread(arguments: argparse.Namespace) -> bool:
+    """Return whether words are read back: unless --no-proofread or --pen-font is given."""
+    return arguments.proofread and not arguments.pen_font
 
 
 def has_documents(arguments: argparse.Namespace) -> bool:
@@ -200,9 +210,10 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
     return PageOptions(
         paper=paper,
         primer=primer,
+        pen_font=arguments.pen_font,
         seed=arguments.seed,
         fit=arguments.fit,
-        proofread=arguments.proofread,
+        proofread=is_proofread(arguments),
         reader=arguments.reader,
         tries=arguments.tries or PageOptions.tries,
         skip_unknown=arguments.skip_unknown,
@@ -214,8 +225,10 @@ def check_known(texts: Sequence[PageText], options: PageOptions, checkpoint: str
     """Raise a UserError for faults of texts that are known before networks are loaded."""
     source = options.primer.path if options.primer else options.style
     style = None if source in (OWN, USUAL) else source
-    network = resolve_checkpoint(checkpoint) if checkpoint else network_of(style)
-    check_texts(texts, options, Path(network))
+    network = None
+    if options.pen_font is None:
+        network = Path(resolve_checkpoint(checkpoint) if checkpoint else network_of(style))
+    check_texts(texts, options, network)
 
 
 def documents_of(arguments: argparse.Namespace) -> list[Document]:
@@ -291,7 +304,7 @@ def show_summaries(
             print(f"look at {visible(f'{summary.path}, {doubt}')}")
     num_words = sum(summary.words for summary in summaries)
     num_rewritten = sum(summary.rewritten for summary in summaries)
-    rewritten = f", {num_rewritten} of them written again" if arguments.proofread else ""
+    rewritten = f", {num_rewritten} of them written again" if is_proofread(arguments) else ""
     print(f"{len(summaries)} texts, {num_words} words{rewritten}")
     if arguments.report or doubtful:
         prepare_output(report, "--report")

@@ -226,7 +226,7 @@ def _form_of(letter: CutLetter, joins: _Joins) -> Form:
     for end, join in zip((letter.entry, letter.exit), letter.joins, strict=True):
         if end is not None and join in joins.rises:
             shift = -joins.rises[join] - end[1]
-            strokes = tuple(_bent(stroke, end, shift) for stroke in strokes)
+            strokes = tuple(bent(stroke, end, shift) for stroke in strokes)
     left, right = span(strokes)
     start = left if letter.entry is None else letter.entry[0]
     end_x = right if letter.exit is None else letter.exit[0]
@@ -246,7 +246,7 @@ def _with_bar(form: Form) -> Form:
     return replace(form, strokes=(*form.strokes, bar))
 
 
-def _bent(stroke: np.ndarray, end: np.ndarray, shift: float) -> np.ndarray:
+def bent(stroke: np.ndarray, end: np.ndarray, shift: float) -> np.ndarray:
     """Return a stroke; one that begins or ends at `end` is moved up or down there, the less the
     farther a point is from this end."""
     path = path_along(stroke)
@@ -304,7 +304,7 @@ def _as_kind(form: Form, kind: Kind, joins: _Joins) -> Form:
     main = strokes[number]
     if form.entry and kind[0]:
         shift = joins.rises[form.entry] - joins.rises[kind[0]]
-        main = _bent(main, main[0], shift) if abs(main[0, 0]) < MAX_OFF else main
+        main = bent(main, main[0], shift) if abs(main[0, 0]) < MAX_OFF else main
     elif kind[0]:
         x = min(main[0, 0] - JOIN_WIDTH, span(strokes)[0])
         main = np.concatenate([[(x, -joins.rises[kind[0]])], main])
@@ -416,12 +416,12 @@ def _gaps(letters: Sequence[Sequence[CutLetter]]) -> dict[str, list[float]]:
             is_next = following.index == letter.index + 1
             is_next = is_next and BARRED.isdisjoint(letter.text + following.text)
             if is_next and letter.exit is None and following.entry is None:
-                clearance = -touching_shift(_dense(letter.strokes), _dense(following.strokes))
+                clearance = -touching_shift(dense(letter.strokes), dense(following.strokes))
                 if np.isfinite(clearance):
                     gaps[letter.text + following.text].append(clearance)
     return gaps
 
 
-def _dense(strokes: Sequence[np.ndarray]) -> np.ndarray:
+def dense(strokes: Sequence[np.ndarray]) -> np.ndarray:
     """Return strokes as a path whose points are near each other."""
     return from_strokes([smooth_path(each, 4) if len(each) > 1 else each for each in strokes])

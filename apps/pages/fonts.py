@@ -1,18 +1,18 @@
-"""Fonts of hands: `make_font`."""
+"""Fonts of hands: `make_font`, `make_pen_font`."""
 
 from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-from apps.pages.font_file import FontNames, font_bytes, font_of
-from apps.pages.font_forms import written_forms
+from apps.pages.font_forms import HandForms, written_forms
+from apps.pages.font_lines import pen_font_of
+from apps.pages.hands import Hand
 from apps.pages.page_hands import Hands
 from apps.pages.page_options import USUAL, PageOptions
 from ink.drawing.layers import Pen
+from ink.formats.svg.fonts import to_svg
 from model.loading import Writer
 from utils.licences import UNKNOWN
-
-__all__ = ["font_bytes", "make_font"]
 
 
 def make_font(
@@ -35,11 +35,35 @@ def make_font(
     Raises:
         UserError: as `write_page` does for the hand.
     """
-    hands = Hands(writer, options, device, progress)
-    hand = hands.of(options.look)
-    forms = written_forms(hand, options.seed, progress=progress)
+    from apps.pages.font_file import FontNames, font_of  # needs skia-pathops
+
+    hand, forms, source = _written(options, writer, device, progress)
     pen = (options.pen or Pen.width) / options.usual_size
-    style = "" if options.style == USUAL else f" in the hand {Path(options.style).stem}"
-    source = f"Written by the network {hand.writer.path.stem}{style}, and proofread"
     names = FontNames(family, hand.writer.licence or UNKNOWN, source, pen)
     return font_of(forms, names, progress=progress)
+
+
+def make_pen_font(
+    options: PageOptions,
+    family: str,
+    writer: Writer | None = None,
+    *,
+    device: str = "cpu",
+    progress: bool = False,
+) -> str:
+    """Write the characters of a hand, and return them as an SVG font of single lines, for plotters.
+    The arguments and errors are as in `make_font`."""
+    hand, forms, source = _written(options, writer, device, progress)
+    notice = f"{source}. Licence: {hand.writer.licence or UNKNOWN}."
+    return to_svg(pen_font_of(family, forms), notice)
+
+
+def _written(
+    options: PageOptions, writer: Writer | None, device: str, progress: bool
+) -> tuple[Hand, HandForms, str]:
+    """Return a hand, the forms of its characters, and a sentence on the hand."""
+    hands = Hands(writer, options, device, progress)
+    hand = hands.of(options.look)
+    style = "" if options.style == USUAL else f" in the hand {Path(options.style).stem}"
+    source = f"Written by the network {hand.writer.path.stem}{style}, and proofread"
+    return hand, written_forms(hand, options.seed, progress=progress), source

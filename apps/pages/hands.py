@@ -16,10 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
+from apps.pages.marks import plain
 from apps.pages.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
+from apps.pages.proofreading import CheckedWord, check_shapes
 from apps.pages.source_text import known_only
 from apps.pages.style_checks import first_lines
 from apps.pages.styles import MAX_JOINED_STROKES, fractions_of, style_values
+from apps.pages.word_cutting import written_words
 from ink.geometry import bounds, vertical_segments, x_height
 from ink.measures import levelled, strokes_per_character, word_gaps
 from ink.reading import read_ink
@@ -31,8 +34,6 @@ from model.loading import Reader, Writer
 from model.recognition.hand_descriptor import HandDescriptor
 from utils.checks import DataError, UserError, short
 
-TRY_SEED_STRIDE = 1_000_000_007
-"""Difference between the seeds of two tries of a line: a prime above the number of lines."""
 NUM_LINES = 8  # lines that are written to be measured (measured on 24 hands)
 GAIN = 30.0
 """The per cent by which a line is taken to grow if its stretch grows by 1 % (measured, notebook:
@@ -192,6 +193,17 @@ class Hand:
             texts, seeds, sampling, primer=self.continued, progress=self.progress
         )
         return lines if calibration is None else [*map(calibration.scaled, lines)]
+
+    def write_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+        """Write each text as a line; return the words of each line, with the faults of their
+        shapes; see `proofreading.PageHand`."""
+        checked = []
+        alphabet = self.writer.model.alphabet
+        lines = self.write_texts([plain(text, alphabet) for text in texts], seeds)
+        for line, text in zip(lines, texts, strict=True):
+            words = written_words(line, text, self.shape, self.slant)
+            checked.append(check_shapes(replace(line, written_text=text), words, self.shape.dotted))
+        return checked
 
 
 def hand_of(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from apps.pages.hands import TRY_SEED_STRIDE, Hand, hand_of, usual_bias
+from apps.pages.hands import Hand, hand_of, usual_bias
 from apps.pages.page_options import (
     OWN,
     SECOND,
@@ -16,12 +16,15 @@ from apps.pages.page_options import (
     PrimerFile,
     parse_style,
 )
-from apps.pages.proofreading import LOOKALIKES, spellings
+from apps.pages.pen_hand import PenHands
+from apps.pages.proofreading import LOOKALIKES, TRY_SEED_STRIDE, spellings
 from apps.pages.style_checks import check_lines, first_lines
 from apps.pages.styles import network_of, usual_style_of
+from ink.alphabet import Alphabet
 from model.generation.hand_encoder import hand_extra
 from model.generation.line import SEEDS, Primer, Sampling
 from model.loading import Reader, Writer, default_proofreader, load_reader, load_writer, sampling_of
+from utils.checks import UserError
 
 NEW_HAND_TRIES = 24  # how often a line is written if a reader chooses one (assumed)
 
@@ -36,8 +39,11 @@ class Hands:
         progress: show progress bars.
 
     Attributes:
+        name: the network that writes, for messages.
         sources: a sentence on each network and primer that was loaded.
     """
+
+    name = "the network"
 
     def __init__(
         self, writer: Writer | None, options: PageOptions, device: str, progress: bool
@@ -58,6 +64,11 @@ class Hands:
         self._writers[writer.path] = writer
         sampling = sampling_of(writer, options.bias, options.pen_sharpness, extras=options.extras)
         self.sampling = replace(sampling, latent_seed=self._seed)
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The characters that can be written."""
+        return self.writer.model.alphabet
 
     @cached_property
     def reader(self) -> Reader | None:
@@ -142,6 +153,21 @@ class Hands:
         self._writers[path] = load_writer(path, self._device)
         self.sources.append(str(self._writers[path]))
         return self._writers[path]
+
+
+def hands_of(
+    writer: Writer | None, options: PageOptions, device: str, progress: bool
+) -> Hands | PenHands:
+    """Return the hands of a page: of networks, see `Hands`, or of the pen font of the options.
+
+    Raises:
+        UserError: if there are both a writer and a pen font, or a file cannot be used.
+    """
+    if options.pen_font is None:
+        return Hands(writer, options, device, progress)
+    if writer is not None:
+        raise UserError(f"a pen font is written without a network: leave out {writer.path}")
+    return PenHands(options)
 
 
 def check_styles(names: Iterable[str | Path]) -> None:

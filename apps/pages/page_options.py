@@ -92,6 +92,8 @@ class PageOptions:
         paper: the paper that the text is written on; see `Paper.of`.
         style: the name of a style, its file, a mix of styles, `OWN` or `USUAL`.
         primer: ink that is continued instead of the usual style.
+        pen_font: the SVG file of a single-line font, with which a page is written without networks,
+            and without proofreading; None for a hand.
         bias, pen_sharpness: see `Sampling`; None for the default.
         extras: see `Sampling`.
         seed: seed of the first line that the network writes; each further line has the next seed.
@@ -121,6 +123,7 @@ class PageOptions:
     paper: Paper = Paper()
     style: str | Path = USUAL
     primer: PrimerFile | None = None
+    pen_font: str | Path | None = None
     bias: float | None = None
     pen_sharpness: float | None = None
     extras: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -141,6 +144,16 @@ class PageOptions:
     reader: str | Path | None = None
     tries: int = 6
     skip_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pen_font is None:
+            return
+        names = ("style", "primer", "bias", "pen_sharpness", "reader", "tries")
+        named = [name for name in names if getattr(self, name) != getattr(PageOptions, name)]
+        named += ["extras"] if self.extras else []
+        if named:
+            problem = "a pen font is written and read without networks"
+            raise UserError(f"{problem}: leave out {', '.join(named)}")
 
     @property
     def look(self) -> Look:

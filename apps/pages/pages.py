@@ -10,7 +10,7 @@ from pathlib import Path
 from apps.pages.formulas import with_sources
 from apps.pages.front_matter import SourceLine
 from apps.pages.layout import fill_pages, set_to_fit
-from apps.pages.page_hands import Hands, check_styles
+from apps.pages.page_hands import Hands, check_styles, hands_of
 from apps.pages.page_options import OWN, Look, PageOptions, line_height
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import (
@@ -21,6 +21,7 @@ from apps.pages.paragraphs import (
     kind_of,
     traced,
 )
+from apps.pages.pen_hand import PenHands
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
 from apps.pages.row_breaks import SOFT_HYPHEN, with_no_breaks, with_soft_hyphens
 from apps.pages.source_text import PageText, each_checked, known_lines, parse_text
@@ -198,7 +199,7 @@ def write_pages(
     parsed = each_checked(lambda each: parse_text(each.text, each.source, options), texts)
     styles = (line.values.get("style", OWN) for lines in parsed for line in lines)
     check_styles([options.style, *styles])
-    hands = Hands(writer, options, device, progress)
+    hands = hands_of(writer, options, device, progress)
 
     def prepare(text_and_lines: tuple[PageText, Sequence[SourceLine]]) -> PreparedText:
         text, lines = text_and_lines
@@ -237,15 +238,19 @@ class PreparedText:
 
 
 def prepared(
-    source_lines: Sequence[SourceLine], source: str, hands: Hands, options: PageOptions
+    source_lines: Sequence[SourceLine],
+    source: str,
+    hands: Hands | PenHands,
+    options: PageOptions,
 ) -> PreparedText:
     """Return the lines of a text with their hands; `source` is where the text is from.
 
     Raises:
         UserError: if a character is not known, or a hand cannot be made.
     """
-    alphabet = hands.writer.model.alphabet
-    lines, remarks = known_lines(source_lines, source, alphabet, options.skip_unknown)
+    lines, remarks = known_lines(
+        source_lines, source, hands.alphabet, options.skip_unknown, hands.name
+    )
     looks = looks_of(source_lines, lines, options)
     cells = [cell_texts(line) for line in lines]
     passages = []

@@ -13,13 +13,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, islice, pairwise, product
+from typing import Protocol
 
 import numpy as np
 
-from apps.pages.hands import TRY_SEED_STRIDE, Hand
-from apps.pages.marks import plain
+from apps.pages.hand_shape import HandShape
 from apps.pages.sign_shapes import has_bare_i, has_its_dots, shape_faults, without_unknown
-from apps.pages.word_cutting import written_words
 from apps.pages.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
 from ink.geometry import DOT_INK, bounds, from_strokes, x_height
@@ -27,6 +26,8 @@ from model.generation.line import SEEDS, Line
 from model.loading import Reader
 from model.recognition.error_rates import error_counts, normalised
 
+TRY_SEED_STRIDE = 1_000_000_007
+"""Difference between the seeds of two tries of a line: a prime above the number of lines."""
 MAX_HEIGHT = 9.0  # x-heights; higher ink is not a line (assumed)
 MAX_WAY_BACK = 3.0  # x-heights that the pen may go back, in addition to a word's width (assumed)
 MAX_CHARACTER_WIDTH = 6.0  # x-heights for each character (assumed)
@@ -150,7 +151,34 @@ class CheckedWord:
         return limit * max(1.0, len(self.text) / LONG_WORD)
 
 
-def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+class PageHand(Protocol):
+    """A hand in which the words of a page are written.
+
+    Attributes:
+        reader: proofreads words; None for no proofreading.
+        second_reader: proofreads all words after the reader; None for no second reader.
+        tries: largest number of times that a word is written.
+        slant: degrees from upright to the right; None for the hand's own.
+        shape: the measures of the hand.
+    """
+
+    slant: float | None
+    reader: Reader | None
+    second_reader: Reader | None
+    tries: int
+
+    @property
+    def shape(self) -> HandShape: ...
+
+    def write_words(self, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+        """Write each text once, as a line with the seed of the same index; return the words of each
+        line, with the faults of their shapes."""
+        ...
+
+
+def write_words(
+    hand: PageHand, texts: Sequence[str], seeds: Sequence[int]
+) -> list[list[CheckedWord]]:
     """Write each text as a line in a hand, with the seed of the same index; return the proofread
     words of each line. The hand's writer must know all characters.
 
@@ -172,15 +200,12 @@ def write_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[
     return lines
 
 
-def try_words(hand: Hand, texts: Sequence[str], seeds: Sequence[int]) -> list[list[CheckedWord]]:
+def try_words(
+    hand: PageHand, texts: Sequence[str], seeds: Sequence[int]
+) -> list[list[CheckedWord]]:
     """Write each text once, with the seed of the same index; return the words of each line, which
     are proofread if the hand has a reader."""
-    checked = []
-    alphabet = hand.writer.model.alphabet
-    lines = hand.write_texts([plain(text, alphabet) for text in texts], seeds)
-    for line, text in zip(lines, texts, strict=True):
-        words = written_words(line, text, hand.shape, hand.slant)
-        checked.append(check_shapes(replace(line, written_text=text), words, hand.shape.dotted))
+    checked = hand.write_words(texts, seeds)
     if not hand.reader:
         return checked
     read = with_first_reading(hand.reader, [*chain(*checked)])

@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from apps.pages.hands import Hand
-from apps.pages.page_hands import Hands
+from apps.pages.page_hands import hands_of
 from apps.pages.page_options import Look, PageOptions, PrimerFile
 from apps.pages.pages import Origin, Pages, WordAddress
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import FILL, LIST_MARK, traced
-from apps.pages.proofreading import MISSING_WORD, CheckedWord, try_words
+from apps.pages.proofreading import MISSING_WORD, CheckedWord, PageHand, try_words
 from apps.pages.text_lines import MIN_NARROWING, Passage, words_of
 from apps.pages.word_cutting import MAX_GAP_RATIO, MIN_GAP_RATIO
 from apps.pages.written_word import WrittenWord, span, strokes_in_row
@@ -118,11 +117,11 @@ def rewrite(
         address_of = {index: each for index, each in address_of.items() if index not in formulas}
     if not address_of:
         return Pages(pages, pages.proofread, ["nothing is doubtful"], page_origin)
-    hands = Hands(writer, page_origin.options, device, progress)
+    hands = hands_of(writer, page_origin.options, device, progress)
     rows = [[*page.rows] for page in pages]
     proofread = [*pages.proofread]
     number_of = {index: number for number, index in enumerate(_indices(pages))}
-    indices_by_hand: dict[Hand, list[WordIndex]] = {}
+    indices_by_hand: dict[PageHand, list[WordIndex]] = {}
     for index in address_of:
         look = page_origin.looks[rows[index.page][index.row].line]
         indices_by_hand.setdefault(hands.of(look), []).append(index)
@@ -197,7 +196,7 @@ def index_of(pages: Sequence[Page], address: WordAddress) -> WordIndex:
 
 
 def write_candidates(
-    hand: Hand, passages: Sequence[Passage], generators: Sequence[np.random.Generator]
+    hand: PageHand, passages: Sequence[Passage], generators: Sequence[np.random.Generator]
 ) -> list[list[CheckedWord]]:
     """Write each passage `NUM_CANDIDATES` times; return the candidates for each passage, the best
     first. A try in which a word of the passage is missing is no candidate.

@@ -18,7 +18,9 @@ from apps.pages.transliteration import (
     LINE_ENDS,
     MU,
     MU_WITHOUT_LEG,
+    RIGHT_TO_LEFT,
     explain,
+    is_right_to_left,
     replaced_by,
     transliterate,
 )
@@ -64,7 +66,8 @@ def parse_text(text: str, source: str, options: PageOptions) -> list[SourceLine]
     """
 
     def check(values: Values) -> None:
-        line_height(replace(options.look, **values), options.line_height, options.paper)
+        look = replace(options, **values).look
+        line_height(look, options.line_height, options.paper)
 
     lines = LINE_ENDS.sub("\n", text).split("\n")
     if len(lines) > MAX_LINES:
@@ -98,9 +101,9 @@ def _with_formulas(lines: Sequence[SourceLine], source: str, default: bool) -> l
     return parsed
 
 
-def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path) -> None:
+def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path | None) -> None:
     """Raise a UserError for faults of texts; for characters that a network lacks only if it is a
-    pretrained one, whose alphabet is known before it is loaded."""
+    pretrained one, whose alphabet is known before it is loaded. `network`: None for a font."""
     paths = pretrained()
     alphabets = {paths[name]: Alphabet(text) for name, text in page_alphabets().items()}
 
@@ -135,10 +138,15 @@ def page_alphabets() -> dict[str, str]:
 
 
 def known_lines(
-    lines: Sequence[SourceLine], source: str, alphabet: Alphabet, skip_unknown: bool
+    lines: Sequence[SourceLine],
+    source: str,
+    alphabet: Alphabet,
+    skip_unknown: bool,
+    name: str = "the network",
 ) -> tuple[list[str], list[str]]:
-    """Return lines in characters that a network knows, without empty lines at the end, and a list
-    of at most one sentence on the characters that were replaced or left out.
+    """Return lines in characters that a network or a font knows, without empty lines at the end,
+    and a list of at most one sentence on the characters that were replaced or left out. `name`:
+    the network or font, for messages.
 
     Raises:
         UserError: if a character is not known and not to be skipped, or nothing is left to write.
@@ -154,7 +162,7 @@ def known_lines(
     _check_formulas(lines, alphabet)
     unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
     if unknown and not skip_unknown:
-        raise UserError(f"{source}: {_problem(lines, unknown)}")
+        raise UserError(f"{source}: {_problem(lines, unknown, name)}")
     transliteration = transliterate(text, accepted)
     return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
 
@@ -178,7 +186,7 @@ def writable(alphabet: Alphabet) -> set[str]:
     return {*alphabet.characters, "\t", "\n", SOFT_HYPHEN, *blanks, *raised, *drawn}
 
 
-def _problem(lines: Sequence[SourceLine], unknown: Sequence[str]) -> str:
+def _problem(lines: Sequence[SourceLine], unknown: Sequence[str], name: str) -> str:
     """Return a sentence that names the first place of each unknown character, and the pretrained
     networks that can write all of them."""
     names = []
@@ -187,7 +195,9 @@ def _problem(lines: Sequence[SourceLine], unknown: Sequence[str]) -> str:
         number, column = next((place for place in places if place[1]), (0, 0))
         names.append(describe(sign) + (f" in line {number}, column {column}" if column else ""))
     more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-    listed = f"the network does not know {', '.join(names)}{more}"
+    listed = f"{name} does not know {', '.join(names)}{more}"
+    if any(map(is_right_to_left, unknown)):
+        return f"{listed}; {RIGHT_TO_LEFT}; --skip-unknown leaves that out"
     return f"{listed}; {_able(unknown)}; --skip-unknown leaves that out"
 
 

@@ -19,9 +19,8 @@ from tqdm import tqdm
 from apps.pages.formula_layout import set_formula
 from apps.pages.formula_parse import SIGNS
 from apps.pages.formulas import WITH_SIGNS, Formula, formulas_in
-from apps.pages.hands import Hand
 from apps.pages.paragraphs import FILL, fill_word
-from apps.pages.proofreading import MISSING_WORD, CheckedWord, write_words
+from apps.pages.proofreading import MISSING_WORD, CheckedWord, PageHand, write_words
 from apps.pages.row_breaks import BLANKS, NO_BREAK, SOFT_HYPHEN
 from apps.pages.source_text import RAISED
 from apps.pages.word_cutting import tall_strokes
@@ -72,7 +71,7 @@ class Passage:
         formulas: the formulas of the line of the source text.
     """
 
-    hand: Hand
+    hand: PageHand
     text: str
     width: float = math.inf
     seed: int = 0
@@ -166,10 +165,10 @@ def write_passages(
         yield words_of(passage, islice(lines, len(passage.line_texts)))
 
 
-def _write_batch(jobs: Sequence[tuple[Hand, str, int]]) -> list[list[CheckedWord]]:
+def _write_batch(jobs: Sequence[tuple[PageHand, str, int]]) -> list[list[CheckedWord]]:
     """Write a line for each hand, text and seed; lines in the same hand are written together.
     Return the proofread words of each line, in the order of the jobs."""
-    indices_by_hand: dict[Hand, list[int]] = {}
+    indices_by_hand: dict[PageHand, list[int]] = {}
     for index, (hand, _, _) in enumerate(jobs):
         indices_by_hand.setdefault(hand, []).append(index)
     lines: dict[int, list[CheckedWord]] = {}

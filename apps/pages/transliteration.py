@@ -23,6 +23,7 @@ SIMILAR = {other: sign for sign, others in _SIGNS.items() for other in others}
 MU = "µ"
 MU_WITHOUT_LEG = "u"
 """A sign that is drawn, see `marks`: the letter gets a leg."""
+RIGHT_TO_LEFT = "right-to-left script is not supported"
 LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
 """The line ends that become `\\n`."""
 _FRACTION = re.compile("(?<=[0-9])[¼-¾⅐-⅞]")
@@ -104,10 +105,14 @@ def explain(transliteration: Transliteration) -> str:
     if shortened:
         words = [f"{_printable(word)} as {left or 'nothing'}" for word, left in shortened.items()]
         sentences.append(f"words without them: {_listed(words, MAX_WORDS)}")
-    directions = set(map(unicodedata.bidirectional, left_out))
-    if directions & {"R", "AL"}:
-        sentences.append("right-to-left script is not supported")
+    if any(map(is_right_to_left, left_out)):
+        sentences.append(RIGHT_TO_LEFT)
     return "; ".join(sentences)
+
+
+def is_right_to_left(sign: str) -> bool:
+    """Return whether a character is of a script that is written from right to left."""
+    return unicodedata.bidirectional(sign) in ("R", "AL")
 
 
 def _listed(names: Sequence[str], limit: int = SHOWN) -> str:

@@ -17,12 +17,14 @@ import pytest
 from PIL import Image
 
 import experiments
-from apps.pages import page_hands, proofreading
+from apps.pages import hands, page_hands
 from apps.pages.page_options import PageOptions
 from apps.pages.styles import styles, usual_style_of
 from base.run.pretrained import pretrained
 from commands.page import MAX_TEXT_BYTES, options_of, show_count
+from model.drawing.page import PAGE_SUFFIXES
 from tests.commands.networks import use
+from tests.ink.formats.svg.small_font import svg_font
 from utils.checks import UserError
 
 
@@ -117,12 +119,12 @@ def test_words_are_listed_and_written_again_by_their_text(networks, tmp_path, ca
 
 def test_the_status_is_3_if_a_word_could_not_be_written(networks, tmp_path, monkeypatch, capsys):
     """The network draws `ab` in no try, proofread or not."""
-    usual = proofreading.written_words
+    usual = hands.written_words
 
     def without_ab(*line):
         return [replace(word, strokes=()) if word.text == "ab" else word for word in usual(*line)]
 
-    monkeypatch.setattr(proofreading, "written_words", without_ab)
+    monkeypatch.setattr(hands, "written_words", without_ab)
     for proofread in (False, True):
         with pytest.raises(SystemExit) as end:
             words = ("--text", "ba ab ba", "--output", tmp_path / "a.json", *HUGE)
@@ -432,3 +434,39 @@ def test_a_picture_has_the_pixels_of_its_paper_at_the_given_dpi(networks, tmp_pa
 def test_lines_of_ruled_paper_are_8_5_mm_apart_or_as_ruling_spacing_says(words, spacing):
     words = ["--text", "a", "--paper", "a5", "--ruling", "ruled", *words]
     assert options_of(experiments.parser_of("page")[1].parse(words)).paper.spacing == spacing
+
+
+def test_a_page_in_a_single_line_font_has_every_format_and_needs_no_network(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(page_hands, "load_writer", lambda *_: pytest.fail("a network was loaded"))
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    text = text_file(tmp_path, "---\nsize: 3\nslant: 10\n---\nno α, ж on".replace(",", "."))
+    page = ("page", str(text), "--pen-font", str(font))
+    for suffix in PAGE_SUFFIXES:
+        output = tmp_path / f"page{suffix}"
+        assert experiments.main([*page, "--output", str(output), "--verbose"]) == 0
+        assert output.stat().st_size > 500
+    shown = capsys.readouterr().out
+    assert f"{font}: Small, 12 characters" in shown and "4 words, not proofread" in shown
+    (row,) = rows_of(tmp_path / "page.json")
+    assert row.text == "no α. ж on" and len(row.strokes) == 11
+    with pytest.raises(UserError, match="leave out -r"):
+        experiments.main([*page, "-r", "writer"])
+    with pytest.raises(UserError, match="leave out style"):
+        experiments.main([*page, "--style", "flowing"])
+    with pytest.raises(UserError, match=f"^{text}: no SVG font"):
+        experiments.main(["page", str(text), "--pen-font", str(text)])
+
+
+def test_letters_in_a_single_line_font_are_written_in_number(tmp_path, capsys):
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    data = text_file(tmp_path, "name\nnil\nfox\n", "guests.csv")
+    text = text_file(tmp_path, "no {name}")
+    output = tmp_path / "{name}.json"
+    page = ["page", text, "--data", data, "--output", output, "--pen-font", font]
+    assert experiments.main([*map(str, page)]) == 0
+    assert "2 texts, 4 words\n" in capsys.readouterr().out
+    first, second = (rows_of(tmp_path / f"{name}.json")[0] for name in ("nil", "fox"))
+    assert (first.text, second.text) == ("no nil", "no fox")
+    assert not np.array_equal(first.strokes[0], second.strokes[0])

@@ -6,7 +6,6 @@ import pytest
 
 from apps.notes import neat, word_shapes
 from apps.pages import (
-    hands,
     letter_shapes,
     letter_strokes,
     page_options,
@@ -39,7 +38,7 @@ HOMES = {
     },
     "line": {
         "TRIES": page_options.PageOptions.tries,
-        "TRY_SEED_STRIDE": hands.TRY_SEED_STRIDE,
+        "TRY_SEED_STRIDE": proofreading.TRY_SEED_STRIDE,
         "MIN_STEPS": sampling.MIN_STEPS,
         "STEPS_PER_CHARACTER": sampling.STEPS_PER_CHARACTER,
         "LINE_PRIOR": word_cutting.LINE_PRIOR,

@@ -75,7 +75,7 @@ def to_svg(
         )
         paths = []
         for row in layer.rows:
-            first, *others = (_path_data(curves(stroke)) for stroke in row.strokes)
+            first, *others = (path_data(curves(stroke)) for stroke in row.strokes)
             label = "" if layer.printed else f" {_ROW_TEXT}={quoteattr(row.text)}"
             paths.append(f'<path{label} d="{first}"/>')
             paths += [f'<path d="{data}"/>' for data in others]
@@ -84,7 +84,7 @@ def to_svg(
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _path_data(segments: np.ndarray) -> str:
+def path_data(segments: np.ndarray) -> str:
     """Return the `d` of a path along Bézier segments `(segments, 4, 2)`, at least one; each begins
     at the end of the previous segment."""
     x, y = map(decimal, segments[0, 0].tolist())

@@ -7,9 +7,9 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from apps.pages.hands import TRY_SEED_STRIDE, Calibration, Hand, calibrated
+from apps.pages.hands import Calibration, Hand, calibrated
 from apps.pages.page_hands import NEW_HAND_TRIES, new_hand_primer
-from apps.pages.proofreading import write_words
+from apps.pages.proofreading import TRY_SEED_STRIDE, write_words
 from ink.geometry import bounds, from_strokes, x_height
 from model import Line
 from model.generation.line import Sampling

@@ -6,6 +6,7 @@ import pytest
 from apps.pages.drawn_signs import SIGN_SHAPES, STAND_INS, with_drawn_signs
 from apps.pages.front_matter import SourceLine
 from apps.pages.hand_shape import HandShape
+from apps.pages.hands import Hand
 from apps.pages.marks import MARKED, plain
 from apps.pages.proofreading import CheckedWord, try_words, with_first_reading
 from apps.pages.source_text import known_lines
@@ -203,6 +204,7 @@ class EchoHand:
     """Writes each text as one stroke, and keeps the texts."""
 
     reader = slant = None
+    write_words = Hand.write_words
 
     def __init__(self, shape):
         self.shape, self.texts = shape, []
