@@ -58,6 +58,8 @@ notes, scribbles)."""
 # Rows that are no drawings (measured, notebook: notes, scribbles).
 MAX_SHORT_ROW = 3
 """Most characters of a short row."""
+MAX_CHARACTER_STROKES = 4
+"""Most strokes of a row of one character (assumed: an E has four)."""
 MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
 MIN_NUMBER_CONFIDENCE = 0.35
@@ -106,7 +108,9 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
         # The mark of a list, or of a table, shows that a row is no drawing.
         is_written = row.mark not in ("", HEADING_MARK)
-        is_written |= is_page and is_text(judged[index], is_large=_is_large(longest, ink))
+        is_figure = _is_figure(judged[index], len(row.strokes))
+        is_large = _is_large(longest, ink)
+        is_written |= is_page and not is_figure and is_text(judged[index], is_large=is_large)
         if not ink_words[index] or not is_written:
             kinds |= dict.fromkeys(numbers, UNREAD)
             continue
@@ -170,6 +174,12 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
+
+
+def _is_figure(words: ReadRow, num_strokes: int) -> bool:
+    """Return whether a row that was read as one character has too many strokes for it, such as a
+    drawn man."""
+    return sum(len(word) for word, _ in words) == 1 and num_strokes > MAX_CHARACTER_STROKES
 
 
 def _is_large(longest: np.ndarray, ink: np.ndarray) -> bool:

@@ -166,6 +166,11 @@ class Query(NamedTuple):
             raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
         return cls(*unique, **limits)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether not all notes are searched."""
+        return bool(self.folder or self.after or self.before)
+
     def has(self, name: str, date: Callable[[], str]) -> bool:
         """Return whether the note of a name, and with a date, is searched."""
         folder = self.folder.strip("/").casefold()

@@ -113,6 +113,19 @@ def test_few_letters_that_are_unsure_are_not_taken_for_text(words, expected):
     assert is_text(words) == expected
 
 
+@pytest.mark.parametrize(("num_strokes", "is_read"), [(4, True), (5, False)])
+def test_a_sure_letter_of_many_strokes_is_a_drawn_figure(num_strokes, is_read):
+    """A reader takes a few strokes over each other for a digit."""
+
+    class Digit(Words):
+        def read_words(self, inks, _):
+            return [[InkWord("0", np.arange(len(i)), 0.99, (), np.zeros((0, 3)))] for i in inks]
+
+    figure = [letter(0, 0) + np.array([0.5 * n, 0.0]) for n in range(num_strokes)]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, figure),)), Digit())
+    assert text.text == ("0" if is_read else "") and bool(text.unread) != is_read
+
+
 def test_a_page_of_unsure_ink_is_a_drawing():
     strokes, reader = [*row(0), *row(35)], Words()
     ink = InkPage(500, 500, (*map(PageStroke, strokes),))
