@@ -67,6 +67,10 @@ NUM_SIZED_ROWS = 13
 """Number of rows of a page of three sizes (assumed)."""
 MAX_WORSE = 0.01
 """Largest difference of a row's character error rate on such a page from that of the row alone."""
+OCCURRENCES = (3, 6)
+"""Bounds on the rows with a word whose places are counted (assumed)."""
+NUM_COUNTED = 30
+"""Number of words whose places are counted (assumed)."""
 NUM_QUERIES = 25
 """Number of words that are looked up in the index, evenly chosen in alphabetic order (assumed)."""
 PAGES_OF_A_NOTE = 10
@@ -454,6 +458,50 @@ def searched_words(
     return {"found": 100 * num_hits / num_true, "false": 100 * false}
 
 
+def searched_occurrences(
+    pages: Sequence[tuple[NotesPage, PageText]], queries: Sequence[str]
+) -> Counter[str]:
+    """Look each word up in an index of pages; return the numbers of places, by what they are.
+
+    These are the true rows that have the word (`all`), those of them with a hit (`found`), and rows
+    with a hit that lack it (`false`); and the same of similar places in rows without a hit.
+    """
+    counts = Counter[str]()
+    with TemporaryDirectory() as folder:
+        index = Index(Path(folder, "index"))
+        files = {str(n): Path(folder, str(n)) for n in range(len(pages))}
+        true_rows = {}
+        for name, (page, text) in zip(files, pages, strict=True):
+            ink = InkPage(1, 1, (*map(PageStroke, page.strokes),))
+            index.add(files[name], "", [IndexedPage.of(ink, text)])
+            for number, row in enumerate(text.rows, 1):
+                num_common = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
+                true_rows[name, number] = (name, int(np.argmax(num_common)))
+        words_of_row = {}
+        for name, (page, _) in zip(files, pages, strict=True):
+            for number, text in enumerate(page.texts):
+                words_of_row[name, number] = searching.tokens(text)
+        for query in queries:
+            with_word = {row for row, words in words_of_row.items() if query in words}
+            counts["all"] += len(with_word)
+            hits, similar = index.search(searching.Query.of(query), files)
+            rows_found = {true_rows[hit.name, hit.row_number] for hit in hits}
+            rows_similar = {true_rows[hit.name, hit.row_number] for hit in similar} - rows_found
+            for title, rows in (("", rows_found), ("perhaps ", rows_similar)):
+                counts[f"{title}found"] += len(rows & with_word)
+                counts[f"{title}false"] += len(rows - with_word)
+    return counts
+
+
+def searched_often(pages: Sequence[NotesPage], count: int) -> list[str]:
+    """Return `count` words, evenly chosen in alphabetic order, of those of four letters or more
+    that stand in a number of rows within `OCCURRENCES`."""
+    rows_with = Counter(w for page in pages for t in page.texts for w in {*searching.tokens(t)})
+    least, most = OCCURRENCES
+    words = [w for w, n in sorted(rows_with.items()) if least <= n <= most and len(w) > 3]
+    return [word for word in words if word.isalpha()][:: max(1, len(words) // count)][:count]
+
+
 def indexed_words(texts: Sequence[PageText], num_pages: int, queries: Sequence[str]) -> None:
     """Print the costs of an index, and the number of hits in common with a search of every row.
 
@@ -497,6 +545,8 @@ def report_words(
     read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
     for name, percentage in {**sure_words(read), **searched_words(read, SEARCH_STRIDE)}.items():
         print(f"words, {name}: {percentage:.1f} %", flush=True)
+    counts = searched_occurrences(read, searched_often(pages, NUM_COUNTED))
+    print("places of words:", ", ".join(f"{title} {n}" for title, n in counts.items()), flush=True)
     words = sorted({normalised_word(word) for page in pages for word in plain_words(page.texts[0])})
     queries = [word for word in words if word.isalpha()][:: max(1, len(words) // NUM_QUERIES)]
     indexed_words([text for _, text in read], num_indexed, queries)

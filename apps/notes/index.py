@@ -34,6 +34,7 @@ from apps.notes.searching import (
     SearchedRow,
     Term,
     hit_at,
+    max_pair_cost,
     nearest,
     normalised_text,
     pair_costs,
@@ -336,7 +337,7 @@ class Index:
     ) -> Iterator[Hit]:
         """Yield the hits of terms in the text of a page that are not `listed`, and list them."""
         first, count = self._rows_of[page - 1]
-        rows = [self._row(number) for number in range(first, first + count)]
+        rows = self._rows(range(first, first + count))
         places_of_terms = []
         for term in terms:
             spellings = (places_on_page(phrase, rows) for phrase in term)
@@ -374,7 +375,7 @@ class Index:
                 left_out = (n for page in excluded for n in self._numbers(page))
                 rows = self._likely(phrase, places, [*listed, *left_out])
             for step in _steps(rows):
-                searched = [self._row(row) for row in step.tolist()]
+                searched = self._rows(step.tolist())
                 spotted = spotted_places(phrase, searched)
                 for row, content, place in zip(step.tolist(), searched, spotted, strict=True):
                     key = places.page_of(row) if others else row
@@ -453,9 +454,9 @@ class Index:
         places = self._places({"": path})
         addresses = []
         for stored_row in places.in_order(range(1, len(places.ranks))):
-            words = self._row(int(stored_row)).words
+            (row_read,) = self._rows([int(stored_row)])
             for _, page, row in places.of(stored_row):
-                for number, (_, confidence) in enumerate(words, 1):
+                for number, (_, confidence) in enumerate(row_read.words, 1):
                     if confidence < MIN_SURE_CONFIDENCE:
                         addresses.append((page, row, number))
         return addresses
@@ -528,6 +529,7 @@ class Index:
         """Return the rows of places in which the pairs of a phrase cost least, the cheapest first.
 
         A pair that a row lacks costs `ABSENT_PAIR`; each pair that it has saves the difference.
+        Rows whose pairs cost more than those of a hit are left out.
 
         Args:
             left_out: rows that are left out.
@@ -549,14 +551,19 @@ class Index:
             saved[np.setdiff1d(np.arange(len(saved)), chosen)] = 0
         best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
         best = best[np.argsort(-saved[best], kind="stable")]
-        return best[saved[best] > 0]
+        min_saved = ABSENT_PAIR * pairs.total() - max_pair_cost(phrase)
+        return best[saved[best] >= max(min_saved, 1)]
 
-    def _row(self, number: int) -> SearchedRow:
-        select = "SELECT * FROM rows WHERE id = ?"
-        row = SearchedRow(
-            *_without_digest(self._database.execute(select, (number,)).fetchone())[1:]
-        )
-        return row._replace(words=json.loads(row.words), stops=json.loads(row.stops))
+    def _rows(self, numbers: Sequence[int]) -> list[SearchedRow]:
+        """Return the rows with these numbers, at most `BATCH` of them or those of a page."""
+        places = ", ".join("?" * len(numbers))
+        select = f"SELECT * FROM rows WHERE id IN ({places})"
+        stored = {row[0]: row for row in self._database.execute(select, numbers)}
+        rows = []
+        for number in numbers:
+            row = SearchedRow(*_without_digest(stored.get(number))[1:])
+            rows.append(row._replace(words=json.loads(row.words), stops=json.loads(row.stops)))
+        return rows
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""

@@ -58,6 +58,10 @@ notes, scribbles)."""
 # Rows that are no drawings (measured, notebook: notes, scribbles).
 MAX_SHORT_ROW = 3
 """Most characters of a short row."""
+MAX_CHARACTER_STROKES = 4
+"""Most strokes of a row of one character (assumed: an E has four)."""
+MAX_FIGURE_GAP = 0.5
+"""Largest distance between strokes of a figure, in x-heights (assumed)."""
 MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
 MIN_NUMBER_CONFIDENCE = 0.35
@@ -100,15 +104,11 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     ink_words = reader.read_words(inks, search)
     words_read = _with_confidences(ink_words)
     judged = _judged(inks, words_read, reader, search)
-    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    longest = max(inks, key=len, default=None)
+    are_text = _are_text(page_rows, strokes, inks, judged)
     rows = []
     for index, (row, ink) in enumerate(zip(page_rows, inks, strict=True)):
         numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
-        # The mark of a list, or of a table, shows that a row is no drawing.
-        is_written = row.mark not in ("", HEADING_MARK)
-        is_written |= is_page and is_text(judged[index], is_large=_is_large(longest, ink))
-        if not ink_words[index] or not is_written:
+        if not ink_words[index] or not are_text[index]:
             kinds |= dict.fromkeys(numbers, UNREAD)
             continue
         row_strokes = [strokes[stroke] for stroke in row.strokes]
@@ -172,6 +172,54 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
+
+
+def _are_text(
+    page_rows: Sequence[StrokeRow],
+    strokes: Sequence[np.ndarray],
+    inks: Sequence[np.ndarray],
+    judged: Sequence[ReadRow],
+) -> list[bool]:
+    """Return whether each row is text and no drawing, by the words `judged` and its `inks`."""
+    if not inks:
+        return []
+    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
+    longest = max(inks, key=len)
+    are_text = []
+    drawn = set[int]()
+    for row, ink, words in zip(page_rows, inks, judged, strict=True):
+        # The mark of a list, or of a table, shows that a row is no drawing.
+        is_written = row.mark not in ("", HEADING_MARK)
+        is_figure = _is_figure(words, len(row.strokes))
+        is_large = _is_large(longest, ink)
+        is_written |= is_page and not is_figure and is_text(words, is_large=is_large)
+        are_text.append(is_written)
+        drawn.update(() if is_written else row.strokes)
+    unit = x_height(longest)
+    for index, (row, words) in enumerate(zip(page_rows, judged, strict=True)):
+        is_short = sum(len(word) for word, _ in words) <= MAX_SHORT_ROW
+        if is_short and not row.mark and _is_beside(row, drawn, strokes, unit):
+            are_text[index] = False
+    return are_text
+
+
+def _is_figure(words: ReadRow, num_strokes: int) -> bool:
+    """Return whether a row that was read as one character has too many strokes for it, such as a
+    drawn man."""
+    return sum(len(word) for word, _ in words) == 1 and num_strokes > MAX_CHARACTER_STROKES
+
+
+def _is_beside(
+    row: StrokeRow, drawn: Collection[int], strokes: Sequence[np.ndarray], unit: float
+) -> bool:
+    """Return whether a row was written just before or after a stroke that is `drawn` and nearly
+    touches it: a drawn man's head is no 0. `unit` is the x-height."""
+    points = np.concatenate([strokes[number] for number in row.strokes])
+    for number in {min(row.strokes) - 1, max(row.strokes) + 1} & {*drawn}:
+        distances = np.hypot(*(points[:, None] - strokes[number]).T)
+        if distances.min() < MAX_FIGURE_GAP * unit:
+            return True
+    return False
 
 
 def _is_large(longest: np.ndarray, ink: np.ndarray) -> bool:

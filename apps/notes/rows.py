@@ -16,6 +16,7 @@ import numpy as np
 from apps.notes.marks import arrows, crossing_groups, is_level_line, is_ring
 from ink.delayed_strokes import MIN_LATE_DISTANCE, are_marks, undelayed_order
 from ink.geometry import from_strokes, turned_back, weighted_median, x_height
+from ink.measures import baseline_of
 from utils.time_limit import check_time
 
 DRAWING = "drawing"
@@ -37,6 +38,8 @@ MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out near
 MIN_CROSSED_FRACTION = 0.5  # of the ink of a word below strokes that cross it out
 MIN_ROW_FRACTION = 0.8  # the same of more than a word (assumed)
 MAX_WORD_WIDTH = 15.0  # (assumed: ten letters)
+MIN_WORD_GAP = 0.6  # between words that a line crosses out one by one (assumed)
+MAX_UNDERLINE_HEIGHT = 0.2  # of an underline above the baseline (measured)
 MAX_LINE_DISTANCE = 2.5  # from a row's middle; a line that is further away has no row (assumed)
 
 # Skew, estimated from moves between strokes (lengths measured, notebook: notes, rows of pages).
@@ -103,10 +106,11 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     for line, hit in lines:
         at_line, depth = _row_at_line(page, row_indices, line)
         below = [number for number in at_line if number < line[-1]]
-        if depth >= MIN_UNDERLINE_DEPTH:
+        if depth >= MIN_UNDERLINE_DEPTH or _is_at_baseline(page, line, below):
             kinds |= dict.fromkeys(line, UNDERLINE if at_line else DRAWING)
-        elif depth > -MIN_UNDERLINE_DEPTH and _are_crossed(page, below, hit):
-            kinds |= dict.fromkeys([*below, *line], CROSSED_OUT)
+        elif depth > -MIN_UNDERLINE_DEPTH:
+            crossed = _crossed(page, below, hit)
+            kinds |= dict.fromkeys([*crossed, *line] if crossed else (), CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(page, left_out & {*kinds})
     ordered = []
@@ -129,17 +133,37 @@ def _lines(page: "Block", drawn: set[int]) -> list[tuple[list[int], set[int]]]:
     return lines + [([n], set()) for n in sorted(wide) if is_level_line(page.strokes[n])]
 
 
-def _are_crossed(page: "Block", below: Sequence[int], hit: set[int]) -> bool:
-    """Return whether a line that hits strokes crosses out the strokes `below` it.
-
-    If these are longer than a word, it must hit nearly all of their ink.
-    """
-    if not below or not hit:
+def _is_at_baseline(page: "Block", line: Sequence[int], below: Sequence[int]) -> bool:
+    """Return whether level strokes `line` lie on or just above the baseline of the strokes `below`:
+    descenders cross such an underline."""
+    if not below or not all(is_level_line(page.strokes[number]) for number in line):
         return False
-    width = page.right[below].max() - page.left[below].min()
-    min_fraction = MIN_ROW_FRACTION if width > MAX_WORD_WIDTH else MIN_CROSSED_FRACTION
-    ink_hit = page.weight[[*hit.intersection(below)]].sum()
-    return bool(ink_hit >= min_fraction * page.weight[below].sum())
+    height = baseline_of([page.strokes[number] for number in below]) - page.y[line].mean()
+    return bool(height < MAX_UNDERLINE_HEIGHT)
+
+
+def _crossed(page: "Block", below: Sequence[int], hit: set[int]) -> list[int]:
+    """Return those of the strokes `below` a line that it crosses out, by the strokes that it hits.
+
+    The line must hit half of their ink. Of more than a word it crosses out all words if it hits
+    nearly all of the ink, and else the words of which it hits half.
+    """
+    width = page.right[below].max() - page.left[below].min() if below else 0.0
+    if width <= MAX_WORD_WIDTH or _fraction_hit(page, below, hit) >= MIN_ROW_FRACTION:
+        words = [[*below]]
+    else:
+        by_left = np.array(sorted(below, key=page.left.__getitem__))
+        fronts = np.maximum.accumulate(page.right[by_left])
+        is_first = page.left[by_left[1:]] - fronts[:-1] > MIN_WORD_GAP
+        parts = np.split(by_left, np.flatnonzero(is_first) + 1)
+        words = [part.tolist() for part in parts]
+    crossed = [w for w in words if w and _fraction_hit(page, w, hit) >= MIN_CROSSED_FRACTION]
+    return [*chain(*crossed)]
+
+
+def _fraction_hit(page: "Block", numbers: Sequence[int], hit: set[int]) -> float:
+    """Return the fraction of the ink of strokes that is that of strokes in `hit`."""
+    return float(page.weight[[*hit.intersection(numbers)]].sum() / page.weight[[*numbers]].sum())
 
 
 class Block:

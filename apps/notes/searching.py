@@ -166,6 +166,11 @@ class Query(NamedTuple):
             raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
         return cls(*unique, **limits)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether not all notes are searched."""
+        return bool(self.folder or self.after or self.before)
+
     def has(self, name: str, date: Callable[[], str]) -> bool:
         """Return whether the note of a name, and with a date, is searched."""
         folder = self.folder.strip("/").casefold()
@@ -396,6 +401,7 @@ def normalised_text(words: Iterable[str]) -> str:
     return "".join([" ", *map(_with_blanks, words)])
 
 
+@lru_cache(1 << 16)  # as words repeat
 def _with_blanks(word: str) -> str:
     return "".join(f"{token} " for token in tokens(word))
 
@@ -451,6 +457,14 @@ def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
             next_costs[symbol] = min(cost, next_costs.get(symbol, limit))
         path_costs = {symbol: cost for symbol, cost in next_costs.items() if cost < limit}
     return {pair: int(cost / PAIR_UNIT) for pair, cost in pairs.items()}
+
+
+def max_pair_cost(phrase: Phrase) -> int:
+    """Return the largest sum of `pair_costs` of a phrase's pairs in a row that has a hit of it, in
+    `PAIR_UNIT`: twice the cost of the path of the least likely hit."""
+    least_logit = np.log(MIN_HIT_CONFIDENCE / (1 - MIN_HIT_CONFIDENCE))
+    free_logit = HIT_LOGIT_OFFSET + HIT_LOGIT_PER_CHARACTER * phrase.num_letters
+    return int(np.ceil(2 * (free_logit - least_logit) / HIT_LOGIT_PER_NAT / PAIR_UNIT))
 
 
 def _typed(text: str) -> list[Frame]:

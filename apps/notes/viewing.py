@@ -241,10 +241,9 @@ class Viewer:
         }
 
     def search(self, query: str, chosen: NoteFilter, count: int) -> dict[str, Any]:
-        """Return the first `count` hits of a query, and whether there are more."""
+        """Return the first `count` hits of a query, and whether there are more; for a query of
+        limits alone, such as `in:folder`, also the names of its `notes`."""
         parsed = Query.of(query)
-        if not parsed.terms:
-            return {"hits": [], "more": False}
         files = {}
         dates = {}
         with self._lock:
@@ -253,6 +252,9 @@ class Viewer:
                 if parsed.has(name, lambda day=note.date: day):
                     files[name] = note.path
                     dates[name] = note.date
+            if not parsed.terms:
+                notes = {"notes": [*files]} if parsed.is_limited else {}
+                return {"hits": [], "more": False} | notes
             hits = self._library.first_hits(parsed, files, count + 1)
         listed = [
             hit._asdict() | {"numWords": hit.num_words, "date": dates[hit.name]} for hit in hits

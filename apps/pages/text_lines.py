@@ -153,7 +153,7 @@ def write_passages(
 
     `BATCH_SIZE` of the network's lines are written at a time. `progress`: show a progress bar.
     """
-    jobs = list[tuple[Hand, str, int]]()
+    jobs = list[tuple[PageHand, str, int]]()
     for passage in passages:
         for seed, text in enumerate(passage.line_texts, passage.seed):
             jobs.append((passage.hand, text, seed))

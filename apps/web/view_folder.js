@@ -96,13 +96,14 @@ export function keyInTree(key) {
 
 // The thumbnails
 
-/** Show the notes in the chosen folder and between the dates, by date or name. */
-export async function showNotes({version, left, isLooking}) {
-  const {by = "date"} = given(), {folder, since, until} = limits();
-  const way = underWay(JSON.stringify([by, folder, since, until]), "Looking at the notes …");
+/** Show the notes in the chosen folder and between the dates, by date or name; with `names`, those
+ * of them that a search of limits alone has. */
+export async function showNotes({version, left, isLooking}, names = null) {
+  const {by = "date", q = ""} = given(), {folder, since, until} = limits();
+  const way = underWay(JSON.stringify([by, folder, since, until, q]), "Looking at the notes …");
   await way.wait(learn(version));
   sorted = notes.filter((note) => (!folder || `${note.folder}/`.startsWith(`${folder}/`))
-    && since <= note.date && note.date <= (until || "9"));
+    && since <= note.date && note.date <= (until || "9") && (!names || names.has(note.name)));
   if (by === "name") sorted.sort((one, other) => order(one.name, other.name));
   const orders = create("span", {className: "buttons", role: "group", ariaLabel: "Order"},
     ...[["date", "By date"], ["name", "By name"]].map(([value, text]) => {
@@ -114,7 +115,7 @@ export async function showNotes({version, left, isLooking}) {
     ? "Nothing yet; notes are still being read." : "Nothing was found.")];
   const focused = document.activeElement?.closest?.("#notes > a")?.note.name;
   const element = create("div", {id: "notes"});
-  if (!await fill(way, create("div", {className: "bar"}, create("h2", {}, folder || "All notes",
+  if (!await fill(way, create("div", {className: "bar"}, create("h2", {}, q || folder || "All notes",
     create("small", {}, counted(sorted.length, "note"))), orders), ...nothing, element)) return;
   grid = element;
   laidWidth = 0;

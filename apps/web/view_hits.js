@@ -2,6 +2,7 @@
 
 import {button, create, find} from "./dom.js";
 import {ask, day, given, limits} from "./view_address.js";
+import {showNotes} from "./view_folder.js";
 import {clipLink} from "./view_ink.js";
 import {fill, underWay} from "./view_list.js";
 
@@ -40,8 +41,9 @@ export async function search(state) {
   const nothing = create("p", {className: "quiet"}, state.left || state.isLooking
     ? "Nothing yet; notes are still being read." : "Nothing was found.");
   for (const number of count > FIRST ? [count] : [FIRST, MORE]) {
-    const {hits, more} = await way.wait(
+    const {hits, more, notes} = await way.wait(
       ask(unread ? "unread" : "search", {...values, count: number}));
+    if (notes) return showNotes(state, new Set(notes));
     const further = more ? [button("More", () => { count += MORE; search(state); })] : [];
     const found = hits.length ? sections(hits, state.version) : [nothing];
     if (!await fill(way, ...found, ...further)) return;

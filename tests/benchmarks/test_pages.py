@@ -53,6 +53,24 @@ def test_measures_of_words_are_those_worked_by_hand():
     assert pages.searched_words(read) == {"found": 40, "false": pytest.approx(100 / 3)}
 
 
+def test_places_of_words_are_counted_by_true_rows():
+    page = drawn()._replace(texts=["four two", "more four", "two words"])
+    read = [("four", "two"), ("more", "faur"), ("four", "words")]
+    rows = []
+    for numbers, texts in zip(page.rows, read, strict=True):
+        halves = np.array_split(numbers, 2)
+        words = [
+            PageWord(text, (0, 0, 1, 1), strokes=tuple(half.tolist()))
+            for text, half in zip(texts, halves, strict=True)
+        ]
+        rows.append(PageRow(tuple(words), tuple(numbers)))
+    counts = pages.searched_occurrences([(page, PageText(tuple(rows)))], ["four", "two"])
+    assert counts == {
+        **{"all": 4, "found": 2, "false": 1},  # "two" of the last row was read as "four"
+        **{"perhaps found": 1, "perhaps false": 0},
+    }
+
+
 def test_parts_of_words_count_as_words():
     assert pages.words_with_parts("It's (well-known), no.") == {
         *("it's", "it", "s", "well-known", "well", "known", "no")

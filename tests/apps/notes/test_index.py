@@ -163,14 +163,16 @@ def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monk
     monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
     backwards = dict(reversed(files.items()))
-    rows, read = [], index._row
-    monkeypatch.setattr(index, "_row", lambda number: rows.append(number) or read(number))
+    rows, read = [], index._rows
+    monkeypatch.setattr(index, "_rows", lambda numbers: rows.extend(numbers) or read(numbers))
     hits = index.hits(Query.of("rem"), backwards)
     assert [next(hits).name, next(hits).name] == ["8", "7"]
     assert len(rows) == 4  # of two pages
     assert [hit.name for hit in hits] == ["6", "5", "4", "3", "2", "1", "0"]
     lacking = {"x": files["0"].with_name("x")} | files
     assert len([*index.hits(Query.of("est"), lacking)]) == 9  # what is not in the index is left out
+    rows.clear()
+    assert not [*index.hits(Query.of("nautilus"), files)] and not rows  # no row may have it
 
 
 def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):

@@ -113,6 +113,38 @@ def test_few_letters_that_are_unsure_are_not_taken_for_text(words, expected):
     assert is_text(words) == expected
 
 
+@pytest.mark.parametrize(("num_strokes", "is_read"), [(4, True), (5, False)])
+def test_a_sure_letter_of_many_strokes_is_a_drawn_figure(num_strokes, is_read):
+    """A reader takes a few strokes over each other for a digit."""
+
+    class Digit(Words):
+        def read_words(self, inks, _):
+            return [[InkWord("0", np.arange(len(i)), 0.99, (), np.zeros((0, 3)))] for i in inks]
+
+    figure = [letter(0, 0) + np.array([0.5 * n, 0.0]) for n in range(num_strokes)]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, figure),)), Digit())
+    assert text.text == ("0" if is_read else "") and bool(text.unread) != is_read
+
+
+@pytest.mark.parametrize(("gap", "text"), [(0.0, ""), (60.0, "0")])
+def test_a_short_row_that_touches_a_figure_is_a_part_of_it(gap, text):
+    """A circle and, below it, the strokes of a body, which the reader is unsure of."""
+
+    class Figure(Words):
+        def read_words(self, inks, _):
+            read = [("0", 0.99) if len(ink) == 40 else ("xy", 0.01) for ink in inks]
+            return [
+                [InkWord(each, np.arange(len(ink)), sure, (), np.zeros((0, 3)))]
+                for ink, (each, sure) in zip(inks, read, strict=True)
+            ]
+
+    angles = np.linspace(0, 6.2, 40)
+    head = 8 * np.column_stack([np.cos(angles), np.sin(angles)])
+    body = [letter(0, 30 + gap + 3 * n) * (1, 0.7) for n in range(3)]
+    ink = InkPage(500, 500, (*map(PageStroke, [head, *body]),))
+    assert read_page(ink, Figure()).text == text
+
+
 def test_a_page_of_unsure_ink_is_a_drawing():
     strokes, reader = [*row(0), *row(35)], Words()
     ink = InkPage(500, 500, (*map(PageStroke, strokes),))

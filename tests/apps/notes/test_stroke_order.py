@@ -24,6 +24,35 @@ def test_rows_of_strokes_in_no_order_are_those_of_the_page(seed, degrees):
     assert [n for each in letters for n in each] == sorted(n for each in letters for n in each)
 
 
+def _some_moved(parts):
+    """The numbers of strokes, of which each fourth one came elsewhere."""
+    moved = np.random.default_rng(0).permutation(np.arange(0, len(parts), 4)).tolist()
+    order = [n for n in range(len(parts)) if n % 4]
+    return [n for pair in zip(moved, order, strict=False) for n in pair] + order[len(moved) :]
+
+
+PARTLY_ORDERED = {
+    "some strokes moved": _some_moved,
+    "from left to right": lambda parts: sorted(range(len(parts)), key=lambda n: parts[n][0, 0]),
+    "in pieces of three": lambda parts: [n for k in (1, 3, 0, 2) for n in _pieces(parts, k)],
+}
+
+
+def _pieces(parts, k):
+    """The numbers of the strokes in every fourth piece of three strokes."""
+    return [n for n in range(len(parts)) if n // 3 % 4 == k]
+
+
+@pytest.mark.parametrize("way", PARTLY_ORDERED)
+def test_rows_of_strokes_that_are_partly_in_order_are_those_of_the_page(way):
+    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in HEIGHTS))
+    given = PARTLY_ORDERED[way](parts)
+    assert sorted(given) == [*range(len(parts))]
+    order = [given[n] for n in likely_order([parts[n] for n in given])]
+    read = [[order[n] for n in each] for each in find_rows([parts[n] for n in order])[0]]
+    assert [sorted(each) for each in read] == rows
+
+
 def test_strokes_as_they_were_written_stay_in_their_order():
     parts, _ = page(*(row(y) for y in HEIGHTS))
     late = sorted(range(len(parts)), key=lambda n: len(parts[n]) == 2)

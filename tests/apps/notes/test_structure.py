@@ -56,18 +56,25 @@ def test_a_word_may_be_crossed_out_in_several_ways(way):
     assert [{*each.strokes} for each in rows] == [{*range(len(WORD))} - word]
 
 
-@pytest.mark.parametrize(
-    ("num_words", "part", "is_crossed"), [(5, 1.0, True), (5, 0.6, False), (2, 0.6, True)]
-)
-def test_more_than_a_word_goes_only_if_nearly_all_of_it_is_crossed(num_words, part, is_crossed):
-    """A line through the first part of a row, which goes on above the letters."""
+@pytest.mark.parametrize(("num_words", "part"), [(5, 1.0), (5, 0.57), (2, 0.6)])
+def test_a_line_through_several_words_crosses_out_those_that_it_hits(num_words, part):
+    """The line goes through the first part of a row, and then on above the letters. Of two words it
+    crosses out both, as if they were one."""
     words = row(0, (4,) * num_words)
     width = max(stroke.max() for stroke in words) / X_HEIGHT
     above = [(part * width + 0.2, -1.4), (width + 0.1, -1.4)] if part < 1 else []
     strokes = [*words, line((-0.1, -0.5), (part * width, -0.5), *above)]
     rows, kinds = structure_of(strokes)
-    assert {*kinds.values()} == ({CROSSED_OUT} if is_crossed else set())
-    assert len(rows) == (not is_crossed)
+    stay = {n for n, stroke in enumerate(words) if stroke[0, 0] / X_HEIGHT > 11.5}  # words 4, 5
+    assert {*kinds.values()} == {CROSSED_OUT}
+    assert [{*each.strokes} for each in rows] == ([stay] if part == 0.57 else [])
+
+
+def test_a_line_at_the_baseline_underlines_a_word_and_crosses_nothing_out():
+    strokes = [*WORD, line((3.8, -0.1), (7.3, -0.12))]
+    rows, kinds = structure_of(strokes)
+    assert kinds == {len(WORD): UNDERLINE}
+    assert [{*each.strokes} for each in rows] == [{*range(len(WORD))}]
 
 
 def test_a_bar_above_letters_crosses_nothing_out():

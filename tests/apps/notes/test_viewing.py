@@ -51,6 +51,23 @@ def test_a_folder_that_becomes_unreadable_is_named_and_new_notes_are_found(
     assert not viewer.state()["numFaults"]
 
 
+def test_a_search_of_limits_alone_has_the_names_of_notes_and_no_hits(viewer, tmp_path):
+    folder = tmp_path / "notes"
+    (folder / "home").mkdir()
+    for name in ("home/2026-03-01 b.xopp", "home/2026-04-01 c.xopp"):
+        (folder / name).write_bytes(xopp())
+    viewer.scan()
+
+    def names_of(query):
+        answer = viewer.search(query, NoteFilter(), 10)
+        assert not answer["hits"] and not answer["more"]
+        return answer.get("notes")
+
+    assert names_of("in:home") == ["home/2026-04-01 c.xopp", "home/2026-03-01 b.xopp"]
+    assert names_of("in:home before:2026-04-01") == ["home/2026-03-01 b.xopp"]
+    assert names_of("in:away") == [] and names_of("...") is None
+
+
 def test_crossed_out_ink_is_listed_and_shown_with_what_was_not_read(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.xopp").write_bytes(xopp())

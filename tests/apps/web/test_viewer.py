@@ -325,6 +325,15 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
         page.keyboard.press(key)
     page.wait_for_selector(".bar h2 >> text=2024")
     page.wait_for_selector("#folders a[aria-current] >> text=2024")
+    page.fill("[name=q]", "in:2025")  # none of them is in the chosen folder
+    page.wait_for_selector("#found >> text=Nothing was found.")
+    page.fill("[name=q]", "in:2024")
+    page.wait_for_selector(".bar h2 >> text=in:2024")
+    assert {*page.locator(".card").evaluate_all("cards => cards.map((each) => each.title)")} == {
+        note for note in viewer._notes if note.startswith("2024/")
+    }
+    page.fill("[name=q]", "")
+    page.wait_for_selector(".bar h2 >> text=/^2024/")
     page.click(".card")
     with page.expect_download() as download:
         page.click("#place >> text=PDF")
