@@ -1,7 +1,7 @@
 """Reads a user's text: its lines with their front matter, in characters that a network knows."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from apps.pages.formulas import FIRST, with_placeholders, with_sources
 from apps.pages.front_matter import SourceLine, with_front_matter
-from apps.pages.marks import plain
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
 from apps.pages.row_breaks import BLANKS, NO_BREAK, OTHER_BLANKS, SOFT_HYPHEN
@@ -159,7 +158,7 @@ def known_lines(
         text += (line if in_table else line.expandtabs(4)) + "\n"
     num_formulas = max((len(line.formulas) for line in lines), default=0)
     accepted = writable(alphabet) | {chr(FIRST + k) for k in range(num_formulas)}
-    _check_formulas(lines, alphabet)
+    _check_formulas(lines, accepted)
     unknown = [sign for sign in dict.fromkeys(nfc(text)) if replaced_by(sign, accepted) is None]
     if unknown and not skip_unknown:
         raise UserError(f"{source}: {_problem(lines, unknown, name)}")
@@ -167,13 +166,14 @@ def known_lines(
     return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
 
 
-def _check_formulas(lines: Sequence[SourceLine], alphabet: Alphabet) -> None:
+def _check_formulas(lines: Sequence[SourceLine], accepted: Set[str]) -> None:
     """Raise a UserError for a formula with a text that the hand is to write and cannot."""
     for line in lines:
         for formula in line.formulas:
-            unknown = alphabet.unknown(plain("".join(formula.texts), alphabet))
+            texts = dict.fromkeys("".join(formula.texts))
+            unknown = [sign for sign in texts if sign not in accepted]
             if unknown:
-                names = ", ".join(map(describe, dict.fromkeys(unknown)))
+                names = ", ".join(map(describe, unknown))
                 problem = f"the network does not know {names} in {short(formula.source)}"
                 raise UserError(f"{formula.location}: {problem}")
 
