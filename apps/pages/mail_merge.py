@@ -40,10 +40,15 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A text, and the file that its pages are saved as."""
+    """A text, and the file that its pages are saved as.
+
+    Attributes:
+        remarks: a sentence on each thing that a person may have overlooked in the record.
+    """
 
     text: PageText
     path: Path
+    remarks: Sequence[str] = ()
 
     @property
     def exists(self) -> bool:
@@ -101,7 +106,7 @@ class Summary:
             words=len(pages.proofread),
             rewritten=sum(word.tries > 1 for word in pages.proofread),
             missing=len(pages.missing),
-            remarks=pages.remarks,
+            remarks=[*document.remarks, *pages.remarks],
             doubts=pages.doubts,
             report=str(report) if report else None,
         )
@@ -125,7 +130,9 @@ def merged(template: str, source: str, table: Path, output: str) -> list[Documen
     for number, record in enumerate(records):
         text = fill(template, record, source)
         page_text = PageText(text, f"{source} ({record.source})", number)
-        documents.append(Document(page_text, file_of(output, record)))
+        empty = empty_columns(template, record)
+        remarks = [f"{record.source}: empty {', '.join(map(short, empty))}"] if empty else []
+        documents.append(Document(page_text, file_of(output, record), remarks))
     check_files(documents, [record.source for record in records])
     return documents
 
@@ -230,6 +237,17 @@ def fill(template: str, record: Record, source: str) -> str:
     return "\n".join(lines)
 
 
+def empty_columns(template: str, record: Record) -> list[str]:
+    """Return the columns of a text that are empty in a record, on lines that are not left out."""
+    empty: dict[str, None] = {}
+    for line in template.split("\n"):
+        filled = COLUMN.sub(lambda match: _value(match, record.values), line)
+        names = [_name(match) for match in COLUMN.finditer(line)]
+        if filled.strip():
+            empty |= dict.fromkeys(name for name in names if record.values.get(name) == "")
+    return [*empty]
+
+
 def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
     return "{" if match[0] == "{{" else values.get(_name(match), "")
 
@@ -246,7 +264,9 @@ def _faults(line: str, record: Record, place: str) -> Iterator[str]:
             yield f"{column}: a brace without its end; {{{{ is a brace"
         elif match[0] != "{{" and _name(match) not in record.values:
             near = hint(_name(match), filter(None, record.values))
-            yield f"{column}: no column {short(_name(match))} in {record.source}{near}"
+            brace = "; a brace of a formula is {{" if "$" in line else ""
+            name = short(_name(match))
+            yield f"{column}: no column {name} in {record.source}{near}{brace}"
 
 
 def file_of(output: str, record: Record) -> Path:
@@ -274,6 +294,10 @@ def file_of(output: str, record: Record) -> Path:
 def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
     """Raise a UserError if two documents would have the same file, also if a file system does not
     tell small letters from capitals, or if pages are numbered. `sources` name the documents."""
+    advice = "texts with one name: a column in --output has to tell them apart"
+    if len(documents) > 1 and len({document.path for document in documents}) == 1:
+        path = documents[0].path
+        raise UserError(f"{path} is the file of all {len(documents)} texts; {advice}")
     used: dict[str, str] = {}
     faults = []
     for document, source in zip(documents, sources, strict=True):
@@ -288,7 +312,6 @@ def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
         if suffix != ".pdf" and other != source:
             faults.append(f"{document.path} is the file of {source}, and of a page of {other}")
     if faults:
-        advice = "texts with one name: a column in --output has to tell them apart"
         raise UserError(listed(advice, faults) if len(faults) > 1 else f"{faults[0]}; {advice}")
 
 

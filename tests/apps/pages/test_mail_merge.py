@@ -103,6 +103,18 @@ def test_all_missing_columns_are_named_with_their_places():
     ]
 
 
+def test_a_brace_of_a_formula_that_is_no_column_is_told():
+    with pytest.raises(UserError, match=r"no column '1' in .*; a brace of a formula is {{$"):
+        fill(r"$\frac{1}{{2}$", RECORD, "letter.txt")
+
+
+def test_an_empty_column_within_a_text_is_remarked(tmp_path):
+    """A line that it leaves out is none, nor is a column that the text does not have."""
+    guests = table(tmp_path, "name,date,floor,rest\nAnna,1 May,,\nTom,,,\n")
+    documents = merged("{name}, on {date}\n{floor}", "letter.txt", guests, "{name}.pdf")
+    assert [document.remarks for document in documents] == [[], [f"{guests}, line 3: empty 'date'"]]
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
