@@ -232,7 +232,12 @@ def test_several_texts_become_files_of_their_names(networks, tmp_path, capsys):
     [
         ("a {nmae}", GUESTS, (), "letter.txt, column 3: no column 'nmae' in .*line 2; did you m"),
         ("a {name", GUESTS, (), "letter.txt, column 3: a brace without its end"),
-        ("a", GUESTS, ("--output", "out/a.json"), "a.json is the file of all 2 texts; texts with one name"),
+        (
+            "a",
+            GUESTS,
+            ("--output", "out/a.json"),
+            "a.json is the file of all 2 texts; texts with one name",
+        ),
         ("a", GUESTS, ("--output", "out"), "--output has to name a file by a column, such as out/"),
         ("a {word}", "name;word\nA;a\nB;☃\n", (), "guests.csv, line 3.* does not know '☃'"),
         ("a", "name;word\nA;a\n/;b\n", (), "line 3: the value of 'name', '/', is no part of a"),
