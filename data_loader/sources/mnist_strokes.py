@@ -11,7 +11,8 @@ import numpy as np
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction, parse_files
+from data_loader.sources.parsing import parse_files
+from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
 from ink.sample import Fault, Parsed, Sample
@@ -94,7 +95,7 @@ class MNISTStrokesDataset(DividedDataset):
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
         columns = Columns(sorted(samples, key=lambda sample: sample.name))
-        return SourceFiles(divide=self._divide, columns=columns)
+        return SourceFiles(columns=columns)
 
     def _headline(self, count: int) -> str:
         if self.root is None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from base import distributed
 from base.data.samples import Samples
-from data_loader.sources.source import DividedDataset, Places, in_children
+from data_loader.sources.parsing import in_children
+from data_loader.sources.source import DividedDataset, Places
 from ink import guard
 from ink.formats.archives import members
 from ink.formats.files import files_below
