@@ -188,7 +188,8 @@ class GenerationTrainer(BaseTrainer):
             log.warning("%s.initial_state %s", name, problem)
         for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
             output = model(points, *text, state)
-            model(points, *text, state)  # This second call changes any state inside the network.
+            # A network that keeps a state sees these points twice: its next step then differs.
+            model(points, *text, state)
             state = output.state
             present = slice(step, step + 1)
             expected = replace(whole, prediction=whole.prediction[:, present])
