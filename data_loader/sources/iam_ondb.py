@@ -16,10 +16,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from base import distributed
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.parsing import parse_files
 from data_loader.sources.source import Places, SourceDataset, SourceFiles
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
@@ -32,6 +32,7 @@ from ink.formats.iam_ondb import (
     parse_texts,
     with_texts,
 )
+from ink.guard.files import parse_files
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH_ONLY
@@ -142,9 +143,17 @@ class IAMOnDBDataset(SourceDataset):
         strokes = [*filterfalse(_has_texts, files)]
         source = strokes[0] if len(strokes) == 1 else self._path
         # One worker is enough for the texts, which are few and small.
-        parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
+        parsed_texts = parse_files(
+            parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb, bar=distributed.bar
+        )
         parsed_lines = parse_files(
-            parse_line, strokes, LINE_FILE, "parsing IAM-OnDB", self.max_gb, workers
+            parse_line,
+            strokes,
+            LINE_FILE,
+            "parsing IAM-OnDB",
+            self.max_gb,
+            workers,
+            distributed.bar,
         )
         yield with_texts(source, parsed_lines, parsed_texts)
 

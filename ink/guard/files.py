@@ -1,14 +1,14 @@
-"""Parses the files and archives of a source in child processes, side by side."""
+"""Parses the files and archives of a dataset in child processes, side by side."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from base import distributed
 from ink import guard
 from ink.formats.archives import (
+    NoBar,
     Values,
     by_name,
     contents_of,
@@ -32,6 +32,7 @@ def parse_files(
     description: str,
     max_gb: float,
     workers: int = 1,
+    bar: Callable[..., Any] = NoBar,
 ) -> Values[Value]:
     """Parse an archive or many files in child processes, as `parse_contents` does.
 
@@ -40,14 +41,15 @@ def parse_files(
 
     Args:
         parse: a function of `ink.formats`, see `parse_contents`; so are the next arguments.
-        max_gb: see `data_loader.sources.source.SourceDataset`.
+        max_gb: largest size, in gigabytes, of an unpacked archive; above 1, `Limits` grow with it.
         workers: the number of processes.
+        bar: see `ink.guard.call`.
     """
     arguments = files, pattern, description, int(max_gb * 1e9)
     if not is_packed(files, pattern):
-        contents = contents_of(*arguments, distributed.bar)
+        contents = contents_of(*arguments, bar)
         return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
-    options = {"limits": guard.USUAL_LIMITS.times(max_gb), "bar": distributed.bar}
+    options = {"limits": guard.USUAL_LIMITS.times(max_gb), "bar": bar}
     try:
         if workers == 1:
             return guard.call(parse_contents, parse, *arguments, guard.Bar, **options)
