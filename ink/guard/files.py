@@ -21,7 +21,7 @@ from utils.processes import in_processes
 
 TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=tuple[Any, ...])
 Value = TypeVar("Value")
 
 
@@ -61,14 +61,16 @@ def parse_files(
 
 def in_children(
     function: Callable[[Item], Value], items: Iterable[Item], max_gb: float, workers: int
-) -> Iterator[Value]:
+) -> Iterator[Value | tuple[str, Fault]]:
     """Yield the result of a function of `ink.formats` for each item, computed by the children of
     `workers` processes; or the item's name, its first value, and the Fault of its child."""
     guarded = partial(_guarded, function, guard.USUAL_LIMITS.times(max_gb))
     return in_processes(guarded, items, workers, TOGETHER)
 
 
-def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
+def _guarded(
+    function: Callable[[Item], Value], limits: guard.Limits, item: Item
+) -> Value | tuple[str, Fault]:
     """Return the result of a function for an item; the item's name and the Fault of its child."""
     try:
         return guard.call(function, item, limits=limits)
