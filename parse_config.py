@@ -216,20 +216,6 @@ class Plan:
                 args.setdefault(name, default)
         return config
 
-    def with_previous_defaults(self, resolved: Json) -> "Plan":
-        """Return the plan of a run that goes on, which has the values of its `resolved` config
-        where the defaults of classes have changed since."""
-        values = {}
-        for bound_class in self.bound_classes():
-            block = resolved
-            for name in (*bound_class.key.split("."), "args"):
-                block = children(block).get(name)
-            args = children(block)
-            for name, default in bound_class.defaults.items():
-                if args.get(name, default) != default:
-                    values[f"{bound_class.key}.args.{name}"] = args[name]
-        return self.with_values(values)
-
     @property
     def given_config(self) -> Config:
         """The config as its author gave it, without defaults and without folders for caches; the

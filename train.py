@@ -116,7 +116,7 @@ def train(request: Request) -> int:
             try_own_parts(start, make, remake, device)
             keep_freed_memory()
             locks.callback(start.run.release)
-            stopped_by = train_in_folder(start, data, device)
+            stopped_by = build_trainer(start, data, device).train()
             if stopped_by is None:
                 check_last_checkpoint(start, remake)
     except RunExists:
@@ -282,17 +282,6 @@ def run_record(start: Start, data: Data) -> RunRecord:
         weights_from=None if start.is_resumed else weights_from and weights_from.path,
         licence=combined(data.options.dataset.licences() | licences),
     )
-
-
-def train_in_folder(start: Start, data: Data, device: torch.device) -> int | None:
-    """Build the trainer of a run, create the run's folder, as nothing is left to refuse, and train;
-    return the number of the signal that stopped the run, or None."""
-    trainer = build_trainer(start, data, device)
-    trainer.check()
-    if distributed.is_main():
-        record, source = run_record(start, data), trainer.state.resumed_from
-        start.run.create(record, trainer.seed, resumed_from=source, device=device)
-    return trainer.train()
 
 
 if __name__ == "__main__":

@@ -91,6 +91,11 @@ class Batch:
         time = torch.arange(self.inputs.shape[1], device=self.lengths.device)
         return time < self.lengths[:, None]
 
+    def latent_seeds(self, is_training: bool) -> list[int] | None:
+        """Return the seed of each sequence's latent: the index of its sample, on which alone the
+        latent depends in a validation; None in training."""
+        return None if is_training else self.index.tolist()
+
     def __len__(self) -> int:
         return len(self.lengths)
 

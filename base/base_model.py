@@ -78,9 +78,9 @@ class BaseModel(nn.Module, ABC):
         return {}
 
     def begin(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the state before the first step of a batch; in validation the latent of a sample
-        depends only on the sample's index."""
-        seeds = None if self.training else batch.index.tolist()
+        """Return the state before the first step of a batch, by `initial_state`, for a trainer of
+        one's own."""
+        seeds = batch.latent_seeds(self.training)
         return self.initial_state(len(batch), Conditions(batch.extras, seeds))
 
     def make_conditions(

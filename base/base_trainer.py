@@ -49,6 +49,11 @@ log = logging.getLogger(__name__)
 
 Stateful = TypeVar("Stateful")
 
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
+
 
 class BaseTrainer(ABC):
     """Trains a network; a subclass per task defines `forward_batch`.
@@ -571,12 +576,15 @@ class BaseTrainer(ABC):
         its weights are finite, and their loss on the last step's batches is not far beyond the
         first one."""
         fault = self.state.fault()
+        first = self.progress.first_loss
         batches = self.state.last_batches
-        if fault is not None or batches is None:
+        if fault is not None or batches is None or first is None:
             return fault
         with self.state.unchanged():
             present = self._evaluate(self.model, batches).loss_per_point
-        return self.state.fault_of_loss(present)
+        if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
 
     # The start of a run, its saves and its end.
 

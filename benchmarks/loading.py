@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from base.base_dataset import Preparing
 from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources import source as files
-from data_loader.sources.cache import CacheKey, open_cache
+from data_loader.sources.cache import CacheKey, columns_of
 from data_loader.sources.source import DividedDataset, SourceFiles
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Parsed, Sample
@@ -60,10 +60,13 @@ class RandomWalks(DividedDataset):
         blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)
         self._path.mkdir(parents=True, exist_ok=True)
-        with open_cache(key, len(blocks)) as cache:
-            for n in cache.missing:
-                cache.store(n, [Parsed([line(number) for number in blocks[n]])])
-        return SourceFiles(divide=self._divide, columns=cache.columns)
+        columns = columns_of(key, blocks, lines)
+        return SourceFiles(columns=columns)
+
+
+def lines(numbers: range) -> list[Parsed]:
+    """Return the lines of these numbers."""
+    return [Parsed([line(number) for number in numbers])]
 
 
 def line(number: int) -> Sample:

@@ -2,7 +2,6 @@
 loaders of their batches."""
 
 import logging
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,7 @@ from base.data.samples import Samples
 from base.trial.names import check_member_names
 from data_loader.batches import BatchDataset, BucketBatchSampler, Features, fault_of
 from data_loader.recipe import Recipe, SourceNames, Sources
-from data_loader.sources.cache import CacheKey, open_cache
+from data_loader.sources.cache import CacheKey, columns_of
 from data_loader.sources.source import choose_subset, listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
@@ -355,16 +354,13 @@ def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) 
     result = Samples()
     for part in samples.by_columns:
         key = CacheKey.derived("preprocessed", transforms, [part])
-        with open_cache(key, math.ceil(len(part) / BLOCK_SAMPLES)) as cache:
-            for number in cache.missing:
-                start = number * BLOCK_SAMPLES
-                block = part[start : start + BLOCK_SAMPLES]
-                cache.store(number, _preprocess(block, transforms))
-        result += cache.columns.all
+        starts = range(0, len(part), BLOCK_SAMPLES)
+        blocks = [part[start : start + BLOCK_SAMPLES] for start in starts]
+        result += columns_of(key, blocks, partial(_preprocess, transforms)).all
     return result
 
 
-def _preprocess(samples: Samples, transforms: Sequence[BaseTransform]) -> Iterator[Parsed]:
+def _preprocess(transforms: Sequence[BaseTransform], samples: Samples) -> Iterator[Parsed]:
     """Yield each of the samples after deterministic transforms."""
     for sample in distributed.bar(samples, "preprocessing", unit=" samples", leave=False):
         yield Parsed([preprocessed(sample, transforms)])

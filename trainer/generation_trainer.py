@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from base.base_data_loader import BaseDataLoader, Batch
+from base.base_model import Conditions
 from base.base_trainer import BaseTrainer
 from base.data.samples import stacked
 from base.run.digest import tensors_in
@@ -102,8 +103,10 @@ class GenerationTrainer(BaseTrainer):
         self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
         """Run `model` on a batch, from `state` or, by default, from its `initial_state` for the
-        conditions of the batch, which `begin` calls."""
-        state = model.begin(batch) if state is None else state
+        conditions of the batch."""
+        if state is None:
+            conditions = Conditions(batch.extras, batch.latent_seeds(model.training))
+            state = model.initial_state(len(batch), conditions)
         inputs = batch.inputs, batch.text, batch.text_lengths, state
         return masked_output(model, batch.mask, *inputs)
 
@@ -185,7 +188,8 @@ class GenerationTrainer(BaseTrainer):
             log.warning("%s.initial_state %s", name, problem)
         for step, points in enumerate(batch.inputs[:, :STEPS_PER_CALL].split(1, 1)):
             output = model(points, *text, state)
-            model(points, *text, state)  # This second call changes any state inside the network.
+            # A network that keeps a state sees these points twice: its next step then differs.
+            model(points, *text, state)
             state = output.state
             present = slice(step, step + 1)
             expected = replace(whole, prediction=whole.prediction[:, present])

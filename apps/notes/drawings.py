@@ -32,7 +32,7 @@ class Drawing:
     strokes: Sequence[int]
     labels: Sequence[PageRow]
 
-    def of(self, page: InkPage) -> InkPage:
+    def on_page_alone(self, page: InkPage) -> InkPage:
         """Return a page with the drawing's strokes and labels alone."""
         numbers = {*self.strokes, *(number for row in self.labels for number in row.strokes)}
         strokes = tuple(page.strokes[number] for number in sorted(numbers))

@@ -334,7 +334,7 @@ def _merged(paragraph: Iterable[Iterable[PageRow]]) -> str:
 def escaped(text: str) -> str:
     """Return a line in which the characters of Markdown's syntax are escaped."""
     text = re.sub(r"([\\`*_\[\]<>~|#])", r"\\\1", text)
-    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)  # as of an item in a list: "-", "1."
 
 
 def json_parts(notes: Iterable[Note]) -> Iterator[str]:

@@ -50,8 +50,9 @@ MAX_ROWS = 2_000
 """Most rows whose frames are searched for a query (measured, notebook: notes, an index of
 notes)."""
 BLOCK_BITS = 12
-"""Binary logarithm of the number of rows whose pairs are stored as a block: a row's number within
-the block and its cost, of four bits, have two bytes together."""
+"""Binary logarithm of the number of rows whose pairs are stored as a block."""
+COST_BITS = 4
+"""Bits of a pair's cost, which has two bytes together with a row's number within its block."""
 MAX_CHOSEN = 256
 """Most rows, of pages with the other terms, that are searched without choosing among them by their
 pairs (assumed)."""
@@ -245,7 +246,7 @@ class Index:
                 execute(insert, _with_digest(number, *values))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
-                    entries[pair, block].append(place << 4 | cost)  # see `BLOCK_BITS`
+                    entries[pair, block].append(place << COST_BITS | cost)
             values = page.name, last + 1, len(page.rows)
             insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
             numbers.append(execute(insert, _with_digest(*values)).lastrowid)
@@ -543,8 +544,8 @@ class Index:
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
             for _, block, packed in map(_without_digest, self._database.execute(select, (pair,))):
                 rows = np.frombuffer(packed, "<u2").astype(np.int64)
-                numbers = (block << BLOCK_BITS) + (rows >> 4)  # The cost has four bits.
-                saved[numbers] += times * (ABSENT_PAIR - (rows & 15))
+                numbers = (block << BLOCK_BITS) + (rows >> COST_BITS)
+                saved[numbers] += times * (ABSENT_PAIR - (rows & (1 << COST_BITS) - 1))
         saved[places.ranks == ABSENT_PLACE] = 0
         saved[[*left_out]] = 0
         if chosen is not None:

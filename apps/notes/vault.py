@@ -116,7 +116,7 @@ class Vault:
             drawn = []
             for index, drawing in enumerate(drawings, 1):
                 part = self._picture(file, f"{number}.{index}")
-                write(part, _sealed_picture(drawing.of(page), drawing.box))
+                write(part, _sealed_picture(drawing.on_page_alone(page), drawing.box))
                 words = ", ".join(row.text for row in drawing.labels)
                 title = f"{drawing.title}: {words}" if words else f"{drawing.title} {index}"
                 address = relative_address(part, file.parent)
@@ -172,6 +172,7 @@ class Vault:
 
 
 def _sealed_picture(page: InkPage, box: Box | None = None) -> str:
+    """Return a picture of a page or box, with a mark that `_write_sealed` fills in."""
     return f"<!-- {_UNSEALED.decode()} -->\n{to_picture(page, box)}"
 
 

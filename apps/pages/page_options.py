@@ -192,8 +192,8 @@ def parse_style(text: str) -> str | Path:
     """Parse a style: return `OWN`, `USUAL`, the file of a style, or a mix of styles as a text."""
     if text in (OWN, USUAL):
         return text
-    files = [*fractions_of(text)]
-    return files[0] if len(files) == 1 else text
+    style_files = [*fractions_of(text)]
+    return style_files[0] if len(style_files) == 1 else text
 
 
 def colour(text: str) -> str:

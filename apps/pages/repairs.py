@@ -159,7 +159,10 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
     """Return how many x-heights a dot is to the right of a stem that is extended upwards; infinity
     if the dot is not above the stem."""
     x, y = (dot.mean(0) - stem.points[0]) / x_height
-    return x + lean * y if -MAX_DOT_RISE <= y <= 0.0 else math.inf
+    if not -MAX_DOT_RISE <= y <= 0.0:
+        return math.inf
+    stem_x = -lean * y  # The stem leans to the right upwards, where y is negative.
+    return x - stem_x
 
 
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:

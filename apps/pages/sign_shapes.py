@@ -41,16 +41,17 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
     without `indices` has no fault."""
     letters = letters_of(word)
     parts = strokes_by_character(word)
+    is_row_of_stops = ".." in word.text  # whose stops may share a stroke
     for index, (character, strokes) in enumerate(zip(word.text, parts, strict=False)):
         if strokes and character == "9" and _ring_fraction(strokes) < MIN_RING_FRACTION:
             yield NO_RING
         elif strokes and character in SHAPES and not SHAPES[character](strokes):
             yield f"no clear {character}"
-        elif character == "." and ".." not in word.text and not _has_clear_stop(letters, index):
+        elif character == "." and not is_row_of_stops and not _has_clear_stop(letters, index):
             yield "a stop that is not clear"
         elif character in "'’" and not _has_raised(letters, index):
             yield "no clear apostrophe"
-        elif character == "t" and not stems_of(letters, index, 1.0, math.inf):
+        elif character == "t" and not stems_of(letters, index, x_height=1.0, max_height=math.inf):
             yield "a t without its stem"
         elif character == "x" and not is_crossed(letters, index):
             yield "an x that does not cross"

@@ -124,10 +124,10 @@ def add_set(parser: argparse._ActionsContainer, meaning: str) -> None:
 def add_style(parser: argparse._ActionsContainer, meaning: str) -> None:
     """Add --style; `meaning` describes the default."""
     names = ", ".join([*styles(), OWN])
-    hand = f"hand to write in: {names} (another hand with each seed), a file that `style make` "
-    hand += f"saved, or a mix such as flowing:0.3,round:0.7 (default: {meaning})"
-    kind = partial(Setting, "--style", "style")
-    parser.add_argument("--style", **SETTING, type=kind, metavar="NAME|FILE", help=hand)
+    text = f"hand to write in: {names} (another hand with each seed), a file that `style make` "
+    text += f"saved, or a mix such as flowing:0.3,round:0.7 (default: {meaning})"
+    parse = partial(Setting, "--style", "style")
+    parser.add_argument("--style", **SETTING, type=parse, metavar="NAME|FILE", help=text)
 
 
 def values_of(arguments: argparse.Namespace, names: Iterable[str]) -> Values:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from apps.pages.hands import Hand
 from apps.pages.source_text import known_only
 from base.data.samples import Columns
-from data_loader.sources.cache import CacheKey, open_folder
+from data_loader.sources.cache import CacheKey, columns_in
 from ink.alphabet import Alphabet
 from ink.formats.inkml.lines import lines_to_inkml
 from ink.sample import Fault, Parsed, Sample
@@ -172,13 +172,8 @@ class WrittenSet:
                 blocks.append((repeat * self.texts.count + number * BLOCK_LINES, start))
         licences = (self.writer.licence,)
         key = CacheKey("written", self._key, (), is_sorted=True, licences=licences)
-        with (
-            tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar,
-            open_folder(folder, key, len(blocks)) as cache,
-        ):
-            for number in cache.missing:
-                cache.store(number, self._written(folder, bar, *blocks[number]))
-        return cache.columns
+        with tqdm(total=len(self), desc="writing", unit="line", disable=None) as bar:
+            return columns_in(folder, key, blocks, lambda block: self._written(folder, bar, *block))
 
     @property
     def _key(self) -> dict[str, object]:

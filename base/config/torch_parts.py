@@ -19,12 +19,22 @@ from base.config.binder import Annotation, BoundClass, Signature, WeightGroup, p
 from utils.checks import ConfigFault, Range, hint
 
 NOT_OFFERED = {
-    *("LBFGS", "SparseAdam", "Muon"),  # They need a closure, sparse gradients, or matrices.
-    *("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"),  # no plain arguments
+    "LBFGS",  # needs a closure
+    "SparseAdam",  # needs sparse gradients
+    "Muon",  # needs matrices
+    "LambdaLR",  # This one and the others take functions or schedules.
+    "MultiplicativeLR",
+    "SequentialLR",
+    "ChainedScheduler",
 }
 RESERVED = (
-    *("params", "optimizer", "last_epoch", "epochs", "steps_per_epoch"),
-    *("capturable", "differentiable"),
+    "params",
+    "optimizer",
+    "last_epoch",
+    "epochs",
+    "steps_per_epoch",
+    "capturable",
+    "differentiable",
 )
 """Arguments of torch's constructors that the program passes or leaves at their defaults."""
 DERIVED_ARGUMENTS = {

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.config import user_modules
 from base.run import provenance
-from base.run.checkpoint import BEST, candidates
+from base.run.checkpoint import BEST, Checkpoint, candidates
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
@@ -57,6 +57,16 @@ class RunRecord:
     licence: str | None = None
     """The licence of the checkpoints; see `utils.licences`."""
 
+    def added_to(self, content: Checkpoint) -> Checkpoint:
+        """Return the content of a checkpoint with this record; it has a `training`."""
+        training = {**content["training"], "resolved_config": self.resolved_config}
+        return {
+            "config": self.given_config,
+            **content,
+            "licence": self.licence,
+            "training": training,
+        }
+
 
 class RunFolder:
     """The two folders of a run: one for weights and records, one for TensorBoard and pictures.
@@ -71,7 +81,6 @@ class RunFolder:
         saved: the parent folder of `models` and `log`.
 
     Attributes:
-        is_created: whether `create` was called since the last `release`.
         existed: whether the run existed before `create`.
 
     Raises:
@@ -89,7 +98,6 @@ class RunFolder:
         self.name = name
         self.saved = saved
         self._lock: FileLock | None = None
-        self.is_created = False
         self.existed = False
 
     @classmethod
@@ -153,7 +161,6 @@ class RunFolder:
 
     def release(self) -> None:
         """Undo `hold`: empty the lock file, and unlock the run."""
-        self.is_created = False
         if self._lock is not None:
             with suppress(OSError):
                 os.truncate(self.models / LOCK, 0)
@@ -224,7 +231,6 @@ class RunFolder:
         self._record: dict[str, Any] = {"name": self.name, "run_id": self.run_id, "seed": seed}
         self._record["runs"] = [*previous, start]
         write_json(self.models / RECORD, self._record)
-        self.is_created = True
         self.existed = bool(previous)
 
     def _previous_starts(self) -> list[dict[str, Any]]:

@@ -64,10 +64,9 @@ class RunLog:
         with ExitStack() as stack:
             stack.callback(self.run.release)
             if distributed.is_main():
-                if not self.run.is_created:  # as of a trainer that is made without `train.py`
-                    source, device = state.resumed_from, self.device
-                    record, seed = self._parts.record, self.settings.seed
-                    self.run.create(record, seed, resumed_from=source, device=device)
+                source, device = state.resumed_from, self.device
+                record, seed = self._parts.record, self.settings.seed
+                self.run.create(record, seed, resumed_from=source, device=device)
                 stack.enter_context(log_file(self.run.models / "train.log"))
                 self._table = MetricsTable(self.run.models / "metrics.csv", progress.epoch)
                 log.info("weights and metrics: %s; TensorBoard: %s", self.run.models, self.run.log)

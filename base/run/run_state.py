@@ -40,10 +40,6 @@ Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
 """The shape and the type of a tensor."""
 METRIC_WORKS = "one that works for all batches"
 """The rule for metrics in messages."""
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 @dataclass(frozen=True)
@@ -382,14 +378,6 @@ class RunState:
         if self._only_skipped():
             return "every step since the last checkpoint was skipped"
         return None if self.weights_are_finite() else "weights are not finite"
-
-    def fault_of_loss(self, present: float) -> str | None:
-        """Return why the state is not sound with the `present` loss per point on `last_batches`;
-        None if that has not grown far beyond the first one."""
-        first = self.progress.first_loss
-        if first is None or present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
-            return None
-        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
 
     def weights_are_finite(self) -> bool:
         """Return whether all weights of the run's optimiser are finite."""

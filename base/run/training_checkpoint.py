@@ -227,26 +227,20 @@ class RunCheckpoints:
         model = parts.model
         network = self.state.evaluated_model
         content: Checkpoint = {
-            "config": parts.record.given_config,
             "state_dict": network.state_dict(),
             "normalisation": parts.facts.normalisation.to_dict(),
             "alphabet": parts.facts.alphabet.characters if model.needs_text else None,
             "dataset": parts.facts.loaded.record,
             "versions": versions(parts.device),
             "modules": user_modules.digests(),
-            "licence": parts.record.licence,
             "metrics": self.state.values,
             "epoch": self.state.progress.epoch,
             "step": self.state.progress.step,
-            "training": {  # needed only to resume
-                "format": TRAINING_FORMAT,
-                "resolved_config": parts.record.resolved_config,
-                "run": self.state.state_dict(),
-            },
+            "training": {"format": TRAINING_FORMAT, "run": self.state.state_dict()},
         }
         if model.extras:
             content["extras"] = {name: [*shape] for name, shape in model.extras.items()}
-        return content
+        return parts.record.added_to(content)
 
     def _write(self, path: Path) -> None:
         self._warn_of_differences()

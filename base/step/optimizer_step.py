@@ -103,7 +103,8 @@ class OptimizerStep:
         self.average = None
         if self._optimizer is None:  # The network is only evaluated.
             return
-        self.optimizer.register_step_pre_hook(self._note_own_step)
+        # A trainer's override of `step` might call the optimiser itself.
+        self.optimizer.register_step_pre_hook(self._note_step_elsewhere)
         if settings.ema_decay is not None:
             move = partial(move_average, settings.ema_decay)
             self.average = AveragedModel(self.model, multi_avg_fn=move)
@@ -226,7 +227,8 @@ class OptimizerStep:
             _, monitored = self.settings.monitored
             step_schedule(self.lr_scheduler, values.get(monitored, math.nan))
 
-    def _note_own_step(self, *_: object) -> None:
+    def _note_step_elsewhere(self, *_: object) -> None:
+        """Note a step of the optimiser that `update` does not make."""
         if not self._is_updating:
             problem = "calls step() of the optimiser, without clipping, warm-up, schedule and"
             self.misused.add(f"{problem} average: use apply_gradients")

@@ -316,7 +316,7 @@ def resumed_start(request: Request, place: Path, run: RunFolder | None) -> Start
     checkpoint = _find(place, needs_state=True)
     path, content = checkpoint
     plan = plan_from_checkpoint(content["config"], path, request.overrides)
-    plan = plan.with_previous_defaults(content["training"]["resolved_config"])
+    plan = with_defaults_of(checkpoint, plan)
     folder = run or _new_run(plan, request)
     start = Start(request, plan, folder, checkpoint, is_resumed=True, place=place)
     start.adjusted(previous_plan(checkpoint))
@@ -341,8 +341,22 @@ def restart(request: Request, run: RunFolder) -> Start:
 def previous_plan(checkpoint: CheckpointFile) -> Plan:
     """Return the plan with which a run saved a checkpoint."""
     path, content = checkpoint
-    plan = plan_of(content["config"], f"checkpoint {path}")
-    return plan.with_previous_defaults(content["training"]["resolved_config"])
+    return with_defaults_of(checkpoint, plan_of(content["config"], f"checkpoint {path}"))
+
+
+def with_defaults_of(checkpoint: CheckpointFile, plan: Plan) -> Plan:
+    """Return the plan of a run that goes on from a checkpoint, with the values of its resolved
+    config where the defaults of classes have changed since."""
+    values = {}
+    for bound_class in plan.bound_classes():
+        block = checkpoint.content["training"]["resolved_config"]
+        for name in (*bound_class.key.split("."), "args"):
+            block = children(block).get(name)
+        args = children(block)
+        for name, default in bound_class.defaults.items():
+            if args.get(name, default) != default:
+                values[f"{bound_class.key}.args.{name}"] = args[name]
+    return plan.with_values(values)
 
 
 def differing_values(plan: Plan, previous: Plan, epochs_matter_to: str = "") -> list[Override]:

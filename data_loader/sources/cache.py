@@ -10,12 +10,15 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
+from base import distributed
 from base.base_dataset import BaseDataset, Preparing
 from base.base_transform import BaseTransform
 from base.config import user_modules
@@ -41,8 +44,11 @@ from utils.files import (
     write_json,
 )
 from utils.locks import locked
+from utils.processes import in_processes
 
 logger = logging.getLogger(__name__)
+
+Block = TypeVar("Block")
 
 
 @dataclass(frozen=True)
@@ -99,54 +105,33 @@ class CacheKey:
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-@dataclass
-class Cache:
-    """The blocks of the samples of a key, in a folder; `open_cache` and `open_folder` make it."""
-
-    folder: Path | None = None
-    """The folder; None for samples in memory."""
-    missing: Sequence[int] = ()
-    """The numbers of the blocks to store."""
-    columns: Columns | None = None
-    """The samples of all blocks; None while blocks are missing."""
-    _held: Parsed = field(default_factory=Parsed)  # the samples in memory
-
-    def store(self, number: int, samples: Iterable[Parsed]) -> None:
-        """Store a missing block, whose samples come bit by bit; perhaps in a worker process."""
-        if self.folder is not None:
-            write_block(self.folder, number, samples)
-            return
-        for parsed in samples:
-            self._held.extend(parsed)
-
-
-@contextmanager
-def open_cache(
-    key: CacheKey, blocks: int = 1, preparing: Preparing = Preparing()
-) -> Iterator[Cache]:
-    """Open the cache of a key, in which the caller stores the missing blocks; at the end of the
-    `with` statement it has the columns.
+def columns_of(
+    key: CacheKey,
+    blocks: Sequence[Block],
+    read: Callable[[Block], Iterable[Parsed]],
+    preparing: Preparing = Preparing(),
+) -> Columns | None:
+    """Return the columns of the samples of a key, which are read unless they are cached; None if
+    only a part of the blocks is read, and others are missing.
 
     If several processes need a new folder, the first process writes it and the others wait.
 
     Args:
         key: all on which the samples depend.
-        blocks: the number of blocks.
-        preparing: options of writing. If only a part of the blocks is stored, and others are
-            missing, the cache has no columns.
+        blocks: what the samples are read from, such as files; each is read as a whole.
+        read: yields the samples of a block, bit by bit; perhaps in a worker process.
+        preparing: options of writing.
 
     Raises:
         DataError: if no folder can be written, or samples cannot be read.
     """
     if not key.folders:
-        cache = Cache(missing=range(blocks))
-        yield cache
-        held = cache._held
-        cache.columns = Columns(held.samples, held.left_out, held.notes)
-        return
+        held = Parsed()
+        for parsed in chain.from_iterable(map(read, blocks)):
+            held.extend(parsed)
+        return Columns(held.samples, held.left_out, held.notes)
     if columns := _first_whole(key, preparing.is_examined):
-        yield Cache(columns.folder, columns=columns)
-        return
+        return columns
     folder = _writable(key.folders) / key.name
     # Parts share no block, and their machines perhaps no locks.
     lock = nullcontext()
@@ -154,7 +139,7 @@ def open_cache(
         lock = locked(folder.with_suffix(".lock"), "prepares the data")
     try:
         with lock:
-            yield from _filled(key, blocks, folder, preparing)
+            return _filled(folder, key, blocks, read, preparing)
     except OSError as error:
         raise DataError(
             f"cannot write the cache {folder}: {error.strerror or error}; make room there, or "
@@ -166,17 +151,14 @@ def cached(key: CacheKey, samples: Iterable[Parsed], preparing: Preparing = Prep
     """Return the columns of the samples of a key, which are one block.
 
     Args:
-        key: see `open_cache`.
+        key: see `columns_of`.
         samples: a generator of the samples; it starts only if they are not cached.
-        preparing: see `open_cache`.
+        preparing: see `columns_of`.
 
     Raises:
-        DataError: see `open_cache`.
+        DataError: see `columns_of`.
     """
-    with open_cache(key, 1, preparing) as cache:
-        for number in cache.missing:
-            cache.store(number, samples)
-    return cache.columns
+    return columns_of(key, [samples], iter, preparing)
 
 
 def _first_whole(key: CacheKey, is_compared: bool) -> PreparedColumns | None:
@@ -204,10 +186,16 @@ def _writable(folders: Sequence[Path]) -> Path:
     )
 
 
-@contextmanager
-def open_folder(folder: Path, key: CacheKey, blocks: int) -> Iterator[Cache]:
-    """Open a folder that a user named as the cache of a key; it is then the `root` of a dataset.
-    Whole blocks in the folder are not missing, so a killed process can go on.
+def columns_in(
+    folder: Path,
+    key: CacheKey,
+    blocks: Sequence[Block],
+    read: Callable[[Block], Iterable[Parsed]],
+) -> Columns:
+    """Return the columns of the samples of a key in a folder that a user named, which is then the
+    `root` of a dataset. Whole blocks in the folder are not read, so a killed process can go on.
+
+    The arguments are those of `columns_of`.
 
     Raises:
         DataError: if the folder has other files, or cannot be written.
@@ -224,7 +212,7 @@ def open_folder(folder: Path, key: CacheKey, blocks: int) -> Iterator[Cache]:
                 problem = f"the samples there have {name} = {shown(old)}, not {shown(new)}"
                 raise DataError(f"{folder}: {problem}; name another folder")
             remove_temporary(folder, is_held=True)
-            yield from _filled(key, blocks, folder, Preparing())
+            return _filled(folder, key, blocks, read, Preparing())
     except ConfigFault as fault:
         raise fault.of(str(file)) from None
     except OSError as error:
@@ -232,28 +220,35 @@ def open_folder(folder: Path, key: CacheKey, blocks: int) -> Iterator[Cache]:
         raise DataError(f"{error.filename or folder}: {problem}") from error
 
 
-def _filled(key: CacheKey, blocks: int, folder: Path, preparing: Preparing) -> Iterator[Cache]:
-    """Yield the cache in `folder`, whose missing blocks are stored then, and write its index; the
-    blocks of other parts may still be missing."""
-    cache = Cache(folder)
+def _filled(
+    folder: Path,
+    key: CacheKey,
+    blocks: Sequence[Block],
+    read: Callable[[Block], Iterable[Parsed]],
+    preparing: Preparing,
+) -> PreparedColumns | None:
+    """Return the columns in `folder` after its missing blocks were read, and its index written;
+    None while the blocks of other parts are missing. See `columns_of`."""
     try:
-        cache.columns = open_prepared(folder, is_compared=preparing.is_examined)
+        columns = open_prepared(folder, is_compared=preparing.is_examined)
+        if columns is not None:  # Another process was faster.
+            return columns
     except DataError as error:
         logger.warning("the cache is damaged and will be rebuilt: %s", error)
-    if cache.columns is not None:  # Another process was faster.
-        yield cache
-        return
     folder.mkdir(exist_ok=True)
     (folder / INDEX).unlink(missing_ok=True)
-    numbers = range(preparing.part - 1, blocks, preparing.parts)
     is_examined = preparing.is_examined
-    cache.missing = [n for n in numbers if block_record(folder, n, is_examined) is None]
-    yield cache
-    records = [block_record(folder, n, False) for n in range(blocks)]
-    if missing := [str(n) for n, record in enumerate(records) if record is None]:
+    numbered = [
+        (number, blocks[number])
+        for number in range(preparing.part - 1, len(blocks), preparing.parts)
+        if block_record(folder, number, is_examined) is None
+    ]
+    _write_blocks(folder, numbered, read, preparing.workers)
+    records = [block_record(folder, number, False) for number in range(len(blocks))]
+    if missing := [str(number) for number, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
-        return
+        return None
     write_index(
         folder,
         records,
@@ -262,7 +257,33 @@ def _filled(key: CacheKey, blocks: int, folder: Path, preparing: Preparing) -> I
         is_sorted=key.is_sorted,
         licences=key.licences,
     )
-    cache.columns = open_prepared(folder)
+    return open_prepared(folder)
+
+
+def _write_blocks(
+    folder: Path,
+    numbered: Sequence[tuple[int, Block]],
+    read: Callable[[Block], Iterable[Parsed]],
+    workers: int,
+) -> None:
+    """Read blocks, with their numbers, and write their samples; `workers` share several blocks."""
+    write = partial(_write_block, folder, read)
+    if workers == 1 or len(numbered) < 2:
+        for each in numbered:
+            write(each)
+        return
+    written = in_processes(write, numbered, workers)
+    bar = distributed.bar(written, "preparing", total=len(numbered), unit=" blocks")
+    for _ in bar:
+        pass
+
+
+def _write_block(
+    folder: Path, read: Callable[[Block], Iterable[Parsed]], numbered: tuple[int, Block]
+) -> None:
+    """Read a block of files, and write its samples; `numbered` is the block with its number."""
+    number, block = numbered
+    write_block(folder, number, read(block))
 
 
 # All on which cached samples depend.

@@ -10,16 +10,17 @@ texts are ASCII without XML or HTML entities, so they are used unchanged.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import filterfalse
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
+from base import distributed
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.source import Places, SourceDataset, SourceFiles, parse_files
+from data_loader.sources.source import Places, SourceDataset, SourceFiles
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
@@ -31,11 +32,16 @@ from ink.formats.iam_ondb import (
     parse_texts,
     with_texts,
 )
+from ink.guard.files import parse_files
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, first_of
 from utils.licences import RESEARCH_ONLY
 
 SITE = "https://fki.tic.heia-fr.ch/databases/iam-on-line-handwriting-database"
+TEXTS = "ascii"
+"""The name of the folder of texts."""
+ARCHIVE_END = "-all.t"
+"""What follows a folder's name in that of its archive, before `ar.gz` and the like."""
 TaskSet = Literal["trainset", "testset_v", "testset_t", "testset_f"]
 TASK_SETS: tuple[TaskSet, ...] = get_args(TaskSet)
 PAPER_SPLITS: dict[str, list[TaskSet]] = {
@@ -90,15 +96,11 @@ class IAMOnDBDataset(SourceDataset):
         """Find the files of lines, of texts and of tasks, in `root` or up to two levels below."""
         with self._naming_root():
             strokes = self._files_of("lineStrokes", LINE_FILE)
-            texts = self._files_of("ascii", TEXT_FILE)
-            used = sorted({name for sets in self._sets.values() for name in sets})
-            tasks = {name: self._matching(f"{name}.txt")[:1] for name in used}
+            texts = self._files_of(TEXTS, TEXT_FILE)
+            tasks = self._tasks()
             self._check_present(strokes, texts, tasks)
         return SourceFiles(
-            files=[*strokes, *texts],
-            read=partial(self._read, strokes, texts),
-            divide=partial(self._divide_by, {name: file for name, (file,) in tasks.items()}),
-            divided_by=[file for (file,) in tasks.values()],
+            files=[*strokes, *texts], divided_by=[file for (file,) in tasks.values()]
         )
 
     def _check_present(
@@ -118,10 +120,15 @@ class IAMOnDBDataset(SourceDataset):
 
     def _files_of(self, name: str, file_name: re.Pattern[str]) -> list[Path]:
         """Return the archive called `name`-all; without it, the files in a folder called `name`."""
-        if archives := self._matching(f"{name}-all.t*"):
+        if archives := self._matching(f"{name}{ARCHIVE_END}*"):
             return archives[:1]
         files_by_folder = (files_below(folder, file_name) for folder in self._matching(name))
         return next(filter(None, files_by_folder), [])
+
+    def _tasks(self) -> dict[str, list[Path]]:
+        """Return the file of each task that is used, by name; an empty list if it is missing."""
+        used = sorted(set().union(*self._sets.values()))
+        return {name: self._matching(f"{name}.txt")[:1] for name in used}
 
     def _matching(self, pattern: str) -> list[Path]:
         """Return files and folders whose names match a pattern, in order of depth below `root`."""
@@ -130,23 +137,29 @@ class IAMOnDBDataset(SourceDataset):
             paths += sorted(self._path.glob(f"{folders}{pattern}"))
         return [path for path in paths if path.is_file() or path.is_dir()]
 
-    def _read(
-        self, strokes: list[Path], texts: list[Path], _: list[Path], workers: int
-    ) -> Iterator[Parsed]:
+    def read(self, files: list[Path], workers: int = 1) -> Iterator[Parsed]:
         """Yield all lines with their texts; the files are one block."""
+        texts = [*filter(_has_texts, files)]
+        strokes = [*filterfalse(_has_texts, files)]
         source = strokes[0] if len(strokes) == 1 else self._path
         # One worker is enough for the texts, which are few and small.
-        parsed_texts = parse_files(parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb)
+        parsed_texts = parse_files(
+            parse_texts, texts, TEXT_FILE, "reading texts", self.max_gb, bar=distributed.bar
+        )
         parsed_lines = parse_files(
-            parse_line, strokes, LINE_FILE, "parsing IAM-OnDB", self.max_gb, workers
+            parse_line,
+            strokes,
+            LINE_FILE,
+            "parsing IAM-OnDB",
+            self.max_gb,
+            workers,
+            distributed.bar,
         )
         yield with_texts(source, parsed_lines, parsed_texts)
 
-    def _divide_by(
-        self, tasks: Mapping[str, Path], samples: Samples, faults: Sequence[Fault]
-    ) -> tuple[Places, list[str]]:
+    def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         """Divide lines by the forms that the task files name."""
-        forms = {name: set(_read_task(file)) for name, file in tasks.items()}
+        forms = {name: set(_read_task(file)) for name, (file,) in self._tasks().items()}
         groups = [*samples.strings("group")]
         present = {*groups, *(fault.name.rpartition("-")[0] for fault in faults)}
         notes = [
@@ -175,6 +188,13 @@ class IAMOnDBDataset(SourceDataset):
     def preprocessing(self) -> list[BaseTransform]:
         """Return the paper's preprocessing: fill in missing points, then cut long steps."""
         return [FillMissing(), CutLongSteps(threshold=MAX_STEP)]
+
+
+def _has_texts(file: Path) -> bool:
+    """Return whether a file is the archive of the texts or one of them, and not of the lines."""
+    return (
+        file.name.startswith(f"{TEXTS}{ARCHIVE_END}") or TEXT_FILE.fullmatch(file.name) is not None
+    )
 
 
 def _read_task(file: Path) -> list[str]:

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import numpy as np
 
+from base import distributed
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
 from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction, parse_files
+from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
+from ink.guard.files import parse_files
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN
@@ -83,7 +85,9 @@ class MNISTStrokesDataset(DividedDataset):
 
     def read(self, files: list[Path], workers: int = 1) -> Iterable[Parsed]:
         source = files[0] if len(files) == 1 else self._path
-        parsed = parse_files(parse_file, files, MNIST_FILE, READING, self.max_gb, workers)
+        parsed = parse_files(
+            parse_file, files, MNIST_FILE, READING, self.max_gb, workers, distributed.bar
+        )
         yield digits_of(source, parsed).require_text("no class: no target data")
 
     def source_files(self) -> SourceFiles:
@@ -94,7 +98,7 @@ class MNISTStrokesDataset(DividedDataset):
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
         columns = Columns(sorted(samples, key=lambda sample: sample.name))
-        return SourceFiles(divide=self._divide, columns=columns)
+        return SourceFiles(columns=columns)
 
     def _headline(self, count: int) -> str:
         if self.root is None:

@@ -115,7 +115,7 @@ class OwnInk(DividedDataset):
 
     @final
     def source_files(self) -> SourceFiles:
-        return SourceFiles(divide=self._divide, columns=self._cached_lines())
+        return SourceFiles(columns=self._cached_lines())
 
     def _cached_lines(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all lines that can be used, with the faults of the others.

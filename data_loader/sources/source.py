@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, final
+from typing import Annotated, Any, ClassVar, final
 
 import numpy as np
 
@@ -16,60 +16,32 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.data.prepared import IDENTITY, PreparedColumns
 from base.data.samples import Columns, Samples
-from data_loader.sources.cache import (
-    Cache,
-    CacheKey,
-    code_of,
-    fingerprint,
-    open_cache,
-)
+from data_loader.sources.cache import CacheKey, code_of, columns_of, fingerprint
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
-from ink import guard
-from ink.formats.archives import (
-    Values,
-    by_name,
-    contents_of,
-    is_packed,
-    parse_contents,
-    parse_named,
-)
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
 from ink.sample import Fault, Parsed, summarise
 from utils.checks import ConfigFault, DataError, Fraction, Range, Seed, first_of
 from utils.files import digest_of_file, user_cache
-from utils.processes import in_processes
 
 LISTS = Path(__file__).parent / "lists"  # lists for `leave_out` that come with the project
 BLOCK_BYTES = 32 << 20  # of files, after which a block ends (assumed: some seconds of parsing)
-TOGETHER = 16  # files that a process gets at a time (assumed: some 50 ms of parsing)
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 _SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])", re.IGNORECASE)
 
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
 
 
-Division: TypeAlias = Callable[[Samples, Sequence[Fault]], tuple[Places, list[str]]]
-"""A function that returns the places of the samples of each split, and notes for the report, from
-all samples and the faults of others."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class SourceFiles:
-    """The files of a source, which are found once: how they are read, and their samples divided."""
+    """The files of a source, as they are found."""
 
-    divide: Division
-    divided_by: Sequence[Path] = ()
-    """The files that `divide` reads."""
     files: Sequence[Path] = ()
     """The files with the samples, which are read anew if one of them has changed."""
-    read: Callable[[list[Path], int], Iterable[Parsed]] | None = None
-    """Yields the samples of a block of `files`, bit by bit; with a number of workers, which share
-    the members of a single block."""
+    divided_by: Sequence[Path] = ()
+    """The files by which the samples are divided, anew if one of them has changed."""
     columns: Columns | None = None
     """The samples, if there are no files to read."""
 
@@ -175,14 +147,14 @@ class SourceDataset(BaseDataset):
         """Return the source: the samples if `root` is a prepared folder, or else the files."""
         columns = self._open_root(is_examined=is_examined)
         if columns is not None:
-            return SourceFiles(divide=self._divide, columns=columns)
+            return SourceFiles(columns=columns)
         return self.source_files()
 
     def source_files(self) -> SourceFiles:
-        """Find the files, and return them with functions that read and divide their samples: by
-        default the methods `find`, `read` and `_divide`."""
+        """Find the files, by default by `find`; `read` and `_divide` are called with them and with
+        their samples."""
         with self._naming_root():
-            return SourceFiles(divide=self._divide, files=self.find(), read=self.read)
+            return SourceFiles(files=self.find())
 
     @contextmanager
     def _naming_root(self) -> Iterator[None]:
@@ -215,9 +187,9 @@ class SourceDataset(BaseDataset):
         licences = sorted(filter(None, super().licences()))
         blocks = [[*source.files]] if self.is_one_block else blocks_of(source.files)
         key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
-        with open_cache(key, len(blocks), preparing) as cache:
-            _read_missing(source, blocks, cache, preparing.workers)
-        return cache.columns
+        # Workers share the members of a single block, such as an archive, or else the blocks.
+        workers = preparing.workers if len(blocks) == 1 else 1
+        return columns_of(key, blocks, partial(self.read, workers=workers), preparing)
 
     def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
         """Return the columns if `root` is a prepared folder, or the address of one; else None.
@@ -283,7 +255,7 @@ class SourceDataset(BaseDataset):
         lines = listed_lines(self.leave_out)
 
         def divide() -> list[Any]:
-            places, notes = source.divide(samples, faults)
+            places, notes = self._divide(samples, faults)
             if self.leave_out is not None:
                 places, new_notes = self._remove_listed(lines, places, [*samples.strings("name")])
                 notes += new_notes
@@ -301,8 +273,12 @@ class SourceDataset(BaseDataset):
         return {split: samples.take(places_of[split]) for split in splits}, notes
 
     def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
-        """Return the places of the samples of each split, and notes for the report; for a source
-        without `source_files` of its own."""
+        """Return the places of the samples of each split, and notes for the report.
+
+        Args:
+            samples: all samples.
+            faults: those of samples that could not be used.
+        """
         raise NotImplementedError
 
     def _remove_listed(
@@ -385,35 +361,6 @@ class DividedDataset(SourceDataset):
     def _split_key(self, name: str) -> str:
         """Return the key that is hashed for a sample without a writer; equal keys stay together."""
         return name
-
-
-def _read_missing(
-    source: SourceFiles, blocks: list[list[Path]], cache: Cache, workers: int
-) -> None:
-    """Read the missing blocks of a cache, and store them.
-
-    The workers share the members of a single block, such as an archive, or else the blocks.
-    """
-    if workers == 1 or len(cache.missing) < 2:
-        for number in cache.missing:
-            samples = source.read(blocks[number], workers if len(blocks) == 1 else 1)
-            cache.store(number, samples)
-        return
-    numbered = [(number, blocks[number]) for number in cache.missing]
-    stored = in_processes(partial(_read_into, source.read, cache), numbered, workers)
-    bar = distributed.bar(stored, "preparing", total=len(numbered), unit=" blocks")
-    for _ in bar:
-        pass
-
-
-def _read_into(
-    read: Callable[[list[Path], int], Iterable[Parsed]],
-    cache: Cache,
-    numbered: tuple[int, list[Path]],
-) -> None:
-    """Read a block of files, and store it; `numbered` is the block with its number."""
-    number, files = numbered
-    cache.store(number, read(files, 1))
 
 
 def blocks_of(files: Iterable[Path]) -> list[list[Path]]:
@@ -562,55 +509,3 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     if not is_whole or min(train, valid, test) < 0 or train == 0:
         expected = f"fractions of {', '.join(SPLITS)}, together 1, train more than 0"
         raise ConfigFault("fractions", dict(fractions), expected)
-
-
-# Child processes.
-
-
-def parse_files(
-    parse: Callable[[str, bytes], Value],
-    files: Sequence[Path],
-    pattern: re.Pattern[str],
-    description: str,
-    max_gb: float,
-    workers: int = 1,
-) -> Values[Value]:
-    """Parse an archive or many files in child processes, as `parse_contents` does.
-
-    A single worker parses an archive by one request. Else each file or member is a request, and
-    each worker has a child.
-
-    Args:
-        parse: a function of `ink.formats`, see `parse_contents`; so are the next arguments.
-        max_gb: see `SourceDataset`.
-        workers: the number of processes.
-    """
-    arguments = files, pattern, description, int(max_gb * 1e9)
-    if not is_packed(files, pattern):
-        contents = contents_of(*arguments, distributed.bar)
-        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
-    options = {"limits": guard.USUAL_LIMITS.times(max_gb), "bar": distributed.bar}
-    try:
-        if workers == 1:
-            return guard.call(parse_contents, parse, *arguments, guard.Bar, **options)
-        contents = guard.iterate(contents_of, *arguments, guard.Bar, **options)
-        return by_name(in_children(partial(parse_named, parse), contents, max_gb, workers))
-    except Fault as fault:
-        raise fault.within(str(files[0])) from None
-
-
-def in_children(
-    function: Callable[[Item], Value], items: Iterable[Item], max_gb: float, workers: int
-) -> Iterator[Value]:
-    """Yield the result of a function of `ink.formats` for each item, computed by the children of
-    `workers` processes; or the item's name, its first value, and the Fault of its child."""
-    guarded = partial(_guarded, function, guard.USUAL_LIMITS.times(max_gb))
-    return in_processes(guarded, items, workers, TOGETHER)
-
-
-def _guarded(function: Callable[[Item], Value], limits: guard.Limits, item: Item) -> Value:
-    """Return the result of a function for an item; the item's name and the Fault of its child."""
-    try:
-        return guard.call(function, item, limits=limits)
-    except Fault as fault:
-        return item[0], fault

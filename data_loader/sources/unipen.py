@@ -11,7 +11,7 @@ import numpy as np
 
 from base import distributed
 from base.data.samples import Samples
-from data_loader.sources.source import DividedDataset, Places, in_children
+from data_loader.sources.source import DividedDataset, Places
 from ink import guard
 from ink.formats.archives import members
 from ink.formats.files import files_below
@@ -26,6 +26,7 @@ from ink.formats.unipen.collection import (
     parse_document,
 )
 from ink.formats.unipen.segments import parse_file
+from ink.guard.files import in_children
 from ink.sample import Fault, Parsed
 from utils.checks import ConfigFault, DataError, Range
 from utils.licences import OPEN

@@ -223,7 +223,8 @@ def times(path: Path) -> tuple[float, float]:
             day, hour, minute = match.groups(default="00")
             created = datetime.fromisoformat(f"{day}T{hour}:{minute}").timestamp()
     changed = changed if _is_known(changed) else path.stat().st_mtime
-    return created if _is_known(created) else changed, changed
+    created = created if _is_known(created) else changed
+    return created, changed
 
 
 def _is_known(time: float) -> bool:

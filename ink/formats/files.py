@@ -39,8 +39,9 @@ def read_head(path: Path) -> bytes:
     """Return the first bytes of a file, by which its format is detected."""
     kind = "folder" if os.path.isdir(path) else "file"
     try:
-        if kind == "folder":  # See `files_below`.
-            os.scandir(f"{path}/.").close()  # Its error says more than that it is a folder.
+        if kind == "folder":
+            # One that may not be listed or entered fails here, others at the next line, as folders.
+            os.scandir(f"{path}/.").close()
         with open_file(path) as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError as error:

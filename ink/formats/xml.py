@@ -48,7 +48,7 @@ class _ChildBuilder(_TreeBuilder):
         element = super().end(tag)
         self.open.pop()
         if len(self.open) == 1:
-            self.open[0].clear()
+            self.open[0].clear()  # The outermost element would keep all its children in memory.
             self.ended.append(element)
         return element
 

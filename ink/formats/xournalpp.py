@@ -40,7 +40,7 @@ from utils.checks import UserError
 from utils.files import atomic_write
 
 RULING = "ruling"
-"""Name of the layer of a ruling that Xournal++ has not."""
+"""Name of the layer in which a ruling is drawn that Xournal++ lacks."""
 # As Xournal++ and Xournal draw them, in points.
 DASH_STYLES = {"dash": (6.0, 3.0), "dashdot": (6.0, 3.0, 0.5, 3.0), "dot": (0.5, 3.0)}
 CAPS = ("round", "butt", "square")

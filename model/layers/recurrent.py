@@ -55,7 +55,7 @@ def clip_gradient(value: Tensor, bound: float | None) -> Tensor:
     """Return `value`; the gradient that flows back through it is clamped to +-`bound`."""
     if bound is None or not value.requires_grad:
         return value
-    clipped = value.view_as(value)
+    clipped = value.view_as(value)  # The hook is on the view: other uses of `value` are unclipped.
     clipped.register_hook(lambda gradient: gradient.clamp(-bound, bound))
     return clipped
 
@@ -373,12 +373,21 @@ class WindowedLayer(nn.Module):
         dtype = compute_dtype(inputs)
         if self.cell == "LSTM" and library.available(inputs.device, dtype):
             biases = sequence_biases(self.bias, gate_offsets, inputs.shape[1])
-            weights = self.weight_input, self.weight_hidden, biases
-            states = state["hidden"], state["cell"]
-            texts = text, text_lengths
-            window_weights = self.weight_window, self.window.weight, self.window.bias
-            window = *window_weights, state["window"], state["kappa"]
-            results = lstm.run(dtype, bound, inputs, weights, states, texts, window)
+            results = lstm.run(
+                dtype,
+                bound,
+                inputs,
+                weights=(self.weight_input, self.weight_hidden, biases),
+                state=(state["hidden"], state["cell"]),
+                text=(text, text_lengths),
+                window=(
+                    self.weight_window,
+                    self.window.weight,
+                    self.window.bias,
+                    state["window"],
+                    state["kappa"],
+                ),
+            )
         else:
             precise_dtype = state_dtype(dtype)
             one_hot = one_hot_text(text, text_lengths, self.vocab_size, precise_dtype)

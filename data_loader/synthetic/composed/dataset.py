@@ -211,6 +211,7 @@ class ComposedDataset(ExtendedDataset):
         """Return the parts of each sample that can be measured."""
         table = Alignment.load(self.alignment)
         bar = distributed.bar(samples, "measuring", unit=" lines", leave=False, delay=1)
+        # Only lines that are scaled to a height are cut: their parts are in x-heights.
         longest = None if self.height is None else self.longest
         return {
             sample: parts_of(sample, line, longest) for sample, line in measured_lines(bar, table)

@@ -56,6 +56,9 @@ DEFAULT_TALL_HEIGHT = 1.8
 """Height of capitals of a hand with fewer characters, in x-heights (assumed)."""
 MEASURED_TALL_HEIGHTS = (1.2, 3.0)
 """Bounds on the height of capitals of a hand, in x-heights (assumed)."""
+SHORT_WORD = re.compile(r"(?<!\S)\S{3,6}(?!\S)")
+"""Matches a word between blanks, of 3 to 6 characters: the context in which one more is tried
+(assumed)."""
 MAX_TRIALS = 5
 """Largest number of times that a recogniser tries to read a character of a hand (assumed)."""
 MAX_PIECE_LENGTH = 12
@@ -204,7 +207,7 @@ class RecordedHand:
         """
         words = []
         for line in self.lines:
-            for word in re.finditer(r"(?<!\S)\S{3,6}(?!\S)", line.text):
+            for word in SHORT_WORD.finditer(line.text):
                 if line.is_usable[word.start() : word.end()].all():
                     last = word.end() - 1
                     place = Place(line, word.start(), last, cut_before=False, cut_after=False)

@@ -34,6 +34,8 @@ DIGIT_IMAGE_SIZE = 28
 DIGIT_SIZE = 20
 """Longer side of the digit in the middle of its image, in pixels (MNIST)."""
 
+MIN_SPREAD = 6
+"""Minimum characters between the bounds on a line's length: it ends between words (assumed)."""
 # Parts of each seed, so that lines and writers have different random numbers.
 LINE_STREAM = 0
 WRITER_STREAM = 1
@@ -163,10 +165,13 @@ def text_path(
     from_middle_x = (x - 0.5 * widths[owner]) / FONT_X_HEIGHT
     from_middle_y = y / FONT_X_HEIGHT + 0.5
     slant = writer.slant * leans + 0.05 * slanting
+    # Parabolas about a letter's middle bend its stems and bars.
+    bent_x = (0.6 * stem_bend)[owner] * from_middle_y**2
+    bent_y = (0.5 * bar_bend)[owner] * from_middle_x**2
     x = left[owner] + width_factors[owner] * x - slant[owner] * y
-    x += (0.6 * stem_bend)[owner] * (from_middle_y * from_middle_y)
+    x += bent_x
     y = height_factors[owner] * y + (0.35 * down)[owner]
-    y += (0.5 * bar_bend)[owner] * (from_middle_x * from_middle_x)
+    y += bent_y
 
     if writer.connected:
         for last in np.flatnonzero(np.diff(owner)).tolist():
@@ -318,8 +323,8 @@ class EmbeddedDataset(BaseDataset):
     rate: Annotated[float, Range(10, 500)] = 75.0
 
     def __post_init__(self) -> None:
-        if self.max_characters < self.min_characters + 6:
-            expected = f"at least 6 more than min_characters ({self.min_characters})"
+        if self.max_characters < self.min_characters + MIN_SPREAD:
+            expected = f"at least {MIN_SPREAD} more than min_characters ({self.min_characters})"
             raise ConfigFault("max_characters", self.max_characters, expected)
         if self.fonts == []:
             raise ConfigFault("fonts", [], f"at least one of {', '.join(FONTS)}, or null")

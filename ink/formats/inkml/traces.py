@@ -118,7 +118,8 @@ def _format(holder: Element) -> TraceFormat:
         signs = [-1 if channel.get("orientation") == "-ve" else 1 for channel in channels]
         if not {"X", "Y"} <= set(names[: len(regular)]):
             raise Fault("a traceFormat without the channels X and Y")
-        unit = unit_of_x or UNIT_LENGTHS.get(regular[names.index("X")].get("units", ""))
+        channel_of_x = channels[names.index("X")]
+        unit = unit_of_x or UNIT_LENGTHS.get(channel_of_x.get("units", ""))
         by_name = dict(zip(names, channels, strict=True))
         most = by_name["F"].get("max", "") if "F" in by_name else ""
         max_pressure = float(most) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", most) else None

@@ -45,7 +45,7 @@ def test_a_new_run_has_its_config_versions_and_seed_in_its_folder(run, tmp_path,
 
 def test_a_run_that_exists_is_refused_unless_it_resumes_from_its_own_checkpoint(run, tmp_path):
     run.create(RunRecord(), 1)
-    assert run.is_created and not run.existed
+    assert not run.existed
     (run.models / checkpoint_name(1)).touch()
     for options in ({}, {"resumed_from": tmp_path / "elsewhere.pth"}):
         with pytest.raises(UserError, match="'a' exists already"):

@@ -16,7 +16,7 @@ from base.data.prepared import open_prepared
 from base.data.samples import Samples
 from data_loader import InkMLDataset
 from data_loader.sources import source
-from data_loader.sources.cache import CacheKey, cached, open_cache
+from data_loader.sources.cache import CacheKey, cached, columns_of
 from data_loader.sources.fetching import open_copied
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Fault, Parsed, Sample
@@ -46,10 +46,7 @@ class Read:
 def make(*folders, blocks=None, read=None, preparing=None, key=None):
     blocks, read = blocks or [Parsed(SAMPLES)], read or Read()
     whole = CacheKey("kind", key or {}, folders, is_sorted=True)
-    with open_cache(whole, len(blocks), preparing or Preparing()) as cache:
-        for number in cache.missing:
-            cache.store(number, read(blocks[number]))
-    return cache.columns
+    return columns_of(whole, blocks, read, preparing or Preparing())
 
 
 def forbidden(block):
