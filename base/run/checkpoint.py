@@ -21,6 +21,7 @@ from typing import (
     TypeAlias,
     TypedDict,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -348,7 +349,7 @@ def resumable(checkpoint: CheckpointFile) -> CheckpointFile:
         )
     resolved_config = strict_json.plain(training["resolved_config"])
     training = {**training, "resolved_config": resolved_config}
-    return CheckpointFile(path, Checkpoint(**{**content, "training": training}))
+    return CheckpointFile(path, cast(Checkpoint, {**content, "training": training}))
 
 
 def network_arguments(checkpoint: Checkpoint) -> dict[str, Any]:

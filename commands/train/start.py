@@ -395,7 +395,8 @@ def _adjustable_keys(plan: Plan) -> set[str]:
     for bound_class in plan.bound_classes():
         for cls in (bound_class.cls, *bound_class.signature.settings.values()):
             names = getattr(cls, "adjustable", ())
-            keys |= {f"{bound_class.key}.args.{name}" for name in names}
+            if isinstance(names, tuple):  # A user's class may use the name for something else.
+                keys |= {f"{bound_class.key}.args.{name}" for name in names}
     return keys
 
 

@@ -241,7 +241,7 @@ class SourceDataset(BaseDataset):
 
         The `group` of a sample is empty, or names the sample's file or split.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a _parse or a read of its own")
 
     @property
     def _folder(self) -> Path:
@@ -279,7 +279,7 @@ class SourceDataset(BaseDataset):
             samples: all samples.
             faults: those of samples that could not be used.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a _divide of its own")
 
     def _remove_listed(
         self, lines: list[str], places_by_split: Places, names: list[str]
