@@ -59,6 +59,14 @@ def test_settings_of_a_class_may_name_further_ones(monkeypatch):
     assert [key for _, key, _ in differing_values(changed, plan)] == ["trainer.args.sample_bias"]
 
 
+def test_a_class_may_use_the_name_for_something_else(monkeypatch):
+    plan = plan_of(tiny_config.CONFIG, "c.json")
+    changed = plan.with_values({"trainer.args.sample_bias": 2.0})
+    monkeypatch.setattr(GenerationTrainingSettings, "adjustable", True)
+    with pytest.raises(ConfigError, match="the run has"):
+        differing_values(changed, plan)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "faults"),
     [
