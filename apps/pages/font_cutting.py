@@ -83,13 +83,14 @@ def cut_letters(
     """
     parts: list[_Part] = []
     unclear: set[int] = set()
-    for stroke, indices in zip(word.strokes, word.indices, strict=True):
-        letters = _letters_of(word.text, stroke, indices)
+    for number, (stroke, indices) in enumerate(zip(word.strokes, word.indices, strict=True)):
+        letters = _letters_of(word, number)
         cuts = _cuts(word.text, stroke, indices, letters, shifts)
         if cuts is None:
             unclear |= {*letters}
         else:
             parts += _parts(stroke, letters, cuts)
+    parts = [_returned(part, parts) for part in parts]
     letters = []
     for index in range(len(word.text) - num_letters + 1):
         places = range(index, index + num_letters)
@@ -98,14 +99,32 @@ def cut_letters(
     return letters
 
 
-def _letters_of(text: str, stroke: np.ndarray, indices: np.ndarray) -> list[int]:
+def _returned(part: _Part, parts: Sequence[_Part]) -> _Part:
+    """Return a part of a letter; a bar or dot that is above the letter before, though the window
+    was already at this one, is of the letter before."""
+    before = [each.points for each in parts if each.index == part.index - 1]
+    same = [each.points for each in parts if each.index == part.index]
+    body = max(same, key=lambda points: np.ptp(points, axis=0).sum())
+    if part.joins != ("", "") or not before or part.points is body:
+        return part
+    center = np.mean([part.points[:, 0].min(), part.points[:, 0].max()])
+    is_above = center < body[:, 0].min() and center <= np.concatenate(before)[:, 0].max()
+    return part._replace(index=part.index - 1) if is_above else part
+
+
+def _letters_of(word: WrittenWord, number: int) -> list[int]:
     """Return the indices of the letters that a stroke is of, in the order of writing: the window
-    may be at a neighbour for some points. A sign is joined to no letter."""
+    may be at a neighbour for some points. A sign is joined to no letter, and a letter that another
+    stroke has more points of is not joined to the end of this one."""
+    stroke, indices = word.strokes[number], word.indices[number]
     present = sorted({*indices.tolist()})
     sizes = [float(np.ptp(stroke[indices == index], axis=0).max()) for index in present]
     large = [index for index, size in zip(present, sizes, strict=True) if size >= MIN_PART]
     if len(large) > 1:
-        large = [index for index in large if text[index].isalpha()]
+        large = [index for index in large if word.text[index].isalpha()]
+    if len(large) > 1:
+        counts = [int((each == large[-1]).sum()) for each in word.indices]
+        large = large if max(counts) == counts[number] else large[:-1]
     return large or [int(np.bincount(indices).argmax())]
 
 

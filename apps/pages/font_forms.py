@@ -38,7 +38,7 @@ NUM_JOINED_FORMS = {("low", "out"): 12, ("high", "out"): 5, ("", "out"): 6, ("lo
 NUM_RARE_FORMS = 3  # of each other kind of a letter
 NUM_PAIR_FORMS = 2  # of each kind of a pair
 NUM_READ = 3  # letters that are read for each form of a font (assumed)
-MAX_READ_DOUBT = 1.0  # nats of all readers, of a letter between two others (by eye)
+MAX_READ_DOUBT = 3.0  # nats of all readers, of a letter between two others (by eye)
 SHIFTS = (0, 1, -1)  # low joins from the nearest one to the end of a letter, see `cut_letters`
 NUM_TRIED = 10  # letters that are read to choose a shift (assumed)
 MIN_FORMS = 3  # of a letter with a join, else it stands alone there (by eye)
@@ -175,11 +175,11 @@ def _best_shifts(hand: Hand, words: Sequence[WrittenWord]) -> dict[str, int]:
     initials: dict[tuple[str, int], list[Form]] = defaultdict(list)
     finals = []
     for word, shift in product(words, SHIFTS):
-        shifts = dict.fromkeys(string.ascii_lowercase, shift)
+        shifts = dict.fromkeys(string.ascii_letters, shift)
         for letter in cut_letters(word, 1, shifts):
             if letter.text == "n" and letter.joins == ("low", "") and not shift:
                 finals.append(_form_of(letter, joins))
-            elif letter.text in string.ascii_lowercase and letter.joins == ("", "low"):
+            elif letter.text in string.ascii_letters and letter.joins == ("", "low"):
                 initials[letter.text, shift].append(_form_of(letter, joins))
     keys, inks, texts = [], [], []
     for key, forms in initials.items():
@@ -252,7 +252,7 @@ def _joins_of(words: Sequence[WrittenWord], letters: Sequence[Sequence[CutLetter
     for word, cut in zip(words, letters, strict=True):
         for letter in cut:
             following = word.text[letter.index + 1 : letter.index + 2]
-            if letter.text in string.ascii_lowercase and following in [*string.ascii_lowercase]:
+            if letter.text in string.ascii_letters and following in [*string.ascii_lowercase]:
                 exits[letter.text][letter.joins[1]] += 1
             if letter.exit is not None and letter.joins[1] == "high":
                 rises.setdefault("high", []).append(-letter.exit[1])
@@ -407,7 +407,7 @@ def _best_read(
     hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float
 ) -> dict[tuple[str, Kind], list[Form]]:
     """Return the forms of each kind; of letters and pairs those that the readers read between two
-    other letters, the best first. Of a character at least one is left that stands alone."""
+    other letters, in the same order. Of each letter at least one is left."""
     ranked = {key: [*forms] for key, forms in by_kind.items()}
     keys, inks, texts = [], [], []
     for (text, (entry, exit_join)), forms in by_kind.items():
@@ -424,11 +424,13 @@ def _best_read(
     for key, doubt in zip(keys, _doubts(hand, inks, texts), strict=True):
         doubts[key].append(doubt)
     for key, values in doubts.items():
-        order = np.argsort(values, kind="stable").tolist()
-        num_clear = sum(value <= MAX_READ_DOUBT for value in values)
-        may_lack = len(key[0]) > 1 or (key[0].islower() and key[1] != ("", ""))
-        num_kept = num_clear if may_lack else max(num_clear, 1)
-        ranked[key] = [by_kind[key][k] for k in order[:num_kept]]
+        each = zip(by_kind[key], values, strict=True)
+        ranked[key] = [form for form, doubt in each if doubt <= MAX_READ_DOUBT]
+    for text in {text for text, _ in doubts if len(text) == 1}:
+        kinds = [key for key in doubts if key[0] == text]
+        if not any(ranked[key] for key in kinds):
+            best = min(kinds, key=lambda key: min(doubts[key]))
+            ranked[best] = [by_kind[best][int(np.argmin(doubts[best]))]]
     return ranked
 
 

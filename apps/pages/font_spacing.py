@@ -13,7 +13,7 @@ from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
 from ink.geometry import smooth_path
 
-NUM_MEASURED = 4  # forms of a character by which its neighbours are set (assumed)
+NUM_MEASURED = 8  # forms of a character by which its neighbours are set (assumed)
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
