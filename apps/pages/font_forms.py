@@ -48,6 +48,9 @@ BARRED = frozenset("ft")
 FINISHED_LATE = frozenset("fijtx")  # letters whose last stroke may follow the next letters
 BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
 BAR_SIDE = 0.35  # x-heights from its stem to an end of the bar (by eye)
+REPEATED = {"…": (".", 3), "„": (",", 2)}
+"""Signs that are several of another sign, and how many."""
+STEP_OF_REPEATED = 0.4  # x-heights from one to the next (by eye)
 WARPED = 0.6  # x-heights of a stroke that are bent to a join (by eye)
 JOIN_WIDTH = 0.4  # x-heights from a letter to a join that is drawn (by eye)
 MAX_OFF = 1e-6  # x-heights, for rounding
@@ -147,8 +150,7 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     joins = _joins_of(words, letters) if is_joined else _Joins({}, frozenset(), {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
     pairs = {*common_pairs()} if joins.exits else set()
-    for word in words:
-        singles = cut_letters(word, 1, shifts)
+    for word, singles in zip(words, letters, strict=True):
         for letter in [*singles, *(cut_letters(word, 2, shifts) if pairs else ())]:
             is_wanted = len(letter.text) == 1 or letter.text in pairs
             if is_wanted and _is_whole(letter) and not _may_have_others(letter, word.text):
@@ -350,7 +352,14 @@ def _num_forms(text: str, kind: Kind, joins: _Joins) -> int:
 def _stand_ins(
     by_kind: Mapping[tuple[str, Kind], Sequence[Form]], text: str, kind: Kind, joins: _Joins
 ) -> Iterator[Form]:
-    """Yield forms of a character in other joins, in the place of a kind that was not written."""
+    """Yield forms in the place of a kind that was not written: the character in other joins, or
+    signs that it consists of."""
+    if text in REPEATED:
+        sign, count = REPEATED[text]
+        for form in by_kind.get((sign, ("", "")), ()):
+            shifts = [(k * STEP_OF_REPEATED, 0.0) for k in range(count)]
+            strokes = tuple(s + np.array(shift) for shift in shifts for s in form.strokes)
+            yield Form(text, strokes, form.advance + shifts[-1][0])
     others = sorted(
         other for (written, other), forms in by_kind.items() if written == text and forms
     )
