@@ -41,11 +41,13 @@ NUM_READ = 3  # letters that are read for each form of a font (assumed)
 MAX_READ_DOUBT = 3.0  # nats of all readers, of a letter between two others (by eye)
 SHIFTS = (0, 1, -1)  # low joins from the nearest one to the end of a letter, see `cut_letters`
 NUM_TRIED = 10  # letters that are read to choose a shift (assumed)
+MAX_PAIR_DOUBT = 1.0  # the same of a pair, which its letters can stand for (by eye)
 MIN_FORMS = 3  # of a letter with a join, else it stands alone there (by eye)
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
 BARRED = frozenset("ft")
 FINISHED_LATE = frozenset("fijtx")  # letters whose last stroke may follow the next letters
+MIN_FLATNESS = 2.0  # of the ink of a bar, over to the right over upwards (by eye)
 BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
 BAR_SIDE = 0.35  # x-heights from its stem to an end of the bar (by eye)
 REPEATED = {"…": (".", 3), "„": (",", 2)}
@@ -213,11 +215,18 @@ def _is_whole(letter: CutLetter) -> bool:
         return crosses(letter.strokes, letter.strokes)
     if len(letter.text) == 1 or BARRED.isdisjoint(letter.text):
         return True
-    sizes = np.array([np.ptp(stroke, axis=0) for stroke in letter.strokes])
-    is_bar = sizes[:, 0] > 2 * sizes[:, 1]
-    bars = [stroke for stroke, flat in zip(letter.strokes, is_bar, strict=True) if flat]
-    others = [stroke for stroke, flat in zip(letter.strokes, is_bar, strict=True) if not flat]
-    return bool(bars and others) and crosses(bars, others)
+    return _has_bar(letter.strokes)
+
+
+def _has_bar(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether a flat piece of ink crosses another one; where loops cross it is steep."""
+    pieces = [np.stack(ends) for stroke in strokes for ends in pairwise(stroke)]
+    flat = [
+        piece
+        for piece in pieces
+        if abs(np.diff(piece[:, 0])) > MIN_FLATNESS * abs(np.diff(piece[:, 1]))
+    ]
+    return bool(flat) and crosses(flat, pieces)
 
 
 def _may_have_others(letter: CutLetter, text: str) -> bool:
@@ -301,7 +310,7 @@ def _form_of(letter: CutLetter, joins: _Joins) -> Form:
 def _with_bar(form: Form) -> Form:
     """Return a form; an `f` or `t` without a bar, which is part of the next letter's stroke or was
     cut off, gets one."""
-    if form.text not in BARRED or crosses(form.strokes, form.strokes):
+    if form.text not in BARRED or len(form.strokes) > 1 or _has_bar(form.strokes):
         return form
     stem = max(form.strokes, key=lambda stroke: np.ptp(stroke[:, 1]))
     curve = smooth_path(stem, 4)
@@ -434,7 +443,8 @@ def _best_read(
         doubts[key].append(doubt)
     for key, values in doubts.items():
         each = zip(by_kind[key], values, strict=True)
-        ranked[key] = [form for form, doubt in each if doubt <= MAX_READ_DOUBT]
+        limit = MAX_READ_DOUBT if len(key[0]) == 1 else MAX_PAIR_DOUBT
+        ranked[key] = [form for form, doubt in each if doubt <= limit]
     for text in {text for text, _ in doubts if len(text) == 1}:
         kinds = [key for key in doubts if key[0] == text]
         if not any(ranked[key] for key in kinds):
