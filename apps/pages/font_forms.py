@@ -41,7 +41,7 @@ NUM_READ = 3  # letters that are read for each form of a font (assumed)
 MAX_READ_DOUBT = 3.0  # nats of all readers, of a letter between two others (by eye)
 SHIFTS = (0, 1, -1)  # low joins from the nearest one to the end of a letter, see `cut_letters`
 NUM_TRIED = 10  # letters that are read to choose a shift (assumed)
-MAX_PAIR_DOUBT = 1.0  # the same of a pair, which its letters can stand for (by eye)
+MAX_SPARE_DOUBT = 1.0  # the same of a capital or a pair, which need not be joined (by eye)
 MIN_FORMS = 3  # of a letter with a join, else it stands alone there (by eye)
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
@@ -443,7 +443,8 @@ def _best_read(
         doubts[key].append(doubt)
     for key, values in doubts.items():
         each = zip(by_kind[key], values, strict=True)
-        limit = MAX_READ_DOUBT if len(key[0]) == 1 else MAX_PAIR_DOUBT
+        is_small = len(key[0]) == 1 and key[0].islower()
+        limit = MAX_READ_DOUBT if is_small else MAX_SPARE_DOUBT
         ranked[key] = [form for form, doubt in each if doubt <= limit]
     for text in {text for text, _ in doubts if len(text) == 1}:
         kinds = [key for key in doubts if key[0] == text]
