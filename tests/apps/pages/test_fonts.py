@@ -294,6 +294,8 @@ def test_chromium_sets_the_font_as_harfbuzz_does(start, tmp_path, font, shape):
 @pytest.mark.slow
 def test_letters_of_a_joined_hand_begin_and_end_at_its_joins(monkeypatch):
     lines = ["minimum onion moon in on no", "anna nano mina noon", "1907 2358 inn mono"]
+    lines += ["minion mimic amino immune", "main mini nominee aim", "animal mining domino omit"]
+    lines += ["nimble common million mind", "ammonia monk lemon aiming", "mimosa mission tin mint"]
     monkeypatch.setattr(font_forms, "form_texts", lambda *_: lines)
     options = PageOptions(style=parse_style("flowing"))
     hand = Hands(None, options, "cpu", False).of(options.look)
