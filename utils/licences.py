@@ -3,6 +3,11 @@
 from collections.abc import Set
 
 OPEN = "CC BY 4.0"
+OPEN_DATA = (
+    "UNIPEN, train_r01_v07 (doi.org/10.5281/zenodo.1195803), and Pen-Based Recognition of "
+    "Handwritten Digits (E. Alpaydin, F. Alimoglu), both CC BY 4.0"
+)
+"""The data of the shipped networks for any use, which their licence asks to name."""
 RESEARCH_ONLY = "for non-commercial research only, as the IAM On-Line Handwriting Database"
 
 UNKNOWN = "that of the lines with which it was trained"

@@ -5,8 +5,9 @@ to letter mostly rises from the baseline: it is cut where it reaches `LOW_JOIN`.
 end high, such as `o`, a stroke hangs between two tops: it is cut at its lowest point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,12 +21,8 @@ Join = Literal["", "low", "high"]
 HIGH_ENDS = frozenset("borvw")  # letters whose last stroke is high
 STEPS = 4  # of the curve from point to point, on which a cut is (assumed)
 LOW_JOIN = 0.4  # x-heights from the baseline up to a low join (by eye)
-LATE = frozenset("mp")  # letters that the window leaves before their last arch or bowl
-TROUGH = 6 * STEPS  # points of the curve from a descender up to a join (by eye)
-MORE_LAG = 1.5  # points by which the pen is still later behind them (by eye)
+LAG = 2.0  # points by which the pen is mostly later than the window (by eye)
 HIGH_JOINS = (0.45, 1.15)  # bounds on the rise of a high join in x-heights (by eye)
-LAGS = (2.0, 1.0, 3.5)
-"""Points by which the pen is later than the window, mostly and at times (by eye)."""
 MAX_SLOPE = 0.4  # of a high join, upwards over to the right (by eye)
 MIN_PART = 0.35  # x-heights; a part of a stroke that is smaller is no letter (by eye)
 MIN_STEP = 0.1  # x-heights from a cut to the next point that stays (by eye)
@@ -72,18 +69,28 @@ class _Part(NamedTuple):
     joins: tuple[Join, Join]
 
 
-def cut_letters(word: WrittenWord, num_letters: int = 1, lag: float = LAGS[0]) -> list[CutLetter]:
+def cut_letters(
+    word: WrittenWord, num_letters: int = 1, shifts: Mapping[str, int] = MappingProxyType({})
+) -> list[CutLetter]:
     """Return the letters of a word, or each `num_letters` of them that follow each other, where the
-    ink shows their ends. The word is in x-heights. `lag`: one of `LAGS`."""
+    ink shows their ends.
+
+    Args:
+        word: its lengths are in x-heights.
+        num_letters: how many letters are cut out together.
+        shifts: for letters that the window leaves early or late, how many low joins behind the
+            nearest one the pen leaves them: 1 for an `m` whose last arch comes later.
+    """
     parts: list[_Part] = []
     unclear: set[int] = set()
-    for stroke, indices in zip(word.strokes, word.indices, strict=True):
-        letters = _letters_of(word.text, stroke, indices)
-        cuts = _cuts(word.text, stroke, indices, letters, lag)
+    for number, (stroke, indices) in enumerate(zip(word.strokes, word.indices, strict=True)):
+        letters = _letters_of(word, number)
+        cuts = _cuts(word.text, stroke, indices, letters, shifts)
         if cuts is None:
             unclear |= {*letters}
         else:
             parts += _parts(stroke, letters, cuts)
+    parts = [_returned(part, parts) for part in parts]
     letters = []
     for index in range(len(word.text) - num_letters + 1):
         places = range(index, index + num_letters)
@@ -92,19 +99,41 @@ def cut_letters(word: WrittenWord, num_letters: int = 1, lag: float = LAGS[0]) -
     return letters
 
 
-def _letters_of(text: str, stroke: np.ndarray, indices: np.ndarray) -> list[int]:
+def _returned(part: _Part, parts: Sequence[_Part]) -> _Part:
+    """Return a part of a letter; a bar or dot that is above the letter before, though the window
+    was already at this one, is of the letter before."""
+    before = [each.points for each in parts if each.index == part.index - 1]
+    same = [each.points for each in parts if each.index == part.index]
+    body = max(same, key=lambda points: np.ptp(points, axis=0).sum())
+    if part.joins != ("", "") or not before or part.points is body:
+        return part
+    center = np.mean([part.points[:, 0].min(), part.points[:, 0].max()])
+    is_above = center < body[:, 0].min() and center <= np.concatenate(before)[:, 0].max()
+    return part._replace(index=part.index - 1) if is_above else part
+
+
+def _letters_of(word: WrittenWord, number: int) -> list[int]:
     """Return the indices of the letters that a stroke is of, in the order of writing: the window
-    may be at a neighbour for some points. A sign is joined to no letter."""
+    may be at a neighbour for some points. A sign is joined to no letter, and a letter that another
+    stroke has more points of is not joined to the end of this one."""
+    stroke, indices = word.strokes[number], word.indices[number]
     present = sorted({*indices.tolist()})
     sizes = [float(np.ptp(stroke[indices == index], axis=0).max()) for index in present]
     large = [index for index, size in zip(present, sizes, strict=True) if size >= MIN_PART]
     if len(large) > 1:
-        large = [index for index in large if text[index].isalpha()]
+        large = [index for index in large if word.text[index].isalpha()]
+    if len(large) > 1:
+        counts = [int((each == large[-1]).sum()) for each in word.indices]
+        large = large if max(counts) == counts[number] else large[:-1]
     return large or [int(np.bincount(indices).argmax())]
 
 
 def _cuts(
-    text: str, stroke: np.ndarray, indices: np.ndarray, letters: Sequence[int], lag: float
+    text: str,
+    stroke: np.ndarray,
+    indices: np.ndarray,
+    letters: Sequence[int],
+    shifts: Mapping[str, int],
 ) -> list[Cut] | None:
     """Return the places where a stroke is cut between its letters; None if there is none."""
     if len(letters) == 1:
@@ -118,34 +147,27 @@ def _cuts(
     for index in letters[1:]:
         before = np.flatnonzero(indices == index - 1)
         behind = np.flatnonzero(indices == index)
-        late = MORE_LAG if text[index - 1] in LATE else 0.0
-        nominal = behind[0] + min(lag + late, len(behind) / 2)
         if text[index - 1] in HIGH_ENDS:  # The window leaves them before the pen does.
             cut = _first_high(curve, round(STEPS * behind[0]), round(STEPS * behind[-1]))
         else:
-            reach = len(behind) if text[index - 1] == "p" else len(behind) / 2
-            bounds = before.mean(), nominal + reach
-            is_late = text[index - 1] == "p"  # The pen goes up from its stem to its bowl.
+            nominal = behind[0] + min(LAG, len(behind) / 2)
+            bounds = before.mean(), behind[-1]
             places = [round(STEPS * place) for place in (nominal, *bounds)]
-            cut = _nearest_low(curve, *places, from_baseline=is_late)
+            cut = _low_join(curve, *places, shifts.get(text[index - 1], 0))
         if cut is None or (cuts and cut.number <= cuts[-1].number):
             return None
         cuts.append(cut)
     return cuts
 
 
-def _nearest_low(
-    curve: np.ndarray, nominal: int, first: int, last: int, *, from_baseline: bool
-) -> Cut | None:
-    """Return the low join of a curve that is nearest to the point `nominal`, from `first` to
-    `last`; with `from_baseline` none where the pen comes from far below the baseline."""
+def _low_join(curve: np.ndarray, nominal: int, first: int, last: int, shift: int) -> Cut | None:
+    """Return the low join of a curve that is nearest to the point `nominal`, or the one `shift`
+    joins behind it; None if there is none from `first` to `last`."""
     rise = -curve[:, 1]
     places = np.arange(max(first, 0), min(last, len(curve) - 2) + 1)
     low = places[(rise[places] < LOW_JOIN) & (rise[places + 1] >= LOW_JOIN)]
-    if from_baseline:
-        troughs = [rise[max(place - TROUGH, 0) : place + 1].min() for place in low]
-        low = low[np.array(troughs) > -LOW_JOIN] if len(low) else low
-    return Cut(int(low[np.abs(low - nominal).argmin()]), "low") if len(low) else None
+    number = int(np.abs(low - nominal).argmin()) + shift if len(low) else -1
+    return Cut(int(low[number]), "low") if 0 <= number < len(low) else None
 
 
 def _first_high(curve: np.ndarray, first: int, last: int) -> Cut | None:

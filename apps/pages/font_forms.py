@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from apps.pages.font_cutting import LAGS, LOW_JOIN, CutLetter, Join, cut_letters
+from apps.pages.font_cutting import LOW_JOIN, CutLetter, Join, cut_letters
 from apps.pages.font_texts import FREQUENT, common_pairs, form_texts
 from apps.pages.hands import Hand
 from apps.pages.letter_strokes import crosses
@@ -38,12 +38,21 @@ NUM_JOINED_FORMS = {("low", "out"): 12, ("high", "out"): 5, ("", "out"): 6, ("lo
 NUM_RARE_FORMS = 3  # of each other kind of a letter
 NUM_PAIR_FORMS = 2  # of each kind of a pair
 NUM_READ = 3  # letters that are read for each form of a font (assumed)
-MAX_READ_DOUBT = 1.0  # nats of a letter between two others (by eye)
+MAX_READ_DOUBT = 3.0  # nats of all readers, of a letter between two others (by eye)
+SHIFTS = (0, 1, -1)  # low joins from the nearest one to the end of a letter, see `cut_letters`
+NUM_TRIED = 10  # letters that are read to choose a shift (assumed)
+MAX_SPARE_DOUBT = 1.0  # the same of a capital or a pair, which need not be joined (by eye)
+MIN_FORMS = 3  # of a letter with a join, else it stands alone there (by eye)
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
 BARRED = frozenset("ft")
+FINISHED_LATE = frozenset("fijtx")  # letters whose last stroke may follow the next letters
+MIN_FLATNESS = 2.0  # of the ink of a bar, over to the right over upwards (by eye)
 BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
 BAR_SIDE = 0.35  # x-heights from its stem to an end of the bar (by eye)
+REPEATED = {"…": (".", 3), "„": (",", 2)}
+"""Signs that are several of another sign, and how many."""
+STEP_OF_REPEATED = 0.4  # x-heights from one to the next (by eye)
 WARPED = 0.6  # x-heights of a stroke that are bent to a join (by eye)
 JOIN_WIDTH = 0.4  # x-heights from a letter to a join that is drawn (by eye)
 MAX_OFF = 1e-6  # x-heights, for rounding
@@ -138,22 +147,24 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     lean = hand.shape.lean if hand.slant is None else math.tan(math.radians(hand.slant))
     words = [*_proofread_words(hand, form_texts(alphabet, draws), seed, progress)]
     is_joined = strokes_per_character([hand.primer]) < MAX_JOINED_STROKES
-    letters = [cut_letters(word) for word in words]
+    shifts = _best_shifts(hand, words) if is_joined else {}
+    letters = [cut_letters(word, 1, shifts) for word in words]
     joins = _joins_of(words, letters) if is_joined else _Joins({}, frozenset(), {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
     pairs = {*common_pairs()} if joins.exits else set()
-    for word in words:
-        for letter in _each_cut(word, bool(pairs)):
-            is_whole = letter.text != "x" or crosses(letter.strokes, letter.strokes)
-            if is_whole and (len(letter.text) == 1 or letter.text in pairs):
+    for word, singles in zip(words, letters, strict=True):
+        for letter in [*singles, *(cut_letters(word, 2, shifts) if pairs else ())]:
+            is_wanted = len(letter.text) == 1 or letter.text in pairs
+            if is_wanted and _is_whole(letter) and not _may_have_others(letter, word.text):
                 form = _form_of(letter, joins)
                 by_kind[form.text, form.kind].append(form)
     gaps = _gaps(letters)
     usual = float(np.median([*chain.from_iterable(gaps.values())]))
     usual_forms = {
-        key: _most_usual(each, 2 * _num_forms(*key, joins)) for key, each in by_kind.items()
+        key: _most_usual(each, NUM_READ * _num_forms(*key, joins)) for key, each in by_kind.items()
     }
     read = _best_read(hand, usual_forms, usual)
+    joins = _kept_joins(joins, read)
     forms = [*_chosen(read, joins, alphabet, draws)]
     forms += _marked(forms, alphabet, lean)
     medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
@@ -161,17 +172,67 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     return HandForms(tuple(forms), *joins, usual, medians, blank, lean)
 
 
-def _each_cut(word: WrittenWord, with_pairs: bool) -> Iterator[CutLetter]:
-    """Yield the letters of a word, and its pairs, by each lag of the pen that cuts it elsewhere;
-    the readers tell later which cut is right."""
-    seen = set()
-    for lag, num_letters in product(LAGS, (1, 2) if with_pairs else (1,)):
-        for letter in cut_letters(word, num_letters, lag):
-            ends = (None if end is None else (*end,) for end in (letter.entry, letter.exit))
-            key = letter.text, letter.index, *ends
-            if key not in seen:
-                seen.add(key)
-                yield letter
+def _best_shifts(hand: Hand, words: Sequence[WrittenWord]) -> dict[str, int]:
+    """Return for each letter the shift of its cut with which the readers read it best at the start
+    of a word, before an `n`; see `cut_letters`."""
+    joins = _Joins({}, frozenset(), {"low": LOW_JOIN})
+    initials: dict[tuple[str, int], list[Form]] = defaultdict(list)
+    finals = []
+    for word, shift in product(words, SHIFTS):
+        shifts = dict.fromkeys(string.ascii_letters, shift)
+        for letter in cut_letters(word, 1, shifts):
+            if letter.text == "n" and letter.joins == ("low", "") and not shift:
+                finals.append(_form_of(letter, joins))
+            elif letter.text in string.ascii_letters and letter.joins == ("", "low"):
+                initials[letter.text, shift].append(_form_of(letter, joins))
+    keys, inks, texts = [], [], []
+    for key, forms in initials.items():
+        for form, behind in product(_most_usual(forms, NUM_TRIED), _most_usual(finals, 1)):
+            keys.append(key)
+            inks.append(ink_from_strokes(_side_by_side((form, behind), 0.0)))
+            texts.append([form.text + behind.text])
+    doubts: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (text, shift), doubt in zip(keys, _doubts(hand, inks, texts), strict=True):
+        doubts[text][shift].append(doubt)
+    return {
+        text: min(by_shift, key=lambda shift: float(np.median(by_shift[shift])))
+        for text, by_shift in doubts.items()
+    }
+
+
+def _doubts(hand: Hand, inks: Sequence[np.ndarray], texts: Sequence[Sequence[str]]) -> list[float]:
+    """Return the nats of doubt of all readers of a hand that each ink says its text."""
+    readers = [reader for reader in (hand.reader, hand.second_reader) if reader is not None]
+    readings = [reader.proofread(inks, texts, LOOKALIKES, 1.0) for reader in readers if inks]
+    doubts = np.array([[doubt for _, doubt in reading] for reading in readings])
+    return doubts.reshape(len(readings), len(inks)).sum(axis=0).tolist()
+
+
+def _is_whole(letter: CutLetter) -> bool:
+    """Return whether cut letters have their second strokes: an `x` is crossed, and the `f` or `t`
+    of a pair has a bar, which the pen often draws after the neighbours. A single one gets one."""
+    if letter.text == "x":
+        return crosses(letter.strokes, letter.strokes)
+    if len(letter.text) == 1 or BARRED.isdisjoint(letter.text):
+        return True
+    return _has_bar(letter.strokes)
+
+
+def _has_bar(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether a flat piece of ink crosses another one; where loops cross it is steep."""
+    pieces = [np.stack(ends) for stroke in strokes for ends in pairwise(stroke)]
+    flat = [
+        piece
+        for piece in pieces
+        if abs(np.diff(piece[:, 0])) > MIN_FLATNESS * abs(np.diff(piece[:, 1]))
+    ]
+    return bool(flat) and crosses(flat, pieces)
+
+
+def _may_have_others(letter: CutLetter, text: str) -> bool:
+    """Return whether the strokes of a sign may be those of letters before it in the text, whose
+    bars and dots the pen draws when the window is at the sign."""
+    return not letter.text.isalnum() and not FINISHED_LATE.isdisjoint(text[: letter.index])
 
 
 def _proofread_words(
@@ -202,7 +263,7 @@ def _joins_of(words: Sequence[WrittenWord], letters: Sequence[Sequence[CutLetter
     for word, cut in zip(words, letters, strict=True):
         for letter in cut:
             following = word.text[letter.index + 1 : letter.index + 2]
-            if letter.text in string.ascii_lowercase and following in [*string.ascii_lowercase]:
+            if letter.text in string.ascii_letters and following in [*string.ascii_lowercase]:
                 exits[letter.text][letter.joins[1]] += 1
             if letter.exit is not None and letter.joins[1] == "high":
                 rises.setdefault("high", []).append(-letter.exit[1])
@@ -218,6 +279,18 @@ def _joins_of(words: Sequence[WrittenWord], letters: Sequence[Sequence[CutLetter
     }
     medians = {join: float(np.median(values)) for join, values in rises.items()}
     return _Joins(leaving, frozenset(entered), medians)
+
+
+def _kept_joins(joins: _Joins, by_kind: Mapping[tuple[str, Kind], Sequence[Form]]) -> _Joins:
+    """Return the joins without those of which there are too few forms: the hand's own letter that
+    stands alone is better than a drawn join."""
+    entries, exits = Counter[str](), Counter[str]()
+    for (text, (entry, exit_join)), forms in by_kind.items():
+        entries[text] += len(forms) if entry else 0
+        exits[text] += len(forms) if exit_join and exit_join == joins.exits.get(text) else 0
+    leaving = {letter: join for letter, join in joins.exits.items() if exits[letter] >= MIN_FORMS}
+    entered = frozenset(letter for letter in joins.entered if entries[letter] >= MIN_FORMS)
+    return _Joins(leaving, entered, joins.rises)
 
 
 def _form_of(letter: CutLetter, joins: _Joins) -> Form:
@@ -237,7 +310,7 @@ def _form_of(letter: CutLetter, joins: _Joins) -> Form:
 def _with_bar(form: Form) -> Form:
     """Return a form; an `f` or `t` without a bar, which is part of the next letter's stroke or was
     cut off, gets one."""
-    if form.text not in BARRED or crosses(form.strokes, form.strokes):
+    if form.text not in BARRED or len(form.strokes) > 1 or _has_bar(form.strokes):
         return form
     stem = max(form.strokes, key=lambda stroke: np.ptp(stroke[:, 1]))
     curve = smooth_path(stem, 4)
@@ -288,12 +361,27 @@ def _num_forms(text: str, kind: Kind, joins: _Joins) -> int:
 def _stand_ins(
     by_kind: Mapping[tuple[str, Kind], Sequence[Form]], text: str, kind: Kind, joins: _Joins
 ) -> Iterator[Form]:
-    """Yield forms of a character in other joins, in the place of a kind that was not written."""
-    others = sorted(other for written, other in by_kind if written == text)
-    others.sort(key=lambda other: (other[1] != kind[1], other[0] != kind[0]))
+    """Yield forms in the place of a kind that was not written: the character in other joins, or
+    signs that it consists of."""
+    if text in REPEATED:
+        sign, count = REPEATED[text]
+        for form in by_kind.get((sign, ("", "")), ()):
+            shifts = [(k * STEP_OF_REPEATED, 0.0) for k in range(count)]
+            strokes = tuple(s + np.array(shift) for shift in shifts for s in form.strokes)
+            yield Form(text, strokes, form.advance + shifts[-1][0])
+    others = sorted(
+        other for (written, other), forms in by_kind.items() if written == text and forms
+    )
+    others.sort(key=lambda other: _unlikeness(other, kind))
     for other in others[:1]:
         for form in by_kind[text, other]:
             yield _as_kind(form, kind, joins)
+
+
+def _unlikeness(kind: Kind, other: Kind) -> tuple[int, int]:
+    """Return how many ends of two kinds are joined in one alone, and how many differ at all."""
+    lifts = sum(bool(a) != bool(b) for a, b in zip(kind, other, strict=True))
+    return lifts, sum(a != b for a, b in zip(kind, other, strict=True))
 
 
 def _as_kind(form: Form, kind: Kind, joins: _Joins) -> Form:
@@ -336,30 +424,33 @@ def _most_usual(candidates: Sequence[Form], number: int) -> list[Form]:
 def _best_read(
     hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float
 ) -> dict[tuple[str, Kind], list[Form]]:
-    """Return the forms of each kind; of small letters and pairs those that are read between two
-    other letters, the best first."""
+    """Return the forms of each kind; of letters and pairs those that the readers read between two
+    other letters, in the same order. Of each letter at least one is left."""
     ranked = {key: [*forms] for key, forms in by_kind.items()}
-    if hand.reader is None:
-        return ranked
     keys, inks, texts = [], [], []
     for (text, (entry, exit_join)), forms in by_kind.items():
         before = by_kind.get(("o" if entry == "high" else "n", ("", entry)))
         behind = by_kind.get(("n", (exit_join, "")))
-        if not {*text}.issubset(string.ascii_lowercase) or not before or not behind:
+        if not {*text}.issubset(string.ascii_letters) or not before or not behind:
             continue
         for form in forms:
-            parts = before[0], form, behind[0]
+            parts = (form, behind[0]) if text.isupper() else (before[0], form, behind[0])
             keys.append((text, form.kind))
             inks.append(ink_from_strokes(_side_by_side(parts, gap)))
             texts.append(["".join(part.text for part in parts)])
     doubts: dict[tuple[str, Kind], list[float]] = defaultdict(list)
-    for key, (_, doubt) in zip(keys, hand.reader.proofread(inks, texts, LOOKALIKES), strict=True):
+    for key, doubt in zip(keys, _doubts(hand, inks, texts), strict=True):
         doubts[key].append(doubt)
     for key, values in doubts.items():
-        order = np.argsort(values, kind="stable").tolist()
-        num_clear = sum(value <= MAX_READ_DOUBT for value in values)
-        num_kept = max(num_clear, 1) if len(key[0]) == 1 else num_clear
-        ranked[key] = [by_kind[key][k] for k in order[:num_kept]]
+        each = zip(by_kind[key], values, strict=True)
+        is_small = len(key[0]) == 1 and key[0].islower()
+        limit = MAX_READ_DOUBT if is_small else MAX_SPARE_DOUBT
+        ranked[key] = [form for form, doubt in each if doubt <= limit]
+    for text in {text for text, _ in doubts if len(text) == 1}:
+        kinds = [key for key in doubts if key[0] == text]
+        if not any(ranked[key] for key in kinds):
+            best = min(kinds, key=lambda key: min(doubts[key]))
+            ranked[best] = [by_kind[best][int(np.argmin(doubts[best]))]]
     return ranked
 
 

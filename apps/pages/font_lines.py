@@ -1,15 +1,14 @@
 """A hand as a single-line font, as plotters need it: one form of each character.
 
-Programs that draw with single-line fonts choose no forms. So all joins are at one height, to which
-letters that end high are bent.
+Programs that draw with single-line fonts choose no forms. So all joins are at one height, and the
+pen is lifted behind letters that end high.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from apps.pages.font_forms import Form, HandForms, bent, dense
+from apps.pages.font_forms import Form, HandForms, dense
 from apps.pages.font_spacing import MIN_GAP_OF_SIGNS, MIN_GAP_RATIO
 from data_loader.pen_paths import touching_shift
 from ink.pen_font import PenFont, PenGlyph
@@ -40,21 +39,13 @@ def pen_font_of(name: str, forms: HandForms) -> PenFont:
 
 
 def _form_of(character: str, forms: HandForms) -> Form:
-    """Return the form of a character with the median width, of its kind within a word; one that is
-    joined high to the next letter is bent to a low join."""
+    """Return the form of a character with the median width, of its kind within a word; one that
+    ends high is not joined to the next letter."""
     entry = "low" if character in forms.entered else ""
-    exit_join = forms.exits.get(character, "")
+    exit_join = "low" if forms.exits.get(character) == "low" else ""
     candidates = forms.of(character, (entry, exit_join))
     candidates = candidates or [form for form in forms.forms if form.text == character]
-    form = sorted(candidates, key=lambda form: form.advance)[len(candidates) // 2]
-    if form.exit != "high":
-        return form
-    shift = forms.rises["high"] - forms.rises["low"]
-    strokes = [*form.strokes]
-    ends = [abs(stroke[-1, 0] - form.advance) for stroke in strokes]
-    number = int(np.argmin(ends))
-    strokes[number] = bent(strokes[number], strokes[number][-1], shift)
-    return replace(form, strokes=tuple(strokes), exit="low")
+    return sorted(candidates, key=lambda form: form.advance)[len(candidates) // 2]
 
 
 def _offsets(chosen: Sequence[Form], forms: HandForms) -> np.ndarray:

@@ -7,13 +7,13 @@ from itertools import product
 
 import numpy as np
 
-from apps.pages.font_forms import Form, HandForms
+from apps.pages.font_forms import BARRED, Form, HandForms
 from apps.pages.marks import PLAIN
 from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
 from ink.geometry import smooth_path
 
-NUM_MEASURED = 4  # forms of a character by which its neighbours are set (assumed)
+NUM_MEASURED = 8  # forms of a character by which its neighbours are set (assumed)
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
@@ -81,7 +81,8 @@ def _blank(
 ) -> float:
     """Return the x-heights from the right edge of a character to the left edge of the next;
     negative if they overlap. `ends` and `starts`: the paths of characters."""
-    gap = max(hand.pair_gaps.get(first + second, hand.gap), MIN_GAP_RATIO * hand.gap)
+    usual = hand.gap if not hand.exits or first not in BARRED else 0.0  # A bar is over the next.
+    gap = max(hand.pair_gaps.get(first + second, usual), MIN_GAP_RATIO * hand.gap)
     shift = touching_shift(ends[first], starts[second])
     if not (first + second).isalnum():  # A stop below a letter, or an apostrophe above, is lost.
         right, left = (

@@ -21,7 +21,7 @@ NUM_SENTENCES = 400  # English ones, whose pairs of letters are counted
 FREQUENT = frozenset("etaoinsrhldcumgp")
 """The commonest letters of texts in English, German, French and Spanish."""
 NUM_FREQUENT = {"first": 10, "middle": 40, "last": 12}
-NUM_OTHER = {"first": 6, "middle": 14, "last": 6}
+NUM_OTHER = {"first": 8, "middle": 24, "last": 10}
 """How often a letter is written at each place of words (assumed: half of them are chosen)."""
 NUM_OF_PAIR = 5  # how often a common pair is written
 NUM_CAPITALS = 12  # words with a capital at their start, which small letters give its size

@@ -1,5 +1,6 @@
 """Fonts of hands: `make_font`, `make_pen_font`."""
 
+import logging
 from pathlib import Path
 
 from fontTools.ttLib import TTFont
@@ -12,7 +13,10 @@ from apps.pages.page_options import USUAL, PageOptions
 from ink.drawing.layers import Pen
 from ink.formats.svg.fonts import to_svg
 from model.loading import Writer
-from utils.licences import UNKNOWN
+from utils.checks import UserError
+from utils.licences import OPEN, OPEN_DATA, UNKNOWN
+
+log = logging.getLogger(__name__)
 
 
 def make_font(
@@ -33,7 +37,7 @@ def make_font(
         progress: show progress bars.
 
     Raises:
-        UserError: as `write_page` does for the hand.
+        UserError: as `write_page` does for the hand; if a letter or digit has no legible form.
     """
     from apps.pages.font_file import FontNames, font_of  # needs skia-pathops
 
@@ -66,4 +70,19 @@ def _written(
     hand = hands.of(options.look)
     style = "" if options.style == USUAL else f" in the hand {Path(options.style).stem}"
     source = f"Written by the network {hand.writer.path.stem}{style}, and proofread"
-    return hand, written_forms(hand, options.seed, progress=progress), source
+    if hand.writer.licence == OPEN:
+        source += f". The network learned from {OPEN_DATA}"
+    forms = written_forms(hand, options.seed, progress=progress)
+    check_complete(hand.writer.model.alphabet.characters, forms)
+    return hand, forms, source
+
+
+def check_complete(alphabet: str, forms: HandForms) -> None:
+    """Log which signs of an alphabet a hand has no form of; raise a UserError if it has none of a
+    letter or digit."""
+    missing = sorted({*alphabet} - {form.text for form in forms.forms} - {" "})
+    needed = [character for character in missing if character.isalnum()]
+    if needed:
+        raise UserError(f"the hand wrote no legible {' '.join(needed)}: try another seed or bias")
+    if missing:
+        log.warning("the font lacks %s: the hand wrote none that is legible", " ".join(missing))

@@ -67,6 +67,7 @@ def joined():
         Form("n", (low,), 0.9, "low", "low"),
         Form("n", (low[1:],), 0.9, "", ""),
         Form("o", (high,), 1.0, "low", "high"),
+        Form("o", (high[:3],), 0.5, "low", ""),
         Form("on", (low,), 2.0, "low", "low"),
         Form("T", (STEM, SLASH - 0.1), 1.0),
         exits={"n": "low", "o": "high"},
@@ -74,15 +75,17 @@ def joined():
     )
 
 
-def test_joined_letters_meet_at_one_height(joined):
+def test_letters_that_end_low_meet_the_next_and_others_stand_apart(joined):
     font = pen_font_of("Joined", joined)
     assert {*font.glyphs} == {" ", "T", "n", "o"}  # Pairs are left to programs with alternates.
-    for first, second in ("nn", "no", "on", "oo"):
+    for first, second in ("nn", "no"):
         (_, start), (_, x) = font.starts([first, second])
         end = font.glyphs[first].strokes[-1][-1] + [start, 0.0]
         np.testing.assert_allclose(font.glyphs[second].strokes[0][0] + [x, 0.0], end, atol=1e-9)
         assert end[1] == pytest.approx(-0.4)
-    np.testing.assert_allclose(font.glyphs["o"].strokes[0][1], [0.3, 0.0])  # not bent
+    for first, second in ("on", "oo"):
+        assert distance(font, first, second) == pytest.approx(GAP, abs=0.2)
+    np.testing.assert_allclose(font.glyphs["o"].strokes[0][1:], [[0.3, 0.0], [0.5, -1.0]])
 
 
 def test_a_page_in_the_font_of_a_joined_hand_joins_its_letters(joined, tmp_path):
@@ -90,4 +93,4 @@ def test_a_page_in_the_font_of_a_joined_hand_joins_its_letters(joined, tmp_path)
     path.write_text(to_svg(pen_font_of("Joined", joined)), encoding="utf-8")
     options = PageOptions(pen_font=path)
     (line,) = PenHands(options).of(options.look).write_words(["Tnono non"], [0])
-    assert [len(word.words[0].strokes) for word in line] == [3, 1]
+    assert [len(word.words[0].strokes) for word in line] == [4, 2]

@@ -20,6 +20,7 @@ from apps.pages.font_cutting import LOW_JOIN, cut_letters  # noqa: E402
 from apps.pages.font_file import SCALE, FontNames, font_bytes, font_of  # noqa: E402
 from apps.pages.font_forms import Form, HandForms  # noqa: E402
 from apps.pages.font_outlines import draw, outline  # noqa: E402
+from apps.pages.fonts import check_complete  # noqa: E402
 from apps.pages.page_hands import Hands  # noqa: E402
 from apps.pages.page_options import PageOptions, parse_style  # noqa: E402
 from apps.pages.written_word import WrittenWord  # noqa: E402
@@ -125,6 +126,54 @@ def test_a_joined_word_is_cut_on_the_upstroke():
     assert (first.exit == second.entry).all()
     (pair,) = cut_letters(WrittenWord((dense,), 4.0, 1.0, "nn", (indices,)), 2)
     assert pair.text == "nn" and len(pair.strokes) == 1 and pair.joins == ("", "")
+
+
+def test_a_letter_that_the_window_leaves_early_keeps_its_last_arch():
+    # The window leaves an "m" at its second arch, whose upstroke is the nearest join.
+    arches = [arch(1.0, 0.8) + np.array([0.9 * k, 0.0]) for k in range(4)]
+    joints = np.concatenate(arches)
+    dense = np.concatenate([np.linspace(a, b, 5)[:-1] for a, b in itertools.pairwise(joints)])
+    indices = (np.arange(len(dense)) >= 12).astype(int)
+    word = WrittenWord((dense,), 3.5, 1.0, "mn", (indices,))
+    ends = [cut_letters(word, 1, {"m": shift})[0].exit[0] for shift in (0, 1)]
+    assert ends[1] - ends[0] == pytest.approx(0.9, abs=0.1)
+
+
+def test_the_end_of_a_lifted_stroke_is_not_of_the_next_letter():
+    bow = np.linspace((0.0, -2.0), (1.0, 0.0), 14)
+    letter = np.linspace((1.5, -1.0), (2.0, 0.0), 10)
+    indices = np.repeat([0, 1], [9, 5]), np.ones(10, int)
+    first, second = cut_letters(WrittenWord((bow, letter), 2.0, 1.0, "Bo", indices))
+    assert [len(stroke) for stroke in first.strokes + second.strokes] == [14, 10]
+    assert first.joins == second.joins == ("", "")
+
+
+def test_the_bar_of_a_letter_is_no_part_of_a_sign_behind_it():
+    stem, bar = np.linspace((0.5, -1.8), (0.5, 0.0), 10), np.linspace((0.2, -0.9), (0.8, -0.9), 5)
+    word = WrittenWord((stem, bar), 1.0, 1.0, "t;", (np.zeros(10, int), np.ones(5, int)))
+    sign = cut_letters(word)[1]
+    assert sign.text == ";" and font_forms._may_have_others(sign, "t;")
+    assert not font_forms._may_have_others(sign, "n;")
+
+
+def test_letters_with_too_few_joined_forms_stand_alone():
+    stroke = arch(1.0, 0.8)
+    forms = {
+        ("a", ("low", "low")): [Form("a", (stroke,), 0.8, "low", "low")] * 3,
+        ("z", ("low", "low")): [Form("z", (stroke,), 0.8, "low", "low")],
+        ("z", ("", "low")): [Form("z", (stroke,), 0.8, "", "low")] * 2,
+    }
+    joins = font_forms._Joins({"a": "low", "z": "low"}, frozenset("az"), {"low": 0.4})
+    kept = font_forms._kept_joins(joins, forms)
+    assert kept.exits == {"a": "low", "z": "low"} and kept.entered == {"a"}
+
+
+def test_a_letter_without_a_form_is_an_error_and_a_sign_a_remark(joined, caplog):
+    written = "".join({form.text for form in joined.forms if len(form.text) == 1})
+    with pytest.raises(UserError, match="no legible 7 x"):
+        check_complete(written + " x7", joined)
+    check_complete(written + " §", joined)
+    assert "§" in caplog.text
 
 
 def test_a_sign_does_not_take_the_tail_of_the_letter_before():
@@ -245,6 +294,8 @@ def test_chromium_sets_the_font_as_harfbuzz_does(start, tmp_path, font, shape):
 @pytest.mark.slow
 def test_letters_of_a_joined_hand_begin_and_end_at_its_joins(monkeypatch):
     lines = ["minimum onion moon in on no", "anna nano mina noon", "1907 2358 inn mono"]
+    lines += ["minion mimic amino immune", "main mini nominee aim", "animal mining domino omit"]
+    lines += ["nimble common million mind", "ammonia monk lemon aiming", "mimosa mission tin mint"]
     monkeypatch.setattr(font_forms, "form_texts", lambda *_: lines)
     options = PageOptions(style=parse_style("flowing"))
     hand = Hands(None, options, "cpu", False).of(options.look)
