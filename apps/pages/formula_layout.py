@@ -65,7 +65,7 @@ ACCENT_GAP = 0.36
 ARROW_FOOT = 1.85  # least y of an arrow above letters, so that all stand at one height
 ARROW_HEAD = (0.45, 0.28)  # its length, and half of its width
 FENCE_OVERHANG = 0.15  # of a bracket above and below what it holds
-FENCE_SIDE = 0.5  # between a bracket and what it holds
+FENCE_SIDE = 0.6  # between a bracket and what it holds
 LEAST_FENCE = (-1.75, 0.45)  # y of the ends of the smallest bracket that grows
 COLUMN_GAP = 1.6
 ROW_GAP = 0.65  # least between the ink of two rows of a table
@@ -345,7 +345,8 @@ class FormulaSetter:
                 is_apart = kind == "mark" or not APART.isdisjoint((previous, kind))
                 is_apart |= isinstance(node, Accent) or isinstance(last, Accent)
                 # A letter's tail may reach under what stands before it.
-                kern = self._pen.lean * max(box.descent, 0.0) if is_apart else MAX_KERN
+                tail = max(box.descent, 0.0) if kind == "ordinary" else 0.0
+                kern = self._pen.lean * tail if is_apart else MAX_KERN
                 x += _offset(before, box, kern)
                 x += (SIDE + extra) * style.size
             x += space

@@ -8,7 +8,7 @@ from apps.pages.formula_parse import CLASSES, SIGNS
 from data_loader.synthetic.composed.accents import MarkPen
 
 UPRIGHT = frozenset(CLASSES["relation"] + CLASSES["operation"] + "|‖∑∏∫∮ℕℤℚℝℂ")
-"""Signs that lean half as much as letters: a leaning `∨` is a v, and bars touch letters (by eye)."""
+"""Signs that lean half as much as letters: a leaning `∨` is a v, a bar touches letters (by eye)."""
 AXIS = 0.6  # x-heights from the baseline up to bars of fractions and the middle of signs (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a stroke (assumed, as of drawn signs)
 ANGLE_DEVIATION = 0.025  # radians; also the slope of long bars (by eye)

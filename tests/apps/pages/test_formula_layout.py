@@ -212,11 +212,13 @@ PEN = 0.18  # x-heights: the usual width of the pen at the usual size
 
 @pytest.mark.parametrize("source", [r"\frac{d}{b}", r"\sqrt{b}", r"\overline{b}", r"\vec{b}"])
 def test_bars_and_arrows_are_clear_of_letters(source):
-    heights = []
-    for stroke in set_source(source, generator=np.random.default_rng(1)).strokes:
-        heights += [y for x, y in stroke if 0.3 < x < 0.7] or []
-    gaps = np.diff(np.sort(heights))
-    assert gaps.max() >= PEN + 0.1  # Between a bar, which is flat, and the rectangle of a letter.
+    """Letters are the rectangles of four points here."""
+    strokes = set_source(source, generator=np.random.default_rng(1)).strokes
+    signs = np.concatenate([stroke for stroke in strokes if len(stroke) != 4])
+    for letter in (stroke for stroke in strokes if len(stroke) == 4):
+        left, top, right, foot = extents(letter)
+        y = signs[(signs[:, 0] > left) & (signs[:, 0] < right), 1]
+        assert len(y) and np.maximum(top - y, y - foot).min() >= PEN + 0.12
 
 
 def test_arrows_stand_at_one_height_and_brackets_and_bars_apart():
@@ -227,8 +229,8 @@ def test_arrows_stand_at_one_height_and_brackets_and_bars_apart():
     ).strokes
     x = np.concatenate(inside)[:, 0]
     assert left[:, 0].max() + PEN < x.min() and x.max() + PEN < right[:, 0].min()
-    sizes = [np.ptp(set_source(source).strokes[0][:, 1]) for source in (r"\sum", r"\prod")]
-    assert all(1.6 * 1.8 < size < 2.0 * 1.8 for size in sizes)
+    for source in (r"\sum", r"\prod"):  # In heights of capitals.
+        assert 1.6 * 1.8 < set_source(source).height < 2.0 * 1.8
 
 
 def pieces(text, max_width):
