@@ -26,7 +26,6 @@ from apps.pages.formula_parse import (
     Space,
     Table,
     Written,
-    written_nodes,
 )
 from apps.pages.formula_signs import AXIS, SignPen
 from apps.pages.formulas import Formula
@@ -34,51 +33,49 @@ from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, touching_shift
 from utils.checks import UserError, short
 
-# Sizes, as factors (TeX: 0.7 and 0.5; below 0.6 letters of a pen fill up, by eye).
-SCRIPT = 0.75
-LEAST = 0.6
+# Sizes, as factors (TeX: 0.7 and 0.5; below 0.58 letters of a pen fill up, by eye).
+SCRIPT = 0.66
+LEAST = 0.58
 FRACTION = 0.8  # of the parts of a fraction within a text (by eye)
 DISPLAY_SIGN = 1.4  # of large signs such as sums on a row of their own (TeX)
 
 # Distances in x-heights, times the size (TeX's, with an x-height of 0.43 em, or by eye).
-SIDE = 0.34  # between neighbours
+SIDE = 0.36  # between neighbours
+LETTER_SIDE = 0.28  # between the letters of a name, and the digits of a number
 THIN = 0.6  # more around functions, and behind commas
-INNER = 0.2  # more around fractions
+INNER = 0.3  # more around fractions and brackets that grow
 MEDIUM = 0.42  # more around operations
 THICK = 0.6  # more around relations
-SUPERSCRIPT_RISE = 1.0  # from the baseline up to the baseline of a superscript
+SUPERSCRIPT_RISE = 1.1  # from the baseline up to the baseline of a superscript
 SUPERSCRIPT_DROP = 0.55  # from the top of a high base down to the baseline of its superscript
-SUBSCRIPT_DROP = 0.5  # from the baseline down to the baseline of a subscript
+SUBSCRIPT_DROP = 0.58  # from the baseline down to the baseline of a subscript
 LOW_DROP = 0.25  # from the foot of a low base down to the baseline of its subscript
 MAX_TAIL = 0.2  # of the tail of a letter that counts as its foot
 SCRIPTS_GAP = 0.25  # least between a subscript and a superscript
 SCRIPT_SIDE = 0.3  # between a base and its scripts
 MAX_KERN = 0.3  # by which neighbours may stand one under the other
-MAX_UNDERCUT = 0.0  # by which a script may stand under or above its base
-LIMIT_GAP = 0.3  # between a large sign and its limits
-FRACTION_GAP = 0.4  # between the bar of a fraction and its parts
+MAX_LARGE_UNDERCUT = 1.2  # by which a subscript may stand under an integral
+LIMIT_GAP = 0.5  # between a large sign and its limits
+FRACTION_GAP = 0.56  # between the bar of a fraction and its parts
 FRACTION_OVERHANG = 0.2  # of the bar beyond the wider part
-ROOT_GAP = 0.3  # from the radicand up to the bar of its root
+ROOT_GAP = 0.5  # from the radicand up to the bar of its root
 ROOT_WIDTH = 0.85  # of the sign before the bar
 DEGREE_OVERLAP = 0.45  # of a root's degree and its sign
-ACCENT_GAP = 0.25
+ACCENT_GAP = 0.36
+ARROW_FOOT = 1.85  # least y of an arrow above letters, so that all stand at one height
+ARROW_HEAD = (0.45, 0.28)  # its length, and half of its width
 FENCE_OVERHANG = 0.15  # of a bracket above and below what it holds
+FENCE_SIDE = 0.6  # between a bracket and what it holds
 LEAST_FENCE = (-1.75, 0.45)  # y of the ends of the smallest bracket that grows
-COLUMN_GAP = 1.3
+COLUMN_GAP = 1.6
 ROW_GAP = 0.65  # least between the ink of two rows of a table
-ROW_DISTANCE = 2.9  # least between their baselines
+ROW_DISTANCE = 3.1  # least between their baselines
 INSET = 0.12  # x-heights from each edge of a formula's word to its ink (by eye)
 DISPLAY_ROOM = 0.7  # x-heights of more room above and below a formula on a row of its own (by eye)
 
 LEAST_SHRINKING = 0.85  # least factor by which a wide formula is made smaller (assumed)
 USUAL_RISE = 2.2  # x-heights above the baseline that a line has room for
 USUAL_DROP = 1.3  # x-heights below the baseline that a line has room for
-
-# Sizes of letters that stand alone, and of numbers: the network writes each by itself.
-SMALL = frozenset("acemnorsuvwxz")
-LOW = frozenset("gpqy")
-SMALL_HEIGHTS = (0.95, 1.15)
-TALL_HEIGHTS = (1.55, 1.9)
 
 AtomClass = Literal[
     "ordinary", "inner", "function", "operation", "relation", "open", "close", "mark"
@@ -90,6 +87,8 @@ _CLASS_OF: Mapping[str, AtomClass] = {
 NO_OPERAND = frozenset(("operation", "relation", "open", "mark", "function"))
 """Classes behind which an operation has no left operand."""
 LARGE = frozenset(CLASSES["large"])
+APART = frozenset(("relation", "operation", "inner", "function"))
+"""Classes that do not stand under or above their neighbours."""
 
 
 @dataclass(frozen=True)
@@ -160,27 +159,6 @@ def room_of(box: Box) -> tuple[float, float]:
     return max(box.ascent - USUAL_RISE, 0.0), max(box.descent - USUAL_DROP, 0.0)
 
 
-def fitted(word: WrittenWord) -> Box:
-    """Return a written letter, number or word as a box. A letter alone and a number get the height
-    and the place of their kind."""
-    box = Box.of(word.strokes)
-    text = word.text
-    if text[:1].isdigit() or (len(text) == 1 and text.isupper()):
-        heights = TALL_HEIGHTS
-    elif text in SMALL:
-        heights = SMALL_HEIGHTS
-    elif text in LOW:
-        return box.at(0.0, box.ascent - 1.0)
-    elif len(text) == 1 and text.isalpha() and text not in "fj":
-        return box.at(0.0, -box.descent)
-    else:
-        return box
-    height = max(box.height, 1e-6)
-    factor = float(np.clip(height, *heights)) / height
-    box = Box.of(factor * stroke for stroke in box.strokes)
-    return box.at(0.0, -box.descent)
-
-
 def class_of(node: Node) -> AtomClass:
     """Return the class of a node; scripts and accents have that of their base."""
     match node:
@@ -192,7 +170,7 @@ def class_of(node: Node) -> AtomClass:
             return _CLASS_OF.get(name, "ordinary")
         case Scripts(base=base):
             return class_of(base)
-        case Fraction():
+        case Fraction() | Fence():
             return "inner"
     return "ordinary"
 
@@ -246,14 +224,14 @@ def space_between(left: AtomClass, right: AtomClass) -> float:
 
 
 def set_formula(
-    formula: Formula, written: Sequence[WrittenWord], lean: float, max_width: float, seed: int
+    formula: Formula, written: Mapping[str, WrittenWord], lean: float, max_width: float, seed: int
 ) -> Iterator[WrittenWord]:
     """Yield a formula as words in x-heights, without gaps behind them: as one word, or as several
     that may stand in several rows if it is wider than a row.
 
     Args:
         formula: the formula.
-        written: what the hand wrote, for each of its `texts`; a letter without strokes is drawn.
+        written: what the hand wrote, by its text: words, and single letters; others are drawn.
         lean: how far downstrokes of the hand lean to the right, x over y.
         max_width: the width of a row.
         seed: seed of the variation of signs.
@@ -261,11 +239,7 @@ def set_formula(
     Raises:
         UserError: if a part of the formula is wider than a row.
     """
-    nodes = written_nodes(formula.tree)
-    words: Mapping[int, WrittenWord] = {
-        node.place: word for node, word in zip(nodes, written, strict=True)
-    }
-    setter = FormulaSetter(words, SignPen(lean, np.random.default_rng(seed)))
+    setter = FormulaSetter(written, SignPen(lean, np.random.default_rng(seed)))
     try:
         pieces = setter.pieces(formula.tree, formula.is_display, max_width - 2 * INSET)
     except TooWide as error:
@@ -293,11 +267,11 @@ class FormulaSetter:
     """Sets the nodes of one formula.
 
     Args:
-        words: what the hand wrote for each `Written` node, by the node's place.
+        words: what the hand wrote, by its text: words, and single letters; others are drawn.
         pen: draws the signs.
     """
 
-    def __init__(self, words: Mapping[int, WrittenWord], pen: SignPen) -> None:
+    def __init__(self, words: Mapping[str, WrittenWord], pen: SignPen) -> None:
         self._words = words
         self._pen = pen
 
@@ -305,10 +279,7 @@ class FormulaSetter:
         """Return a node as a box."""
         match node:
             case Written():
-                word = self._words[node.place]
-                if not word.strokes:
-                    return self._sign(word.text, style)
-                return Box.of(style.size * stroke for stroke in fitted(word).strokes)
+                return self._written(node.text, style)
             case Sign():
                 return self._sign(node.name, style)
             case Space():
@@ -363,6 +334,7 @@ class FormulaSetter:
         before: Box | None = None
         space = 0.0  # of Space nodes since the last ink
         previous: AtomClass = "open"
+        last: Node | None = None
         for node, kind in zip(nodes, kinds or classes_of(nodes), strict=True):
             box = self.set(node, style)
             if isinstance(node, Space):
@@ -370,17 +342,36 @@ class FormulaSetter:
                 continue
             if before is not None:
                 extra = space_between(previous, kind) * (1.0 if style.size == 1.0 else 0.5)
-                is_apart = {previous, kind} & {"relation", "operation"}
-                x += _offset(before, box, 0.0 if is_apart else MAX_KERN)
+                is_apart = kind == "mark" or not APART.isdisjoint((previous, kind))
+                is_apart |= isinstance(node, Accent) or isinstance(last, Accent)
+                # A letter's tail may reach under what stands before it.
+                tail = max(box.descent, 0.0) if kind == "ordinary" else 0.0
+                kern = self._pen.lean * tail if is_apart else MAX_KERN
+                x += _offset(before, box, kern)
                 x += (SIDE + extra) * style.size
             x += space
             placed.append(box.at(x))
             if box.strokes:
                 before = box
+            last = node
             previous = kind
             space = 0.0
         row = united(placed)
         return replace(row, width=row.width + space)
+
+    def _written(self, text: str, style: Style) -> Box:
+        """Return a word that the hand wrote, or else a text in single letters."""
+        if word := self._words.get(text):
+            return Box.of(self._pen.again(word.strokes, style.size))
+        if len(text) == 1:
+            return self._sign(text, style)
+        letters = [self._written(letter, style) for letter in text]
+        placed = letters[:1]
+        x = 0.0
+        for before, box in pairwise(letters):
+            x += _offset(before, box) + LETTER_SIDE * style.size
+            placed.append(box.at(x))
+        return united(placed)
 
     def _sign(self, name: str, style: Style) -> Box:
         if name not in LARGE:
@@ -398,7 +389,7 @@ class FormulaSetter:
         overhang = FRACTION_OVERHANG * size if node.has_bar else 0.0
         width = max(above.width, below.width) + 2 * overhang
         axis = -AXIS * size
-        gap = FRACTION_GAP * part.size
+        gap = FRACTION_GAP * size
         placed = [
             above.at((width - above.width) / 2, axis - gap - above.descent),
             below.at((width - below.width) / 2, axis + gap + below.ascent),
@@ -442,10 +433,10 @@ class FormulaSetter:
             return _with_limits(base, above, below, style.size)
         size = style.size
         is_letter = isinstance(node.base, Written | Sign) and not _is_large(node.base)
-        foot = (
-            min(base.descent, MAX_TAIL) if is_letter and not _is_large(node.base) else base.descent
-        )
-        rise = max(SUPERSCRIPT_RISE * size, base.ascent - SUPERSCRIPT_DROP * size)
+        foot = min(base.descent, MAX_TAIL) if is_letter else base.descent
+        rise = SUPERSCRIPT_RISE * size
+        if not is_letter:
+            rise = max(rise, base.ascent - SUPERSCRIPT_DROP * size)
         drop = max(SUBSCRIPT_DROP * size, foot + LOW_DROP * size)
         if above:
             # A superscript stays clear of the line that its base stands on.
@@ -455,9 +446,14 @@ class FormulaSetter:
         placed = [base]
         for script, y in ((below, drop), (above, -rise)):
             if script:
-                script = script.at(0.0, y)
-                x = _offset(base, script, MAX_UNDERCUT) + SCRIPT_SIDE * size
-                placed.append(script.at(x if base.strokes else 0.0))
+                undercut = 0.0
+                if script is below:
+                    # It stands as near to a leaning letter as to an upright one.
+                    is_large = _is_large(node.base)
+                    leaning = self._pen.lean * max(base.ascent, 0.0)
+                    undercut = MAX_LARGE_UNDERCUT * size if is_large else leaning
+                x = _offset(base, script.at(0.0, y), undercut) + SCRIPT_SIDE * size
+                placed.append(script.at(x if base.strokes else 0.0, y))
         return united(placed)
 
     def _accent(self, node: Accent, style: Style) -> Box:
@@ -467,7 +463,7 @@ class FormulaSetter:
         middle = body.width / 2 + 0.5 * self._pen.lean * body.ascent
         half = body.width / 2 if node.is_wide else min(body.width / 2, 0.4 * size)
         half = max(half, 0.35 * size)
-        y = -max(body.ascent, size) - gap
+        y = -max(body.ascent, (ARROW_FOOT if node.mark == "→" else 1.0) * size) - gap
         left, right = middle - half, middle + half
         if node.is_wide:
             left, right = min(left, 0.0), max(right, body.width)
@@ -495,8 +491,9 @@ class FormulaSetter:
             case "_":
                 return [pen.bar((left, foot), (right, foot))]
             case "→":
-                head = [(right - 0.3 * size, y - 0.2 * size), (right, y), (right, y),
-                        (right - 0.3 * size, y + 0.16 * size)]  # fmt: skip
+                length, half = size * np.array(ARROW_HEAD)
+                head = [(right - length, y - half), (right, y), (right, y),
+                        (right - length, y + half)]  # fmt: skip
                 return [pen.bar((left, y), (right, y)), *pen.draw([np.array(head)])]
             case "^":
                 shape = [(left, y), (middle, y - rise), (middle, y - rise), (right, y)]
@@ -526,7 +523,7 @@ class FormulaSetter:
         placed = [parts[0]]
         x = 0.0
         for left, right in pairwise(parts):
-            x += left.width + SIDE * size
+            x += left.width + FENCE_SIDE * size
             placed.append(right.at(x))
         return united(placed)
 

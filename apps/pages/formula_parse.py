@@ -53,6 +53,7 @@ ENDS = ("}", "&", "\\\\", "\\right", "\\end")
 """Tokens that end a group, whatever began it."""
 ALL_COMMANDS = (*COMMANDS, *SPACES, *ACCENTS, *OTHER_COMMANDS, *(f"\\{name}" for name in FUNCTIONS))
 MAX_DEPTH = 20  # levels of braces and arguments (assumed: scripts of scripts are three)
+MIN_WORD = 4  # letters of a word that people read as a whole (assumed)
 MAX_SOURCE = 1000  # characters of a formula, as of a line that is written
 TOKEN = re.compile(r"\\([A-Za-z]+|.)|\d+(\.\d+)*|\s+|.")
 ENVIRONMENT = re.compile(r"\{([A-Za-z]+\*?)\}")
@@ -82,6 +83,12 @@ class Written(Node):
 
     text: str
     is_function: bool = False
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the hand writes the text as a word; shorter ones and names are set letter by
+        letter, in the letters of the formula."""
+        return len(self.text) >= MIN_WORD and self.text.isalpha() and not self.is_function
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import numpy as np
 from apps.pages.formula_parse import CLASSES, SIGNS
 from data_loader.synthetic.composed.accents import MarkPen
 
-UPRIGHT = frozenset(CLASSES["relation"] + CLASSES["operation"])
-"""Signs that lean half as much as letters: a leaning `∨` is a v (by eye)."""
+UPRIGHT = frozenset(CLASSES["relation"] + CLASSES["operation"] + "|‖∑∏∫∮ℕℤℚℝℂ")
+"""Signs that lean half as much as letters: a leaning `∨` is a v, a bar touches letters (by eye)."""
 AXIS = 0.6  # x-heights from the baseline up to bars of fractions and the middle of signs (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a stroke (assumed, as of drawn signs)
 ANGLE_DEVIATION = 0.025  # radians; also the slope of long bars (by eye)
-SIZE_DEVIATION = 0.04  # of the logarithm of a sign's size (by eye)
+SIZE_DEVIATION = 0.025  # of the logarithm of a sign's size (by eye)
 CORNER_DEVIATION = 0.02  # x-heights by which each point of a shape moves (by eye)
 BEND_DEVIATION = 0.012  # of the middle of a straight stroke, in lengths of the stroke (by eye)
 MAX_LEANING_HEIGHT = 2.2  # x-heights; taller signs lean less, so that they cover what they hold
@@ -47,6 +47,13 @@ class SignPen:
         leaning = 0.5 if name in UPRIGHT else 1.0
         return self.draw(strokes, ANGLE_DEVIATION, leaning)
 
+    def again(self, strokes: Sequence[np.ndarray], size: float) -> list[np.ndarray]:
+        """Return written strokes `size` times as large, varied a little about the baseline."""
+        scale = size * np.exp(SIZE_DEVIATION * self._generator.standard_normal(2))
+        angle = ANGLE_DEVIATION * self._generator.standard_normal()
+        matrix = np.array([[1.0, angle], [-angle, 1.0]]) * scale
+        return [stroke @ matrix for stroke in strokes]
+
     def stretched(self, name: str, top: float, bottom: float) -> list[np.ndarray]:
         """Return the strokes of a bracket that reaches from one y down to another."""
         strokes = [np.array(points) for points in SIGNS[name]]
@@ -55,7 +62,7 @@ class SignPen:
         scale = np.array([factor**WIDENING, factor])
         origin = np.array([0.0, y.min()])
         placed = [(points - origin) * scale + (0.0, top) for points in strokes]
-        return self.draw(placed, ANGLE_DEVIATION / 2, 1.0)
+        return self.draw(placed, ANGLE_DEVIATION / 2, 0.5 if name in UPRIGHT else 1.0)
 
     def draw(
         self, shape: Sequence[np.ndarray], angle_deviation: float = 0.0, leaning: float = 0.0

@@ -7,6 +7,7 @@ their LaTeX.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from apps.pages.formula_parse import FormulaFault, Group, Sign, parse, written_nodes
 from utils.checks import UserError
@@ -22,6 +23,9 @@ DOLLARS = re.compile(
     r"|(?<!\$)\$(?=\S)(?P<inline>(?:\\.|[^$\\])+)(?<=\S)\$(?!\d)"
 )
 """A dollar that is escaped, and formulas, as pandoc tells them (its manual: `tex_math_dollars`)."""
+
+DISPLAY_ROW = re.compile(r"\s*(\S{1,6}\s+)?\$\$(\\.|[^$\\])+\$\$\s*")
+"""A row of a formula, which may have a number such as `(12)` before it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,15 @@ class Formula:
     location: str
 
     @property
-    def texts(self) -> list[str]:
-        """What the hand writes of the formula, each text by itself."""
-        return [node.text for node in written_nodes(self.tree)]
+    def words(self) -> list[str]:
+        """The words that the hand writes as such, each by itself."""
+        return [node.text for node in written_nodes(self.tree) if node.is_word]
+
+    @property
+    def characters(self) -> set[str]:
+        """The characters of the letters, numbers and names that are set letter by letter."""
+        texts = (node.text for node in written_nodes(self.tree) if not node.is_word)
+        return {*chain.from_iterable(texts)}
 
 
 def with_placeholders(text: str, number: int) -> tuple[str, tuple[Formula, ...]]:
@@ -64,8 +74,8 @@ def with_placeholders(text: str, number: int) -> tuple[str, tuple[Formula, ...]]
             return "$"
         start = match.start(kind)
         where = f"line {number}, column"
-        if kind == "display" and text.strip() != match[0]:
-            problem = "$$...$$ stands on a row of its own; $...$ stands within a text"
+        if kind == "display" and not DISPLAY_ROW.fullmatch(text):
+            problem = "$$...$$ stands on a row of its own, or behind its number; $...$ in a text"
             raise UserError(f"{where} {match.start() + 1}: {problem}")
         try:
             tree = parse(match[kind])

@@ -329,9 +329,10 @@ def looks_of(
         UserError: if a line does not fit on the paper.
     """
     looks = []
-    for source_line, _ in zip(source_lines, lines, strict=False):
+    for source_line, line in zip(source_lines, lines, strict=False):
         looks.append(replace(options.look, **source_line.values))
-        if any(formula.is_display for formula in source_line.formulas):
+        is_display = any(formula.is_display for formula in source_line.formulas)
+        if is_display and len(line.split()) == 1:
             looks[-1] = replace(looks[-1], align="centred", indent=0.0)
         line_height(looks[-1], options.line_height, options.paper)
     return looks

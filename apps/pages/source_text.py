@@ -170,7 +170,7 @@ def _check_formulas(lines: Sequence[SourceLine], accepted: Set[str]) -> None:
     """Raise a UserError for a formula with a text that the hand is to write and cannot."""
     for line in lines:
         for formula in line.formulas:
-            texts = dict.fromkeys("".join(formula.texts))
+            texts = dict.fromkeys("".join([*sorted(formula.characters), *formula.words]))
             unknown = [sign for sign in texts if sign not in accepted]
             if unknown:
                 names = ", ".join(map(describe, unknown))

@@ -7,16 +7,18 @@ the widths of the written words (`apps.pages.layout`), so no line is written aga
 
 import math
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, groupby, islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from apps.pages.formula_layout import set_formula
+from apps.pages.formula_letters import letter_forms
 from apps.pages.formula_parse import SIGNS
 from apps.pages.formulas import WITH_SIGNS, Formula, formulas_in
 from apps.pages.paragraphs import FILL, fill_word
@@ -69,6 +71,7 @@ class Passage:
         width: the width of a row in x-heights.
         seed: the seed of the passage's first line; each further line has the next seed.
         formulas: the formulas of the line of the source text.
+        text_seed: the seed of the text, with which the letters of its formulas are written.
     """
 
     hand: PageHand
@@ -76,12 +79,19 @@ class Passage:
     width: float = math.inf
     seed: int = 0
     formulas: tuple[Formula, ...] = ()
+    text_seed: int = 0
 
     @property
-    def formula_texts(self) -> list[str]:
-        """The texts of formulas, which the network writes first, each as a line."""
-        texts = (formula.texts for formula in formulas_in(self.text, self.formulas))
-        return [*chain.from_iterable(texts)]
+    def formula_words(self) -> list[str]:
+        """The words in formulas, which the network writes first, each as a line."""
+        words = (formula.words for formula in formulas_in(self.text, self.formulas))
+        return [*chain.from_iterable(words)]
+
+    @property
+    def lean(self) -> float:
+        """How far downstrokes lean to the right, x over y."""
+        slant = self.hand.slant
+        return self.hand.shape.lean if slant is None else math.tan(math.radians(slant))
 
     @property
     def leading_width(self) -> float:
@@ -97,7 +107,7 @@ class Passage:
     @property
     def line_texts(self) -> list[str]:
         """The texts that the network writes, each as a line."""
-        lines = self.formula_texts
+        lines = self.formula_words
         for is_drawn, parts in groupby(self.parts, lambda part: bool(DRAWN.fullmatch(part.text))):
             # The network writes plain characters for raised ones; `with_raised` raises them.
             texts = [part.text.translate(str.maketrans(RAISED)) for part in parts]
@@ -139,8 +149,9 @@ def _without_breaks(text: str) -> tuple[str, tuple[int, ...]] | None:
 def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
     """Return passages whose lines have different seeds, from `seed` on."""
     numbered = []
+    text_seed = seed
     for passage in passages:
-        numbered.append(replace(passage, seed=seed))
+        numbered.append(replace(passage, seed=seed, text_seed=text_seed))
         seed += len(passage.line_texts)
     return numbered
 
@@ -161,8 +172,31 @@ def write_passages(
     lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
     disable = None if progress else True  # None: shown on a terminal only
     lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=disable))
+    letters = FormulaLetters(passages)
     for passage in passages:
-        yield words_of(passage, islice(lines, len(passage.line_texts)))
+        yield words_of(passage, islice(lines, len(passage.line_texts)), letters.of(passage))
+
+
+class FormulaLetters:
+    """The letters of formulas, which have one form in each text and hand, written when they are
+    first needed."""
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        self._characters = defaultdict[tuple[PageHand, int], set[str]](set)
+        self._forms: dict[tuple[PageHand, int], dict[str, CheckedWord]] = {}
+        for passage in passages:
+            for formula in passage.formulas:
+                self._characters[passage.hand, passage.text_seed] |= formula.characters
+
+    def of(self, passage: Passage) -> dict[str, CheckedWord]:
+        """Return the forms of the letters in the formulas of a passage's text; empty for a passage
+        without formulas."""
+        if not passage.formulas:
+            return {}
+        hand, seed = key = passage.hand, passage.text_seed
+        if key not in self._forms:
+            self._forms[key] = letter_forms(hand, self._characters[key], seed, passage.lean)
+        return self._forms[key]
 
 
 def _write_batch(jobs: Sequence[tuple[PageHand, str, int]]) -> list[list[CheckedWord]]:
@@ -180,13 +214,16 @@ def _write_batch(jobs: Sequence[tuple[PageHand, str, int]]) -> list[list[Checked
 
 
 def words_of(
-    passage: Passage, lines: Iterator[list[CheckedWord]]
+    passage: Passage,
+    lines: Iterator[list[CheckedWord]],
+    letters: Mapping[str, CheckedWord] = MappingProxyType({}),
 ) -> tuple[list[WrittenWord], list[CheckedWord]]:
     """Return the written and the proofread words of a passage, with its fills and raised signs.
-    `lines`: the proofread words of each line."""
+    `lines`: the proofread words of each line; `letters`: the forms of letters in its formulas."""
     parts = deque(passage.parts)
     shape = passage.hand.shape
-    formulas = _formula_words(passage, [*islice(lines, len(passage.formula_texts))])
+    written = [*islice(lines, len(passage.formula_words))]
+    formulas = _formula_words(passage, written, letters)
 
     def pop_drawn() -> list[CheckedWord]:
         """Remove the fills and formulas at the front of `parts`, and return them as words."""
@@ -214,37 +251,26 @@ def words_of(
 
 
 def _formula_words(
-    passage: Passage, lines: Iterable[list[CheckedWord]]
+    passage: Passage, lines: Iterable[list[CheckedWord]], letters: Mapping[str, CheckedWord]
 ) -> Iterator[list[CheckedWord]]:
-    """Yield the words of each formula of a passage; `lines` are its written texts. Letters that a
-    reader misreads are drawn, if they can be; a formula of which another text is missing is
-    missing as a whole."""
-    slant = passage.hand.slant
-    lean = passage.hand.shape.lean if slant is None else math.tan(math.radians(slant))
-    written = iter(lines)
+    """Yield the words of each formula of a passage; `lines` are the words in it, and `letters` the
+    forms of its letters. A formula of which something is missing is missing as a whole."""
+    written = chain.from_iterable(lines)
     for number, formula in enumerate(formulas_in(passage.text, passage.formulas)):
-        texts = [*map(_drawn_if_misread, chain.from_iterable(islice(written, len(formula.texts))))]
+        texts = [*islice(written, len(formula.words))]
+        texts += [letters[each] for each in sorted(formula.characters & letters.keys())]
         faults = tuple(f"{text.text}: {text.reason}" for text in texts if text.reason)
-        if any(MISSING_WORD in text.faults for text in texts):
-            width = len(texts) * passage.hand.shape.character_width
+        is_missing = formula.characters - letters.keys() - SIGNS.keys()
+        if is_missing or any(MISSING_WORD in text.faults for text in texts):
+            width = len(formula.source) * passage.hand.shape.character_width
             missing = WrittenWord((), width, 0.0, formula.source)
             yield [CheckedWord((missing,), formula.source, faults=(MISSING_WORD, *faults))]
             continue
-        words = [text.words[0] for text in texts]
+        words = {text.text: text.words[0] for text in texts}
         seed = passage.seed + number
-        pieces = set_formula(formula, words, lean, passage.max_word_width, seed)
+        pieces = set_formula(formula, words, passage.lean, passage.max_word_width, seed)
         gapped = [replace(piece, gap=FORMULA_GAP) for piece in pieces]
         yield [CheckedWord((piece,), piece.text, faults=faults) for piece in gapped]
-
-
-def _drawn_if_misread(checked: CheckedWord) -> CheckedWord:
-    """Return a word of a formula, without strokes and faults if it is a letter that people may
-    misread and that can be drawn: nobody can guess a letter alone."""
-    is_clear = not (checked.reason or checked.looks_like)
-    if is_clear or checked.text not in SIGNS:
-        return checked
-    (word,) = checked.words
-    return CheckedWord((replace(word, strokes=(), indices=()),), checked.text)
 
 
 def narrowed_words(passage: Passage, checked_words: Sequence[CheckedWord]) -> list[WrittenWord]:

@@ -125,6 +125,7 @@ def test_what_cannot_be_set_is_named_with_its_column(source, column, message):
         ("pay $5 for $x$", ["$x$"], "pay $5 for @"),
         ("one $ alone", [], "one $ alone"),
         (" $$ x = 1 $$ ", ["$$ x = 1 $$"], " @ "),
+        ("(1) $$x$$", ["$$x$$"], "(1) @"),
     ],
 )
 def test_dollars_are_told_as_pandoc_tells_them(text, sources, left):
@@ -140,6 +141,7 @@ def test_dollars_are_told_as_pandoc_tells_them(text, sources, left):
         (r"so $a + \foo$", r"line 7, column 9: \\foo cannot be set"),
         (r"$$a + \foo$$", r"line 7, column 7: \\foo cannot be set"),
         ("see $$x$$ here", r"line 7, column 5: \$\$\.\.\.\$\$ stands on a row of its own"),
+        ("so we see $$x$$", r"line 7, column 11: \$\$\.\.\.\$\$ stands on a row of its own"),
         ("$$x = 1", r"line 7, column 1: \$\$ without its end in this line"),
     ],
 )

@@ -78,6 +78,24 @@ def test_a_formula_on_a_row_of_its_own_is_centred(pages):
     assert (x.min() + x.max()) / 2 == pytest.approx((paper.left + paper.right) / 2, abs=0.5)
 
 
+@pytest.mark.slow
+def test_a_number_and_its_formula_stand_in_one_row_at_the_left(writer):
+    pages = write_page(ON + "(1) $$x = \\frac{1}{2}$$", writer, OPTIONS)
+    (row,) = pages[0].rows
+    assert [word.text for word in row.words] == ["(1)", r"$$x = \frac{1}{2}$$"]
+    assert np.concatenate(row.strokes)[:, 0].min() == pytest.approx(OPTIONS.paper.left, abs=2.0)
+
+
+@pytest.mark.slow
+def test_a_letter_has_one_form_in_the_rows_of_a_text(writer):
+    pages = write_page(ON + "$x$ and\n$$x = x$$", writer, OPTIONS)
+    inline, display = pages[0].rows
+    count = inline.words[0].strokes
+    first, second = (np.concatenate(row.strokes[:count]) for row in (inline, display))
+    assert len(first) == len(second)
+    assert np.ptp(first, axis=0) == pytest.approx(np.ptp(second, axis=0), rel=0.2)
+
+
 def test_rows_are_as_high_as_their_formulas_need_and_no_higher():
     """Lines of 10 mm; a word needs 4 mm more above and 3 mm more below."""
     line = np.array([[0.0, 0.0], [5.0, 0.0]])
