@@ -24,6 +24,15 @@ DOLLARS = re.compile(
 )
 """A dollar that is escaped, and formulas, as pandoc tells them (its manual: `tex_math_dollars`)."""
 
+UNFINISHED = {
+    r"\$\$": r"$$ without its end in this line; \$\$ is two dollars",
+    r"\$([A-Za-z][^$]*\$|[^$]*(\\[A-Za-z]|\^|_\{))": (
+        "a formula lacks its second dollar, has a blank behind the first or before the second, or "
+        r"a digit behind it; \$ is a dollar"
+    ),
+    r"\\[(\[]": "a formula stands between dollars, as in $x^2$",
+}
+"""What is left of LaTeX in a line without its formulas, and what is wrong there."""
 DISPLAY_ROW = re.compile(r"\s*(\S{1,6}\s+)?\$\$(\\.|[^$\\])+\$\$\s*")
 """A row of a formula, which may have a number such as `(12)` before it."""
 
@@ -87,11 +96,17 @@ def with_placeholders(text: str, number: int) -> tuple[str, tuple[Formula, ...]]
         return chr(FIRST + len(formulas) - 1)
 
     replaced = DOLLARS.sub(placeholder, foreign)
-    if "$$" in replaced:
-        column = text.index("$$") + 1
-        problem = "$$ without its end in this line; \\$\\$ is two dollars"
-        raise UserError(f"line {number}, column {column}: {problem}")
+    others = DOLLARS.sub(lambda match: " " * len(match[0]), foreign)
+    for rest, problem in UNFINISHED.items():
+        if match := re.search(rest, others):
+            raise UserError(f"line {number}, column {match.start() + 1}: {problem}")
     return replaced, tuple(formulas)
+
+
+def has_formula(text: str) -> bool:
+    """Return whether a text has a formula with a command, a raised or a lowered part."""
+    formulas = (match[0] for match in DOLLARS.finditer(text) if match.lastgroup)
+    return any(re.search(r"\\[A-Za-z]|[\^_]", formula) for formula in formulas)
 
 
 def with_sources(text: str, formulas: Sequence[Formula]) -> str:

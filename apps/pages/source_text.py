@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from apps.pages.formulas import FIRST, with_placeholders, with_sources
+from apps.pages.formulas import FIRST, has_formula, with_placeholders, with_sources
 from apps.pages.front_matter import SourceLine, with_front_matter
 from apps.pages.page_options import LOOK_PARSERS, PageOptions, Values, line_height
 from apps.pages.paragraphs import FILL, kind_of
@@ -144,8 +144,8 @@ def known_lines(
     name: str = "the network",
 ) -> tuple[list[str], list[str]]:
     """Return lines in characters that a network or a font knows, without empty lines at the end,
-    and a list of at most one sentence on the characters that were replaced or left out. `name`:
-    the network or font, for messages.
+    and a sentence on characters that were replaced or left out, and on LaTeX that is not set.
+    `name`: the network or font, for messages.
 
     Raises:
         UserError: if a character is not known and not to be skipped, or nothing is left to write.
@@ -163,7 +163,16 @@ def known_lines(
     if unknown and not skip_unknown:
         raise UserError(f"{source}: {_problem(lines, unknown, name)}")
     transliteration = transliterate(text, accepted)
-    return transliteration.text.rstrip().split("\n"), [*filter(None, [explain(transliteration)])]
+    remarks = filter(None, [explain(transliteration), _unset_formulas(lines)])
+    return transliteration.text.rstrip().split("\n"), [*remarks]
+
+
+def _unset_formulas(lines: Sequence[SourceLine]) -> str:
+    """Return a sentence on the first line whose formulas are written as they stand, or nothing."""
+    numbers = [line.number for line in lines if not line.formulas and has_formula(line.text)]
+    if not numbers:
+        return ""
+    return f"line {numbers[0]} has LaTeX, which `formulas: on` in front matter sets as a formula"
 
 
 def _check_formulas(lines: Sequence[SourceLine], accepted: Set[str]) -> None:

@@ -118,8 +118,6 @@ def test_what_cannot_be_set_is_named_with_its_column(source, column, message):
         ("if $x$, then $y^2$.", ["$x$", "$y^2$"], "if @, then @."),
         ("$20,000 and $30,000", [], "$20,000 and $30,000"),
         ("it costs $5 and $10", [], "it costs $5 and $10"),
-        ("$ x$ and $y $", [], "$ x$ and $y $"),
-        ("$x$1 is no formula", [], "$x$1 is no formula"),
         ("a$x$b", ["$x$"], "a@b"),
         (r"\$x$ and \$5", [], "$x$ and $5"),
         ("pay $5 for $x$", ["$x$"], "pay $5 for @"),
@@ -143,11 +141,26 @@ def test_dollars_are_told_as_pandoc_tells_them(text, sources, left):
         ("see $$x$$ here", r"line 7, column 5: \$\$\.\.\.\$\$ stands on a row of its own"),
         ("so we see $$x$$", r"line 7, column 11: \$\$\.\.\.\$\$ stands on a row of its own"),
         ("$$x = 1", r"line 7, column 1: \$\$ without its end in this line"),
+        (
+            r"add $\frac{1}{2} = $ ____",
+            "line 7, column 5: a formula .* has a blank behind the first",
+        ),
+        ("so $x = $ ____", "line 7, column 4: a formula .* a blank .* before the second"),
+        ("$x$: $ x^2 $", "line 7, column 6: a formula .* has a blank behind the first"),
+        ("$ x$ and $y $", "line 7, column 10: a formula .* a blank behind the first or before"),
+        ("see $x$1", "line 7, column 5: a formula .* or a digit behind it"),
+        ("solve $x^2 = 4", "line 7, column 7: a formula lacks its second dollar"),
+        (r"so \(x\)", r"line 7, column 4: a formula stands between dollars"),
     ],
 )
 def test_the_column_of_a_fault_is_that_of_the_line(text, message):
     with pytest.raises(UserError, match=message):
         with_placeholders(text, 7)
+
+
+def test_texts_with_dollars_and_signs_are_no_formulas():
+    for text in ("$5 and $10", r"a \$\$ b", "$5 for file_name", r"C:\new: $5", "5 $ and 6 $"):
+        assert with_placeholders(text, 1) == (text.replace(r"\$", "$"), ())
 
 
 def test_what_the_page_on_writing_lists_can_be_set():

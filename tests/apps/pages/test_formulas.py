@@ -67,6 +67,9 @@ def test_dollars_are_text_unless_formulas_are_on(writer):
     text = "a $x$ b \\$ $$y$$"
     pages = write_page(text, writer, OPTIONS)
     assert pages[0].rows[0].text == text
+    assert not [remark for remark in pages.remarks if "LaTeX" in remark]
+    powers = write_page("a b\n$a^2$ $5", writer, OPTIONS)
+    assert [remark for remark in powers.remarks if remark.startswith("line 2 has LaTeX")]
     off = write_page(ON + "$x$\n---\nformulas: off\n---\n" + text, writer, OPTIONS)
     assert [row.text for row in off[0].rows] == ["$x$", text]
 
