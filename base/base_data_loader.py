@@ -231,7 +231,7 @@ class KeySampler:
 
     def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
         """Return the batches of a pass, by the state that the sampler had when the pass began."""
-        with torch.no_grad():
+        with torch.no_grad():  # so that a state that is computed of weights can be copied
             present = copy.deepcopy(self.sampler.state_dict())
         if self._begun is None or self._begun[0] != data_pass:
             self._begun = (data_pass, present)

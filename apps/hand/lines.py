@@ -44,7 +44,7 @@ def read_recorded(root: str, seed: int) -> list[Sample]:
         DataError: if there is no ink, no line has a text, or there are too few lines.
     """
     parsed = read_ink(root, bar=distributed.bar)
-    samples = _accepted(parsed, _has_text, "without a text, or only a dot")
+    samples = _accepted(parsed, _has_text_and_ink, "without a text, or only a dot")
     if not samples:
         raise DataError(
             f"{root}: none of {len(parsed):,} samples has a text; a text is "
@@ -96,8 +96,9 @@ def usable_lines(
     return _enough(root, _readable(root, samples, reader, keep))
 
 
-def _has_text(sample: Sample) -> bool:
-    return bool(sample.text and sample.text.strip()) and len(sample.ink) > 1
+def _has_text_and_ink(sample: Sample) -> bool:
+    text = sample.text or ""
+    return bool(text.strip()) and len(sample.ink) > 1
 
 
 def _accepted(

@@ -570,7 +570,10 @@ class Index:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""
         select = "SELECT path, state, source, digest FROM saved WHERE path = ?"
         row = self._database.execute(select, (_key(path),)).fetchone()
-        return json.loads(_without_digest(row)[1]) if row else {}
+        if not row:
+            return {}
+        _, state, _ = _without_digest(row)
+        return json.loads(state)
 
     def record_saved(self, path: Path, state: Mapping[str, Any], source: str = "") -> None:
         """Record the digest of a saved file's content, as JSON values; `source` identifies the note
@@ -664,7 +667,8 @@ class _Places:
         start, stop = self._slices(numbers)
         numbers = numbers[start < stop]
         start = start[start < stop]
-        return numbers[np.argsort(self._order[start], kind="stable")].tolist()
+        first_places = self._order[start]
+        return numbers[np.argsort(first_places, kind="stable")].tolist()
 
     def page_of(self, row: int) -> int:
         """Return the page of a row."""

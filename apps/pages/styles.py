@@ -91,7 +91,8 @@ def fractions_of(style: str | Path) -> dict[Path, float]:
         CheckpointError: if there is no style with a name.
         UserError: if the mix does not have this form.
     """
-    if os.path.exists(style) or ":" not in str(style):  # False for a name that is too long
+    # A file may have a colon in its name; `exists` is False, and no error, for too long a mix.
+    if os.path.exists(style) or ":" not in str(style):
         return {style_file(str(style)): 1.0}
     parts = [part.strip().rpartition(":") for part in str(style).split(",")]
     try:

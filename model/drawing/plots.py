@@ -48,6 +48,8 @@ MIN_PLOT_WIDTH = 3.0
 """Minimum width of a figure without margins, in inches, so that captions fit."""
 PLOT_MARGIN = 0.3
 """Inches of paper around everything."""
+CAPTION_GAP = 0.1
+"""Inches below the caption of a map (by eye)."""
 MAP_LABELS_WIDTH = 0.2
 """Inches for the labels of a map's rows, on its left."""
 MAP_AXIS_HEIGHT = 0.35
@@ -460,7 +462,8 @@ def weights_figure(weights: np.ndarray, ink: np.ndarray, caption: str = "") -> F
     height = max(0.08 * components, 0.5)
     canvas = Canvas()
     left = PLOT_MARGIN + 0.3
-    y = PLOT_MARGIN + canvas.caption(caption, left, PLOT_MARGIN, width) + 0.1
+    caption_height = canvas.caption(caption, left, PLOT_MARGIN, width)
+    y = PLOT_MARGIN + caption_height + CAPTION_GAP
     axes = canvas.map((left, y, width, height), weights.T, xlim=(0, steps), vmax=1.0)
     axes.set_yticks([0, components - 1], ["1", f"{components}"])
     for step in np.flatnonzero(ink[:-1, 2]):

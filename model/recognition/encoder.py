@@ -201,7 +201,8 @@ class Recogniser(BaseModel):
     @property
     def vocabulary_axes(self) -> dict[str, tuple[int, int]]:
         """The axes of weights that have an index for each character, see `BaseModel`."""
-        return {"labels.weight": (0, 0), "labels.bias": (0, 0)}
+        axis, first_index = 0, 0
+        return {name: (axis, first_index) for name in ("labels.weight", "labels.bias")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -259,6 +259,7 @@ def _backward(
         loop.backward()
         for buffer, target in results:
             target[start:end].copy_(buffer[first:])
+    # `first` is that of the last chunk, which has the first step.
     d_first_kappa = None if kappas is None else loop.d_kappas[first].clone()
     d_states = loop.d_joint[first].clone(), loop.d_cells[first].clone(), d_first_kappa
     return d_gates, d_parameters, d_states

@@ -122,7 +122,7 @@ class Loop:
         for t in range(CHUNK_STEPS):
             self.gates[t].addmm_(self.joint[t], self.weight.t())
             self.steps.lstm(t)
-            if self.sizes.places:
+            if self.sizes.places:  # otherwise there is no window
                 torch.mm(self.hiddens[t + 1], self.to_window.t(), out=self.products)
                 self.steps.window(t)
 
