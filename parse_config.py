@@ -481,6 +481,7 @@ def _tried(
     """Build an object; a network is on the device "meta" unless a user wrote it: what it consists
     of may depend on numbers."""
     if bound_class.key.startswith("arch") and not user_modules.is_any_from_user(bound_class.cls):
+        # After a fault it is built once more, because it may be one of "meta" alone.
         with suppress(ConfigFault), torch.device("meta"):
             return bound_class.build(supplied, objects)
     return bound_class.build(supplied, objects)

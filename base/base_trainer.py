@@ -360,7 +360,7 @@ class BaseTrainer(ABC):
             values: the result of `run_epoch`.
         """
         if values is None:
-            self.run_checkpoints.save(self.fault_of_state())
+            self.run_checkpoints.save(fault=self.fault_of_state())  # nothing, if there is a fault
             return False
         fault = self.fault_of_state()
         sums = self.state.end_epoch(values, self.settings.monitored, is_sound=fault is None)

@@ -150,7 +150,8 @@ def median_x_height(ink: np.ndarray) -> float:
     x-heights of its parts is right within 2 % (measured). The x-height is NaN for ink `(points, 3)`
     with fewer than four low turning points, or if it is not positive.
     """
-    high, low = turning_points(vertical_segments(ink), x_height(ink))
+    rough_height = x_height(ink)  # of all points; by it small turns are left out
+    high, low = turning_points(vertical_segments(ink), rough_height)
     height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) >= 4 else 0.0
     return height if height > 0 else math.nan
 

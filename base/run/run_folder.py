@@ -155,7 +155,7 @@ class RunFolder:
                 f"run {self.models} is in use by {holder}: wait for it, or stop it"
             ) from None
         self._lock = lock
-        since = local_time(" ")
+        since = local_time(separator=" ")
         with suppress(OSError):
             path.write_text(f"process {os.getpid()} on {platform.node()}, since {since}\n", "utf-8")
 

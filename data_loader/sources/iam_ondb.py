@@ -81,7 +81,7 @@ class IAMOnDBDataset(SourceDataset):
     title = "IAM-OnDB"
     licence = RESEARCH_ONLY
     unit = "lines"
-    is_one_block = True
+    is_one_block = True  # Texts stand in other files than their lines.
     may_be_prepared = False  # Prepared data lack the task files.
     canonical = (41.95, 37.12)  # standard deviations over the training set: all lines, steps uncut
 

@@ -231,6 +231,7 @@ class Composer:
 
     def _accented(self, character: str) -> Callable[[], Piece | None]:
         """Return a function that makes a character of `NON_ASCII` from own or borrowed letters."""
+        # Its own, since the hands that it borrows from change with each try.
         borrower = Composer(self.bank, self.name, self.generator)
 
         def letter_of_hand(letter: str) -> Piece | None:
