@@ -50,6 +50,8 @@ UNBARRED = frozenset(string.ascii_lowercase) - BARRED
 LIFTED_BEHIND = frozenset("b")
 """Letters behind which a font lifts the pen: one that is joined to the bowl of a `b` fills it, and
 the `b` reads as an `l` (by eye)."""
+ENTERED_LOW = frozenset("x")
+"""Letters that are not joined high: with a stroke at its top an `x` reads as a `z` (by eye)."""
 MAX_BACK = 0.25  # x-heights from a high join back to the left edge of the letter (by eye)
 MAX_LEAD = 0.2  # x-heights of a flat stroke in front of a letter that is joined to none (by eye)
 MAX_LEAD_RISE = 0.3  # x-heights by which such a stroke goes up or down (by eye)
@@ -160,7 +162,7 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     letters = [cut_letters(word, 1, shifts) for word in words]
     joins = _joins_of(words, letters) if is_joined else _Joins({}, {}, {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
-    pairs = {pair for pair in common_pairs() if joins.exits and pair[0] not in LIFTED_BEHIND}
+    pairs = {pair for pair in common_pairs() if joins.exits and _is_joinable(pair)}
     for word, singles in zip(words, letters, strict=True):
         for letter in [*singles, *(cut_letters(word, 2, shifts) if pairs else ())]:
             is_wanted = len(letter.text) == 1 or letter.text in pairs
@@ -181,6 +183,12 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
     blank = hand.shape.gap
     return HandForms(tuple(forms), *joins, usual, medians, blank, lean)
+
+
+def _is_joinable(pair: str) -> bool:
+    """Return whether a pair may be a form: the pen is not lifted in it, nor has it a bar that is
+    drawn after the letter behind it."""
+    return pair[0] not in LIFTED_BEHIND and pair[1] not in BARRED
 
 
 def _best_shifts(hand: Hand, words: Sequence[WrittenWord]) -> dict[str, int]:
@@ -299,7 +307,8 @@ def _kept_joins(joins: _Joins, by_kind: Mapping[tuple[str, Kind], Sequence[Form]
     for (text, (entry, exit_join)), forms in by_kind.items():
         if entry:
             entries["low", text] += len(forms)  # A high join bent to a low one reads well.
-        if entry == "high" and exit_join == joins.exits.get(text, ""):  # as within words
+        is_within = exit_join == joins.exits.get(text, "")
+        if entry == "high" and is_within and text not in ENTERED_LOW:
             entries["high", text] += len(forms)
         exits[text] += len(forms) if exit_join and exit_join == joins.exits.get(text) else 0
     leaving = {
