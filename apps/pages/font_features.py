@@ -13,6 +13,7 @@ from functools import cached_property
 
 from fontTools.agl import UV2AGL
 
+from apps.pages.font_cutting import Join
 from apps.pages.font_forms import Form, HandForms, Kind
 
 NAMES = {"": "n", "low": "l", "high": "h"}
@@ -127,7 +128,9 @@ def _joins(font: FontForms) -> Iterator[Lookup]:
     for text, kind in font.singles():
         if kind != ("", ""):
             by_kind.setdefault(kind, []).append(text)
-    entered = sorted({text for kind, texts in by_kind.items() if kind[0] for text in texts})
+    entered: dict[Join, set[str]] = {}
+    for kind, texts in by_kind.items():
+        entered.setdefault(kind[0], set()).update(texts)
     rules = []
     for kind in sorted(by_kind, key=lambda kind: (bool(kind[0]), bool(kind[1])), reverse=True):
         entry, exit_join = kind
@@ -135,7 +138,7 @@ def _joins(font: FontForms) -> Iterator[Lookup]:
         texts = by_kind[kind]
         yield name, [f"sub {character_name(t)} by {form_name(t, kind, 0)};" for t in texts]
         before = [form_name(*key, 0) for key in font.singles() if entry and key[1][1] == entry]
-        behind = [*map(character_name, entered)] if exit_join else []
+        behind = [*map(character_name, sorted(entered.get(exit_join, ())))] if exit_join else []
         target = f"{_group(map(character_name, texts))}' lookup {name}"
         rules.append(f"sub {_group(before)} {target} {_group(behind)};")
     yield "step_joins", ["lookupflag IgnoreMarks;", *rules]

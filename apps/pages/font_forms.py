@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from apps.pages.font_cutting import LOW_JOIN, CutLetter, Join, cut_letters
+from apps.pages.font_cutting import LOW_JOIN, STEPS, CutLetter, Join, cut_letters
 from apps.pages.font_texts import FREQUENT, common_pairs, form_texts
 from apps.pages.hands import Hand
 from apps.pages.letter_strokes import crosses
@@ -46,6 +46,15 @@ MIN_FORMS = 3  # of a letter with a join, else it stands alone there (by eye)
 USUAL_FRACTION = 0.6  # of the letters of a kind; the other ones are less alike (by eye)
 NUM_PLACES = 32  # points by which letters are compared (assumed)
 BARRED = frozenset("ft")
+UNBARRED = frozenset(string.ascii_lowercase) - BARRED
+LIFTED_BEHIND = frozenset("b")
+"""Letters behind which a font lifts the pen: one that is joined to the bowl of a `b` fills it, and
+the `b` reads as an `l` (by eye)."""
+ENTERED_LOW = frozenset("x")
+"""Letters that are not joined high: with a stroke at its top an `x` reads as a `z` (by eye)."""
+MAX_BACK = 0.25  # x-heights from a high join back to the left edge of the letter (by eye)
+MAX_LEAD = 0.2  # x-heights of a flat stroke in front of a letter that is joined to none (by eye)
+MAX_LEAD_RISE = 0.3  # x-heights by which such a stroke goes up or down (by eye)
 FINISHED_LATE = frozenset("fijtx")  # letters whose last stroke may follow the next letters
 MIN_FLATNESS = 2.0  # of the ink of a bar, over to the right over upwards (by eye)
 BAR_RISE = 0.85  # x-heights from the baseline up to the bar of an `f` or `t` (by eye)
@@ -94,7 +103,7 @@ class HandForms:
         forms: the forms of each character, and of pairs in a joined hand; those of a kind follow
             each other.
         exits: for each letter that is joined to the next, how it is.
-        entered: the letters to which the letter before is joined.
+        entered: for each kind of join, the letters to which a letter before may be joined so.
         rises: for each kind of join, the x-heights from the baseline up to it.
         gap: x-heights of clearance between characters that are not joined.
         pair_gaps: the same of pairs that were written often.
@@ -104,7 +113,7 @@ class HandForms:
 
     forms: tuple[Form, ...]
     exits: Mapping[str, Join]
-    entered: frozenset[str]
+    entered: Mapping[Join, frozenset[str]]
     rises: Mapping[Join, float]
     gap: float
     pair_gaps: Mapping[str, float]
@@ -117,21 +126,23 @@ class HandForms:
 
     def join_between(self, first: str, second: str) -> Join:
         """Return how a letter is joined to the next; "" if it is not."""
-        return self.exits.get(first, "") if second in self.entered else ""
+        join = self.exits.get(first, "")
+        return join if second in self.entered.get(join, ()) else ""
 
 
 class _Joins(NamedTuple):
     """How a hand joins letters; see `HandForms`."""
 
     exits: Mapping[str, Join]
-    entered: frozenset[str]
+    entered: Mapping[Join, frozenset[str]]
     rises: Mapping[Join, float]
 
     def kinds_of(self, text: str) -> list[Kind]:
         """Return the kinds that a letter, or a pair of letters, has in words."""
-        entries: list[Join] = ["", *sorted({*self.exits.values()})]
+        entered = (join for join, letters in self.entered.items() if text[0] in letters)
+        entries: list[Join] = ["", *sorted(entered)]
         exits: list[Join] = ["", *filter(None, [self.exits.get(text[-1], "")])]
-        return [(a, b) for a in entries if text[0] in self.entered or not a for b in exits]
+        return [*product(entries, exits)]
 
 
 def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandForms:
@@ -149,9 +160,9 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     is_joined = strokes_per_character([hand.primer]) < MAX_JOINED_STROKES
     shifts = _best_shifts(hand, words) if is_joined else {}
     letters = [cut_letters(word, 1, shifts) for word in words]
-    joins = _joins_of(words, letters) if is_joined else _Joins({}, frozenset(), {})
+    joins = _joins_of(words, letters) if is_joined else _Joins({}, {}, {})
     by_kind: dict[tuple[str, Kind], list[Form]] = defaultdict(list)
-    pairs = {*common_pairs()} if joins.exits else set()
+    pairs = {pair for pair in common_pairs() if joins.exits and _is_joinable(pair)}
     for word, singles in zip(words, letters, strict=True):
         for letter in [*singles, *(cut_letters(word, 2, shifts) if pairs else ())]:
             is_wanted = len(letter.text) == 1 or letter.text in pairs
@@ -163,19 +174,27 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     usual_forms = {
         key: _most_usual(each, NUM_READ * _num_forms(*key, joins)) for key, each in by_kind.items()
     }
-    read = _best_read(hand, usual_forms, usual)
+    read = _best_read(hand, usual_forms, usual, lean)
     joins = _kept_joins(joins, read)
     forms = [*_chosen(read, joins, alphabet, draws)]
+    if joins.exits:
+        forms = [without_lead(form, lean) for form in forms]
     forms += _marked(forms, alphabet, lean)
     medians = {pair: float(np.median(values)) for pair, values in gaps.items() if len(values) > 3}
     blank = hand.shape.gap
     return HandForms(tuple(forms), *joins, usual, medians, blank, lean)
 
 
+def _is_joinable(pair: str) -> bool:
+    """Return whether a pair may be a form: the pen is not lifted in it, nor has it a bar that is
+    drawn after the letter behind it."""
+    return pair[0] not in LIFTED_BEHIND and pair[1] not in BARRED
+
+
 def _best_shifts(hand: Hand, words: Sequence[WrittenWord]) -> dict[str, int]:
     """Return for each letter the shift of its cut with which the readers read it best at the start
     of a word, before an `n`; see `cut_letters`."""
-    joins = _Joins({}, frozenset(), {"low": LOW_JOIN})
+    joins = _Joins({}, {}, {"low": LOW_JOIN})
     initials: dict[tuple[str, int], list[Form]] = defaultdict(list)
     finals = []
     for word, shift in product(words, SHIFTS):
@@ -274,22 +293,33 @@ def _joins_of(words: Sequence[WrittenWord], letters: Sequence[Sequence[CutLetter
             previous = word.text[letter.index - 1] if letter.index else ""
             if letter.text in string.ascii_lowercase and previous in leaving:
                 entries[letter.text][letter.entry is not None] += 1
-    entered = {
+    entered = frozenset(
         letter for letter, each in entries.items() if each[True] >= MIN_JOINED * each.total()
-    }
+    )
     medians = {join: float(np.median(values)) for join, values in rises.items()}
-    return _Joins(leaving, frozenset(entered), medians)
+    return _Joins(leaving, dict.fromkeys(medians, entered), medians)
 
 
 def _kept_joins(joins: _Joins, by_kind: Mapping[tuple[str, Kind], Sequence[Form]]) -> _Joins:
     """Return the joins without those of which there are too few forms: the hand's own letter that
     stands alone is better than a drawn join."""
-    entries, exits = Counter[str](), Counter[str]()
+    entries, exits = Counter[tuple[Join, str]](), Counter[str]()
     for (text, (entry, exit_join)), forms in by_kind.items():
-        entries[text] += len(forms) if entry else 0
+        if entry:
+            entries["low", text] += len(forms)  # A high join bent to a low one reads well.
+        is_within = exit_join == joins.exits.get(text, "")
+        if entry == "high" and is_within and text not in ENTERED_LOW:
+            entries["high", text] += len(forms)
         exits[text] += len(forms) if exit_join and exit_join == joins.exits.get(text) else 0
-    leaving = {letter: join for letter, join in joins.exits.items() if exits[letter] >= MIN_FORMS}
-    entered = frozenset(letter for letter in joins.entered if entries[letter] >= MIN_FORMS)
+    leaving = {
+        letter: join
+        for letter, join in joins.exits.items()
+        if exits[letter] >= MIN_FORMS and letter not in LIFTED_BEHIND
+    }
+    entered = {
+        join: frozenset(letter for letter in letters if entries[join, letter] >= MIN_FORMS)
+        for join, letters in joins.entered.items()
+    }
     return _Joins(leaving, entered, joins.rises)
 
 
@@ -317,6 +347,28 @@ def _with_bar(form: Form) -> Form:
     cross = curve[np.abs(curve[:, 1] + BAR_RISE).argmin()]
     bar = cross + np.array([[-BAR_SIDE, 0.02], [0.0, 0.0], [BAR_SIDE, -0.03]])
     return replace(form, strokes=(*form.strokes, bar))
+
+
+def without_lead(form: Form, lean: float) -> Form:
+    """Return a form. A flat stroke in front of a small letter to which none is joined, such as the
+    bar of a `t` that was before it, reads as a hyphen and is cut off but for `MAX_LEAD`."""
+    strokes = [*form.strokes]
+    number = min(range(len(strokes)), key=lambda k: strokes[k][:, 0].min())
+    stroke = strokes[number]
+    if form.entry or form.text[0] not in UNBARRED or len(stroke) < 2:
+        return form
+    curve = smooth_path(stroke, STEPS)
+    is_steep = np.abs(curve[:, 1] - curve[0, 1]) > MAX_LEAD_RISE
+    end = int(is_steep.argmax()) if is_steep.any() else len(curve) - 1
+    upright = curve[:, 0] + lean * curve[:, 1]
+    too_far = np.flatnonzero(upright[:end] < upright[end:].min() - MAX_LEAD)
+    if not len(too_far):
+        return form
+    start = int(too_far[-1]) + 1
+    strokes[number] = np.concatenate([curve[start : start + 1], stroke[start // STEPS + 1 :]])
+    left, right = span(strokes)
+    moved = tuple(each - np.array([left, 0.0]) for each in strokes)
+    return replace(form, strokes=moved, advance=(form.advance if form.exit else right) - left)
 
 
 def bent(stroke: np.ndarray, end: np.ndarray, shift: float) -> np.ndarray:
@@ -422,7 +474,7 @@ def _most_usual(candidates: Sequence[Form], number: int) -> list[Form]:
 
 
 def _best_read(
-    hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float
+    hand: Hand, by_kind: Mapping[tuple[str, Kind], Sequence[Form]], gap: float, lean: float
 ) -> dict[tuple[str, Kind], list[Form]]:
     """Return the forms of each kind; of letters and pairs those that the readers read between two
     other letters, in the same order. Of each letter at least one is left."""
@@ -445,13 +497,25 @@ def _best_read(
         each = zip(by_kind[key], values, strict=True)
         is_small = len(key[0]) == 1 and key[0].islower()
         limit = MAX_READ_DOUBT if is_small else MAX_SPARE_DOUBT
-        ranked[key] = [form for form, doubt in each if doubt <= limit]
+        ranked[key] = [f for f, doubt in each if doubt <= limit and not overlaps(f, lean)]
     for text in {text for text, _ in doubts if len(text) == 1}:
         kinds = [key for key in doubts if key[0] == text]
         if not any(ranked[key] for key in kinds):
             best = min(kinds, key=lambda key: min(doubts[key]))
             ranked[best] = [by_kind[best][int(np.argmin(doubts[best]))]]
     return ranked
+
+
+def overlaps(form: Form, lean: float) -> bool:
+    """Return whether a small letter stands on the one before, to which it is joined high: it was
+    cut too far to the right."""
+    points = np.concatenate(form.strokes)
+    points = points[points[:, 1] <= 0.0]  # A loop below the baseline may go back.
+    if form.entry != "high" or form.text[0] not in UNBARRED or not len(points):
+        return False
+    upright = points[:, 0] + lean * points[:, 1]
+    entry = upright[np.abs(points[:, 0]).argmin()]
+    return bool(upright.min() < entry - MAX_BACK)
 
 
 def _side_by_side(forms: Sequence[Form], gap: float) -> list[np.ndarray]:

@@ -41,7 +41,7 @@ def pen_font_of(name: str, forms: HandForms) -> PenFont:
 def _form_of(character: str, forms: HandForms) -> Form:
     """Return the form of a character with the median width, of its kind within a word; one that
     ends high is not joined to the next letter."""
-    entry = "low" if character in forms.entered else ""
+    entry = "low" if character in forms.entered.get("low", ()) else ""
     exit_join = "low" if forms.exits.get(character) == "low" else ""
     candidates = forms.of(character, (entry, exit_join))
     candidates = candidates or [form for form in forms.forms if form.text == character]

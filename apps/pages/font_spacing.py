@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from apps.pages.font_cutting import HIGH_ENDS
 from apps.pages.font_forms import BARRED, Form, HandForms
 from apps.pages.marks import PLAIN
 from apps.pages.written_word import span
@@ -18,6 +19,7 @@ MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
 MIN_GAP_OF_SIGNS = 0.3  # x-heights beside a sign, as in words of pages (`MIN_MARK_GAP`)
+MAX_TUCK = 0.2  # x-heights by which a letter may stand below the end of a `b` or `o` (by eye)
 MAX_OVERLAP = 0.9  # x-heights by which a character may reach over the next (by eye)
 
 
@@ -84,12 +86,13 @@ def _blank(
     usual = hand.gap if not hand.exits or first not in BARRED else 0.0  # A bar is over the next.
     gap = max(hand.pair_gaps.get(first + second, usual), MIN_GAP_RATIO * hand.gap)
     shift = touching_shift(ends[first], starts[second])
+    right, left = (path[:, 0] + hand.lean * path[:, 1] for path in (ends[first], starts[second]))
+    beside = float(right.max() - left.min())
     if not (first + second).isalnum():  # A stop below a letter, or an apostrophe above, is lost.
-        right, left = (
-            path[:, 0] + hand.lean * path[:, 1] for path in (ends[first], starts[second])
-        )
-        return max(gap, MIN_GAP_OF_SIGNS) + float(right.max() - left.min())
-    return max(gap + shift, gap - MAX_OVERLAP) if np.isfinite(shift) else gap
+        return max(gap, MIN_GAP_OF_SIGNS) + beside
+    blank = max(gap + shift, gap - MAX_OVERLAP) if np.isfinite(shift) else gap
+    # A letter below the last stroke of a `b` would hide it.
+    return max(blank, beside - MAX_TUCK) if hand.exits and first in HIGH_ENDS else blank
 
 
 def _path(forms: Sequence[Form], side: int) -> np.ndarray:

@@ -19,7 +19,7 @@ DOT = np.array([[0.0, 0.0]])
 def hand(*forms, exits=(), entered="", **options):
     rises = {"low": 0.4, "high": 0.9}
     values = {"gap": GAP, "pair_gaps": {}, "blank": 1.2, "lean": 0.0} | options
-    return HandForms(tuple(forms), dict(exits), frozenset(entered), rises, **values)
+    return HandForms(tuple(forms), dict(exits), {"low": frozenset(entered)}, rises, **values)
 
 
 def distance(font, first, second):

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -31,6 +32,7 @@ from utils.licences import OPEN, RESEARCH_ONLY  # noqa: E402
 
 NUM_FORMS = {"a": 4, "n": 3, "o": 2}
 """Forms of each kind of a letter."""
+ENTERED = dict.fromkeys(("low", "high"), frozenset("ano"))
 PEN = 0.2
 
 
@@ -64,9 +66,7 @@ def joined():
     e = Form("e", (arch(1.0, 0.9),), 0.9)
     accent = np.array([(0.4, -1.3), (0.7, -1.7)])
     forms += [e, Form("é", (*e.strokes, accent), 0.9), Form(".", (np.array([(0.0, 0.0)]),), 0.01)]
-    return HandForms(
-        tuple(forms), exits, frozenset("ano"), {"low": 0.4, "high": 0.7}, 0.3, {}, 1.5, 0.0
-    )
+    return HandForms(tuple(forms), exits, ENTERED, {"low": 0.4, "high": 0.7}, 0.3, {}, 1.5, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,11 @@ def font(joined):
 
 @pytest.fixture(scope="module")
 def shape(font):
-    """A function that sets a text as browsers do: name, advance and offsets of each glyph."""
+    return shaper(font)
+
+
+def shaper(font):
+    """Return a function that sets a text as browsers do: name, advance, offsets of each glyph."""
     face = hb.Font(hb.Face(font_bytes(font)))
     order = font.getGlyphOrder()
 
@@ -163,9 +167,60 @@ def test_letters_with_too_few_joined_forms_stand_alone():
         ("z", ("low", "low")): [Form("z", (stroke,), 0.8, "low", "low")],
         ("z", ("", "low")): [Form("z", (stroke,), 0.8, "", "low")] * 2,
     }
-    joins = font_forms._Joins({"a": "low", "z": "low"}, frozenset("az"), {"low": 0.4})
+    entered = dict.fromkeys(("low", "high"), frozenset("az"))
+    exits = {"a": "low", "z": "low", "b": "high"}
+    joins = font_forms._Joins(exits, entered, {"low": 0.4, "high": 0.8})
+    forms["a", ("high", "")] = [Form("a", (stroke,), 0.8, "high", "")] * 3
+    forms["a", ("high", "low")] = [Form("a", (stroke,), 0.8, "high", "low")] * 2
+    forms["b", ("low", "high")] = [Form("b", (stroke,), 0.8, "low", "high")] * 5
     kept = font_forms._kept_joins(joins, forms)
-    assert kept.exits == {"a": "low", "z": "low"} and kept.entered == {"a"}
+    assert kept.exits == {"a": "low", "z": "low"}
+    assert kept.entered == {"low": {"a"}, "high": set()}
+    assert kept.kinds_of("a") == [("", ""), ("", "low"), ("low", ""), ("low", "low")]
+
+
+@pytest.mark.parametrize(("lean", "slope"), [(0.0, 0.0), (0.4, 0.1), (0.2, -0.15)])
+def test_a_letter_that_is_joined_to_none_has_no_long_stroke_in_front_of_it(lean, slope):
+    body = np.array([(0.0, -0.9), (0.0, -0.45), (0.0, 0.0), (0.6, 0.0), (0.6, -0.9)])
+    body[:, 0] -= lean * body[:, 1]
+    xs = np.linspace(-0.7, -0.1, 7)
+    lead = body[0] + np.stack([xs, slope * xs], axis=1)
+    dot = np.array([(0.4, -1.6), (0.4, -1.5)])
+    form = Form("u", (np.concatenate([lead, body]), dot), 1.5, "", "low")
+    changed = font_forms.without_lead(form, lean)
+    cut, moved_dot = changed.strokes
+    assert cut[:, 0].min() == pytest.approx(0.0)
+    shift = body[-1, 0] - cut[-1, 0]
+    assert cut[-5:] + np.array([shift, 0.0]) == pytest.approx(body)
+    assert moved_dot + np.array([shift, 0.0]) == pytest.approx(dot)
+    assert changed.advance + shift == pytest.approx(1.5)
+    upright = cut[:, 0] + lean * cut[:, 1]
+    assert 0.05 < upright[-5] - upright[0] < 0.25
+    entered = replace(form, entry="high")
+    assert font_forms.without_lead(entered, lean) is entered
+    bar = np.array([(0.0, -1.0), (0.3, -1.0), (0.6, -1.0), (0.0, 0.0), (0.6, 0.0)])
+    z = Form("z", (bar,), 0.6)
+    assert font_forms.without_lead(z, 0.0) is z
+
+
+def test_a_letter_that_stands_on_the_one_before_is_no_form():
+    bowl = np.array([(0.0, -0.8), (-0.6, -0.8), (-0.6, 0.0), (0.0, 0.0)])
+    clear = np.array([(0.0, -0.8), (0.9, -0.8), (0.3, -0.8), (0.3, 0.0), (0.0, 1.0), (-0.6, 1.0)])
+    for stroke, expected in ((bowl, True), (clear, False)):
+        form = Form("a", (stroke,), 1.0, "high")
+        assert font_forms.overlaps(form, 0.0) == expected
+        leaning = stroke - np.outer(0.4 * (stroke[:, 1] + 0.8), (1.0, 0.0))
+        assert font_forms.overlaps(replace(form, strokes=(leaning,)), 0.4) == expected
+        assert not font_forms.overlaps(replace(form, entry="low"), 0.0)
+
+
+def test_a_letter_is_joined_high_or_low_as_the_next_allows(joined):
+    entered = {"low": frozenset("ano"), "high": frozenset("no")}
+    kinds = [form for form in joined.forms if (form.text, form.entry) != ("a", "high")]
+    hand = replace(joined, forms=tuple(kinds), entered=entered)
+    set_text = shaper(font_of(hand, FontNames("My Hand", OPEN, "made by a test", PEN)))
+    assert names(set_text("oan")) == ["o", "a.nl0", "n.ln0"]
+    assert names(set_text("ona")) == ["o.nh0", "n.hl0", "a.ln0"]
 
 
 def test_a_letter_without_a_form_is_an_error_and_a_sign_a_remark(joined, caplog):
