@@ -17,7 +17,7 @@ STEM = np.array([[0.0, -1.0], [0.1, -0.5], [0.0, 0.0]])
 def forms(monkeypatch):
     """The forms of every hand: three letters, which are enough here."""
     two = (Form("l", (STEM * (1.0, 2.0),), 0.1), Form("ı", (STEM,), 0.1), Form("n", (STEM,), 0.1))
-    forms = HandForms(two, {}, frozenset(), {"low": 0.4}, 0.3, {}, 1.0, 0.0)
+    forms = HandForms(two, {}, {}, {"low": 0.4}, 0.3, {}, 1.0, 0.0)
     monkeypatch.setattr(fonts, "written_forms", lambda *_, **__: forms)
     monkeypatch.setattr(fonts, "check_complete", lambda *_: None)
 
