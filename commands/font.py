@@ -6,9 +6,8 @@ from pathlib import Path
 
 import model
 from apps.pages import writing_options
-from apps.pages.page_options import OWN, USUAL, PageOptions
-from apps.pages.styles import USUAL_STYLES, network_of
-from base.run.pretrained import resolve_checkpoint
+from apps.pages.page_options import PageOptions, network_for
+from apps.pages.styles import USUAL_STYLES
 from commands.shared import network_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
@@ -42,12 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_packages()
     elif options.pen:
         raise UserError("--set pen is for .otf: single lines have no width")
-    source = options.primer.path if options.primer else options.style
-    style = None if source in (OWN, USUAL) else source
-    if arguments.resume:
-        resolve_checkpoint(arguments.resume)
-    else:
-        network_of(style)  # refuses an unknown style before torch is imported
+    network_for(options, arguments.resume)  # refuses an unknown one before torch is imported
     networks = Networks(arguments.device, arguments.modules)
     networks.load_modules()
     writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None

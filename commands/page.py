@@ -14,15 +14,14 @@ from apps.pages import writing_options
 from apps.pages.mail_merge import FILE_COLUMN, Document, Summary, merged, named_texts
 from apps.pages.page_options import (
     LOOK_PARSERS,
-    OWN,
     PROOFREADERS,
     SECOND,
-    USUAL,
     PageOptions,
+    network_for,
 )
 from apps.pages.paper import RULINGS, SIZES, Paper, size_of
 from apps.pages.source_text import PageText, check_texts
-from apps.pages.styles import USUAL_STYLES, network_of
+from apps.pages.styles import USUAL_STYLES
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
 from commands.shared.network_options import Networks, require
@@ -223,11 +222,7 @@ def options_of(arguments: argparse.Namespace) -> PageOptions:
 
 def check_known(texts: Sequence[PageText], options: PageOptions, checkpoint: str | None) -> None:
     """Raise a UserError for faults of texts that are known before networks are loaded."""
-    source = options.primer.path if options.primer else options.style
-    style = None if source in (OWN, USUAL) else source
-    network = None
-    if options.pen_font is None:
-        network = Path(resolve_checkpoint(checkpoint) if checkpoint else network_of(style))
+    network = network_for(options, checkpoint) if options.pen_font is None else None
     check_texts(texts, options, network)
 
 

@@ -155,7 +155,7 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     """
     alphabet = hand.writer.model.alphabet.characters
     draws = Draws(np.random.default_rng([seed, 0]))
-    lean = hand.shape.lean if hand.slant is None else math.tan(math.radians(hand.slant))
+    lean = hand.shape.lean_at(hand.slant)
     words = [*_proofread_words(hand, form_texts(alphabet, draws), seed, progress)]
     is_joined = strokes_per_character([hand.primer]) < MAX_JOINED_STROKES
     shifts = _best_shifts(hand, words) if is_joined else {}

@@ -8,11 +8,10 @@ from itertools import product
 import numpy as np
 
 from apps.pages.font_cutting import HIGH_ENDS
-from apps.pages.font_forms import BARRED, Form, HandForms
+from apps.pages.font_forms import BARRED, Form, HandForms, dense
 from apps.pages.marks import PLAIN
 from apps.pages.written_word import span
-from data_loader.pen_paths import from_strokes, touching_shift
-from ink.geometry import smooth_path
+from data_loader.pen_paths import touching_shift
 
 NUM_MEASURED = 8  # forms of a character by which its neighbours are set (assumed)
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
@@ -101,6 +100,5 @@ def _path(forms: Sequence[Form], side: int) -> np.ndarray:
     strokes = []
     for form in forms[:NUM_MEASURED]:
         edge = span(form.strokes)[side]
-        moved = [stroke - (edge, 0.0) for stroke in form.strokes]
-        strokes += [smooth_path(each, 4) if len(each) > 1 else each for each in moved]
-    return from_strokes(strokes)
+        strokes += [stroke - (edge, 0.0) for stroke in form.strokes]
+    return dense(strokes)

@@ -1,5 +1,6 @@
 """Measures a line of a hand; a page gives its words the same measures."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,11 @@ class HandShape:
             letter_width=letter_width(width - blanks, text),
             dotted=high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
         )
+
+    def lean_at(self, slant: float | None) -> float:
+        """Return how far downstrokes of words lean to the right, x over y; `slant`: their degrees
+        from upright to the right, or None for the hand's own."""
+        return self.lean if slant is None else math.tan(math.radians(slant))
 
 
 def letter_width(width: float, text: str) -> float:

@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args
 
 from apps.pages.paper import Paper
 from apps.pages.row_breaks import parse_language
-from apps.pages.styles import OWN, fractions_of
+from apps.pages.styles import OWN, fractions_of, network_of
+from base.run.pretrained import resolve_checkpoint
 from ink.drawing.layers import Pen
 from utils.checks import UserError, hint, number, short
 
@@ -166,6 +167,20 @@ class PageOptions:
     def usual_size(self) -> float:
         """The x-height: `size`, else the ruling's, else `X_HEIGHT`."""
         return self.size or self.paper.x_height or X_HEIGHT
+
+
+def network_for(options: PageOptions, checkpoint: str | Path | None) -> Path:
+    """Return the file or the run of the network that writes in a hand, without loading it: the
+    checkpoint, if there is one, or else the pretrained network of the style.
+
+    Raises:
+        CheckpointError: if there is no such network or style.
+        UserError: if styles of several networks are mixed.
+    """
+    if checkpoint:
+        return resolve_checkpoint(checkpoint)
+    style = options.primer.path if options.primer else options.style
+    return network_of(None if style in (OWN, USUAL) else style)
 
 
 def line_height(look: Look, min_height: float | None, paper: Paper) -> float:

@@ -90,7 +90,7 @@ class PenHand:
 
     def _words(self, text: str, seed: int) -> Iterator[WrittenWord]:
         """Yield the words of a line in x-heights, with gaps behind them."""
-        lean = self.shape.lean if self.slant is None else math.tan(math.radians(self.slant))
+        lean = self.shape.lean_at(self.slant)
         letters = self._letters(text, lean - self.shape.lean)
         letters = replace(letters, strokes=swayed(letters.strokes, np.random.default_rng(seed)))
         unwritten = {*text} - self.font.glyphs.keys()

@@ -90,8 +90,7 @@ class Passage:
     @property
     def lean(self) -> float:
         """How far downstrokes lean to the right, x over y."""
-        slant = self.hand.slant
-        return self.hand.shape.lean if slant is None else math.tan(math.radians(slant))
+        return self.hand.shape.lean_at(self.hand.slant)
 
     @property
     def leading_width(self) -> float:

@@ -71,7 +71,7 @@ def written_words(
         cut = [word for word in whole if word.strokes]
     pairs = zip(text, line.written_text, strict=True)
     unmarked = {letter for letter, written in pairs if letter != written}
-    lean = shape.lean if slant is None else math.tan(math.radians(slant))
+    lean = shape.lean_at(slant)
     shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
     words = []
     for word in whole:
