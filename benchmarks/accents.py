@@ -188,8 +188,9 @@ def centred(path: np.ndarray) -> np.ndarray:
     return moved(path, *-(path[:, :2].min(0) + path[:, :2].max(0)) / 2)
 
 
-def lines(folder: str, copies: int) -> list[tuple[str, Sample]]:
-    """Return languages and lines: each text of `TEXTS` in `copies` hands of `testset_f`."""
+def lines(folder: str, copies: int, skip: int = 0) -> list[tuple[str, Sample]]:
+    """Return languages and lines: each text of `TEXTS` in `copies` hands of `testset_f`, behind
+    those of the first `skip` copies."""
     dataset = IAMOnDBDataset(
         root=folder, splits={"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     )
@@ -205,7 +206,7 @@ def lines(folder: str, copies: int) -> list[tuple[str, Sample]]:
     bank = Bank(chosen, Drawer())
     pairs = [row.split("\t") for row in TEXTS.read_text(encoding="utf-8").splitlines()]
     written = []
-    for number, (language, text) in enumerate(pairs * copies):
+    for number, (language, text) in enumerate(pairs * copies, skip * len(pairs)):
         for trial in range(MAX_TRIES):
             generator = np.random.default_rng([number, trial])
             name = bank.names[int(generator.integers(len(bank.names)))]
@@ -248,7 +249,7 @@ def is_accented(character: str) -> bool:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print for each recogniser and language the accents that are kept, and the false ones."""
-    written = lines(arguments.data, arguments.copies)
+    written = lines(arguments.data, arguments.copies, arguments.skip)
     if arguments.sheet:
         draw(written, Path(arguments.sheet))
     chosen = search_options.options_of(arguments)
@@ -298,6 +299,8 @@ if __name__ == "__main__":
     search_options.add_options(parser)
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--copies", type=int, default=3, help="hands that write each text")
+    skip = "hands before these, by which a network may have been chosen"
+    parser.add_argument("--skip", type=int, default=0, help=skip)
     named = "read each language with a language model of its words (see --language-model)"
     parser.add_argument("--named", action="store_true", help=named)
     parser.add_argument("--sheet", metavar="FILE", help="draw the first lines into a PNG file")
