@@ -31,7 +31,7 @@ from utils.files import read_bytes, user_cache, write_json
 
 READING_VERSION = 8
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
@@ -115,8 +115,10 @@ class Library:
                 searched[name] = path
 
         def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
+            indexed = index.current(searched)
             for name, path in searched.items():
-                self.note(name, path)  # A new index lacks the note.
+                if name not in indexed:  # The index may be new.
+                    self.note(name, path)
             return index.search(parsed, searched)
 
         return self._indexed(search_all)
