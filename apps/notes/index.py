@@ -764,7 +764,7 @@ def _without_digest(row: Sequence[Any] | None) -> tuple:
 
 @lru_cache(1 << 17)  # as all files of an archive are searched
 def _key(path: Path) -> str:
-    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+    return os.fsencode(os.path.realpath(path)).decode(errors="backslashreplace")
 
 
 def _pair(first: str, second: str) -> int:

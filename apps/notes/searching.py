@@ -394,17 +394,18 @@ def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place
     """Yield the places where the words that were read are the phrase's words."""
     if not phrase.words:
         return
-    text = normalised_text(word for word, _ in words)
-    # The place of each word in the text, which begins with a blank.
-    starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
-    position = text.find(phrase.bounded)
+    spelt = [_with_blanks(word) for word, _ in words]
+    text = f" {''.join(spelt)}"  # as `normalised_text` returns it
+    starts = [*accumulate(map(len, spelt), initial=1)]  # of each word in the text
+    bounded = phrase.bounded
+    position = text.find(bounded)
     while position >= 0:
         # A phrase that is not open begins behind a blank.
         begin = position if phrase.is_open.left else position + 1
         first = bisect_right(starts, begin) - 1
         stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
         yield Place(first, stop, min(confidence for _, confidence in words[first:stop]))
-        position = text.find(phrase.bounded, position + 1)
+        position = text.find(bounded, position + 1)
 
 
 def normalised_text(words: Iterable[str]) -> str:
