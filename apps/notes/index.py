@@ -329,6 +329,8 @@ class Index:
         Hits are found step by step, so the first ones take little time. Files that the index does
         not have are left out.
         """
+        if not query.terms:
+            return
         places = self._places(files)
         listed = set[int]()  # pages; rows, if there is a single term
         for is_near in (True, False) if len(query.terms) > 1 else (False,):
