@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,7 @@ class Corrections:
         self._files = sorted(folder.glob("*.json"))
         for path in self._files:
             try:
-                values = guard.call(read_values, path)
+                values: Any = guard.call(read_values, path)  # checked as they are taken
                 check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
                 for correction in values["corrections"]:
                     self._add(_checked(Correction(**correction)))
@@ -79,7 +79,7 @@ class Corrections:
     def all(self) -> list[Correction]:
         """All corrections, deduplicated."""
         # A name is slow to compute; a correction stands with each of its strokes.
-        by_id = {}
+        by_id = dict[int, Correction]()
         for corrections in self._by_stroke.values():
             by_id |= {id(correction): correction for correction in corrections}
         by_name = {correction.name: correction for correction in by_id.values()}
@@ -134,7 +134,7 @@ class Corrections:
             self._by_stroke.setdefault(stroke, []).append(correction)
 
     def _near(self, ink: Ink) -> list[Correction]:
-        candidates = {}
+        candidates = dict[int, Correction]()
         for stroke in ink:
             corrections = self._by_stroke.get(stroke, ())
             candidates |= {id(correction): correction for correction in corrections}

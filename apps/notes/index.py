@@ -226,7 +226,8 @@ class Index:
             if SLOW in page.left_out:
                 slow.append(number)
         counts = len(pages), len(words), unsure
-        summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
+        unread, covered, crossed_out = (places[name] for name in BOX_NAMES)
+        summary = Summary(*counts, left_out, pdfs, look, unread, covered, crossed_out, slow)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             recorded = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
@@ -264,8 +265,9 @@ class Index:
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
             row = execute(select, key).fetchone()
             before = _without_digest(row)[2] if row else b""
-            values = *key, before + np.array(places, "<u2").tobytes()
-            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
+            packed = before + np.array(places, "<u2").tobytes()
+            insert = "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)"
+            execute(insert, _with_digest(*key, packed))
         return np.array(numbers, "<i8")
 
     def _add_words(self, number: int, page: IndexedPage) -> None:
@@ -516,9 +518,9 @@ class Index:
             first, _ = self._rows_of[page - 1]
             for row, words in enumerate(json.loads(rows), first):
                 self._unsure.add(row, words)
-        for _, rows, *columns in self._unsure.kinds(places.ranks, ABSENT_PLACE, kind):
+        for _, *columns in self._unsure.kinds(places.ranks, ABSENT_PLACE, kind):
             unsure = []
-            for row, number, confidence, text in zip(rows, *columns, strict=True):
+            for row, number, confidence, text in zip(*columns, strict=True):
                 name, page, row_number = next(places.of(row))
                 unsure.append(UnsureWord(name, (page, row_number, number), text, confidence))
             yield unsure
@@ -728,7 +730,8 @@ class _Places:
 
     def of_page(self, page: int) -> Iterator[tuple[str, int]]:
         """Yield the name of the file, and the number in it, of each place of a page."""
-        for place in self._order[slice(*self._slices(page))].tolist():
+        start, stop = self._slices(np.array(page))
+        for place in self._order[start:stop].tolist():
             yield self._names[self._files[place]], int(self._page_numbers[place])
 
 

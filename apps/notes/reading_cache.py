@@ -177,16 +177,17 @@ class Library:
         These are files of the note itself, or of a file that is gone and had its pages. Files that
         somebody changed stay. `path` is the present file of the note in the folder.
         """
-        if note.path is None:
+        source = note.path
+        if source is None:
             return []
-        gone = self._indexed(lambda index: index.moved_to(note.path))
-        sources = [_output(folder, path, source) for source in (note.path, *map(Path, gone))]
+        gone = self._indexed(lambda index: index.moved_to(source))
+        sources = [_output(folder, path, file) for file in (source, *map(Path, gone))]
         outputs, current = self._indexed(
             lambda index: (index.outputs_of(sources, path), index.saved(path))
         )
-        note_path = os.path.abspath(note.path)
+        note_path = os.path.abspath(source)
         former = []
-        states = {}
+        states = dict[str, str]()
         for output, record in outputs.items():
             # A link to the note is another note, whose file stays.
             if record["note"] == note_path or not os.path.lexists(record["note"]):
@@ -280,7 +281,8 @@ class Library:
         place = ":".join(map(str, address))
         page_index, row_index, word_index = (number - 1 for number in address)
         pages = islice(note.pages, max(page_index, 0), None)
-        page, page_text = next(pages, (None, PageText(())))  # no rows if there is no such page
+        no_page = InkPage(1, 1, ()), PageText(())
+        page, page_text = next(pages, no_page)
         is_valid = min(page_index, row_index, word_index) >= 0
         rows = page_text.rows[row_index : row_index + 1] if is_valid else ()
         if not rows or not rows[0].strokes or word_index >= len(rows[0].words):

@@ -157,20 +157,20 @@ class Query(NamedTuple):
         Raises:
             UserError: if there are more than `MAX_TERMS` terms.
         """
-        terms: list[Term] = []
-        excluded: list[Term] = []
-        limits = {}
+        terms = dict[Term, None]()  # in order, without repetitions
+        excluded = dict[Term, None]()
+        limits = dict[str, str]()
         for minus, key, *quoted in _PARTS.findall(text):
             value = "".join(quoted)
             if key:
                 limits[key.lower().replace("in", "folder")] = value
             else:
-                (excluded if minus else terms).append(_term(value))
-        # A term without letters and digits is empty.
-        unique = [tuple(dict.fromkeys(filter(None, listed))) for listed in (terms, excluded)]
-        if sum(map(len, unique)) > MAX_TERMS:
+                term = _term(value)
+                if term:  # It has letters or digits.
+                    (excluded if minus else terms)[term] = None
+        if len(terms) + len(excluded) > MAX_TERMS:
             raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
-        return cls(*unique, **limits)
+        return cls(tuple(terms), tuple(excluded), **limits)
 
     @property
     def is_limited(self) -> bool:
@@ -444,7 +444,7 @@ def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Fra
         symbol = _symbol(characters[column]) if column < len(characters) else CTC_BLANK
         frame = all_frames[row]
         frame[symbol] = min(round(cost, 1), frame.get(symbol, MAX_SYMBOL_NATS))
-    frames = []
+    frames: list[dict[str, float]] = []
     for frame in all_frames:
         if frame != {CTC_BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
@@ -572,12 +572,12 @@ class _Stacked(NamedTuple):
 def _stacked(rows: Sequence[RowFrames]) -> _Stacked:
     """Return the symbols of rows in one piece, so that numpy searches all rows at once."""
     codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
-    costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
+    units = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
     sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)
     counts = np.array([len(row.sizes) for row in rows])
     numbers = np.repeat(np.arange(len(rows)), counts)
     from_right = np.cumsum(counts)[numbers] - np.arange(len(sizes))
-    costs = np.float32(NATS_PER_UNIT) * costs
+    costs = np.float32(NATS_PER_UNIT) * units
     return _Stacked(codes, costs, np.repeat(numbers, sizes), np.repeat(from_right, sizes), counts)
 
 

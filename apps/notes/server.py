@@ -116,10 +116,12 @@ class ViewPage(LocalPage):
         except Exception as error:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             values = {"error": described(error)}
-        is_pdf = isinstance(values, bytes)
-        content = values if is_pdf else json.dumps(values).encode()
+        if isinstance(values, bytes):
+            content, kind = values, "application/pdf"
+        else:
+            content, kind = json.dumps(values).encode(), "application/json"
         self.send_response(status)
-        self.send_header("Content-Type", "application/pdf" if is_pdf else "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -147,8 +149,9 @@ def _looked_up(viewer: Viewer, name: str, values: Mapping[str, str]) -> dict[str
         parts = {part: int(values[part]) for part in ("row", "place") if part in values}
         return viewer.page(values["name"], int(values["number"]), **parts)
     if name == "doubtful":
-        address = tuple(map(int, values["address"].split(":")))
+        page, row, word = map(int, values["address"].split(":"))
         kind = values.get("kind", "")
+        address = page, row, word
         return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen, kind)
     raise KeyError(name)
 

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -167,8 +167,8 @@ class Viewer:
         for name, path in files.items():
             note = self._notes.get(name)
             state = file_state(path)
-            is_unchanged = note is not None and note.state == state
-            is_read = is_unchanged and (note.fault or name in current)
+            is_unchanged = note and note.state == state
+            is_read = note and is_unchanged and (note.fault or name in current)
             if not is_read:
                 summary = note.summary if note else Summary()  # until the note is read
                 changed.append((name, ViewedNote(path, state, note_date(path), summary)))
@@ -249,7 +249,7 @@ class Viewer:
         with self._lock:
             for name, note in self._chosen(chosen).items():
                 # A function, as other callers have to read a file for the date.
-                if parsed.has(name, lambda day=note.date: day):
+                if parsed.has(name, partial(str, note.date)):
                     files[name] = note.path
                     dates[name] = note.date
             if not parsed.terms:
@@ -411,16 +411,16 @@ class Viewer:
         with self._lock:
             # Backwards if `step` is -1, as the words of each note below.
             names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
-            start = names.index(name) if name in names else 0
-            for other in names[start:]:
+            first = names.index(name) if name in names else 0
+            for other in names[first:]:
                 if not self._notes[other].summary.unsure:
                     continue
-                words = self._library.unsure(self._notes[other].path)[::step]
-                for word in words:
-                    is_behind = word > address if step > 0 else word < address
+                addresses = self._library.unsure(self._notes[other].path)[::step]
+                for next_address in addresses:
+                    is_behind = next_address > address if step > 0 else next_address < address
                     is_next = is_behind or other != name
-                    if is_next and (other, word) not in self._answered:
-                        return {"name": other, "address": word}
+                    if is_next and (other, next_address) not in self._answered:
+                        return {"name": other, "address": next_address}
         return {}
 
     def correct(self, changes: Sequence[Change]) -> dict[str, Any]:
