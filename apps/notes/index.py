@@ -249,15 +249,16 @@ class Index:
             if stored:
                 numbers.append(stored[0])
                 continue
-            (last,) = execute("SELECT COALESCE(MAX(row), 0) FROM frames").fetchone()
+            last_page = execute("SELECT first + count FROM pages ORDER BY id DESC").fetchone()
+            (first,) = last_page or (1,)
             rows = zip(page.frames, page.pairs, strict=True)
-            for number, (frames, pairs) in enumerate(rows, last + 1):
+            for number, (frames, pairs) in enumerate(rows, first):
                 insert = "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?)"
                 execute(insert, _with_digest(number, *frames))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << COST_BITS | cost)
-            values = page.name, last + 1, len(page.frames)
+            values = page.name, first, len(page.frames)
             insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
             numbers.append(execute(insert, _with_digest(*values)).lastrowid)
             self._add_words(numbers[-1], page)
