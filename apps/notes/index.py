@@ -365,6 +365,8 @@ class Index:
 
         With `is_sure`, all words of the hits are sure.
         """
+        if len(terms) > 1 and page in listed:
+            return
         first, _ = self._rows_of[page - 1]
         rows = self._words_on(page)
         places_of_terms = []
@@ -377,7 +379,7 @@ class Index:
         if not all(places_of_terms):
             return
         if len(terms) > 1:
-            matches = [] if page in listed else [nearest(places_of_terms)]
+            matches = [nearest(places_of_terms)]
             listed.add(page)
         else:
             (matches,) = places_of_terms
