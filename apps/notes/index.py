@@ -12,18 +12,19 @@ import pickle
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import chain, count, islice, pairwise, product
+from itertools import chain, count, islice, pairwise, product, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from apps.notes.alike import MIN_CONFIDENCE, Reading
 from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.doubtful import UnsureWord, UnsureWords, WordAddress
+from apps.notes.doubtful import Kind, UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
@@ -470,21 +471,61 @@ class Index:
         pages is yielded once.
         """
         places = self._places(files)
+        for _, rows, *columns in self._unsure_kinds(places, [kind] if kind else ()):
+            words = []
+            for row, number, confidence, text in zip(rows, *columns, strict=True):
+                name, page, row_number = next(places.of(row))
+                words.append(UnsureWord(name, (page, row_number, number), text, confidence))
+            yield words
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the unsure words of files that look like a word with this reading, the likeliest
+        first, each with the probability that it is the same word.
+
+        The `BATCH` words that were read most alike are compared. A word of copied pages is returned
+        once. Words that stand at an `answered` place, of a name and an address, are left out.
+        """
+        places = self._places(files)
+        self._read_unsure()
+        near = reading.near(self._unsure.texts)
+        of_kind = {kind.text: kind for kind in self._unsure_kinds(places, [*near])} if near else {}
+        compared: list[tuple[int, int, int]] = []  # differing letters, row, and number in it
+        for text in filter(of_kind.get, near):  # the nearest first
+            kind = of_kind[text]
+            compared += zip(repeat(near[text]), kind.rows, kind.numbers, strict=False)
+        compared = compared[:BATCH]
+        if not compared:
+            return []
+        distances, rows, numbers = zip(*compared, strict=True)
+        contents = self._rows(rows)
+        parts = [row.word(number - 1) for row, number in zip(contents, numbers, strict=True)]
+        sure = reading.confidences(parts, distances)
+        words = []
+        for row, number, part, confidence in zip(rows, numbers, parts, sure, strict=True):
+            addresses = [(name, (page, place, number)) for name, page, place in places.of(row)]
+            is_new = not any(address in answered for address in addresses)
+            if confidence >= MIN_CONFIDENCE and is_new:
+                words.append(UnsureWord(*addresses[0], part.words[0][0], confidence))
+        return sorted(words, key=lambda word: -word.confidence)
+
+    def _unsure_kinds(self, places: "_Places", wanted: Collection[str] = ()) -> Iterator[Kind]:
+        """Yield the kinds of unsure words at places, see `UnsureWords.kinds`."""
+        self._read_unsure()
+        # Rows may be in none of the files, or were added after `places` was made.
+        ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
+        ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
+        yield from self._unsure.kinds(ranks, ABSENT_PLACE, wanted)
+
+    def _read_unsure(self) -> None:
+        """Read the unsure words of the rows that are new."""
         select = "SELECT id, words FROM rows WHERE id > ? ORDER BY id"
         for row, words in self._database.execute(select, (self._unsure.last_row,)):
             try:
                 self._unsure.add(row, json.loads(words))
             except (TypeError, ValueError):
                 raise sqlite3.DatabaseError("a damaged row") from None
-        # Rows may be in none of the files, or were added after `places` was made.
-        ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
-        ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
-        for _, rows, *columns in self._unsure.kinds(ranks, ABSENT_PLACE, kind):
-            words = []
-            for row, number, confidence, text in zip(rows, *columns, strict=True):
-                name, page, row_number = next(places.of(row))
-                words.append(UnsureWord(name, (page, row_number, number), text, confidence))
-            yield words
 
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""

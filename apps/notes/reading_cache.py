@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from apps.notes.alike import Reading
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
 from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save
@@ -142,6 +143,12 @@ class Library:
                     yield left
 
         return self._indexed(lambda index: [*islice(kinds(index), num_kinds)])
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the words of files that look like a corrected word, see `Index.alike`."""
+        return self._indexed(lambda index: index.alike(reading, files, answered))
 
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""

@@ -241,6 +241,13 @@ class SearchedRow(NamedTuple):
         words = [(word.text, word.confidence) for word in row.words]
         return cls(words, symbols, bytes(costs), bytes(map(len, frames)), stops)
 
+    def word(self, index: int) -> "SearchedRow":
+        """Return a word of the row as a row."""
+        frames = slice(self.stops[index - 1] if index else 0, self.stops[index])
+        symbols = slice(sum(self.sizes[: frames.start]), sum(self.sizes[: frames.stop]))
+        parts = self.symbols[symbols], self.costs[symbols], self.sizes[frames]
+        return SearchedRow([self.words[index]], *parts, [frames.stop - frames.start])
+
     @property
     def marked(self) -> str:
         """See `PageRow.marked`."""
@@ -356,6 +363,11 @@ def spotted_places(phrase: Phrase, rows: Sequence[SearchedRow]) -> list[Place | 
             if confidence >= MIN_HIT_CONFIDENCE:
                 places[index] = Place(word, word + len(phrase.words), confidence)
     return places
+
+
+def phrase_costs(phrase: Phrase, rows: Sequence[SearchedRow]) -> np.ndarray:
+    """Return the cost of the cheapest path of a phrase in each row, in nats, `(R,)`."""
+    return _cheapest(phrase, _stacked(rows))[0]
 
 
 def similar(phrase: Phrase, vocabulary: Sequence[str]) -> list[Phrase]:

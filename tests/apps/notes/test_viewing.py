@@ -4,8 +4,10 @@ import os
 
 import pytest
 
-from apps.notes.page_text import SLOW, PageText
+from apps.notes.doubtful import UnsureWord
+from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
 from apps.notes.reading_cache import Library
+from apps.notes.searching import CTC_BLANK, SEPARATOR
 from apps.notes.viewing import Change, NoteFilter, Viewer
 from tests.apps.notes.pages import text_of
 from tests.ink.formats.note_files import xopp
@@ -147,6 +149,73 @@ def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
     doubtful.correct([Change(**change) for change in undo])
     doubtful.scan()
     assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]
+
+
+def alike_viewer(folder, texts, costs):
+    """A viewer of a folder with a note for each of `texts`, a doubtful word each; where they were
+    read as `o`, other letters cost so many nats."""
+    (folder / "notes").mkdir()
+    for number, text in enumerate(texts):
+        points = " ".join(f"{n} {n * number % 7}" for n in range(9))
+        body = f'<stroke tool="pen" color="black" width="1">{points}</stroke>'
+        (folder / "notes" / f"{number}.xopp").write_bytes(xopp(body))
+
+    def read_page(page):
+        (stroke,) = page.strokes
+        text = texts[round(stroke.points[1, 1])]
+        frames = []
+        for letter in text.lower():
+            symbol = letter if letter.isalpha() else SEPARATOR
+            frames += [{symbol: 0.0} | (costs if letter == "o" else {}), {CTC_BLANK: 0.0}]
+        word = PageWord(text, box_of(stroke.points), 0.5, (), tuple(frames), (0,))
+        return PageText((PageRow((word,), (0,), "ab"),))
+
+    library = Library(read_page, "reader", folder / "library")
+    viewer = Viewer(folder / "notes", lambda: library)
+    viewer.scan()
+    return viewer
+
+
+def test_words_that_look_like_a_corrected_one_are_corrected_and_taken_back_together(tmp_path):
+    texts = ("Voxhall", "Voxholl,", "\"voxhall", "Vauxhall", "zebra", "Foxhole")
+    viewer = alike_viewer(tmp_path, texts, {"a": 1.0})
+    place = "0.xopp", (1, 1, 1)
+    assert viewer.alike(*place)["words"] == []  # It is not corrected yet.
+    ink = viewer.page("0.xopp", 1)["rows"][0]["words"][0]["ink"]
+    viewer.correct([Change(*place, ink, "Vaxhall")])
+    answer = viewer.alike(*place)
+    assert answer["text"] == "Vaxhall"
+    listed = {word["name"]: (word["read"], word["text"]) for word in answer["words"]}
+    assert listed == {"1.xopp": ("Voxholl,", "Vaxhall,"), "2.xopp": ('"voxhall', '"Vaxhall')}
+    viewer.scan()  # The corrected note is read anew.
+    assert viewer.alike(*place)["words"] == answer["words"]
+
+    words = [
+        (UnsureWord(word["name"], word["address"], word["read"], 0.0), word["text"])
+        for word in answer["words"]
+    ]
+    stale = UnsureWord("4.xopp", (1, 1, 1), "okapi", 0.0), "Vaxhall"  # now read as zebra
+    undo = viewer.accept([*words, stale])["undo"]
+    assert [(change["name"], change["text"]) for change in undo] == [
+        (word["name"], None) for word in answer["words"]
+    ]
+    for _ in range(2):
+        assert viewer.alike(*place)["words"] == []
+        viewer.scan()
+    assert viewer.page("1.xopp", 1)["text"] == "Vaxhall,\n"
+    with pytest.raises(UserError, match="have changed"):
+        viewer.accept(words)
+    viewer.correct([Change(**change) for change in undo])
+    viewer.scan()
+    assert viewer.alike(*place)["words"] == answer["words"]
+
+
+@pytest.mark.parametrize("text", ["Võxhall", "voxhall!", "", "..."])
+def test_no_word_looks_alike_if_accents_or_nothing_are_corrected(tmp_path, text):
+    viewer = alike_viewer(tmp_path, ("Voxhall", "Voxhall,"), {"a": 1.0})
+    ink = viewer.page("0.xopp", 1)["rows"][0]["words"][0]["ink"]
+    viewer.correct([Change("0.xopp", (1, 1, 1), ink, text)])
+    assert viewer.alike("0.xopp", (1, 1, 1))["words"] == []
 
 
 def test_a_note_has_a_thumbnail_and_a_pdf(doubtful):
