@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from apps.notes.alike import Reading
 from apps.notes.page_text import PageRow, PageText, PageWord
 from ink import guard
 from ink.alphabet import nfc
@@ -43,6 +44,10 @@ class Correction(NamedTuple):
     ink: Ink
     text: str
     read: str
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.read, self.text)
 
     @property
     def name(self) -> str:

@@ -57,9 +57,7 @@ class UnsureWords:
         """The normalised texts of all kinds."""
         return [*self._kinds]
 
-    def kinds(
-        self, ranks: np.ndarray, absent: int, wanted: Collection[str] = ()
-    ) -> Iterator[Kind]:
+    def kinds(self, ranks: np.ndarray, absent: int, wanted: Collection[str] = ()) -> Iterator[Kind]:
         """Yield the kinds by the number of words that are expected to be wrong, the most first.
 
         Args:

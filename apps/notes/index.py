@@ -451,6 +451,12 @@ class Index:
         paths = {path for (path,) in self._database.execute(select).fetchall()}
         return {name for name, path in files.items() if _key(path) in paths}
 
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files of the index in a folder and its subfolders, by their paths in it."""
+        parent = folder.resolve()
+        paths = [Path(path) for (path,) in self._database.execute("SELECT path FROM files")]
+        return {p.relative_to(parent).as_posix(): p for p in paths if p.is_relative_to(parent)}
+
     def unsure(self, path: Path) -> list[WordAddress]:
         """Return the addresses of the unsure words of a file."""
         places = self._places({"": path})

@@ -150,6 +150,10 @@ class Library:
         """Return the words of files that look like a corrected word, see `Index.alike`."""
         return self._indexed(lambda index: index.alike(reading, files, answered))
 
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files in a folder and its subfolders that were read, by their paths in it."""
+        return self._indexed(lambda index: index.files_below(folder))
+
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""
         return self._indexed(lambda index: index.current(files))

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zlib import crc32
 
-from apps.notes.alike import Reading
 from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save, text_parts
@@ -391,7 +390,7 @@ class Viewer:
             correction = self._library.corrections.of_row(page, text.rows[row - 1])[word - 1]
             if correction is None:
                 return {"text": "", "words": []}
-            reading = Reading(correction.read, correction.text)
+            reading = correction.reading
             files = {name: note.path for name, note in self._notes.items()}
             alike = self._library.alike(reading, files, self._answered | {(name, address)})
         words = []

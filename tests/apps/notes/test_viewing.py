@@ -5,11 +5,10 @@ import os
 import pytest
 
 from apps.notes.doubtful import UnsureWord
-from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
+from apps.notes.page_text import SLOW, PageText
 from apps.notes.reading_cache import Library
-from apps.notes.searching import CTC_BLANK, SEPARATOR
 from apps.notes.viewing import Change, NoteFilter, Viewer
-from tests.apps.notes.pages import text_of
+from tests.apps.notes.pages import alike_viewer, text_of
 from tests.ink.formats.note_files import xopp
 from utils.checks import UserError
 
@@ -151,33 +150,8 @@ def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
     assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]
 
 
-def alike_viewer(folder, texts, costs):
-    """A viewer of a folder with a note for each of `texts`, a doubtful word each; where they were
-    read as `o`, other letters cost so many nats."""
-    (folder / "notes").mkdir()
-    for number, text in enumerate(texts):
-        points = " ".join(f"{n} {n * number % 7}" for n in range(9))
-        body = f'<stroke tool="pen" color="black" width="1">{points}</stroke>'
-        (folder / "notes" / f"{number}.xopp").write_bytes(xopp(body))
-
-    def read_page(page):
-        (stroke,) = page.strokes
-        text = texts[round(stroke.points[1, 1])]
-        frames = []
-        for letter in text.lower():
-            symbol = letter if letter.isalpha() else SEPARATOR
-            frames += [{symbol: 0.0} | (costs if letter == "o" else {}), {CTC_BLANK: 0.0}]
-        word = PageWord(text, box_of(stroke.points), 0.5, (), tuple(frames), (0,))
-        return PageText((PageRow((word,), (0,), "ab"),))
-
-    library = Library(read_page, "reader", folder / "library")
-    viewer = Viewer(folder / "notes", lambda: library)
-    viewer.scan()
-    return viewer
-
-
 def test_words_that_look_like_a_corrected_one_are_corrected_and_taken_back_together(tmp_path):
-    texts = ("Voxhall", "Voxholl,", "\"voxhall", "Vauxhall", "zebra", "Foxhole")
+    texts = ("Voxhall", "Voxholl,", '"voxhall', "Vauxhall", "zebra", "Foxhole")
     viewer = alike_viewer(tmp_path, texts, {"a": 1.0})
     place = "0.xopp", (1, 1, 1)
     assert viewer.alike(*place)["words"] == []  # It is not corrected yet.
