@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.notes.alike import MIN_CONFIDENCE, Reading
-from apps.notes.corrections import Correction, longest, word_inks
+from apps.notes.corrections import Correction, word_inks
 from apps.notes.doubtful import Kind, UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
@@ -110,7 +110,7 @@ class IndexedPage(NamedTuple):
         look: digest of the whole page, as shown, and its text.
         rows: the rows.
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
-        inks: digest of each handwritten word, see `corrections.longest`.
+        inks: digests of each handwritten word, see `Ink.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
         places: the boxes in `PageText` by their names, in millimetres.
@@ -138,7 +138,8 @@ class IndexedPage(NamedTuple):
         for row in text.rows:
             costs = [(_pair(*pair), cost) for pair, cost in pair_costs(row).items()]
             pairs.append(np.array(costs, np.int64).reshape(-1, 2))
-        inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
+        rows_of_ink = [row for row in text.rows if row.strokes]
+        inks = [digest for row in rows_of_ink for i in word_inks(page, row) for digest in i.longest]
         pdfs = [str(page.background)] if page.background else []
         places = {}
         for kind, boxes in text.places.items():
@@ -271,14 +272,14 @@ class Index:
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
         recorded = dict(map(_without_digest, self._database.execute(select)))
-        current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        current = {c.name: " ".join(c.ink.longest) for c in self._corrections}
         self._recorded = {*current}
         with self._database:
             for name in recorded.keys() ^ current.keys():
                 having = "SELECT page FROM inks WHERE instr(words, ?)"
-                ink = (recorded | current)[name]
-                for (page,) in self._database.execute(having, (ink,)).fetchall():
-                    self._mark_changed(np.array(page, "<i8").tobytes())
+                for digest in (recorded | current)[name].split():
+                    for (page,) in self._database.execute(having, (digest,)).fetchall():
+                        self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
             values = [_with_digest(*correction) for correction in current.items()]
             self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)

@@ -32,7 +32,7 @@ from utils.files import read_bytes, user_cache, write_json
 
 READING_VERSION = 8
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
@@ -296,7 +296,7 @@ class Library:
             raise UserError(f"{place}: no handwritten word is there")
         ink = word_inks(page, rows[0])[word_index]
         correction = self.corrections.of_row(page, rows[0])[word_index]
-        if sum(ink.values()) < MIN_POINTS:
+        if ink.num_points < MIN_POINTS:
             raise UserError(f"{place}: this word has too little ink to be recognised again")
         text_read = correction.read if correction else rows[0].words[word_index].text
         return ink, text_read, correction is not None

@@ -421,8 +421,8 @@ class Viewer:
             read_now = rows[0].words[word - 1 : word] if rows and rows[0].strokes else ()
             if read_now and read_now[0].text == read and not read_now[0].is_sure:
                 ink = word_inks(page, rows[0])[word - 1]
-                if sum(ink.values()) >= MIN_POINTS:
-                    changes.append(Change(name, address, longest(ink), text))
+                if ink.num_points >= MIN_POINTS:
+                    changes.append(Change(name, address, longest(ink.strokes), text))
         return changes
 
     def doubtful(
@@ -502,7 +502,7 @@ class Viewer:
         page, text = self._page(self._note(change.name), number)
         rows = text.rows[row - 1 : row]
         inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
-        digests = [longest(ink) for ink in inks][word - 1 : word]
+        digests = [longest(ink.strokes) for ink in inks][word - 1 : word]
         if row < 1 or not change.ink or digests != [change.ink]:
             raise UserError("this word has changed; look at the page again")
         return page, rows[0]
