@@ -34,12 +34,9 @@ MIN_OVERLAP = 0.5
 MAX_STROKES = 1_000
 """Most strokes of a word (assumed: words have some ten)."""
 
-MIN_SHAPE_POINTS = 10
-"""Minimum points of a stroke that is recognised at another size (assumed: fewer points may be a
-dot or a bar)."""
-SHAPE_POINTS = 12
-"""Most points of a stroke on which the digest of its shape depends (measured, notebook: notes,
-corrections of scaled ink)."""
+SHAPE_POINTS = 8
+"""Number of points of a stroke on which the digest of its shape depends; strokes of fewer
+are not recognised at another size (measured, notebook: notes, corrections of scaled ink)."""
 SHAPE_STEPS = 50.035
 """Steps of a shape in its extent (measured, like `SHAPE_POINTS`). No round number lies between two
 steps."""
@@ -55,7 +52,7 @@ class Ink(NamedTuple):
 
     Attributes:
         strokes: all strokes, by digests of shape and size, see `stroke_digest`.
-        shapes: strokes of `MIN_SHAPE_POINTS` or more, by digests of the shape, see `shape_digest`.
+        shapes: strokes of `SHAPE_POINTS` or more, by digests of the shape, see `shape_digest`.
     """
 
     strokes: NumPoints
@@ -64,7 +61,7 @@ class Ink(NamedTuple):
     @classmethod
     def of(cls, strokes: Sequence[np.ndarray]) -> "Ink":
         """Return the ink of strokes `(n, 2)`."""
-        long = [points for points in strokes if len(points) >= MIN_SHAPE_POINTS]
+        long = [points for points in strokes if len(points) >= SHAPE_POINTS]
         sizes = {stroke_digest(points): len(points) for points in strokes}
         return cls(sizes, {shape_digest(points): len(points) for points in long})
 
@@ -257,10 +254,10 @@ def stroke_digest(points: np.ndarray) -> str:
 def shape_digest(points: np.ndarray) -> str:
     """Return a digest of the shape of a stroke `(n, 2)`, the same at each size and place.
 
-    It depends on the number of points and on `SHAPE_POINTS` of them at most, coarsely rounded, as
-    programs round the points that they scale.
+    It depends on the number of points and on `SHAPE_POINTS` of them, coarsely rounded, as programs
+    round the points that they scale.
     """
-    numbers = np.linspace(0, len(points) - 1, min(len(points), SHAPE_POINTS)).round().astype(int)
+    numbers = np.linspace(0, len(points) - 1, SHAPE_POINTS).round().astype(int)
     offsets = points[numbers] - points[0]
     extent = float(np.abs(points - points[0]).max()) or 1.0  # 1 for a dot
     steps = np.round(SHAPE_STEPS * offsets / extent)

@@ -49,7 +49,7 @@ def test_a_word_of_a_row_has_its_own_frames():
 
 
 def test_a_word_keeps_its_punctuation_and_a_capital_with_which_it_begins():
-    assert READING.corrected("\"Voxholl!") == "\"Vaxhall!"
+    assert READING.corrected('"Voxholl!') == '"Vaxhall!'
     assert READING.corrected("voxholl") == "Vaxhall"
     assert Reading("wos", "was,").corrected("Wos.") == "Was."
     assert Reading("wos", "was").corrected("-") == "was"
