@@ -40,7 +40,7 @@ export async function showAlike(state, confirmed) {
     const out = button("×", () => takeOut(each, state, confirmed));
     Object.assign(out, {className: "out", title: "Another word: Delete"});
     out.setAttribute("aria-label", `Take out ${each.read}`);
-    const shownLink = wordLink(each, {edit: 1}, state.version);
+    const shownLink = wordLink(each, {edit: 1}, state.version, `page ${each.address[0]} · `);
     shownLink.title = `${each.name}, page ${each.address[0]}: read as “${each.read}”`;
     return create("div", {}, shownLink, out);
   });

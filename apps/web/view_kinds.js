@@ -11,11 +11,13 @@ const INTRO = "Words of which the reader is unsure, first those where your answe
 let count = FIRST, shown = ""; // `shown`: the answer whose kinds are shown
 const whole = new Set(); // kinds of which all words are shown
 
-/** A link to a word of a note, whose place gets further values of the address. */
-export function wordLink({name, address: [page, row, word], text, confidence}, address, version) {
+/** A link to a word of a note, whose place gets further values of the address; `about` stands before
+ * its confidence. */
+export function wordLink({name, address: [page, row, word], text, confidence}, address, version,
+  about = "") {
   const place = {name, page_number: page, row_number: row, word_number: word};
   const found = clipLink(place, version, address, create("span", {className: "text"}, text),
-    create("small", {}, `${Math.round(100 * confidence)} %`));
+    create("small", {}, `${about}${Math.round(100 * confidence)} %`));
   found.title = `${name}, page ${page}: correct it`;
   return found;
 }
