@@ -13,18 +13,19 @@ import pickle
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import chain, islice, pairwise, product
+from itertools import chain, islice, pairwise, product, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.doubtful import UnsureWord, UnsureWords, WordAddress
+from apps.notes.alike import MIN_CONFIDENCE, Reading
+from apps.notes.corrections import Correction, word_inks
+from apps.notes.doubtful import Kind, UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
@@ -114,7 +115,7 @@ class IndexedPage(NamedTuple):
         words: the words of the rows.
         frames: the frames of the rows.
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
-        inks: digest of each handwritten word, see `corrections.longest`.
+        inks: digests of each handwritten word, see `Ink.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
         places: the boxes in `PageText` by their names, in millimetres.
@@ -144,7 +145,8 @@ class IndexedPage(NamedTuple):
         for row in text.rows:
             costs = [(_pair(*pair), cost) for pair, cost in pair_costs(row).items()]
             pairs.append(np.array(costs, np.int64).reshape(-1, 2))
-        inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
+        rows_of_ink = [row for row in text.rows if row.strokes]
+        inks = [digest for row in rows_of_ink for i in word_inks(page, row) for digest in i.longest]
         pdfs = [str(page.background)] if page.background else []
         places = {}
         for kind, boxes in text.places.items():
@@ -292,14 +294,14 @@ class Index:
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
         recorded = dict(map(_without_digest, self._database.execute(select)))
-        current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        current = {c.name: " ".join(c.ink.longest) for c in self._corrections}
         self._recorded = {*current}
         with self._database:
             for name in recorded.keys() ^ current.keys():
                 having = "SELECT page FROM inks WHERE instr(words, ?)"
-                ink = (recorded | current)[name]
-                for (page,) in self._database.execute(having, (ink,)).fetchall():
-                    self._mark_changed(np.array(page, "<i8").tobytes())
+                for digest in (recorded | current)[name].split():
+                    for (page,) in self._database.execute(having, (digest,)).fetchall():
+                        self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
             values = [_with_digest(*correction) for correction in current.items()]
             self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
@@ -495,6 +497,12 @@ class Index:
         paths = {path for (path,) in self._database.execute(select).fetchall()}
         return {name for name, path in files.items() if _key(path) in paths}
 
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files of the index in a folder and its subfolders, by their paths in it."""
+        parent = folder.resolve()
+        paths = [Path(path) for (path,) in self._database.execute("SELECT path FROM files")]
+        return {p.relative_to(parent).as_posix(): p for p in paths if p.is_relative_to(parent)}
+
     def unsure(self, path: Path) -> list[WordAddress]:
         """Return the addresses of the unsure words of a file."""
         places = self._places({"": path})
@@ -514,6 +522,52 @@ class Index:
         pages is yielded once.
         """
         places = self._places(files)
+        for _, *columns in self._unsure_kinds(places, [kind] if kind else ()):
+            words = []
+            for row, number, confidence, text in zip(*columns, strict=True):
+                name, page, row_number = next(places.of(row))
+                words.append(UnsureWord(name, (page, row_number, number), text, confidence))
+            yield words
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the unsure words of files that look like a word with this reading, the likeliest
+        first, each with the probability that it is the same word.
+
+        The `BATCH` words that were read most alike are compared. A word of copied pages is returned
+        once. Words that stand at an `answered` place, of a name and an address, are left out.
+        """
+        places = self._places(files)
+        self._read_unsure(places)
+        near = reading.near(self._unsure.texts)
+        of_kind = {kind.text: kind for kind in self._unsure_kinds(places, [*near])} if near else {}
+        # Differing letters, row, number in it and text of each word; the nearest come first.
+        compared: list[tuple[int, int, int, str]] = []
+        for kind in map(of_kind.get, near):
+            if kind:
+                distance = repeat(near[kind.text])
+                compared += zip(distance, kind.rows, kind.numbers, kind.texts, strict=False)
+        compared = compared[:BATCH]
+        frames = self._frames([row for _, row, _, _ in compared])
+        frames = [f.word(n - 1) for f, (_, _, n, _) in zip(frames, compared, strict=True)]
+        texts = [text for *_, text in compared]
+        sure = reading.confidences(texts, frames, [distance for distance, *_ in compared])
+        words = []
+        for (_, row, number, text), confidence in zip(compared, sure, strict=True):
+            addresses = [(name, (page, place, number)) for name, page, place in places.of(row)]
+            is_new = not any(address in answered for address in addresses)
+            if confidence >= MIN_CONFIDENCE and is_new:
+                words.append(UnsureWord(*addresses[0], text, confidence))
+        return sorted(words, key=lambda word: -word.confidence)
+
+    def _unsure_kinds(self, places: "_Places", wanted: Collection[str] = ()) -> Iterator[Kind]:
+        """Yield the kinds of unsure words at places, see `UnsureWords.kinds`."""
+        self._read_unsure(places)
+        yield from self._unsure.kinds(places.ranks, ABSENT_PLACE, wanted)
+
+    def _read_unsure(self, places: "_Places") -> None:
+        """Read the unsure words of the rows that are new."""
         next_page = places.page_of(self._unsure.last_row) + 1
         select = "SELECT page, rows, digest FROM words WHERE page BETWEEN ? AND ? ORDER BY page"
         for stored in self._database.execute(select, (next_page, len(self._rows_of))):
@@ -521,12 +575,6 @@ class Index:
             first, _ = self._rows_of[page - 1]
             for row, words in enumerate(json.loads(rows), first):
                 self._unsure.add(row, words)
-        for _, *columns in self._unsure.kinds(places.ranks, ABSENT_PLACE, kind):
-            unsure = []
-            for row, number, confidence, text in zip(*columns, strict=True):
-                name, page, row_number = next(places.of(row))
-                unsure.append(UnsureWord(name, (page, row_number, number), text, confidence))
-            yield unsure
 
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""

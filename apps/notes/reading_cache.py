@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from apps.notes.alike import Reading
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
 from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save
@@ -144,6 +145,16 @@ class Library:
                     yield left
 
         return self._indexed(lambda index: [*islice(kinds(index), num_kinds)])
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the words of files that look like a corrected word, see `Index.alike`."""
+        return self._indexed(lambda index: index.alike(reading, files, answered))
+
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files in a folder and its subfolders that were read, by their paths in it."""
+        return self._indexed(lambda index: index.files_below(folder))
 
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""
@@ -289,7 +300,7 @@ class Library:
             raise UserError(f"{place}: no handwritten word is there")
         ink = word_inks(page, rows[0])[word_index]
         correction = self.corrections.of_row(page, rows[0])[word_index]
-        if sum(ink.values()) < MIN_POINTS:
+        if ink.num_points < MIN_POINTS:
             raise UserError(f"{place}: this word has too little ink to be recognised again")
         text_read = correction.read if correction else rows[0].words[word_index].text
         return ink, text_read, correction is not None

@@ -254,6 +254,14 @@ class RowFrames(NamedTuple):
         stops = np.frombuffer(self.stops, "<u4")
         return int(np.searchsorted(stops[:-1], frame, "right"))
 
+    def word(self, index: int) -> "RowFrames":
+        """Return the frames of a word as those of a row."""
+        stops = [0, *np.frombuffer(self.stops, "<u4").tolist()]
+        frames = slice(*stops[index : index + 2])
+        symbols = slice(sum(self.sizes[: frames.start]), sum(self.sizes[: frames.stop]))
+        stop = np.array([frames.stop - frames.start], "<u4").tobytes()
+        return RowFrames(self.symbols[symbols], self.costs[symbols], self.sizes[frames], stop)
+
 
 class Place(NamedTuple):
     """A place of a phrase in the words of a row: from the word `first` to the word before `stop`,
@@ -367,6 +375,11 @@ def spotted_places(phrase: Phrase, rows: Sequence[RowFrames]) -> list[Place | No
         for index, place in zip(batch, spotted, strict=True):
             places[index] = place
     return places
+
+
+def phrase_costs(phrase: Phrase, rows: Sequence[RowFrames]) -> np.ndarray:
+    """Return the cost of the cheapest path of a phrase in each row, in nats, `(R,)`."""
+    return _cheapest(phrase, _stacked(rows))[0]
 
 
 def similar(phrase: Phrase, vocabulary: Sequence[str]) -> list[Phrase]:

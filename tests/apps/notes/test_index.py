@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.notes.corrections import Correction
+from apps.notes.corrections import Correction, Ink
 from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from apps.notes.searching import Query, likely_frames, search
@@ -192,17 +192,21 @@ def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):
     assert [hit.name for hit in index.hits(Query.of("rem"), files)] == ["0", "1"]
 
 
-def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index):
-    page = page_of(spelt("rem"))._replace(inks=["ab12ab12ab12ab12"])
+DIGEST, OTHER_DIGEST = "ab12ab12ab12ab12", "cd34cd34cd34cd34"
+
+
+@pytest.mark.parametrize("ink", [Ink({DIGEST: 9}, {}), Ink({OTHER_DIGEST: 9}, {DIGEST: 9})])
+def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index, ink):
+    page = page_of(spelt("rem"))._replace(inks=[DIGEST])
     files = files_of(index, page)
     assert index.current(files) == {"0"}
-    index.record_corrections([Correction({"ab12ab12ab12ab12": 9}, "res", "rem")])
+    index.record_corrections([Correction(ink, "res", "rem")])
     assert index.current(files) == set() and index.summary(files["0"], "1") is None
     assert len([*index.hits(Query.of("rem"), files)]) == 1
 
 
 def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index):
-    correction = Correction({"ab12ab12ab12ab12": 9}, "res", "rem")
+    correction = Correction(Ink({DIGEST: 9}, {}), "res", "rem")
     Index(tmp_path / "index" / "a.sqlite").record_corrections([correction])
     files = files_of(index, page_of(spelt("rem")))
     assert index.current(files) == set() and len([*index.hits(Query.of("rem"), files)]) == 1
