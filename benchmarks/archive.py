@@ -120,20 +120,18 @@ def archive_pages(words: list[PageWord], count: int) -> Iterator[IndexedPage]:
     """Yield pages of rows of words that were read."""
     generator = np.random.default_rng(2)
     empty = InkPage(1.0, 1.0, ())
-    rows, pairs = [], []
+    rows = []
     for _ in range(NUM_ROWS // ROWS_OF_A_PAGE):
         page_rows = []
         for _ in range(ROWS_OF_A_PAGE):
             chosen = generator.integers(len(words), size=WORDS_OF_A_ROW)
             page_rows.append(PageRow(tuple(words[n] for n in chosen)))
         page = IndexedPage.of(empty, PageText(tuple(page_rows)))
-        rows += page.rows
-        pairs += page.pairs
+        rows += zip(page.words, page.frames, page.pairs, strict=True)
     for number in range(count):
         chosen = generator.integers(len(rows), size=ROWS_OF_A_PAGE)
-        chosen_rows = [rows[n] for n in chosen]
-        chosen_pairs = [pairs[n] for n in chosen]
-        yield page._replace(name=b"%d" % number, rows=chosen_rows, pairs=chosen_pairs)
+        words, frames, pairs = zip(*(rows[n] for n in chosen), strict=True)
+        yield page._replace(name=b"%d" % number, words=words, frames=frames, pairs=pairs)
 
 
 def fill(library: Library, folder: Path, pages: Iterable[IndexedPage]) -> None:

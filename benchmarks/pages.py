@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count, islice
 from pathlib import Path
@@ -24,9 +24,10 @@ from rapidfuzz.distance import Levenshtein
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from apps.notes import searching
+from apps.notes.alike import Reading
 from apps.notes.exporting import save
 from apps.notes.index import Index, IndexedPage
-from apps.notes.page_text import Note, PageText, normalised_word
+from apps.notes.page_text import Note, PageRow, PageText, normalised_word
 from apps.notes.reading import read_page
 from apps.notes.rows import find_rows
 from benchmarks.pens import HELD_OUT
@@ -71,6 +72,8 @@ OCCURRENCES = (3, 6)
 """Bounds on the rows with a word whose places are counted (assumed)."""
 NUM_COUNTED = 30
 """Number of words whose places are counted (assumed)."""
+PERSONS_FILE = Path(__file__).with_name("persons_to_read.txt")
+"""File of forms of testset_f; a row has one person's forms (by recording times)."""
 NUM_QUERIES = 25
 """Number of words that are looked up in the index, evenly chosen in alphabetic order (assumed)."""
 PAGES_OF_A_NOTE = 10
@@ -579,13 +582,91 @@ def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
     print(f"three sizes: {rows}, {num_whole} of {len(pages)} pages, {errors}", flush=True)
 
 
+def rows_read(page: NotesPage, text: PageText) -> list[list[tuple[int, PageRow]]]:
+    """Return the rows as which each true row of a page was read, from the left, with their numbers
+    from 1."""
+    parts: list[list[tuple[int, PageRow]]] = [[] for _ in page.rows]
+    for number, row in enumerate(text.rows, 1):
+        num_common = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
+        parts[int(np.argmax(num_common))].append((number, row))
+    return [sorted(rows, key=lambda part: (part[1].box[0], part[0])) for rows in parts]
+
+
 def texts_of_rows(page: NotesPage, text: PageText) -> list[str]:
     """Return the text of each true row of a page, read as one or several rows from the left."""
-    parts: list[list[tuple[float, str]]] = [[] for _ in page.rows]
-    for row in text.rows:
-        num_common = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
-        parts[int(np.argmax(num_common))].append((row.box[0], row.text))
-    return [" ".join(part for _, part in sorted(row_parts)) for row_parts in parts]
+    return [" ".join(row.text for _, row in rows) for rows in rows_read(page, text)]
+
+
+def true_words(page: NotesPage, text: PageText) -> dict[tuple[int, int], tuple[str, str]]:
+    """Return what was read of each word of a page, and the true word with which that has the most
+    characters in common, by the numbers of row and word from 1."""
+    pairs = {}
+    for rows, true_text in zip(rows_read(page, text), page.texts, strict=True):
+        words = {(n, k): word.text for n, row in rows for k, word in enumerate(row.words, 1)}
+        true = plain_words(true_text)
+        read_text, read_numbers = _numbered(words.values())
+        plain_text, true_numbers = _numbered(true)
+        common = np.zeros((len(words), len(true)), int)
+        for block in Levenshtein.opcodes(read_text, plain_text):
+            if block.tag == "equal":
+                of_read = read_numbers[block.src_start : block.src_end]
+                of_true = true_numbers[block.dest_start : block.dest_end]
+                np.add.at(common, (of_read, of_true), 1)
+        for address, read, row in zip(words, words.values(), common, strict=True):
+            if row.any():
+                pairs[address] = read, true[int(np.argmax(row))]
+    return pairs
+
+
+def _numbered(words: Iterable[str]) -> tuple[str, np.ndarray]:
+    """Return words as a text without blanks, and the index of each character's word."""
+    listed = [*words]
+    return "".join(listed), np.repeat(np.arange(len(listed)), [*map(len, listed)])
+
+
+def report_alike(pages: Mapping[str, NotesPage], reader: Reader) -> None:
+    """Print how many words of a person's pages look like a corrected one, and how many of these are
+    that word: every misread word is corrected by itself."""
+    counts = Counter[str]()
+    for line in read_lines(PERSONS_FILE):
+        names = [name for name in line.split() if name in pages]
+        inks = {name: InkPage(1, 1, (*map(PageStroke, pages[name].strokes),)) for name in names}
+        read = {name: (pages[name], read_page(ink, reader)) for name, ink in inks.items()}
+        counts += alike_words(read)
+    print(f"words alike: {', '.join(f'{title} {n}' for title, n in counts.items())}", flush=True)
+
+
+def alike_words(read: Mapping[str, tuple[NotesPage, PageText]]) -> Counter[str]:
+    """Return the number of misread words of pages (`corrected`); of misread words that are the same
+    as one of these (`alike`); of words that are proposed when one of them is corrected; and of
+    these, how many are that word (`right`), also as it is written (`exact`)."""
+    counts = Counter[str]()
+    texts = {}  # what was read of each word, and the true word
+    with TemporaryDirectory() as folder:
+        index = Index(Path(folder, "index"))
+        files = {name: Path(folder, name) for name in read}
+        for name, (page, text) in read.items():
+            ink = InkPage(1, 1, (*map(PageStroke, page.strokes),))
+            index.add(files[name], "", [IndexedPage.of(ink, text)])
+            for address, pair in true_words(page, text).items():
+                texts[name, (1, *address)] = pair
+        misread = {
+            place: Reading(*pair)
+            for place, pair in texts.items()
+            if len({*map(normalised_word, pair)}) > 1
+        }
+        for place, reading in misread.items():
+            right = normalised_word(reading.text)
+            same = {p for p, r in misread.items() if normalised_word(r.text) == right} - {place}
+            alike = index.alike(reading, files, {place})
+            counts["corrected"] += 1
+            counts["alike"] += len(same)
+            counts["proposed"] += len(alike)
+            for name, address, read_text, _ in alike:
+                counts["right"] += (name, address) in same
+                true = texts.get((name, address), ("", ""))[1]
+                counts["exact"] += reading.corrected(read_text) == true
+    return counts
 
 
 def texts_of_pdf(path: Path) -> dict[str, str]:
@@ -636,7 +717,10 @@ def run(arguments: argparse.Namespace) -> None:
     reader = network_options.Networks.of(arguments).reader(arguments.resume)
     read = cached_reading(reader)
     only = arguments.only  # a part of the name of a row of the table; "" for all
-    pages = [*forms(arguments.data).values()]
+    forms_by_name = forms(arguments.data)
+    if only and only in "alike":
+        report_alike(forms_by_name, reader)
+    pages = [*forms_by_name.values()]
     pages = pages[:: max(1, len(pages) // arguments.pages)][: arguments.pages]
     print(f"{len(pages)} pages, {sum(len(p.rows) for p in pages)} rows")
     if only in "words":
@@ -720,7 +804,10 @@ if __name__ == "__main__":
     parser.add_argument("--data", default="data/iam_ondb", help="folder of IAM-OnDB")
     parser.add_argument("--pages", type=int, default=100, help="number of forms, evenly chosen")
     only_help = "measure only what has TEXT in its name: a row, `words`, `single lines`, `PDFs` "
-    only_help += "(the order of words in PDFs, with pdftotext and pypdfium2), or `three sizes`"
+    only_help += (
+        "(the order of words in PDFs, with pdftotext and pypdfium2), `three sizes`, or `alike` "
+    )
+    only_help += "(the words that look like a corrected one)"
     parser.add_argument("--only", default="", metavar="TEXT", help=only_help)
     language_model_help = "read words by beam search with a language model made of FILE's lines"
     parser.add_argument("--language-model", metavar="FILE", help=language_model_help)

@@ -92,6 +92,9 @@ def add_options(parser: Parser) -> None:
     correct += "word); may be given several times"
     many = dict(action="append", default=[])
     parser.add_argument("--correct", nargs=2, metavar=(address, "TEXT"), help=correct, **many)
+    alike = "with --correct: also correct the doubtful words that look like these, in notes that "
+    alike += "were read and lie in the file's folder or below it"
+    parser.add_argument("--alike", action="store_true", help=alike)
     undo = "undo the correction of a word; may be given several times"
     parser.add_argument("--undo", metavar=address, help=undo, **many)
     any_pdf = "save notes also over PDFs outside the note's folder; a note may name any PDF"
@@ -213,10 +216,50 @@ def _library_of_worker(options: bytes) -> "notes.Library":
 
 
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
-    """Correct words, and undo corrections, as the options say."""
+    """Correct words, and undo corrections, as the options say; print the words that look like the
+    corrected ones."""
     changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
     words = [(network_options.word_address(address), text) for address, text in changes]
-    library.correct(library.note(path.name, path), words)
+    note = library.note(path.name, path)
+    library.correct(note, words)
+    corrections = dict(library.corrected_words(note))
+    answered = {(path.name, address) for address in corrections}
+    for address, _ in words:
+        if address in corrections:
+            _print_alike(library, path, corrections[address].reading, answered, arguments.alike)
+
+
+def _print_alike(
+    library: "notes.Library",
+    path: Path,
+    reading: "notes.Reading",
+    answered: set[tuple],
+    is_accepted: bool,
+) -> None:
+    """Print the words of notes in the folder of a file that look like a corrected word of it, and
+    correct them if they are accepted."""
+    files = library.files_below(path.parent)
+    for name in {word.name for word in library.alike(reading, files, answered)}:
+        try:
+            library.note(name, files[name])  # It may have changed.
+        except (UserError, OSError):
+            del files[name]
+    alike = library.alike(reading, files, answered)
+    if not alike:
+        return
+    lines = []
+    changes: dict[str, list[tuple[notes.WordAddress, str | None]]] = {}
+    for name, address, read, _ in alike:
+        text = reading.corrected(read)
+        changes.setdefault(name, []).append((address, text))
+        place = f"{printable(name)}\t{':'.join(map(str, address))}"
+        lines.append(f"{place}\t{visible(read)}\t{visible(text)}")
+    for name, of_note in changes.items() if is_accepted else ():
+        library.correct(library.note(name, files[name]), of_note)
+    count = f"{len(alike)} more word{'s' * (len(alike) > 1)}"
+    ending = "corrected" if is_accepted else "--alike corrects them"
+    heading = f"{count} like {short(reading.read)}: {ending}"
+    print("\n  ".join([heading, *lines[:MAX_PLACES]]), file=sys.stderr)
 
 
 def _use(
@@ -277,6 +320,8 @@ def check(arguments: argparse.Namespace) -> None:
     for name in ("correct", "undo", "page"):
         if getattr(arguments, name) and path.is_dir():
             raise UserError(f"--{name} is for a file; {path} is a folder")
+    if arguments.alike and not arguments.correct:
+        raise UserError("--alike is for --correct, which is not given")
     if arguments.view is not None and not path.is_dir():
         raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:

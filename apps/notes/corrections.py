@@ -2,13 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from apps.notes.alike import Reading
 from apps.notes.page_text import PageRow, PageText, PageWord
 from ink import guard
 from ink.alphabet import nfc
@@ -22,18 +24,66 @@ from utils.locks import locked
 
 CORRECTIONS_FILE = "corrections.json"
 """Name of the file of corrections."""
-CORRECTIONS_FORMAT = 1
-"""Version of the format of such a file; a file of another version is refused."""
+CORRECTIONS_FORMAT = 2
+"""Version of the format of such a file; one of a later version is refused."""
+FORMAT_WITHOUT_SHAPES = 1
+"""Version of the files whose corrections have no shapes; they are read, too."""
 REMEDY = "remove it and correct the words again"
 MIN_OVERLAP = 0.5
-"""Minimum overlap (see `_overlap`) of a correction and the word that it corrects (assumed)."""
+"""Minimum overlap (see `Ink.overlap`) of a correction and the word that it corrects (assumed)."""
 MAX_STROKES = 1_000
 """Most strokes of a word (assumed: words have some ten)."""
 
+SHAPE_POINTS = 8
+"""Number of points of a stroke on which the digest of its shape depends; strokes of fewer
+are not recognised at another size (measured, notebook: notes, corrections of scaled ink)."""
+SHAPE_STEPS = 50.035
+"""Steps of a shape in its extent (measured, like `SHAPE_POINTS`). No round number lies between two
+steps."""
+
 _DIGEST = re.compile("[0-9a-f]{16}")
 
-Ink = Mapping[str, int]
-"""The number of points of each stroke of a word, by the stroke's digest."""
+NumPoints: TypeAlias = Mapping[str, int]
+"""Numbers of points of strokes, by digests of the strokes."""
+
+
+class Ink(NamedTuple):
+    """The strokes of a word.
+
+    Attributes:
+        strokes: all strokes, by digests of shape and size, see `stroke_digest`.
+        shapes: strokes of `SHAPE_POINTS` or more, by digests of the shape, see `shape_digest`.
+    """
+
+    strokes: NumPoints
+    shapes: NumPoints
+
+    @classmethod
+    def of(cls, strokes: Sequence[np.ndarray]) -> "Ink":
+        """Return the ink of strokes `(n, 2)`."""
+        long = [points for points in strokes if len(points) >= SHAPE_POINTS]
+        sizes = {stroke_digest(points): len(points) for points in strokes}
+        return cls(sizes, {shape_digest(points): len(points) for points in long})
+
+    @property
+    def num_points(self) -> int:
+        return sum(self.strokes.values())
+
+    @property
+    def digests(self) -> list[str]:
+        """The digests of all strokes and shapes."""
+        return [*self.strokes, *self.shapes]
+
+    @property
+    def longest(self) -> list[str]:
+        """The digests of the stroke and of the shape with the most points, as far as there are
+        any."""
+        return [longest(part) for part in self if part]
+
+    def overlap(self, other: "Ink") -> tuple[float, float]:
+        """Return the fractions of the points of both inks in common strokes, and in common
+        shapes."""
+        return _overlap(self.strokes, other.strokes), _overlap(self.shapes, other.shapes)
 
 
 class Correction(NamedTuple):
@@ -45,9 +95,14 @@ class Correction(NamedTuple):
     read: str
 
     @property
+    def reading(self) -> Reading:
+        return Reading(self.read, self.text)
+
+    @property
     def name(self) -> str:
         """A digest of the correction."""
-        return _digest(repr((sorted(self.ink.items()), self.text)).encode())
+        parts = [sorted(part.items()) for part in self.ink]
+        return _digest(repr((parts, self.text)).encode())
 
 
 class Corrections:
@@ -60,34 +115,35 @@ class Corrections:
             UserError: if a file is damaged, or of another version.
         """
         self._folder = folder
-        self._by_stroke: dict[str, list[Correction]] = {}
+        self._by_digest: dict[str, list[Correction]] = {}
         self._files = sorted(folder.glob("*.json"))
         for path in self._files:
             try:
-                values = guard.call(read_values, path)
-                check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
+                values: Any = guard.call(read_values, path)  # checked as they are taken
+                if values.get("format") != FORMAT_WITHOUT_SHAPES:
+                    check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
                 for correction in values["corrections"]:
-                    self._add(_checked(Correction(**correction)))
+                    self._add(_parsed(**correction))
             except (AttributeError, KeyError, TypeError, ValueError, Fault):
                 raise UserError(f"{path}: damaged; {REMEDY}") from None
 
     def reload(self) -> None:
         """Read the files again, see `__init__`."""
-        self._by_stroke = Corrections(self._folder)._by_stroke
+        self._by_digest = Corrections(self._folder)._by_digest
 
     @property
     def all(self) -> list[Correction]:
         """All corrections, deduplicated."""
         # A name is slow to compute; a correction stands with each of its strokes.
-        by_id = {}
-        for corrections in self._by_stroke.values():
+        by_id = dict[int, Correction]()
+        for corrections in self._by_digest.values():
             by_id |= {id(correction): correction for correction in corrections}
         by_name = {correction.name: correction for correction in by_id.values()}
         return [*by_name.values()]
 
     def of_row(self, page: InkPage, row: PageRow) -> list[Correction | None]:
         """Return the correction of each word of a row."""
-        if not row.strokes or not self._by_stroke:
+        if not row.strokes or not self._by_digest:
             return [None] * len(row.words)
         return [self._of_ink(ink) for ink in word_inks(page, row)]
 
@@ -116,39 +172,49 @@ class Corrections:
             new = Corrections(self._folder)  # with the changes of other processes
             for ink, correction in changes:
                 for old in new._near(ink):
-                    for stroke in old.ink:
-                        new._by_stroke[stroke].remove(old)
+                    for digest in old.ink.digests:
+                        new._by_digest[digest].remove(old)
                 if correction:
                     text = " ".join(nfc(correction.text).split())
                     new._add(_checked(correction._replace(text=text)))
-            corrections = [correction._asdict() for correction in new.all]
+            corrections = [
+                {"ink": c.ink.strokes, "shapes": c.ink.shapes, "text": c.text, "read": c.read}
+                for c in new.all
+            ]
             content = {"format": CORRECTIONS_FORMAT, "corrections": corrections}
             write_json(self._folder / CORRECTIONS_FILE, content, indent=None)
             for path in new._files:
                 if path.name != CORRECTIONS_FILE:
                     path.unlink(missing_ok=True)
-        self._by_stroke = new._by_stroke
+        self._by_digest = new._by_digest
 
     def _add(self, correction: Correction) -> None:
-        for stroke in correction.ink:
-            self._by_stroke.setdefault(stroke, []).append(correction)
+        for digest in correction.ink.digests:
+            self._by_digest.setdefault(digest, []).append(correction)
 
     def _near(self, ink: Ink) -> list[Correction]:
-        candidates = {}
-        for stroke in ink:
-            corrections = self._by_stroke.get(stroke, ())
+        candidates = dict[int, Correction]()
+        for digest in ink.digests:
+            corrections = self._by_digest.get(digest, ())
             candidates |= {id(correction): correction for correction in corrections}
-        return [c for c in candidates.values() if _overlap(ink, c.ink) >= MIN_OVERLAP]
+        return [c for c in candidates.values() if max(ink.overlap(c.ink)) >= MIN_OVERLAP]
 
     def _of_ink(self, ink: Ink) -> Correction | None:
-        return max(self._near(ink), key=lambda c: _overlap(ink, c.ink), default=None)
+        # Ink of the same size comes first: an o may be a scaled O.
+        return max(self._near(ink), key=lambda c: ink.overlap(c.ink), default=None)
+
+
+def _parsed(ink: NumPoints, text: str, read: str, shapes: NumPoints | None = None) -> Correction:
+    """Return a correction of these values of a file; raise an error of many kinds if it is not
+    one."""
+    return _checked(Correction(Ink(ink, {} if shapes is None else shapes), text, read))
 
 
 def _checked(correction: Correction) -> Correction:
     """Return a correction from a file; raise an error of many kinds if it is not one."""
-    if len(correction.ink) > MAX_STROKES:
+    if max(map(len, correction.ink)) > MAX_STROKES:
         raise ValueError
-    for digest, num_points in correction.ink.items():
+    for digest, num_points in chain(*(part.items() for part in correction.ink)):
         if not _DIGEST.fullmatch(digest) or type(num_points) is not int or num_points < 1:
             raise ValueError
     if not isinstance(correction.text, str) or not isinstance(correction.read, str):
@@ -158,20 +224,20 @@ def _checked(correction: Correction) -> Correction:
     return correction
 
 
-def word_inks(page: InkPage, row: PageRow) -> list[dict[str, int]]:
+def word_inks(page: InkPage, row: PageRow) -> list[Ink]:
     """Return the ink of each word of a row; a stroke of several words is that of the first."""
     inks = []
     used = set[int]()
     for word in row.words:
         strokes = [page.strokes[number].points for number in word.strokes if number not in used]
-        inks.append({stroke_digest(points): len(points) for points in strokes})
+        inks.append(Ink.of(strokes))
         used.update(word.strokes)
     return inks
 
 
-def longest(ink: Ink) -> str:
+def longest(strokes: NumPoints) -> str:
     """Return the digest of the stroke with the most points; "" without strokes."""
-    return max(ink, key=lambda digest: (ink[digest], digest), default="")
+    return max(strokes, key=lambda digest: (strokes[digest], digest), default="")
 
 
 def stroke_digest(points: np.ndarray) -> str:
@@ -185,11 +251,24 @@ def stroke_digest(points: np.ndarray) -> str:
     return _digest(steps.astype(np.int32).tobytes())
 
 
+def shape_digest(points: np.ndarray) -> str:
+    """Return a digest of the shape of a stroke `(n, 2)`, the same at each size and place.
+
+    It depends on the number of points and on `SHAPE_POINTS` of them, coarsely rounded, as programs
+    round the points that they scale.
+    """
+    numbers = np.linspace(0, len(points) - 1, SHAPE_POINTS).round().astype(int)
+    offsets = points[numbers] - points[0]
+    extent = float(np.abs(points - points[0]).max()) or 1.0  # 1 for a dot
+    steps = np.round(SHAPE_STEPS * offsets / extent)
+    return _digest(np.append(steps, len(points)).astype(np.int32).tobytes())
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _overlap(first: Ink, second: Ink) -> float:
-    """Return the fraction of the points of both inks that are in common strokes."""
+def _overlap(first: NumPoints, second: NumPoints) -> float:
+    """Return the fraction of the points of both that are in common strokes; 0 without points."""
     common = sum(first[stroke] for stroke in first.keys() & second.keys())
-    return common / (sum(first.values()) + sum(second.values()) - common)
+    return common / max(sum(first.values()) + sum(second.values()) - common, 1)

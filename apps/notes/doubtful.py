@@ -1,7 +1,7 @@
 """Sorts unsure words by the number of errors that a person's answer is expected to correct."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -52,19 +52,24 @@ class UnsureWords:
                 self._words.extend((row, number, kind, spelling))
                 self._confidences.append(confidence)
 
-    def kinds(self, ranks: np.ndarray, absent: int, wanted: str = "") -> Iterator[Kind]:
+    @property
+    def texts(self) -> list[str]:
+        """The normalised texts of all kinds."""
+        return [*self._kinds]
+
+    def kinds(self, ranks: np.ndarray, absent: int, wanted: Collection[str] = ()) -> Iterator[Kind]:
         """Yield the kinds by the number of words that are expected to be wrong, the most first.
 
         Args:
             ranks: the rank of each row's place, by the row's number.
             absent: the rank of rows that are left out.
-            wanted: text of the only kind that is yielded; "" for all.
+            wanted: texts of the only kinds that are yielded; empty for all.
         """
         words = np.frombuffer(self._words, np.int64).reshape(-1, 4)
         confidences = np.frombuffer(self._confidences, np.float32)
         chosen = ranks[words[:, 0]] != absent
         if wanted:
-            chosen &= words[:, 2] == self._kinds.get(wanted, -1)
+            chosen &= np.isin(words[:, 2], [self._kinds.get(text, -1) for text in wanted])
         words = words[chosen]
         confidences = confidences[chosen]
         num_wrong = np.bincount(words[:, 2], 1 - confidences, len(self._kinds))  # as expected

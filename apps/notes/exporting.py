@@ -376,12 +376,11 @@ def _sheet(rows: Sequence[Row]) -> Page:
     strokes = chain.from_iterable(row.strokes for row in rows)
     points = np.concatenate([np.zeros((1, 2)), *strokes])  # The sheet begins at 0 or before.
     corner = points.min(axis=0)
-    size = np.ptp(points, axis=0)
+    width, height = np.ptp(points, axis=0).tolist()
     shifted = []
     for row in rows:
-        strokes = tuple(stroke - corner for stroke in row.strokes)
-        shifted.append(replace(row, strokes=strokes))
-    return Page(*size.tolist(), tuple(shifted))
+        shifted.append(replace(row, strokes=tuple(stroke - corner for stroke in row.strokes)))
+    return Page(width, height, tuple(shifted))
 
 
 def _words(page: InkPage, row: PageRow) -> Iterator[WordInk]:
@@ -419,7 +418,7 @@ def _write_pdf(file: BinaryIO, notes: Iterable[Note], path: Path) -> None:
         if any(background for background, _ in backgrounds):
             limits = guard.USUAL_LIMITS.times(len(backgrounds) / PAGES_PER_LIMIT)
             arguments = content.read(), backgrounds
-            file.write(guard.call(merged_with_pdfs, *arguments, limits=limits))
+            file.write(guard.call(merged_with_pdfs, *arguments, limits=limits).data)
         else:
             shutil.copyfileobj(content, file)
 

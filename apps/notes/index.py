@@ -1,46 +1,53 @@
 """Indexes the rows of many pages in a file of SQLite, and finds the rows of a query.
 
-The texts of the pages are a table of FTS5. For each pair of successive symbols, the index also has
-the rows whose frames allow the pair, and its cost (see `searching.pair_costs`). The frames of the
-rows in which a phrase's pairs cost least are searched.
+The texts of the pages are a table of FTS5, their sure words another one. For each pair of
+successive symbols, the index also has the rows whose frames allow the pair, and its cost (see
+`searching.pair_costs`). The frames of the rows in which a phrase's pairs cost least are searched.
 """
 
 import hashlib
 import json
+import marshal
 import os
 import pickle
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import chain, count, islice, pairwise, product
+from itertools import chain, islice, pairwise, product, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from apps.notes.corrections import Correction, longest, word_inks
-from apps.notes.doubtful import UnsureWord, UnsureWords, WordAddress
+from apps.notes.alike import MIN_CONFIDENCE, Reading
+from apps.notes.corrections import Correction, word_inks
+from apps.notes.doubtful import Kind, UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
     BATCH,
     Hit,
     Phrase,
+    Place,
     Query,
-    SearchedRow,
+    RowFrames,
+    RowWords,
     Term,
     hit_at,
-    max_pair_cost,
+    max_confidences,
+    max_pair_costs,
     nearest,
     normalised_text,
     pair_costs,
     places_on_page,
     similar,
     spotted_places,
+    sure_text,
+    words_of,
 )
 from ink.formats.page_checks import few_kinds
 from ink.ink_page import InkPage, ink_bytes
@@ -53,9 +60,6 @@ BLOCK_BITS = 12
 """Binary logarithm of the number of rows whose pairs are stored as a block."""
 COST_BITS = 4
 """Bits of a pair's cost, which has two bytes together with a row's number within its block."""
-MAX_CHOSEN = 256
-"""Most rows, of pages with the other terms, that are searched without choosing among them by their
-pairs (assumed)."""
 MAX_NEAR_SPELLINGS = 200
 """Most spellings of terms that come first because they are near each other (assumed)."""
 MAX_APART = 10
@@ -76,10 +80,11 @@ CREATE TABLE IF NOT EXISTS pages (
 );
 CREATE TABLE IF NOT EXISTS inks (page INTEGER PRIMARY KEY, words TEXT, digest BLOB);
 CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5(text, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE IF NOT EXISTS sure_texts USING fts5(text, content='', tokenize='ascii');
 CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab(texts, row);
-CREATE TABLE IF NOT EXISTS rows (
-    id INTEGER PRIMARY KEY, words TEXT, symbols TEXT, costs BLOB, sizes BLOB, stops TEXT,
-    digest BLOB
+CREATE TABLE IF NOT EXISTS words (page INTEGER PRIMARY KEY, rows TEXT, digest BLOB);
+CREATE TABLE IF NOT EXISTS frames (
+    row INTEGER PRIMARY KEY, symbols TEXT, costs BLOB, sizes BLOB, stops BLOB, digest BLOB
 );
 CREATE TABLE IF NOT EXISTS pairs (
     pair INTEGER, block INTEGER, rows BLOB, digest BLOB, PRIMARY KEY (pair, block)
@@ -107,9 +112,10 @@ class IndexedPage(NamedTuple):
     Attributes:
         name: digest of the ink and the text.
         look: digest of the whole page, as shown, and its text.
-        rows: the rows.
+        words: the words of the rows.
+        frames: the frames of the rows.
         pairs: for each row, its pairs and their costs, `(pairs, 2)` int64, see `pair_costs`.
-        inks: digest of each handwritten word, see `corrections.longest`.
+        inks: digests of each handwritten word, see `Ink.longest`.
         left_out: see `PageText`.
         pdfs: the PDF that the page annotates, if any.
         places: the boxes in `PageText` by their names, in millimetres.
@@ -117,7 +123,8 @@ class IndexedPage(NamedTuple):
 
     name: bytes
     look: bytes
-    rows: Sequence[SearchedRow]
+    words: Sequence[RowWords]
+    frames: Sequence[RowFrames]
     pairs: Sequence[np.ndarray]
     inks: Sequence[str]
     left_out: Mapping[str, int]
@@ -132,18 +139,20 @@ class IndexedPage(NamedTuple):
         content += repr(words_read).encode(errors="backslashreplace")
         name = hashlib.sha256(content).digest()
         look = hashlib.sha256(name + pickle.dumps(page)).digest()
-        rows = [*map(SearchedRow.of, text.rows)]
+        words = [*map(words_of, text.rows)]
+        frames = [*map(RowFrames.of, text.rows)]
         pairs = []
         for row in text.rows:
             costs = [(_pair(*pair), cost) for pair, cost in pair_costs(row).items()]
             pairs.append(np.array(costs, np.int64).reshape(-1, 2))
-        inks = [longest(ink) for row in text.rows if row.strokes for ink in word_inks(page, row)]
+        rows_of_ink = [row for row in text.rows if row.strokes]
+        inks = [digest for row in rows_of_ink for i in word_inks(page, row) for digest in i.longest]
         pdfs = [str(page.background)] if page.background else []
         places = {}
         for kind, boxes in text.places.items():
             edges = np.round(page.millimetres * np.reshape(boxes, (-1, 4))).astype(int)
             places[kind] = [*map(tuple, edges.tolist())]
-        return cls(name, look, rows, pairs, inks, text.left_out, pdfs, places)
+        return cls(name, look, words, frames, pairs, inks, text.left_out, pdfs, places)
 
 
 class Index:
@@ -172,7 +181,9 @@ class Index:
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
         with self._database:  # An error says that the texts, which have no digests, are damaged.
-            self._database.execute("INSERT INTO texts (texts) VALUES ('integrity-check')")
+            for table in ("texts", "sure_texts"):
+                check = f"INSERT INTO {table} ({table}) VALUES ('integrity-check')"
+                self._database.execute(check)
         self._version: tuple[int, int] | None = None  # of the tables in the next attributes
         self._rows_of: list[tuple[int, int]] = []  # first row and number of rows of each page
         self._pages_of: dict[str, np.ndarray] = {}  # the pages of each file
@@ -204,7 +215,7 @@ class Index:
     def add(self, path: Path, state: str, pages: Sequence[IndexedPage]) -> Summary:
         """Add or replace the pages of a file, and return their summary. If other corrections were
         recorded by another process or thread meanwhile, the file counts as changed."""
-        words = [word for page in pages for row in page.rows for word in row.words]
+        words = [word for page in pages for row in page.words for word in row]
         unsure = sum(confidence < MIN_SURE_CONFIDENCE for _, confidence in words)
         left_out = dict(few_kinds(*(page.left_out for page in pages)))
         look = hashlib.sha256(b"".join(page.look for page in pages)).hexdigest()
@@ -217,7 +228,8 @@ class Index:
             if SLOW in page.left_out:
                 slow.append(number)
         counts = len(pages), len(words), unsure
-        summary = Summary(*counts, left_out, pdfs, look, slow=slow, **places)
+        unread, covered, crossed_out = (places[name] for name in BOX_NAMES)
+        summary = Summary(*counts, left_out, pdfs, look, unread, covered, crossed_out, slow)
         with self._database:
             self._database.execute("BEGIN IMMEDIATE")  # so that no other process adds these rows
             recorded = {name for (name,) in self._database.execute("SELECT name FROM corrections")}
@@ -239,28 +251,40 @@ class Index:
             if stored:
                 numbers.append(stored[0])
                 continue
-            (last,) = execute("SELECT COALESCE(MAX(id), 0) FROM rows").fetchone()
-            for number, row, pairs in zip(count(last + 1), page.rows, page.pairs):
-                values = row._replace(words=json.dumps(row.words), stops=json.dumps(row.stops))
-                insert = "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)"
-                execute(insert, _with_digest(number, *values))
+            last_page = execute("SELECT first + count FROM pages ORDER BY id DESC").fetchone()
+            (first,) = last_page or (1,)
+            rows = zip(page.frames, page.pairs, strict=True)
+            for number, (frames, pairs) in enumerate(rows, first):
+                insert = "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?)"
+                execute(insert, _with_digest(number, *frames))
                 block, place = divmod(number, 1 << BLOCK_BITS)
                 for pair, cost in pairs.tolist():
                     entries[pair, block].append(place << COST_BITS | cost)
-            values = page.name, last + 1, len(page.rows)
+            values = page.name, first, len(page.frames)
             insert = "INSERT INTO pages VALUES (NULL, ?, ?, ?, ?)"
             numbers.append(execute(insert, _with_digest(*values)).lastrowid)
-            inks = _with_digest(numbers[-1], " ".join(page.inks))
-            execute("INSERT INTO inks VALUES (?, ?, ?)", inks)
-            text = normalised_text(word for row in page.rows for word, _ in row.words)
-            execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (numbers[-1], text))
+            self._add_words(numbers[-1], page)
         for key, places in sorted(entries.items()):
             select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ? AND block = ?"
             row = execute(select, key).fetchone()
             before = _without_digest(row)[2] if row else b""
-            values = *key, before + np.array(places, "<u2").tobytes()
-            execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)", _with_digest(*values))
+            packed = before + np.array(places, "<u2").tobytes()
+            insert = "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?)"
+            execute(insert, _with_digest(*key, packed))
         return np.array(numbers, "<i8")
+
+    def _add_words(self, number: int, page: IndexedPage) -> None:
+        """Add the words of a new page that has a number."""
+        execute = self._database.execute
+        inks = _with_digest(number, " ".join(page.inks))
+        execute("INSERT INTO inks VALUES (?, ?, ?)", inks)
+        words = _with_digest(number, json.dumps(page.words))
+        execute("INSERT INTO words VALUES (?, ?, ?)", words)
+        of_page = [*chain(*page.words)]
+        texts = {"texts": normalised_text(text for text, _ in of_page)}
+        texts["sure_texts"] = sure_text(of_page)
+        for table, text in texts.items():
+            execute(f"INSERT INTO {table} (rowid, text) VALUES (?, ?)", (number, text))
 
     def record_corrections(self, corrections: Iterable[Correction]) -> None:
         """Record all corrections, and mark the files with words whose corrections have changed.
@@ -270,14 +294,14 @@ class Index:
         self._corrections = [*corrections]
         select = "SELECT name, ink, digest FROM corrections"
         recorded = dict(map(_without_digest, self._database.execute(select)))
-        current = {correction.name: longest(correction.ink) for correction in self._corrections}
+        current = {c.name: " ".join(c.ink.longest) for c in self._corrections}
         self._recorded = {*current}
         with self._database:
             for name in recorded.keys() ^ current.keys():
                 having = "SELECT page FROM inks WHERE instr(words, ?)"
-                ink = (recorded | current)[name]
-                for (page,) in self._database.execute(having, (ink,)).fetchall():
-                    self._mark_changed(np.array(page, "<i8").tobytes())
+                for digest in (recorded | current)[name].split():
+                    for (page,) in self._database.execute(having, (digest,)).fetchall():
+                        self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
             values = [_with_digest(*correction) for correction in current.items()]
             self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)
@@ -292,10 +316,8 @@ class Index:
             self._database.execute(insert, _with_digest(path, "", *values))
 
     def search(self, query: Query, files: Mapping[str, Path]) -> tuple[list[Hit], list[Hit]]:
-        """Return the hits of a query in files by name, and similar places, in the order of the
-        files, see `hits`."""
-        order = {name: number for number, name in enumerate(files)}
-        hits = sorted(self.hits(query, files), key=lambda hit: (order[hit.name], *hit[1:4]))
+        """Return the hits of a query in files by name, and similar places, see `hits`."""
+        hits = [*self.hits(query, files)]
         return [h for h in hits if not h.is_similar], [h for h in hits if h.is_similar]
 
     def hits(self, query: Query, files: Mapping[str, Path]) -> Iterator[Hit]:
@@ -304,27 +326,31 @@ class Index:
         A query of one term has a hit at each place of the term. A query of several terms has one
         hit on each page that has all of them. The order is:
 
-        1. places in the texts, in the order of the files; terms near each other come first;
-        2. places where the ink of a term may say it, from the likeliest;
-        3. places of similar terms, see `similar`.
+        1. places in the texts: first terms near each other, then terms apart; of either, first
+           those of which all words are sure; of these, in the order of the files;
+        2. places where the ink of a term may say it, the likeliest first;
+        3. places of similar terms, the most similar first, see `similar`.
 
         Hits are found step by step, so the first ones take little time. Files that the index does
         not have are left out.
         """
+        if not query.terms:
+            return
         places = self._places(files)
         listed = set[int]()  # pages; rows, if there is a single term
-        if len(query.terms) > 1:
-            for page in self._pages(places, query.terms, query.excluded, near=True):
-                yield from self._hits_on_page(query.terms, page, places, listed)
-        if query.terms:
-            for page in self._pages(places, query.terms, query.excluded):
-                yield from self._hits_on_page(query.terms, page, places, listed)
+        for is_near in (True, False) if len(query.terms) > 1 else (False,):
+            for is_sure in (True, False):
+                pages = self._pages(places, query, is_near=is_near, is_sure=is_sure)
+                for page in pages:
+                    yield from self._hits_on_page(
+                        query.terms, page, places, listed, is_sure=is_sure
+                    )
         for number in range(len(query.terms)):
             yield from self._spotted(query, number, places, listed)
         for number, term in enumerate(query.terms):
             for phrase in similar(term[0], self._vocabulary()):
                 terms = (*query.terms[:number], (phrase,), *query.terms[number + 1 :])
-                for page in self._pages(places, terms, query.excluded):
+                for page in self._pages(places, query._replace(terms=terms)):
                     yield from self._hits_on_page(terms, page, places, listed, is_similar=True)
 
     def _hits_on_page(
@@ -334,27 +360,38 @@ class Index:
         places: "_Places",
         listed: set[int],
         *,
+        is_sure: bool = False,
         is_similar: bool = False,
     ) -> Iterator[Hit]:
-        """Yield the hits of terms in the text of a page that are not `listed`, and list them."""
-        first, count = self._rows_of[page - 1]
-        rows = self._rows(range(first, first + count))
+        """Yield the hits of terms in the text of a page that are not `listed`, and list them.
+
+        With `is_sure`, all words of the hits are sure.
+        """
+        if len(terms) > 1 and page in listed:
+            return
+        first, _ = self._rows_of[page - 1]
+        rows = self._words_on(page)
         places_of_terms = []
         for term in terms:
-            spellings = (places_on_page(phrase, rows) for phrase in term)
-            places_of_terms.append(sorted({*chain(*spellings)}))
+            matches = sorted({*chain(*(places_on_page(phrase, rows) for phrase in term))})
+            # The sure places of a single term are listed before the others.
+            if is_sure or (len(terms) == 1 and not is_similar):
+                matches = [match for match in matches if match.place.is_sure == is_sure]
+            places_of_terms.append(matches)
         if not all(places_of_terms):
             return
         if len(terms) > 1:
-            matches = [] if page in listed else [nearest(places_of_terms)]
+            matches = [nearest(places_of_terms)]
             listed.add(page)
         else:
             (matches,) = places_of_terms
             if is_similar:  # A row that has a hit has no similar place.
-                matches = [match for match in matches if first + match[0] not in listed]
-            listed |= {first + row for row, _, _ in matches}
+                matches = [match for match in matches if first + match.row not in listed]
+            listed |= {first + match.row for match in matches}
+        pages = [*places.of_page(page)]
         for row, last, place in matches:
-            for address in places.of(first + row):
+            for name, number in pages:
+                address = name, number, row + 1
                 yield hit_at(address, rows[row : last + 1], place, is_similar=is_similar)
 
     def _spotted(
@@ -366,58 +403,68 @@ class Index:
         others are listed.
         """
         others = (*query.terms[:number], *query.terms[number + 1 :])
-        excluded = {page for term in query.excluded for page in self._pages(places, (term,))}
+        is_searched = places.ranks != ABSENT_PLACE  # of each row
+        if others:
+            pages = {*self._pages(places, query._replace(terms=others))} - listed
+            is_searched &= places.are_rows_of(pages)
+        else:
+            is_searched &= ~places.are_rows_of(self._pages_with_any(query.excluded))
+            is_searched[[*listed]] = False
         for phrase in query.terms[number]:
-            if others:
-                pages = sorted({*self._pages(places, others)} - listed - excluded)
-                chosen = np.array([n for page in pages for n in self._numbers(page)], int)
-                rows = self._likely(phrase, places, (), chosen)
-            else:
-                left_out = (n for page in excluded for n in self._numbers(page))
-                rows = self._likely(phrase, places, [*listed, *left_out])
-            for step in _steps(rows):
-                searched = self._rows(step.tolist())
-                spotted = spotted_places(phrase, searched)
-                for row, content, place in zip(step.tolist(), searched, spotted, strict=True):
-                    key = places.page_of(row) if others else row
-                    if place and key not in listed:
-                        listed.add(key)
-                        for address in places.of(row):
-                            yield hit_at(address, [content], place)
+            for row, place in self._likeliest(phrase, is_searched):
+                page = places.page_of(row)
+                key = page if others else row
+                if key not in listed:
+                    listed.add(key)
+                    words = self._words_on(page)[row - self._rows_of[page - 1][0]]
+                    for address in places.of(row):
+                        yield hit_at(address, [words], place)
 
-    def _numbers(self, page: int) -> range:
-        """Return the numbers of a page's rows."""
-        first, count = self._rows_of[page - 1]
-        return range(first, first + count)
+    def _likeliest(self, phrase: Phrase, is_searched: np.ndarray) -> Iterator[tuple[int, Place]]:
+        """Yield the rows whose ink may say a phrase, and its place, the likeliest first."""
+        rows, bounds = self._likely(phrase, is_searched)
+        waiting: list[tuple[int, Place]] = []
+        for step in _steps(len(rows)):
+            searched = rows[step].tolist()
+            places = spotted_places(phrase, self._frames(searched))
+            for row, place in zip(searched, places, strict=True):
+                if place:
+                    waiting.append((row, place))
+            waiting.sort(key=lambda item: -item[1].confidence)
+            # Further rows may have likelier places than the rest of those that wait.
+            bound = bounds[step.stop] if step.stop < len(rows) else 0.0
+            num_likeliest = sum(place.confidence >= bound for _, place in waiting)
+            yield from waiting[:num_likeliest]
+            waiting = waiting[num_likeliest:]
 
     def _pages(
-        self,
-        places: "_Places",
-        terms: Sequence[Term],
-        excluded: Sequence[Term] = (),
-        *,
-        near: bool = False,
+        self, places: "_Places", query: Query, *, is_near: bool = False, is_sure: bool = False
     ) -> list[int]:
-        """Return the pages whose text has all terms and none that is excluded.
+        """Return the pages whose text has all terms of a query and none that is excluded.
 
-        The pages are in the order of the files. With `near`, some spelling of the terms stands near
-        each other on each of them.
+        The pages are in the order of the files. With `is_near`, some spelling of the terms stands
+        near each other on each of them; with `is_sure`, all their words are sure.
         """
-        wanted = [self._expressions(term) for term in terms]
+        wanted = [self._expressions(term) for term in query.terms]
         if not all(wanted):
             return []
-        if near:
+        if is_near:
             combinations = islice(product(*wanted), MAX_NEAR_SPELLINGS)
             wanted = [[f"NEAR({' '.join(phrases)}, {MAX_APART})" for phrases in combinations]]
-        # An expression of FTS5, such as (("a") AND ("b" OR "c"*)) NOT ("d").
+        # An expression of FTS5, such as ("a") AND ("b" OR "c"*).
         match = " AND ".join(f"({' OR '.join(alternatives)})" for alternatives in wanted)
-        for term in excluded:
-            unwanted = self._expressions(term)
-            if unwanted:
-                match = f"({match}) NOT ({' OR '.join(unwanted)})"
-        select = "SELECT rowid FROM texts WHERE texts MATCH ?"
-        pages = [page for (page,) in self._database.execute(select, (match,))]
-        return places.pages_in_order(pages)
+        pages = self._matches(match, "sure_texts" if is_sure else "texts")
+        return places.pages_in_order(pages - self._pages_with_any(query.excluded))
+
+    def _pages_with_any(self, terms: Sequence[Term]) -> set[int]:
+        """Return the pages whose text has some of the terms."""
+        expressions = [*chain(*map(self._expressions, terms))]
+        return self._matches(" OR ".join(expressions), "texts") if expressions else set()
+
+    def _matches(self, match: str, table: str) -> set[int]:
+        """Return the pages in a table of FTS5 that an expression matches."""
+        select = f"SELECT rowid FROM {table} WHERE {table} MATCH ?"
+        return {page for (page,) in self._database.execute(select, (match,))}
 
     def _expressions(self, term: Term) -> list[str]:
         """Return expressions of FTS5 that together match the pages with a term."""
@@ -450,17 +497,22 @@ class Index:
         paths = {path for (path,) in self._database.execute(select).fetchall()}
         return {name for name, path in files.items() if _key(path) in paths}
 
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files of the index in a folder and its subfolders, by their paths in it."""
+        parent = folder.resolve()
+        paths = [Path(path) for (path,) in self._database.execute("SELECT path FROM files")]
+        return {p.relative_to(parent).as_posix(): p for p in paths if p.is_relative_to(parent)}
+
     def unsure(self, path: Path) -> list[WordAddress]:
         """Return the addresses of the unsure words of a file."""
         places = self._places({"": path})
         addresses = []
-        for stored_row in places.in_order(range(1, len(places.ranks))):
-            (row_read,) = self._rows([int(stored_row)])
-            for _, page, row in places.of(stored_row):
-                for number, (_, confidence) in enumerate(row_read.words, 1):
+        for page in places.pages_in_order(range(1, len(self._rows_of) + 1)):
+            for row, words in enumerate(self._words_on(page), 1):
+                for number, (_, confidence) in enumerate(words, 1):
                     if confidence < MIN_SURE_CONFIDENCE:
-                        addresses.append((page, row, number))
-        return addresses
+                        addresses += [(copy, row, number) for _, copy in places.of_page(page)]
+        return sorted(addresses)
 
     def doubtful(self, files: Mapping[str, Path], kind: str = "") -> Iterator[list[UnsureWord]]:
         """Yield the unsure words of files by name, in lists of words that were read as the same.
@@ -470,21 +522,59 @@ class Index:
         pages is yielded once.
         """
         places = self._places(files)
-        select = "SELECT id, words FROM rows WHERE id > ? ORDER BY id"
-        for row, words in self._database.execute(select, (self._unsure.last_row,)):
-            try:
-                self._unsure.add(row, json.loads(words))
-            except (TypeError, ValueError):
-                raise sqlite3.DatabaseError("a damaged row") from None
-        # Rows may be in none of the files, or were added after `places` was made.
-        ranks = np.full(self._unsure.last_row + 1, ABSENT_PLACE)
-        ranks[: len(places.ranks)] = places.ranks[: len(ranks)]
-        for _, rows, *columns in self._unsure.kinds(ranks, ABSENT_PLACE, kind):
+        for _, *columns in self._unsure_kinds(places, [kind] if kind else ()):
             words = []
-            for row, number, confidence, text in zip(rows, *columns, strict=True):
+            for row, number, confidence, text in zip(*columns, strict=True):
                 name, page, row_number = next(places.of(row))
                 words.append(UnsureWord(name, (page, row_number, number), text, confidence))
             yield words
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the unsure words of files that look like a word with this reading, the likeliest
+        first, each with the probability that it is the same word.
+
+        The `BATCH` words that were read most alike are compared. A word of copied pages is returned
+        once. Words that stand at an `answered` place, of a name and an address, are left out.
+        """
+        places = self._places(files)
+        self._read_unsure(places)
+        near = reading.near(self._unsure.texts)
+        of_kind = {kind.text: kind for kind in self._unsure_kinds(places, [*near])} if near else {}
+        # Differing letters, row, number in it and text of each word; the nearest come first.
+        compared: list[tuple[int, int, int, str]] = []
+        for kind in map(of_kind.get, near):
+            if kind:
+                distance = repeat(near[kind.text])
+                compared += zip(distance, kind.rows, kind.numbers, kind.texts, strict=False)
+        compared = compared[:BATCH]
+        frames = self._frames([row for _, row, _, _ in compared])
+        frames = [f.word(n - 1) for f, (_, _, n, _) in zip(frames, compared, strict=True)]
+        texts = [text for *_, text in compared]
+        sure = reading.confidences(texts, frames, [distance for distance, *_ in compared])
+        words = []
+        for (_, row, number, text), confidence in zip(compared, sure, strict=True):
+            addresses = [(name, (page, place, number)) for name, page, place in places.of(row)]
+            is_new = not any(address in answered for address in addresses)
+            if confidence >= MIN_CONFIDENCE and is_new:
+                words.append(UnsureWord(*addresses[0], text, confidence))
+        return sorted(words, key=lambda word: -word.confidence)
+
+    def _unsure_kinds(self, places: "_Places", wanted: Collection[str] = ()) -> Iterator[Kind]:
+        """Yield the kinds of unsure words at places, see `UnsureWords.kinds`."""
+        self._read_unsure(places)
+        yield from self._unsure.kinds(places.ranks, ABSENT_PLACE, wanted)
+
+    def _read_unsure(self, places: "_Places") -> None:
+        """Read the unsure words of the rows that are new."""
+        next_page = places.page_of(self._unsure.last_row) + 1
+        select = "SELECT page, rows, digest FROM words WHERE page BETWEEN ? AND ? ORDER BY page"
+        for stored in self._database.execute(select, (next_page, len(self._rows_of))):
+            page, rows = _without_digest(stored)
+            first, _ = self._rows_of[page - 1]
+            for row, words in enumerate(json.loads(rows), first):
+                self._unsure.add(row, words)
 
     def _places(self, files: Mapping[str, Path]) -> "_Places":
         """Return where rows stand in files; the tables are read anew if they have changed."""
@@ -520,51 +610,60 @@ class Index:
         rows = map(_without_digest, execute(select).fetchall())
         self._pages_of = {path: np.frombuffer(pages, "<i8") for path, _, pages, _ in rows}
 
-    def _likely(
-        self,
-        phrase: Phrase,
-        places: "_Places",
-        left_out: Sequence[int],
-        chosen: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Return the rows of places in which the pairs of a phrase cost least, the cheapest first.
+    def _likely(self, phrase: Phrase, is_searched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows in which the pairs of a phrase cost least, the cheapest first, and the
+        largest probability that the phrase stands there.
 
         A pair that a row lacks costs `ABSENT_PAIR`; each pair that it has saves the difference.
-        Rows whose pairs cost more than those of a hit are left out.
+        Rows in which the pairs, or those of one word, cost more than in a row with a hit are left
+        out.
 
         Args:
-            left_out: rows that are left out.
-            chosen: the rows among which they are; None for all.
+            is_searched: whether each row is searched.
         """
-        if chosen is not None and len(chosen) <= MAX_CHOSEN:
-            return chosen
-        pairs = Counter(_pair(*pair) for pair in pairwise(phrase.symbols))
-        saved = np.zeros(len(places.ranks), np.int32)
-        for pair, times in pairs.items():
-            select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
-            for _, block, packed in map(_without_digest, self._database.execute(select, (pair,))):
-                rows = np.frombuffer(packed, "<u2").astype(np.int64)
-                numbers = (block << BLOCK_BITS) + (rows >> COST_BITS)
-                saved[numbers] += times * (ABSENT_PAIR - (rows & (1 << COST_BITS) - 1))
-        saved[places.ranks == ABSENT_PLACE] = 0
-        saved[[*left_out]] = 0
-        if chosen is not None:
-            saved[np.setdiff1d(np.arange(len(saved)), chosen)] = 0
-        best = np.argpartition(-saved, min(MAX_ROWS, len(saved) - 1))[:MAX_ROWS]
-        best = best[np.argsort(-saved[best], kind="stable")]
-        min_saved = ABSENT_PAIR * pairs.total() - max_pair_cost(phrase)
-        return best[saved[best] >= max(min_saved, 1)]
+        limits = max_pair_costs(phrase)
+        pairs_of = {}
+        costs = {}
+        for part in limits:
+            pairs_of[part] = Counter(_pair(*pair) for pair in pairwise(part.symbols))
+            costs[part] = np.full(len(is_searched), ABSENT_PAIR * pairs_of[part].total())
+        for pair in pairs_of[phrase]:
+            rows, saved = self._rows_with(pair, len(is_searched))
+            for part, pairs in pairs_of.items():
+                if pair in pairs:
+                    costs[part][rows] -= pairs[pair] * saved
+        is_likely = is_searched.copy()
+        for part, limit in limits.items():
+            is_likely &= costs[part] <= limit
+        rows = np.flatnonzero(is_likely)
+        rows = rows[np.argsort(costs[phrase][rows], kind="stable")][:MAX_ROWS]
+        return rows, max_confidences(phrase, costs[phrase][rows])
 
-    def _rows(self, numbers: Sequence[int]) -> list[SearchedRow]:
-        """Return the rows with these numbers, at most `BATCH` of them or those of a page."""
-        places = ", ".join("?" * len(numbers))
-        select = f"SELECT * FROM rows WHERE id IN ({places})"
-        stored = {row[0]: row for row in self._database.execute(select, numbers)}
-        rows = []
-        for number in numbers:
-            row = SearchedRow(*_without_digest(stored.get(number))[1:])
-            rows.append(row._replace(words=json.loads(row.words), stops=json.loads(row.stops)))
-        return rows
+    def _rows_with(self, pair: int, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the first rows whose frames allow a pair, and what the pair costs less
+        than in other rows."""
+        select = "SELECT pair, block, rows, digest FROM pairs WHERE pair = ?"
+        blocks = [*map(_without_digest, self._database.execute(select, (pair,)))]
+        entries = np.frombuffer(b"".join(entries for _, _, entries in blocks), "<u2")
+        first_rows = np.array([block << BLOCK_BITS for _, block, _ in blocks], np.int64)
+        counts = [len(entries) // 2 for _, _, entries in blocks]
+        rows = np.repeat(first_rows, counts) + (entries >> COST_BITS)
+        saved = ABSENT_PAIR - (entries & (1 << COST_BITS) - 1).astype(np.int64)
+        is_present = rows < num_rows
+        return rows[is_present], saved[is_present]
+
+    def _words_on(self, page: int) -> list[RowWords]:
+        """Return the words of a page's rows."""
+        select = "SELECT page, rows, digest FROM words WHERE page = ?"
+        row = self._database.execute(select, (page,)).fetchone()
+        return json.loads(_without_digest(row)[1])
+
+    def _frames(self, rows: Sequence[int]) -> list[RowFrames]:
+        """Return the frames of rows, at most `BATCH`."""
+        places = ", ".join("?" * len(rows))
+        select = f"SELECT * FROM frames WHERE row IN ({places})"
+        stored = {row[0]: row for row in self._database.execute(select, rows)}
+        return [RowFrames(*_without_digest(stored.get(row))[1:]) for row in rows]
 
     def saved(self, path: Path) -> dict[str, Any]:
         """Return the record of a saved file, see `record_saved`; empty if there is none."""
@@ -654,12 +753,12 @@ class _Places:
         """Return the indices in `_order` where the places of each page begin and end."""
         return np.searchsorted(self._pages, pages), np.searchsorted(self._pages, pages, "right")
 
-    def in_order(self, rows: Iterable[int]) -> np.ndarray:
-        """Return the rows that stand in the files, in the order of their places."""
-        numbers = np.array([*rows], np.int64)
-        ranks = self.ranks[numbers]
-        order = np.argsort(ranks, kind="stable")
-        return numbers[order][ranks[order] != ABSENT_PLACE]
+    def are_rows_of(self, pages: Iterable[int]) -> np.ndarray:
+        """Return whether each row stands on one of the pages."""
+        is_wanted = np.zeros(len(self._firsts), bool)
+        numbers = np.array([*pages], np.int64)
+        is_wanted[numbers[numbers < len(is_wanted)]] = True
+        return is_wanted[self._page_of]
 
     def pages_in_order(self, pages: Iterable[int]) -> list[int]:
         """Return the pages with rows that stand in the files, in the order of their places."""
@@ -676,18 +775,23 @@ class _Places:
 
     def of(self, row: int) -> Iterator[tuple[str, int, int]]:
         """Yield the name of the file, the page and the number of the row at each of its places."""
-        page = self._page_of[row]
-        for place in self._order[slice(*self._slices(page))].tolist():
-            name = self._names[self._files[place]]
-            yield name, int(self._page_numbers[place]), int(row - self._firsts[page]) + 1
+        page = self.page_of(row)
+        for name, page_number in self.of_page(page):
+            yield name, page_number, row - int(self._firsts[page]) + 1
+
+    def of_page(self, page: int) -> Iterator[tuple[str, int]]:
+        """Yield the name of the file, and the number in it, of each place of a page."""
+        start, stop = self._slices(np.array(page))
+        for place in self._order[start:stop].tolist():
+            yield self._names[self._files[place]], int(self._page_numbers[place])
 
 
-def _steps(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield rows in growing parts: the first hits come soon, and all of them fast."""
+def _steps(num_rows: int) -> Iterator[slice]:
+    """Yield growing parts of rows: the first hits come soon, and all of them fast."""
     start = 0
     size = MIN_STEP
-    while start < len(rows):
-        yield rows[start : start + size]
+    while start < num_rows:
+        yield slice(start, start + size)
         start += size
         size = min(2 * size, BATCH)
 
@@ -699,8 +803,8 @@ def _schema(database: sqlite3.Connection) -> list[tuple]:
 
 def _with_digest(*values: Any) -> tuple:
     """Return the values of a row, and their digest."""
-    content = repr(values).encode(errors="backslashreplace")
-    return *values, hashlib.sha256(content).digest()[:8]
+    # This version of marshal, and not a later one, writes equal values always as the same bytes.
+    return *values, hashlib.sha256(marshal.dumps(values, 2)).digest()[:8]
 
 
 def _without_digest(row: Sequence[Any] | None) -> tuple:
@@ -716,7 +820,7 @@ def _without_digest(row: Sequence[Any] | None) -> tuple:
 
 @lru_cache(1 << 17)  # as all files of an archive are searched
 def _key(path: Path) -> str:
-    return os.fsencode(path.resolve()).decode(errors="backslashreplace")
+    return os.fsencode(os.path.realpath(path)).decode(errors="backslashreplace")
 
 
 def _pair(first: str, second: str) -> int:

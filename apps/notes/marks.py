@@ -86,7 +86,7 @@ def _crossings(strokes: Sequence[np.ndarray], edges: np.ndarray) -> dict[int, di
             if count:
                 # Two straight strokes cross once; a sampled corner may count as two crossings.
                 are_straight = is_straight([strokes[number]]) and is_straight([strokes[other]])
-                crossings.setdefault(number, {})[other] = 1 if are_straight else count
+                crossings.setdefault(number, {})[other] = 1 if are_straight else int(count)
     return crossings
 
 
@@ -257,7 +257,7 @@ def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray
     if len(rules) > MAX_RULES:
         return
     is_level = np.arange(len(rules)) < len(level)
-    number, left, top, right, bottom = rules.T
+    numbers, left, top, right, bottom = rules.T
     gap_x = np.maximum(left[:, None] - right, left - right[:, None])
     gap_y = np.maximum(top[:, None] - bottom, top - bottom[:, None])
     meets = (np.maximum(gap_x, gap_y) < MAX_RULE_GAP) & (is_level[:, None] != is_level)
@@ -273,7 +273,7 @@ def tables(strokes: Sequence[np.ndarray]) -> Iterator[tuple[set[int], np.ndarray
         y = _apart((top + bottom)[in_table & is_level] / 2)
         x = _apart((left + right)[in_table & ~is_level] / 2)
         if min(len(x), len(y)) > 1 and len(x) + len(y) > 4:  # Four rules are a box.
-            yield {*number[in_table].astype(int).tolist()}, x, y
+            yield {*numbers[in_table].astype(int).tolist()}, x, y
 
 
 def _apart(values: np.ndarray) -> np.ndarray:

@@ -58,7 +58,8 @@ class TypicalRow(NamedTuple):
 class MovedRow(Protocol):
     """A row whose words get new places, see `RowPlaces`."""
 
-    shape: RowShape
+    @property
+    def shape(self) -> RowShape: ...
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
@@ -210,10 +211,11 @@ def _places(shape: RowShape, words: list[WordShape], typical: TypicalRow, room: 
     origins = np.array([(word.x, word.baseline) for word in words])
     for _ in range(2):  # The second time, words without room are smaller.
         matrices = np.array([_matrix(word, lean, height) for word in words])
-        edges = []  # left and right of each unit's origin, with letters made upright
-        for strokes, origin, matrix in zip(shape.strokes, origins, matrices, strict=True):
-            edges.append(_edges((np.concatenate(strokes) - origin) @ matrix @ [1.0, lean]))
-        edges = np.array(edges)
+        # Left and right of each unit's origin, with letters made upright.
+        edges = np.empty((len(words), 2))
+        units = zip(shape.strokes, origins, matrices, strict=True)
+        for index, (strokes, origin, matrix) in enumerate(units):
+            edges[index] = _edges((np.concatenate(strokes) - origin) @ matrix @ [1.0, lean])
         widths = np.ptp(edges, axis=1)
         lefts, fraction = _lefts(spans, widths, gap * height, room, is_even, is_wide)
         height *= min(fraction, 1.0)
@@ -345,7 +347,7 @@ def mark_moves(
             is_near = along < MAX_MARK_ALONG and across < MAX_MARK_ACROSS
             if is_near and across < least_across:
                 least_across = across
-                mark_move = [np.interp(middle[0], x, move) for move in moves.T]
+                mark_move = np.array([np.interp(middle[0], x, move) for move in moves.T])
                 if kind in (UNDERLINE, "highlighter"):  # They may be as long as several words.
                     mark_move = _line_moves(level[:, 0], x, turned_back(moves, shape.angle))
                     mark_move = turned_back(mark_move, -shape.angle)

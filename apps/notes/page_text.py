@@ -45,6 +45,11 @@ def normalised_word(word: str) -> str:
     return word[places[0] : places[-1] + 1].casefold() if places else word.casefold()
 
 
+def marked(text: str, confidence: float) -> str:
+    """Return the text of a word, followed by `(?)` if the word is unsure."""
+    return text if confidence >= MIN_SURE_CONFIDENCE else f"{text}(?)"
+
+
 @dataclass(frozen=True)
 class PageWord:
     """A word of a page.
@@ -72,8 +77,8 @@ class PageWord:
 
     @property
     def marked(self) -> str:
-        """The text, followed by `(?)` if the word is unsure."""
-        return self.text if self.is_sure else f"{self.text}(?)"
+        """See `marked`."""
+        return marked(self.text, self.confidence)
 
 
 @dataclass(frozen=True)

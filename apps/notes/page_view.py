@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.notes.corrections import Corrections, longest, word_inks
+from apps.notes.corrections import Corrections, Ink, longest, word_inks
 from apps.notes.page_text import Box, PageText
 from ink.alphabet import with_few_marks
 from ink.formats.pdf.paths import UNITS_PER_MM, stroke_paths
@@ -44,7 +44,7 @@ def page_values(
     drawn = (path for stroke in strokes for path in stroke_paths(stroke, scale))
     rows = []
     for row in text.rows:
-        inks = word_inks(page, row) if row.strokes else [{}] * len(row.words)
+        inks = word_inks(page, row) if row.strokes else [Ink({}, {})] * len(row.words)
         words = zip(row.words, inks, corrections.of_row(page, row), strict=True)
         values = [
             {
@@ -54,7 +54,7 @@ def page_values(
                 "isSure": word.is_sure,
                 "others": word.alternatives,
                 "read": None if correction is None else correction.read,
-                "ink": longest(ink),
+                "ink": longest(ink.strokes),
             }
             for word, ink, correction in words
         ]

@@ -115,13 +115,13 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         words = _page_words(ink_words[index], words_read[index], row_strokes, numbers, reader)
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
-    rows = tuple(_with_typed(with_numbers(rows), page.typed))
+    all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
     unread = _boxes(page, kinds, (UNREAD, LABEL), order)
     covered = _boxes(page, kinds, (COVERED,), order)
     crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
     left_out = dict(Counter(kinds.values()))
     kinds = dict(sorted(kinds.items()))
-    return PageText(rows, left_out, kinds, unread, covered, crossed_out)
+    return PageText(all_rows, left_out, kinds, unread, covered, crossed_out)
 
 
 def _page_words(
@@ -268,7 +268,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
         turns[numbers] = main_turn
         if turn == main_turn:
             continue
-        block = [strokes[number] for number in numbers]
+        block = [strokes[number] for number in numbers.tolist()]
         confidence_of = dict[int, float]()
         is_largest = index == 0
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
@@ -294,7 +294,8 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
     sizes = np.zeros(len(strokes), int)
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
-        classes = size_classes([turned_back(strokes[n], turn * np.pi / 2) for n in numbers])
+        level = [turned_back(strokes[n], turn * np.pi / 2) for n in numbers.tolist()]
+        classes = size_classes(level)
         rarest_first = [size for size, _ in reversed(Counter(classes.tolist()).most_common())]
         if len(rarest_first) == 1:
             continue

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from apps.notes.alike import Reading
 from apps.notes.corrections import Correction, Corrections, Ink, word_inks
 from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save
@@ -31,7 +32,7 @@ from utils.files import read_bytes, user_cache, write_json
 
 READING_VERSION = 8
 """Version of the reading and of the cached texts; texts of another version are not used."""
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Version of the index; an index of another version is not used."""
 SAVED_VERSION = 3
 """Version of saved files; those of another version are saved again."""
@@ -115,8 +116,10 @@ class Library:
                 searched[name] = path
 
         def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
+            indexed = index.current(searched)
             for name, path in searched.items():
-                self.note(name, path)  # A new index lacks the note.
+                if name not in indexed:  # The index may be new.
+                    self.note(name, path)
             return index.search(parsed, searched)
 
         return self._indexed(search_all)
@@ -142,6 +145,16 @@ class Library:
                     yield left
 
         return self._indexed(lambda index: [*islice(kinds(index), num_kinds)])
+
+    def alike(
+        self, reading: Reading, files: Mapping[str, Path], answered: Container[tuple]
+    ) -> list[UnsureWord]:
+        """Return the words of files that look like a corrected word, see `Index.alike`."""
+        return self._indexed(lambda index: index.alike(reading, files, answered))
+
+    def files_below(self, folder: Path) -> dict[str, Path]:
+        """Return the files in a folder and its subfolders that were read, by their paths in it."""
+        return self._indexed(lambda index: index.files_below(folder))
 
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""
@@ -175,16 +188,17 @@ class Library:
         These are files of the note itself, or of a file that is gone and had its pages. Files that
         somebody changed stay. `path` is the present file of the note in the folder.
         """
-        if note.path is None:
+        source = note.path
+        if source is None:
             return []
-        gone = self._indexed(lambda index: index.moved_to(note.path))
-        sources = [_output(folder, path, source) for source in (note.path, *map(Path, gone))]
+        gone = self._indexed(lambda index: index.moved_to(source))
+        sources = [_output(folder, path, file) for file in (source, *map(Path, gone))]
         outputs, current = self._indexed(
             lambda index: (index.outputs_of(sources, path), index.saved(path))
         )
-        note_path = os.path.abspath(note.path)
+        note_path = os.path.abspath(source)
         former = []
-        states = {}
+        states = dict[str, str]()
         for output, record in outputs.items():
             # A link to the note is another note, whose file stays.
             if record["note"] == note_path or not os.path.lexists(record["note"]):
@@ -278,14 +292,15 @@ class Library:
         place = ":".join(map(str, address))
         page_index, row_index, word_index = (number - 1 for number in address)
         pages = islice(note.pages, max(page_index, 0), None)
-        page, page_text = next(pages, (None, PageText(())))  # no rows if there is no such page
+        no_page = InkPage(1, 1, ()), PageText(())
+        page, page_text = next(pages, no_page)
         is_valid = min(page_index, row_index, word_index) >= 0
         rows = page_text.rows[row_index : row_index + 1] if is_valid else ()
         if not rows or not rows[0].strokes or word_index >= len(rows[0].words):
             raise UserError(f"{place}: no handwritten word is there")
         ink = word_inks(page, rows[0])[word_index]
         correction = self.corrections.of_row(page, rows[0])[word_index]
-        if sum(ink.values()) < MIN_POINTS:
+        if ink.num_points < MIN_POINTS:
             raise UserError(f"{place}: this word has too little ink to be recognised again")
         text_read = correction.read if correction else rows[0].words[word_index].text
         return ink, text_read, correction is not None

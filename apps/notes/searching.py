@@ -14,14 +14,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from apps.notes.confidence import probability_of
-from apps.notes.page_text import Frame, Note, PageRow, PageWord
+from apps.notes.page_text import MIN_SURE_CONFIDENCE, Frame, Note, PageRow, marked
 from utils.checks import UserError
 
 MIN_HIT_CONFIDENCE = 0.5
@@ -63,6 +63,12 @@ CTC_BLANK = "_"
 """Symbol of the frames between characters."""
 SEPARATOR = " "
 """Symbol of each character that is neither letter nor digit, and of the ends of a row."""
+UNSURE_TOKEN = "…"
+"""Stands for a token of an unsure word; no query has it."""
+
+Cost = TypeVar("Cost", float, np.ndarray)
+RowWords: TypeAlias = Sequence[tuple[str, float]]
+"""The words of a row as they were read, each with its confidence."""
 
 
 class Hit(NamedTuple):
@@ -151,20 +157,20 @@ class Query(NamedTuple):
         Raises:
             UserError: if there are more than `MAX_TERMS` terms.
         """
-        terms: list[Term] = []
-        excluded: list[Term] = []
-        limits = {}
+        terms = dict[Term, None]()  # in order, without repetitions
+        excluded = dict[Term, None]()
+        limits = dict[str, str]()
         for minus, key, *quoted in _PARTS.findall(text):
             value = "".join(quoted)
             if key:
                 limits[key.lower().replace("in", "folder")] = value
             else:
-                (excluded if minus else terms).append(_term(value))
-        # A term without letters and digits is empty.
-        unique = [tuple(dict.fromkeys(filter(None, listed))) for listed in (terms, excluded)]
-        if sum(map(len, unique)) > MAX_TERMS:
+                term = _term(value)
+                if term:  # It has letters or digits.
+                    (excluded if minus else terms)[term] = None
+        if len(terms) + len(excluded) > MAX_TERMS:
             raise UserError(f"a search has at most {MAX_TERMS} different words and phrases")
-        return cls(*unique, **limits)
+        return cls(tuple(terms), tuple(excluded), **limits)
 
     @property
     def is_limited(self) -> bool:
@@ -213,38 +219,48 @@ def tokens(text: str) -> tuple[str, ...]:
 _TOKEN = re.compile(r"[^\W_]+")
 
 
-class SearchedRow(NamedTuple):
-    """A row in the form that is searched, in few bytes.
+def words_of(row: PageRow) -> RowWords:
+    """Return the words of a row in the form that is searched."""
+    return [(word.text, word.confidence) for word in row.words]
+
+
+class RowFrames(NamedTuple):
+    """The frames of a row, in few bytes.
 
     Attributes:
-        words: the words, each with its confidence.
         symbols: the symbols of all frames.
-        costs: the cost of each symbol, in `NATS_PER_UNIT`.
-        sizes: the number of symbols of each frame.
-        stops: for each word, the number of frames up to its end.
+        costs: the cost of each symbol, in `NATS_PER_UNIT`, a byte each.
+        sizes: the number of symbols of each frame, a byte each.
+        stops: for each word, the number of frames up to its end, four bytes each.
     """
 
-    words: Sequence[tuple[str, float]]
     symbols: str
     costs: bytes
     sizes: bytes
-    stops: Sequence[int]
+    stops: bytes
 
     @classmethod
-    def of(cls, row: PageRow) -> "SearchedRow":
-        """Return a row in the form that is searched."""
+    def of(cls, row: PageRow) -> "RowFrames":
+        """Return the frames of a row."""
         frames = [frame for word in row.words for frame in word.frames]
         nats = chain(*(frame.values() for frame in frames))
-        costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)  # a byte each
+        costs = (min(round(cost / NATS_PER_UNIT), 255) for cost in nats)
         symbols = "".join(symbol[0] for frame in frames for symbol in frame)
-        stops = [*accumulate(len(word.frames) for word in row.words)]
-        words = [(word.text, word.confidence) for word in row.words]
-        return cls(words, symbols, bytes(costs), bytes(map(len, frames)), stops)
+        stops = np.cumsum([len(word.frames) for word in row.words])
+        return cls(symbols, bytes(costs), bytes(map(len, frames)), stops.astype("<u4").tobytes())
 
-    @property
-    def marked(self) -> str:
-        """See `PageRow.marked`."""
-        return PageRow(tuple(PageWord(text, (), sure) for text, sure in self.words)).marked
+    def word_at(self, frame: int) -> int:
+        """Return the index of the word that has a frame, or of the last word behind all frames."""
+        stops = np.frombuffer(self.stops, "<u4")
+        return int(np.searchsorted(stops[:-1], frame, "right"))
+
+    def word(self, index: int) -> "RowFrames":
+        """Return the frames of a word as those of a row."""
+        stops = [0, *np.frombuffer(self.stops, "<u4").tolist()]
+        frames = slice(*stops[index : index + 2])
+        symbols = slice(sum(self.sizes[: frames.start]), sum(self.sizes[: frames.stop]))
+        stop = np.array([frames.stop - frames.start], "<u4").tobytes()
+        return RowFrames(self.symbols[symbols], self.costs[symbols], self.sizes[frames], stop)
 
 
 class Place(NamedTuple):
@@ -254,6 +270,10 @@ class Place(NamedTuple):
     first: int
     stop: int
     confidence: float
+
+    @property
+    def is_sure(self) -> bool:
+        return self.confidence >= MIN_SURE_CONFIDENCE
 
 
 class PlaceOnPage(NamedTuple):
@@ -275,10 +295,10 @@ def search(query: str, note: Note) -> Iterator[Hit]:
     """
     phrase = Phrase.of(query)
     for page_number, (_, text) in enumerate(note.pages, 1):
-        rows = [*map(SearchedRow.of, text.rows)]
+        rows = [*map(words_of, text.rows)]
         places = [*places_on_page(phrase, rows)]
         rest = sorted({*range(len(rows))} - {place.row for place in places})
-        spotted = spotted_places(phrase, [rows[n] for n in rest])
+        spotted = spotted_places(phrase, [RowFrames.of(text.rows[n]) for n in rest])
         places += [PlaceOnPage(n, n, p) for n, p in zip(rest, spotted, strict=True) if p]
         for row, last, place in sorted(places):
             yield hit_at((note.name, page_number, row + 1), rows[row : last + 1], place)
@@ -286,7 +306,7 @@ def search(query: str, note: Note) -> Iterator[Hit]:
 
 def hit_at(
     address: tuple[str, int, int],
-    rows: Sequence[SearchedRow],
+    rows: Sequence[RowWords],
     place: Place,
     *,
     is_similar: bool = False,
@@ -299,15 +319,15 @@ def hit_at(
         place: the place in the first row.
         is_similar: see `Hit`.
     """
-    text = " ".join(row.marked for row in rows)
-    num_words = max(min(place.stop, len(rows[0].words)) - place.first, 1)
+    text = " ".join(marked(*word) for word in chain(*rows) if word[0])
+    num_words = max(min(place.stop, len(rows[0])) - place.first, 1)
     return Hit(*address, place.first + 1, place.confidence, text, is_similar, num_words)
 
 
-def places_on_page(phrase: Phrase, rows: Sequence[SearchedRow]) -> Iterator[PlaceOnPage]:
+def places_on_page(phrase: Phrase, rows: Sequence[RowWords]) -> Iterator[PlaceOnPage]:
     """Yield the places of a phrase in the text of a page's rows, also across their ends."""
-    words = [word for row in rows for word in row.words]
-    starts = [*accumulate((len(row.words) for row in rows), initial=0)]
+    words = [*chain(*rows)]
+    starts = [*accumulate(map(len, rows), initial=0)]
     for first, stop, confidence in _exact(phrase, words):
         row = bisect_right(starts, first) - 1
         last_row = bisect_right(starts, stop - 1) - 1
@@ -345,17 +365,21 @@ def nearest(places_of_terms: Sequence[Sequence[PlaceOnPage]]) -> PlaceOnPage:
     return PlaceOnPage(row, last_row, Place(word, stop, confidence))
 
 
-def spotted_places(phrase: Phrase, rows: Sequence[SearchedRow]) -> list[Place | None]:
+def spotted_places(phrase: Phrase, rows: Sequence[RowFrames]) -> list[Place | None]:
     """Return the likeliest place of a phrase in each row by its frames; None if it is unlikely."""
     places: list[Place | None] = [None] * len(rows)
     order = sorted(range(len(rows)), key=lambda index: len(rows[index].sizes))  # little padding
     for start in range(0, len(order) if phrase.words else 0, BATCH):
         batch = order[start : start + BATCH]
         spotted = _spotted(phrase, [rows[index] for index in batch])
-        for index, (word, confidence) in zip(batch, spotted, strict=True):
-            if confidence >= MIN_HIT_CONFIDENCE:
-                places[index] = Place(word, word + len(phrase.words), confidence)
+        for index, place in zip(batch, spotted, strict=True):
+            places[index] = place
     return places
+
+
+def phrase_costs(phrase: Phrase, rows: Sequence[RowFrames]) -> np.ndarray:
+    """Return the cost of the cheapest path of a phrase in each row, in nats, `(R,)`."""
+    return _cheapest(phrase, _stacked(rows))[0]
 
 
 def similar(phrase: Phrase, vocabulary: Sequence[str]) -> list[Phrase]:
@@ -383,22 +407,34 @@ def _exact(phrase: Phrase, words: Sequence[tuple[str, float]]) -> Iterator[Place
     """Yield the places where the words that were read are the phrase's words."""
     if not phrase.words:
         return
-    text = normalised_text(word for word, _ in words)
-    # The place of each word in the text, which begins with a blank.
-    starts = [*accumulate((len(_with_blanks(word)) for word, _ in words), initial=1)]
-    position = text.find(phrase.bounded)
+    spelt = [_with_blanks(word) for word, _ in words]
+    text = f" {''.join(spelt)}"  # as `normalised_text` returns it
+    starts = [*accumulate(map(len, spelt), initial=1)]  # of each word in the text
+    bounded = phrase.bounded
+    position = text.find(bounded)
     while position >= 0:
         # A phrase that is not open begins behind a blank.
         begin = position if phrase.is_open.left else position + 1
         first = bisect_right(starts, begin) - 1
         stop = bisect_left(starts, begin + len(" ".join(phrase.words)))
         yield Place(first, stop, min(confidence for _, confidence in words[first:stop]))
-        position = text.find(phrase.bounded, position + 1)
+        position = text.find(bounded, position + 1)
 
 
 def normalised_text(words: Iterable[str]) -> str:
     """Return the text that has `Phrase.bounded` at each place where the words are the phrase's."""
     return "".join([" ", *map(_with_blanks, words)])
+
+
+def sure_text(words: RowWords) -> str:
+    """Return the `normalised_text` of words with `UNSURE_TOKEN` for the tokens of unsure words."""
+    text = [" "]
+    for word, confidence in words:
+        if confidence >= MIN_SURE_CONFIDENCE:
+            text.append(_with_blanks(word))
+        else:
+            text.append(f"{UNSURE_TOKEN} " * len(tokens(word)))
+    return "".join(text)
 
 
 @lru_cache(1 << 16)  # as words repeat
@@ -421,7 +457,7 @@ def likely_frames(log_probs: np.ndarray, characters: Sequence[str]) -> tuple[Fra
         symbol = _symbol(characters[column]) if column < len(characters) else CTC_BLANK
         frame = all_frames[row]
         frame[symbol] = min(round(cost, 1), frame.get(symbol, MAX_SYMBOL_NATS))
-    frames = []
+    frames: list[dict[str, float]] = []
     for frame in all_frames:
         if frame != {CTC_BLANK: 0.0} or frames[-1:] != [frame]:
             frames.append(frame)
@@ -459,12 +495,32 @@ def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
     return {pair: int(cost / PAIR_UNIT) for pair, cost in pairs.items()}
 
 
-def max_pair_cost(phrase: Phrase) -> int:
-    """Return the largest sum of `pair_costs` of a phrase's pairs in a row that has a hit of it, in
-    `PAIR_UNIT`: twice the cost of the path of the least likely hit."""
-    least_logit = np.log(MIN_HIT_CONFIDENCE / (1 - MIN_HIT_CONFIDENCE))
-    free_logit = HIT_LOGIT_OFFSET + HIT_LOGIT_PER_CHARACTER * phrase.num_letters
-    return int(np.ceil(2 * (free_logit - least_logit) / HIT_LOGIT_PER_NAT / PAIR_UNIT))
+def max_pair_costs(phrase: Phrase) -> dict[Phrase, int]:
+    """Return the largest sum of `pair_costs` in a row with a hit of a phrase, in `PAIR_UNIT`: of
+    the phrase's pairs, and of those of each word that must be likely by itself.
+
+    The sum is twice the cost of the path of the least likely hit.
+    """
+    min_logits = dict.fromkeys(_separate_words(phrase), MIN_WORD_LOGIT)
+    min_logits[phrase] = np.log(MIN_HIT_CONFIDENCE / (1 - MIN_HIT_CONFIDENCE))
+    limits = {}
+    for part, min_logit in min_logits.items():
+        nats = (_logit(part, 0.0) - min_logit) / HIT_LOGIT_PER_NAT
+        limits[part] = int(np.ceil(2 * nats / PAIR_UNIT))
+    return limits
+
+
+def _separate_words(phrase: Phrase) -> list[Phrase]:
+    """Return each of several words of a phrase."""
+    words = phrase.words if len(phrase.words) > 1 else ()
+    return [Phrase((word,), phrase.is_open) for word in words]
+
+
+def max_confidences(phrase: Phrase, costs: np.ndarray) -> np.ndarray:
+    """Return the largest probabilities that a phrase stands in rows in which the sum of
+    `pair_costs` of its pairs is `costs`, in `PAIR_UNIT`: a path costs at least half as much."""
+    logits = _logit(phrase, costs * PAIR_UNIT / 2)
+    return np.round(np.exp(-np.logaddexp(0.0, -logits)), 4)  # as `probability_of` does
 
 
 def _typed(text: str) -> list[Frame]:
@@ -476,37 +532,36 @@ def _symbol(character: str) -> str:
     return tokens(character)[0][:1] if tokens(character) else SEPARATOR
 
 
-def _spotted(query: Phrase, rows: Sequence[SearchedRow]) -> list[tuple[int, float]]:
-    """Return the likeliest place of a query in each row; it has a probability of 0 if a word of
-    the query is unlikely."""
-    places: list[tuple[int, float]] = [(0, 0.0)] * len(rows)
+def _spotted(query: Phrase, rows: Sequence[RowFrames]) -> list[Place | None]:
+    """Return the likeliest place of a query in each row; None if it, or a word of it, is unlikely
+    there."""
+    places: list[Place | None] = [None] * len(rows)
     # A path takes a frame for each symbol; the row has a separator at either end.
     num_symbols = len(query.symbols)
     likely = [n for n, row in enumerate(rows) if len(row.sizes) + 2 >= num_symbols]
     # Long words come first, as they leave the fewest rows.
-    for word in sorted(query.words, key=len, reverse=True) if len(query.words) > 1 else ():
+    for word in sorted(_separate_words(query), key=lambda word: word.num_letters, reverse=True):
         if not likely:
             break
-        part = Phrase((word,), query.is_open)
         frames = _stacked([rows[n] for n in likely])
-        logits = _logits(part, _cheapest(part, frames)[0])
+        logits = _logit(word, _cheapest(word, frames)[0])
         likely = [likely[k] for k in np.flatnonzero(logits >= MIN_WORD_LOGIT)]
     if not likely:
         return places
     costs, from_right = _cheapest(query, _stacked([rows[n] for n in likely]))
     # The path ends one frame further left, at the separator before a query that is not open.
     rights = from_right + query.is_open.left
-    for number, right, logit in zip(likely, rights, _logits(query, costs), strict=True):
-        row = rows[number]
-        word_index = bisect_right(row.stops[:-1], len(row.sizes) + 1 - right)
-        places[number] = word_index, probability_of(logit)
+    for number, right, logit in zip(likely, rights.tolist(), _logit(query, costs), strict=True):
+        confidence = probability_of(logit)
+        if confidence >= MIN_HIT_CONFIDENCE:
+            first = rows[number].word_at(len(rows[number].sizes) + 1 - right)
+            places[number] = Place(first, first + len(query.words), confidence)
     return places
 
 
-def _logits(query: Phrase, costs: np.ndarray) -> np.ndarray:
-    return (
-        HIT_LOGIT_OFFSET - HIT_LOGIT_PER_NAT * costs + HIT_LOGIT_PER_CHARACTER * query.num_letters
-    )
+def _logit(query: Phrase, cost: Cost) -> Cost:
+    """Return the logit of a hit's probability; `cost` is that of its path, in nats."""
+    return HIT_LOGIT_OFFSET - HIT_LOGIT_PER_NAT * cost + HIT_LOGIT_PER_CHARACTER * query.num_letters
 
 
 class _Stacked(NamedTuple):
@@ -527,15 +582,15 @@ class _Stacked(NamedTuple):
     counts: np.ndarray
 
 
-def _stacked(rows: Sequence[SearchedRow]) -> _Stacked:
+def _stacked(rows: Sequence[RowFrames]) -> _Stacked:
     """Return the symbols of rows in one piece, so that numpy searches all rows at once."""
     codes = np.frombuffer("".join(row.symbols for row in rows).encode("utf-32-le"), np.uint32)
-    costs = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
+    units = np.frombuffer(b"".join(row.costs for row in rows), np.uint8)
     sizes = np.frombuffer(b"".join(row.sizes for row in rows), np.uint8)
     counts = np.array([len(row.sizes) for row in rows])
     numbers = np.repeat(np.arange(len(rows)), counts)
     from_right = np.cumsum(counts)[numbers] - np.arange(len(sizes))
-    costs = np.float32(NATS_PER_UNIT) * costs
+    costs = np.float32(NATS_PER_UNIT) * units
     return _Stacked(codes, costs, np.repeat(numbers, sizes), np.repeat(from_right, sizes), counts)
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.viewing import Change, NoteFilter, Viewer
 from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
 WEB_FOLDER = Path(__file__).resolve().parents[1] / "web"
-VIEW_SCRIPTS = ("address", "folder", "hits", "ink", "kinds", "list")
+VIEW_SCRIPTS = ("address", "alike", "folder", "hits", "ink", "kinds", "list")
 FILE_NAMES = (
     "view.js",
     "dom.js",
@@ -77,11 +78,11 @@ class ViewPage(LocalPage):
             self._answer(lambda: _looked_up(self.server.viewer, name, values))
 
     def do_POST(self) -> None:
-        """Correct or confirm words, or open a note in its program."""
+        """Correct, accept or confirm words, or open a note in its program."""
         size = self.headers.get("Content-Length", "")
         action = self.path.removeprefix("/api/")
         is_number = size.isdecimal() and len(size) <= MAX_LENGTH_DIGITS
-        if action not in ("correct", "confirm", "open"):
+        if action not in ("accept", "correct", "confirm", "open"):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -116,10 +117,12 @@ class ViewPage(LocalPage):
         except Exception as error:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             values = {"error": described(error)}
-        is_pdf = isinstance(values, bytes)
-        content = values if is_pdf else json.dumps(values).encode()
+        if isinstance(values, bytes):
+            content, kind = values, "application/pdf"
+        else:
+            content, kind = json.dumps(values).encode(), "application/json"
         self.send_response(status)
-        self.send_header("Content-Type", "application/pdf" if is_pdf else "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -146,11 +149,18 @@ def _looked_up(viewer: Viewer, name: str, values: Mapping[str, str]) -> dict[str
     if name == "page":
         parts = {part: int(values[part]) for part in ("row", "place") if part in values}
         return viewer.page(values["name"], int(values["number"]), **parts)
+    if name == "alike":
+        return viewer.alike(values["name"], _address(values))
     if name == "doubtful":
-        address = tuple(map(int, values["address"].split(":")))
+        address = _address(values)
         kind = values.get("kind", "")
         return viewer.doubtful(values.get("name", ""), address, int(values["step"]), chosen, kind)
     raise KeyError(name)
+
+
+def _address(values: Mapping[str, str]) -> WordAddress:
+    page, row, word = map(int, values["address"].split(":"))
+    return page, row, word
 
 
 def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
@@ -165,7 +175,9 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
         return viewer.correct([_change(**change) for change in changes])
     if action == "open":
         return viewer.open(_checked(values["name"], str))
-    # The third action: to confirm.
+    if action == "accept":
+        return viewer.accept([_accepted(**word) for word in _checked(values["words"], list)])
+    # The fourth action: to confirm.
     limits = {f.name: _checked(values.get(f.name, ""), str) for f in fields(NoteFilter)}
     kind = _checked(values["kind"], str)
     count = _checked(values["count"], int)
@@ -176,12 +188,24 @@ def _change(
     name: object, address: Any, ink: object, text: object, undone: object = ABSENT
 ) -> Change:
     """Return a change with checked values."""
-    if len(address) != 3 or not all(type(number) is int and number > 0 for number in address):
-        raise ValueError
     if undone is not ABSENT:
         _checked(undone, str | None)
     checked_text = _checked(text, str | None)
-    return Change(_checked(name, str), tuple(address), _checked(ink, str), checked_text, undone)
+    place = _checked_address(address)
+    return Change(_checked(name, str), place, _checked(ink, str), checked_text, undone)
+
+
+def _accepted(name: object, address: Any, read: object, text: object) -> tuple[UnsureWord, str]:
+    """Return a word that was read as `read`, and its right text, with checked values."""
+    place = _checked_address(address)
+    word = UnsureWord(_checked(name, str), place, _checked(read, str), 0.0)
+    return word, _checked(text, str)
+
+
+def _checked_address(address: Any) -> WordAddress:
+    if len(address) != 3 or not all(type(number) is int and number > 0 for number in address):
+        raise ValueError
+    return tuple(address)
 
 
 def _checked(value: Any, kind: Any) -> Any:

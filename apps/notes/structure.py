@@ -75,7 +75,7 @@ def find_structure(
     sizes = np.zeros(len(strokes), int) if sizes is None else sizes
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
-        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
+        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers.tolist()]
         page = Block(level, np.arange(len(level)))
         turn_rows = list[StrokeRow]()
         for size, _ in Counter(sizes[numbers].tolist()).most_common():
@@ -261,9 +261,9 @@ def _marked(page: Block, rows: Sequence[list[int]], kinds: Mapping[int, str]) ->
         elif not are_items[index] and (is_aligned & are_boxes).sum() >= MIN_LIST_ROWS:
             marked_rows[index] = _listed(page, row, MAX_LISTED_CORNER_DISTANCE)
     lines = [number for number, kind in kinds.items() if kind == UNDERLINE]
-    for index, row in enumerate(marked_rows):
-        if not row.mark and _is_underlined(page, row.strokes, lines):
-            marked_rows[index] = row._replace(mark=HEADING_MARK)
+    for index, marked_row in enumerate(marked_rows):
+        if not marked_row.mark and _is_underlined(page, marked_row.strokes, lines):
+            marked_rows[index] = marked_row._replace(mark=HEADING_MARK)
     return marked_rows
 
 
@@ -307,7 +307,7 @@ def _are_large(page: Block, rows: Sequence[Sequence[int]]) -> np.ndarray:
     for measure in (x_height, median_x_height):
         sizes = np.array([measure(ink) for ink in inks])
         is_large &= ~np.isnan(sizes)
-        for index in np.flatnonzero(is_large):
+        for index in np.flatnonzero(is_large).tolist():
             typical = np.nanmedian(sizes[above(index)])
             is_large[index] = sizes[index] > MIN_HEADING_SIZE * typical
     return is_large

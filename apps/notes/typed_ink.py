@@ -152,15 +152,16 @@ class _Line:
             stroke = page.strokes[word.strokes[0]]
             is_sure = word.is_sure or not has_doubts
             colour = stroke.colour if is_sure else _doubt_colour(stroke.colour)
-            is_like_last = last and (last.colour, last.layer) == (colour, stroke.layer)
-            if is_like_last and id(word) not in starts:
-                last = replace(last, text=f"{last.text} {word.text}")
-                continue
             if last:
+                is_like_last = (last.colour, last.layer) == (colour, stroke.layer)
+                if is_like_last and id(word) not in starts:
+                    last = replace(last, text=f"{last.text} {word.text}")
+                    continue
                 yield last
             left, top, *_ = place.box
             last = TypedText(word.text, left, top, self.size, colour, stroke.layer, MATPLOTLIB_FONT)
-        yield last
+        if last:
+            yield last
 
     def moves(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return places on the row and their moves, see `RowPlaces.moves`; the places are the edges

@@ -3,9 +3,9 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -167,8 +167,8 @@ class Viewer:
         for name, path in files.items():
             note = self._notes.get(name)
             state = file_state(path)
-            is_unchanged = note is not None and note.state == state
-            is_read = is_unchanged and (note.fault or name in current)
+            is_unchanged = note and note.state == state
+            is_read = note and is_unchanged and (note.fault or name in current)
             if not is_read:
                 summary = note.summary if note else Summary()  # until the note is read
                 changed.append((name, ViewedNote(path, state, note_date(path), summary)))
@@ -249,7 +249,7 @@ class Viewer:
         with self._lock:
             for name, note in self._chosen(chosen).items():
                 # A function, as other callers have to read a file for the date.
-                if parsed.has(name, lambda day=note.date: day):
+                if parsed.has(name, partial(str, note.date)):
                     files[name] = note.path
                     dates[name] = note.date
             if not parsed.terms:
@@ -375,18 +375,55 @@ class Viewer:
         words = self._words_of_kind(chosen, kind)[:MAX_CONFIRMED_WORDS]
         if len(words) > count:
             raise UserError("more such words were read meanwhile; look at them again")
+        return self.correct(self._changes((word, word.text) for word in words))
+
+    def alike(self, name: str, address: WordAddress) -> dict[str, Any]:
+        """Return the words of all notes that look like a corrected word, see `Index.alike`, each
+        with what was read and the text that it probably is.
+
+        Raises:
+            UserError, OSError: if there is no such page, or its file cannot be read.
+        """
+        number, row, word = address
+        page, text = self._page(self._note(name), number)
+        with self._lock:
+            correction = self._library.corrections.of_row(page, text.rows[row - 1])[word - 1]
+            if correction is None:
+                return {"text": "", "words": []}
+            reading = correction.reading
+            files = {name: note.path for name, note in self._notes.items()}
+            alike = self._library.alike(reading, files, self._answered | {(name, address)})
+        words = []
+        for other in alike:
+            texts = {"read": other.text, "text": reading.corrected(other.text)}
+            words.append(other._asdict() | texts)
+        return {"text": correction.text, "words": words}
+
+    def accept(self, words: Sequence[tuple[UnsureWord, str]]) -> dict[str, Any]:
+        """Correct words that look like a corrected one, each with its right text.
+
+        Return the answer of `correct`.
+
+        Raises:
+            UserError: see `correct`.
+        """
+        return self.correct(self._changes(words))
+
+    def _changes(self, words: Iterable[tuple[UnsureWord, str]]) -> list[Change]:
+        """Return the corrections of unsure words, each with its right text, without those that
+        were read anew as another word, or corrected, meanwhile."""
         changes = []
-        for name, address, text, _ in words:
+        for (name, address, read, _), text in words:
             number, row, word = address
             page, page_text = self._page(self._note(name), number)
             # Both are empty if the page has no such word any more.
             rows = page_text.rows[row - 1 : row]
-            read = rows[0].words[word - 1 : word] if rows and rows[0].strokes else ()
-            if read and read[0].text == text and not read[0].is_sure:
+            read_now = rows[0].words[word - 1 : word] if rows and rows[0].strokes else ()
+            if read_now and read_now[0].text == read and not read_now[0].is_sure:
                 ink = word_inks(page, rows[0])[word - 1]
-                if sum(ink.values()) >= MIN_POINTS:
-                    changes.append(Change(name, address, longest(ink), text))
-        return self.correct(changes)
+                if ink.num_points >= MIN_POINTS:
+                    changes.append(Change(name, address, longest(ink.strokes), text))
+        return changes
 
     def doubtful(
         self,
@@ -411,16 +448,16 @@ class Viewer:
         with self._lock:
             # Backwards if `step` is -1, as the words of each note below.
             names = [n for n, note in self._notes.items() if chosen.has(n, note)][::step]
-            start = names.index(name) if name in names else 0
-            for other in names[start:]:
+            first = names.index(name) if name in names else 0
+            for other in names[first:]:
                 if not self._notes[other].summary.unsure:
                     continue
-                words = self._library.unsure(self._notes[other].path)[::step]
-                for word in words:
-                    is_behind = word > address if step > 0 else word < address
+                addresses = self._library.unsure(self._notes[other].path)[::step]
+                for next_address in addresses:
+                    is_behind = next_address > address if step > 0 else next_address < address
                     is_next = is_behind or other != name
-                    if is_next and (other, word) not in self._answered:
-                        return {"name": other, "address": word}
+                    if is_next and (other, next_address) not in self._answered:
+                        return {"name": other, "address": next_address}
         return {}
 
     def correct(self, changes: Sequence[Change]) -> dict[str, Any]:
@@ -465,7 +502,7 @@ class Viewer:
         page, text = self._page(self._note(change.name), number)
         rows = text.rows[row - 1 : row]
         inks = word_inks(page, rows[0]) if rows and rows[0].strokes else []
-        digests = [longest(ink) for ink in inks][word - 1 : word]
+        digests = [longest(ink.strokes) for ink in inks][word - 1 : word]
         if row < 1 or not change.ink or digests != [change.ink]:
             raise UserError("this word has changed; look at the page again")
         return page, rows[0]

@@ -1,6 +1,7 @@
 // The viewer of notes: searches them, shows their pages, and corrects words.
 
 import {button, create, find, save} from "./dom.js";
+import {accept, alike, correctedWord, showAlike} from "./view_alike.js";
 import {NOWHERE, ask, day, fetched, given, limits, link, suffixOf, visit} from "./view_address.js";
 import {keyInNotes, keyInTree, showNotes, showTree} from "./view_folder.js";
 import {restart, search} from "./view_hits.js";
@@ -53,7 +54,8 @@ function showPage() {
 }
 
 const back = () => create("a", {href: link(NOWHERE), title: "Escape"},
-  given().doubtful ? "← Doubtful words" : given().q || given().unread ? "← Found" : "← Notes");
+  given().alike ? "← Words alike" : given().doubtful ? "← Doubtful words"
+    : given().q || given().unread ? "← Found" : "← Notes");
 
 /** Let the browser save a note as a PDF. */
 async function download(name, element) {
@@ -130,13 +132,14 @@ async function open() {
 
 /** Show the list of the address; `isBack`: after a page, where it was left. */
 async function openList(isBack) {
-  const {q, unread, doubtful} = given();
+  const {q, unread, doubtful, alike: corrected} = given();
   shown = null;
   place = "";
   leavePage();
   closeWord();
   const tree = showTree(state);
-  await (doubtful ? showKinds(state, confirmed) : q || unread ? search(state) : showNotes(state));
+  await (corrected ? showAlike(state, confirmed)
+    : doubtful ? showKinds(state, confirmed) : q || unread ? search(state) : showNotes(state));
   await tree;
   if (!isBack || given().name) return;
   scrollTo(0, list.scroll);
@@ -145,6 +148,35 @@ async function openList(isBack) {
   const left = find(`#found a[href="${CSS.escape(list.link)}"]`)
     ?? find(`#found [data-kind="${kindLeft}"] .confirm`);
   left?.focus({preventScroll: true});
+}
+
+let lookedUp = null; // the corrected word whose like are offered
+
+/** Offer to correct the words that look like a word that was corrected just now. */
+async function offerAlike(name, address) {
+  const corrected = {name, address: address.join(":"), words: []};
+  lookedUp = corrected;
+  Object.assign(corrected, await alike(name, corrected.address));
+  const number = corrected.words.length;
+  if (!number || lookedUp !== corrected) return;
+  const looks = number === 1 ? "1 more word looks like this." : `${number} more words look like this.`;
+  find("#alike span").textContent = looks;
+  find("#alike").hidden = false;
+}
+
+/** Show the words that are offered. */
+function showOffered() {
+  const {name, address} = lookedUp;
+  say("");
+  isTour = false;
+  return visit({...NOWHERE, alike: `${address}:${name}`});
+}
+
+/** Correct the words that are offered. */
+async function acceptOffered() {
+  const {words, text} = lookedUp;
+  say("");
+  confirmed(await accept(words), `${words.length} × ${text}`);
 }
 
 /** Say that words are corrected, as they are in an answer. */
@@ -229,7 +261,7 @@ function leaveWord() {
 /** Correct the open word. Null removes its correction. */
 async function correct(text) {
   if (isBusy) return; // Enter was pressed twice, or another word is on its way
-  const {name, address, ink, place: saved} = edited;
+  const {name, address, ink, text: read, place: saved} = edited;
   setBusy(true);
   const changes = [{name, address, ink, text}];
   const done = await ask("correct", {}, {changes}).catch((error) => {
@@ -241,6 +273,7 @@ async function correct(text) {
   undoable.push(done.undo);
   state.version = done.version; // so that the page is asked for again
   say(text === null ? "As it was read." : text ? `Saved: ${text}` : "Not a word.", true);
+  if (text && text !== read) offerAlike(name, address).catch(show);
   if (edited?.place !== saved) await open(); // another word was opened meanwhile
   else if (isTour) await go(1);
   else if (given().kind) visit(NOWHERE); // where the others of its kind wait
@@ -271,6 +304,8 @@ function say(text, isUndoable = false) {
   find("#said").hidden = !text;
   find("#said span").textContent = text || "";
   find("#undo").hidden = !isUndoable;
+  find("#alike").hidden = true;
+  lookedUp = null;
 }
 
 /** Go to the next doubtful word, or with `step` -1 to the one before. */
@@ -335,8 +370,9 @@ function applyFilters() {
   const values = Object.fromEntries(["q", "since", "until"].map(
     (name) => [name, filters[name].value]));
   const unread = filters.unread.checked ? "1" : null;
-  const isOther = values.q !== (given().q ?? ""), doubtful = isOther || unread ? {doubtful: null} : {};
-  history.replaceState(null, "", link({...values, unread, ...doubtful, ...NOWHERE}));
+  const isOther = values.q !== (given().q ?? ""), isLeft = isOther || unread;
+  const left = isLeft ? {doubtful: null, alike: null} : {};
+  history.replaceState(null, "", link({...values, unread, ...left, ...NOWHERE}));
   restart();
 }
 
@@ -363,11 +399,13 @@ find("#as-read").onclick = () => correct(null);
 find("#next").onclick = () => go(1).catch(show);
 find("#doubtful").onclick = () => {
   isTour = false;
-  visit({...NOWHERE, doubtful: 1, q: null, unread: null});
+  visit({...NOWHERE, doubtful: 1, alike: null, q: null, unread: null});
 };
 find("#previous").onclick = () => go(-1).catch(show);
 find("#close").onclick = leaveWord;
 find("#undo").onclick = takeBack;
+find("#show-alike").onclick = () => showOffered().catch(show);
+find("#accept-alike").onclick = () => acceptOffered().catch(show);
 
 new ResizeObserver(([{target}]) => document.documentElement.style
   .setProperty("--header", `${target.offsetHeight}px`)).observe(find("header"));
@@ -400,6 +438,7 @@ window.addEventListener("keydown", (event) => {
   if (key === "Enter" && event.repeat && editor.contains(target)) return event.preventDefault();
   let act;
   if (key === "Escape" && given().name) act = given().edit ? leaveWord : () => visit(NOWHERE);
+  else if (key === "Escape" && given().alike && !isField) act = () => visit(correctedWord());
   else if (key === "Escape" && target === filters.q) act = () => target.blur();
   else if ((event.ctrlKey || event.metaKey) && key === "z" && !isField) act = takeBack;
   else if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -408,6 +447,7 @@ window.addEventListener("keydown", (event) => {
   else if (!given().name && (!isField || (target === filters.q && vertical))) act = keyInList(key);
   if (!act && !isField && key === "/") act = () => { filters.q.focus(); filters.q.select(); };
   else if (!act && !isField && {n: 1, p: -1}[key]) act = () => go({n: 1, p: -1}[key]);
+  if (!act && !isField && key === "a" && !find("#alike").hidden) act = showOffered;
   if (!act) return;
   event.preventDefault();
   Promise.resolve(act()).catch(show);

@@ -47,7 +47,7 @@ function branch(path, name, count, chosen) {
   const twist = inner.length && path
     ? Object.assign(button("", toggle), {className: "twist", tabIndex: -1}) : create("span");
   twist.setAttribute?.("aria-label", `${isOpen ? "Close" : "Open"} ${name}`);
-  const text = create("a", {href: link({...NOWHERE, folder: path}), title: path || name}, name,
+  const text = create("a", {href: link({...NOWHERE, alike: null, folder: path}), title: path || name}, name,
     create("small", {}, count.toLocaleString()));
   Object.assign(text, {path, toggle: inner.length && path ? toggle : null, isOpen});
   if (path === chosen) text.setAttribute("aria-current", "true");

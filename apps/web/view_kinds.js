@@ -11,38 +11,47 @@ const INTRO = "Words of which the reader is unsure, first those where your answe
 let count = FIRST, shown = ""; // `shown`: the answer whose kinds are shown
 const whole = new Set(); // kinds of which all words are shown
 
-function wordLink({name, address: [page, row, word], text, confidence}, kind, version) {
+/** A link to a word of a note, whose place gets further values of the address; `about` stands before
+ * its confidence. */
+export function wordLink({name, address: [page, row, word], text, confidence}, address, version,
+  about = "") {
   const place = {name, page_number: page, row_number: row, word_number: word};
-  const address = {edit: 1, kind};
   const found = clipLink(place, version, address, create("span", {className: "text"}, text),
-    create("small", {}, `${Math.round(100 * confidence)} %`));
+    create("small", {}, `${about}${Math.round(100 * confidence)} %`));
   found.title = `${name}, page ${page}: correct it`;
   return found;
+}
+
+/** A section of words, and a button that answers for all of them by `act`, a promise. */
+export function wordSection({kind, text, about, label}, words, act, ...rest) {
+  const confirm = button(label, () => {
+    confirm.disabled = true;
+    act().catch((error) => {
+      confirm.disabled = false;
+      refused.textContent = `Not saved: ${error.message}`;
+    });
+  });
+  confirm.className = "confirm";
+  const refused = create("p", {className: "fault", role: "alert"});
+  const element = create("section", {className: words.length === 1 && kind ? "single kind" : "kind"},
+    create("div", {className: "bar"}, create("h2", {}, text, create("small", {}, about)), confirm),
+    create("div", {className: "words"}, ...words), ...rest, refused);
+  element.dataset.kind = kind;
+  return element;
 }
 
 function section({kind, text, count: number, wrong, words}, state, confirmed) {
   const about = number === 1 ? `${Math.round(100 * words[0].confidence)} % sure`
     : `${counted(number, "time")}, some ${Math.max(1, Math.round(wrong))} wrong`;
-  const confirm = button(number === 1 ? "It is right" : `All ${number} are right`, () => {
-    confirm.disabled = true;
-    ask("confirm", {}, {kind, count: number, ...limits()})
-      .then((done) => confirmed(done, number === 1 ? text : `${number} × ${text}`), (error) => {
-        confirm.disabled = false;
-        refused.textContent = `Not saved: ${error.message}`;
-      });
-  });
-  confirm.className = "confirm";
-  const refused = create("p", {className: "fault", role: "alert"});
+  const label = number === 1 ? "It is right" : `All ${number} are right`;
+  const links = words.map((word) => wordLink(word, {edit: 1, kind}, state.version));
+  const act = () => ask("confirm", {}, {kind, count: number, ...limits()})
+    .then((done) => confirmed(done, number === 1 ? text : `${number} × ${text}`));
   const rest = words.length < number ? [button(`Show all ${number}`, () => {
     whole.add(kind);
     showKinds(state, confirmed);
   })] : [];
-  const element = create("section", {className: number === 1 ? "single kind" : "kind"},
-    create("div", {className: "bar"}, create("h2", {}, text, create("small", {}, about)), confirm),
-    create("div", {className: "words"}, ...words.map((word) => wordLink(word, kind, state.version))),
-    ...rest, refused);
-  element.dataset.kind = kind;
-  return element;
+  return wordSection({kind, text, about, label}, links, act, ...rest);
 }
 
 /** Show the kinds of doubtful words; `confirmed` is called when all words of a kind are right. */
@@ -79,6 +88,10 @@ export function keyInKinds(key) {
   const step = {ArrowDown: 1, ArrowUp: -1}[key], aside = {ArrowRight: 1, ArrowLeft: -1}[key];
   if (step) return () => (kinds[index + step]?.querySelector(".confirm")
     ?? (step < 0 ? document.querySelector("[name=q]") : here)).focus();
+  if (key === "Delete" && kind) {
+    const out = here.closest(".words > *")?.querySelector(".out");
+    return out ? () => out.click() : null;
+  }
   if (!aside || !kind) return null;
   const stops = [kind.querySelector(".confirm"), ...kind.querySelectorAll("a")];
   return () => stops[stops.indexOf(here) + aside]?.focus();

@@ -136,8 +136,9 @@ def note_files(folder: Path) -> dict[str, Path]:
     files = dict[str, Path]()
     documents = [file for file in notes if file.suffix == ".content"]
     title_of: dict[Path, str | None] = {document: document.stem for document in documents}
-    with suppress(Fault):
-        title_of.update(zip(documents, iterate(remarkable.titles, documents), strict=True))
+    if documents:  # A child takes time to start.
+        with suppress(Fault):
+            title_of.update(zip(documents, iterate(remarkable.titles, documents), strict=True))
     for file in notes:
         if file.suffix == ".rm" and os.path.isfile(file.parent.with_suffix(".content")):
             continue  # The file is a page of a document. `Path.is_file` takes no long paths.

@@ -17,12 +17,12 @@ from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
 from apps.notes.page_text import SLOW, Note, PageText, Summary
 from apps.notes.reading_cache import Library
-from commands.notes import _Reading, _save, _save_each, _save_file
+from commands.notes import _correct, _Reading, _save, _save_each, _save_file
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
 from ink.reading import read_ink
-from tests.apps.notes.pages import note, text_of
+from tests.apps.notes.pages import alike_viewer, note, text_of
 from tests.commands.networks import ROOT, use
 from utils.checks import DataError, UserError
 from utils.files import safe_path
@@ -87,6 +87,31 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     use("notes", diary, "--undo", "1:1:2")
     assert capsys.readouterr().out.split() == " ".join(read).split()
     assert len([*(cache / "pages").rglob("*.json")]) == 1  # read once in all
+
+
+def test_words_that_look_like_a_corrected_one_are_named_and_corrected(tmp_path, capsys):
+    library = alike_viewer(
+        tmp_path, ("Voxhall", "Voxhall,", "zebra", "voxhall"), {"a": 1.0}
+    )._library
+    path = tmp_path / "notes" / "0.xopp"
+
+    def correct(**options):
+        changes = {"correct": [("1:1:1", "Vaxhall")], "undo": [], "alike": False} | options
+        _correct(library, path, SimpleNamespace(**changes))
+        return capsys.readouterr().err.splitlines()
+
+    lines = ["  1.xopp\t1:1:1\tVoxhall,\tVaxhall,", "  3.xopp\t1:1:1\tvoxhall\tVaxhall"]
+    heading, *listed = correct()
+    assert heading == "2 more words like 'Voxhall': --alike corrects them"
+    assert sorted(listed) == lines
+    assert len(library.corrections.all) == 1
+    # A file that is gone is no more among them.
+    (tmp_path / "notes" / "3.xopp").unlink()
+    heading, *listed = correct(alike=True)
+    assert heading == "1 more word like 'Voxhall': corrected" and listed == lines[:1]
+    assert {c.text for c in library.corrections.all} == {"Vaxhall", "Vaxhall,"}
+    assert correct() == []
+    assert correct(correct=[("1:1:1", "")]) == correct(correct=[], undo=["1:1:1"]) == []
 
 
 @pytest.mark.slow
@@ -295,6 +320,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("nowhere.xopp",), "nowhere.xopp: cannot be read"),
         ((".", "--correct", "1:1:1", "x"), "--correct is for a file"),
         ((".", "--undo", "1:1:1"), "--undo is for a file"),
+        (("a.inkml", "--alike"), "--alike is for --correct, which is not given"),
         (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),

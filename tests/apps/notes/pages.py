@@ -2,8 +2,12 @@
 
 import numpy as np
 
-from apps.notes.page_text import Note, PageRow, PageText, PageWord
+from apps.notes.page_text import Note, PageRow, PageText, PageWord, box_of
+from apps.notes.reading_cache import Library
+from apps.notes.searching import CTC_BLANK, SEPARATOR
+from apps.notes.viewing import Viewer
 from ink.ink_page import InkPage, PageStroke, TypedText
+from tests.ink.formats.note_files import xopp
 
 
 def written_page(shift=0.0, **others):
@@ -33,3 +37,28 @@ def text_of(page, words=("Kennedy", "said"), confidences=(0.5, 0.99)):
 def note(**others):
     page = written_page(**others)
     return Note("diary", [(page, text_of(page))])
+
+
+def alike_viewer(folder, texts, costs):
+    """A viewer of a folder with a note for each of `texts`, a doubtful word each; where they were
+    read as `o`, other letters cost so many nats."""
+    (folder / "notes").mkdir()
+    for number in range(len(texts)):
+        points = " ".join(f"{n} {n * number % 7}" for n in range(9))
+        body = f'<stroke tool="pen" color="black" width="1">{points}</stroke>'
+        (folder / "notes" / f"{number}.xopp").write_bytes(xopp(body))
+
+    def read_page(page):
+        (stroke,) = page.strokes
+        text = texts[round(stroke.points[1, 1])]
+        frames = []
+        for letter in text.lower():
+            symbol = letter if letter.isalpha() else SEPARATOR
+            frames += [{symbol: 0.0} | (costs if letter == "o" else {}), {CTC_BLANK: 0.0}]
+        word = PageWord(text, box_of(stroke.points), 0.5, (), tuple(frames), (0,))
+        return PageText((PageRow((word,), (0,), "ab"),))
+
+    library = Library(read_page, "reader", folder / "library")
+    viewer = Viewer(folder / "notes", lambda: library)
+    viewer.scan()
+    return viewer

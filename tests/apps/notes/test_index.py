@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.notes.corrections import Correction
+from apps.notes.corrections import Correction, Ink
 from apps.notes.index import Index, IndexedPage
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from apps.notes.searching import Query, likely_frames, search
@@ -54,13 +54,18 @@ def files_of(index, *pages):
 
 
 @pytest.mark.parametrize("query", [*WORDS, "rem est", "a domus", "*ali*", "nau*", "*us est"])
-def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query):
+def test_hits_of_the_index_are_those_of_a_search_of_every_row(index, query, monkeypatch):
+    monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     rng = np.random.default_rng(1)
     rows = [[drawn_row(rng) for _ in range(8)] for _ in range(6)]
     files = files_of(index, *(page_of(*page) for page in rows))
     notes = [Note(str(n), [((), PageText((*page,)))]) for n, page in enumerate(rows)]
     hits, near = index.search(Query.of(f'"{query}"'), files)
-    assert hits == [hit for note in notes for hit in search(query, note)]
+    of_every_row = [hit for note in notes for hit in search(query, note)]
+    read = [hit for hit in of_every_row if hit.confidence == 0.9]  # that of each word
+    assert sorted(hits) == sorted(of_every_row) and hits[: len(read)] == read
+    likely = [hit.confidence for hit in hits[len(read) :]]
+    assert likely == sorted(likely, reverse=True)
     assert not {hit[:3] for hit in hits} & {hit[:3] for hit in near}
 
 
@@ -163,16 +168,20 @@ def test_the_first_hits_are_found_by_steps_in_the_order_of_the_files(index, monk
     monkeypatch.setattr("apps.notes.index.MIN_STEP", 2)
     files = files_of(index, *(page_of(spelt("rem", str(n)), spelt("est")) for n in range(9)))
     backwards = dict(reversed(files.items()))
-    rows, read = [], index._rows
-    monkeypatch.setattr(index, "_rows", lambda numbers: rows.extend(numbers) or read(numbers))
+    searched = {"_words_on": [], "_frames": []}
+    for method, arguments in searched.items():
+        read = getattr(index, method)
+        monkeypatch.setattr(index, method, lambda a, b=arguments, c=read: b.append(a) or c(a))
     hits = index.hits(Query.of("rem"), backwards)
     assert [next(hits).name, next(hits).name] == ["8", "7"]
-    assert len(rows) == 4  # of two pages
+    assert searched == {"_words_on": [9, 8], "_frames": []}
     assert [hit.name for hit in hits] == ["6", "5", "4", "3", "2", "1", "0"]
     lacking = {"x": files["0"].with_name("x")} | files
     assert len([*index.hits(Query.of("est"), lacking)]) == 9  # what is not in the index is left out
-    rows.clear()
-    assert not [*index.hits(Query.of("nautilus"), files)] and not rows  # no row may have it
+    searched["_words_on"].clear()
+    searched["_frames"].clear()
+    assert not [*index.hits(Query.of("nautilus"), files)]
+    assert searched == {"_words_on": [], "_frames": []}  # no row may have it
 
 
 def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):
@@ -183,17 +192,21 @@ def test_files_that_are_added_later_and_by_others_are_searched(tmp_path, index):
     assert [hit.name for hit in index.hits(Query.of("rem"), files)] == ["0", "1"]
 
 
-def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index):
-    page = page_of(spelt("rem"))._replace(inks=["ab12ab12ab12ab12"])
+DIGEST, OTHER_DIGEST = "ab12ab12ab12ab12", "cd34cd34cd34cd34"
+
+
+@pytest.mark.parametrize("ink", [Ink({DIGEST: 9}, {}), Ink({OTHER_DIGEST: 9}, {DIGEST: 9})])
+def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index, ink):
+    page = page_of(spelt("rem"))._replace(inks=[DIGEST])
     files = files_of(index, page)
     assert index.current(files) == {"0"}
-    index.record_corrections([Correction({"ab12ab12ab12ab12": 9}, "res", "rem")])
+    index.record_corrections([Correction(ink, "res", "rem")])
     assert index.current(files) == set() and index.summary(files["0"], "1") is None
     assert len([*index.hits(Query.of("rem"), files)]) == 1
 
 
 def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index):
-    correction = Correction({"ab12ab12ab12ab12": 9}, "res", "rem")
+    correction = Correction(Ink({DIGEST: 9}, {}), "res", "rem")
     Index(tmp_path / "index" / "a.sqlite").record_corrections([correction])
     files = files_of(index, page_of(spelt("rem")))
     assert index.current(files) == set() and len([*index.hits(Query.of("rem"), files)]) == 1
@@ -237,6 +250,33 @@ def test_a_query_may_have_several_words_phrases_and_words_to_leave_out(index, ki
     assert sorted(kept) == sorted(places)
     if "near" in kind:
         assert kept == places
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("tree", ["2:14", "3:2", "4:2", "5:2", "6:2", "0:14", "1:2", "5:1"]),
+        ('"old tree"', ["3:1", "4:1", "1:1", "6:1"]),
+        ("old tree", ["3:1", "4:1", "1:1", "6:1", "2:1", "0:1"]),
+        ("tree -old", ["5:2", "5:1"]),
+    ],
+)
+def test_near_hits_come_first_then_sure_ones_then_those_of_the_first_files(index, query, places):
+    old, tree = ("old", 0.9), ("tree", 0.9)
+    unsure_old, unsure_tree = ("old", 0.4), ("tree", 0.5)
+    apart = [("x", 0.9)] * 12
+    pages = [
+        [old, *apart, unsure_tree],
+        [old, unsure_tree],
+        [old, *apart, tree],
+        [old, tree],
+        [old, tree],
+        [unsure_tree, tree],
+        [unsure_old, tree],
+    ]
+    rows = [PageRow(tuple(PageWord(t, (0, 0, 1, 1), sure) for t, sure in page)) for page in pages]
+    hits = index.hits(Query.of(query), files_of(index, *map(page_of, rows)))
+    assert [f"{hit.name}:{hit.word_number}" for hit in hits] == places
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.notes.corrections import Corrections
+from apps.notes.corrections import Correction, Corrections, Ink
 from apps.notes.page_text import Note, PageRow, PageText
 from apps.notes.reading_cache import Library
 from ink.ink_page import PageStroke
@@ -133,6 +133,89 @@ def test_a_correction_is_tied_to_the_ink_of_its_word(read, change):
     assert [word.text for word in text.rows[0].words] == ["Vauxhall", "said"]
 
 
+def scaled(page, factor, rounded):
+    """A page as a program scales it as a whole, which rounds the numbers of a file."""
+    strokes = (replace(s, points=rounded(factor * s.points)) for s in page.strokes)
+    return replace(page, strokes=tuple(strokes))
+
+
+ROUNDED = {
+    "as it is": lambda points: points,
+    "single precision": lambda points: points.astype(np.float32).astype(float),
+    "four decimals": lambda points: np.round(points, 4),
+}
+
+
+@pytest.mark.parametrize("rounded", ROUNDED.values(), ids=[*ROUNDED])
+@pytest.mark.parametrize("factor", [1.5, 0.7, np.pi])
+def test_a_correction_stays_when_its_page_is_scaled(read, factor, rounded):
+    _, library = read
+    page = written_page()
+    library.correct(Note("a", [(page, library.text_of(page))]), [((1, 2, 1), "Vauxhall")])
+    library = replace(library)
+    page = scaled(page, factor, rounded)
+    assert library.text_of(page).rows[1].marked == "Vauxhall said"
+    library.correct(Note("a", [(page, library.text_of(page))]), [((1, 2, 1), None)])
+    assert library.text_of(written_page()).rows[1].marked == "Kennedy(?) said"
+
+
+def inks(count, num_points, generator):
+    """Words of a random stroke each."""
+    steps = generator.normal(size=(count, num_points, 2))
+    return [Ink.of([points]) for points in steps.cumsum(axis=1)]
+
+
+@pytest.mark.parametrize("num_points", [3, 7, 8, 40])
+def test_words_of_other_shapes_are_not_confused(tmp_path, num_points):
+    """The chance of two alike is below 10**-12 a pair."""
+    first, *others = inks(2_000, num_points, np.random.default_rng(1))
+    corrections = Corrections(tmp_path)
+    corrections.update([(first, Correction(first, "a", "b"))])
+    assert corrections._of_ink(first).text == "a"
+    assert not any(map(corrections._near, others))
+
+
+def test_a_scaled_letter_is_not_confused_with_a_corrected_one_of_its_size(tmp_path):
+    """An O is a scaled o; and a short bar has the shape of many others."""
+    angles = np.linspace(0, 6, 20)
+    ring = np.column_stack([np.cos(angles), np.sin(angles)])
+    small, large = (Ink.of([size * ring + 5]) for size in (1, 2))
+    corrections = Corrections(tmp_path)
+    corrections.update([(small, Correction(small, "o", "0"))])
+    assert corrections._of_ink(large).text == "o"
+    both = Correction(small, "o", "0"), Correction(large, "O", "0")
+    for correction in both:
+        corrections._add(correction)
+    assert [corrections._of_ink(ink).text for ink in (small, large)] == ["o", "O"]
+    bar = np.column_stack([np.arange(5.0), np.zeros(5)])
+    one, other = (Ink.of([size * bar]) for size in (1, 2))
+    corrections.update([(one, Correction(one, "-", "1"))])
+    assert corrections._of_ink(one).text == "-" and corrections._of_ink(other) is None
+
+
+def test_a_file_without_shapes_is_read_and_stays_as_it_is_until_its_word_is_corrected(
+    read, tmp_path
+):
+    _, library = read
+    page, folder = written_page(), tmp_path / "kept" / "corrections"
+    note = Note("a", [(page, library.text_of(page))])
+    library.correct(note, [((1, 2, 1), "Vauxhall"), ((1, 2, 2), "spoke")])
+    content = json.loads((folder / "corrections.json").read_bytes())
+    for correction in content["corrections"]:
+        del correction["shapes"]
+    put(folder, {"corrections.json": json.dumps(content | {"format": 1}).encode()})
+    library = replace(library)
+    assert library.text_of(page).rows[1].marked == "Vauxhall spoke"
+    large = scaled(page, 1.5, lambda points: points)
+    assert library.text_of(large).rows[1].marked == "Kennedy(?) said"
+    library.correct(note, [((1, 2, 1), "Vauxhall!")])
+    library = replace(library)
+    assert json.loads((folder / "corrections.json").read_bytes())["format"] == 2
+    assert library.text_of(page).rows[1].marked == "Vauxhall! spoke"
+    assert library.text_of(large).rows[1].marked == "Vauxhall! said"
+    assert len(library.corrections.all) == 2
+
+
 def test_a_correction_is_listed_and_undone(read):
     _, library = read
     note = Note("a", [(written_page(), library.text_of(written_page()))])
@@ -177,7 +260,7 @@ def test_corrections_of_two_processes_and_of_copied_files_are_all_kept(read, tmp
     (file,) = (tmp_path / "kept" / "corrections").glob("*.json")
     values = json.loads(file.read_bytes())["corrections"]
     file.unlink()
-    contents = ({"format": 1, "corrections": [value]} for value in values)
+    contents = ({"format": 2, "corrections": [value]} for value in values)
     files = {f"{n}.json": json.dumps(content).encode() for n, content in enumerate(contents)}
     put(file.parent, files)
     library = replace(library)
@@ -192,7 +275,7 @@ def test_corrections_of_two_processes_and_of_copied_files_are_all_kept(read, tmp
     ("content", "message"),
     [
         (b'{"ink": {"ab": 3}, "text": "a", "read": "b"}', "written by another version"),
-        (b'{"format": 2, "ink": {}}', "written by another version"),
+        (b'{"format": 3, "ink": {}}', "written by another version"),
         (b'[[70.0, 110.0, "spoke"]]', "damaged"),
         (b"[]", "damaged"),
         (b'{"format": 1, "corrections": [{"ink": {}}]}', "damaged"),
@@ -335,16 +418,18 @@ def replaced_by(make):
 DAMAGES = {
     **{f"bytes {seed}": overwritten(seed) for seed in range(12)},
     "no table": executed("DROP TABLE pairs"),
-    "another column": executed("ALTER TABLE rows RENAME COLUMN costs TO prices"),
+    "another column": executed("ALTER TABLE frames RENAME COLUMN costs TO prices"),
     "a trigger": executed("CREATE TRIGGER t AFTER DELETE ON corrections BEGIN SELECT 1; END"),
     "a summary": executed("UPDATE files SET summary = '[]'"),
     "numbers": executed("UPDATE files SET pages = x'ff'"),
     "rows": executed("UPDATE pages SET first = -7, count = 1 << 60"),
-    "words": executed("UPDATE rows SET words = '[[1]]'"),
-    "costs": executed("UPDATE rows SET costs = x''"),
-    "no rows": executed("DELETE FROM rows"),
+    "words": executed("UPDATE words SET rows = '[[[1]]]'"),
+    "no words": executed("DELETE FROM words"),
+    "costs": executed("UPDATE frames SET costs = x''"),
+    "no frames": executed("DELETE FROM frames"),
     "pairs": executed("UPDATE pairs SET rows = x'ffff', block = block + 900"),
     "texts": executed("DELETE FROM texts_data"),
+    "sure texts": executed("DELETE FROM sure_texts_data"),
     "saved": executed("UPDATE saved SET state = '{'"),
     "no index": replaced_by(lambda index: index.write_text("no index")),
     "nothing": replaced_by(Path.touch),
@@ -391,8 +476,8 @@ def many_strokes(count):
 
 
 def test_corrections_of_many_strokes_take_little_time(tmp_path):
-    start, ink = time.process_time(), many_strokes(1_000)
-    corrections = corrections_of(tmp_path, ink, 10)
+    start, ink = time.process_time(), Ink(many_strokes(1_000), {})
+    corrections = corrections_of(tmp_path, ink.strokes, 10)
     assert len(corrections.all) == len(corrections._near(ink)) == 10
     assert time.process_time() - start < 1
 

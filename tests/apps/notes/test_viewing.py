@@ -4,10 +4,11 @@ import os
 
 import pytest
 
+from apps.notes.doubtful import UnsureWord
 from apps.notes.page_text import SLOW, PageText
 from apps.notes.reading_cache import Library
 from apps.notes.viewing import Change, NoteFilter, Viewer
-from tests.apps.notes.pages import text_of
+from tests.apps.notes.pages import alike_viewer, text_of
 from tests.ink.formats.note_files import xopp
 from utils.checks import UserError
 
@@ -147,6 +148,48 @@ def test_all_words_of_a_kind_are_confirmed_and_taken_back_together(doubtful):
     doubtful.correct([Change(**change) for change in undo])
     doubtful.scan()
     assert kinds(doubtful) == [("rem", 2, 0.9), ("est", 1, 0.8)]
+
+
+def test_words_that_look_like_a_corrected_one_are_corrected_and_taken_back_together(tmp_path):
+    texts = ("Voxhall", "Voxholl,", '"voxhall', "Vauxhall", "zebra", "Foxhole")
+    viewer = alike_viewer(tmp_path, texts, {"a": 1.0})
+    place = "0.xopp", (1, 1, 1)
+    assert viewer.alike(*place)["words"] == []  # It is not corrected yet.
+    ink = viewer.page("0.xopp", 1)["rows"][0]["words"][0]["ink"]
+    viewer.correct([Change(*place, ink, "Vaxhall")])
+    answer = viewer.alike(*place)
+    assert answer["text"] == "Vaxhall"
+    listed = {word["name"]: (word["read"], word["text"]) for word in answer["words"]}
+    assert listed == {"1.xopp": ("Voxholl,", "Vaxhall,"), "2.xopp": ('"voxhall', '"Vaxhall')}
+    viewer.scan()  # The corrected note is read anew.
+    assert viewer.alike(*place)["words"] == answer["words"]
+
+    words = [
+        (UnsureWord(word["name"], word["address"], word["read"], 0.0), word["text"])
+        for word in answer["words"]
+    ]
+    stale = UnsureWord("4.xopp", (1, 1, 1), "okapi", 0.0), "Vaxhall"  # now read as zebra
+    undo = viewer.accept([*words, stale])["undo"]
+    assert [(change["name"], change["text"]) for change in undo] == [
+        (word["name"], None) for word in answer["words"]
+    ]
+    for _ in range(2):
+        assert viewer.alike(*place)["words"] == []
+        viewer.scan()
+    assert viewer.page("1.xopp", 1)["text"] == "Vaxhall,\n"
+    with pytest.raises(UserError, match="have changed"):
+        viewer.accept(words)
+    viewer.correct([Change(**change) for change in undo])
+    viewer.scan()
+    assert viewer.alike(*place)["words"] == answer["words"]
+
+
+@pytest.mark.parametrize("text", ["Võxhall", "voxhall!", "", "..."])
+def test_no_word_looks_alike_if_accents_or_nothing_are_corrected(tmp_path, text):
+    viewer = alike_viewer(tmp_path, ("Voxhall", "Voxhall,"), {"a": 1.0})
+    ink = viewer.page("0.xopp", 1)["rows"][0]["words"][0]["ink"]
+    viewer.correct([Change("0.xopp", (1, 1, 1), ink, text)])
+    assert viewer.alike("0.xopp", (1, 1, 1))["words"] == []
 
 
 def test_a_note_has_a_thumbnail_and_a_pdf(doubtful):

@@ -20,6 +20,7 @@ import model
 from apps.notes.server import MAX_CORRECTION_BYTES, ViewServer
 from apps.notes.viewing import Change, NoteFilter, Viewer
 from benchmarks.archive import write_archive, written_notes
+from tests.apps.notes.pages import alike_viewer
 from utils.checks import UserError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -400,6 +401,84 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     page.close()
 
 
+def test_words_that_look_like_a_corrected_one_are_shown_and_corrected_by_keys(context, tmp_path):
+    texts = ("Voxhall", "Voxholl,", "voxhall", "Voxhall", "zebra")
+    viewer = alike_viewer(tmp_path, texts, {"a": 1.0})
+    page, errors = context.new_page(), []
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: errors.append(error))
+
+    def texts_of_notes():
+        return [viewer.page(f"{n}.xopp", 1)["text"].strip() for n in range(len(texts))]
+
+    def correct(text):
+        page.wait_for_selector("[name=text]:focus")
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+
+    with ViewServer(viewer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
+        page.emulate_media(color_scheme="dark")
+        page.goto(f"{address}#name=0.xopp&number=1&row=1&word=1&edit=1")
+        correct("zzz")  # no word looks like this
+        page.wait_for_selector("#said >> text=Saved: zzz")
+        page.keyboard.press("Control+z")
+        page.wait_for_selector("#said >> text=Undone.")
+        page.keyboard.press("Enter")
+        correct("Vaxhall")
+        page.wait_for_selector("#alike >> text=3 more words look like this.")
+        page.wait_for_selector("#rows .corrected.chosen:focus")
+        page.keyboard.press("a")
+        page.wait_for_selector(".kind .clip svg")
+        assert page.inner_text(".confirm") == "Accept all 3"
+        # A word that is another one is taken out, by a key and by a click.
+        page.locator("[name=q]").press("ArrowDown")
+        page.wait_for_selector(".confirm:focus")
+        page.keyboard.press("ArrowRight")
+        title = page.get_attribute(".kind .hit:focus", "title")
+        page.keyboard.press("Delete")
+        page.wait_for_selector(".confirm >> text=Accept all 2")
+        page.wait_for_selector(".kind .hit:focus")
+        page.click("[aria-label='Take out voxhall']" if "voxhall" not in title else ".out")
+        page.wait_for_selector(".confirm >> text=Accept")
+        page.click(".confirm")
+        page.wait_for_selector("#said >> text=Saved: 1 × Vaxhall")
+        page.wait_for_selector("#found >> text=No other doubtful word looks like it.")
+        assert sum(text.startswith("Vaxhall") for text in texts_of_notes()) == 2
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#rows .corrected.chosen >> text=Vaxhall")
+        page.keyboard.press("Control+z")
+        page.wait_for_selector("#said >> text=Undone.")
+        assert texts_of_notes() == ["Vaxhall", *texts[1:]]
+
+        # All of them at once, and back in one step; the words that were taken out are among them.
+        viewer.scan()
+        page.evaluate("location.hash = 'name=0.xopp&number=1&row=1&word=1&edit=1'")
+        correct("Voxhall")
+        page.wait_for_selector("#said >> text=Saved: Voxhall")
+        page.wait_for_selector("#rows .corrected.chosen:focus >> text=Voxhall")
+        page.keyboard.press("Enter")
+        correct("Vaxhall")
+        page.wait_for_selector("#alike >> text=3 more words")
+        page.set_viewport_size({"width": 400, "height": 800})
+        page.click("#accept-alike")
+        page.wait_for_selector("#said >> text=Saved: 3 × Vaxhall")
+        assert page.is_hidden("#alike")
+        assert texts_of_notes() == ["Vaxhall", "Vaxhall,", "Vaxhall", "Vaxhall", "zebra"]
+        page.click("#undo")
+        page.wait_for_selector("#said >> text=Undone.")
+        assert texts_of_notes() == ["Vaxhall", *texts[1:]]
+        viewer.scan()
+        page.goto("about:blank")
+        page.goto(f"{address}#alike=1:1:1:0.xopp")
+        page.wait_for_selector(".kind .hit")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        server.shutdown()
+    page.close()
+    assert errors == []
+
+
 opened = []
 
 
@@ -419,6 +498,8 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
         ("GET", "/api/nothing", 400, {}),
         ("GET", "/api/doubtful?name=&address=0%3A0%3A0&step=1&folder=2025&since=", 200, {}),
         ("GET", "/api/page?name=x&number=1", 409, {}),
+        ("GET", "/api/alike?name=x&address=1%3A1%3A1", 409, {}),
+        ("GET", "/api/alike?name=x&address=1%3A1", 400, {}),
         ("GET", "/api/page?name=x&number=one", 400, {}),
         ("GET", "/../README.md", 404, {}),
         ("POST", path, 403, {"X_Token": "no"}),
@@ -447,6 +528,10 @@ def test_only_the_page_itself_may_ask_for_notes_and_correct_them(archive, served
         assert ask(server, "POST", path, wrong) == 400, wrong
     for change in ({"ink": "0" * 16}, {"address": [1, 99, 1]}, {"text": "a\0b"}):
         assert ask(server, "POST", path, changes(**change)) == 409, change
+    accepted = {"name": name, "address": [1, 1, 1], "read": "a", "text": "b"}
+    for word in ({"read": 1}, {"text": None}, {"address": [0, 1, 1]}, {"ink": "a"}):
+        content = json.dumps({"words": [accepted | word]})
+        assert ask(server, "POST", "/api/accept", content) == 400, word
     for wrong in ({}, {"kind": 1, "count": 1}, {"kind": "a", "count": "1"}, {"name": 1}):
         assert ask(server, "POST", "/api/confirm", json.dumps(wrong)) == 400, wrong
     assert ask(server, "POST", "/api/open", '{"name": 1}') == 400
