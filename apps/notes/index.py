@@ -491,11 +491,11 @@ class Index:
             self._words = [word for (word,) in self._database.execute(select)]
         return self._words
 
-    def current(self, files: Mapping[str, Path]) -> set[str]:
-        """Return the names of the files that the index has, without those marked as changed."""
-        select = "SELECT path FROM files WHERE state != ''"
-        paths = {path for (path,) in self._database.execute(select).fetchall()}
-        return {name for name, path in files.items() if _key(path) in paths}
+    def states(self, files: Mapping[str, Path]) -> dict[str, str]:
+        """Return the state that each file had when it was read, by name; "" if the index lacks the
+        file, or if it is marked as changed."""
+        by_path = dict(self._database.execute("SELECT path, state FROM files").fetchall())
+        return {name: by_path.get(_key(path), "") for name, path in files.items()}
 
     def files_below(self, folder: Path) -> dict[str, Path]:
         """Return the files of the index in a folder and its subfolders, by their paths in it."""

@@ -116,9 +116,9 @@ class Library:
                 searched[name] = path
 
         def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
-            indexed = index.current(searched)
+            states = index.states(searched)
             for name, path in searched.items():
-                if name not in indexed:  # The index may be new.
+                if states[name] != self._state(path):  # The index may be new.
                     self.note(name, path)
             return index.search(parsed, searched)
 
@@ -158,7 +158,8 @@ class Library:
 
     def current(self, files: Mapping[str, Path]) -> set[str]:
         """Return the names of the files that were read since their corrections changed."""
-        return self._indexed(lambda index: index.current(files))
+        states = self._indexed(lambda index: index.states(files))
+        return {name for name, state in states.items() if state}
 
     def reload(self) -> None:
         """Read the stored corrections again, with those of other processes."""

@@ -199,9 +199,9 @@ DIGEST, OTHER_DIGEST = "ab12ab12ab12ab12", "cd34cd34cd34cd34"
 def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_again(index, ink):
     page = page_of(spelt("rem"))._replace(inks=[DIGEST])
     files = files_of(index, page)
-    assert index.current(files) == {"0"}
+    assert index.states(files) == {"0": "1"}
     index.record_corrections([Correction(ink, "res", "rem")])
-    assert index.current(files) == set() and index.summary(files["0"], "1") is None
+    assert index.states(files) == {"0": ""} and index.summary(files["0"], "1") is None
     assert len([*index.hits(Query.of("rem"), files)]) == 1
 
 
@@ -209,9 +209,9 @@ def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index
     correction = Correction(Ink({DIGEST: 9}, {}), "res", "rem")
     Index(tmp_path / "index" / "a.sqlite").record_corrections([correction])
     files = files_of(index, page_of(spelt("rem")))
-    assert index.current(files) == set() and len([*index.hits(Query.of("rem"), files)]) == 1
+    assert index.states(files) == {"0": ""} and len([*index.hits(Query.of("rem"), files)]) == 1
     index.record_corrections([correction])
-    assert index.current(files_of(index, page_of(spelt("res")))) == {"0"}
+    assert index.states(files_of(index, page_of(spelt("res")))) == {"0": "1"}
 
 
 def test_unsure_words_are_listed_with_their_addresses(index):

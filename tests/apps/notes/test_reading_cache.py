@@ -305,8 +305,9 @@ def test_a_file_is_parsed_again_only_when_its_size_or_time_changes(read, notes_f
     os.utime(notes_file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert library.note("a", notes_file).summary.words == 4
     os.utime(notes_file, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
-    with pytest.raises(UserError, match="no ink in a known format"):
-        library.note("a", notes_file)
+    for read_again in (library.note, lambda name, path: library.search("vauxhall", {name: path})):
+        with pytest.raises(UserError, match="no ink in a known format"):
+            read_again("a", notes_file)
 
 
 @pytest.mark.parametrize("library_of", [lambda library: library, replace])
