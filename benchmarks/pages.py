@@ -598,7 +598,7 @@ def texts_of_rows(page: NotesPage, text: PageText) -> list[str]:
 
 
 def true_words(page: NotesPage, text: PageText) -> dict[tuple[int, int], tuple[str, str]]:
-    """Return what was read of each word of a page, and the true word with which that has the most
+    """Return what was read of words of a page, and the true word with which that has the most
     characters in common, by the numbers of row and word from 1."""
     pairs = {}
     for rows, true_text in zip(rows_read(page, text), page.texts, strict=True):
@@ -612,9 +612,11 @@ def true_words(page: NotesPage, text: PageText) -> dict[tuple[int, int], tuple[s
                 of_read = read_numbers[block.src_start : block.src_end]
                 of_true = true_numbers[block.dest_start : block.dest_end]
                 np.add.at(common, (of_read, of_true), 1)
-        for address, read, row in zip(words, words.values(), common, strict=True):
-            if row.any():
-                pairs[address] = read, true[int(np.argmax(row))]
+        for index, (address, read) in enumerate(words.items()):
+            best = int(np.argmax(common[index]))
+            # Of the parts of a word the largest counts.
+            if common[index, best] and np.argmax(common[:, best]) == index:
+                pairs[address] = read, true[best]
     return pairs
 
 
