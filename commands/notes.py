@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stdout, suppress
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeAlias, get_args
@@ -25,10 +26,12 @@ from commands.shared.network_options import Networks
 from commands.shared.options import Parser
 from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
+from ink.geometry import from_strokes
 from ink.guard import note_files
 from ink.ink_page import InkPage
 from model.drawing.page import INK_KINDS
 from utils.checks import (
+    CheckpointError,
     DataError,
     UserError,
     described,
@@ -39,7 +42,7 @@ from utils.checks import (
     visible,
 )
 from utils.files import open_file, prepare_output, safe_path
-from utils.program import has_torch
+from utils.program import NEEDS_TORCH, has_torch
 
 OUTPUT_SUFFIXES = (
     ".pdf",
@@ -56,6 +59,7 @@ PLACE_TITLES = {
     "covered": "covered by later ink, not read",
     "crossed_out": "crossed out, not read",
 }  # titles of the places that a message lists
+MIN_LEARNED_ROWS = 10  # rows from which a reader learns (assumed)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
 DEFAULT_FORMAT = ".pdf"  # default of --format
@@ -80,6 +84,13 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
+    learn = (
+        "train the reader on the corrected rows of these notes; if it then reads better, it is the "
+    )
+    learn += "reader of all notes from then on, instead of that of -r"
+    either.add_argument("--learn", action="store_true", help=learn)
+    forget = "remove what readers have learned by --learn; PATH is not read"
+    either.add_argument("--forget", action="store_true", help=forget)
     numbers = "print each row behind the numbers of its page and of the row, for --correct"
     either.add_argument("--numbers", action="store_true", help=numbers)
     listed = "print the corrected words: file, page:row:word, what was read, and what it is"
@@ -135,8 +146,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.install_plugin is not None:
         checkpoint = resolve_network(arguments.resume).absolute()
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
-    load_reader = _loader(Networks.of(arguments), arguments.resume, chosen)
-    name = _name(load_reader, arguments.resume, chosen)
+    if arguments.forget:
+        return _forget()
+    networks = Networks.of(arguments)
+    base = _network_file(networks, arguments.resume)
+    file = _learned_or(base)
+    load_reader = _loader(networks, file, chosen)
+    name = _name(file, chosen)
     make_library = partial(_library, arguments, load_reader, name)
     if arguments.view is not None:
         from apps.notes.server import serve
@@ -163,9 +179,12 @@ def run(arguments: argparse.Namespace) -> None:
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
-            ahead = _read_ahead(arguments, name, library, wanted.values())
+            ahead = _read_ahead(arguments, file, library, wanted.values())
             reading = _Reading(library, wanted, load_reader, ahead, is_single=is_single)
-            _use(arguments, library, reading, files)
+            if arguments.learn:
+                _learn(reading, networks, base)
+            else:
+                _use(arguments, library, reading, files)
             reading.report()
             if not reading.num_read and not arguments.watch:
                 raise SystemExit(1)
@@ -185,7 +204,7 @@ def _library(arguments: argparse.Namespace, load_reader: Loader, name: str) -> "
 
 
 def _read_ahead(
-    arguments: argparse.Namespace, name: str, library: "notes.Library", files: Iterable[Path]
+    arguments: argparse.Namespace, file: Path, library: "notes.Library", files: Iterable[Path]
 ) -> Iterator[None]:
     """Have `--workers` processes read the files that are new to a library, in their order; yield
     when each of them is read."""
@@ -193,7 +212,7 @@ def _read_ahead(
     if len(new) > 1:
         from utils.processes import in_processes
 
-        read = partial(_read_in_worker, pickle.dumps((arguments, name)))
+        read = partial(_read_in_worker, pickle.dumps((arguments, file, library.reader)))
         with suppress(BrokenProcessPool):  # The caller reads what is left.
             yield from in_processes(read, new, arguments.workers)
 
@@ -210,9 +229,9 @@ def _library_of_worker(options: bytes) -> "notes.Library":
         import torch
 
         torch.set_num_threads(1)  # Each worker has a core.
-    arguments, name = pickle.loads(options)
+    arguments, file, name = pickle.loads(options)
     chosen = search_options.options_of(arguments)
-    return _library(arguments, _loader(Networks.of(arguments), arguments.resume, chosen), name)
+    return _library(arguments, _loader(Networks.of(arguments), file, chosen), name)
 
 
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
@@ -322,6 +341,10 @@ def check(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{name} is for a file; {path} is a folder")
     if arguments.alike and not arguments.correct:
         raise UserError("--alike is for --correct, which is not given")
+    if arguments.learn and not has_torch():
+        raise UserError(f"--learn {NEEDS_TORCH}")
+    if arguments.watch and (arguments.learn or arguments.forget):
+        raise UserError("--watch is not for --learn or --forget")
     if arguments.view is not None and not path.is_dir():
         raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:
@@ -377,30 +400,94 @@ def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     )
 
 
-def _loader(networks: Networks, path: str, chosen: SearchOptions) -> Loader:
+def _loader(networks: Networks, file: Path, chosen: SearchOptions) -> Loader:
     """Return a function that loads the network at its first call, to read the first new page."""
 
     @cache
     def load_reader() -> "tuple[model.Reader, model.Search]":
         with redirect_stdout(sys.stderr):
-            reader = networks.reader(path)
+            try:
+                reader = networks.reader(file)
+            except CheckpointError as error:
+                if file in notes.learned_files(notes.notes_folder()):
+                    raise UserError(f"{error}; --forget removes this reader") from None
+                raise
             return reader, chosen.search(reader)
 
     return load_reader
 
 
-def _name(load_reader: Loader, resumed: str, chosen: SearchOptions) -> str:
-    """Return a digest of the network and its options, by which a library finds its readings."""
+def _network_file(networks: Networks, resumed: str) -> Path:
+    """Return the file of the network of -r."""
     path = resolve_network(resumed)
     if path.is_dir():  # The reader knows which of the folder's checkpoints it is.
-        reader, _ = load_reader()
-        path = reader.path
+        return replace(networks, verbose=False).reader(path).path
+    return path
+
+
+def _learned_or(base: Path) -> Path:
+    """Return the file of the reader that learned the owner's hand from the reader in the file
+    `base`; `base` itself if there is none. A reader that learned from another one is named."""
+    folder = notes.notes_folder()
+    learned = notes.learned_file(folder, base)
+    if learned.exists():
+        return learned
+    others = [file.name for file in notes.learned_files(folder)]
+    if others and base.name not in others:
+        remedy = f"--learn teaches {base.name}, --forget forgets"
+        log.warning("%s learned your hand from another reader: %s", first_of(others), remedy)
+    return base
+
+
+def _name(file: Path, chosen: SearchOptions) -> str:
+    """Return a digest of the network and its options, by which a library finds its readings."""
     digest = hashlib.sha256()
-    for file in (path, *chosen.files):
-        with open_file(file) as stream:
+    for path in (file, *chosen.files):
+        with open_file(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return f"{digest.hexdigest()} {chosen}"
+
+
+def _learn(reading: "_Reading", networks: Networks, base: Path) -> None:
+    """Train the reader in the file `base` on the corrected rows of notes, and store it if it reads
+    them better.
+
+    Raises:
+        UserError: if there are too few rows.
+    """
+    rows = notes.learnable_rows(reading)
+    if len(rows) < MIN_LEARNED_ROWS:
+        problem = f"{len(rows)} corrected rows, of at least {MIN_LEARNED_ROWS} that are needed"
+        remedy = "correct or confirm all doubtful words of further rows (--view)"
+        raise UserError(f"--learn: {problem}; {remedy}")
+    from apps.hand import fine_tuning
+
+    reader = replace(networks, verbose=False).reader(base)
+    lines = fine_tuning.usable(reader, [(from_strokes(row.strokes), row.text) for row in rows])
+    print(f"learning from {len(lines)} rows", file=sys.stderr)
+    gain = fine_tuning.cross_validated(reader, lines)
+    print(gain)
+    if not gain.is_better:
+        print("not taken: it would read no better. Correct more rows, and learn again")
+        return
+    file = notes.learned_file(notes.notes_folder(), base)
+    fine_tuning.save(file, fine_tuning.fine_tuned(reader, lines))
+    print(f"{file}  (reads your notes from now on; --forget removes it)")
+
+
+def _forget() -> None:
+    """Remove the readers that learned a hand.
+
+    Raises:
+        UserError: if there are none.
+    """
+    files = notes.learned_files(notes.notes_folder())
+    if not files:
+        raise UserError("--forget: no reader has learned your hand")
+    for file in files:
+        file.unlink()
+        print(f"{file}  (removed)")
 
 
 class _Reading:

@@ -156,7 +156,7 @@ class HandDataset(BaseDataset):
         alphabet = learner.model.alphabet
         accepted = [*filter(None, map(str.strip, self.keep.split(",")))]
         with stage(READING):
-            samples = usable_lines(self.root, samples, alphabet, reader, accepted)
+            samples = usable_lines(self.root, samples, alphabet, reader, accepted, "--keep")
         extras = extras_of_lines([sample.ink for sample in samples]) if writer.takes_hand else {}
         reference_lines = writer.reference_lines(Sampling(bias=0.0, extras=extras))
         reference_inks = [ink for ink in reference_lines if mean_step(ink) > 0]

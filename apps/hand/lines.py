@@ -70,6 +70,7 @@ def usable_lines(
     alphabet: Alphabet,
     reader: Reader,
     keep: Collection[str] = (),
+    keep_option: str = "",
 ) -> list[Sample]:
     """Return the lines to learn from; the log names all others.
 
@@ -79,6 +80,7 @@ def usable_lines(
         alphabet: alphabet of the network that learns.
         reader: a recogniser.
         keep: names of lines that are learned even if they are misread.
+        keep_option: the option that gives these names, for messages; "" if there is none.
 
     Raises:
         DataError: if most lines are misread, or too few lines are left.
@@ -93,7 +95,7 @@ def usable_lines(
     if missing:
         existing = first_of(names, 8)
         raise DataError(f"{root}: no line {first_of(missing)} to keep; there are {existing}")
-    return _enough(root, _readable(root, samples, reader, keep))
+    return _enough(root, _readable(root, samples, reader, keep, keep_option))
 
 
 def _has_text_and_ink(sample: Sample) -> bool:
@@ -129,7 +131,11 @@ def _enough(root: str, samples: list[Sample]) -> list[Sample]:
 
 
 def _readable(
-    root: str, samples: Sequence[Sample], reader: Reader, keep: Collection[str]
+    root: str,
+    samples: Sequence[Sample],
+    reader: Reader,
+    keep: Collection[str],
+    keep_option: str,
 ) -> list[Sample]:
     """Return the lines that the recogniser does not misread.
 
@@ -151,13 +157,14 @@ def _readable(
         readings = f"{texts[k][:40]!r} is read as {hypotheses[k][:40]!r}"
         misread.append(f"{samples[k].name} ({readings})")
     if len(misread) > len(samples) / 2:
+        remedy = f" {keep_option} NAME,NAME keeps lines" if keep_option else ""
         raise DataError(
             f"{root}: {len(misread)} of {len(samples)} lines are not read as their texts, such as "
             f"{misread[0]}; does each text belong to its ink, and is the ink level, with x "
-            "growing to the right and y downwards? --keep NAME,NAME keeps lines"
+            f"growing to the right and y downwards?{remedy}"
         )
     if misread:
         names = shlex.quote(",".join(samples[k].name for k in indices))
-        message = "left out, as ink and text do not fit: %s; to learn from these lines: --keep %s"
-        log.warning(message, first_of(misread, 5), names)
+        remedy = f"; to learn from these lines: {keep_option} {names}" if keep_option else ""
+        log.warning("left out, as ink and text do not fit: %s%s", first_of(misread, 5), remedy)
     return [samples[k] for k in np.flatnonzero(~is_misread)]

@@ -101,16 +101,22 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     return [path]
 
 
+def learnable_rows(notes: Iterable[Note]) -> list[Row]:
+    """Return the rows of notes from which a reader can learn, in millimetres."""
+    rows = list[Row]()
+    for note in notes:
+        for page, text in note.pages:
+            rows += [_millimetre_row(page, row) for row in text.rows if row.is_learnable]
+    return rows
+
+
 def save_lines(notes: Iterable[Note], path: Path) -> int:
     """Save the learnable rows of notes as InkML, and return the number of these rows.
 
     Raises:
         UserError: if no row is learnable.
     """
-    rows = list[Row]()
-    for note in notes:
-        for page, text in note.pages:
-            rows += [_millimetre_row(page, row) for row in text.rows if row.is_learnable]
+    rows = learnable_rows(notes)
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)

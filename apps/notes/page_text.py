@@ -109,10 +109,10 @@ class PageRow:
 
     @property
     def is_learnable(self) -> bool:
-        """Whether the row has ink that is not turned, a word that a person corrected, and no unsure
-        word."""
+        """Whether the row has ink, is not turned, and has a word that a person corrected, no unsure
+        word, and no ink that is no word."""
         corrected = any(word.confidence == 1 for word in self.words)
-        is_sure = corrected and all(word.is_sure for word in self.words)
+        is_sure = corrected and all(word.text and word.is_sure for word in self.words)
         return bool(self.ink) and not self.turn and is_sure
 
     @property

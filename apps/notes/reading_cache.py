@@ -42,6 +42,11 @@ MIN_POINTS = 3
 Result = TypeVar("Result")
 
 
+def notes_folder() -> Path:
+    """Return the folder in the user's cache folder where libraries store their files."""
+    return user_cache() / "notes"
+
+
 @dataclass(frozen=True)
 class Library:
     """Caches the texts of pages, and stores a person's corrections.
@@ -52,13 +57,13 @@ class Library:
         read: reads a page.
         reader: identifier of the network and the options of `read`, such as a digest; texts that
             another reader has read are not used.
-        folder: folder of the stored files; by default in the user's cache folder.
+        folder: folder of the stored files.
         any_pdf: whether a note may annotate a PDF outside its folder (see `read_pages`).
     """
 
     read: Callable[[InkPage], PageText]
     reader: str
-    folder: Path = field(default_factory=lambda: user_cache() / "notes")
+    folder: Path = field(default_factory=notes_folder)
     any_pdf: bool = False
 
     @cached_property

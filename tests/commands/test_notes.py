@@ -13,11 +13,13 @@ import pytest
 from pypdf import PdfReader
 
 from apps import notes
+from apps.hand import fine_tuning
 from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
 from apps.notes.page_text import SLOW, Note, PageText, Summary
 from apps.notes.reading_cache import Library
 from commands.notes import _correct, _Reading, _save, _save_each, _save_file
+from ink.drawing.layers import Row
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
@@ -342,6 +344,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--format", ".md"), "--format .md is for --output FOLDER, which is not given"),
         (("a.inkml", "--output", "a.pdf", "--format", ".md"), "FOLDER, and a.pdf is a file"),
         (("empty",), "empty: no notes in this folder"),
+        ((".", "--learn", "--watch"), "--watch is not for --learn"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
 )
@@ -351,6 +354,81 @@ def test_options_that_do_not_fit_notes_are_refused(tmp_path, monkeypatch, words,
     (tmp_path / "a.inkml").write_bytes((LINES / "line-1.inkml").read_bytes())
     with pytest.raises(UserError, match=message):
         use("notes", *words)
+
+
+@pytest.fixture
+def diary(tmp_path, checkpoints, monkeypatch):
+    """The words of a command that reads a diary, of three rows that a reader learns."""
+    rows = [Row((np.eye(2),), "abc")] * 3
+    monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 3)
+    monkeypatch.setattr("apps.notes.learnable_rows", lambda read_notes: [*read_notes] and rows)
+    monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines)
+    monkeypatch.setattr("apps.hand.fine_tuning.fine_tuned", lambda reader, _: reader)
+    path = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:3])
+    return "notes", path, "-r", checkpoints["CTCNetwork"]
+
+
+def loaded(capsys, *words):
+    """Return what a command prints, and which network it loads to read new pages."""
+    capsys.readouterr()
+    use(*words)
+    printed = capsys.readouterr()
+    return printed.out, [row for row in printed.err.splitlines() if row.startswith("CTCNetwork")]
+
+
+def gains(monkeypatch, after):
+    """Let a cross-validation have a result, in nats of a character of 0.2 before."""
+    gain = fine_tuning.Gain(fine_tuning.Score(0.04, 0.2), fine_tuning.Score(0.03, after))
+    monkeypatch.setattr("apps.hand.fine_tuning.cross_validated", lambda *_: gain)
+
+
+def test_a_learned_reader_reads_all_pages_anew_until_it_is_forgotten(
+    diary, checkpoints, cache, capsys, caplog, monkeypatch
+):
+    base = checkpoints["CTCNetwork"]
+    gains(monkeypatch, after=0.1)
+    said, networks = loaded(capsys, *diary, "--learn")
+    (file,) = notes.learned_files(cache)
+    assert "4.0% before, 3.0% after" in said and str(file) in said
+    assert [str(base) in network for network in networks] == [True]
+    _, networks = loaded(capsys, *diary)
+    assert [str(file) in network for network in networks] == [True]
+    assert loaded(capsys, *diary)[1] == []  # The page is cached.
+    loaded(capsys, *diary[:3], checkpoints["AttentionNetwork"])
+    assert f"{file.name} learned your hand from another reader" in caplog.text
+
+    said, _ = loaded(capsys, *diary, "--forget")
+    assert str(file) in said and not file.exists()
+    assert loaded(capsys, *diary)[1] == []  # What the first reader read is still cached.
+    with pytest.raises(UserError, match="--forget: no reader has learned"):
+        use(*diary, "--forget")
+
+
+def test_a_reader_that_reads_no_better_is_not_taken(diary, cache, capsys, monkeypatch):
+    gains(monkeypatch, after=0.3)
+    said, _ = loaded(capsys, *diary, "--learn")
+    assert "not taken" in said and notes.learned_files(cache) == []
+
+
+def test_a_damaged_learned_reader_can_be_forgotten(diary, cache, capsys, monkeypatch):
+    gains(monkeypatch, after=0.1)
+    use(*diary, "--learn")
+    (file,) = notes.learned_files(cache)
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(UserError, match="--forget removes this reader"):
+        use(*diary)
+    use(*diary, "--forget")
+    assert loaded(capsys, *diary)[1] == []
+
+
+def test_too_few_corrected_rows_are_refused(diary, monkeypatch, cache):
+    monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 4)
+    with pytest.raises(UserError, match=r"3 corrected rows, of at least 4 .*--view"):
+        use(*diary, "--learn")
+    monkeypatch.setattr("commands.notes.has_torch", lambda: False)
+    with pytest.raises(UserError, match="--learn needs PyTorch"):
+        use(*diary, "--learn")
+    assert not (cache / "readers").exists()
 
 
 def test_a_note_that_is_refused_leaves_no_folder(tmp_path, checkpoints):

@@ -1,0 +1,195 @@
+"""Fine-tunes a reader on the lines of a person, and measures what this gains.
+
+The optimiser, the augmentation and the settings are those of `RECIPE`. Nothing is written.
+"""
+
+import copy
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from apps.hand.lines import usable_lines
+from base.base_data_loader import Batch
+from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_model import BaseModel
+from base.config.values import Override, read_config, with_network
+from base.run.checkpoint import save_checkpoint, to_share
+from base.run.run_state import random_state_kept
+from base.step.device import fast_precision
+from base.step.optimizer_step import move_average
+from ink.sample import Sample
+from model.generation.line import Primer
+from model.loading import Reader
+from model.recognition.error_rates import rates
+from parse_config import Plan, plan_of, settings_of
+from trainer.recognition_trainer import RecognitionTrainer
+from utils.checks import UserError
+from utils.program import ROOT
+
+RECIPE = ROOT / "configs" / "own_hand_reader.json"
+"""The config of the training, which also learns composed lines; hence the other two values."""
+LEARNING_RATE = 0.001
+"""Learning rate of few lines alone (measured, notebook: hands, a reader that learns)."""
+NUM_EPOCHS = 12
+"""Number of epochs of few lines alone (measured on the same persons)."""
+NUM_PARTS = 2
+"""Number of parts of the lines in a cross-validation (assumed: more parts take longer)."""
+
+
+@dataclass(eq=False)
+class LinesDataset(BaseDataset):
+    """Lines in memory, all for training.
+
+    Args:
+        lines: ink in any unit, each with its text.
+    """
+
+    _: KW_ONLY
+    lines: Sequence[Primer]
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [Sample(ink, text, f"line {n}") for n, (ink, text) in enumerate(self.lines, 1)]
+
+    def load(self, splits: Collection[str] = SPLITS) -> Loaded:
+        return Loaded({"train": self.samples}, f"{len(self.lines)} lines")
+
+
+class Score(NamedTuple):
+    """How well a reader reads lines."""
+
+    cer: float
+    """Character error rate."""
+    nats: float
+    """Negative log-probability of the texts, in nats per character."""
+
+
+class Gain(NamedTuple):
+    """What a reader gains by learning: its scores on lines that it did not learn, before and after
+    it learned other lines of the person."""
+
+    before: Score
+    after: Score
+
+    @property
+    def is_better(self) -> bool:
+        """Whether there was an error, and the texts became likelier: of few lines their errors are
+        too few to be compared."""
+        return self.before.cer > 0 and self.after.nats < self.before.nats
+
+    def __str__(self) -> str:
+        before, after = self.before, self.after
+        return (
+            f"misread characters: {before.cer:.1%} before, {after.cer:.1%} after learning others; "
+            f"nats per character: {before.nats:.3f} before, {after.nats:.3f} after"
+        )
+
+
+def usable(reader: Reader, lines: Sequence[Primer]) -> list[Primer]:
+    """Return the lines from which a reader can learn; the log names all others.
+
+    Raises:
+        DataError: see `usable_lines`.
+    """
+    samples = usable_lines("the rows", LinesDataset(lines=lines).samples, reader.alphabet, reader)
+    return [(sample.ink, sample.text) for sample in samples]
+
+
+def cross_validated(reader: Reader, lines: Sequence[Primer]) -> Gain:
+    """Return the gain of learning lines: each of `NUM_PARTS` parts of the lines is read by a reader
+    that learned the other parts."""
+    readings = []
+    for part in range(NUM_PARTS):
+        others = [line for number, line in enumerate(lines) if number % NUM_PARTS != part]
+        readings += _readings(fine_tuned(reader, others), lines[part::NUM_PARTS])
+    return Gain(score(reader, lines), _score(readings))
+
+
+def score(reader: Reader, lines: Sequence[Primer]) -> Score:
+    """Return how well a reader reads lines."""
+    return _score(_readings(reader, lines))
+
+
+def _readings(reader: Reader, lines: Sequence[Primer]) -> list[tuple[str, str, float]]:
+    """Return the text of each line, what a reader reads, and the nats of the text."""
+    results = reader.proofread([ink for ink, _ in lines], [[text] for _, text in lines])
+    readings = []
+    for (_, text), (hypothesis, nats) in zip(lines, results, strict=True):
+        readings.append((text, hypothesis, nats))
+    return readings
+
+
+def _score(readings: Sequence[tuple[str, str, float]]) -> Score:
+    error_rates = rates((text, hypothesis) for text, hypothesis, _ in readings)
+    nats = sum(nats for *_, nats in readings)
+    return Score(error_rates["cer"], nats / error_rates["characters"])
+
+
+def fine_tuned(reader: Reader, lines: Sequence[Primer]) -> Reader:
+    """Return a copy of a reader that has learned lines, each with its text.
+
+    Raises:
+        UserError: if the reader is no network that CTC trains.
+        DataError: if a text has a character that the reader does not know.
+    """
+    plan = _plan(reader)
+    settings = settings_of(plan)
+    model = copy.deepcopy(reader.model)
+    average = AveragedModel(model, multi_avg_fn=partial(move_average, settings.ema_decay))
+    optimizer = plan.build("optimizer", params=[*model.parameters()])
+    loss = plan.build("loss", model=model)
+    for fault in RecognitionTrainer.incompatibilities(model, loss, ()):
+        raise UserError(f"{reader}: {fault}")
+    precision = torch.autocast(reader.device.type, getattr(torch, fast_precision(reader.device)))
+    with random_state_kept():
+        torch.manual_seed(settings.seed)
+        model.train()
+        for batch in _batches(plan, model, lines):
+            batch = batch.to(reader.device)
+            with precision:
+                output = model(batch.inputs, batch.lengths, batch.text, batch.text_lengths)
+            losses = loss(output, batch)
+            optimizer.zero_grad(set_to_none=True)
+            (losses.sum() / loss.divisor(batch)).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            optimizer.step()
+            average.update_parameters(model)
+    return replace(reader, model=average.module.eval())
+
+
+def _plan(reader: Reader) -> Plan:
+    """Return the plan of `RECIPE` for a reader."""
+    values, bases = read_config(RECIPE)
+    values = with_network(values, reader.record["config"]["arch"])
+    overrides = [
+        Override("", "optimizer.args.lr", LEARNING_RATE),
+        Override("", "trainer.args.epochs", NUM_EPOCHS),
+    ]
+    return plan_of(values, str(RECIPE), overrides, bases)
+
+
+def _batches(plan: Plan, model: BaseModel, lines: Sequence[Primer]) -> Iterator[Batch]:
+    """Yield the batches of all epochs of lines, for a network."""
+    settings = settings_of(plan)
+    options = replace(plan.build("data_loader", origin=None), dataset=LinesDataset(lines=lines))
+    units = dict(normalisation=model.normalisation, alphabet=model.alphabet)
+    loader = options.load(seed=settings.seed, **units).training_loader(model.features)
+    for epoch in tqdm(range(settings.epochs), "learning", unit="epoch", leave=False, disable=None):
+        yield from loader.batches(epoch)
+
+
+def save(path: Path, reader: Reader) -> None:
+    """Save a reader as a checkpoint, without the state of a training; the folder is made.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(path, to_share(reader.record | {"state_dict": reader.model.state_dict()}))

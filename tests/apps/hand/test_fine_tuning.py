@@ -1,0 +1,88 @@
+"""A reader learns lines of a person; what this gains is measured on lines that it did not learn."""
+
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+
+from apps.hand import fine_tuning
+from apps.hand.fine_tuning import Gain, Score, cross_validated, fine_tuned, save, usable
+from ink.reading import read_ink
+from model import load
+from tests.commands.networks import ROOT
+from tests.commands.networks import save as save_network
+from utils.checks import UserError
+
+
+@pytest.fixture
+def reader(tmp_path):
+    return load(save_network(tmp_path / "reader.pth", "CTCNetwork", "mine"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return [(line.ink, line.text) for line in read_ink(ROOT / "docs" / "sample-lines")]
+
+
+def doubt(reader, lines):
+    """Return the nats by which a reader doubts the texts of lines."""
+    inks, texts = zip(*lines, strict=True)
+    return sum(doubt for _, doubt in reader.proofread(inks, [[text] for text in texts]))
+
+
+def test_a_learned_reader_doubts_its_lines_less_and_the_first_reader_stays(
+    reader, lines, monkeypatch
+):
+    monkeypatch.setattr(fine_tuning, "LEARNING_RATE", 0.03)  # An untrained network learns slowly.
+    before = {name: weight.clone() for name, weight in reader.model.state_dict().items()}
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    learned = fine_tuned(reader, lines)
+    assert doubt(learned, lines) < 0.9 * doubt(reader, lines)
+    assert all(torch.equal(before[n], weight) for n, weight in reader.model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    again = fine_tuned(reader, lines).model.state_dict()
+    assert all(torch.equal(again[n], weight) for n, weight in learned.model.state_dict().items())
+
+
+def test_each_line_is_read_by_a_reader_that_did_not_learn_it(monkeypatch):
+    class Remembering(namedtuple("Remembering", "lines")):
+        def proofread(self, inks, spellings):
+            assert all(texts == ["abcd"] for texts in spellings)
+            return [("learned", 9.0) if ink in dict(self.lines) else ("abc", 2.0) for ink in inks]
+
+    monkeypatch.setattr(fine_tuning, "fine_tuned", lambda _, lines: Remembering(lines))
+    lines = [(number, "abcd") for number in range(7)]
+    gain = cross_validated(Remembering(lines[:1]), lines)
+    # Each line lacks the last of four letters. Five edits make a word of "learned".
+    assert gain.after == pytest.approx((7 / 28, 14 / 28))
+    assert gain.before == pytest.approx(((5 + 6) / 28, (9 + 12) / 28))
+
+
+@pytest.mark.parametrize(("after", "is_better"), [(0.19, True), (0.2, False), (0.3, False)])
+def test_a_reader_to_which_the_texts_are_no_likelier_is_not_better(after, is_better):
+    assert Gain(Score(0.04, 0.2), Score(0.05, after)).is_better == is_better
+    assert not Gain(Score(0.0, 0.2), Score(0.0, after)).is_better
+
+
+def test_a_saved_reader_reads_as_before(reader, lines, tmp_path):
+    learned = fine_tuned(reader, lines[:2])
+    save(tmp_path / "new" / "learned.pth", learned)
+    inks = [ink for ink, _ in lines]
+    loaded = load(tmp_path / "new" / "learned.pth", "cpu")
+    assert doubt(loaded, lines) == pytest.approx(doubt(learned, lines), rel=1e-2)  # half precision
+    assert loaded.alphabet == learned.alphabet and len(inks) == len(lines)
+
+
+def test_lines_with_unknown_characters_are_left_out_and_named(reader, lines, caplog, monkeypatch):
+    monkeypatch.setattr(type(reader), "read_lines", lambda _, inks: ["same"] * len(inks))
+    same = [(ink, "same") for ink, _ in lines]
+    assert len(usable(reader, [*same, (np.ones((9, 3), np.float32), "Öl")])) == len(lines)
+    assert f"line {len(lines) + 1}" in caplog.text and "--keep" not in caplog.text
+
+
+def test_a_network_with_a_decoder_is_refused(tmp_path, lines):
+    decoder = load(save_network(tmp_path / "a.pth", "AttentionNetwork", "mine"), "cpu")
+    with pytest.raises(UserError, match="loss"):
+        fine_tuned(decoder, lines)
