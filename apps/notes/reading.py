@@ -93,10 +93,14 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     """Return what `read_page` returns, without a limit on the time."""
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
-    order = likely_order([stroke.points for stroke in page.strokes])
-    pen_numbers = [number for number in order if number not in kinds]
+    pen = np.array([n for n in range(len(page.strokes)) if n not in kinds], int)
+    turns = _read_turns([page.strokes[number].points for number in pen], reader)
+    pen_order = _order_of_turns([page.strokes[number].points for number in pen], turns)
+    turns = turns[pen_order]
+    order = np.arange(len(page.strokes))
+    order[pen] = pen[pen_order]  # Strokes of other tools keep their places.
+    pen_numbers = pen[pen_order].tolist()
     strokes = [page.strokes[number].points for number in pen_numbers]
-    turns = _read_turns(strokes, reader)
     sizes = _read_sizes(strokes, turns, reader)
     page_rows, pen_kinds = find_structure(strokes, turns, sizes)
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
@@ -116,9 +120,9 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
     all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
-    unread = _boxes(page, kinds, (UNREAD, LABEL), order)
-    covered = _boxes(page, kinds, (COVERED,), order)
-    crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
+    unread = _boxes(page, kinds, (UNREAD, LABEL), order.tolist())
+    covered = _boxes(page, kinds, (COVERED,), order.tolist())
+    crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order.tolist())
     left_out = dict(Counter(kinds.values()))
     kinds = dict(sorted(kinds.items()))
     return PageText(all_rows, left_out, kinds, unread, covered, crossed_out)
@@ -257,16 +261,18 @@ def _level_ink(strokes: Sequence[np.ndarray], row: StrokeRow) -> np.ndarray:
 def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray:
     """Return the number of quarter turns clockwise of each stroke, `(strokes,)`.
 
-    Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
-    reader is surest; each other group keeps its turn if the reader is surer of that turn.
+    Strokes are grouped by their `quarter_turns`; strokes in no order are one group. The largest
+    group gets the turn of which the reader is surest; each other group keeps its turn if the reader
+    is surer of that turn.
     """
-    expected_turns = quarter_turns(strokes)
     turns = np.zeros(len(strokes), int)
+    is_ordered = likely_order(strokes) == [*range(len(strokes))]
+    expected_turns = quarter_turns(strokes) if is_ordered else turns.copy()
     main_turn = 0  # of the largest group, which is the first
     for index, (turn, _) in enumerate(Counter(expected_turns.tolist()).most_common()):
         numbers = np.flatnonzero(expected_turns == turn)
         turns[numbers] = main_turn
-        if turn == main_turn:
+        if turn == main_turn and is_ordered:
             continue
         block = [strokes[number] for number in numbers.tolist()]
         confidence_of = dict[int, float]()
@@ -284,6 +290,17 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
         if is_largest:
             main_turn = int(turns[numbers[0]])
     return turns
+
+
+def _order_of_turns(strokes: Sequence[np.ndarray], turns: np.ndarray) -> np.ndarray:
+    """Return the numbers of strokes in a likely order of writing, by their quarter `turns`; strokes
+    of one turn keep the places of their turn."""
+    order = np.arange(len(strokes))
+    for turn in np.unique(turns).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
+        order[numbers] = numbers[likely_order(level)]
+    return order
 
 
 def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader) -> np.ndarray:
@@ -316,10 +333,13 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
 
 
 def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) -> list[ReadRow]:
-    """Return the words of the longest rows of strokes, each with its confidence."""
+    """Return the words of the longest rows of strokes, each with its confidence, if the strokes are
+    turned by so many quarter turns."""
     block = block[:MAX_TRIED_STROKES]
+    turns = np.full(len(block), turn)
+    block = [block[number] for number in _order_of_turns(block, turns)]
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
-    rows, _ = find_structure(block, np.full(len(block), turn), sizes)
+    rows, _ = find_structure(block, turns, sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
     inks = [_level_ink(block, row) for row in longest]
     return _with_confidences(reader.read_words(inks, GREEDY))

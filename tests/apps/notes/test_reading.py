@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -94,6 +95,44 @@ def test_a_page_on_its_side_is_turned_if_the_reader_is_surer_of_it_then(is_sure_
     strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
     assert {each.turn for each in text.rows} == {turn}
+
+
+class UprightWords(Words):
+    """A reader that is sure of level rows whose ascenders and dots are above."""
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            x, y = to_points(ink).T
+            is_sure = np.ptp(x) > np.ptp(y) and np.median(y) > (y.min() + y.max()) / 2
+            rows.append([replace(w, text=4 * w.text, probability=float(is_sure)) for w in words])
+        return rows
+
+
+ORDERS = {
+    "reversed": lambda count: np.arange(count)[::-1],
+    "shuffled": lambda count: np.random.default_rng(0).permutation(count),
+    "in eights": lambda count: np.concatenate(
+        [np.arange(count)[8 * k : 8 * k + 8] for k in np.random.default_rng(0).permutation(32)]
+    ),
+}
+
+
+# Backwards and upside down, the pen goes as on a page in order.
+@pytest.mark.parametrize(
+    ("turn", "order"), sorted({*product(range(4), ORDERS)} - {(2, "reversed")})
+)
+def test_strokes_in_no_order_are_ordered_by_place_however_the_page_is_turned(turn, order):
+    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
+    numbers = ORDERS[order](len(parts)).tolist()
+    assert sorted(numbers) == [*range(len(parts))] and numbers != sorted(numbers)
+    strokes = turned([parts[number] for number in numbers], 90 * turn)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), UprightWords())
+    assert {each.turn for each in text.rows} == {turn}
+    read = [[numbers[stroke] for stroke in each.strokes] for each in text.rows]
+    assert [sorted(each) for each in read] == rows
+    letters = [number for each in read for number in each if len(parts[number]) > 2]
+    assert letters == sorted(letters)
 
 
 @pytest.mark.parametrize(
