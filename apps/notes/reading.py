@@ -266,7 +266,8 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
     is surer of that turn.
     """
     turns = np.zeros(len(strokes), int)
-    is_ordered = likely_order(strokes) == [*range(len(strokes))]
+    as_given = np.arange(len(strokes))
+    is_ordered = any((_order_of_turns(strokes, turns + n) == as_given).all() for n in range(4))
     expected_turns = quarter_turns(strokes) if is_ordered else turns.copy()
     main_turn = 0  # of the largest group, which is the first
     for index, (turn, _) in enumerate(Counter(expected_turns.tolist()).most_common()):

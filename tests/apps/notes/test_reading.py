@@ -98,13 +98,13 @@ def test_a_page_on_its_side_is_turned_if_the_reader_is_surer_of_it_then(is_sure_
 
 
 class UprightWords(Words):
-    """A reader that is sure of level rows whose ascenders and dots are above."""
+    """A reader that is sure of long level rows whose ascenders and dots are above."""
 
     def read_words(self, inks, search):
         rows = []
         for ink, words in zip(inks, super().read_words(inks, search), strict=True):
             x, y = to_points(ink).T
-            is_sure = np.ptp(x) > np.ptp(y) and np.median(y) > (y.min() + y.max()) / 2
+            is_sure = np.ptp(x) > 8 * np.ptp(y) and np.median(y) > (y.min() + y.max()) / 2
             rows.append([replace(w, text=4 * w.text, probability=float(is_sure)) for w in words])
         return rows
 
