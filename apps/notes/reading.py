@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from apps.notes.confidence import confidences
+from apps.notes.marks import may_be_bar
 from apps.notes.page_text import (
     HEADING_MARK,
     MAX_SECONDS,
@@ -23,7 +24,7 @@ from apps.notes.page_text import (
     PageWord,
     box_of,
 )
-from apps.notes.rows import CROSSED_OUT
+from apps.notes.rows import CROSSED_OUT, CROSSING
 from apps.notes.searching import likely_frames
 from apps.notes.sizes import size_classes
 from apps.notes.stroke_order import likely_order
@@ -66,6 +67,15 @@ MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
 MIN_NUMBER_CONFIDENCE = 0.35
 """The same of a row of digits."""
+# Lines that are bars of letters, or cross words out (measured, notebook: notes, what is no prose).
+MAX_BAR_WIDTH = 6.0
+"""Largest width of the bar of letters, in x-heights."""
+MAX_BAR_FRACTION = 0.7
+"""Largest width of bars of several words, as a fraction of the words' width (assumed)."""
+MIN_LONG_CONFIDENCE = 0.5
+"""Minimum mean confidence of ink that is longer than a word and stays text."""
+CROSSED_OUT_SIGN = "#"
+"""What the reader has learned to read for crossed-out ink, as in the texts of IAM-OnDB."""
 MAX_DIGIT_HEIGHT = 2.5
 """Height of a digit in x-heights of the text; rings are mostly higher (assumed)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
@@ -102,7 +112,7 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     pen_numbers = pen[pen_order].tolist()
     strokes = [page.strokes[number].points for number in pen_numbers]
     sizes = _read_sizes(strokes, turns, reader)
-    page_rows, pen_kinds = find_structure(strokes, turns, sizes)
+    page_rows, pen_kinds = _read_structure(strokes, turns, sizes, reader)
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
     ink_words = reader.read_words(inks, search)
@@ -331,6 +341,74 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
         if text_sizes:
             sizes[numbers] = np.where(np.isin(classes, text_sizes), classes, text_sizes[-1])
     return sizes
+
+
+def _read_structure(
+    strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray, reader: WordReader
+) -> tuple[list[StrokeRow], dict[int, str]]:
+    """Return what `find_structure` returns, but ink that only bars of letters seem to cross out is
+    text. Strokes that cross a word out get the word's kind."""
+    rows, kinds = find_structure(strokes, turns, sizes)
+    crossing = [number for number, kind in kinds.items() if kind == CROSSING]
+    level = [turned_back(strokes[number], turns[number] * np.pi / 2) for number in crossing]
+    lines = {number for number, stroke in zip(crossing, level, strict=True) if may_be_bar(stroke)}
+    if lines:
+        rows_with_lines, _ = find_structure(strokes, turns, sizes, lines)
+        crossed = {number for number, kind in kinds.items() if kind in (CROSSED_OUT, CROSSING)}
+        bars = _read_bars(strokes, rows_with_lines, crossed, lines, reader)
+        if bars:
+            rows, kinds = find_structure(strokes, turns, sizes, bars)
+    return rows, {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+
+
+def _read_bars(
+    strokes: Sequence[np.ndarray],
+    rows: Sequence[StrokeRow],
+    crossed: Collection[int],
+    lines: Collection[int],
+    reader: WordReader,
+) -> set[int]:
+    """Return those of the `lines` that are bars of letters and cross nothing out.
+
+    The ink of such letters reads better with its bars than without them. Ink that is longer than a
+    word and than each of the bars stays if it reads well without them.
+
+    Args:
+        rows: the rows of the page if all `lines` are bars of letters.
+        crossed: the strokes that are crossed out if no line is a bar of letters, and the lines.
+    """
+    parts = []
+    for row in rows:
+        max_width = MAX_BAR_WIDTH * x_height(_level_ink(strokes, row))
+        for is_crossed, numbers in groupby(row.strokes, crossed.__contains__):
+            part = row._replace(strokes=[*numbers])
+            ink = row._replace(strokes=[n for n in part.strokes if n not in lines])
+            part_lines = [number for number in part.strokes if number in lines]
+            if is_crossed and part_lines and ink.strokes:
+                width = max(_width(strokes, row._replace(strokes=[n])) for n in part_lines)
+                are_short = width < MAX_BAR_FRACTION * _width(strokes, ink)
+                if width < max_width:
+                    parts.append((part, ink, part_lines, are_short))
+    inks = [_level_ink(strokes, row) for part, ink, *_ in parts for row in (ink, part)]
+    read = iter(_with_confidences(reader.read_words(inks, GREEDY)))
+    kept = set[int]()
+    for *_, lines, are_short in parts:
+        without, with_bars = next(read), next(read)
+        reads_well = len(without) > 1 and _text_confidence(without) >= MIN_LONG_CONFIDENCE
+        if (are_short and reads_well) or _text_confidence(with_bars) > _text_confidence(without):
+            kept.update(lines)
+    return kept
+
+
+def _width(strokes: Sequence[np.ndarray], row: StrokeRow) -> float:
+    """Return the width of the strokes of a row."""
+    return float(np.ptp(to_points(_level_ink(strokes, row))[:, 0]))
+
+
+def _text_confidence(words: ReadRow) -> float:
+    """Return the mean confidence of words, weighted by their characters; none in words with
+    `CROSSED_OUT_SIGN`."""
+    return mean_confidence((text, 0.0 if CROSSED_OUT_SIGN in text else c) for text, c in words)
 
 
 def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) -> list[ReadRow]:

@@ -310,6 +310,62 @@ def test_crossed_out_words_have_places():
     assert text.missed_boxes == text.crossed_out
 
 
+class BarReader(Words):
+    """A reader that is so sure of struck ink with its lines and without them, and sure of all other
+    ink. It reads two words."""
+
+    def __init__(self, struck, text, with_lines, without):
+        self.num_struck, self.text = len(struck), text
+        self.probabilities = with_lines, without
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            strokes = np.split(*_ends(ink))
+            text, probability = "text", 0.99
+            if any(0 < np.ptp(stroke[:, 1]) < 4 for stroke in strokes):  # Dots have no height.
+                text, probability = self.text, self.probabilities[0]
+            elif len(strokes) == self.num_struck:
+                probability = self.probabilities[1]
+            rows.append([replace(word, text=text, probability=probability) for word in words])
+        return rows
+
+
+def _ends(ink):
+    """The points of ink, and where each stroke but the first begins."""
+    return to_points(ink), np.flatnonzero(ink[:-1, 2]) + 1
+
+
+LINE = [np.linspace((-2, -5), (40, -7), 20)]
+LONG_LINE = [np.linspace((-2, -5), (70, -7), 20)]
+BARS = [np.linspace((x, -5), (x + 16, -7), 20) for x in (-2, 17, 36, 55)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "text", "with_lines", "without", "stays"),
+    [
+        (LINE, (5,), "text", 0.9, 0.6, True),
+        (LINE, (5,), "text", 0.6, 0.9, False),
+        (LINE, (5,), "#", 0.9, 0.6, False),  # Readers learn to read this for ink that is struck.
+        (BARS, (4, 4), "text", 0.6, 0.9, True),  # longer than a word, and than each line
+        (BARS, (4, 4), "text", 0.01, 0.02, False),
+        (2 * LINE, (5,), "text", 0.6, 0.9, False),
+        (LONG_LINE, (4, 4), "text", 0.9, 0.6, False),  # No bar is as wide.
+    ],
+)
+def test_lines_that_read_better_as_bars_of_letters_cross_nothing_out(
+    lines, words, text, with_lines, without, stays
+):
+    struck = row(0, words)
+    strokes = [*struck, *lines, *row(70)]
+    page = InkPage(500, 500, (*map(PageStroke, strokes),))
+    page_text = read_page(page, BarReader(struck, text, with_lines, without))
+    num_struck = 0 if stays else len(struck) + len(lines)
+    assert page_text.left_out == ({CROSSED_OUT: num_struck} if num_struck else {})
+    assert len(page_text.rows) == 1 + stays
+    assert sum(len(each.strokes) for each in page_text.rows) == len(strokes) - num_struck
+
+
 def _united(boxes):
     """All boxes, and the box around them."""
     corners = np.array(boxes).reshape(-1, 2)
