@@ -377,32 +377,44 @@ def _read_bars(
         rows: the rows of the page if all `lines` are bars of letters.
         crossed: the strokes that are crossed out if no line is a bar of letters, and the lines.
     """
-    parts = []
+    parts = [*_crossed_parts(strokes, rows, crossed, lines)]
+    inks = [_level_ink(strokes, row) for part, ink, _ in parts for row in (ink, part)]
+    read = iter(_with_confidences(reader.read_words(inks, GREEDY)))
+    bars = set[int]()
+    for part, ink, part_lines in parts:
+        without, with_lines = next(read), next(read)
+        width = np.ptp(to_points(_level_ink(strokes, ink))[:, 0])
+        is_longer = _widest(strokes, part, part_lines) < MAX_BAR_FRACTION * width
+        reads_well = len(without) > 1 and _text_confidence(without) >= MIN_LONG_CONFIDENCE
+        reads_better = _text_confidence(with_lines) > _text_confidence(without)
+        if reads_better or (is_longer and reads_well):
+            bars.update(part_lines)
+    return bars
+
+
+def _crossed_parts(
+    strokes: Sequence[np.ndarray],
+    rows: Sequence[StrokeRow],
+    crossed: Collection[int],
+    lines: Collection[int],
+) -> Iterator[tuple[StrokeRow, StrokeRow, list[int]]]:
+    """Yield each part of a row that lines cross out, the part without the lines, and the lines, if
+    these are no wider than bars of letters; see `_read_bars`."""
     for row in rows:
         max_width = MAX_BAR_WIDTH * x_height(_level_ink(strokes, row))
         for is_crossed, numbers in groupby(row.strokes, crossed.__contains__):
             part = row._replace(strokes=[*numbers])
             ink = row._replace(strokes=[n for n in part.strokes if n not in lines])
             part_lines = [number for number in part.strokes if number in lines]
-            if is_crossed and part_lines and ink.strokes:
-                width = max(_width(strokes, row._replace(strokes=[n])) for n in part_lines)
-                are_short = width < MAX_BAR_FRACTION * _width(strokes, ink)
-                if width < max_width:
-                    parts.append((part, ink, part_lines, are_short))
-    inks = [_level_ink(strokes, row) for part, ink, *_ in parts for row in (ink, part)]
-    read = iter(_with_confidences(reader.read_words(inks, GREEDY)))
-    kept = set[int]()
-    for *_, lines, are_short in parts:
-        without, with_bars = next(read), next(read)
-        reads_well = len(without) > 1 and _text_confidence(without) >= MIN_LONG_CONFIDENCE
-        if (are_short and reads_well) or _text_confidence(with_bars) > _text_confidence(without):
-            kept.update(lines)
-    return kept
+            if not (is_crossed and part_lines and ink.strokes):
+                continue
+            if _widest(strokes, row, part_lines) < max_width:
+                yield part, ink, part_lines
 
 
-def _width(strokes: Sequence[np.ndarray], row: StrokeRow) -> float:
-    """Return the width of the strokes of a row."""
-    return float(np.ptp(to_points(_level_ink(strokes, row))[:, 0]))
+def _widest(strokes: Sequence[np.ndarray], row: StrokeRow, numbers: Sequence[int]) -> float:
+    """Return the largest width of the strokes `numbers` of a row, which may be turned."""
+    return max(float(np.ptp(strokes[number][:, row.turn % 2])) for number in numbers)
 
 
 def _text_confidence(words: ReadRow) -> float:
