@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain, groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from apps.notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure
 from ink.drawing.covering import COVERED, unseen
 from ink.geometry import from_strokes, to_points, turned_back, x_height
 from ink.ink_page import LINE_PITCH, InkPage, TypedText
+from ink.measures import baseline_of
 from model.recognition.beam import GREEDY, Search
 from model.recognition.ink_words import InkWord, WordReader
 from utils.time_limit import OutOfTime, time_limit
@@ -70,6 +71,10 @@ MIN_NUMBER_CONFIDENCE = 0.35
 # Lines that are bars of letters, or cross words out (measured, notebook: notes, what is no prose).
 MAX_BAR_WIDTH = 6.0
 """Largest width of the bar of letters, in x-heights."""
+MIN_HIGH_BAR = 0.65
+"""Minimum height of a high bar above the baseline, in x-heights."""
+MAX_HIGH_LOSS = 0.3
+"""Largest loss of confidence by a high bar: letters with wide bars read worse."""
 MAX_BAR_FRACTION = 0.7
 """Largest width of bars of several words, as a fraction of the words' width (assumed)."""
 MIN_LONG_CONFIDENCE = 0.5
@@ -378,18 +383,35 @@ def _read_bars(
         crossed: the strokes that are crossed out if no line is a bar of letters, and the lines.
     """
     parts = [*_crossed_parts(strokes, rows, crossed, lines)]
-    inks = [_level_ink(strokes, row) for part, ink, _ in parts for row in (ink, part)]
+    inks = [_level_ink(strokes, row) for part in parts for row in (part.ink, part.with_lines)]
     read = iter(_with_confidences(reader.read_words(inks, GREEDY)))
     bars = set[int]()
-    for part, ink, part_lines in parts:
-        without, with_lines = next(read), next(read)
-        width = np.ptp(to_points(_level_ink(strokes, ink))[:, 0])
-        is_longer = _widest(strokes, part, part_lines) < MAX_BAR_FRACTION * width
-        reads_well = len(without) > 1 and _text_confidence(without) >= MIN_LONG_CONFIDENCE
-        reads_better = _text_confidence(with_lines) > _text_confidence(without)
-        if reads_better or (is_longer and reads_well):
-            bars.update(part_lines)
+    for part in parts:
+        words, words_with_lines = next(read), next(read)
+        without = _text_confidence(words)
+        reads_well = len(words) > 1 and without >= MIN_LONG_CONFIDENCE
+        gain = _text_confidence(words_with_lines) - without
+        if gain > (-MAX_HIGH_LOSS if part.is_high else 0.0) or (part.is_longer and reads_well):
+            bars.update(part.lines)
     return bars
+
+
+class CrossedPart(NamedTuple):
+    """A part of a row that lines cross out, unless these are bars of its letters.
+
+    Attributes:
+        ink: the part without the lines.
+        with_lines: the part with the lines.
+        lines: numbers of the lines.
+        is_longer: whether the ink is longer than each of the lines.
+        is_high: whether the lines are as high above the baseline as bars.
+    """
+
+    ink: StrokeRow
+    with_lines: StrokeRow
+    lines: list[int]
+    is_longer: bool
+    is_high: bool
 
 
 def _crossed_parts(
@@ -397,24 +419,25 @@ def _crossed_parts(
     rows: Sequence[StrokeRow],
     crossed: Collection[int],
     lines: Collection[int],
-) -> Iterator[tuple[StrokeRow, StrokeRow, list[int]]]:
-    """Yield each part of a row that lines cross out, the part without the lines, and the lines, if
-    these are no wider than bars of letters; see `_read_bars`."""
+) -> Iterator[CrossedPart]:
+    """Yield the parts of rows that lines cross out which are no wider than bars of letters; see
+    `_read_bars`."""
     for row in rows:
-        max_width = MAX_BAR_WIDTH * x_height(_level_ink(strokes, row))
+        unit = x_height(_level_ink(strokes, row))
         for is_crossed, numbers in groupby(row.strokes, crossed.__contains__):
-            part = row._replace(strokes=[*numbers])
-            ink = row._replace(strokes=[n for n in part.strokes if n not in lines])
-            part_lines = [number for number in part.strokes if number in lines]
+            with_lines = row._replace(strokes=[*numbers])
+            ink = row._replace(strokes=[n for n in with_lines.strokes if n not in lines])
+            part_lines = [number for number in with_lines.strokes if number in lines]
             if not (is_crossed and part_lines and ink.strokes):
                 continue
-            if _widest(strokes, row, part_lines) < max_width:
-                yield part, ink, part_lines
-
-
-def _widest(strokes: Sequence[np.ndarray], row: StrokeRow, numbers: Sequence[int]) -> float:
-    """Return the largest width of the strokes `numbers` of a row, which may be turned."""
-    return max(float(np.ptp(strokes[number][:, row.turn % 2])) for number in numbers)
+            level_lines = [turned_back(strokes[n], row.turn * np.pi / 2) for n in part_lines]
+            level_ink = [turned_back(strokes[n], row.turn * np.pi / 2) for n in ink.strokes]
+            widest = max(np.ptp(line[:, 0]) for line in level_lines)
+            is_longer = bool(widest < MAX_BAR_FRACTION * np.ptp(np.concatenate(level_ink)[:, 0]))
+            height = baseline_of(level_ink) - np.concatenate(level_lines)[:, 1].mean()
+            if widest < MAX_BAR_WIDTH * unit:
+                is_high = bool(height > MIN_HIGH_BAR * unit)
+                yield CrossedPart(ink, with_lines, part_lines, is_longer, is_high)
 
 
 def _text_confidence(words: ReadRow) -> float:

@@ -337,6 +337,7 @@ def _ends(ink):
 
 
 LINE = [np.linspace((-2, -5), (40, -7), 20)]
+HIGH_LINE = [line - (0, 2) for line in LINE]
 LONG_LINE = [np.linspace((-2, -5), (70, -7), 20)]
 BARS = [np.linspace((x, -5), (x + 16, -7), 20) for x in (-2, 17, 36, 55)]
 
@@ -347,6 +348,8 @@ BARS = [np.linspace((x, -5), (x + 16, -7), 20) for x in (-2, 17, 36, 55)]
         (LINE, (5,), "text", 0.9, 0.6, True),
         (LINE, (5,), "text", 0.6, 0.9, False),
         (LINE, (5,), "#", 0.9, 0.6, False),  # Readers learn to read this for ink that is struck.
+        (HIGH_LINE, (5,), "text", 0.8, 0.9, True),
+        (HIGH_LINE, (5,), "text", 0.4, 0.9, False),
         (BARS, (4, 4), "text", 0.6, 0.9, True),  # longer than a word, and than each line
         (BARS, (4, 4), "text", 0.01, 0.02, False),
         (2 * LINE, (5,), "text", 0.6, 0.9, False),
