@@ -16,6 +16,7 @@ from apps.notes.marks import may_be_bar
 from apps.notes.page_text import (
     HEADING_MARK,
     MAX_SECONDS,
+    MIN_SURE_CONFIDENCE,
     NUMBER_MARK,
     SLOW,
     Box,
@@ -296,7 +297,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
         further_turns = range(4) if is_largest else ()
         for tried in dict.fromkeys((main_turn, turn, *further_turns)):
-            if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_TURNED_CONFIDENCE:
+            if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_SURE_CONFIDENCE:
                 rows = _longest_rows(block, tried, reader)
                 confidence_of[tried] = mean_confidence(chain(*rows))
         best = max(confidence_of, key=confidence_of.__getitem__)

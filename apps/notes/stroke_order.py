@@ -10,7 +10,9 @@ from utils.time_limit import check_time
 
 # Lengths are in x-heights.
 MAX_MOVE_OF_WRITING = 5.0  # between letters, mostly (assumed)
-MIN_SAVED_MOVES = 0.1  # fraction of odd moves that another order saves (measured on testset_f)
+# Odd moves of pages in no order, as a fraction of the moves (measured on testset_f).
+MIN_SAVED_MOVES = 0.045  # more than the order by places has
+MIN_ODD_RATIO = 1.5  # as a multiple of those that the order by places has
 TRIED_ANGLES = np.radians(np.arange(-20, 20.5, 0.5))  # of rows (assumed)
 PROFILE_STEP = 0.25  # height of the bins in which points are counted (assumed)
 NUM_BEFORE = 6  # strokes whose mean height is that of the row (assumed)
@@ -34,8 +36,9 @@ def likely_order(strokes: Sequence[np.ndarray]) -> list[int]:
     if _odd_moves(level) < MIN_SAVED_MOVES:  # so that most pages take no time
         return as_given
     by_place = _by_place(level)
-    saved = _odd_moves(level) - _odd_moves([level[number] for number in by_place])
-    return by_place if saved > MIN_SAVED_MOVES else as_given
+    odd_by_place = _odd_moves([level[number] for number in by_place])
+    is_ordered = _odd_moves(level) < MIN_SAVED_MOVES + MIN_ODD_RATIO * odd_by_place
+    return as_given if is_ordered else by_place
 
 
 def _odd_moves(strokes: Sequence[np.ndarray]) -> float:
