@@ -315,7 +315,7 @@ def _order_of_turns(strokes: Sequence[np.ndarray], turns: np.ndarray) -> np.ndar
     order = np.arange(len(strokes))
     for turn in np.unique(turns).tolist():
         numbers = np.flatnonzero(turns == turn)
-        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers]
+        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers.tolist()]
         order[numbers] = numbers[likely_order(level)]
     return order
 
