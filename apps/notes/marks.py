@@ -20,7 +20,12 @@ MIN_SHORT_LINE_LENGTH = 1.5  # of a straight line that has `MIN_CROSSINGS`
 MIN_SCRIBBLE_WIDTH = 2.7  # of other strokes that have `MIN_CROSSINGS`
 MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MAX_GROUP_GAP = 0.3  # between the places of strokes that together cross a word out
-MIN_HATCH_LENGTH = 1.2  # of a straight stroke that may cross no letter, between others
+MIN_HATCH_LENGTH = 0.7  # of a straight stroke that may cross no letter, between others
+MIN_HATCH_STROKES = 3  # that are steep and parallel
+MIN_HATCH_CROSSINGS = 3  # with letters, of all strokes of a hatch
+MIN_HATCH_WIDTH = 1.5  # of all strokes of a hatch
+MAX_HATCH_ANGLE = 15.0  # degrees between strokes of a hatch that follow each other (assumed)
+MAX_BAR_ASPECT = 0.5  # largest ratio of the height of a letter's bar to its width
 MAX_CROSSED_DEPTH = 1.0  # from a stroke's middle to the middle of a stroke that it crosses out
 MAX_CROSSED_STROKES = 40  # last strokes at a stroke's height that it may cross (assumed)
 MAX_SEGMENTS = 80  # of a stroke whose crossings are counted (assumed)
@@ -164,7 +169,27 @@ def _crosses_out(
         if is_enough and is_straight([strokes[number]]):
             return True
     width = np.ptp(np.concatenate([strokes[number] for number in group])[:, 0])
+    if _is_hatch([strokes[number] for number in group]):
+        return bool(width >= MIN_HATCH_WIDTH and total >= MIN_HATCH_CROSSINGS)
     return bool(width >= MIN_SCRIBBLE_WIDTH and total >= MIN_CROSSINGS)
+
+
+def may_be_bar(stroke: np.ndarray) -> bool:
+    """Return whether a stroke is straight and nearly level, as the bar of a letter is."""
+    width, height = np.ptp(stroke, axis=0)
+    return bool(height < MAX_BAR_ASPECT * width and is_straight([stroke]))
+
+
+def _is_hatch(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether strokes are steep, straight and parallel, and as many as those of a hatch."""
+    if len(strokes) < MIN_HATCH_STROKES or not all(is_straight([stroke]) for stroke in strokes):
+        return False
+    chords = np.array([stroke[-1] - stroke[0] for stroke in strokes])
+    x, y = chords.T / np.hypot(*chords.T)
+    # The sine of the angle between each two lines, in whichever direction they are drawn.
+    sines = np.abs(x[1:] * y[:-1] - x[:-1] * y[1:])
+    are_steep = np.abs(y) > MAX_BAR_ASPECT * np.abs(x)
+    return bool(are_steep.all() and sines.max() < np.sin(np.radians(MAX_HATCH_ANGLE)))
 
 
 def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:

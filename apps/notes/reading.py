@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain, groupby
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from apps.notes.confidence import confidences
+from apps.notes.marks import may_be_bar
 from apps.notes.page_text import (
     HEADING_MARK,
     MAX_SECONDS,
+    MIN_SURE_CONFIDENCE,
     NUMBER_MARK,
     SLOW,
     Box,
@@ -23,7 +25,7 @@ from apps.notes.page_text import (
     PageWord,
     box_of,
 )
-from apps.notes.rows import CROSSED_OUT
+from apps.notes.rows import CROSSED_OUT, CROSSING
 from apps.notes.searching import likely_frames
 from apps.notes.sizes import size_classes
 from apps.notes.stroke_order import likely_order
@@ -31,6 +33,7 @@ from apps.notes.structure import LABEL, MIN_LIST_ROWS, StrokeRow, find_structure
 from ink.drawing.covering import COVERED, unseen
 from ink.geometry import from_strokes, to_points, turned_back, x_height
 from ink.ink_page import LINE_PITCH, InkPage, TypedText
+from ink.measures import baseline_of
 from model.recognition.beam import GREEDY, Search
 from model.recognition.ink_words import InkWord, WordReader
 from utils.time_limit import OutOfTime, time_limit
@@ -66,6 +69,19 @@ MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
 MIN_NUMBER_CONFIDENCE = 0.35
 """The same of a row of digits."""
+# Lines that are bars of letters, or cross words out (measured, notebook: notes, what is no prose).
+MAX_BAR_WIDTH = 6.0
+"""Largest width of the bar of letters, in x-heights."""
+MIN_HIGH_BAR = 0.65
+"""Minimum height of a high bar above the baseline, in x-heights."""
+MAX_HIGH_LOSS = 0.3
+"""Largest loss of confidence by a high bar: letters with wide bars read worse."""
+MAX_BAR_FRACTION = 0.7
+"""Largest width of bars of several words, as a fraction of the words' width (assumed)."""
+MIN_LONG_CONFIDENCE = 0.5
+"""Minimum mean confidence of ink that is longer than a word and stays text."""
+CROSSED_OUT_SIGN = "#"
+"""What the reader has learned to read for crossed-out ink, as in the texts of IAM-OnDB."""
 MAX_DIGIT_HEIGHT = 2.5
 """Height of a digit in x-heights of the text; rings are mostly higher (assumed)."""
 LIST_NUMBER = re.compile(r"(\d{1,2}[.)])([^\W\d_].*)?")
@@ -93,12 +109,16 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     """Return what `read_page` returns, without a limit on the time."""
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
-    order = likely_order([stroke.points for stroke in page.strokes])
-    pen_numbers = [number for number in order if number not in kinds]
+    pen = np.array([n for n in range(len(page.strokes)) if n not in kinds], int)
+    turns = _read_turns([page.strokes[number].points for number in pen], reader)
+    pen_order = _order_of_turns([page.strokes[number].points for number in pen], turns)
+    turns = turns[pen_order]
+    order = np.arange(len(page.strokes))
+    order[pen] = pen[pen_order]  # Strokes of other tools keep their places.
+    pen_numbers = pen[pen_order].tolist()
     strokes = [page.strokes[number].points for number in pen_numbers]
-    turns = _read_turns(strokes, reader)
     sizes = _read_sizes(strokes, turns, reader)
-    page_rows, pen_kinds = find_structure(strokes, turns, sizes)
+    page_rows, pen_kinds = _read_structure(strokes, turns, sizes, reader)
     kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
     inks = [_level_ink(strokes, row) for row in page_rows]
     ink_words = reader.read_words(inks, search)
@@ -116,9 +136,9 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
     all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
-    unread = _boxes(page, kinds, (UNREAD, LABEL), order)
-    covered = _boxes(page, kinds, (COVERED,), order)
-    crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order)
+    unread = _boxes(page, kinds, (UNREAD, LABEL), order.tolist())
+    covered = _boxes(page, kinds, (COVERED,), order.tolist())
+    crossed_out = _boxes(page, kinds, (CROSSED_OUT,), order.tolist())
     left_out = dict(Counter(kinds.values()))
     kinds = dict(sorted(kinds.items()))
     return PageText(all_rows, left_out, kinds, unread, covered, crossed_out)
@@ -257,16 +277,19 @@ def _level_ink(strokes: Sequence[np.ndarray], row: StrokeRow) -> np.ndarray:
 def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray:
     """Return the number of quarter turns clockwise of each stroke, `(strokes,)`.
 
-    Strokes are grouped by their `quarter_turns`. The largest group gets the turn of which the
-    reader is surest; each other group keeps its turn if the reader is surer of that turn.
+    Strokes are grouped by their `quarter_turns`; strokes in no order are one group. The largest
+    group gets the turn of which the reader is surest; each other group keeps its turn if the reader
+    is surer of that turn.
     """
-    expected_turns = quarter_turns(strokes)
     turns = np.zeros(len(strokes), int)
+    as_given = np.arange(len(strokes))
+    is_ordered = any((_order_of_turns(strokes, turns + n) == as_given).all() for n in range(4))
+    expected_turns = quarter_turns(strokes) if is_ordered else turns.copy()
     main_turn = 0  # of the largest group, which is the first
     for index, (turn, _) in enumerate(Counter(expected_turns.tolist()).most_common()):
         numbers = np.flatnonzero(expected_turns == turn)
         turns[numbers] = main_turn
-        if turn == main_turn:
+        if turn == main_turn and is_ordered:
             continue
         block = [strokes[number] for number in numbers.tolist()]
         confidence_of = dict[int, float]()
@@ -274,7 +297,7 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
         # For the largest group all turns are tried if two are unsure, as a long piece may mislead.
         further_turns = range(4) if is_largest else ()
         for tried in dict.fromkeys((main_turn, turn, *further_turns)):
-            if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_TURNED_CONFIDENCE:
+            if len(confidence_of) < 2 or max(confidence_of.values()) < MIN_SURE_CONFIDENCE:
                 rows = _longest_rows(block, tried, reader)
                 confidence_of[tried] = mean_confidence(chain(*rows))
         best = max(confidence_of, key=confidence_of.__getitem__)
@@ -284,6 +307,17 @@ def _read_turns(strokes: Sequence[np.ndarray], reader: WordReader) -> np.ndarray
         if is_largest:
             main_turn = int(turns[numbers[0]])
     return turns
+
+
+def _order_of_turns(strokes: Sequence[np.ndarray], turns: np.ndarray) -> np.ndarray:
+    """Return the numbers of strokes in a likely order of writing, by their quarter `turns`; strokes
+    of one turn keep the places of their turn."""
+    order = np.arange(len(strokes))
+    for turn in np.unique(turns).tolist():
+        numbers = np.flatnonzero(turns == turn)
+        level = [turned_back(strokes[number], turn * np.pi / 2) for number in numbers.tolist()]
+        order[numbers] = numbers[likely_order(level)]
+    return order
 
 
 def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader) -> np.ndarray:
@@ -315,11 +349,112 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
     return sizes
 
 
+def _read_structure(
+    strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray, reader: WordReader
+) -> tuple[list[StrokeRow], dict[int, str]]:
+    """Return what `find_structure` returns, but ink that only bars of letters seem to cross out is
+    text. Strokes that cross a word out get the word's kind."""
+    rows, kinds = find_structure(strokes, turns, sizes)
+    crossing = [number for number, kind in kinds.items() if kind == CROSSING]
+    level = [turned_back(strokes[number], turns[number] * np.pi / 2) for number in crossing]
+    lines = {number for number, stroke in zip(crossing, level, strict=True) if may_be_bar(stroke)}
+    if lines:
+        rows_with_lines, _ = find_structure(strokes, turns, sizes, lines)
+        crossed = {number for number, kind in kinds.items() if kind in (CROSSED_OUT, CROSSING)}
+        bars = _read_bars(strokes, rows_with_lines, crossed, lines, reader)
+        if bars:
+            rows, kinds = find_structure(strokes, turns, sizes, bars)
+    return rows, {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+
+
+def _read_bars(
+    strokes: Sequence[np.ndarray],
+    rows: Sequence[StrokeRow],
+    crossed: Collection[int],
+    lines: Collection[int],
+    reader: WordReader,
+) -> set[int]:
+    """Return those of the `lines` that are bars of letters and cross nothing out.
+
+    The ink of such letters reads better with its bars than without them. Ink that is longer than a
+    word and than each of the bars stays if it reads well without them.
+
+    Args:
+        rows: the rows of the page if all `lines` are bars of letters.
+        crossed: the strokes that are crossed out if no line is a bar of letters, and the lines.
+    """
+    parts = [*_crossed_parts(strokes, rows, crossed, lines)]
+    inks = [_level_ink(strokes, row) for part in parts for row in (part.ink, part.with_lines)]
+    read = iter(_with_confidences(reader.read_words(inks, GREEDY)))
+    bars = set[int]()
+    for part in parts:
+        words, words_with_lines = next(read), next(read)
+        without = _text_confidence(words)
+        reads_well = len(words) > 1 and without >= MIN_LONG_CONFIDENCE
+        gain = _text_confidence(words_with_lines) - without
+        if gain > (-MAX_HIGH_LOSS if part.is_high else 0.0) or (part.is_longer and reads_well):
+            bars.update(part.lines)
+    return bars
+
+
+class CrossedPart(NamedTuple):
+    """A part of a row that lines cross out, unless these are bars of its letters.
+
+    Attributes:
+        ink: the part without the lines.
+        with_lines: the part with the lines.
+        lines: numbers of the lines.
+        is_longer: whether the ink is longer than each of the lines.
+        is_high: whether the lines are as high above the baseline as bars.
+    """
+
+    ink: StrokeRow
+    with_lines: StrokeRow
+    lines: list[int]
+    is_longer: bool
+    is_high: bool
+
+
+def _crossed_parts(
+    strokes: Sequence[np.ndarray],
+    rows: Sequence[StrokeRow],
+    crossed: Collection[int],
+    lines: Collection[int],
+) -> Iterator[CrossedPart]:
+    """Yield the parts of rows that lines cross out which are no wider than bars of letters; see
+    `_read_bars`."""
+    for row in rows:
+        unit = x_height(_level_ink(strokes, row))
+        for is_crossed, numbers in groupby(row.strokes, crossed.__contains__):
+            with_lines = row._replace(strokes=[*numbers])
+            ink = row._replace(strokes=[n for n in with_lines.strokes if n not in lines])
+            part_lines = [number for number in with_lines.strokes if number in lines]
+            if not (is_crossed and part_lines and ink.strokes):
+                continue
+            level_lines = [turned_back(strokes[n], row.turn * np.pi / 2) for n in part_lines]
+            level_ink = [turned_back(strokes[n], row.turn * np.pi / 2) for n in ink.strokes]
+            widest = max(np.ptp(line[:, 0]) for line in level_lines)
+            is_longer = bool(widest < MAX_BAR_FRACTION * np.ptp(np.concatenate(level_ink)[:, 0]))
+            height = baseline_of(level_ink) - np.concatenate(level_lines)[:, 1].mean()
+            if widest < MAX_BAR_WIDTH * unit:
+                is_high = bool(height > MIN_HIGH_BAR * unit)
+                yield CrossedPart(ink, with_lines, part_lines, is_longer, is_high)
+
+
+def _text_confidence(words: ReadRow) -> float:
+    """Return the mean confidence of words, weighted by their characters; none in words with
+    `CROSSED_OUT_SIGN`."""
+    return mean_confidence((text, 0.0 if CROSSED_OUT_SIGN in text else c) for text, c in words)
+
+
 def _longest_rows(block: Sequence[np.ndarray], turn: int, reader: WordReader) -> list[ReadRow]:
-    """Return the words of the longest rows of strokes, each with its confidence."""
+    """Return the words of the longest rows of strokes, each with its confidence, if the strokes are
+    turned by so many quarter turns."""
     block = block[:MAX_TRIED_STROKES]
+    turns = np.full(len(block), turn)
+    block = [block[number] for number in _order_of_turns(block, turns)]
     sizes = size_classes([turned_back(stroke, turn * np.pi / 2) for stroke in block])
-    rows, _ = find_structure(block, np.full(len(block), turn), sizes)
+    rows, _ = find_structure(block, turns, sizes)
     longest = sorted(rows, key=lambda row: -len(row.strokes))[:MAX_TRIED_ROWS]
     inks = [_level_ink(block, row) for row in longest]
     return _with_confidences(reader.read_words(inks, GREEDY))

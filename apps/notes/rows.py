@@ -7,7 +7,7 @@ stray marks are added to near rows. Drawings, underlines and crossed-out words a
 Lengths are in x-heights.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import TypeAlias
 
@@ -23,7 +23,8 @@ DRAWING = "drawing"
 RING = "ring"
 UNDERLINE = "underline"
 CROSSED_OUT = "crossed out"
-"""Kinds of strokes that are in no row; strokes that cross a word out have the word's kind."""
+CROSSING = "stroke that crosses out"
+"""Kinds of strokes that are in no row."""
 
 # Limits of prose, in x-heights (measured on every third form of trainset: two of 43,026 strokes
 # are taken for a drawing).
@@ -82,24 +83,29 @@ MAX_STRAY_ROWS = 4  # number of the nearest rows to which a stray mark may belon
 SUCCESSION_BONUS = 0.7  # bonus of the row with the previous stroke (measured)
 
 
-def find_rows(strokes: Sequence[np.ndarray]) -> tuple[list[list[int]], dict[int, str]]:
+def find_rows(
+    strokes: Sequence[np.ndarray], bars: Collection[int] = ()
+) -> tuple[list[list[int]], dict[int, str]]:
     """Return the rows of prose of a page, and the kind of each stroke that is in no row.
 
     A row is the list of its strokes' numbers in reading order. The kinds are by stroke number.
 
     Args:
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
+        bars: numbers of strokes that are bars of letters: they cross nothing out.
     """
     if not strokes:
         return [], {}
     strokes = [np.asarray(stroke, dtype=np.float64) for stroke in strokes]
-    return rows_of_page(Block(strokes, np.arange(len(strokes))))
+    return rows_of_page(Block(strokes, np.arange(len(strokes))), bars)
 
 
-def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
+def rows_of_page(
+    page: "Block", bars: Collection[int] = ()
+) -> tuple[list[list[int]], dict[int, str]]:
     """Return what `find_rows` returns, for the block of all strokes of a page."""
     kinds = _drawings(page)
-    lines = _lines(page, {*kinds})
+    lines = _lines(page, {*kinds, *bars})
     left_out = {*kinds, *chain(*(line for line, _ in lines))}
     rows = _all_rows(page, left_out)
     row_indices = _row_indices(len(page.strokes), [block.numbers[row] for block, row in rows])
@@ -110,7 +116,8 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
             kinds |= dict.fromkeys(line, UNDERLINE if at_line else DRAWING)
         elif depth > -MIN_UNDERLINE_DEPTH:
             crossed = _crossed(page, below, hit)
-            kinds |= dict.fromkeys([*crossed, *line] if crossed else (), CROSSED_OUT)
+            kinds |= dict.fromkeys(line if crossed else (), CROSSING)
+            kinds |= dict.fromkeys(crossed, CROSSED_OUT)
     if not left_out <= {*kinds}:  # Some lines are bars of letters, or dashes.
         rows = _all_rows(page, left_out & {*kinds})
     ordered = []
@@ -121,14 +128,14 @@ def rows_of_page(page: "Block") -> tuple[list[list[int]], dict[int, str]]:
     return ordered, dict(sorted(kinds.items()))
 
 
-def _lines(page: "Block", drawn: set[int]) -> list[tuple[list[int], set[int]]]:
+def _lines(page: "Block", others: set[int]) -> list[tuple[list[int], set[int]]]:
     """Return the strokes of each line that may cross words out or underline them, and the strokes
-    that it hits, empty for a single level line. The strokes `drawn` are no lines."""
+    that it hits, empty for a single level line. The strokes `others` are no lines."""
     edges = np.array([page.left, page.top, page.right, page.bottom, page.y])
-    edges[:, [*drawn]] = np.nan  # They neither cross nor are crossed.
+    edges[:, [*others]] = np.nan  # They neither cross nor are crossed.
     lines = crossing_groups(page.strokes, edges)
     widths = page.right - page.left
-    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - drawn
+    wide = {*np.flatnonzero(widths > MIN_UNDERLINE).tolist()} - others
     wide -= {*chain(*(line for line, _ in lines))}
     return lines + [([n], set()) for n in sorted(wide) if is_level_line(page.strokes[n])]
 

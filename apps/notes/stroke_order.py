@@ -10,7 +10,9 @@ from utils.time_limit import check_time
 
 # Lengths are in x-heights.
 MAX_MOVE_OF_WRITING = 5.0  # between letters, mostly (assumed)
-MIN_FAR_MOVES = 0.15  # fraction of far moves that another order saves (measured on testset_f)
+# Odd moves of pages in no order, as a fraction of the moves (measured on testset_f).
+MIN_SAVED_MOVES = 0.045  # more than the order by places has
+MIN_ODD_RATIO = 1.5  # as a multiple of those that the order by places has
 TRIED_ANGLES = np.radians(np.arange(-20, 20.5, 0.5))  # of rows (assumed)
 PROFILE_STEP = 0.25  # height of the bins in which points are counted (assumed)
 NUM_BEFORE = 6  # strokes whose mean height is that of the row (assumed)
@@ -19,10 +21,11 @@ MAX_NEXT_GAP = 10.0  # from a letter of a row to the next one (assumed)
 
 
 def likely_order(strokes: Sequence[np.ndarray]) -> list[int]:
-    """Return the numbers of a page's strokes, `(n, 2)` each, in a likely order of writing.
+    """Return the numbers of strokes that are not turned, `(n, 2)` each, in a likely order of
+    writing.
 
-    They stay as they are given, unless many more moves from letter to letter are far than in the
-    order by places: a part of the strokes is then in no order of writing.
+    They stay as they are given, unless many more moves from letter to letter are odd than in the
+    order by places: at least a part of the strokes is then in no order of writing.
     """
     as_given = [*range(len(strokes))]
     if len(strokes) < 2:
@@ -30,20 +33,26 @@ def likely_order(strokes: Sequence[np.ndarray]) -> list[int]:
     unit = x_height(from_strokes(strokes))
     angle = _angle(np.concatenate(strokes) / unit)
     level = [turned_back(stroke, angle) / unit for stroke in strokes]
-    if _far_moves(level) < MIN_FAR_MOVES:  # so that most pages take no time
+    if _odd_moves(level) < MIN_SAVED_MOVES:  # so that most pages take no time
         return as_given
     by_place = _by_place(level)
-    saved = _far_moves(level) - _far_moves([level[number] for number in by_place])
-    return by_place if saved > MIN_FAR_MOVES else as_given
+    odd_by_place = _odd_moves([level[number] for number in by_place])
+    is_ordered = _odd_moves(level) < MIN_SAVED_MOVES + MIN_ODD_RATIO * odd_by_place
+    return as_given if is_ordered else by_place
 
 
-def _far_moves(strokes: Sequence[np.ndarray]) -> float:
-    """Return the fraction of far moves among the moves between strokes that are no marks."""
+def _odd_moves(strokes: Sequence[np.ndarray]) -> float:
+    """Return the fraction of odd moves among the moves between level strokes that are no marks.
+
+    Moves are odd if they are far, or if they go back within a row to a letter before the last.
+    """
     boxes = np.array([(stroke.min(axis=0), stroke.max(axis=0)) for stroke in strokes])
     is_letter = boxes[:, 1, 1] - boxes[:, 0, 1] >= MAX_MARK_HEIGHT
     low, high = boxes[is_letter].transpose(1, 0, 2)
     gaps = np.maximum(low[1:] - high[:-1], low[:-1] - high[1:]).max(axis=1)
-    return np.count_nonzero(gaps > MAX_MOVE_OF_WRITING) / max(len(gaps), 1)
+    steps = np.abs(np.diff(low[:, 1] + high[:, 1])) / 2
+    is_back = (high[1:, 0] < low[:-1, 0]) & (steps < MAX_LETTER_STEP)
+    return np.count_nonzero(is_back | (gaps > MAX_MOVE_OF_WRITING)) / max(len(gaps), 1)
 
 
 def _angle(points: np.ndarray) -> float:

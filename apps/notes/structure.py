@@ -6,7 +6,7 @@ Lengths are in x-heights.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -61,7 +61,10 @@ class StrokeRow(NamedTuple):
 
 
 def find_structure(
-    strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray | None = None
+    strokes: Sequence[np.ndarray],
+    turns: np.ndarray,
+    sizes: np.ndarray | None = None,
+    bars: Collection[int] = (),
 ) -> tuple[list[StrokeRow], dict[int, str]]:
     """Return the rows of a page, and the kind of each stroke that is in no row, by its number.
 
@@ -69,6 +72,7 @@ def find_structure(
         strokes: `(n, 2)` each with n >= 1, in any unit, y downwards, in the order of writing.
         turns: number of quarter turns clockwise by which each stroke is turned, `(strokes,)`.
         sizes: class of each stroke's size, `(strokes,)`, see `size_classes`; None for one class.
+        bars: numbers of strokes that are bars of letters: they cross nothing out.
     """
     rows: list[StrokeRow] = []
     kinds: dict[int, str] = {}
@@ -83,7 +87,8 @@ def find_structure(
             block = page
             if len(of_size) < len(level):
                 block = Block([level[n] for n in of_size], np.arange(len(of_size)))
-            size_rows, size_kinds = _level_structure(block)
+            size_bars = np.flatnonzero(np.isin(numbers[of_size], [*bars])).tolist()
+            size_rows, size_kinds = _level_structure(block, size_bars)
             for index, kind in size_kinds.items():
                 kinds[int(numbers[of_size[index]])] = kind  # by its number on the page
             is_first = not turn_rows  # the most frequent size, whose rows are in order
@@ -146,11 +151,12 @@ def quarter_turns(strokes: Sequence[np.ndarray]) -> np.ndarray:
     return turns
 
 
-def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
-    """Return the rows of level strokes, and the kind of each stroke that is in no row."""
+def _level_structure(page: Block, bars: Collection[int]) -> tuple[list[StrokeRow], dict[int, str]]:
+    """Return the rows of level strokes, and the kind of each stroke that is in no row; see
+    `find_rows` for `bars`."""
     cells, kinds = _cells(page)
     outside = {*range(len(page.strokes))} - {*kinds, *chain(*cells.values())}
-    rows, kinds_outside = _rows_of(page, outside)
+    rows, kinds_outside = _rows_of(page, outside, bars)
     kinds |= kinds_outside
     areas = _drawing_areas(page, kinds)
     labels = [row for row in rows if _is_label(page, row, kinds, areas)]
@@ -165,7 +171,7 @@ def _level_structure(page: Block) -> tuple[list[StrokeRow], dict[int, str]]:
         place = 0
         while place < len(marked) and not _is_lower(page, marked[place], middle):
             place += 1
-        cell_rows, kinds_inside = _rows_of(page, numbers)
+        cell_rows, kinds_inside = _rows_of(page, numbers, bars)
         marked[place:place] = [StrokeRow(row, CELL_MARK * column) for row in cell_rows]
         kinds |= kinds_inside
     return marked, kinds
@@ -176,12 +182,15 @@ def _is_lower(page: Block, row: StrokeRow, middle: float) -> bool:
     return CELL_MARK not in row.mark and bool(page.y[row.strokes].mean() > middle)
 
 
-def _rows_of(page: Block, numbers: Iterable[int]) -> tuple[list[list[int]], dict[int, str]]:
+def _rows_of(
+    page: Block, numbers: Iterable[int], bars: Collection[int]
+) -> tuple[list[list[int]], dict[int, str]]:
     """Return the rows and kinds of the strokes `numbers`, see `find_rows`, by the same numbers."""
     numbers = sorted(numbers)
     if len(numbers) == len(page.strokes):
-        return rows_of_page(page)
-    rows, kinds = find_rows([page.page_strokes[number] for number in numbers])
+        return rows_of_page(page, bars)
+    strokes = [page.page_strokes[number] for number in numbers]
+    rows, kinds = find_rows(strokes, np.flatnonzero(np.isin(numbers, [*bars])).tolist())
     numbered_kinds = {numbers[index]: kind for index, kind in kinds.items()}
     return [[numbers[index] for index in row] for row in rows], numbered_kinds
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -94,6 +95,44 @@ def test_a_page_on_its_side_is_turned_if_the_reader_is_surer_of_it_then(is_sure_
     strokes, reader = turned([*row(0), *row(35), *row(70)], 90), WideWords(is_sure_of_wide)
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
     assert {each.turn for each in text.rows} == {turn}
+
+
+class UprightWords(Words):
+    """A reader that is sure of long level rows whose ascenders and dots are above."""
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            x, y = to_points(ink).T
+            is_sure = np.ptp(x) > 8 * np.ptp(y) and np.median(y) > (y.min() + y.max()) / 2
+            rows.append([replace(w, text=4 * w.text, probability=float(is_sure)) for w in words])
+        return rows
+
+
+ORDERS = {
+    "reversed": lambda count: np.arange(count)[::-1],
+    "shuffled": lambda count: np.random.default_rng(0).permutation(count),
+    "in eights": lambda count: np.concatenate(
+        [np.arange(count)[8 * k : 8 * k + 8] for k in np.random.default_rng(0).permutation(32)]
+    ),
+}
+
+
+# Backwards and upside down, the pen goes as on a page in order.
+@pytest.mark.parametrize(
+    ("turn", "order"), sorted({*product(range(4), ORDERS)} - {(2, "reversed")})
+)
+def test_strokes_in_no_order_are_ordered_by_place_however_the_page_is_turned(turn, order):
+    parts, rows = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
+    numbers = ORDERS[order](len(parts)).tolist()
+    assert sorted(numbers) == [*range(len(parts))] and numbers != sorted(numbers)
+    strokes = turned([parts[number] for number in numbers], 90 * turn)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), UprightWords())
+    assert {each.turn for each in text.rows} == {turn}
+    read = [[numbers[stroke] for stroke in each.strokes] for each in text.rows]
+    assert [sorted(each) for each in read] == rows
+    letters = [number for each in read for number in each if len(parts[number]) > 2]
+    assert letters == sorted(letters)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +308,65 @@ def test_crossed_out_words_have_places():
     assert text.left_out == {CROSSED_OUT: len(crossed) + 1}
     assert box_of(np.concatenate([*crossed, line])) in _united(text.crossed_out)
     assert text.missed_boxes == text.crossed_out
+
+
+class BarReader(Words):
+    """A reader that is so sure of struck ink with its lines and without them, and sure of all other
+    ink. It reads two words."""
+
+    def __init__(self, struck, text, with_lines, without):
+        self.num_struck, self.text = len(struck), text
+        self.probabilities = with_lines, without
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            strokes = np.split(*_ends(ink))
+            text, probability = "text", 0.99
+            if any(0 < np.ptp(stroke[:, 1]) < 4 for stroke in strokes):  # Dots have no height.
+                text, probability = self.text, self.probabilities[0]
+            elif len(strokes) == self.num_struck:
+                probability = self.probabilities[1]
+            rows.append([replace(word, text=text, probability=probability) for word in words])
+        return rows
+
+
+def _ends(ink):
+    """The points of ink, and where each stroke but the first begins."""
+    return to_points(ink), np.flatnonzero(ink[:-1, 2]) + 1
+
+
+LINE = [np.linspace((-2, -5), (40, -7), 20)]
+HIGH_LINE = [line - (0, 2) for line in LINE]
+LONG_LINE = [np.linspace((-2, -5), (70, -7), 20)]
+BARS = [np.linspace((x, -5), (x + 16, -7), 20) for x in (-2, 17, 36, 55)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words", "text", "with_lines", "without", "stays"),
+    [
+        (LINE, (5,), "text", 0.9, 0.6, True),
+        (LINE, (5,), "text", 0.6, 0.9, False),
+        (LINE, (5,), "#", 0.9, 0.6, False),  # Readers learn to read this for ink that is struck.
+        (HIGH_LINE, (5,), "text", 0.8, 0.9, True),
+        (HIGH_LINE, (5,), "text", 0.4, 0.9, False),
+        (BARS, (4, 4), "text", 0.6, 0.9, True),  # longer than a word, and than each line
+        (BARS, (4, 4), "text", 0.01, 0.02, False),
+        (2 * LINE, (5,), "text", 0.6, 0.9, False),
+        (LONG_LINE, (4, 4), "text", 0.9, 0.6, False),  # No bar is as wide.
+    ],
+)
+def test_lines_that_read_better_as_bars_of_letters_cross_nothing_out(
+    lines, words, text, with_lines, without, stays
+):
+    struck = row(0, words)
+    strokes = [*struck, *lines, *row(70)]
+    page = InkPage(500, 500, (*map(PageStroke, strokes),))
+    page_text = read_page(page, BarReader(struck, text, with_lines, without))
+    num_struck = 0 if stays else len(struck) + len(lines)
+    assert page_text.left_out == ({CROSSED_OUT: num_struck} if num_struck else {})
+    assert len(page_text.rows) == 1 + stays
+    assert sum(len(each.strokes) for each in page_text.rows) == len(strokes) - num_struck
 
 
 def _united(boxes):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from apps.notes.rows import CROSSED_OUT, DRAWING, UNDERLINE, find_rows
+from apps.notes.rows import CROSSED_OUT, CROSSING, DRAWING, UNDERLINE, find_rows
 
 X_HEIGHT = 10.0
 LETTER = 8.0
@@ -131,7 +131,7 @@ def test_words_are_crossed_out_by_a_line_through_them_and_not_by_a_line_below(ab
     else:
         rest = [n for n in rows[1] if n not in covered]
         assert read == [rows[0], rest, rows[2]]
-        assert kinds == dict.fromkeys([*covered, len(parts)], CROSSED_OUT)
+        assert kinds == dict.fromkeys(covered, CROSSED_OUT) | {len(parts): CROSSING}
 
 
 def test_a_page_without_ink_has_no_row_and_two_dots_are_a_row():

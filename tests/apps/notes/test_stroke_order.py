@@ -34,13 +34,15 @@ def _some_moved(parts):
 PARTLY_ORDERED = {
     "some strokes moved": _some_moved,
     "from left to right": lambda parts: sorted(range(len(parts)), key=lambda n: parts[n][0, 0]),
-    "in pieces of three": lambda parts: [n for k in (1, 3, 0, 2) for n in _pieces(parts, k)],
+    "in pieces of three": lambda parts: [n for k in (1, 3, 0, 2) for n in _pieces(parts, 3, k)],
+    "in pieces of eight": lambda parts: [n for k in (1, 3, 0, 2) for n in _pieces(parts, 8, k)],
+    "backwards": lambda parts: [*range(len(parts))][::-1],
 }
 
 
-def _pieces(parts, k):
-    """The numbers of the strokes in every fourth piece of three strokes."""
-    return [n for n in range(len(parts)) if n // 3 % 4 == k]
+def _pieces(parts, length, k):
+    """The numbers of the strokes in every fourth piece of so many strokes."""
+    return [n for n in range(len(parts)) if n // length % 4 == k]
 
 
 @pytest.mark.parametrize("way", PARTLY_ORDERED)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from apps.notes.rows import CROSSED_OUT, DRAWING, RING, UNDERLINE
+from apps.notes.rows import CROSSED_OUT, CROSSING, DRAWING, RING, UNDERLINE
 from apps.notes.sizes import size_classes
 from apps.notes.structure import LABEL, MARK_OF_LIST, RULE, find_structure, quarter_turns
 from tests.apps.notes.test_rows import X_HEIGHT, page, row, turned
@@ -43,6 +43,10 @@ CROSSINGS = {
     "a cross": [line((3.9, 0.2), (7.2, -1.2)), line((3.9, -1.2), (7.2, 0.2))],
     "a zigzag": [line(*((4 + 0.6 * n, (0.3, -1.3)[n % 2]) for n in range(6)))],
     "hatching": [line((4 + 0.6 * n, 0.3), (5 + 0.6 * n, -1.3)) for n in range(4)],
+    "low hatching": [line((4 + 0.6 * n, 0), (4.5 + 0.6 * n, -0.8)) for n in range(5)],
+    "hatching up and down": [
+        line(*((4 + 0.6 * n, 0.2), (4.8 + 0.6 * n, -1.0))[:: (1, -1)[n % 2]]) for n in range(5)
+    ],
 }
 
 
@@ -52,7 +56,7 @@ def test_a_word_may_be_crossed_out_in_several_ways(way):
     rows, kinds = structure_of(strokes)
     word = {n for n, part in enumerate(WORD) if 3.9 < part[:, 0].mean() / X_HEIGHT < 7.2}
     assert {n for n in kinds if n < len(WORD)} == word
-    assert {*kinds.values()} == {CROSSED_OUT}
+    assert {*kinds.values()} == {CROSSED_OUT, CROSSING}
     assert [{*each.strokes} for each in rows] == [{*range(len(WORD))} - word]
 
 
@@ -66,7 +70,7 @@ def test_a_line_through_several_words_crosses_out_those_that_it_hits(num_words, 
     strokes = [*words, line((-0.1, -0.5), (part * width, -0.5), *above)]
     rows, kinds = structure_of(strokes)
     stay = {n for n, stroke in enumerate(words) if stroke[0, 0] / X_HEIGHT > 11.5}  # words 4, 5
-    assert {*kinds.values()} == {CROSSED_OUT}
+    assert {*kinds.values()} == {CROSSED_OUT, CROSSING}
     assert [{*each.strokes} for each in rows] == ([stay] if part == 0.57 else [])
 
 
