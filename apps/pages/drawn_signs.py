@@ -1,8 +1,9 @@
 """Signs and letters that a network misforms, drawn in the place of others that it writes.
 
-A network has seen few `ß`, `æ` or `€`, people take its `I` for a `J`, and its joined `z` for an `r`
-or `s`. It writes a stand-in, an ASCII character of about the same width, and the sign is drawn in
-its place, as in composed lines. A `¿` or `¡` is the network's own `?` or `!`, turned upside down.
+A network has seen few `ß`, `æ` or `€`; people take its `I` for a `J`, its joined `G` for a `g`, and
+its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of about the same width,
+and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or
+`!`, turned upside down.
 """
 
 import json
@@ -124,7 +125,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             strokes.append(stroke)
             indices.append(characters)
             continue
-        part = late_part(characters, index)
+        part = _whole_part(stroke, late_part(characters, index))
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
@@ -132,6 +133,16 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
                 strokes.append(rest)
                 indices.append(characters[other])
     return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
+
+
+def _whole_part(stroke: np.ndarray, part: slice) -> slice:
+    """Return the part of a stroke that is a character: with ink behind it that runs back to the
+    left, as the belly of a `B`, but without a way up at its end, as to the loop of an `e`."""
+    behind = stroke[part.stop :, 0]
+    if not len(behind) or behind.mean() <= behind[0]:
+        return slice(part.start, len(stroke))
+    falls = np.diff(stroke[part, 1], prepend=-np.inf) >= 0.0
+    return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:

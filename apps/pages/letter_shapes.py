@@ -1,6 +1,7 @@
 """Shapes of letters and digits that networks misform, so that people take them for others."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from apps.pages.letter_strokes import (
     is_crossed,
     late_part,
 )
+from data_loader.pen_paths import touching_shift
 from ink.geometry import smooth_path
+from ink.measures import at_steps
 
 BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
 MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
@@ -29,6 +32,11 @@ MAX_POINT_WIDTH = 0.45
 """Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 MIN_MISSING_LEG = 0.12  # heights of an `A` by which its left leg is lengthened at least (by eye)
 MAX_MISSING_LEG = 0.55  # heights of an `A` by which its left leg is lengthened at most (by eye)
+OPENINGS = {"e": 0.75, **dict.fromkeys("bhklt", 1.05)}
+"""X-heights to each letter whose upstroke would close a `c` that is joined to it (by eye)."""
+DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
+OPENING_RISE = 0.45  # x-heights from the foot of a `c` up to its opening (by eye)
+MIN_SECOND_STEM = 0.7  # of its height that the second stem of a `u` comes down (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
 
 
@@ -229,3 +237,85 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     is_low = body[turn + 1 :, 1] > waist[1]
     belly = turn + 1 + int(is_low.argmax())
     return np.concatenate([new_bar, stem[1:]]), belly
+
+
+def with_open_c(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which each joined `c` is far enough from the upstroke of the next letter,
+    which would close it: "cl" looks like `d`. `x_height`: as in `with_dots`."""
+    for index in letters.indices_of("c"):
+        opening = OPENINGS.get(letters.text[index + 1 : index + 2])
+        if opening is None:
+            continue
+        for number, indices in enumerate(letters.indices):
+            if index in indices and index + 1 in indices:
+                letters = _with_opening(letters, number, index, opening, x_height)
+    return letters
+
+
+def _with_opening(
+    letters: LetterStrokes, number: int, index: int, opening: float, x_height: float
+) -> LetterStrokes:
+    """Return letters in which what follows a `c` moves to the right until the `c` is open."""
+    indices = letters.indices[number]
+    stroke = letters.strokes[number] / x_height
+    next_points = np.flatnonzero(indices == index + 1)
+    is_joined = letters.text[index - 1 : index].isalpha()
+    start = late_part(indices, index).start if is_joined else int(np.argmax(indices >= index - 1))
+    summit = next_points[stroke[next_points, 1].argmin()]  # of the next letter
+    if summit <= start + 1:
+        return letters
+    foot = start + int(stroke[start:summit, 1].argmax())
+    from_foot = stroke - stroke[foot]
+    sides = from_foot[start : foot + 1], from_foot[foot : next_points[-1] + 1]
+    dense = (np.concatenate([side[:0], *at_steps([side], DENSE_STEP)]) for side in sides)
+    before, behind = (side[side[:, 1] < -OPENING_RISE] for side in dense)
+    shift = x_height * (touching_shift(before, behind) + opening)
+    if shift <= 0.0:
+        return letters
+    rise = np.maximum.accumulate(-from_foot[foot:, 1])
+    shifts = [shift * (np.median(each) > index) * np.ones(len(each)) for each in letters.indices]
+    shifts[number] = np.append(np.zeros(foot), shift * np.clip(rise / OPENING_RISE, 0.0, 1.0))
+    strokes = [
+        other + np.outer(to_right, (1.0, 0.0))
+        for other, to_right in zip(letters.strokes, shifts, strict=True)
+    ]
+    return replace(letters, strokes=strokes)
+
+
+def with_second_stems(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the second stem of each `u` comes down: otherwise it looks like a
+    `v`. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("u"):
+        counts = [np.sum(indices == index) for indices in letters.indices]
+        number = int(np.argmax(counts))
+        if not counts[number]:
+            continue
+        stroke = letters.strokes[number]
+        start = late_part(letters.indices[number], index).start
+        turns = [start]  # numbers of the points at a top, at a foot, and so on
+        for direction in (1.0, -1.0, 1.0):
+            turns.append(_turn(direction * stroke[:, 1], turns[-1], TREMBLE * x_height))
+        _, foot, top, last = turns
+        falls = stroke[turns[1:], 1] - stroke[turns[:-1], 1]
+        is_u = falls[0] >= MIN_STEM_HEIGHT * x_height and -falls[1] >= MIN_STEM_HEIGHT * x_height
+        if not is_u or falls[2] >= MIN_SECOND_STEM * -falls[1]:
+            continue
+        depth = stroke[foot, 1] - stroke[top, 1]
+        end = stroke[top] + depth * np.array([-lean, 1.0])
+        stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
+        rest = slice(last, None) if last < len(stroke) - 1 else slice(len(stroke), None)
+        _replace_part(letters, number, slice(top + 1, rest.start), stem, index)
+    return letters
+
+
+def _turn(heights: np.ndarray, start: int, tremble: float) -> int:
+    """Return the number of the point up to which values grow from `start` on, but for falls of at
+    most `tremble`."""
+    highest = start
+    for number in range(start + 1, len(heights)):
+        if heights[number] < heights[highest] - tremble:
+            break
+        if heights[number] > heights[highest]:
+            highest = number
+    return highest
