@@ -8,7 +8,9 @@ from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
     with_legs,
+    with_open_c,
     with_points,
+    with_second_stems,
     with_short_flags,
 )
 from apps.pages.letter_strokes import LetterStrokes, crosses
@@ -144,3 +146,61 @@ def test_a_5_has_a_corner(strokes, lean, tip, corner, waist):
 def test_a_5_gets_no_corner_when_its_stroke_begins_below_or_is_of_another_letter(stroke, indices):
     (kept,) = with_corners(LetterStrokes("45", [stroke], [np.array(indices)]), 0.0).strokes
     assert kept is stroke
+
+
+C = [(0.6, -0.85), (0.3, -1.0), (0.0, -0.5), (0.3, 0.0)]
+L = [(0.75, -1.0), (0.9, -2.0), (0.7, -1.0), (0.8, 0.0)]
+FAR_L = [(1.75, -0.1), (1.9, -2.0), (1.7, -1.0), (1.8, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "next_letter", "shift"),
+    [("clo", L, 1.05), ("ceo", L, 0.75), ("cao", L, 0.0), ("elo", L, 0.0), ("clo", FAR_L, 0.0)],
+)
+@pytest.mark.parametrize("size", [1.0, 20.0])
+def test_an_upstroke_does_not_close_a_c(text, next_letter, shift, size):
+    """The tip of the `c` is 0.08 from the `l` at its height, and in reach of it 0.15 below."""
+    joined = np.concatenate([C, next_letter]) * size
+    later = down(2.5, 1.0) * size
+    word = LetterStrokes(text, [joined, later], [np.repeat([0, 1], 4), np.full(len(later), 2)])
+    first, second = with_open_c(word, size).strokes
+    assert_array_equal(first[:4], joined[:4])
+    for before, after in ((joined[4:], first[4:]), (later, second)):
+        np.testing.assert_allclose((after - before)[:, 0] / size, shift, atol=0.12)
+        assert_array_equal(after[:, 1], before[:, 1])
+    if not shift:
+        assert first is joined and second is later
+
+
+def test_a_c_that_is_not_joined_keeps_its_gap():
+    strokes = [np.array(C), np.array(L)]
+    word = with_open_c(LetterStrokes("cl", strokes, [np.zeros(4, int), np.ones(4, int)]), 1.0)
+    assert word.strokes[0] is strokes[0] and word.strokes[1] is strokes[1]
+
+
+CUP = [(0.0, -1.0), (0.0, -0.3), (0.3, 0.0), (0.6, -0.4), (0.7, -1.0)]
+HOOK, TO_E, STEM = [(0.72, -0.6)], [(1.0, -0.4), (1.3, -0.8)], [(0.7, 0.0), (1.0, -0.4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "behind", "kept"), [("u", [], []), ("u", HOOK, []), ("ue", TO_E, TO_E)]
+)
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+def test_the_second_stem_of_a_u_comes_down(text, behind, kept, lean):
+    """Otherwise it is a `v`. The stroke goes on to an `e` from its foot."""
+    stroke = np.array([*CUP, *behind])
+    indices = np.minimum(np.arange(len(stroke)) // len(CUP), len(text) - 1)
+    word = with_second_stems(LetterStrokes(text, [stroke], [indices]), 1.0, lean)
+    (changed,) = word.strokes
+    assert len(word.indices[0]) == len(changed)
+    assert_array_equal(changed[: len(CUP)], CUP)
+    end = len(changed) - len(kept)
+    np.testing.assert_allclose(changed[end - 1], (0.7 - lean, 0.0), atol=1e-9)
+    assert_array_equal(changed[end:], np.reshape(kept, (-1, 2)))
+
+
+@pytest.mark.parametrize(("text", "behind"), [("u", STEM), ("v", []), ("n", HOOK)])
+def test_a_whole_u_and_other_letters_keep_their_stems(text, behind):
+    stroke = np.array([*CUP, *behind])
+    word = LetterStrokes(text, [stroke], [np.zeros(len(stroke), int)])
+    assert with_second_stems(word, 1.0, 0.0).strokes[0] is stroke
