@@ -31,6 +31,8 @@ LETTERS: Mapping[str, str] = _TABLES["letters"]
 """For each letter that is drawn in all hands, the letter that the network writes."""
 JOINED_LETTERS: Mapping[str, str] = LETTERS | _TABLES["joined letters"]
 """The same in hands that join their letters."""
+DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
+"""For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
@@ -46,34 +48,22 @@ def with_stand_ins(text: str, alphabet: Alphabet, is_joined: bool) -> str:
     return text.translate(str.maketrans(stand_ins))
 
 
-def stood_for(character: str, written: str) -> str:
-    """Return the letter that is drawn where a network wrote something for a character: `z` where it
-    wrote `u` for `ż`; what was written if no letter is drawn."""
-    letter, _ = base_and_mark(character)
-    return letter if JOINED_LETTERS.get(letter) == written else written
-
-
 def with_drawn_signs(
-    word: WrittenWord,
-    written: Mapping[str, str],
-    stand_ins: Mapping[str, str],
-    lean: float,
-    letter_width: float,
+    word: WrittenWord, written: Mapping[str, str], lean: float, letter_width: float
 ) -> WrittenWord:
-    """Return a word in x-heights, which has `indices`, with signs drawn where the network wrote
-    their stand-ins.
+    """Return a word in x-heights, which has `indices`, with its signs and letters drawn where the
+    network wrote their stand-ins.
 
     Args:
         word: the word as the network wrote it.
         written: for each character of the text, what the network wrote in its place.
-        stand_ins: `JOINED_LETTERS` or `STAND_INS`.
         lean: how far downstrokes lean to the right, x over y.
         letter_width: width of a usual letter of the hand in x-heights.
     """
     signs = [base_and_mark(character)[0] for character in word.text]
     wanted = []
     for index, (character, sign) in enumerate(zip(word.text, signs, strict=True)):
-        if written[character] == stand_ins.get(sign):
+        if sign in DRAWN and written[character] == DRAWN[sign]:
             wanted.append(index)
     if not wanted or not word.strokes:
         return word

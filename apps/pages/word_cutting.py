@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from apps.pages.drawn_signs import JOINED_LETTERS, STAND_INS, stood_for, with_drawn_signs
+from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import with_marks
@@ -86,14 +86,12 @@ def with_drawn(
 ) -> WrittenWord:
     """Return a word with the signs and marks that a network did not write; see
     `with_drawn_signs`."""
-    width = shape.letter_width
-    lettered = with_drawn_signs(word, written, JOINED_LETTERS, lean, width)
-    drawn = with_drawn_signs(lettered, written, STAND_INS, lean, width)
+    drawn = with_drawn_signs(word, written, lean, shape.letter_width)
     drawn = with_marks(drawn, {c for c in word.text if written[c] != c}, lean)
-    if drawn is lettered:
-        return lettered
-    plain_text = "".join(stood_for(character, written[character]) for character in word.text)
-    return replace(drawn, plain=replace(lettered, text=plain_text))
+    if drawn is word:
+        return word
+    plain_text = "".join(written[character] for character in word.text)
+    return replace(drawn, plain=replace(word, text=plain_text))
 
 
 def _shaped_words(
