@@ -1,12 +1,13 @@
-"""Signs beyond ASCII, drawn in the place of signs that a network writes.
+"""Signs and letters that a network misforms, drawn in the place of others that it writes.
 
-A network has seen few `ß`, `æ` or `€`, and misforms them. It writes a stand-in, an ASCII sign of
-about the same width, and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the
-network's own `?` or `!`, turned upside down.
+A network has seen few `ß`, `æ` or `€`; people take its `I` for a `J`, its joined `G` for a `g`, and
+its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of about the same width,
+and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or
+`!`, turned upside down.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import numpy as np
 from apps.pages.letter_strokes import LetterStrokes, late_part
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes
-from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape
+from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape, base_and_mark
+from ink.alphabet import Alphabet
 
 _TABLES = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 SIGN_SHAPES: Mapping[str, Sequence[Shape]] = {**SHAPES, **_TABLES["shapes"]}
@@ -25,6 +27,12 @@ STAND_INS = TURNED | {
     sign: stand_in for stand_in, signs in _TABLES["stand-ins"].items() for sign in signs
 }
 """For each sign that is drawn, the sign that the network writes."""
+LETTERS: Mapping[str, str] = _TABLES["letters"]
+"""For each letter that is drawn in all hands, the letter that the network writes."""
+JOINED_LETTERS: Mapping[str, str] = LETTERS | _TABLES["joined letters"]
+"""The same in hands that join their letters."""
+DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
+"""For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
@@ -32,19 +40,31 @@ LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
 MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
 
 
+def with_stand_ins(text: str, alphabet: Alphabet, is_joined: bool) -> str:
+    """Return a plain text with the stand-ins, of a network's alphabet, of the letters that are
+    drawn in a hand; `is_joined`: whether the hand joins its letters."""
+    letters = JOINED_LETTERS if is_joined else LETTERS
+    stand_ins = {sign: letters[sign] for sign in letters if not alphabet.unknown(letters[sign])}
+    return text.translate(str.maketrans(stand_ins))
+
+
 def with_drawn_signs(
-    word: WrittenWord, unwritten: Set[str], lean: float, letter_width: float
+    word: WrittenWord, written: Mapping[str, str], lean: float, letter_width: float
 ) -> WrittenWord:
-    """Return a word in x-heights, which has `indices`, with its `unwritten` signs drawn in place of
-    their stand-ins.
+    """Return a word in x-heights, which has `indices`, with its signs and letters drawn where the
+    network wrote their stand-ins.
 
     Args:
         word: the word as the network wrote it.
-        unwritten: characters in whose place the network wrote another character.
+        written: for each character of the text, what the network wrote in its place.
         lean: how far downstrokes lean to the right, x over y.
         letter_width: width of a usual letter of the hand in x-heights.
     """
-    wanted = [k for k, sign in enumerate(word.text) if sign in STAND_INS.keys() & unwritten]
+    signs = [base_and_mark(character)[0] for character in word.text]
+    wanted = []
+    for index, (character, sign) in enumerate(zip(word.text, signs, strict=True)):
+        if sign in DRAWN and written[character] == DRAWN[sign]:
+            wanted.append(index)
     if not wanted or not word.strokes:
         return word
     upright = to_strokes(slanted(from_strokes(word.strokes), -lean))
@@ -52,7 +72,7 @@ def with_drawn_signs(
     for index in wanted:
         generator = np.random.default_rng([index, sum(map(len, letters.strokes))])
         pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
-        letters = _with_sign(letters, index, pen)
+        letters = _with_sign(letters, index, signs[index], pen)
     strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
     edge = np.array([span(strokes).left, 0.0])
     strokes = tuple(stroke - edge for stroke in strokes)
@@ -60,10 +80,9 @@ def with_drawn_signs(
     return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
 
-def _with_sign(letters: LetterStrokes, index: int, pen: MarkPen) -> LetterStrokes:
+def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> LetterStrokes:
     """Return upright letters with a sign drawn in place of its stand-in; the ink behind moves."""
     stand_in, kept = _without_sign(letters, index)
-    sign = letters.text[index]
     before = [stroke for stroke, each in kept.pairs() if np.median(each) < index]
     edge = span(before).right if before else 0.0
     left, right = span(stand_in) if stand_in else (edge, edge)
@@ -106,7 +125,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             strokes.append(stroke)
             indices.append(characters)
             continue
-        part = late_part(characters, index)
+        part = _whole_part(stroke, late_part(characters, index))
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
@@ -114,6 +133,16 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
                 strokes.append(rest)
                 indices.append(characters[other])
     return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
+
+
+def _whole_part(stroke: np.ndarray, part: slice) -> slice:
+    """Return the part of a stroke that is a character: with ink behind it that runs back to the
+    left, as the belly of a `B`, but without a way up at its end, as to the loop of an `e`."""
+    behind = stroke[part.stop :, 0]
+    if not len(behind) or behind.mean() <= behind[0]:
+        return slice(part.start, len(stroke))
+    falls = np.diff(stroke[part, 1], prepend=-np.inf) >= 0.0
+    return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:

@@ -22,13 +22,11 @@ from apps.pages.hands import Hand
 from apps.pages.letter_strokes import crosses
 from apps.pages.marks import MARKED, PLAIN, with_marks
 from apps.pages.proofreading import LOOKALIKES, CheckedWord, write_words
-from apps.pages.styles import MAX_JOINED_STROKES
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, touching_shift
 from data_loader.synthetic.texts.templates import Draws
 from ink.geometry import at_equal_steps, path_along, smooth_path
 from ink.geometry import from_strokes as ink_from_strokes
-from ink.measures import strokes_per_character
 
 LINES_AT_ONCE = 64
 NUM_FREQUENT_FORMS = 18  # of a frequent letter that is joined to none
@@ -157,7 +155,7 @@ def written_forms(hand: Hand, seed: int = 0, *, progress: bool = False) -> HandF
     draws = Draws(np.random.default_rng([seed, 0]))
     lean = hand.shape.lean_at(hand.slant)
     words = [*_proofread_words(hand, form_texts(alphabet, draws), seed, progress)]
-    is_joined = strokes_per_character([hand.primer]) < MAX_JOINED_STROKES
+    is_joined = hand.shape.joined
     shifts = _best_shifts(hand, words) if is_joined else {}
     letters = [cut_letters(word, 1, shifts) for word in words]
     joins = _joins_of(words, letters) if is_joined else _Joins({}, {}, {})

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apps.pages.styles import MAX_JOINED_STROKES
 from ink.geometry import bounds, strokes, x_height
 from ink.measures import (
     baseline,
     high_marks,
     levelled,
     median_lean,
+    strokes_per_character,
     usual_letters,
     word_gaps,
 )
@@ -32,6 +34,7 @@ class HandShape:
         character_width: the mean width of a character, blanks included, in x-heights.
         letter_width: the width of a usual letter in x-heights.
         dotted: whether most of the hand's `i` have dots.
+        joined: whether the hand joins most letters.
     """
 
     x_height: float
@@ -42,6 +45,7 @@ class HandShape:
     character_width: float
     letter_width: float
     dotted: bool = True
+    joined: bool = False
 
     @classmethod
     def of(cls, primer: Primer) -> "HandShape":
@@ -64,6 +68,7 @@ class HandShape:
             character_width=width / max(len(text), 1),
             letter_width=letter_width(width - blanks, text),
             dotted=high_marks(from_baseline) >= sum(map(text.count, "ij")) / 2,
+            joined=strokes_per_character([primer]) < MAX_JOINED_STROKES,
         )
 
     def lean_at(self, slant: float | None) -> float:

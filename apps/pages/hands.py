@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from apps.pages.drawn_signs import with_stand_ins
 from apps.pages.hand_shape import HandShape
 from apps.pages.marks import plain
 from apps.pages.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
@@ -199,7 +200,9 @@ class Hand:
         shapes; see `proofreading.PageHand`."""
         checked = []
         alphabet = self.writer.model.alphabet
-        lines = self.write_texts([plain(text, alphabet) for text in texts], seeds)
+        joined = self.shape.joined
+        plain_texts = [with_stand_ins(plain(text, alphabet), alphabet, joined) for text in texts]
+        lines = self.write_texts(plain_texts, seeds)
         for line, text in zip(lines, texts, strict=True):
             words = written_words(line, text, self.shape, self.slant)
             checked.append(check_shapes(replace(line, written_text=text), words, self.shape.dotted))

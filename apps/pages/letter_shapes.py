@@ -1,9 +1,7 @@
 """Shapes of letters and digits that networks misform, so that people take them for others."""
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import compress, pairwise
 
 import numpy as np
 
@@ -13,15 +11,13 @@ from apps.pages.letter_strokes import (
     NUM_POINTS,
     TREMBLE,
     LetterStrokes,
-    Stem,
     crosses,
     is_crossed,
-    is_flat,
     late_part,
-    stems_of,
 )
-from apps.pages.written_word import span
+from data_loader.pen_paths import touching_shift
 from ink.geometry import smooth_path
+from ink.measures import at_steps
 
 BAR_TILT = 0.05  # rise of the bar of a `5`, in heights of the `5` (by eye)
 MIN_FIVE_BAR_WIDTH = 0.3  # least width of the bar of a `5`, in heights of the `5` (by eye)
@@ -36,42 +32,12 @@ MAX_POINT_WIDTH = 0.45
 """Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 MIN_MISSING_LEG = 0.12  # heights of an `A` by which its left leg is lengthened at least (by eye)
 MAX_MISSING_LEG = 0.55  # heights of an `A` by which its left leg is lengthened at most (by eye)
+OPENINGS = {"e": 0.75, **dict.fromkeys("bhklt", 1.05)}
+"""X-heights to each letter whose upstroke would close a `c` that is joined to it (by eye)."""
+DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
+OPENING_RISE = 0.45  # x-heights from the foot of a `c` up to its opening (by eye)
+MIN_SECOND_STEM = 0.7  # of its height that the second stem of a `u` comes down (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
-# Of an `I`, upright and in x-heights (by eye):
-MIN_I_HEIGHT = 1.2  # least height of its stem
-MIN_STEM_RATIO = 0.75  # of its stem's height to that of the highest stem: a later one is the next's
-MAX_BEFORE = 0.1  # fraction of the points of its stroke that belong to earlier letters
-MAX_HOOK = 0.35  # of its stroke to the left of the stem's foot: a longer hook makes it a `J`
-MAX_FLAG_OF_I = 0.25  # height of the upstroke before its stem, in heights of the stem
-MAX_EXIT = 0.3  # of its stroke to the right of the stem: a longer one joins it to the next letter
-MAX_SERIF_ASIDE = 0.4  # from its stem to the middle of a bar
-MAX_SERIF_RISE = 0.8  # from its stem up to a bar that floats above it
-MIN_FLOATING = 0.25  # the same distance above which it looks like an `i` or `Ī`
-TOP_END = 0.25  # heights of its stem below its top; a bar from here to `FOOT_START` makes it a `t`
-FOOT_START = 0.75  # heights of its stem below its top
-FOOT_LEFT = 0.6  # left of its foot, from where on the next letter's stroke may begin
-FOOT_RIGHT = 0.3  # right of its foot, up to where the next letter's stroke may begin
-MIN_SERIF_WIDTH = 0.2  # of a bar, and of the next letter's stroke, if they are more than dots
-SERIF = 0.28  # from its stem to an end of a bar that is drawn
-MIN_SERIF = 0.12  # the same where other ink is near
-SERIF_GAP = 0.15  # from such an end to other ink
-SERIF_TILT = 0.03  # from the left end up to the right end
-
-# Of a `z`, upright and in x-heights (by eye):
-MIN_DIAGONAL_WIDTH = 0.25  # of its diagonal
-MIN_DIAGONAL_HEIGHT = 0.4  # of its diagonal
-MAX_BEND = 0.2  # of its diagonal, in lengths of the diagonal
-MAX_BEND_ALONE = 0.3  # the same of one that is not joined: a rounder one is a `3`
-MIN_Z_BAR = 0.25  # least length of the bars at its top and foot
-MAX_Z_DEPTH = 0.45  # of its foot below the baseline
-Z_CORNERS = ((0.0, -0.9), (0.55, -0.95), (0.0, 0.0), (0.6, -0.03))  # of one that is drawn
-Z_GAP = 0.15  # to it from the ink before it
-Z_GAP_BEHIND_HIGH = 0.4  # the same from a letter that ends high, such as an `r`, whose end is cut
-JOIN_SLANT = 0.3  # width over height of the rise from its foot to the next letter
-MAX_RISE = 0.4  # from the baseline up to the end of the letter before
-MAX_FOOT_DEPTH = 0.1  # of a foot below the baseline
-ENDING_LOW = {*"acdeghijklmnqsuxyz"}
-"""Letters that end near the baseline or below it."""
 
 
 def with_legs(letters: LetterStrokes) -> LetterStrokes:
@@ -273,245 +239,83 @@ def _five_corner(body: np.ndarray, bar: np.ndarray, lean: float) -> tuple[np.nda
     return np.concatenate([new_bar, stem[1:]]), belly
 
 
-def with_clear_i(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return a word's letters, in x-heights, in which no `I` looks like a `J`, `L`, `t` or `i`. An
-    `I` with a hook or a long flag is drawn anew with bars at both ends; one with a foot gets a bar
-    at its top; a bar that crosses it is moved to its top. A bare stem stays. `lean`: as in
-    `with_dots`."""
-    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
-    for index in letters.indices_of("I"):
-        upright = replace(letters, strokes=[stroke @ slant for stroke in letters.strokes])
-        stem = _stem_of_i(upright, index)
-        if stem is None:
+def with_open_c(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which each joined `c` is far enough from the upstroke of the next letter,
+    which would close it: "cl" looks like `d`. `x_height`: as in `with_dots`."""
+    for index in letters.indices_of("c"):
+        opening = OPENINGS.get(letters.text[index + 1 : index + 2])
+        if opening is None:
             continue
-        removed, drawn = _mended_i(upright, stem, index)
-        kept = [number for number in range(len(letters.strokes)) if number not in removed]
-        place = sum(number <= stem.stroke_number for number in kept) - 1  # the stem's, in `kept`
-        added = [(place, index, stroke @ np.linalg.inv(slant)) for stroke in drawn]
-        letters = letters.selected(kept).with_added(added)
+        for number, indices in enumerate(letters.indices):
+            if index in indices and index + 1 in indices:
+                letters = _with_opening(letters, number, index, opening, x_height)
     return letters
 
 
-def _stem_of_i(letters: LetterStrokes, index: int) -> Stem | None:
-    """Return the stem of an `I`, None if it is too low. A stem before it may be the end of the
-    letter before: the window is early."""
-    numbers = letters.numbers_of(index)
-    stems = [s for s in stems_of(letters, index, 1.0, math.inf) if s.stroke_number in numbers]
-    heights = [np.ptp(stem.points[:, 1]) for stem in stems]
-    least = max(MIN_I_HEIGHT, MIN_STEM_RATIO * max(heights, default=0.0))
-    high = [stem for stem, height in zip(stems, heights, strict=True) if height >= least]
-    return high[-1] if high else None
+def _with_opening(
+    letters: LetterStrokes, number: int, index: int, opening: float, x_height: float
+) -> LetterStrokes:
+    """Return letters in which what follows a `c` moves to the right until the `c` is open."""
+    indices = letters.indices[number]
+    stroke = letters.strokes[number] / x_height
+    next_points = np.flatnonzero(indices == index + 1)
+    is_joined = letters.text[index - 1 : index].isalpha()
+    start = late_part(indices, index).start if is_joined else int(np.argmax(indices >= index - 1))
+    summit = next_points[stroke[next_points, 1].argmin()]  # of the next letter
+    if summit <= start + 1:
+        return letters
+    foot = start + int(stroke[start:summit, 1].argmax())
+    from_foot = stroke - stroke[foot]
+    sides = from_foot[start : foot + 1], from_foot[foot : next_points[-1] + 1]
+    dense = (np.concatenate([side[:0], *at_steps([side], DENSE_STEP)]) for side in sides)
+    before, behind = (side[side[:, 1] < -OPENING_RISE] for side in dense)
+    shift = x_height * (touching_shift(before, behind) + opening)
+    if shift <= 0.0:
+        return letters
+    rise = np.maximum.accumulate(-from_foot[foot:, 1])
+    shifts = [shift * (np.median(each) > index) * np.ones(len(each)) for each in letters.indices]
+    shifts[number] = np.append(np.zeros(foot), shift * np.clip(rise / OPENING_RISE, 0.0, 1.0))
+    strokes = [
+        other + np.outer(to_right, (1.0, 0.0))
+        for other, to_right in zip(letters.strokes, shifts, strict=True)
+    ]
+    return replace(letters, strokes=strokes)
 
 
-def _mended_i(letters: LetterStrokes, stem: Stem, index: int) -> tuple[set[int], list[np.ndarray]]:
-    """Return the numbers of the strokes of an upright `I` that are to be removed, and the strokes
-    that are to be drawn."""
-    (x, top), (_, foot) = stem.points[[0, -1]]
-    bars = {
-        number: float(letters.strokes[number][:, 1].mean())
-        for number in _bars_of_i(letters, stem, index)
-    }
-    if _is_hooked(letters, stem, index):
-        x = sum(span([letters.strokes[stem.stroke_number]])) / 2
-        top = min([top, *bars.values()])
-        path = np.linspace((x, top), (x, foot), 2 * NUM_POINTS)
-        removed = {stem.stroke_number, *bars}
-        others = letters.selected(k for k in range(len(letters.strokes)) if k not in removed)
-        return removed, [path, _serif(others, x, top), _serif(others, x, foot)]
-    upper = top + TOP_END * (foot - top)
-    lower = top + FOOT_START * (foot - top)
-    highest = min(bars.values(), default=foot)
-    if highest < top - MIN_FLOATING:
-        return set(), [np.linspace((x, highest), (x, top), NUM_POINTS)]
-    crossing = {number for number, y in bars.items() if upper <= y <= lower}
-    # A bar that neither crosses the stem nor is at its top is at its foot.
-    has_foot = len(crossing) < len(bars) or _is_joined_at_foot(letters, stem, index)
-    if highest < upper or not (crossing or has_foot):
-        return set(), []
-    removed = crossing | {stem.stroke_number}
-    others = letters.selected(k for k in range(len(letters.strokes)) if k not in removed)
-    serifs = [_serif(others, x, top)]
-    if len(crossing) > 1 and not has_foot:
-        serifs.append(_serif(others, x, foot))
-    return crossing, serifs
-
-
-def _is_hooked(letters: LetterStrokes, stem: Stem, index: int) -> bool:
-    """Return whether the stroke of an upright `I` is no more than the `I`, and has a hook at its
-    foot or a long upstroke before its stem."""
-    stroke = letters.strokes[stem.stroke_number]
-    indices = letters.indices[stem.stroke_number]
-    x = float(np.median(stem.points[:, 0]))
-    height = np.ptp(stem.points[:, 1])
-    from_top = (stroke[:, 1] - stem.points[0, 1]) / height
-    hook = x - stroke[stem.first :][from_top[stem.first :] > 0.5, 0].min()
-    is_apart = np.mean(indices < index) <= MAX_BEFORE and stroke[:, 0].max() <= x + MAX_EXIT
-    return bool(is_apart and (hook > MAX_HOOK or from_top[: stem.first + 1].max() > MAX_FLAG_OF_I))
-
-
-def _bars_of_i(letters: LetterStrokes, stem: Stem, index: int) -> Iterator[int]:
-    """Yield the numbers of the bars of an upright `I`. The one at its top may be made late."""
-    (x, top), (_, foot) = stem.points[[0, -1]]
-    late = letters.numbers_of(index + 1)
-    for number in letters.numbers_of(index) + late:
-        stroke = letters.strokes[number]
-        left, right = span([stroke])
-        is_bar = is_flat(stroke) and right - left >= MIN_SERIF_WIDTH
-        is_beside = abs((left + right) / 2 - x) <= MAX_SERIF_ASIDE
-        lowest = top + TOP_END * (foot - top) if number in late else foot + MAX_EXIT
-        is_at_height = top - MAX_SERIF_RISE <= stroke[:, 1].mean() <= lowest
-        is_stem = number == stem.stroke_number
-        if not is_stem and is_bar and is_beside and is_at_height:
-            yield number
-
-
-def _is_joined_at_foot(letters: LetterStrokes, stem: Stem, index: int) -> bool:
-    """Return whether a stroke begins at the foot of an upright `I` and runs on to the next letter,
-    which is a small one or is reached along the baseline."""
-    is_before_small = letters.text[index + 1 : index + 2].islower()
-    for number, (stroke, indices) in enumerate(letters.pairs()):
-        if number == stem.stroke_number or indices[0] != index:
-            continue
-        x, y = stroke[0] - stem.points[-1]
-        is_large = np.ptp(stroke, axis=0).max() >= MIN_SERIF_WIDTH
-        is_near = abs(y) <= MAX_EXIT and -FOOT_LEFT <= x <= FOOT_RIGHT
-        is_far = np.hypot(*(stroke - stroke[0]).T) > SERIF
-        begins_flat = is_flat(stroke[: is_far.argmax() + 1])
-        runs_on = is_before_small or begins_flat
-        if is_near and is_large and runs_on:
-            return True
-    return False
-
-
-def _serif(letters: LetterStrokes, x: float, y: float) -> np.ndarray:
-    """Return a bar through a point, shorter where other ink is near."""
-    near = [stroke[np.abs(stroke[:, 1] - y) <= SERIF] for stroke in letters.strokes]
-    asides = np.concatenate([np.empty((0, 2)), *near])[:, 0] - x
-    left = np.abs(asides[asides < 0.0]).min(initial=math.inf) - SERIF_GAP
-    right = asides[asides > 0.0].min(initial=math.inf) - SERIF_GAP
-    left, right = np.clip((left, right), MIN_SERIF, SERIF)
-    return np.linspace((x - left, y + SERIF_TILT / 2), (x + right, y - SERIF_TILT / 2), NUM_POINTS)
-
-
-def with_clear_z(letters: LetterStrokes, lean: float) -> LetterStrokes:
-    """Return a word's letters, in x-heights, in which each `z` has corners: joined ones look like
-    `r`, `s`, `y` or `3`. The pen is lifted before a drawn `z`. `lean`: as in `with_dots`."""
-    slant = np.array([[1.0, 0.0], [lean, 1.0]])  # makes points upright
-    for index in letters.indices_of("z"):
+def with_second_stems(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the second stem of each `u` comes down: otherwise it looks like a
+    `v`. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("u"):
         counts = [np.sum(indices == index) for indices in letters.indices]
         number = int(np.argmax(counts))
-        stroke = letters.strokes[number] @ slant
-        indices = letters.indices[number]
-        is_alone = letters.is_alone(number, index)
         if not counts[number]:
             continue
-        part = slice(0, len(stroke)) if is_alone else late_part(indices, index)
-        if len(stroke[part]) < 3 or _is_clear_z(stroke[part], is_alone):
+        stroke = letters.strokes[number]
+        start = late_part(letters.indices[number], index).start
+        turns = [start]  # numbers of the points at a top, at a foot, and so on
+        for direction in (1.0, -1.0, 1.0):
+            turns.append(_turn(direction * stroke[:, 1], turns[-1], TREMBLE * x_height))
+        _, foot, top, last = turns
+        falls = stroke[turns[1:], 1] - stroke[turns[:-1], 1]
+        is_u = falls[0] >= MIN_STEM_HEIGHT * x_height and -falls[1] >= MIN_STEM_HEIGHT * x_height
+        if not is_u or falls[2] >= MIN_SECOND_STEM * -falls[1]:
             continue
-        before = _without_upstroke(stroke[: part.start], letters.text[index - 1 : index])
-        behind = _without_tail(stroke[part.stop :], len(stroke[part]) // 3)
-        left, right = span([_body(stroke[part])])
-        if len(before):
-            ends_low = letters.text[index - 1 : index] in ENDING_LOW
-            gap = Z_GAP if ends_low else Z_GAP_BEHIND_HIGH
-            left = span([_body(before)]).right + gap
-        path = _drawn_z(left)
-        bodies = [_body(other @ slant) for other in letters.strokes]
-        later = [  # but for a dot or bar that is made late
-            np.median(each) > index and body[:, 0].mean() > path[0, 0]
-            for each, body in zip(letters.indices, bodies, strict=True)
-        ]
-        if len(behind):  # The next letter begins where the `z` ends; a rise to it has some width.
-            of_next = behind[indices[len(indices) - len(behind) :] == index + 1]
-            right = span([_body(of_next if len(of_next) else behind)]).left
-            right += JOIN_SLANT * min(behind[0, 1], 0.0)
-        elif any(later):
-            right = min(right, span(compress(bodies, later)).left - Z_GAP)
-        shift = np.array([path[-1, 0] - right, 0.0])
-        strokes = [
-            other + shift * is_later for other, is_later in zip(letters.strokes, later, strict=True)
-        ]
-        letters = _with_pieces(
-            replace(letters, strokes=strokes),
-            number,
-            index,
-            [piece @ np.linalg.inv(slant) for piece in (before, path, behind + shift)],
-        )
+        depth = stroke[foot, 1] - stroke[top, 1]
+        end = stroke[top] + depth * np.array([-lean, 1.0])
+        stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
+        rest = slice(last, None) if last < len(stroke) - 1 else slice(len(stroke), None)
+        _replace_part(letters, number, slice(top + 1, rest.start), stem, index)
     return letters
 
 
-def _drawn_z(left: float) -> np.ndarray:
-    """Return the path of an upright `z`."""
-    ends = pairwise(np.add(Z_CORNERS, (left, 0.0)))
-    return np.concatenate([np.linspace(start, end, NUM_POINTS) for start, end in ends])
-
-
-def _with_pieces(
-    letters: LetterStrokes, number: int, index: int, pieces: Sequence[np.ndarray]
-) -> LetterStrokes:
-    """Return letters with a stroke in which a path is drawn in the place of a character.
-
-    Args:
-        letters: the strokes of a word.
-        number: of the stroke.
-        index: of the character.
-        pieces: the ink before the character, after which the pen is lifted, the path, and the ink
-            behind it.
-    """
-    before, path, behind = pieces
-    indices = letters.indices[number]
-    strokes = [*letters.strokes]
-    all_indices = [*letters.indices]
-    of_behind = indices[len(indices) - len(behind) :]
-    strokes[number] = np.concatenate([path, behind])
-    all_indices[number] = np.concatenate([np.full(len(path), index), of_behind])
-    if len(before) > 1:
-        strokes.insert(number, before)
-        all_indices.insert(number, indices[: len(before)])
-    return LetterStrokes(letters.text, strokes, all_indices)
-
-
-def _is_clear_z(ink: np.ndarray, is_alone: bool) -> bool:
-    """Return whether upright ink has a straight diagonal between two bars; or, if it `is_alone`,
-    whether it is no `3`."""
-    x, y = ink.T
-    height_on_diagonal = x - y  # grows to the right and up
-    # How far the path has come to the left and down.
-    fall = np.maximum.accumulate(height_on_diagonal) - height_on_diagonal
-    last = int(fall.argmax())
-    first = int(height_on_diagonal[: last + 1].argmax())
-    chord = ink[last] - ink[first]
-    length = max(np.hypot(*chord), TREMBLE)
-    across = (-chord[1], chord[0])
-    # Distances from the chord, times its length.
-    products = np.abs((ink[first : last + 1] - ink[first]) @ across)
-    bend = products.max() / length**2
-    if is_alone:
-        return bool(bend <= MAX_BEND_ALONE)
-    middle = (y[first] + y[last]) / 2
-    # The lengths of the bars before and behind the diagonal.
-    x_before = x[: first + 1][y[: first + 1] < middle]
-    x_behind = x[last:][y[last:] > middle]
-    top = x[first] - x_before.min(initial=x[first])
-    foot = x_behind.max(initial=x[last]) - x[last]
-    is_large = -chord[0] >= MIN_DIAGONAL_WIDTH and chord[1] >= MIN_DIAGONAL_HEIGHT
-    is_diagonal = is_large and bend <= MAX_BEND
-    return bool(is_diagonal and min(top, foot) >= MIN_Z_BAR and y[last] <= MAX_Z_DEPTH)
-
-
-def _without_upstroke(ink: np.ndarray, letter: str) -> np.ndarray:
-    """Return the upright ink that ends with a `letter`, without a high upstroke to the next one."""
-    low = np.flatnonzero(ink[:, 1] > -MAX_RISE)
-    return ink[: low[-1] + 1] if letter in ENDING_LOW and len(low) else ink
-
-
-def _without_tail(ink: np.ndarray, max_points: int) -> np.ndarray:
-    """Return upright ink without the way up from a tail at its start, of at most `max_points`."""
-    rising = ink[: max_points + 1, 1] > MAX_FOOT_DEPTH
-    return ink if rising.all() else ink[int(rising.argmin()) :]
-
-
-def _body(ink: np.ndarray) -> np.ndarray:
-    """Return the ink between the baseline and the x-height, or all if there is none."""
-    body = ink[(ink[:, 1] >= -1.0 - MAX_FOOT_DEPTH) & (ink[:, 1] <= MAX_FOOT_DEPTH)]
-    return body if len(body) else ink
+def _turn(heights: np.ndarray, start: int, tremble: float) -> int:
+    """Return the number of the point up to which values grow from `start` on, but for falls of at
+    most `tremble`."""
+    highest = start
+    for number in range(start + 1, len(heights)):
+        if heights[number] < heights[highest] - tremble:
+            break
+        if heights[number] > heights[highest]:
+            highest = number
+    return highest

@@ -93,7 +93,7 @@ class PenHand:
         lean = self.shape.lean_at(self.slant)
         letters = self._letters(text, lean - self.shape.lean)
         letters = replace(letters, strokes=swayed(letters.strokes, np.random.default_rng(seed)))
-        unwritten = {*text} - self.font.glyphs.keys()
+        written = {sign: self._written(sign) for sign in text}
         matches = [*re.finditer(r"\S+", text)]
         parts = [_part(letters, *match.span()) for match in matches]
         edges = [span(part.strokes) for part in parts]
@@ -102,12 +102,16 @@ class PenHand:
         for part, (left, right), gap in zip(parts, edges, gaps, strict=True):
             strokes = tuple(stroke - (left, 0.0) for stroke in part.strokes)
             word = WrittenWord(strokes, right - left, gap, part.text, tuple(part.indices))
-            yield with_drawn(word, unwritten, self.shape, lean)
+            yield with_drawn(word, written, self.shape, lean)
+
+    def _written(self, sign: str) -> str:
+        """Return the sign of the font that is written in the place of a sign."""
+        return sign if sign in self.font.glyphs else PLAIN[sign]
 
     def _letters(self, text: str, lean: float) -> LetterStrokes:
         """Return the strokes of a text as the font has them, but with more `lean`, x over y."""
         glyphs = self.font.glyphs
-        written = "".join(sign if sign in glyphs else PLAIN[sign] for sign in text)
+        written = "".join(map(self._written, text))
         letters = LetterStrokes(text, [], [])
         first = 0
         for part, x in self.font.starts(self.font.parts(written)):

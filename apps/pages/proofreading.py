@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.sign_shapes import has_bare_i, has_its_dots, shape_faults, without_unknown
+from apps.pages.sign_shapes import has_its_dots, shape_faults, without_unknown
 from apps.pages.written_word import WrittenWord, strokes_in_row
 from ink.alphabet import WRONG
 from ink.geometry import DOT_INK, bounds, from_strokes, x_height
@@ -53,8 +53,6 @@ grow with the length (assumed: a web address is doubted at each character)."""
 LOOKALIKES = ("'’‘`", '"“”„', "-–—", "lI|", "Bß")
 """Groups of characters that look alike; the first character stands for its group."""
 FOLDING = str.maketrans({sign: group[0] for group in LOOKALIKES for sign in group} | {"…": "..."})
-BARE_I_READINGS = ("l", "t", "k", "/")
-"""What an `I` that is one bare stroke may be read as (notebook: pages, the words of a page)."""
 MAX_SPELLINGS = 8  # spellings of a word that are compared with the ink (assumed)
 OVERLOOKED = ".'"
 """Signs that a second reader overlooks (notebook: pages, a reader of pictures); their places are
@@ -79,7 +77,6 @@ class CheckedWord:
         errors: how many characters are misread.
         doubt: minus the log-probability that the reader gives the text, in nats.
         faults: of the line or the word, besides misread characters.
-        bare: whether each `I` is bare, that is, a single straight stroke.
         second: doubt of a second reader, in nats; 0 if only the context tells its reading from the
             text (`without_context`); None without a second reader, or if the second reader does not
             know a character of the text.
@@ -93,7 +90,6 @@ class CheckedWord:
     errors: int = 0
     doubt: float = 0.0
     faults: tuple[str, ...] = ()
-    bare: bool = False
     second: float | None = None
     looks_like: str = ""
 
@@ -230,8 +226,7 @@ def check_shapes(
         faults = faults or [*shape_faults(word)]
         if not faults and is_dotted and not has_its_dots(word):
             faults = [OTHER_DOTS]
-        is_bare = bool(word.strokes) and has_bare_i(word)
-        checked.append(CheckedWord((word,), word.text, faults=tuple(faults), bare=is_bare))
+        checked.append(CheckedWord((word,), word.text, faults=tuple(faults)))
     return checked
 
 
@@ -324,7 +319,7 @@ def _readings(
     texts = []
     for k in readable:
         inks.append(from_strokes(words[k].words[0].strokes))
-        accepted = spellings(words[k].text, words[k].bare)
+        accepted = spellings(words[k].text)
         texts.append([*dict.fromkeys(chain.from_iterable(map(variants, accepted)))])
     readings = reader.proofread(inks, texts, LOOKALIKES, 1.0)
     for k, (hypothesis, doubt) in zip(readable, readings, strict=True):
@@ -343,7 +338,7 @@ def with_reading(word: CheckedWord, hypothesis: str, doubt: float) -> CheckedWor
         read = read.translate(AMBIGUOUS_ALONE)
         if hypothesis.casefold() == word.text.casefold() or not (num_letters or read):
             read = text
-    if read in map(folded, spellings(word.text, word.bare)):
+    if read in map(folded, spellings(word.text)):
         read = text
     errors = error_counts(text, read).character_errors
     if is_alone and not errors:
@@ -373,12 +368,11 @@ def keep_best(words: Sequence[CheckedWord], new_words: Sequence[CheckedWord]) ->
     return best
 
 
-def spellings(text: str, bare: bool = False) -> list[str]:
+def spellings(text: str) -> list[str]:
     """Return the spellings under which a reader may read a text: with a blank before an
-    apostrophe, as in IAM-OnDB; with an ellipsis for three dots; and, if each `I` is a `bare`
-    stroke, with any of `BARE_I_READINGS` for an `I`."""
-    variants = {"'": ("'", " '"), "...": ("...", "…"), "\0": BARE_I_READINGS}
-    parts = re.split(r"('|\.\.\.|\0)", folded(text.replace("I", "\0") if bare else text))
+    apostrophe, as in IAM-OnDB; and with an ellipsis for three dots."""
+    variants = {"'": ("'", " '"), "...": ("...", "…")}
+    parts = re.split(r"('|\.\.\.)", folded(text))
     choices = [variants.get(part, (part,)) for part in parts]
     return ["".join(choice).strip() for choice in islice(product(*choices), MAX_SPELLINGS)]
 

@@ -20,7 +20,9 @@ from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
     with_legs,
+    with_open_c,
     with_points,
+    with_second_stems,
     with_short_flags,
 )
 from apps.pages.letter_strokes import (
@@ -93,6 +95,8 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     letters = with_legs(letters)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
+    letters = with_second_stems(letters, shape.x_height, shape.lean)
+    letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_corners(letters, shape.lean)

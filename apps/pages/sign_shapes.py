@@ -7,14 +7,13 @@ whether the character has what distinguishes it.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 
 from apps.pages.letter_strokes import LetterStrokes, crosses, is_crossed, is_flat, stems_of
 from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE
 from apps.pages.written_word import WrittenWord
-from ink.measures import is_straight, ring_area
+from ink.measures import ring_area
 
 Strokes = Sequence[np.ndarray]
 """Strokes `(n, 2)` in x-heights, y downwards from the baseline."""
@@ -92,15 +91,6 @@ def without_unknown(
     if text and len(removed) == len(word.strokes):  # The sign's strokes hold the letters, too.
         return None
     return text, [stroke for k, stroke in enumerate(word.strokes) if k not in removed]
-
-
-def has_bare_i(word: WrittenWord) -> bool:
-    """Return whether each `I` of a word is bare: a single straight stroke that nothing crosses."""
-    parts = strokes_by_character(word)
-    strokes_of_i = [strokes for sign, strokes in zip(word.text, parts, strict=False) if sign == "I"]
-    return all(
-        is_straight(strokes) and not crosses(strokes, [*chain(*parts)]) for strokes in strokes_of_i
-    )
 
 
 def has_its_dots(word: WrittenWord) -> bool:

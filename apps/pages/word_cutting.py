@@ -7,7 +7,7 @@ begun, belongs to the word that it lies over.
 
 import math
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
 
@@ -15,9 +15,8 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.letter_shapes import with_clear_i, with_clear_z
 from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.marks import PLAIN, with_marks
+from apps.pages.marks import with_marks
 from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
@@ -69,14 +68,13 @@ def written_words(
     if len(line.written):
         whole = cut_words(repair_letters(LetterStrokes.of(line), shape), text)
         cut = [word for word in whole if word.strokes]
-    pairs = zip(text, line.written_text, strict=True)
-    unmarked = {letter for letter, written in pairs if letter != written}
+    written = dict(zip(text, line.written_text, strict=True))
     lean = shape.lean_at(slant)
-    shaped = iter(_shaped_words(line, cut, shape, lean) if cut else ())
+    shaped = iter(_shaped_words(line, cut, written, shape, lean) if cut else ())
     words = []
     for word in whole:
         if word.strokes:
-            words.append(with_drawn(next(shaped), unmarked, shape, lean))
+            words.append(with_drawn(next(shaped), written, shape, lean))
         else:
             width = len(word.text) * shape.character_width
             words.append(WrittenWord((), width, shape.gap, word.text))
@@ -84,23 +82,28 @@ def written_words(
 
 
 def with_drawn(
-    word: WrittenWord, unwritten: Set[str], shape: HandShape, lean: float
+    word: WrittenWord, written: Mapping[str, str], shape: HandShape, lean: float
 ) -> WrittenWord:
     """Return a word with the signs and marks that a network did not write; see
     `with_drawn_signs`."""
-    drawn = with_drawn_signs(word, unwritten, lean, shape.letter_width)
-    drawn = with_marks(drawn, unwritten, lean)
+    drawn = with_drawn_signs(word, written, lean, shape.letter_width)
+    drawn = with_marks(drawn, {c for c in word.text if written[c] != c}, lean)
     if drawn is word:
         return word
-    plain_text = "".join(PLAIN[c] if c in unwritten else c for c in word.text)
+    plain_text = "".join(written[character] for character in word.text)
     return replace(drawn, plain=replace(word, text=plain_text))
 
 
 def _shaped_words(
-    line: Line, cut: Sequence[LetterStrokes], shape: HandShape, lean: float
+    line: Line,
+    cut: Sequence[LetterStrokes],
+    written: Mapping[str, str],
+    shape: HandShape,
+    lean: float,
 ) -> list[WrittenWord]:
-    """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y."""
-    text = "".join(word.text for word in cut)
+    """Return the words of a line that have ink, see `written_words`, with a `lean`, x over y.
+    `written`: for each character, what the network wrote in its place."""
+    text = "".join(written[character] for word in cut for character in word.text)
     start = to_points(line.ink)[line.primed]
     words = [[stroke + start for stroke in word.strokes] for word in cut]
     num_characters = sum(map(str.isalnum, line.written_text))
@@ -115,7 +118,7 @@ def _shaped_words(
         baseline = shape.baseline + difference
     words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
-    return to_written_words(moved, shape, baseline, lean)
+    return to_written_words(moved, shape, baseline)
 
 
 def cut_words(letters: LetterStrokes, written_text: str) -> list[LetterStrokes]:
@@ -239,10 +242,9 @@ def shear(
 
 
 def to_written_words(
-    words: Sequence[LetterStrokes], shape: HandShape, baseline: float, lean: float
+    words: Sequence[LetterStrokes], shape: HandShape, baseline: float
 ) -> list[WrittenWord]:
-    """Return words scaled to x-heights, with repaired letters and signs, and with gaps behind
-    them. `lean`: of the words, x over y."""
+    """Return words scaled to x-heights, with repaired signs, and with gaps behind them."""
     spans = [span(word.strokes) for word in words]
     gaps = [left - right for (_, right), (left, _) in pairwise(spans)]
     gaps = [limited_gap(gap / shape.x_height, shape.gap) for gap in gaps]
@@ -254,11 +256,9 @@ def to_written_words(
             strokes = without_holes(strokes, shape.gap)
         # A dot that was made visible has another number of points.
         indices = [*map(np.resize, word.indices, map(len, strokes))]
-        letters = with_clear_i(LetterStrokes(word.text, strokes, indices), lean)
-        letters = with_clear_z(letters, lean)
-        strokes = repair_signs(letters)
+        strokes = repair_signs(LetterStrokes(word.text, strokes, indices))
         right = span(strokes).right
-        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(letters.indices)))
+        written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
     return written
 
 

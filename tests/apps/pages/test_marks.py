@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from apps.pages.drawn_signs import SIGN_SHAPES, STAND_INS, with_drawn_signs
+from apps.pages.drawn_signs import DRAWN, SIGN_SHAPES, with_drawn_signs, with_stand_ins
 from apps.pages.front_matter import SourceLine
 from apps.pages.hand_shape import HandShape
 from apps.pages.hands import Hand
-from apps.pages.marks import MARKED, plain
+from apps.pages.marks import MARKED, PLAIN, plain
 from apps.pages.proofreading import CheckedWord, try_words, with_first_reading
 from apps.pages.source_text import known_lines
 from apps.pages.word_cutting import with_drawn
@@ -27,10 +27,17 @@ def shifted(letter, x):
     return np.add(letter, (x, 0.0))
 
 
+def written_for(character):
+    """What a network writes in the place of a character in a joined hand."""
+    base = PLAIN.get(character, character)
+    return DRAWN.get(base, base)
+
+
 def drawn(text, strokes, indices, lean=0.0):
     """The strokes with the marks of a word, and the marks alone."""
     word = WrittenWord(tuple(strokes), 3.0, 1.0, text, tuple(map(np.asarray, indices)))
-    marked = with_drawn(word, MARKED | STAND_INS.keys(), HandShape(1, 0, 0, lean, 1, 1, 0.9), lean)
+    written = {character: written_for(character) for character in text}
+    marked = with_drawn(word, written, HandShape(1, 0, 0, lean, 1, 1, 0.9), lean)
     written = [stroke.tolist() for stroke in marked.plain.strokes]
     return marked, [stroke for stroke in marked.strokes if stroke.tolist() not in written]
 
@@ -124,7 +131,9 @@ def test_the_mark_of_an_i_replaces_its_dot(letter, count):
     assert len(word.strokes) == len(word.indices) == count
 
 
-@pytest.mark.parametrize(("text", "expected"), [("née", "nee"), ("nïe", "nie"), ("nße", "nBe")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("née", "nee"), ("nïe", "nie"), ("nße", "nBe"), ("nże", "nae")]
+)
 def test_readers_are_shown_what_was_written(text, expected):
     strokes, indices = joined(text)
     word, _ = drawn(text, strokes, indices)
@@ -141,13 +150,38 @@ def test_a_network_is_asked_for_the_letters_without_marks_that_it_knows():
     assert plain("é", Alphabet("é")) == "é"
 
 
+@pytest.mark.parametrize(
+    ("alphabet", "is_joined", "expected"),
+    [("IzBa", True, "BaB a"), ("IzBa", False, "BzB z"), ("Iz", True, "IzI z")],
+)
+def test_letters_that_a_hand_misforms_are_written_as_others_of_its_alphabet(
+    alphabet, is_joined, expected
+):
+    assert with_stand_ins("IzI z", Alphabet(alphabet + " "), is_joined) == expected
+
+
+def test_a_z_with_a_mark_is_drawn_with_its_mark():
+    (stroke,), (indices,) = joined("eże")
+    word, _ = drawn("eże", [stroke], [indices])
+    before, z, *_ = sorted(word.strokes, key=lambda stroke: span([stroke])[0])
+    (dot,) = (stroke for stroke in word.strokes if stroke[:, 1].max() < -1.0)
+    assert span([before])[1] < span([z])[0] and way_to_the_left(z) > 0.4
+    assert span([z])[0] < dot[:, 0].mean() < span([z])[1]
+
+
+def way_to_the_left(ink):
+    """The greatest way to the left between a high point of ink and a later low one."""
+    ways = [end - start for k, start in enumerate(ink) for end in ink[k:]]
+    return max((-x for x, y in ways if y > 0.6), default=0.0)
+
+
 def signed(text, strokes, indices, lean=0.0):
     """A word with its signs drawn in place of their stand-ins."""
     word = WrittenWord(tuple(map(np.array, strokes)), 3.0, 1.0, text, tuple(map(np.array, indices)))
-    return with_drawn_signs(word, STAND_INS.keys(), lean, 0.9)
+    return with_drawn_signs(word, {c: written_for(c) for c in text}, lean, 0.9)
 
 
-@pytest.mark.parametrize("sign", sorted(STAND_INS))
+@pytest.mark.parametrize("sign", sorted(DRAWN))
 @pytest.mark.parametrize("lean", [0.0, 0.5])
 def test_a_sign_is_drawn_in_the_place_of_its_stand_in_and_what_follows_keeps_its_gap(sign, lean):
     stand_in = [(1.0, -1.8), (1.3, -1.0), (1.0, 0.0)]

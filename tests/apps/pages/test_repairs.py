@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from apps.pages.letter_shapes import with_clear_i, with_legs
+from apps.pages.letter_shapes import with_legs
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.page_hands import Hands
 from apps.pages.page_options import PageOptions
@@ -226,7 +226,6 @@ def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
             ("", lambda word: with_bars(word, 1.0, width)),
             ("ij", lambda word: with_dots(word, 1.0, lean)),
             ("ij", lambda word: without_touches(word, 1.0)),
-            ("I", lambda word: with_clear_i(word, lean)),
         ):
             left = {point.tobytes() for stroke in repair(written).strokes for point in stroke}
             for stroke, indices in written.pairs():

@@ -5,7 +5,6 @@ import pytest
 
 from apps.pages.sign_shapes import (
     NO_RING,
-    has_bare_i,
     has_its_dots,
     shape_faults,
     without_unknown,
@@ -119,14 +118,3 @@ def test_a_letter_within_a_strange_sign_s_stroke_cannot_be_shown_alone():
 def test_a_word_has_the_dots_of_its_letters(text, dots, expected):
     stems = [(k, float(k), STEM) for k in range(2)]
     assert has_its_dots(word(text, *stems, *((0, 0.0, dot) for dot in dots))) == expected
-
-
-@pytest.mark.parametrize(
-    ("points", "is_bare"),
-    [([(0.5, -0.8), (0.45, -0.4), (0.4, 0)], True), ([(0.5, -0.8), (0.57, -0.4), (0.4, 0)], False)],
-)
-def test_an_i_is_bare_if_it_is_a_single_straight_stroke(points, is_bare):
-    """A `t` of two strokes stands beside it; with its bar through the `I` both look like a `t`."""
-    for x in (1.0, 0.0):
-        written = word("It", (0, 0.0, points), (1, 1.0, DOWN), (1, x, BAR))
-        assert has_bare_i(written) == (is_bare and x == 1.0)

@@ -215,7 +215,7 @@ def test_a_dash_alone_stands_above_the_baseline():
 )
 def test_a_full_stop_is_set_on_the_baseline_and_a_short_comma_becomes_longer(text, low, bottom):
     mark = np.array([[220.0, low - 2.0], [220.0, low]]) + np.array([0.0, zigzag()[:, 1].max()])
-    (word,) = to_written_words([letters(text, [zigzag(), mark])], shape_of(zigzag()), 10.0, 0.0)
+    (word,) = to_written_words([letters(text, [zigzag(), mark])], shape_of(zigzag()), 10.0)
     feet = [stroke[:, 1].max() for stroke in word.strokes]
     assert feet[1] - feet[0] == pytest.approx(bottom, abs=0.01)
 
@@ -223,9 +223,7 @@ def test_a_full_stop_is_set_on_the_baseline_and_a_short_comma_becomes_longer(tex
 def test_words_keep_the_heights_at_which_they_were_written_relative_to_each_other():
     """The second word is 3 units, 0.3 x-heights, lower."""
     inks = [letters("z" * 8, [zigzag() + shift]) for shift in ((0.0, 0.0), (220.0, 3.0))]
-    feet = [
-        word.strokes[0][:, 1].max() for word in to_written_words(inks, shape_of(zigzag()), 0.0, 0.0)
-    ]
+    feet = [word.strokes[0][:, 1].max() for word in to_written_words(inks, shape_of(zigzag()), 0.0)]
     assert feet[1] - feet[0] == pytest.approx(0.3, abs=0.01)
 
 
