@@ -52,6 +52,7 @@ it may also be anywhere up to the word's end (measured)."""
 MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured)
 BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
+MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
@@ -168,8 +169,8 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
 
 
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
-    """Return letters with a bar through each `t` that was written. `x_height`: as in `with_dots`;
-    `width`: of a usual letter in x-heights."""
+    """Return letters with a bar through each `t` that was written, and not through the letters
+    behind the next. `x_height`: as in `with_dots`; `width`: of a usual letter in x-heights."""
     letters = letters.copy()
     added = []
     side = BAR_SIDE * width * x_height
@@ -183,6 +184,12 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             strokes = letters.strokes
             indices = letters.indices
             number = bar.stroke_number
+            is_bar = np.ptp(strokes[number][:, 1]) <= x_height / 3
+            if is_bar and letters.text[index + 1 : index + 2] != "t":
+                right = strokes[number][:, 0] - bar.cross
+                factor = max(right.max() / (MAX_BAR_SIDE * width * x_height), 1.0)
+                x = bar.cross + np.where(right > 0.0, right / factor, right)
+                strokes[number] = np.stack([x, strokes[number][:, 1]], 1)
             bar_stroke, bar_indices, new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
             )
@@ -339,8 +346,8 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
 
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops, commas, calls, bars and rings,
-    and with tails that end above the row below and are long enough."""
+    """Return a word's strokes, in x-heights, with legible full stops, commas, calls, bars and
+    rings, and with tails that end above the row below and are long enough."""
     letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_figures_apart(letters))
