@@ -35,6 +35,8 @@ pages, the lines of a page)."""
 WORD_PRIOR = 0.25  # for the y of one word within its line (measured, as `LINE_PRIOR`)
 MAX_WORD_OFFSET = 1.3  # largest x-heights from a line's baseline to feet of letters (as above)
 MAX_FOOT_RISE = 0.35  # x-heights from the lowest foot of a letter up to another one (by eye)
+MAX_FOOT_OFFSET = 0.9  # x-heights from the median foot of a word to one that is no tail (by eye)
+MIN_FEET_SPAN = 1.0  # least x-heights from the first foot to the last that show a slope (assumed)
 MAX_WORD_RISE = 0.25  # largest x-heights by which a word rises or falls (as above)
 TAILED = {*"fgjpqyzGJPQYZ"}
 """Letters with a tail below the baseline in some hands, and a `P`, whose foot some forget."""
@@ -350,8 +352,9 @@ def letter_feet(word: LetterStrokes, x_height: float) -> np.ndarray:
 def _needless_slope(feet_of_word: np.ndarray, width: float) -> float:
     """Return the slope of the line through the feet of a word, in x-heights, beyond the slope with
     which the word rises or falls by `MAX_WORD_RISE`; 0 if they show less than half of its width."""
-    x, y = feet_of_word.T
-    if np.ptp(x) < max(width / 2, MIN_GAP):
+    is_foot = np.abs(feet_of_word[:, 1] - np.median(feet_of_word[:, 1])) <= MAX_FOOT_OFFSET
+    x, y = feet_of_word[is_foot].T
+    if not is_foot.any() or np.ptp(x) < max(width / 2, MIN_FEET_SPAN):
         return 0.0
     slope = float(np.polyfit(x, y, 1)[0])
     usual = MAX_WORD_RISE / width
