@@ -68,8 +68,8 @@ MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to fee
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
-CALL_HEIGHTS = (1.4, 2.2)  # bounds on the height of a `!` or `?` in x-heights (by eye)
-CALL_GAPS = (0.25, 0.5)  # bounds on x-heights from a `!` or `?` to the ink before it (by eye)
+END_SIGN_HEIGHTS = (1.4, 2.2)  # bounds on the height of a `!` or `?` in x-heights (by eye)
+END_SIGN_GAPS = (0.25, 0.5)  # bounds on x-heights from a `!` or `?` to the ink before it (by eye)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
 MAX_FIGURE_BAR_HEIGHT = 0.6  # x-heights of the bar of a 7 (by eye)
@@ -346,12 +346,12 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
 
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops, commas, calls, bars and
+    """Return a word's strokes, in x-heights, with legible full stops, commas, end signs, bars and
     rings, and with tails that end above the row below and are long enough."""
     letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_figures_apart(letters))
-    letters = replace(letters, strokes=with_calls_on_line(letters))
+    letters = replace(letters, strokes=with_end_signs_on_line(letters))
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
 
@@ -419,9 +419,9 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
     return strokes
 
 
-def with_calls_on_line(letters: LetterStrokes) -> list[np.ndarray]:
+def with_end_signs_on_line(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; each `!` and `?` stands on the baseline, is as high as
-    `CALL_HEIGHTS`, and stands `CALL_GAPS` from the ink before it, at each height."""
+    `END_SIGN_HEIGHTS`, and stands `END_SIGN_GAPS` from the ink before it, at each height."""
     strokes = [*letters.strokes]
     for index in letters.indices_of("!?"):
         sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
@@ -431,12 +431,12 @@ def with_calls_on_line(letters: LetterStrokes) -> list[np.ndarray]:
         left, top = np.min([strokes[k].min(0) for k in sign], axis=0)
         bottom = max(strokes[k][:, 1].max() for k in sign)
         height = bottom - top
-        factor = min(max(height, CALL_HEIGHTS[0]), CALL_HEIGHTS[1]) / height
+        factor = min(max(height, END_SIGN_HEIGHTS[0]), END_SIGN_HEIGHTS[1]) / height
         placed = [(strokes[k] - (left, bottom)) * factor + (left, 0.0) for k in sign]
         gap = -touching_shift(from_strokes(before), from_strokes(placed))
         if not math.isfinite(gap):  # The ink before it ends above or below it.
             continue
-        shift = np.array([min(max(gap, CALL_GAPS[0]), CALL_GAPS[1]) - gap, 0.0])
+        shift = np.array([min(max(gap, END_SIGN_GAPS[0]), END_SIGN_GAPS[1]) - gap, 0.0])
         for number, stroke in zip(sign, placed, strict=True):
             strokes[number] = stroke + shift
         for number, indices in enumerate(letters.indices):

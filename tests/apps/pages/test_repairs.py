@@ -130,12 +130,12 @@ def test_the_bar_of_a_t_does_not_cross_out_the_letters_behind_it(text, right):
 
 @pytest.mark.parametrize("sign", "!?")
 @pytest.mark.parametrize(("height", "foot", "x"), [(0.6, -1.0, 0.1), (1.8, 0.6, 3.0), (1.8, 0, 1)])
-def test_a_call_stands_on_its_row_beside_its_word(sign, height, foot, x):
+def test_an_end_sign_stands_on_its_row_beside_its_word(sign, height, foot, x):
     """One that is small and high looks like a quotation mark."""
     stem = np.array([[x, foot - height], [x, foot - height / 2], [x, foot - height / 3]])
     dot = np.array([[x, foot - 0.15], [x, foot]])
-    letter, *call = repaired(f"l{sign}", [down(0.0, 1.6), stem, dot], 0, 1, 1)
-    points = np.concatenate(call)
+    letter, *sign_strokes = repaired(f"l{sign}", [down(0.0, 1.6), stem, dot], 0, 1, 1)
+    points = np.concatenate(sign_strokes)
     assert points[:, 1].max() == pytest.approx(0.0, abs=1e-9)
     assert 1.4 <= np.ptp(points[:, 1]) <= 2.2
     assert 0.25 <= points[:, 0].min() - letter[:, 0].max() <= 0.5
