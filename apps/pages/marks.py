@@ -49,7 +49,8 @@ MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the l
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
 MIN_DOTS_APART = 0.36  # x-heights between the dots of an `ü` (by eye: nearer ones run together)
-SHIFTS = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved (by eye)
+MIN_SHARE = 0.5  # of the points of a letter's largest part of a joined stroke in another (by eye)
+SHIFTS = np.linspace(0.0, 1.2, 25)  # x-heights by which a mark may be moved (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
@@ -146,6 +147,9 @@ def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
                 start = first + late if first else 0  # The stroke may begin with the letter.
                 parts.append(stroke[start : end + late])
             joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
+    # The end of the stroke before, at which the window is early, is not that letter.
+    most = max(map(len, joined.values()), default=0)
+    joined = {number: part for number, part in joined.items() if len(part) >= MIN_SHARE * most}
     # A bar that was drawn late, while the window was at the next letter, is not that letter.
     has_own_height = _height(own) >= MIN_OWN_HEIGHT * _height(joined)
     return own if own and has_own_height else joined

@@ -110,6 +110,18 @@ def test_a_mark_below_a_letter_reaches_half_an_x_height_down(letter):
     assert np.concatenate(marks)[:, 1].max() > 0.3
 
 
+def test_a_mark_is_not_placed_by_the_end_of_the_capital_before_it():
+    """The window is at the `ř` while the pen ends the bowl of the `P`."""
+    bowl = np.array([(0.3, -2.0), (0.9, -1.9), (1.1, -1.5), (0.9, -1.1), (0.4, -0.9), (0.3, -0.8)])
+    stroke = np.concatenate([shifted(BOW, 1.4), shifted(BOW, 2.6)])
+    indices = [np.zeros(3, int), np.array([0, 0, 0, 0, 1, 1]), np.repeat([1, 2], 5)]
+    _, marks = drawn("Pře", [STEM, bowl, stroke], indices)
+    assert np.concatenate(marks)[:, 0].mean() == pytest.approx(2.2, abs=0.2)
+    assert np.concatenate(marks)[:, 1].min() > -1.7
+    dense = np.concatenate([at_equal_steps(s, path_along(s), 200) for s in (STEM, bowl, stroke)])
+    assert np.hypot(*(np.concatenate(marks)[:, None] - dense).T).min() > 0.15
+
+
 @pytest.mark.parametrize("letter", "äëïöüÄÖÜ")
 @pytest.mark.parametrize("width", [0.1, 0.9])
 def test_the_dots_above_a_letter_are_visible_and_do_not_run_together(letter, width):
