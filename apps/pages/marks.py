@@ -12,12 +12,14 @@ import numpy as np
 
 from apps.pages.drawn_signs import STAND_INS
 from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.repairs import MAX_DOT_SIZE
+from apps.pages.repairs import MAX_DOT_SIZE, MIN_END_GAP, with_visible_dot
 from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
 from data_loader.synthetic.composed.accents import (
     COMMA_ABOVE_RIGHT,
+    COMMA_BELOW,
+    DIAERESIS,
     MARKS_BELOW,
     OGONEK,
     MarkPen,
@@ -46,7 +48,9 @@ MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the l
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
-SHIFTS = np.linspace(0.0, 0.6, 13)  # x-heights by which a mark may be moved (by eye)
+MIN_DOTS_APART = 0.36  # x-heights between the dots of an `ü` (by eye: nearer ones run together)
+MIN_SHARE = 0.5  # of the points of a letter's largest part of a joined stroke in another (by eye)
+SHIFTS = np.linspace(0.0, 1.2, 25)  # x-heights by which a mark may be moved (by eye)
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
@@ -73,6 +77,11 @@ def plain(text: str, alphabet: Alphabet) -> str:
     return written
 
 
+def without_marks(text: str) -> str:
+    """Return a text with the letters under its marks, in the shapes of which nothing is drawn."""
+    return "".join(PLAIN[each] if each in MARKED else each for each in text)
+
+
 def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
     """Return a word in x-heights, which has `indices`, with marks on its `unmarked` letters.
     `lean`: how far downstrokes lean to the right, x over y."""
@@ -95,7 +104,7 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
             pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, generator)
             upright_mark = _mark(pen, _body(letter, character), character, ink)
             mark = slanted(upright_mark, lean)
-            strokes = to_strokes(mark) if len(mark) else []
+            strokes = map(with_visible_dot, to_strokes(mark) if len(mark) else [])
             added += [(max(parts), index, stroke) for stroke in strokes]
     letters = letters.with_added(added)
     strokes = tuple(letters.strokes)
@@ -138,6 +147,9 @@ def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
                 start = first + late if first else 0  # The stroke may begin with the letter.
                 parts.append(stroke[start : end + late])
             joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
+    # The end of the stroke before, at which the window is early, is not that letter.
+    most = max(map(len, joined.values()), default=0)
+    joined = {number: part for number, part in joined.items() if len(part) >= MIN_SHARE * most}
     # A bar that was drawn late, while the window was at the next letter, is not that letter.
     has_own_height = _height(own) >= MIN_OWN_HEIGHT * _height(joined)
     return own if own and has_own_height else joined
@@ -194,9 +206,15 @@ def _mark(
         first = mark[mark[:, 1].argmin()] * (1, 1, 0)  # its highest point, without the lift
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
+        if kind == COMMA_BELOW:  # The others touch their letters.
+            mark = _clear(mark, ink, (0.0, 1.0), MIN_END_GAP)
     elif kind == COMMA_ABOVE_RIGHT:
         mark = _clear(mark, ink, (1.0, 0.0))
     elif kind:
+        if kind == DIAERESIS:
+            left, right = (dot[:, 0].mean() for dot in to_strokes(mark))
+            middle = (left + right) / 2
+            mark[:, 0] = middle + (mark[:, 0] - middle) * max(MIN_DOTS_APART / (right - left), 1.0)
         mark = _clear(mark, ink, (0.0, -1.0))
     return mark
 
@@ -214,15 +232,18 @@ def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
 
 
 def _clear(
-    mark: np.ndarray, ink: Sequence[np.ndarray], direction: tuple[float, float]
+    mark: np.ndarray,
+    ink: Sequence[np.ndarray],
+    direction: tuple[float, float],
+    clearance: float = MIN_CLEARANCE,
 ) -> np.ndarray:
-    """Return a mark moved in a direction until it is `MIN_CLEARANCE` from other ink, or as far as
+    """Return a mark moved in a direction until it is at a `clearance` from other ink, or as far as
     can be."""
     others = np.concatenate([*map(_dense, ink)])
     points = np.concatenate([*map(_dense, to_strokes(mark))])
     shifts = np.outer(SHIFTS, direction)
     clearances = [np.hypot(*(points[:, None] + shift - others).T).min() for shift in shifts]
-    best = int(np.minimum(clearances, MIN_CLEARANCE).argmax())  # the first of several
+    best = int(np.minimum(clearances, clearance).argmax())  # the first of several
     return moved(mark, *shifts[best])
 
 

@@ -11,7 +11,7 @@ from apps.pages.formulas import with_sources
 from apps.pages.front_matter import SourceLine
 from apps.pages.layout import fill_pages, set_to_fit
 from apps.pages.page_hands import Hands, check_styles, hands_of
-from apps.pages.page_options import OWN, Look, PageOptions, line_height
+from apps.pages.page_options import LOOK_PARSERS, OWN, Look, PageOptions, line_height
 from apps.pages.paper import Paper
 from apps.pages.paragraphs import (
     BULLET,
@@ -252,6 +252,7 @@ def prepared(
         source_lines, source, hands.alphabet, options.skip_unknown, hands.name
     )
     looks = looks_of(source_lines, lines, options)
+    remarks += _without_effect(source_lines[: len(lines)], options)
     cells = [cell_texts(line) for line in lines]
     passages = []
     for texts, look, (*_, formulas) in zip(cells, looks, source_lines, strict=False):
@@ -262,6 +263,17 @@ def prepared(
     numbered = iter(seeded(passages, options.seed))
     by_line = [[*islice(numbered, len(texts))] for texts in cells]
     return PreparedText(lines, looks, by_line, options, remarks)
+
+
+def _without_effect(lines: Sequence[SourceLine], options: PageOptions) -> Iterator[str]:
+    """Yield a sentence on each option that front matter replaces in all lines with a text."""
+    looks = [line.values for line in lines if line.text.strip()]
+    for name in LOOK_PARSERS:
+        value = getattr(options, name)
+        is_replaced = all(name in values and values[name] != value for values in looks)
+        if is_replaced and value != getattr(PageOptions, name):
+            shown = value.stem if isinstance(value, Path) else value
+            yield f"{name} {shown} has no effect: the front matter of all lines has another"
 
 
 def _written_pages(

@@ -54,6 +54,7 @@ it may also be anywhere up to the word's end (measured)."""
 MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured)
 BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
+MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
@@ -69,6 +70,8 @@ MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to fee
 MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
+END_SIGN_HEIGHTS = (1.4, 2.2)  # bounds on the height of a `!` or `?` in x-heights (by eye)
+END_SIGN_GAPS = (0.25, 0.5)  # bounds on x-heights from a `!` or `?` to the ink before it (by eye)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
 MAX_FIGURE_BAR_HEIGHT = 0.6  # x-heights of the bar of a 7 (by eye)
@@ -170,8 +173,8 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
 
 
 def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
-    """Return letters with a bar through each `t` that was written. `x_height`: as in `with_dots`;
-    `width`: of a usual letter in x-heights."""
+    """Return letters with a bar through each `t` that was written, and not through the letters
+    behind the next. `x_height`: as in `with_dots`; `width`: of a usual letter in x-heights."""
     letters = letters.copy()
     added = []
     side = BAR_SIDE * width * x_height
@@ -185,6 +188,12 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             strokes = letters.strokes
             indices = letters.indices
             number = bar.stroke_number
+            is_bar = np.ptp(strokes[number][:, 1]) <= x_height / 3
+            if is_bar and letters.text[index + 1 : index + 2] != "t":
+                right = strokes[number][:, 0] - bar.cross
+                factor = max(right.max() / (MAX_BAR_SIDE * width * x_height), 1.0)
+                x = bar.cross + np.where(right > 0.0, right / factor, right)
+                strokes[number] = np.stack([x, strokes[number][:, 1]], 1)
             bar_stroke, bar_indices, new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
             )
@@ -341,11 +350,12 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
 
 
 def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return a word's strokes, in x-heights, with legible full stops, commas, bars and rings, and
-    with tails that end above the row below and are long enough."""
+    """Return a word's strokes, in x-heights, with legible full stops, commas, end signs, bars and
+    rings, and with tails that end above the row below and are long enough."""
     letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_figures_apart(letters))
+    letters = replace(letters, strokes=with_end_signs_on_line(letters))
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
 
@@ -410,6 +420,32 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
                 stroke + np.array([shift * (owner >= index), 0.0])
                 for stroke, owner in zip(strokes, owners, strict=True)
             ]
+    return strokes
+
+
+def with_end_signs_on_line(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; each `!` and `?` stands on the baseline, is as high as
+    `END_SIGN_HEIGHTS`, and stands `END_SIGN_GAPS` from the ink before it, at each height."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of("!?"):
+        sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
+        before = [s for s, each in zip(strokes, letters.indices, strict=True) if each[0] < index]
+        if len(sign) < 2 or not before:
+            continue
+        left, top = np.min([strokes[k].min(0) for k in sign], axis=0)
+        bottom = max(strokes[k][:, 1].max() for k in sign)
+        height = bottom - top
+        factor = min(max(height, END_SIGN_HEIGHTS[0]), END_SIGN_HEIGHTS[1]) / height
+        placed = [(strokes[k] - (left, bottom)) * factor + (left, 0.0) for k in sign]
+        gap = -touching_shift(from_strokes(before), from_strokes(placed))
+        if not math.isfinite(gap):  # The ink before it ends above or below it.
+            continue
+        shift = np.array([min(max(gap, END_SIGN_GAPS[0]), END_SIGN_GAPS[1]) - gap, 0.0])
+        for number, stroke in zip(sign, placed, strict=True):
+            strokes[number] = stroke + shift
+        for number, indices in enumerate(letters.indices):
+            if indices[0] > index:
+                strokes[number] = strokes[number] + shift
     return strokes
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from apps.pages.letter_strokes import LetterStrokes, crosses, is_crossed, is_flat, stems_of
+from apps.pages.marks import MARKED
 from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE
 from apps.pages.written_word import WrittenWord
 from ink.measures import ring_area
@@ -46,6 +47,8 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
             yield NO_RING
         elif strokes and character in SHAPES and not SHAPES[character](strokes):
             yield f"no clear {character}"
+        elif not strokes and character in MARKED and character != "ı":
+            yield f"{character} without its mark"
         elif character == "." and not is_row_of_stops and not _has_clear_stop(letters, index):
             yield "a stop that is not clear"
         elif character in "'’" and not _has_raised(letters, index):

@@ -15,8 +15,8 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.marks import with_marks
+from apps.pages.letter_strokes import LetterStrokes, late_part
+from apps.pages.marks import with_marks, without_marks
 from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
@@ -31,10 +31,14 @@ LINE_PRIOR = 1.0  # for the y of the baseline (measured, notebook: pages, words 
 TURN_PRIOR = 2.0
 """For the slant, which a few downstrokes show, and the slope of the baseline (measured, notebook:
 pages, the lines of a page)."""
-WORD_PRIOR = 2.0
-"""For the y of one word within its line, in feet of letters instead of letters (measured, notebook:
-pages, words on their line)."""
-MAX_WORD_OFFSET = 0.8  # largest x-heights from a line's baseline to feet of letters (as above)
+WORD_PRIOR = 0.25  # for the y of one word within its line (measured, as `LINE_PRIOR`)
+MAX_WORD_OFFSET = 1.3  # largest x-heights from a line's baseline to feet of letters (as above)
+MAX_FOOT_RISE = 0.35  # x-heights from the lowest foot of a letter up to another one (by eye)
+MAX_FOOT_OFFSET = 0.9  # x-heights from the median foot of a word to one that is no tail (by eye)
+MIN_FEET_SPAN = 1.0  # least x-heights from the first foot to the last that show a slope (assumed)
+MAX_WORD_RISE = 0.25  # largest x-heights by which a word rises or falls (as above)
+TAILED = {*"fgjpqyzGJPQYZ"}
+"""Letters with a tail below the baseline in some hands, and a `P`, whose foot some forget."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
 HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
@@ -116,8 +120,8 @@ def _shaped_words(
     if line.primed:
         difference = shrunk(baseline - shape.baseline, num_characters, LINE_PRIOR)
         baseline = shape.baseline + difference
-    words = on_baseline(words, [word.text for word in cut], baseline, shape.x_height)
     moved = [replace(word, strokes=strokes) for word, strokes in zip(cut, words, strict=True)]
+    moved = on_baseline(moved, baseline, shape.x_height)
     return to_written_words(moved, shape, baseline)
 
 
@@ -288,26 +292,73 @@ def tall_strokes(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def on_baseline(
-    words: StrokesByWord, texts: Sequence[str], baseline: float, x_height: float
-) -> StrokesByWord:
+    words: Sequence[LetterStrokes], baseline: float, x_height: float
+) -> list[LetterStrokes]:
     """Return level words, each moved up or down towards the baseline of their line.
 
-    The median of a word's feet near the baseline shows its offset, which is `shrunk`. A word
-    without letters and digits moves as its neighbours do.
+    The median of the feet of a word's letters shows its offset, which is `shrunk`. A word without
+    such letters moves as its neighbours do. Words that rise or fall by more than `MAX_WORD_RISE`
+    are turned until they do not.
     """
     numbers = []
     offsets = []
-    for number, (strokes, text) in enumerate(zip(words, texts, strict=True)):
-        low = feet(strokes, text, x_height) - baseline
-        low = low[np.abs(low) <= MAX_WORD_OFFSET * x_height]
-        if len(low) and any(map(str.isalnum, text)):
-            prior = WORD_PRIOR if any(map(str.islower, text)) else LINE_PRIOR
+    slopes = np.zeros(len(words))
+    for number, word in enumerate(words):
+        feet_of_word = (letter_feet(word, x_height) - (0.0, baseline)) / x_height
+        left, right = span(word.strokes)
+        near = feet_of_word[np.abs(feet_of_word[:, 1]) <= MAX_WORD_OFFSET]
+        if len(near):
             numbers.append(number)
-            offsets.append(shrunk(float(np.median(low)), len(low), prior))
+            offsets.append(shrunk(float(np.median(near[:, 1])), len(near), WORD_PRIOR) * x_height)
+            slopes[number] = _needless_slope(near, (right - left) / x_height)
     if not numbers:
-        return words
-    shifted = zip(words, np.interp(range(len(words)), numbers, offsets), strict=True)
-    return [[stroke - (0.0, shift) for stroke in word] for word, shift in shifted]
+        return [*words]
+    moved = []
+    shifts = np.interp(range(len(words)), numbers, offsets)
+    for word, shift, slope in zip(words, shifts, slopes, strict=True):
+        middle = sum(span(word.strokes)) / 2
+        matrix = np.array([[1.0, -slope], [0.0, 1.0]])
+        strokes = [(s - (middle, shift)) @ matrix + (middle, 0.0) for s in word.strokes]
+        moved.append(replace(word, strokes=strokes))
+    return moved
+
+
+def letter_feet(word: LetterStrokes, x_height: float) -> np.ndarray:
+    """Return the feet of the letters and digits of a word that stand on the baseline, `(feet, 2)`:
+    the low turning points of each that are near its lowest."""
+    feet_of_word = [np.empty((0, 2))]
+    plain_text = without_marks(word.text)
+    for index, character in enumerate(plain_text):
+        if not character.isalnum() or character in TAILED:
+            continue
+        # The window goes on to a joined letter while the pen is still in the tail before it.
+        is_behind_tail = index > 0 and plain_text[index - 1] in TAILED
+        parts = []
+        for number, (stroke, indices) in enumerate(word.pairs()):
+            if word.is_alone(number, index):
+                parts.append(stroke)
+            elif index in indices and not is_behind_tail:
+                parts.append(stroke[late_part(indices, index)])
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            continue
+        _, low = turning_points(vertical_segments(from_strokes(parts)), x_height)
+        if len(low):
+            low = np.unique(low + parts[0][0], axis=0)
+            feet_of_word.append(low[low[:, 1] >= low[:, 1].max() - MAX_FOOT_RISE * x_height])
+    return np.concatenate(feet_of_word)
+
+
+def _needless_slope(feet_of_word: np.ndarray, width: float) -> float:
+    """Return the slope of the line through the feet of a word, in x-heights, beyond the slope with
+    which the word rises or falls by `MAX_WORD_RISE`; 0 if they show less than half of its width."""
+    is_foot = np.abs(feet_of_word[:, 1] - np.median(feet_of_word[:, 1])) <= MAX_FOOT_OFFSET
+    x, y = feet_of_word[is_foot].T
+    if not is_foot.any() or np.ptp(x) < max(width / 2, MIN_FEET_SPAN):
+        return 0.0
+    slope = float(np.polyfit(x, y, 1)[0])
+    usual = MAX_WORD_RISE / width
+    return slope - min(max(slope, -usual), usual)
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:

@@ -69,6 +69,7 @@ SOURCE_SIGNS: Mapping[str, str] = TABLES["from sign"]
 COMMA_ABOVE_RIGHT = combining("comma above right")
 OGONEK = combining("ogonek")
 COMMA_BELOW = combining("comma below")
+DIAERESIS = combining("diaeresis")
 MARKS_BELOW = {combining("cedilla"), COMMA_BELOW, OGONEK}
 """The marks that stand below a letter."""
 

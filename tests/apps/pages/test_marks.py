@@ -117,6 +117,38 @@ def test_a_mark_below_a_letter_reaches_half_an_x_height_down(letter):
     assert np.concatenate(marks)[:, 1].max() > 0.3
 
 
+def test_a_mark_is_not_placed_by_the_end_of_the_capital_before_it():
+    """The window is at the `ř` while the pen ends the bowl of the `P`."""
+    bowl = np.array([(0.3, -2.0), (0.9, -1.9), (1.1, -1.5), (0.9, -1.1), (0.4, -0.9), (0.3, -0.8)])
+    stroke = np.concatenate([shifted(BOW, 1.4), shifted(BOW, 2.6)])
+    indices = [np.zeros(3, int), np.array([0, 0, 0, 0, 1, 1]), np.repeat([1, 2], 5)]
+    _, marks = drawn("Pře", [STEM, bowl, stroke], indices)
+    assert np.concatenate(marks)[:, 0].mean() == pytest.approx(2.2, abs=0.2)
+    assert np.concatenate(marks)[:, 1].min() > -1.7
+    dense = np.concatenate([at_equal_steps(s, path_along(s), 200) for s in (STEM, bowl, stroke)])
+    assert np.hypot(*(np.concatenate(marks)[:, None] - dense).T).min() > 0.15
+
+
+@pytest.mark.parametrize("letter", "äëïöüÄÖÜ")
+@pytest.mark.parametrize("width", [0.1, 0.9])
+def test_the_dots_above_a_letter_are_visible_and_do_not_run_together(letter, width):
+    """The pen's line is 0.15 wide."""
+    _, dots = drawn(letter, [BOW * (width, 1.0)], [np.zeros(5, int)])
+    left, right = sorted(dot[:, 0].mean() for dot in dots)
+    assert right - left > 0.34
+    assert all(np.ptp(dot, axis=0).max() > 0.14 for dot in dots)
+
+
+@pytest.mark.parametrize("letter", "ȘșȚț")
+@pytest.mark.parametrize("depth", [0.0, 0.3])
+def test_a_comma_below_a_letter_is_clear_of_its_stem(letter, depth):
+    """The stem of a `Ț` that ends below the baseline had a comma as its hook."""
+    stem = shifted(STEM, 0.0) + np.array([0.0, depth])
+    _, marks = drawn(letter, [stem], [np.zeros(3, int)])
+    dense = at_equal_steps(stem, path_along(stem), 200)
+    assert np.hypot(*(np.concatenate(marks)[:, None] - dense).T).min() > 0.25
+
+
 @pytest.mark.parametrize("path", [[(0.3, -0.9)], [(0.3, 0.2)], [(0.3, -1.0), (0.3, 3.0)]])
 @pytest.mark.parametrize("letter", sorted(MARKED - {"ı"}))
 def test_no_mark_is_lost_where_a_letter_has_no_place_for_it(letter, path):

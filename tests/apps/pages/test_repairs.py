@@ -119,6 +119,28 @@ def test_the_bar_of_a_t_reaches_to_both_sides_of_it(bar, expected):
         np.testing.assert_allclose(part, repaired_part, atol=0.02)
 
 
+@pytest.mark.parametrize(("text", "right"), [("tell", 1.2), ("tt", 2.2)])
+def test_the_bar_of_a_t_does_not_cross_out_the_letters_behind_it(text, right):
+    stems = [down(1.0 * k, 1.6) for k in range(len(text))]
+    word = with_bars(letters(text, [*stems, line(-0.3, 3.0)], *range(len(text)), 0), 1.0, 1.0)
+    bar = word.strokes[len(text)]
+    assert bar[:, 0].min() == pytest.approx(-0.3, abs=0.02)
+    assert bar[:, 0].max() == pytest.approx(right, abs=0.02)
+
+
+@pytest.mark.parametrize("sign", "!?")
+@pytest.mark.parametrize(("height", "foot", "x"), [(0.6, -1.0, 0.1), (1.8, 0.6, 3.0), (1.8, 0, 1)])
+def test_an_end_sign_stands_on_its_row_beside_its_word(sign, height, foot, x):
+    """One that is small and high looks like a quotation mark."""
+    stem = np.array([[x, foot - height], [x, foot - height / 2], [x, foot - height / 3]])
+    dot = np.array([[x, foot - 0.15], [x, foot]])
+    letter, *sign_strokes = repaired(f"l{sign}", [down(0.0, 1.6), stem, dot], 0, 1, 1)
+    points = np.concatenate(sign_strokes)
+    assert points[:, 1].max() == pytest.approx(0.0, abs=1e-9)
+    assert 1.4 <= np.ptp(points[:, 1]) <= 2.2
+    assert 0.25 <= points[:, 0].min() - letter[:, 0].max() <= 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "numbers", "gap"),
     [
@@ -223,7 +245,7 @@ def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
         written.strokes[:] = [stroke / hand.shape.x_height for stroke in written.strokes]
         for changed, repair in (
             ("", with_legs),
-            ("", lambda word: with_bars(word, 1.0, width)),
+            ("t", lambda word: with_bars(word, 1.0, width)),
             ("ij", lambda word: with_dots(word, 1.0, lean)),
             ("ij", lambda word: without_touches(word, 1.0)),
         ):

@@ -59,6 +59,9 @@ def moved(stroke, x):
         ("!", [np.subtract(STEM, (0, 1.0)), np.subtract(STOP, (0, 1.0))], "no clear !"),  # high
         ("!", [[(0, -0.9), (0, -0.5)], STOP], "no clear !"),  # small
         ("x", [UP, DOWN], None),
+        ("lȚ", [DOWN], "Ț without its mark"),
+        ("lé", [DOWN], "é without its mark"),
+        ("le", [DOWN], None),
         ("x", [UP, moved(DOWN, 0.7)], "an x that does not cross"),
     ],
 )

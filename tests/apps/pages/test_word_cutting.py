@@ -227,33 +227,45 @@ def test_words_keep_the_heights_at_which_they_were_written_relative_to_each_othe
     assert feet[1] - feet[0] == pytest.approx(0.3, abs=0.01)
 
 
-@pytest.mark.parametrize("descender", [0.0, 12.0])
-def test_a_word_above_its_line_is_set_on_it_and_a_sign_beside_it_moves_with_it(descender):
-    """The first word and its sign are 7 units, 0.7 x-heights, too high; of 7, 2 / (n + 2) remain,
-    where n > 8 feet are near the line."""
-    first = np.concatenate([zigzag(), zigzag()[-1:] + np.array([0.0, descender])]) - (0.0, 7.0)
-    sign, last = np.array([[0.0, -14.0], [5.0, -11.0]]), zigzag()
-    words = [[first], [sign], [last]]
-    baseline = zigzag()[:, 1].max()
-    moved = on_baseline(words, ["zzzz", "&", "zzzz"], baseline, 10.0)
-    shifts = [float((new - old)[0, 1]) for (old,), (new,) in zip(words, moved, strict=True)]
-    assert 5.5 < shifts[0] < 7.0 and shifts[2] == pytest.approx(0.0, abs=0.01)
-    assert shifts[1] == pytest.approx(shifts[0] / 2, abs=0.01)
-    assert_array_equal(on_baseline([[sign]], ["&"], baseline, 10.0)[0][0], sign)
+def word_at(text, heights, step=12.0):
+    """A word of upright stems of 10 units, one a character, which stand at `heights`."""
+    stems = [np.array([[step * k, y - 10.0], [step * k, y]]) for k, y in enumerate(heights)]
+    return letters(text, stems)
 
 
-@pytest.mark.parametrize("low", [6.0, -4.0])
-@pytest.mark.parametrize("text", ["145", "HUT"])
-def test_figures_and_capitals_stand_on_the_line_whatever_the_word_beside_them_does(text, low):
-    """Of how far three feet are off, 3 / (3 + 1) are undone; a comma is no foot."""
-    stem = np.array([[0.0, -20.0], [0.0, 0.0]])
-    baseline = zigzag()[:, 1].max()
-    figures = [stem + np.array([x, baseline + low]) for x in (0.0, 8.0, 16.0)]
-    comma = figures[-1][-1] + np.array([[6.0, -2.0], [4.0, 6.0]])
-    words = [[zigzag()], [*figures, comma]]
-    moved = on_baseline(words, ["zzzz", f"{text},"], baseline, 10.0)
-    assert moved[1][0][-1, 1] - baseline == pytest.approx(low / 4, abs=0.01)
-    assert_array_equal(moved[0][0], words[0][0])
+def heights_of(word):
+    return [stroke[-1, 1] for stroke in word.strokes]
+
+
+@pytest.mark.parametrize("low", [12.0, 4.0, -6.0])
+@pytest.mark.parametrize("text", ["On", "at", "145", "HUT", "nij"])
+def test_a_word_stands_on_its_row_and_a_sign_beside_it_moves_with_it(text, low):
+    """Of how far n feet are off, n / (n + 0.25) are undone; the tail of a `j` is no foot."""
+    heights = [low + 15.0 * (letter == "j") for letter in text]
+    words = [word_at(text, heights), word_at("&", [0.0]), word_at("nnnn", [0.0] * 4)]
+    moved = on_baseline(words, 0.0, 10.0)
+    num_feet = len(text) - text.count("j")
+    assert heights_of(moved[0])[0] == pytest.approx(low * 0.25 / (num_feet + 0.25), abs=0.01)
+    shift = low - heights_of(moved[0])[0]
+    assert heights_of(moved[1])[0] == pytest.approx(-shift / 2, abs=0.01)
+    assert_array_equal(moved[2].strokes, words[2].strokes)
+    assert_array_equal(on_baseline(words[1:2], 0.0, 10.0)[0].strokes, words[1].strokes)
+
+
+@pytest.mark.parametrize(("rise", "left"), [(8.0, 2.5), (-8.0, -2.5), (2.0, 2.0)])
+def test_a_word_that_rises_is_turned_until_it_rises_a_quarter_of_an_x_height(rise, left):
+    """A capital half a letter below the letter behind it was the first word of a line."""
+    (moved,) = on_baseline([word_at("On", [rise / 2, -rise / 2])], 0.0, 10.0)
+    first, last = heights_of(moved)
+    assert first - last == pytest.approx(left, abs=0.01)
+    assert (first + last) / 2 == pytest.approx(0.0, abs=0.3)
+
+
+def test_a_tail_that_the_window_counts_to_the_next_letter_is_no_foot():
+    """In joined hands the window is at the `e` while the pen is still in the tail of the `y`."""
+    tail = np.array([[0.0, -10.0], [2.0, 0.0], [4.0, 14.0], [8.0, -8.0], [10.0, 0.0], [12.0, -8.0]])
+    word = LetterStrokes("ye", [tail], [np.array([0, 0, 1, 1, 1, 1])])
+    assert_array_equal(on_baseline([word], 0.0, 10.0)[0].strokes, word.strokes)
 
 
 @pytest.mark.parametrize(
