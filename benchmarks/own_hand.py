@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PERSONS_FILE = ROOT / "benchmarks" / "persons.txt"
 """File of forms of testset_v; a row has one person's forms (by recording times). Most persons
 have about sixty lines, the last six about thirty. The recipe was chosen on the first five."""
-LEARNED_PERSONS_FILE = ROOT / "benchmarks" / "persons_to_learn.txt"
+LEARNED_PERSONS_FILE = ROOT / "benchmarks" / "persons_to_read.txt"
 """The same for testset_f: forms between which at most 300 s pass, which go once through the letters
 of their names. Forms with times that begin at 0, and persons with fewer than 45 lines, are left
 out."""

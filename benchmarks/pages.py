@@ -73,7 +73,7 @@ OCCURRENCES = (3, 6)
 NUM_COUNTED = 30
 """Number of words whose places are counted (assumed)."""
 PERSONS_FILE = Path(__file__).with_name("persons_to_read.txt")
-"""File of forms of testset_f; a row has one person's forms (by recording times)."""
+"""File of forms of testset_f; a row has one person's forms, as `own_hand.LEARNED_PERSONS_FILE`."""
 NUM_QUERIES = 25
 """Number of words that are looked up in the index, evenly chosen in alphabetic order (assumed)."""
 PAGES_OF_A_NOTE = 10
