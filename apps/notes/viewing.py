@@ -386,12 +386,14 @@ class Viewer:
         """
         number, row, word = address
         page, text = self._page(self._note(name), number)
+        rows = text.rows[row - 1 : row]  # Empty if the page has no such row any more.
         with self._lock:
-            correction = self._library.corrections.of_row(page, text.rows[row - 1])[word - 1]
+            corrections = self._library.corrections.of_row(page, rows[0]) if rows else []
+            correction = next(iter(corrections[word - 1 : word]), None)
             if correction is None:
                 return {"text": "", "words": []}
             reading = correction.reading
-            files = {name: note.path for name, note in self._notes.items()}
+            files = {other: note.path for other, note in self._notes.items()}
             alike = self._library.alike(reading, files, self._answered | {(name, address)})
         words = []
         for other in alike:

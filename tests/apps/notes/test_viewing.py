@@ -155,6 +155,8 @@ def test_words_that_look_like_a_corrected_one_are_corrected_and_taken_back_toget
     viewer = alike_viewer(tmp_path, texts, {"a": 1.0})
     place = "0.xopp", (1, 1, 1)
     assert viewer.alike(*place)["words"] == []  # It is not corrected yet.
+    for address in ((1, 2, 1), (1, 1, 2), (1, 0, 1)):  # The page has no such word.
+        assert viewer.alike("0.xopp", address)["words"] == []
     ink = viewer.page("0.xopp", 1)["rows"][0]["words"][0]["ink"]
     viewer.correct([Change(*place, ink, "Vaxhall")])
     answer = viewer.alike(*place)
