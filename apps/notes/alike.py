@@ -30,7 +30,6 @@ number of the text's letters and digits, minus `LOGIT_PER_DIFFERENCE` times the 
 in which the readings differ, minus `COMMON_WORD_LOGIT` if the word was read as a common one
 (measured like `MIN_CONFIDENCE`)."""
 
-
 _MIN_LOGIT = float(np.log(MIN_CONFIDENCE / (1 - MIN_CONFIDENCE)))
 
 
@@ -73,22 +72,22 @@ class Reading(NamedTuple):
             distances: the numbers of letters that `near` returned for the words.
         """
         phrase = self.phrase
-        sure = []
+        confidences = []
         costs = phrase_costs(phrase, frames) if words else ()
         for text, distance, cost in zip(words, distances, costs, strict=True):
             logit = LOGIT_OFFSET + LOGIT_PER_CHARACTER * phrase.num_letters
             logit -= LOGIT_PER_NAT * cost + LOGIT_PER_DIFFERENCE * distance
             logit -= COMMON_WORD_LOGIT * (normalised_word(text) in common_words())
-            sure.append(probability_of(logit))
-        return sure
+            confidences.append(probability_of(logit))
+        return confidences
 
     def corrected(self, read: str) -> str:
         """Return the right text of a word that looks alike and was read as `read`: it keeps its own
         punctuation, and a capital with which it begins."""
         before, core, after = _parted(read)
-        _, own_core, _ = _parted(self.read)
+        _, core_before, _ = _parted(self.read)
         _, text, _ = _parted(self.text)
-        if core[:1].isupper() and own_core[:1].islower():
+        if core[:1].isupper() and core_before[:1].islower():
             text = text[:1].upper() + text[1:]
         return f"{before}{text}{after}"
 

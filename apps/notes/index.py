@@ -552,9 +552,10 @@ class Index:
         frames = self._frames([row for _, row, _, _ in compared])
         frames = [f.word(n - 1) for f, (_, _, n, _) in zip(frames, compared, strict=True)]
         texts = [text for *_, text in compared]
-        sure = reading.confidences(texts, frames, [distance for distance, *_ in compared])
+        distances = [distance for distance, *_ in compared]
+        confidences = reading.confidences(texts, frames, distances)
         words = []
-        for (_, row, number, text), confidence in zip(compared, sure, strict=True):
+        for (_, row, number, text), confidence in zip(compared, confidences, strict=True):
             addresses = [(name, (page, place, number)) for name, page, place in places.of(row)]
             is_new = not any(address in answered for address in addresses)
             if confidence >= MIN_CONFIDENCE and is_new:
