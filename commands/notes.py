@@ -278,7 +278,7 @@ def _print_alike(
     count = f"{len(alike)} more word{'s' * (len(alike) > 1)}"
     ending = "corrected" if is_accepted else "--alike corrects them"
     heading = f"{count} like {short(reading.read)}: {ending}"
-    print("\n  ".join([heading, *lines[:MAX_PLACES]]), file=sys.stderr)
+    print("\n  ".join([heading, *lines]), file=sys.stderr)  # all, as each may be undone
 
 
 def _use(

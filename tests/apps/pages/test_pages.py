@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from apps.pages import PageOptions, PageText, Paper, page_hands, text_lines, write_page, write_pages
+from apps.pages.front_matter import SourceLine
 from apps.pages.page_hands import Hands
-from apps.pages.pages import check_words, numbered_options
+from apps.pages.pages import _without_effect, check_words, numbered_options
 from apps.pages.proofreading import MISSING_WORD
 from apps.pages.rewriting import load_report, save_report
 from ink.formats.pdf.pages import words_of
@@ -204,6 +205,18 @@ def test_pages_with_other_words_than_their_text_are_an_error_of_the_program(list
     check_words(listed, LIST.split("\n"))
     with pytest.raises(AssertionError):
         check_words(listed, lines)
+
+
+def test_an_option_is_named_if_front_matter_replaces_it_in_all_lines_with_a_text():
+    def named(size, *values):
+        lines = [SourceLine(each, "text", number) for number, each in enumerate(values, 1)]
+        lines.append(SourceLine({}, " ", 9))
+        return [*_without_effect(lines, PageOptions(size=size))]
+
+    (remark,) = named(7.0, {"size": 6.0}, {"size": 5.0})
+    assert remark == "size 7.0 has no effect: the front matter of all lines has another"
+    assert named(7.0, {"size": 6.0}, {}) == named(7.0, {"size": 7.0}) == []
+    assert named(7.0, {"bias": 2.0}) == named(PageOptions.size, {"size": 6.0}) == []
 
 
 @pytest.mark.slow
