@@ -34,7 +34,7 @@ from utils.checks import UserError
 from utils.program import ROOT
 
 RECIPE = ROOT / "configs" / "own_hand_reader.json"
-"""The config of the training, which also learns composed lines; hence the other two values."""
+"""The config of the training. It also learns composed lines, so its rate and epochs are others."""
 LEARNING_RATE = 0.001
 """Learning rate of few lines alone (measured, notebook: hands, a reader that learns)."""
 NUM_EPOCHS = 12
@@ -80,8 +80,8 @@ class Gain(NamedTuple):
 
     @property
     def is_better(self) -> bool:
-        """Whether there was an error, and the texts became likelier: of few lines their errors are
-        too few to be compared."""
+        """Whether there was an error, and the texts became likelier: few lines have too few errors
+        to be compared."""
         return self.before.cer > 0 and self.after.nats < self.before.nats
 
     def __str__(self) -> str:
