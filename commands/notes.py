@@ -345,6 +345,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"--learn {NEEDS_TORCH}")
     if arguments.watch and (arguments.learn or arguments.forget):
         raise UserError("--watch is not for --learn or --forget")
+    if arguments.forget and (arguments.correct or arguments.undo):
+        raise UserError("--correct and --undo are not for --forget")
     if arguments.view is not None and not path.is_dir():
         raise UserError(f"--view is for a folder; {path} is a file")
     if arguments.ink != "keep" and not output:

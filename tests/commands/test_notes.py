@@ -345,6 +345,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--output", "a.pdf", "--format", ".md"), "FOLDER, and a.pdf is a file"),
         (("empty",), "empty: no notes in this folder"),
         ((".", "--learn", "--watch"), "--watch is not for --learn"),
+        (("a.inkml", "--forget", "--undo", "1:1:1"), "--correct and --undo are not for --forget"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
 )
