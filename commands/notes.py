@@ -460,6 +460,7 @@ def _learn(reading: "_Reading", networks: Networks, base: Path) -> None:
     """
     rows = notes.learnable_rows(reading)
     if len(rows) < MIN_LEARNED_ROWS:
+        reading.report()
         problem = f"{len(rows)} corrected rows, of at least {MIN_LEARNED_ROWS} that are needed"
         remedy = "correct or confirm all doubtful words of further rows (--view)"
         raise UserError(f"--learn: {problem}; {remedy}")
@@ -470,10 +471,11 @@ def _learn(reading: "_Reading", networks: Networks, base: Path) -> None:
     print(f"learning from {len(lines)} rows", file=sys.stderr)
     gain = fine_tuning.cross_validated(reader, lines)
     print(gain)
-    if not gain.is_better:
-        print("not taken: it would read no better. Correct more rows, and learn again")
-        return
     file = notes.learned_file(notes.notes_folder(), base)
+    if not gain.is_better:
+        former = f"; {file} stays" if file.exists() else ""
+        print(f"not taken: it would read no better. Correct more rows, and learn again{former}")
+        return
     fine_tuning.save(file, fine_tuning.fine_tuned(reader, lines))
     print(f"{file}  (reads your notes from now on; --forget removes it)")
 

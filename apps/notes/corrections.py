@@ -171,7 +171,7 @@ class Corrections:
         with locked(self._folder / ".lock", "stores corrections"):
             new = Corrections(self._folder)  # with the changes of other processes
             for ink, correction in changes:
-                for old in new._near(ink):
+                for old in new._replaced(ink, is_removed=correction is None):
                     for digest in old.ink.digests:
                         new._by_digest[digest].remove(old)
                 if correction:
@@ -198,6 +198,15 @@ class Corrections:
             corrections = self._by_digest.get(digest, ())
             candidates |= {id(correction): correction for correction in corrections}
         return [c for c in candidates.values() if max(ink.overlap(c.ink)) >= MIN_OVERLAP]
+
+    def _replaced(self, ink: Ink, *, is_removed: bool) -> list[Correction]:
+        """Return the corrections of ink that a new correction replaces, or that are removed.
+
+        Those of ink of another size stay if there is one of the same size: an o may be a scaled O.
+        """
+        near = self._near(ink)
+        of_same_size = [c for c in near if ink.overlap(c.ink)[0] >= MIN_OVERLAP]
+        return of_same_size or (near if is_removed else [])
 
     def _of_ink(self, ink: Ink) -> Correction | None:
         # Ink of the same size comes first: an o may be a scaled O.

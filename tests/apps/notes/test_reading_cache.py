@@ -183,10 +183,12 @@ def test_a_scaled_letter_is_not_confused_with_a_corrected_one_of_its_size(tmp_pa
     corrections = Corrections(tmp_path)
     corrections.update([(small, Correction(small, "o", "0"))])
     assert corrections._of_ink(large).text == "o"
-    both = Correction(small, "o", "0"), Correction(large, "O", "0")
-    for correction in both:
-        corrections._add(correction)
-    assert [corrections._of_ink(ink).text for ink in (small, large)] == ["o", "O"]
+    for text, large_text in (("O", "O"), (None, "o"), (None, None)):  # The last removes the o.
+        corrections.update([(large, text and Correction(large, text, "0"))])
+        assert [c and c.text for c in map(corrections._of_ink, (small, large))] == [
+            large_text and "o",
+            large_text,
+        ]
     bar = np.column_stack([np.arange(5.0), np.zeros(5)])
     one, other = (Ink.of([size * bar]) for size in (1, 2))
     corrections.update([(one, Correction(one, "-", "1"))])
