@@ -329,7 +329,8 @@ def check(arguments: argparse.Namespace) -> None:
     """
     path = arguments.path
     output = arguments.output
-    network_options.check_readable(path)
+    if not arguments.forget:
+        network_options.check_readable(path)
     output_file = output.file if output else None
     for saved in filter(None, (arguments.lines, output_file)):
         if saved.exists() and saved.samefile(path):

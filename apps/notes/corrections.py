@@ -28,7 +28,7 @@ CORRECTIONS_FORMAT = 2
 """Version of the format of such a file; one of a later version is refused."""
 FORMAT_WITHOUT_SHAPES = 1
 """Version of the files whose corrections have no shapes; they are read, too."""
-REMEDY = "remove it and correct the words again"
+REMEDY = "restore a backup of it, or remove it and correct the words again"
 MIN_OVERLAP = 0.5
 """Minimum overlap (see `Ink.overlap`) of a correction and the word that it corrects (assumed)."""
 MAX_STROKES = 1_000

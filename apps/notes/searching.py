@@ -8,6 +8,7 @@ row's cheapest path may be a hit.
 R: rows, S: frames, Q: states of a query, N: symbols of all frames.
 """
 
+import datetime
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
@@ -22,7 +23,7 @@ from rapidfuzz.distance import OSA
 
 from apps.notes.confidence import probability_of
 from apps.notes.page_text import MIN_SURE_CONFIDENCE, Frame, Note, PageRow, marked
-from utils.checks import UserError
+from utils.checks import UserError, visible
 
 MIN_HIT_CONFIDENCE = 0.5
 """Minimum probability of a hit in a row whose text lacks the query (assumed: more likely right than
@@ -155,7 +156,7 @@ class Query(NamedTuple):
         `after:2026-03` gives the date of the first notes, `before:` the date after the last ones.
 
         Raises:
-            UserError: if there are more than `MAX_TERMS` terms.
+            UserError: if there are more than `MAX_TERMS` terms, or a date is none.
         """
         terms = dict[Term, None]()  # in order, without repetitions
         excluded = dict[Term, None]()
@@ -163,7 +164,8 @@ class Query(NamedTuple):
         for minus, key, *quoted in _PARTS.findall(text):
             value = "".join(quoted)
             if key:
-                limits[key.lower().replace("in", "folder")] = value
+                key = key.lower()
+                limits[key.replace("in", "folder")] = value if key == "in" else _day(key, value)
             else:
                 term = _term(value)
                 if term:  # It has letters or digits.
@@ -184,6 +186,18 @@ class Query(NamedTuple):
             return False
         day = date() if self.after or self.before else ""
         return day >= self.after and (not self.before or day < self.before)
+
+
+def _day(key: str, value: str) -> str:
+    """Return the beginning of a date, such as `2026-3`, as in `YYYY-MM-DD`."""
+    parts = value.split("-")
+    padded = "-".join(part.zfill(2) for part in parts)
+    try:
+        datetime.date.fromisoformat(padded + "-01" * (3 - len(parts)))
+    except ValueError:
+        text = f"{key}:{visible(value)}: a date such as 2026, 2026-03 or 2026-03-07"
+        raise UserError(text) from None
+    return padded
 
 
 def _term(text: str) -> Term:

@@ -169,7 +169,7 @@ function showOffered() {
   const {name, address} = lookedUp;
   say("");
   isTour = false;
-  return visit({...NOWHERE, alike: `${address}:${name}`});
+  visit({...NOWHERE, alike: `${address}:${name}`});
 }
 
 /** Correct the words that are offered. */
@@ -404,7 +404,7 @@ find("#doubtful").onclick = () => {
 find("#previous").onclick = () => go(-1).catch(show);
 find("#close").onclick = leaveWord;
 find("#undo").onclick = takeBack;
-find("#show-alike").onclick = () => showOffered().catch(show);
+find("#show-alike").onclick = showOffered;
 find("#accept-alike").onclick = () => acceptOffered().catch(show);
 
 new ResizeObserver(([{target}]) => document.documentElement.style

@@ -306,8 +306,14 @@ def test_a_query_of_very_many_words_is_refused_and_repeated_ones_count_once():
         Query.of(" ".join(map(str, range(51))))
 
 
+@pytest.mark.parametrize("day", ["yesterday", "2026-13", "2026-02-30", "10.03.2026", "26"])
+def test_a_date_that_is_none_is_refused(day):
+    with pytest.raises(UserError, match=f"before:{day}: a date such as"):
+        Query.of(f"tree before:{day}")
+
+
 def test_a_query_names_a_folder_and_dates():
-    query = Query.of('tree in:"My Garden" after:2026-01 before:2026-03')
+    query = Query.of('tree in:"My Garden" after:2026-1 before:2026-03')
     assert query.terms == Query.of("tree").terms
     for name, day, is_searched in (
         ("my garden/a", "2026-02-28", True),
