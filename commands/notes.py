@@ -158,8 +158,25 @@ def run(arguments: argparse.Namespace) -> None:
         from apps.notes.server import serve
         from apps.notes.viewing import Viewer
 
-        serve(Viewer(path, make_library, load_reader), arguments.view)
-        return
+        return serve(Viewer(path, make_library, load_reader), arguments.view)
+    _read_all(arguments, base, file, make_library, load_reader)
+
+
+def _read_all(
+    arguments: argparse.Namespace,
+    base: Path,
+    file: Path,
+    make_library: Callable[[], "notes.Library"],
+    load_reader: Loader,
+) -> None:
+    """Read notes and carry out the options on them, with `--watch` again when they change.
+
+    Args:
+        base: the file of the reader that learns.
+        file: the file of the reader that reads.
+    """
+    path = arguments.path
+    output = arguments.output
     states: dict[str, str] = {}
     while True:
         library = make_library()
@@ -182,7 +199,7 @@ def run(arguments: argparse.Namespace) -> None:
             ahead = _read_ahead(arguments, file, library, wanted.values())
             reading = _Reading(library, wanted, load_reader, ahead, is_single=is_single)
             if arguments.learn:
-                _learn(reading, networks, base)
+                _learn(reading, Networks.of(arguments), base)
             else:
                 _use(arguments, library, reading, files)
             reading.report()
