@@ -435,6 +435,8 @@ def with_end_signs_on_line(letters: LetterStrokes) -> list[np.ndarray]:
         left, top = np.min([strokes[k].min(0) for k in sign], axis=0)
         bottom = max(strokes[k][:, 1].max() for k in sign)
         height = bottom - top
+        if height <= 0.0:  # two dots
+            continue
         factor = min(max(height, END_SIGN_HEIGHTS[0]), END_SIGN_HEIGHTS[1]) / height
         placed = [(strokes[k] - (left, bottom)) * factor + (left, 0.0) for k in sign]
         gap = -touching_shift(from_strokes(before), from_strokes(placed))
