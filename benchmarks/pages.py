@@ -91,6 +91,11 @@ class NotesPage(NamedTuple):
     rows: list[list[int]]  # indices of each row's strokes, in the order of writing
     texts: list[str]  # text of each row
 
+    @property
+    def ink(self) -> InkPage:
+        """The page as notes have it, of any size."""
+        return InkPage(1, 1, (*map(PageStroke, self.strokes),))
+
     def written_in(self, order: Sequence[int]) -> "NotesPage":
         """Return the page as if its strokes had been written in `order`."""
         new_index = {old: new for new, old in enumerate(order)}
@@ -475,11 +480,9 @@ def searched_occurrences(
         files = {str(n): Path(folder, str(n)) for n in range(len(pages))}
         true_rows = {}
         for name, (page, text) in zip(files, pages, strict=True):
-            ink = InkPage(1, 1, (*map(PageStroke, page.strokes),))
-            index.add(files[name], "", [IndexedPage.of(ink, text)])
-            for number, row in enumerate(text.rows, 1):
-                num_common = [len({*row.strokes} & {*strokes}) for strokes in page.rows]
-                true_rows[name, number] = (name, int(np.argmax(num_common)))
+            index.add(files[name], "", [IndexedPage.of(page.ink, text)])
+            for true_number, rows in enumerate(rows_read(page, text)):
+                true_rows |= {(name, number): (name, true_number) for number, _ in rows}
         words_of_row = {}
         for name, (page, _) in zip(files, pages, strict=True):
             for number, text in enumerate(page.texts):
@@ -544,8 +547,7 @@ def report_words(
     pages: Sequence[NotesPage], reader: Reader, search: Search, num_indexed: int
 ) -> None:
     """Print the percentages of `sure_words` and `searched_words`, and `indexed_words`."""
-    inks = [InkPage(1, 1, (*map(PageStroke, page.strokes),)) for page in pages]
-    read = [(page, read_page(ink, reader, search)) for page, ink in zip(pages, inks, strict=True)]
+    read = [(page, read_page(page.ink, reader, search)) for page in pages]
     for name, percentage in {**sure_words(read), **searched_words(read, SEARCH_STRIDE)}.items():
         print(f"words, {name}: {percentage:.1f} %", flush=True)
     counts = searched_occurrences(read, searched_often(pages, NUM_COUNTED))
@@ -566,7 +568,7 @@ def report_sizes(pages: Sequence[NotesPage], reader: Reader) -> None:
     pairs = defaultdict(list)
     for number, page in enumerate(pages):
         page = of_three_sizes(page, np.random.default_rng(number))
-        text = read_page(InkPage(1, 1, (*map(PageStroke, page.strokes),)), reader)
+        text = read_page(page.ink, reader)
         alone = reader.read_lines([from_strokes(page.row(n)) for n in range(len(page.rows))])
         on_page = texts_of_rows(page, text)
         num_right_here = 0
@@ -632,8 +634,7 @@ def report_alike(pages: Mapping[str, NotesPage], reader: Reader) -> None:
     counts = Counter[str]()
     for line in read_lines(PERSONS_FILE):
         names = [name for name in line.split() if name in pages]
-        inks = {name: InkPage(1, 1, (*map(PageStroke, pages[name].strokes),)) for name in names}
-        read = {name: (pages[name], read_page(ink, reader)) for name, ink in inks.items()}
+        read = {name: (pages[name], read_page(pages[name].ink, reader)) for name in names}
         counts += alike_words(read)
     print(f"words alike: {', '.join(f'{title} {n}' for title, n in counts.items())}", flush=True)
 
@@ -648,8 +649,7 @@ def alike_words(read: Mapping[str, tuple[NotesPage, PageText]]) -> Counter[str]:
         index = Index(Path(folder, "index"))
         files = {name: Path(folder, name) for name in read}
         for name, (page, text) in read.items():
-            ink = InkPage(1, 1, (*map(PageStroke, page.strokes),))
-            index.add(files[name], "", [IndexedPage.of(ink, text)])
+            index.add(files[name], "", [IndexedPage.of(page.ink, text)])
             for address, pair in true_words(page, text).items():
                 texts[name, (1, *address)] = pair
         misread = {

@@ -13,7 +13,7 @@ import pickle
 import sqlite3
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
@@ -25,7 +25,7 @@ import numpy as np
 
 from apps.notes.alike import MIN_CONFIDENCE, Reading
 from apps.notes.corrections import Correction, word_inks
-from apps.notes.doubtful import Kind, UnsureWord, UnsureWords, WordAddress
+from apps.notes.doubtful import UnsureWord, UnsureWords, WordAddress
 from apps.notes.page_text import BOX_NAMES, MIN_SURE_CONFIDENCE, SLOW, Box, PageText, Summary
 from apps.notes.searching import (
     ABSENT_PAIR,
@@ -522,7 +522,9 @@ class Index:
         pages is yielded once.
         """
         places = self._places(files)
-        for _, *columns in self._unsure_kinds(places, [kind] if kind else ()):
+        self._read_unsure(places)
+        wanted = [kind] if kind else ()
+        for _, *columns in self._unsure.kinds(places.ranks, ABSENT_PLACE, wanted):
             words = []
             for row, number, confidence, text in zip(*columns, strict=True):
                 name, page, row_number = next(places.of(row))
@@ -541,7 +543,8 @@ class Index:
         places = self._places(files)
         self._read_unsure(places)
         near = reading.near(self._unsure.texts)
-        of_kind = {kind.text: kind for kind in self._unsure_kinds(places, [*near])} if near else {}
+        kinds = self._unsure.kinds(places.ranks, ABSENT_PLACE, [*near]) if near else ()
+        of_kind = {kind.text: kind for kind in kinds}
         # Differing letters, row, number in it and text of each word; the nearest come first.
         compared: list[tuple[int, int, int, str]] = []
         for kind in map(of_kind.get, near):
@@ -561,11 +564,6 @@ class Index:
             if confidence >= MIN_CONFIDENCE and is_new:
                 words.append(UnsureWord(*addresses[0], text, confidence))
         return sorted(words, key=lambda word: -word.confidence)
-
-    def _unsure_kinds(self, places: "_Places", wanted: Collection[str] = ()) -> Iterator[Kind]:
-        """Yield the kinds of unsure words at places, see `UnsureWords.kinds`."""
-        self._read_unsure(places)
-        yield from self._unsure.kinds(places.ranks, ABSENT_PLACE, wanted)
 
     def _read_unsure(self, places: "_Places") -> None:
         """Read the unsure words of the rows that are new."""
