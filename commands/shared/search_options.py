@@ -20,8 +20,8 @@ WORDS_WEIGHT = 0.5
 """Default of --language-weight without a FILE (measured, notebook: reader, the language model of
 words)."""
 MARK_COST = 0.7
-"""Nats for which a letter without its mark is read as one with it, where languages are named
-(measured, notebook: reader, accents)."""
+"""Nats for which a letter without its mark, or with another, is read as one with it, where
+languages are named (measured, notebook: reader, accents)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model
 LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)

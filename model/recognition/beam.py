@@ -26,9 +26,9 @@ class Search:
         width: number of hypotheses in the beam; 1 is greedy decoding.
         language_model: a language model with the recogniser's alphabet, or None.
         language_weight: factor on the language model's log-probabilities.
-        mark_cost: nats that a letter with a mark is at most less likely than the letter without;
-            infinite: marks must be seen. The language model's alphabet tells which letters these
-            are.
+        mark_cost: nats that a letter with a mark is at most less likely than the letter without, or
+            with another mark; infinite: each mark must be seen. The language model's alphabet tells
+            which letters these are.
     """
 
     width: int = 1
@@ -38,12 +38,17 @@ class Search:
 
     def with_marks(self, log_probs: np.ndarray, cost: float) -> np.ndarray:
         """Return log-probabilities `(..., C + 1)` in which a letter with a mark is at most `cost`
-        nats less likely than the letter without; the same if marks must be seen."""
+        nats less likely than the letter without, or with another mark; the same if marks must be
+        seen."""
         if self.language_model is None or math.isinf(self.mark_cost):
             return log_probs
-        plain = log_probs[..., self.language_model.alphabet.unmarked] - cost
-        marked = np.maximum(log_probs[..., :-1], plain)
-        return np.concatenate([marked, log_probs[..., -1:]], axis=-1)
+        bare = self.language_model.alphabet.unmarked
+        likeliest = log_probs.copy()  # of each bare letter and those that add a mark to it
+        np.maximum.at(likeliest, (..., bare), log_probs[..., :-1])
+        is_marked = bare != np.arange(len(bare))
+        raised = np.maximum(log_probs[..., :-1], likeliest[..., bare] - cost)
+        letters = np.where(is_marked, raised, log_probs[..., :-1])
+        return np.concatenate([letters, log_probs[..., -1:]], axis=-1)
 
 
 GREEDY = Search()
@@ -62,7 +67,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
     Hannun et al. 2014 (arXiv 1408.2873), algorithm 1, with a language model of characters. A prefix
     of a text scores log p_ctc(prefix) + language_weight * log p_lm(prefix), where p_ctc sums over
     the paths in the beam. After the last frame p_lm includes the end of the line. A letter without
-    its mark is read as one with it at the search's `mark_cost`, once a letter.
+    its mark, or with another, is read as one with it at the search's `mark_cost`, once a letter.
 
     Args:
         log_probs: `(S, C+1)`, the blank last, each frame a distribution.

@@ -114,8 +114,13 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
 def frequencies(tmp_path, monkeypatch):
     """A package in the place of wordfreq, which knows a few English words."""
     words = {"the": 0.05, "cat": 1e-4, "don't": 1e-3, "naïve": 1e-5, "1984": 1e-5, "rare": 1e-9}
-    languages = {"en": words, "fr": {"le": 0.03, "naïve": 1e-4}}
-    code = f"def get_frequency_dict(code, _): return {languages}.get(code, {{}})"
+    languages = {"en": words, "fr": {"le": 0.03, "naïve": 1e-4}, "da": {"på": 0.01}}
+    code = f"""
+def get_frequency_dict(code, size):
+    if code == "da" and size == "large":
+        raise LookupError("No wordlist 'large' available for language 'da'")
+    return {languages}.get(code, {{}})
+"""
     (tmp_path / "wordfreq.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "wordfreq", raising=False)
@@ -148,12 +153,16 @@ def test_words_are_those_of_the_languages_that_are_named(frequencies):
         for named in ([], ["en"], ["fr,en"])
     ]
     both, english, chosen = counts
-    assert (
-        both.keys() == chosen.keys() == english.keys() | {"le"} and both == language.word_counts()
-    )
+    assert chosen.keys() == english.keys() | {"le"}
+    assert both.keys() == chosen.keys() | {"på"} and both == language.word_counts()
     total = sum(language.WEIGHTS.values())  # of which each language has its share
     assert english["the"] == pytest.approx(0.05 * total * language.NUM_WORDS)
     assert chosen["le"] == pytest.approx(0.03 * total * language.NUM_WORDS * 0.1 / 0.5)
+
+
+def test_a_language_without_a_large_list_has_its_small_one(frequencies):
+    danish = language.word_counts(options_of("--language-model", "da").languages)
+    assert danish["på"] == pytest.approx(0.01 * sum(language.WEIGHTS.values()) * language.NUM_WORDS)
 
 
 def test_a_missing_package_of_words_is_named(monkeypatch):

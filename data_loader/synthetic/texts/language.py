@@ -35,8 +35,9 @@ def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
     factor = sum(WEIGHTS.values()) / total  # Fewer languages have more words each.
     for language in languages:
         weight = WEIGHTS[language] * factor
-        # The small lists have all words with at least one occurrence in a million words.
-        size = "small" if weight * NUM_WORDS <= 1e6 else "large"
+        # The small lists have all words with at least one occurrence in a million words, and ten
+        # languages have no large one: asked for it, wordfreq fails, or takes Norwegian for Danish.
+        size = "small" if weight * NUM_WORDS <= 1e6 else "best"
         for token, frequency in get_frequency_dict(language, size).items():
             count = frequency * weight * NUM_WORDS
             if count < 1:  # Tokens come in the order of falling frequency.

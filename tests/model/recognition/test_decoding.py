@@ -91,7 +91,7 @@ def test_pruned_characters_are_not_followed(monkeypatch, pruning, expected):
     assert {text: math.exp(score) for text, score in scores.items()} == pytest.approx(expected)
 
 
-FRENCH = Alphabet("eënol ")
+FRENCH = Alphabet("eënol é")
 WORDS = WordLanguageModel(["noël", "noël nnn"], {"noël": 900.0, "nnn": 100.0}, FRENCH)
 
 
@@ -110,6 +110,7 @@ def seen(text, frames=3):
     [
         ("noel", 0.5, "noël"),  # as often as the letter is seen, its mark is paid once
         ("noel", 0.0, "noel"),
+        ("noél", 0.5, "noël"),  # a mark that looks like another
         ("noën", 0.5, "noën"),  # no mark is taken away: that is no cheaper than another letter
         ("nol", 0.5, "nol"),
     ],
