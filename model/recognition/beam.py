@@ -44,7 +44,7 @@ class Search:
             return log_probs
         bare = self.language_model.alphabet.unmarked
         likeliest = log_probs.copy()  # of each bare letter and those that add a mark to it
-        np.maximum.at(likeliest, (..., bare), log_probs[..., :-1])
+        np.maximum.at(likeliest.T, bare, log_probs[..., :-1].T)
         is_marked = bare != np.arange(len(bare))
         raised = np.maximum(log_probs[..., :-1], likeliest[..., bare] - cost)
         letters = np.where(is_marked, raised, log_probs[..., :-1])
