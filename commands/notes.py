@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias, get_args
 
@@ -24,7 +25,7 @@ from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
-from commands.shared.search_options import SearchOptions
+from ink.drawing.layers import Row
 from ink.formats.files import file_state
 from ink.geometry import from_strokes
 from ink.guard import note_files
@@ -138,7 +139,6 @@ def add_options(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    chosen = search_options.options_of(arguments)
     path = arguments.path
     check(arguments)
     if output := arguments.output:
@@ -148,38 +148,25 @@ def run(arguments: argparse.Namespace) -> None:
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     if arguments.forget:
         return _forget()
-    networks = Networks.of(arguments)
-    base = _network_file(networks, arguments.resume)
-    file = _learned_or(base)
-    load_reader = _loader(networks, file, chosen)
-    name = _name(file, chosen)
-    make_library = partial(_library, arguments, load_reader, name)
+    readers = _Readers(arguments)
     if arguments.view is not None:
+        from apps.notes.learning import Learning
         from apps.notes.server import serve
         from apps.notes.viewing import Viewer
 
-        return serve(Viewer(path, make_library, load_reader), arguments.view)
-    _read_all(arguments, base, file, make_library, load_reader)
+        learning = Learning(partial(_learn_for_viewer, arguments), readers.learned)
+        viewer = Viewer(path, readers.library, readers.load, learning)
+        return serve(viewer, arguments.view)
+    _read_all(arguments, readers)
 
 
-def _read_all(
-    arguments: argparse.Namespace,
-    base: Path,
-    file: Path,
-    make_library: Callable[[], "notes.Library"],
-    load_reader: Loader,
-) -> None:
-    """Read notes and carry out the options on them, with `--watch` again when they change.
-
-    Args:
-        base: the file of the reader that learns.
-        file: the file of the reader that reads.
-    """
+def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
+    """Read notes and carry out the options on them, with `--watch` again when they change."""
     path = arguments.path
     output = arguments.output
     states: dict[str, str] = {}
     while True:
-        library = make_library()
+        library = readers.library()
         if not states and (arguments.correct or arguments.undo):
             _correct(library, path, arguments)
         files = note_files(path) if path.is_dir() else {path.name: path}
@@ -196,10 +183,10 @@ def _read_all(
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
-            ahead = _read_ahead(arguments, file, library, wanted.values())
-            reading = _Reading(library, wanted, load_reader, ahead, is_single=is_single)
+            ahead = _read_ahead(arguments, library, wanted.values())
+            reading = _Reading(library, wanted, readers.load, ahead, is_single=is_single)
             if arguments.learn:
-                _learn(reading, Networks.of(arguments), base)
+                _learn(reading, readers)
             else:
                 _use(arguments, library, reading, files)
             reading.report()
@@ -210,18 +197,73 @@ def _read_all(
         time.sleep(POLL_SECONDS)
 
 
-def _library(arguments: argparse.Namespace, load_reader: Loader, name: str) -> "notes.Library":
-    """Return the library of what a reader reads; `name` is that of the reader."""
+class _Readers:
+    """Loads the reader of notes: that of -r, or the one that has learned the owner's hand from it,
+    as soon as there is one.
 
-    def read(page: InkPage) -> "notes.PageText":
-        reader, search = load_reader()
-        return notes.read_page(page, reader, search)
+    Attributes:
+        base: the file of the reader of -r.
+        learned: the file of the reader that has learned from it; it need not exist.
+    """
 
-    return notes.Library(read, name, any_pdf=arguments.any_pdf)
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.networks = Networks.of(arguments)
+        self.base = _network_file(self.networks, arguments.resume)
+        folder = notes.notes_folder()
+        self.learned = notes.learned_file(folder, self.base)
+        self._chosen = search_options.options_of(arguments)
+        self._any_pdf = arguments.any_pdf
+        self._loaded = cache(self._load)
+        self._named = cache(self._name)
+        others = [file.name for file in notes.learned_files(folder)]
+        if others and not {self.learned.name, self.base.name} & {*others}:
+            remedy = f"--learn teaches {self.base.name}, --forget forgets"
+            log.warning("%s learned your hand from another reader: %s", first_of(others), remedy)
+
+    @property
+    def _file(self) -> tuple[Path, str]:
+        """The file of the reader that reads, and its state."""
+        state = file_state(self.learned)
+        return (self.learned, state) if state else (self.base, file_state(self.base))
+
+    def load(self) -> "tuple[model.Reader, model.Search]":
+        """Return the reader, with the search for its readings; it is loaded at the first call."""
+        return self._loaded(*self._file)
+
+    def library(self) -> "notes.Library":
+        """Return the library of what the reader reads."""
+        file = self._file
+
+        def read(page: InkPage) -> "notes.PageText":
+            reader, search = self._loaded(*file)
+            return notes.read_page(page, reader, search)
+
+        return notes.Library(read, self._named(*file), any_pdf=self._any_pdf)
+
+    def _load(self, file: Path, _: str) -> "tuple[model.Reader, model.Search]":
+        """Load a reader; the file's state is a key of the cache."""
+        with redirect_stdout(sys.stderr):
+            try:
+                reader = self.networks.reader(file)
+            except CheckpointError as error:
+                if file in notes.learned_files(notes.notes_folder()):
+                    raise UserError(f"{error}; --forget removes this reader") from None
+                raise
+            return reader, self._chosen.search(reader)
+
+    def _name(self, file: Path, _: str) -> str:
+        """Return a digest of a reader and its options, by which a library finds its readings; the
+        file's state is a key of the cache."""
+        digest = hashlib.sha256()
+        for path in (file, *self._chosen.files):
+            with open_file(path) as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+        return f"{digest.hexdigest()} {self._chosen}"
 
 
 def _read_ahead(
-    arguments: argparse.Namespace, file: Path, library: "notes.Library", files: Iterable[Path]
+    arguments: argparse.Namespace, library: "notes.Library", files: Iterable[Path]
 ) -> Iterator[None]:
     """Have `--workers` processes read the files that are new to a library, in their order; yield
     when each of them is read."""
@@ -229,26 +271,24 @@ def _read_ahead(
     if len(new) > 1:
         from utils.processes import in_processes
 
-        read = partial(_read_in_worker, pickle.dumps((arguments, file, library.reader)))
+        read = partial(_read_in_worker, pickle.dumps(arguments))
         with suppress(BrokenProcessPool):  # The caller reads what is left.
             yield from in_processes(read, new, arguments.workers)
 
 
-def _read_in_worker(options: bytes, path: Path) -> None:
+def _read_in_worker(arguments: bytes, path: Path) -> None:
     """Read a file of notes for the library of another process, which reports its faults."""
     with suppress(Exception):
-        _library_of_worker(options).read_ahead(path)
+        _library_of_worker(arguments).read_ahead(path)
 
 
 @cache
-def _library_of_worker(options: bytes) -> "notes.Library":
+def _library_of_worker(arguments: bytes) -> "notes.Library":
     if has_torch():
         import torch
 
         torch.set_num_threads(1)  # Each worker has a core.
-    arguments, file, name = pickle.loads(options)
-    chosen = search_options.options_of(arguments)
-    return _library(arguments, _loader(Networks.of(arguments), file, chosen), name)
+    return _Readers(pickle.loads(arguments)).library()
 
 
 def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
@@ -420,23 +460,6 @@ def ink_form_of(arguments: argparse.Namespace) -> "notes.InkForm":
     )
 
 
-def _loader(networks: Networks, file: Path, chosen: SearchOptions) -> Loader:
-    """Return a function that loads the network at its first call, to read the first new page."""
-
-    @cache
-    def load_reader() -> "tuple[model.Reader, model.Search]":
-        with redirect_stdout(sys.stderr):
-            try:
-                reader = networks.reader(file)
-            except CheckpointError as error:
-                if file in notes.learned_files(notes.notes_folder()):
-                    raise UserError(f"{error}; --forget removes this reader") from None
-                raise
-            return reader, chosen.search(reader)
-
-    return load_reader
-
-
 def _network_file(networks: Networks, resumed: str) -> Path:
     """Return the file of the network of -r."""
     path = resolve_network(resumed)
@@ -445,57 +468,80 @@ def _network_file(networks: Networks, resumed: str) -> Path:
     return path
 
 
-def _learned_or(base: Path) -> Path:
-    """Return the file of the reader that learned the owner's hand from the reader in the file
-    `base`; `base` itself if there is none. A reader that learned from another one is named."""
-    folder = notes.notes_folder()
-    learned = notes.learned_file(folder, base)
-    if learned.exists():
-        return learned
-    others = [file.name for file in notes.learned_files(folder)]
-    if others and base.name not in others:
-        remedy = f"--learn teaches {base.name}, --forget forgets"
-        log.warning("%s learned your hand from another reader: %s", first_of(others), remedy)
-    return base
-
-
-def _name(file: Path, chosen: SearchOptions) -> str:
-    """Return a digest of the network and its options, by which a library finds its readings."""
-    digest = hashlib.sha256()
-    for path in (file, *chosen.files):
-        with open_file(path) as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return f"{digest.hexdigest()} {chosen}"
-
-
-def _learn(reading: "_Reading", networks: Networks, base: Path) -> None:
-    """Train the reader in the file `base` on the corrected rows of notes, and store it if it reads
-    them better.
+def _learn(reading: "_Reading", readers: _Readers) -> None:
+    """Let the reader learn the corrected rows of notes, and print what comes of it.
 
     Raises:
         UserError: if there are too few rows.
     """
     rows = notes.learnable_rows(reading)
-    if len(rows) < MIN_LEARNED_ROWS:
+    if problem := _lack_of(rows):
         reading.report()
-        problem = f"{len(rows)} corrected rows, of at least {MIN_LEARNED_ROWS} that are needed"
-        remedy = "correct or confirm all doubtful words of further rows (--view)"
-        raise UserError(f"--learn: {problem}; {remedy}")
+        raise UserError(f"--learn: {problem} (--view)")
+    taken = f"{readers.learned}  (reads your notes from now on; --forget removes it)"
+    print(_learned(rows, readers, taken))
+
+
+def _learn_for_viewer(arguments: argparse.Namespace, report: Callable[[str], object]) -> str:
+    """Let the reader of a viewer learn, in a process that does nothing else; return what comes of
+    it. `report` is called with a text after each epoch.
+
+    Raises:
+        UserError: if there are too few rows, or PyTorch is missing.
+    """
+    if not has_torch():
+        raise UserError(f"learning {NEEDS_TORCH}")
+    readers = _Readers(arguments)
+    files = note_files(arguments.path)
+    reading = _Reading(readers.library(), files, readers.load, is_single=False)
+    rows = notes.learnable_rows(reading)
+    if problem := _lack_of(rows):
+        raise UserError(problem)
+    return _learned(rows, readers, "taken: it reads your notes from now on", report)
+
+
+def _lack_of(rows: Sequence[Row]) -> str:
+    """Return how many corrected rows are missing to learn from; "" if there are enough."""
+    if len(rows) >= MIN_LEARNED_ROWS:
+        return ""
+    problem = f"{len(rows)} corrected rows, of at least {MIN_LEARNED_ROWS} that are needed"
+    return f"{problem}; correct or confirm all doubtful words of further rows"
+
+
+def _learned(
+    rows: Sequence[Row],
+    readers: _Readers,
+    taken: str,
+    report: Callable[[str], object] = lambda _: None,
+) -> str:
+    """Train the reader of -r on rows, and store it if it reads them better; return what came of it.
+
+    Args:
+        taken: the text for a reader that is stored.
+        report: called with a text after each epoch.
+    """
     from apps.hand import fine_tuning
 
-    reader = replace(networks, verbose=False).reader(base)
+    reader = replace(readers.networks, verbose=False).reader(readers.base)
     lines = fine_tuning.usable(reader, [(from_strokes(row.strokes), row.text) for row in rows])
-    print(f"learning from {len(lines)} rows", file=sys.stderr)
-    gain = fine_tuning.cross_validated(reader, lines)
-    print(gain)
-    file = notes.learned_file(notes.notes_folder(), base)
-    if not gain.is_better:
-        former = f"; {file} stays" if file.exists() else ""
-        print(f"not taken: it would read no better. Correct more rows, and learn again{former}")
-        return
-    fine_tuning.save(file, fine_tuning.fine_tuned(reader, lines))
-    print(f"{file}  (reads your notes from now on; --forget removes it)")
+    work = f"learning from {len(lines)} rows"
+    print(work, file=sys.stderr)
+    total = fine_tuning.TOTAL_EPOCHS
+    epochs = count(1)
+    with tqdm(total=total, desc="learning", unit="epoch", leave=False, disable=None) as bar:
+
+        def on_epoch() -> None:
+            bar.update()
+            report(f"{work}: {next(epochs) / total:.0%}")
+
+        gain = fine_tuning.cross_validated(reader, lines, on_epoch)
+        if gain.is_better:
+            learned = fine_tuning.fine_tuned(reader, lines, on_epoch)
+            fine_tuning.save(readers.learned, learned)
+            return f"{gain}\n{taken}"
+    former = f"; {readers.learned} stays" if readers.learned.exists() else ""
+    remedy = f"Correct more rows, and learn again{former}"
+    return f"{gain}\nnot taken: it would read no better. {remedy}"
 
 
 def _forget() -> None:

@@ -4,16 +4,15 @@ The optimiser, the augmentation and the settings are those of `RECIPE`. Nothing 
 """
 
 import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
-from tqdm import tqdm
 
 from apps.hand.lines import usable_lines
 from base.base_data_loader import Batch
@@ -41,6 +40,11 @@ NUM_EPOCHS = 12
 """Number of epochs of few lines alone (measured on the same persons)."""
 NUM_PARTS = 2
 """Number of parts of the lines in a cross-validation (assumed: more parts take longer)."""
+TOTAL_EPOCHS = (NUM_PARTS + 1) * NUM_EPOCHS
+"""Number of epochs of a cross-validation, and of learning all lines after it."""
+
+Hook: TypeAlias = Callable[[], object]
+"""Called after each epoch."""
 
 
 @dataclass(eq=False)
@@ -102,13 +106,13 @@ def usable(reader: Reader, lines: Sequence[Primer]) -> list[Primer]:
     return [(sample.ink, sample.text) for sample in samples]
 
 
-def cross_validated(reader: Reader, lines: Sequence[Primer]) -> Gain:
+def cross_validated(reader: Reader, lines: Sequence[Primer], on_epoch: Hook = lambda: None) -> Gain:
     """Return the gain of learning lines: each of `NUM_PARTS` parts of the lines is read by a reader
     that learned the other parts."""
     readings = []
     for part in range(NUM_PARTS):
         others = [line for number, line in enumerate(lines) if number % NUM_PARTS != part]
-        readings += _readings(fine_tuned(reader, others), lines[part::NUM_PARTS])
+        readings += _readings(fine_tuned(reader, others, on_epoch), lines[part::NUM_PARTS])
     return Gain(score(reader, lines), _score(readings))
 
 
@@ -132,7 +136,7 @@ def _score(readings: Sequence[tuple[str, str, float]]) -> Score:
     return Score(error_rates["cer"], nats / error_rates["characters"])
 
 
-def fine_tuned(reader: Reader, lines: Sequence[Primer]) -> Reader:
+def fine_tuned(reader: Reader, lines: Sequence[Primer], on_epoch: Hook = lambda: None) -> Reader:
     """Return a copy of a reader that has learned lines, each with its text.
 
     Raises:
@@ -151,7 +155,7 @@ def fine_tuned(reader: Reader, lines: Sequence[Primer]) -> Reader:
     with random_state_kept():
         torch.manual_seed(settings.seed)
         model.train()
-        for batch in _batches(plan, model, lines):
+        for batch in _batches(plan, model, lines, on_epoch):
             batch = batch.to(reader.device)
             with precision:
                 output = model(batch.inputs, batch.lengths, batch.text, batch.text_lengths)
@@ -175,14 +179,17 @@ def _plan(reader: Reader) -> Plan:
     return plan_of(values, str(RECIPE), overrides, bases)
 
 
-def _batches(plan: Plan, model: BaseModel, lines: Sequence[Primer]) -> Iterator[Batch]:
+def _batches(
+    plan: Plan, model: BaseModel, lines: Sequence[Primer], on_epoch: Hook
+) -> Iterator[Batch]:
     """Yield the batches of all epochs of lines, for a network."""
     settings = settings_of(plan)
     options = replace(plan.build("data_loader", origin=None), dataset=LinesDataset(lines=lines))
     units = dict(normalisation=model.normalisation, alphabet=model.alphabet)
     loader = options.load(seed=settings.seed, **units).training_loader(model.features)
-    for epoch in tqdm(range(settings.epochs), "learning", unit="epoch", leave=False, disable=None):
+    for epoch in range(settings.epochs):
         yield from loader.batches(epoch)
+        on_epoch()
 
 
 def save(path: Path, reader: Reader) -> None:

@@ -19,7 +19,7 @@ from utils.checks import ABSENT, UserError, described
 from utils.local_server import LocalPage, LocalServer
 
 WEB_FOLDER = Path(__file__).resolve().parents[1] / "web"
-VIEW_SCRIPTS = ("address", "alike", "folder", "hits", "ink", "kinds", "list")
+VIEW_SCRIPTS = ("address", "alike", "folder", "hits", "ink", "kinds", "learning", "list")
 FILE_NAMES = (
     "view.js",
     "dom.js",
@@ -30,6 +30,10 @@ FILE_NAMES = (
 )
 FILES = {"/": WEB_FOLDER / "view.html"} | {f"/{name}": WEB_FOLDER / name for name in FILE_NAMES}
 """The files of the page by their addresses."""
+LEARNING_ACTIONS = ("learn", "stop_learning", "forget")
+"""Actions of the viewer that need no values."""
+ACTIONS = ("accept", "correct", "confirm", "open", *LEARNING_ACTIONS)
+"""Actions of the viewer."""
 MAX_CORRECTION_BYTES = 200_000
 """Most bytes of corrections in a request (assumed: a word has some 10 letters and 200 other
 bytes)."""
@@ -51,6 +55,8 @@ def serve(viewer: Viewer, query: str = "") -> None:
             server.serve_forever()
         except KeyboardInterrupt:  # The usual end of the command.
             print()
+        finally:
+            viewer.close()
 
 
 class ViewServer(LocalServer):
@@ -78,11 +84,11 @@ class ViewPage(LocalPage):
             self._answer(lambda: _looked_up(self.server.viewer, name, values))
 
     def do_POST(self) -> None:
-        """Correct, accept or confirm words, or open a note in its program."""
+        """Take an action of the viewer, see `ACTIONS`."""
         size = self.headers.get("Content-Length", "")
         action = self.path.removeprefix("/api/")
         is_number = size.isdecimal() and len(size) <= MAX_LENGTH_DIGITS
-        if action not in ("accept", "correct", "confirm", "open"):
+        if action not in ACTIONS:
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -170,6 +176,8 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
         KeyError, TypeError, ValueError: if the values are wrong.
     """
     values = json.loads(content)
+    if action in LEARNING_ACTIONS:
+        return getattr(viewer, action)()
     if action == "correct":
         changes = _checked(values["changes"], list)
         return viewer.correct([_change(**change) for change in changes])
@@ -177,7 +185,7 @@ def _acted(viewer: Viewer, action: str, content: bytes) -> dict[str, Any]:
         return viewer.open(_checked(values["name"], str))
     if action == "accept":
         return viewer.accept([_accepted(**word) for word in _checked(values["words"], list)])
-    # The fourth action: to confirm.
+    # The last action: to confirm.
     limits = {f.name: _checked(values.get(f.name, ""), str) for f in fields(NoteFilter)}
     kind = _checked(values["kind"], str)
     count = _checked(values["count"], int)

@@ -15,6 +15,7 @@ from zlib import crc32
 from apps.notes.corrections import Corrections, longest, word_inks
 from apps.notes.doubtful import UnsureWord, WordAddress
 from apps.notes.exporting import TextForm, note_date, save, text_parts
+from apps.notes.learning import Learning
 from apps.notes.page_text import Note, PageRow, PageText, Summary, normalised_word
 from apps.notes.page_view import page_values, thumbnail_values
 from apps.notes.reading_cache import MIN_POINTS, Library
@@ -101,16 +102,21 @@ class Viewer:
         folder: Path,
         make_library: Callable[[], Library],
         load: Callable[[], object] = lambda: None,
+        learning: Learning | None = None,
     ) -> None:
         """Make a viewer; it reads no notes yet.
 
         Args:
             folder: the folder of notes.
-            make_library: makes a library; the thread that follows the folder uses a second one.
+            make_library: makes a library of what the present reader reads; the thread that follows
+                the folder uses a second one.
             load: loads the network, so that a new note need not wait.
+            learning: lets the reader learn; None if it cannot.
         """
         self._folder = folder
         self._load = load
+        self._learning = learning
+        self._make_library = make_library
         self._library = make_library()
         self._reading = make_library()  # of the thread that follows the folder
         self._lock = threading.RLock()
@@ -147,12 +153,16 @@ class Viewer:
             self._awake.clear()
 
     def close(self) -> None:
-        """End `follow`."""
+        """End `follow`, and a learning that is under way."""
         self._is_closed = True
+        if self._learning:
+            self._learning.stop()
         self._awake.set()
 
     def scan(self) -> None:
-        """Look at the folder, and read the notes that are new or have changed, newest first."""
+        """Look at the folder, and read the notes that are new or have changed, newest first; all
+        notes if the reader is another one."""
+        is_other_reader = self._take_reader()
         folder = self._reading.folder / "corrections"
         corrections = " ".join(map(file_state, sorted(folder.glob("*.json"))))
         if corrections != self._corrections:
@@ -167,7 +177,7 @@ class Viewer:
         for name, path in files.items():
             note = self._notes.get(name)
             state = file_state(path)
-            is_unchanged = note and note.state == state
+            is_unchanged = note and note.state == state and not is_other_reader
             is_read = note and is_unchanged and (note.fault or name in current)
             if not is_read:
                 summary = note.summary if note else Summary()  # until the note is read
@@ -186,6 +196,17 @@ class Viewer:
         if has_changes:
             self._show(notes)
             self.search("a", NoteFilter(), 1)  # so that the next search finds the index in memory
+
+    def _take_reader(self) -> bool:
+        """Use the libraries of the present reader, and return whether it is another one."""
+        reading = self._make_library()
+        if reading.reader == self._reading.reader:
+            return False
+        self._reading = reading
+        with self._lock:
+            self._library = self._make_library()
+            self._version += 1
+        return True
 
     def _read(self, name: str, note: ViewedNote) -> ViewedNote:
         """Read a note, and return it with its summary, or else with the fault that prevents it."""
@@ -227,6 +248,7 @@ class Viewer:
             "problem": self._problem,
             "numFaults": len(faults),
             "faults": faults[:MAX_FAULTS],
+            "learning": self._learning.state() if self._learning else {},
         }
 
     def notes(self) -> dict[str, Any]:
@@ -328,6 +350,35 @@ class Viewer:
             raise UserError(f"{printable(name)}: only the tablet opens its documents")
         open_in_program(path)
         return {}
+
+    def learn(self) -> dict[str, Any]:
+        """Let the reader begin to learn the corrected rows of the notes; `state` says how far it
+        is. The notes are then read again.
+
+        Raises:
+            UserError: see `Learning.begin`.
+        """
+        return self._learned(Learning.begin)
+
+    def stop_learning(self) -> dict[str, Any]:
+        """End the learning that is under way."""
+        return self._learned(Learning.stop)
+
+    def forget(self) -> dict[str, Any]:
+        """Remove the reader that has learned; the notes are then read again.
+
+        Raises:
+            UserError, OSError: see `Learning.forget`.
+        """
+        return self._learned(Learning.forget)
+
+    def _learned(self, act: Callable[[Learning], None]) -> dict[str, Any]:
+        """Take an action, and return the state of the learning."""
+        if self._learning is None:
+            raise UserError("this viewer's reader cannot learn")
+        act(self._learning)
+        self._awake.set()
+        return {"learning": self._learning.state()}
 
     def _chosen(self, chosen: NoteFilter) -> dict[str, ViewedNote]:
         notes = [*self._notes.items()]  # Another thread may add notes.

@@ -7,6 +7,7 @@ import {keyInNotes, keyInTree, showNotes, showTree} from "./view_folder.js";
 import {restart, search} from "./view_hits.js";
 import {clipping, drawn, rectangle, shape, sizeOf} from "./view_ink.js";
 import {keyInKinds, showKinds} from "./view_kinds.js";
+import {placeLearning, showLearning} from "./view_learning.js";
 import {stop, unclicked} from "./view_list.js";
 
 const POLL_TIME = 2000; // ms from one question what is new to the next
@@ -102,6 +103,7 @@ async function open() {
   const isBack = !name && !find("#page").hidden;
   find("#list").hidden = Boolean(name);
   find("#page").hidden = !name;
+  placeLearning();
   if (!name) return openList(isBack);
   stop();
   const {version} = state, isOpen = isShown(name, number);
@@ -342,6 +344,7 @@ async function poll() {
       `${words.toLocaleString()} words, ${unsure.toLocaleString()} doubtful `,
       create("span", {className: "fault"}, problem));
     showFaults(state);
+    showLearning(state.learning, say, show);
     if (state.version !== earlier || state.isLooking !== isLooking) await open();
   } catch (error) {
     find("#about").textContent = error.message;

@@ -364,7 +364,7 @@ def diary(tmp_path, checkpoints, monkeypatch):
     monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 3)
     monkeypatch.setattr("apps.notes.learnable_rows", lambda read_notes: [*read_notes] and rows)
     monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines)
-    monkeypatch.setattr("apps.hand.fine_tuning.fine_tuned", lambda reader, _: reader)
+    monkeypatch.setattr("apps.hand.fine_tuning.fine_tuned", lambda reader, *_: reader)
     path = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:3])
     return "notes", path, "-r", checkpoints["CTCNetwork"]
 
@@ -458,6 +458,6 @@ def test_the_printed_address_of_the_viewer_has_its_query(monkeypatch, capsys):
     opened = []
     monkeypatch.setattr("apps.notes.server.webbrowser.open", opened.append)
     monkeypatch.setattr("apps.notes.server.ViewServer.serve_forever", end)
-    viewer.serve(SimpleNamespace(follow=lambda: None), "quick brown")
+    viewer.serve(SimpleNamespace(follow=lambda: None, close=lambda: None), "quick brown")
     assert opened[0].endswith("#q=quick%20brown")
     assert capsys.readouterr().out.startswith(f"{opened[0]}  (")

@@ -52,7 +52,7 @@ def test_each_line_is_read_by_a_reader_that_did_not_learn_it(monkeypatch):
             assert all(texts == ["abcd"] for texts in spellings)
             return [("learned", 9.0) if ink in dict(self.lines) else ("abc", 2.0) for ink in inks]
 
-    monkeypatch.setattr(fine_tuning, "fine_tuned", lambda _, lines: Remembering(lines))
+    monkeypatch.setattr(fine_tuning, "fine_tuned", lambda _, lines, on_epoch: Remembering(lines))
     lines = [(number, "abcd") for number in range(7)]
     gain = cross_validated(Remembering(lines[:1]), lines)
     # Each line lacks the last of four letters. Five edits make a word of "learned".
