@@ -106,30 +106,40 @@ class Correction(NamedTuple):
 
 
 class Corrections:
-    """The corrections of a folder: in `CORRECTIONS_FILE`, and in files that were copied there."""
+    """The corrections of a folder: in `CORRECTIONS_FILE`, and in files that were copied there.
+
+    Attributes:
+        faults: the copied files that are left out, each with the reason.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Read the corrections.
+        """Read the corrections. A copied file that has none, or whose version is another one, is
+        left out, and stays.
 
         Raises:
-            UserError: if a file is damaged, or of another version.
+            UserError: if `CORRECTIONS_FILE` is damaged, or of another version.
         """
+        self.faults: list[str] = []
         self._folder = folder
         self._by_digest: dict[str, list[Correction]] = {}
-        self._files = sorted(folder.glob("*.json"))
-        for path in self._files:
+        self._files: list[Path] = []
+        for path in sorted(folder.glob("*.json")):
             try:
-                values: Any = guard.call(read_values, path)  # checked as they are taken
-                if values.get("format") != FORMAT_WITHOUT_SHAPES:
-                    check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
-                for correction in values["corrections"]:
-                    self._add(_parsed(**correction))
-            except (AttributeError, KeyError, TypeError, ValueError, Fault):
-                raise UserError(f"{path}: damaged; {REMEDY}") from None
+                corrections = _of_file(path)
+            except (UserError, OSError) as error:
+                if path.name == CORRECTIONS_FILE:
+                    raise
+                self.faults.append(str(error))
+                continue
+            self._files.append(path)
+            for correction in corrections:
+                self._add(correction)
 
     def reload(self) -> None:
         """Read the files again, see `__init__`."""
-        self._by_digest = Corrections(self._folder)._by_digest
+        new = Corrections(self._folder)
+        self._by_digest = new._by_digest
+        self.faults = new.faults
 
     @property
     def all(self) -> list[Correction]:
@@ -211,6 +221,22 @@ class Corrections:
     def _of_ink(self, ink: Ink) -> Correction | None:
         # Ink of the same size comes first: an o may be a scaled O.
         return max(self._near(ink), key=lambda c: ink.overlap(c.ink), default=None)
+
+
+def _of_file(path: Path) -> list[Correction]:
+    """Return the corrections of a file.
+
+    Raises:
+        UserError: if the file is damaged, or of another version.
+        OSError: if it cannot be read.
+    """
+    try:
+        values: Any = guard.call(read_values, path)  # checked as they are taken
+        if values.get("format") != FORMAT_WITHOUT_SHAPES:
+            check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
+        return [_parsed(**correction) for correction in values["corrections"]]
+    except (AttributeError, KeyError, TypeError, ValueError, Fault):
+        raise UserError(f"{path}: damaged; {REMEDY}") from None
 
 
 def _parsed(ink: NumPoints, text: str, read: str, shapes: NumPoints | None = None) -> Correction:

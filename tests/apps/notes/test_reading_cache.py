@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -283,13 +284,27 @@ def test_corrections_of_two_processes_and_of_copied_files_are_all_kept(read, tmp
         (b'{"format": 1, "corrections": [{"ink": {}}]}', "damaged"),
     ],
 )
-def test_a_correction_that_is_not_of_this_version_or_damaged_is_refused(
+def test_a_file_that_is_no_correction_of_this_version_is_named_and_stays_and_others_are_used(
     read, tmp_path, content, message
 ):
     _, library = read
-    put(tmp_path / "kept" / "corrections", {"ab12.json": content})
-    with pytest.raises(UserError, match=rf"ab12\.json: {message}.*correct the words again"):
-        library.text_of(written_page())
+    note = Note("a", [(written_page(), library.text_of(written_page()))])
+    library.correct(note, [((1, 2, 1), "Vauxhall")])
+    folder = tmp_path / "kept" / "corrections"
+    put(folder, {"ab12.json": content})
+    (folder / "folder.json").mkdir()
+    other = replace(library)
+    assert {c.text for c in other.corrections.all} == {"Vauxhall"}
+    damaged, unreadable = other.corrections.faults
+    assert re.search(rf"ab12\.json: {message}.*correct the words again", damaged)
+    assert "folder.json" in unreadable
+    other.correct(note, [((1, 2, 2), "x")])
+    assert (folder / "ab12.json").read_bytes() == content
+    assert {c.text for c in replace(library).corrections.all} == {"Vauxhall", "x"}
+
+    (folder / "corrections.json").write_bytes(content)
+    with pytest.raises(UserError, match=rf"corrections\.json: {message}.*correct the words again"):
+        replace(library).text_of(written_page())
 
 
 @pytest.fixture
@@ -470,7 +485,7 @@ def test_an_error_that_is_no_fault_of_the_index_leaves_it(read, notes_file, tmp_
 def corrections_of(folder, ink, count=1, text="a"):
     corrections = [{"ink": ink, "text": f"{text}{n}", "read": "b"} for n in range(count)]
     content = {"format": 1, "corrections": corrections}
-    put(folder, {"a.json": json.dumps(content).encode()})
+    put(folder, {"corrections.json": json.dumps(content).encode()})
     return Corrections(folder)
 
 
@@ -491,5 +506,5 @@ def test_corrections_of_many_strokes_take_little_time(tmp_path):
      (many_strokes(1), "\x1b[2J")],
 )  # fmt: skip
 def test_a_correction_that_no_word_has_is_refused(tmp_path, ink, text):
-    with pytest.raises(UserError, match=r"a\.json: damaged"):
+    with pytest.raises(UserError, match=r"corrections\.json: damaged"):
         corrections_of(tmp_path, ink, text=text)
