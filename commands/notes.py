@@ -81,7 +81,10 @@ def add_options(parser: Parser) -> None:
         "print where these words probably stand on a page: file, page:row:word, confidence from "
     )
     search += '0 to 1, and row; "old garden" in succession, Vaux* with more letters, and without '
-    search += "-word; in:folder, after:2026-01 and before:2026-03 choose notes"
+    search += (
+        "-word; in:folder, after:2026-01 and before:2026-03 choose notes; without words to find, "
+    )
+    search += "the names of these notes (--search=-word: without the word)"
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
@@ -178,6 +181,8 @@ def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
         changed = {note: files[note] for note in files if states[note] != before.get(note)}
         has_new_names = states.keys() != before.keys()
         if changed or has_new_names:
+            for fault in library.corrections.faults:
+                log.warning("left out: %s", fault)
             uses_all = arguments.lines or (output and output.file)  # All notes are in one file.
             if arguments.format == VAULT and has_new_names:
                 uses_all = True  # Any note may name one that is new.
@@ -422,7 +427,7 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.ink == "typed" and suffix == ".inkml":
         raise UserError("--ink typed: InkML has no typed text; name .xopp, .excalidraw or .pdf")
     _check_format(arguments, suffix)
-    if arguments.search is not None and not notes.Query.of(arguments.search).terms:
+    if arguments.search is not None and notes.Query.of(arguments.search).is_empty:
         raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
@@ -708,7 +713,14 @@ def _save(
 def _print_hits(
     library: "notes.Library", files: Mapping[str, Path], arguments: argparse.Namespace
 ) -> None:
-    """Print each place of notes where words probably stand, then those where similar words do."""
+    """Print each place of notes where words probably stand, then those where similar words do; for
+    a search without words, the names of its notes."""
+    query = notes.Query.of(arguments.search)
+    if not query.terms:
+        if names := library.notes(query, files):
+            return tqdm.write("\n".join(map(printable, names)))
+        print(f"no note fits {short(arguments.search)}", file=sys.stderr)
+        return
     hits, similar = library.search(arguments.search, files)
     for index, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"

@@ -353,6 +353,18 @@ class Index:
                 for page in self._pages(places, query._replace(terms=terms)):
                     yield from self._hits_on_page(terms, page, places, listed, is_similar=True)
 
+    def notes(self, query: Query, files: Mapping[str, Path]) -> list[str]:
+        """Return the names of files with a page that has no excluded term of a query, and of files
+        without pages."""
+        self._places(files)  # reads the tables if they have changed
+        excluded = self._pages_with_any(query.excluded)
+        names = []
+        for name, path in files.items():
+            pages = {*map(int, self._pages_of.get(_key(path), ()))}
+            if not pages or pages - excluded:
+                names.append(name)
+        return names
+
     def _hits_on_page(
         self,
         terms: Sequence[Term],

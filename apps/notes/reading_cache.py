@@ -115,10 +115,7 @@ class Library:
         """Return the hits of a query, see `Query.of`, in files by name, and places with words that
         differ from the query by a letter or two."""
         parsed = Query.of(query)
-        searched = {}
-        for name, path in files.items():
-            if parsed.has(name, partial(note_date, path)):
-                searched[name] = path
+        searched = _searched(parsed, files)
 
         def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
             states = index.states(searched)
@@ -128,6 +125,12 @@ class Library:
             return index.search(parsed, searched)
 
         return self._indexed(search_all)
+
+    def notes(self, query: Query, files: Mapping[str, Path]) -> list[str]:
+        """Return the names of those of the files that a query without terms looks for, see
+        `Index.notes`; they were read."""
+        searched = _searched(query, files)
+        return self._indexed(lambda index: index.notes(query, searched))
 
     def first_hits(self, query: Query, files: Mapping[str, Path], count: int) -> list[Hit]:
         """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
@@ -318,6 +321,15 @@ class Library:
                 for number, correction in enumerate(self.corrections.of_row(page, row), 1):
                     if correction:
                         yield (page_number, row_number, number), correction
+
+
+def _searched(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those of the files that a query searches."""
+    searched = {}
+    for name, path in files.items():
+        if query.has(name, partial(note_date, path)):
+            searched[name] = path
+    return searched
 
 
 def _output(folder: Path, path: Path, source: Path) -> str:

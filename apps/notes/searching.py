@@ -134,7 +134,8 @@ Term: TypeAlias = tuple[Phrase, ...]
 
 
 class Query(NamedTuple):
-    """A search for pages that have all `terms` and none that is `excluded`.
+    """A search for pages that have all `terms` and none that is `excluded`; without terms, for the
+    notes with such pages.
 
     Attributes:
         terms, excluded: words and phrases.
@@ -175,9 +176,9 @@ class Query(NamedTuple):
         return cls(tuple(terms), tuple(excluded), **limits)
 
     @property
-    def is_limited(self) -> bool:
-        """Whether not all notes are searched."""
-        return bool(self.folder or self.after or self.before)
+    def is_empty(self) -> bool:
+        """Whether the query neither looks for anything nor leaves anything out."""
+        return not any(self)
 
     def has(self, name: str, date: Callable[[], str]) -> bool:
         """Return whether the note of a name, and with a date, is searched."""

@@ -245,7 +245,7 @@ class Viewer:
             "words": sum(note.summary.words for _, note in notes),
             "unsure": sum(note.summary.unsure for _, note in notes),
             "isLooking": self._is_looking,
-            "problem": self._problem,
+            "problem": self._problem or "; ".join(self._library.corrections.faults),
             "numFaults": len(faults),
             "faults": faults[:MAX_FAULTS],
             "learning": self._learning.state() if self._learning else {},
@@ -263,8 +263,8 @@ class Viewer:
         }
 
     def search(self, query: str, chosen: NoteFilter, count: int) -> dict[str, Any]:
-        """Return the first `count` hits of a query, and whether there are more; for a query of
-        limits alone, such as `in:folder`, also the names of its `notes`."""
+        """Return the first `count` hits of a query, and whether there are more; for a query without
+        terms, such as `in:folder -word`, also the names of its `notes`."""
         parsed = Query.of(query)
         files = {}
         dates = {}
@@ -275,7 +275,7 @@ class Viewer:
                     files[name] = note.path
                     dates[name] = note.date
             if not parsed.terms:
-                notes = {"notes": [*files]} if parsed.is_limited else {}
+                notes = {} if parsed.is_empty else {"notes": self._library.notes(parsed, files)}
                 return {"hits": [], "more": False} | notes
             hits = self._library.first_hits(parsed, files, count + 1)
         listed = [

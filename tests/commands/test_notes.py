@@ -79,6 +79,11 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     use("notes", diary, "--search", "quack")
     said = capsys.readouterr()
     assert said.out.startswith("diary.xopp\t1:1:2\tperhaps\t") and "no row has 'quack'" in said.err
+    use("notes", tmp_path / "notes", "--search=-zebra")
+    assert capsys.readouterr().out == "diary.xopp\n"
+    use("notes", tmp_path / "notes", "--search=-quick")
+    said = capsys.readouterr()
+    assert not said.out and "no note fits -quick" in said.err
     use("notes", diary, "--search", "quack " * 20_000)
     assert len(capsys.readouterr().err) < 300
 
@@ -337,7 +342,7 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("a.inkml", "--output", "a.png"), "a folder is needed, or a file that ends in .pdf"),
         (("a.inkml", "--search", " "), "--search: no words"),
         (("a.inkml", "--search", "* * *"), "--search: no words"),
-        (("a.inkml", "--search", "in:home -rem"), "--search: no words to find"),
+        (("a.inkml", "--search", "..."), "--search: no words to find"),
         ((".", "--output", "./new/vault", "--format", "vault"), "vault: in the folder of notes"),
         (("a.inkml", "--output", "vault", "--format", "vault"), "vault is for a folder of notes"),
         ((".", "--output", "a.md", "--format", "vault"), "of notes and --output FOLDER"),

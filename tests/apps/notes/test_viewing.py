@@ -69,6 +69,14 @@ def test_a_search_of_limits_alone_has_the_names_of_notes_and_no_hits(viewer, tmp
     assert names_of("in:away") == [] and names_of("...") is None
 
 
+def test_a_search_without_words_lists_the_notes_with_a_page_that_lacks_the_excluded_ones(doubtful):
+    def names_of(query):
+        return doubtful.search(query, NoteFilter(), 10).get("notes")
+
+    assert names_of("-est") == ["b.xopp", "copy.xopp"] and names_of("-salus -est") == []
+    assert names_of("-domus") == ["a.xopp", "b.xopp", "copy.xopp"]
+
+
 def test_crossed_out_ink_is_listed_and_shown_with_what_was_not_read(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.xopp").write_bytes(xopp())
