@@ -320,12 +320,7 @@ def _print_alike(
     """Print the words of notes in the folder of a file that look like a corrected word of it, and
     correct them if they are accepted."""
     files = library.files_below(path.parent)
-    for name in {word.name for word in library.alike(reading, files, answered)}:
-        try:
-            library.note(name, files[name])  # It may have changed.
-        except (UserError, OSError):
-            del files[name]
-    alike = library.alike(reading, files, answered)
+    alike = _alike(library, reading, files, answered)
     if not alike:
         return
     lines = []
@@ -341,6 +336,28 @@ def _print_alike(
     ending = "corrected" if is_accepted else "--alike corrects them"
     heading = f"{count} like {short(reading.read)}: {ending}"
     print("\n  ".join([heading, *lines]), file=sys.stderr)  # all, as each may be undone
+
+
+def _alike(
+    library: "notes.Library",
+    reading: "notes.Reading",
+    files: Mapping[str, Path],
+    answered: set[tuple],
+) -> "list[notes.UnsureWord]":
+    """Return the words of files that look like a corrected word, and that can be corrected."""
+    present = dict(files)
+    for name in {word.name for word in library.alike(reading, files, answered)}:
+        try:
+            library.note(name, files[name])  # It may have changed.
+        except (UserError, OSError):
+            del present[name]
+    words = library.alike(reading, present, answered)
+    correctable = set[tuple[str, notes.WordAddress]]()
+    for name in {word.name for word in words}:
+        addresses = [word.address for word in words if word.name == name]
+        note = library.note(name, files[name])
+        correctable |= {(name, address) for address in library.correctable(note, addresses)}
+    return [word for word in words if (word.name, word.address) in correctable]
 
 
 def _use(

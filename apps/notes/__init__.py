@@ -21,6 +21,7 @@ _HOMES = {
     "Query": "searching",
     "Reading": "alike",
     "TextForm": "exporting",
+    "UnsureWord": "doubtful",
     "Vault": "vault",
     "WordAddress": "doubtful",
     "in_form": "ink_form",

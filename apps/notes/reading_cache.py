@@ -314,6 +314,17 @@ class Library:
         text_read = correction.read if correction else rows[0].words[word_index].text
         return ink, text_read, correction is not None
 
+    def correctable(self, note: Note, addresses: Sequence[WordAddress]) -> Iterator[WordAddress]:
+        """Yield those of the addresses of handwritten words that have enough ink to be recognised
+        again."""
+        for number, (page, text) in enumerate(note.pages, 1):
+            for address in addresses:
+                page_number, row, word = address
+                if page_number == number:
+                    inks = word_inks(page, text.rows[row - 1])
+                    if inks[word - 1].num_points >= MIN_POINTS:
+                        yield address
+
     def corrected_words(self, note: Note) -> Iterator[tuple[WordAddress, Correction]]:
         """Yield the address of each corrected word of a note, and its correction."""
         for page_number, (page, text) in enumerate(note.pages, 1):

@@ -533,7 +533,8 @@ class Viewer:
                 if change.undone not in (ABSENT, text):
                     raise UserError("this word was corrected again, or its correction taken back")
             if not changes:
-                raise UserError("these words have changed; look at them again")
+                problem = "have changed, or too little ink to be recognised again"
+                raise UserError(f"these words {problem}; look at them again")
             note = Note(changes[0].name, [(page, PageText((row,))) for page, row in places])
             addresses = ((page, 1, number) for page, number in enumerate(numbers, 1))
             new_texts = (change.text for change in changes)

@@ -26,6 +26,7 @@ from ink.ink_page import InkPage
 from ink.reading import read_ink
 from tests.apps.notes.pages import alike_viewer, note, text_of
 from tests.commands.networks import ROOT, use
+from tests.ink.formats.note_files import xopp as xopp_note
 from utils.checks import DataError, UserError
 from utils.files import safe_path
 
@@ -117,8 +118,24 @@ def test_words_that_look_like_a_corrected_one_are_named_and_corrected(tmp_path, 
     heading, *listed = correct(alike=True)
     assert heading == "1 more word like 'Voxhall': corrected" and listed == lines[:1]
     assert {c.text for c in library.corrections.all} == {"Vaxhall", "Vaxhall,"}
+
     assert correct() == []
     assert correct(correct=[("1:1:1", "")]) == correct(correct=[], undo=["1:1:1"]) == []
+
+
+def test_a_word_of_too_little_ink_is_not_among_the_words_that_look_alike(tmp_path, capsys):
+    viewer = alike_viewer(tmp_path, ("Voxhall", "voxhall"), {"a": 1.0})
+    path = tmp_path / "notes" / "0.xopp"
+    # Two points, which were read as the second text.
+    stroke = '<stroke tool="pen" color="black" width="1">0 0 1 1</stroke>'
+    (tmp_path / "notes" / "little.xopp").write_bytes(xopp_note(stroke))
+    viewer.scan()
+    library = viewer._library
+    changes = {"correct": [("1:1:1", "Vaxhall")], "undo": [], "alike": True}
+    _correct(library, path, SimpleNamespace(**changes))
+    heading, *listed = capsys.readouterr().err.splitlines()
+    assert heading == "1 more word like 'Voxhall': corrected"
+    assert [line.split("\t")[0] for line in listed] == ["  1.xopp"]
 
 
 @pytest.mark.slow
