@@ -6,7 +6,7 @@ import {ask, given} from "./view_address.js";
 const OFFER = "The reader can learn your hand from the rows that you have corrected, in some minutes.";
 const HAS_LEARNED = "The reader has learned your hand.";
 const QUESTION = "Forget your hand? The notes are read again by the reader that has not learned it.";
-let learning = {}; // the state that is shown
+let learning = {}, isAsking = false; // the state that is shown
 
 /** Show the line where words are corrected, and wherever a learning is under way. */
 export function placeLearning() {
@@ -22,16 +22,15 @@ export function showLearning(next, say, refused) {
   learning = next;
   placeLearning();
   if (isAlike) return;
-  const act = (what) => ({target}) => {
-    target.disabled = true;
-    ask(what, {}, {}).then((done) => showLearning(done.learning, say, refused)).catch((error) => {
-      target.disabled = false;
-      refused(error);
-    });
+  const act = (what) => {
+    if (isAsking) return; // the button was pressed twice
+    isAsking = true;
+    ask(what, {}, {}).then((done) => showLearning(done.learning, say, refused)).catch(refused)
+      .finally(() => { isAsking = false; });
   };
-  const forget = (event) => { if (confirm(QUESTION)) act("forget")(event); };
-  const buttons = isUnderWay ? [button("Stop", act("stop_learning"))] : [
-    button(hasLearned ? "Learn again" : "Learn", act("learn")),
+  const forget = () => { if (confirm(QUESTION)) act("forget"); };
+  const buttons = isUnderWay ? [button("Stop", () => act("stop_learning"))] : [
+    button(hasLearned ? "Learn again" : "Learn", () => act("learn")),
     ...hasLearned ? [button("Forget", forget)] : []];
   const isFocused = line.contains(document.activeElement);
   line.replaceChildren(

@@ -39,9 +39,9 @@ def note(**others):
     return Note("diary", [(page, text_of(page))])
 
 
-def alike_viewer(folder, texts, costs):
+def alike_viewer(folder, texts, costs, **options):
     """A viewer of a folder with a note for each of `texts`, a doubtful word each; where they were
-    read as `o`, other letters cost so many nats."""
+    read as `o`, other letters cost so many nats. `options` are those of the viewer."""
     (folder / "notes").mkdir()
     for number in range(len(texts)):
         points = " ".join(f"{n} {n * number % 7}" for n in range(9))
@@ -59,6 +59,6 @@ def alike_viewer(folder, texts, costs):
         return PageText((PageRow((word,), (0,), "ab"),))
 
     library = Library(read_page, "reader", folder / "library")
-    viewer = Viewer(folder / "notes", lambda: library)
+    viewer = Viewer(folder / "notes", lambda: library, **options)
     viewer.scan()
     return viewer

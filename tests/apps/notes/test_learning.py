@@ -11,25 +11,11 @@ from apps.notes.learning import Learning
 from apps.notes.page_text import PageText
 from apps.notes.reading_cache import Library
 from apps.notes.viewing import Viewer
+from tests.apps.notes.learning import go, learn
 from tests.ink.formats.note_files import xopp
 from utils.checks import UserError
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def learn(folder, report):
-    """Say how far it is, write the number of this process, and go on when there is a file `go`."""
-    report("learning: 10%")
-    (folder / "pid").write_text(str(os.getpid()))
-    while not (folder / "go").exists():
-        time.sleep(0.02)
-    text = (folder / "go").read_text()
-    if text == "too few":
-        raise UserError("3 corrected rows")
-    if text == "fault":
-        raise ValueError("a number")
-    (folder / "learned.pth").write_text(text)
-    return "taken"
 
 
 @pytest.fixture
@@ -45,11 +31,6 @@ def wait(learning, text):
         assert state["isUnderWay"], state
         time.sleep(0.02)
     return state
-
-
-def go(folder, text):
-    (folder / "new").write_text(text)
-    (folder / "new").rename(folder / "go")
 
 
 def is_running(folder):

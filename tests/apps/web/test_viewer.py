@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection
 
 import pytest
@@ -17,9 +17,11 @@ from pypdf import PdfReader
 
 import apps.notes
 import model
+from apps.notes.learning import Learning
 from apps.notes.server import MAX_CORRECTION_BYTES, ViewServer
 from apps.notes.viewing import Change, NoteFilter, Viewer
 from benchmarks.archive import write_archive, written_notes
+from tests.apps.notes.learning import go, learn
 from tests.apps.notes.pages import alike_viewer
 from utils.checks import UserError
 
@@ -399,6 +401,52 @@ def test_notes_are_browsed_by_folder_and_saved_and_doubtful_words_confirmed_by_k
     page.wait_for_selector(".kind")
     assert stored(viewer) - before == {"Numbat"} and page.is_hidden("#page")
     page.close()
+
+
+def test_the_reader_learns_while_the_viewer_is_used_and_is_stopped_and_forgotten(context, tmp_path):
+    learning = Learning(partial(learn, tmp_path), tmp_path / "learned.pth")
+    viewer = alike_viewer(tmp_path, ("Voxhall", "zebra"), {"a": 1.0}, learning=learning)
+    page, errors = context.new_page(), []
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: errors.append(error))
+    with ViewServer(viewer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.emulate_media(color_scheme="dark")
+        page.goto(f"http://127.0.0.1:{server.server_port}/?{server.token}")
+        page.wait_for_selector(".card")
+        assert page.is_hidden("#learning")
+        page.click("#doubtful")
+        page.wait_for_selector("#learning >> text=can learn your hand")
+        page.focus("#learning button")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#learning >> text=Learning: 10%")
+        page.wait_for_selector("#learning button:focus >> text=Stop")
+        # Another window learns nothing at the same time; the notes are there meanwhile.
+        assert ask(server, "POST", "/api/learn", "{}") == 409
+        assert ask(server, "POST", "/api/forget", "{}") == 409
+        page.click(".kind .hit")
+        page.fill("[name=text]", "Vauxhall")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#said >> text=Saved: Vauxhall")
+        page.wait_for_selector("#learning >> text=Learning: 10%")
+        page.click("#learning >> text=Stop")
+        page.wait_for_selector("#learning button >> text=Learn")
+        assert stored(viewer) == {"Vauxhall"} and not learning.file.exists()
+
+        page.click("#doubtful")
+        page.click("#learning button")
+        go(tmp_path, "weights")
+        page.wait_for_selector("#said >> text=Taken")
+        page.wait_for_selector("#learning button >> text=Learn again")
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.click("#learning >> text=Forget")
+        page.wait_for_selector("#learning >> text=Forgotten")
+        assert not learning.file.exists()
+        assert ask(server, "POST", "/api/forget", "{}") == 409
+        server.shutdown()
+    page.close()
+    viewer.close()
+    assert errors == []
 
 
 def test_words_that_look_like_a_corrected_one_are_shown_and_corrected_by_keys(context, tmp_path):
