@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from itertools import chain, islice, pairwise, product, repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -418,6 +418,8 @@ class Index:
         is_searched = places.ranks != ABSENT_PLACE  # of each row
         if others:
             pages = {*self._pages(places, query._replace(terms=others))} - listed
+            if not pages:  # as of many words; the rows' pairs take the most time
+                return
             is_searched &= places.are_rows_of(pages)
         else:
             is_searched &= ~places.are_rows_of(self._pages_with_any(query.excluded))
@@ -632,23 +634,20 @@ class Index:
         Args:
             is_searched: whether each row is searched.
         """
-        limits = max_pair_costs(phrase)
-        pairs_of = {}
-        costs = {}
-        for part in limits:
-            pairs_of[part] = Counter(_pair(*pair) for pair in pairwise(part.symbols))
-            costs[part] = np.full(len(is_searched), ABSENT_PAIR * pairs_of[part].total())
-        for pair in pairs_of[phrase]:
-            rows, saved = self._rows_with(pair, len(is_searched))
-            for part, pairs in pairs_of.items():
-                if pair in pairs:
-                    costs[part][rows] -= pairs[pair] * saved
         is_likely = is_searched.copy()
-        for part, limit in limits.items():
-            is_likely &= costs[part] <= limit
+        rows_with = cache(partial(self._rows_with, num_rows=len(is_searched)))
+        for part, limit in max_pair_costs(phrase).items():  # the phrase is the last one
+            pairs = Counter(_pair(*pair) for pair in pairwise(part.symbols))
+            costs = np.full(len(is_searched), ABSENT_PAIR * pairs.total())
+            for pair, count in pairs.items():
+                rows, saved = rows_with(pair)
+                costs[rows] -= count * saved
+            is_likely &= costs <= limit
+            if not is_likely.any():  # as of most phrases
+                break
         rows = np.flatnonzero(is_likely)
-        rows = rows[np.argsort(costs[phrase][rows], kind="stable")][:MAX_ROWS]
-        return rows, max_confidences(phrase, costs[phrase][rows])
+        rows = rows[np.argsort(costs[rows], kind="stable")][:MAX_ROWS]
+        return rows, max_confidences(phrase, costs[rows])
 
     def _rows_with(self, pair: int, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
         """Return those of the first rows whose frames allow a pair, and what the pair costs less

@@ -512,7 +512,7 @@ def pair_costs(row: PageRow) -> dict[tuple[str, str], int]:
 
 def max_pair_costs(phrase: Phrase) -> dict[Phrase, int]:
     """Return the largest sum of `pair_costs` in a row with a hit of a phrase, in `PAIR_UNIT`: of
-    the phrase's pairs, and of those of each word that must be likely by itself.
+    the pairs of each word that must be likely by itself, and at last of the phrase's.
 
     The sum is twice the cost of the path of the least likely hit.
     """
