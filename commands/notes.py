@@ -735,14 +735,16 @@ def _print_hits(
     query = notes.Query.of(arguments.search)
     if not query.terms:
         if names := library.notes(query, files):
-            return tqdm.write("\n".join(map(printable, names)))
-        print(f"no note fits {short(arguments.search)}", file=sys.stderr)
-        return
+            return print("\n".join(map(printable, names)))
+        return print(f"no note fits {short(arguments.search)}", file=sys.stderr)
     hits, similar = library.search(arguments.search, files)
+    printable_name = cache(printable)
+    lines = []
     for index, hit in enumerate((*hits, *similar)):
         address = f"{hit.page_number}:{hit.row_number}:{hit.word_number}"
         confidence = f"{hit.confidence:.2f}" if index < len(hits) else "perhaps"
-        tqdm.write(f"{printable(hit.name)}\t{address}\t{confidence}\t{visible(hit.text)}")
+        lines.append(f"{printable_name(hit.name)}\t{address}\t{confidence}\t{visible(hit.text)}\n")
+    sys.stdout.writelines(lines)
     if not hits:
         print(f"no row has {short(arguments.search)}", file=sys.stderr)
 
