@@ -36,7 +36,7 @@ export function showLearning(next, say, refused) {
   line.replaceChildren(
     create("span", {}, capitalised(text) || (hasLearned ? HAS_LEARNED : OFFER)), ...buttons);
   if (isFocused) buttons[0].focus();
-  if (isEnd) say(capitalised(text));
+  if (isEnd) say(capitalised(text).split("\n").at(-1));
 }
 
-const capitalised = (text) => text.replace(/^./, (letter) => letter.toUpperCase());
+const capitalised = (text) => text.replace(/^./gm, (letter) => letter.toUpperCase());
