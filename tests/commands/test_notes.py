@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pickle
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -431,6 +432,36 @@ def test_a_reader_that_reads_no_better_is_not_taken(diary, cache, capsys, monkey
     gains(monkeypatch, after=0.3)
     said, _ = loaded(capsys, *diary, "--learn")
     assert "not taken" in said and notes.learned_files(cache) == []
+
+
+def test_the_viewer_lets_the_reader_learn_as_the_command_does(
+    diary, cache, tmp_path, capsys, monkeypatch
+):
+    gains(monkeypatch, after=0.1)
+    viewers, reported = [], []
+    monkeypatch.setattr("apps.notes.server.serve", lambda viewer, _: viewers.append(viewer))
+    (tmp_path / "notes").mkdir()
+    diary[1].rename(tmp_path / "notes" / "diary.xopp")
+    use("notes", tmp_path / "notes", *diary[2:], "--view")
+    (viewer,) = viewers
+    viewer.scan()
+    learn = pickle.loads(pickle.dumps(viewer._learning._learn))  # as another process gets it
+    said = learn(reported.append)
+    assert said.endswith("\ntaken: it reads your notes from now on")
+    assert "4.0% before, 3.0% after" in said
+    assert notes.learned_files(cache) == [viewer._learning.file]
+    capsys.readouterr()
+    viewer.scan()
+    assert f"{viewer._learning.file}" in capsys.readouterr().err  # It reads the notes again.
+    viewer.forget()
+    viewer.scan()
+    assert viewer.state()["pages"] == 1 and not viewer.state()["numFaults"]
+    monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 4)
+    with pytest.raises(UserError, match=r"^3 corrected rows, of at least 4 .* further rows$"):
+        learn(reported.append)
+    monkeypatch.setattr("commands.notes.has_torch", lambda: False)
+    with pytest.raises(UserError, match=r"^learning needs PyTorch"):
+        learn(reported.append)
 
 
 def test_a_damaged_learned_reader_can_be_forgotten(diary, cache, capsys, monkeypatch):
