@@ -178,7 +178,8 @@ function showOffered() {
 async function acceptOffered() {
   const {words, text} = lookedUp;
   say("");
-  confirmed(await accept(words), `${words.length} × ${text}`);
+  const done = await accept(words);
+  confirmed(done, `${done.undo.length} × ${text}`);
 }
 
 /** Say that words are corrected, as they are in an answer. */

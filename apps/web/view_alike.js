@@ -46,7 +46,7 @@ export async function showAlike(state, confirmed) {
   });
   const section = number ? [wordSection({kind: "", text, about: `${counted(number, "word")} alike`,
     label: number === 1 ? "Accept" : `Accept all ${number}`}, parts, () => accept(words)
-    .then((done) => confirmed(done, `${number} × ${text}`)))] : [];
+    .then((done) => confirmed(done, `${done.undo.length} × ${text}`)))] : [];
   if (await fill(way, intro, ...section)) shown = key;
 }
 

@@ -46,7 +46,7 @@ function section({kind, text, count: number, wrong, words}, state, confirmed) {
   const label = number === 1 ? "It is right" : `All ${number} are right`;
   const links = words.map((word) => wordLink(word, {edit: 1, kind}, state.version));
   const act = () => ask("confirm", {}, {kind, count: number, ...limits()})
-    .then((done) => confirmed(done, number === 1 ? text : `${number} × ${text}`));
+    .then((done) => confirmed(done, number === 1 ? text : `${done.undo.length} × ${text}`));
   const rest = words.length < number ? [button(`Show all ${number}`, () => {
     whole.add(kind);
     showKinds(state, confirmed);
