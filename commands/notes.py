@@ -175,7 +175,8 @@ def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
         files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
-        kept = " ".join(sorted(correction.name for correction in library.corrections.all))
+        corrections = sorted(correction.name for correction in library.corrections.all)
+        kept = " ".join([library.reader, *corrections])
         before = states
         states = {note: f"{file_state(file)} {kept}" for note, file in files.items()}
         changed = {note: files[note] for note in files if states[note] != before.get(note)}
