@@ -735,7 +735,7 @@ def _print_hits(
     a search without words, the names of its notes."""
     query = notes.Query.of(arguments.search)
     if not query.terms:
-        if names := library.notes(query, files):
+        if names := library.notes(query, notes.searched_files(query, files)):
             return print("\n".join(map(printable, names)))
         return print(f"no note fits {short(arguments.search)}", file=sys.stderr)
     hits, similar = library.search(arguments.search, files)

@@ -33,6 +33,7 @@ _HOMES = {
     "save": "exporting",
     "save_lines": "exporting",
     "search": "searching",
+    "searched_files": "reading_cache",
     "text_parts": "exporting",
 }
 __all__ = [*_HOMES, "file_state", "note_files", "read_pages"]

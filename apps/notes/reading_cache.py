@@ -115,7 +115,7 @@ class Library:
         """Return the hits of a query, see `Query.of`, in files by name, and places with words that
         differ from the query by a letter or two."""
         parsed = Query.of(query)
-        searched = _searched(parsed, files)
+        searched = searched_files(parsed, files)
 
         def search_all(index: Index) -> tuple[list[Hit], list[Hit]]:
             states = index.states(searched)
@@ -127,10 +127,9 @@ class Library:
         return self._indexed(search_all)
 
     def notes(self, query: Query, files: Mapping[str, Path]) -> list[str]:
-        """Return the names of those of the files that a query without terms looks for, see
-        `Index.notes`; they were read."""
-        searched = _searched(query, files)
-        return self._indexed(lambda index: index.notes(query, searched))
+        """Return the names that a query without terms lists, see `Index.notes`, of files that it
+        searches and that were read."""
+        return self._indexed(lambda index: index.notes(query, files))
 
     def first_hits(self, query: Query, files: Mapping[str, Path], count: int) -> list[Hit]:
         """Return the first `count` hits, see `Index.hits`, in those of the files that were read."""
@@ -334,8 +333,8 @@ class Library:
                         yield (page_number, row_number, number), correction
 
 
-def _searched(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
-    """Return those of the files that a query searches."""
+def searched_files(query: Query, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those of the files that a query searches; a date is read from a file."""
     searched = {}
     for name, path in files.items():
         if query.has(name, partial(note_date, path)):

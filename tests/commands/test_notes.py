@@ -85,7 +85,7 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     assert capsys.readouterr().out == "diary.xopp\n"
     use("notes", tmp_path / "notes", "--search=-quick")
     said = capsys.readouterr()
-    assert not said.out and "no note fits -quick" in said.err
+    assert not said.out and "no note fits '-quick'" in said.err
     use("notes", diary, "--search", "quack " * 20_000)
     assert len(capsys.readouterr().err) < 300
 
