@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain, groupby, product
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -110,31 +110,22 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     pen = np.array([n for n in range(len(page.strokes)) if n not in kinds], int)
-    turns = _read_turns([page.strokes[number].points for number in pen], reader)
-    pen_order = _order_of_turns([page.strokes[number].points for number in pen], turns)
-    turns = turns[pen_order]
+    read = _read_strokes([page.strokes[number].points for number in pen], reader, search)
     order = np.arange(len(page.strokes))
-    order[pen] = pen[pen_order]  # Strokes of other tools keep their places.
-    pen_numbers = pen[pen_order].tolist()
-    strokes = [page.strokes[number].points for number in pen_numbers]
-    sizes = _read_sizes(strokes, turns, reader)
-    page_rows, pen_kinds = _read_structure(strokes, turns, sizes, reader)
-    kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
-    inks = [_level_ink(strokes, row) for row in page_rows]
-    ink_words = reader.read_words(inks, search)
-    words_read = _with_confidences(ink_words)
-    judged = _judged(inks, words_read, reader, search)
-    are_text = _are_text(page_rows, strokes, inks, judged)
+    order[pen] = pen[read.order]  # Strokes of other tools keep their places.
+    pen_numbers = order[pen].tolist()
+    kinds |= {pen_numbers[index]: kind for index, kind in read.kinds.items()}
+    are_text = _are_text(read)
     rows = []
-    for index, (row, ink) in enumerate(zip(page_rows, inks, strict=True)):
+    for index, (row, ink) in enumerate(zip(read.rows, read.inks, strict=True)):
         numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
-        if not ink_words[index] or not are_text[index]:
+        if not read.ink_words[index] or not are_text[index]:
             kinds |= dict.fromkeys(numbers, UNREAD)
             continue
-        row_strokes = [strokes[stroke] for stroke in row.strokes]
-        words = _page_words(ink_words[index], words_read[index], row_strokes, numbers, reader)
+        row_strokes = [read.strokes[stroke] for stroke in row.strokes]
+        words = _page_words(read.ink_words[index], read.words[index], row_strokes, numbers, reader)
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-        rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
+        rows.append(PageRow(words, numbers, digest, row.mark, row.turn, read.are_backwards))
     all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
     unread = _boxes(page, kinds, (UNREAD, LABEL), order.tolist())
     covered = _boxes(page, kinds, (COVERED,), order.tolist())
@@ -142,6 +133,75 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     left_out = dict(Counter(kinds.values()))
     kinds = dict(sorted(kinds.items()))
     return PageText(all_rows, left_out, kinds, unread, covered, crossed_out)
+
+
+class ReadStrokes(NamedTuple):
+    """Pen strokes of a page as they were read.
+
+    Attributes:
+        order: numbers of the strokes in a likely order of writing, `(strokes,)`.
+        strokes: the strokes in this order, `(n, 2)` each.
+        rows: their rows.
+        kinds: kind of each stroke that is in no row, by its index.
+        inks: ink of each row, level.
+        ink_words, words: words of each row.
+        judged: words by which `is_text` judges each row.
+        are_backwards: whether the points of the strokes are stored backwards.
+    """
+
+    order: np.ndarray
+    strokes: Sequence[np.ndarray]
+    rows: Sequence[StrokeRow]
+    kinds: Mapping[int, str]
+    inks: Sequence[np.ndarray]
+    ink_words: Sequence[Sequence[InkWord]]
+    words: Sequence[ReadRow]
+    judged: Sequence[ReadRow]
+    are_backwards: bool = False
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence of the words of all rows, weighted by characters."""
+        return mean_confidence(chain(*self.judged))
+
+
+def _read_strokes(strokes: Sequence[np.ndarray], reader: WordReader, search: Search) -> ReadStrokes:
+    """Return pen strokes as they were read.
+
+    If they read badly, the points of each stroke may be stored backwards, or the page upside down
+    and backwards: they are read in the direction and the turn in which they read well.
+    """
+    read = _read_turned(strokes, _read_turns(strokes, reader), reader, search)
+    if not read.rows or read.confidence >= MIN_TURNED_CONFIDENCE:
+        return read
+    directions = {False: strokes, True: [stroke[::-1] for stroke in strokes]}
+    confidence_of = {}
+    for are_backwards, turn in product(directions, range(4)):
+        rows = _longest_rows(directions[are_backwards], turn, reader)
+        confidence_of[are_backwards, turn] = mean_confidence(chain(*rows))
+    best = max(confidence_of, key=confidence_of.__getitem__)
+    if confidence_of[best] < MIN_TURNED_CONFIDENCE:
+        return read
+    are_backwards, turn = best
+    turns = np.full(len(strokes), turn)
+    reread = _read_turned(directions[are_backwards], turns, reader, search)
+    return reread._replace(are_backwards=are_backwards)
+
+
+def _read_turned(
+    strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader, search: Search
+) -> ReadStrokes:
+    """Return pen strokes as they were read with these quarter `turns`."""
+    order = _order_of_turns(strokes, turns)
+    strokes = [strokes[number] for number in order.tolist()]
+    turns = turns[order]
+    sizes = _read_sizes(strokes, turns, reader)
+    rows, kinds = _read_structure(strokes, turns, sizes, reader)
+    inks = [_level_ink(strokes, row) for row in rows]
+    ink_words = reader.read_words(inks, search)
+    words = _with_confidences(ink_words)
+    judged = _judged(inks, words, reader, search)
+    return ReadStrokes(order, strokes, rows, kinds, inks, ink_words, words, judged)
 
 
 def _page_words(
@@ -194,20 +254,15 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     return mean_confidence(words) >= limit * shortness**2
 
 
-def _are_text(
-    page_rows: Sequence[StrokeRow],
-    strokes: Sequence[np.ndarray],
-    inks: Sequence[np.ndarray],
-    judged: Sequence[ReadRow],
-) -> list[bool]:
-    """Return whether each row is text and no drawing, by the words `judged` and its `inks`."""
-    if not inks:
+def _are_text(read: ReadStrokes) -> list[bool]:
+    """Return whether each row is text and no drawing."""
+    if not read.rows:
         return []
-    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    longest = max(inks, key=len)
+    is_page = read.confidence >= MIN_PAGE_CONFIDENCE
+    longest = max(read.inks, key=len)
     are_text = []
     drawn = set[int]()
-    for row, ink, words in zip(page_rows, inks, judged, strict=True):
+    for row, ink, words in zip(read.rows, read.inks, read.judged, strict=True):
         # The mark of a list, or of a table, shows that a row is no drawing.
         is_written = row.mark not in ("", HEADING_MARK)
         is_figure = _is_figure(words, len(row.strokes))
@@ -216,9 +271,9 @@ def _are_text(
         are_text.append(is_written)
         drawn.update(() if is_written else row.strokes)
     unit = x_height(longest)
-    for index, (row, words) in enumerate(zip(page_rows, judged, strict=True)):
+    for index, (row, words) in enumerate(zip(read.rows, read.judged, strict=True)):
         is_short = sum(len(word) for word, _ in words) <= MAX_SHORT_ROW
-        if is_short and not row.mark and _is_beside(row, drawn, strokes, unit):
+        if is_short and not row.mark and _is_beside(row, drawn, read.strokes, unit):
             are_text[index] = False
     return are_text
 

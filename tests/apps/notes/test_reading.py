@@ -109,6 +109,47 @@ class UprightWords(Words):
         return rows
 
 
+class UnsureWords(Words):
+    """A reader that is sure of no row."""
+
+    def read_words(self, inks, search):
+        return [
+            [replace(word, text=4 * word.text, probability=0.0) for word in words]
+            for words in super().read_words(inks, search)
+        ]
+
+
+class ForwardWords(UprightWords):
+    """A reader that is besides sure of strokes alone that were written to the right."""
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            parts = [part for part in np.split(*_ends(ink)) if len(part) > 2]
+            is_forward = all(part[0, 0] < part[-1, 0] for part in parts)
+            rows.append([replace(w, probability=w.probability * is_forward) for w in words])
+        return rows
+
+
+@pytest.mark.parametrize(("turn", "reverses_points"), [(0, True), (1, True), (2, True), (2, False)])
+@pytest.mark.parametrize("reverses_order", [False, True])
+def test_pages_that_are_stored_backwards_are_read(turn, reverses_points, reverses_order):
+    parts, _ = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
+    stored = [part[::-1] for part in parts] if reverses_points else parts
+    stored = turned(stored[::-1] if reverses_order else stored, 90 * turn)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, stored),)), ForwardWords())
+    assert len(text.rows) == 4 and not text.kinds
+    for each in text.rows:
+        assert (each.turn, each.is_backwards) == (turn, reverses_points)
+        corrected = replace(each, words=tuple(replace(w, confidence=1) for w in each.words))
+        assert corrected.is_learnable == (not turn and not reverses_points)
+
+
+def test_a_page_that_reads_badly_in_every_direction_is_not_turned():
+    text = read_page(InkPage(500, 500, (*map(PageStroke, row(0)),)), UnsureWords())
+    assert not any(each.turn or each.is_backwards for each in text.rows)
+
+
 ORDERS = {
     "reversed": lambda count: np.arange(count)[::-1],
     "shuffled": lambda count: np.random.default_rng(0).permutation(count),
@@ -202,12 +243,12 @@ def sized_page():
     return page(*parts, row(140), [1 / 3 * part + (0, 165) for part in row(0)])
 
 
-@pytest.mark.parametrize("is_sure_of_wide", [True, False])
-def test_rows_of_a_size_are_read_if_the_reader_is_sure_of_them(is_sure_of_wide):
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_rows_of_a_size_are_read_if_the_reader_is_sure_of_them(is_sure):
     strokes, numbers = sized_page()
-    reader = WideWords(is_sure_of_wide)
+    reader = WideWords(True) if is_sure else UnsureWords()
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
-    if is_sure_of_wide:
+    if is_sure:
         assert [[*each.strokes] for each in text.rows] == numbers
     else:
         assert sum(text.left_out.values()) == len(strokes)
