@@ -22,7 +22,7 @@ MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MAX_GROUP_GAP = 0.3  # between the places of strokes that together cross a word out
 MIN_HATCH_LENGTH = 0.7  # of a straight stroke that may cross no letter, between others
 MIN_HATCH_STROKES = 3  # that are steep and parallel
-MIN_HATCH_CROSSINGS = 3  # with letters, of all strokes of a hatch
+MIN_HATCH_CROSSINGS = 2  # with letters, of all strokes of a hatch
 MIN_HATCH_WIDTH = 1.5  # of all strokes of a hatch
 MAX_HATCH_ANGLE = 15.0  # degrees between strokes of a hatch that follow each other (assumed)
 MAX_BAR_ASPECT = 0.5  # largest ratio of the height of a letter's bar to its width
@@ -115,7 +115,7 @@ def crossing_groups(
     crossings = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
-        last = groups[-1] if groups and _goes_on(groups[-1], number, edges) else []
+        last = groups[-1] if groups and _adjoins(groups[-1], number, edges) else []
         counts = crossings.get(number, {})
         # The strokes of a hatch cross each other, which does not count.
         num_crossings = sum(count for other, count in counts.items() if other not in last)
@@ -124,12 +124,12 @@ def crossing_groups(
                 last.append(number)
             elif num_crossings:
                 groups.append([number])
+    crossing = []
     for group in groups:
         # Letters behind the crossed-out word cross nothing that is before the group.
         while min(crossings.get(group[-1], group)) >= group[0]:
             group.pop()
-    crossing = []
-    for group in groups:
+        group = _with_bars(group, strokes, edges)
         crossed = {*chain(*(crossings.get(number, ()) for number in group))} - {*group}
         is_letter = len(crossed) == 1 and _is_upright(strokes[min(crossed)])
         if not is_letter and _crosses_out(group, strokes, crossings):
@@ -144,11 +144,27 @@ def _is_upright(stroke: np.ndarray) -> bool:
     return bool(height > width)
 
 
-def _goes_on(group: Sequence[int], number: int, edges: np.ndarray) -> bool:
-    """Return whether a stroke follows a group's strokes, at their height and their places: bars of
-    several letters have gaps between them."""
+def _with_bars(group: list[int], strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[int]:
+    """Return a group with the strokes before and behind it that are bars of the same hatch: the
+    outer bars of a hatch may cross no letter."""
+    for step in (-1, 1):
+        number = (group[0] if step < 0 else group[-1]) + step
+        while 0 <= number < len(strokes) and _adjoins(group, number, edges):
+            longer = sorted([*group, number])
+            if not _is_hatch([strokes[n] for n in longer]):
+                break
+            group = longer
+            number += step
+    return group
+
+
+def _adjoins(group: Sequence[int], number: int, edges: np.ndarray) -> bool:
+    """Return whether a stroke comes just before or after a group's strokes, at their height and
+    their places: bars of several letters have gaps between them."""
     left, _, right, _, middle = edges
-    if group[-1] != number - 1 or np.abs(middle[number] - middle[number - 1]) >= MAX_CROSSED_DEPTH:
+    neighbour = group[0] if number < group[0] else group[-1]
+    is_next = abs(number - neighbour) == 1
+    if not is_next or np.abs(middle[number] - middle[neighbour]) >= MAX_CROSSED_DEPTH:
         return False
     gap = max(left[number] - right[group].max(), left[group].min() - right[number])
     return bool(gap < MAX_GROUP_GAP)

@@ -44,6 +44,9 @@ CROSSINGS = {
     "a zigzag": [line(*((4 + 0.6 * n, (0.3, -1.3)[n % 2]) for n in range(6)))],
     "hatching": [line((4 + 0.6 * n, 0.3), (5 + 0.6 * n, -1.3)) for n in range(4)],
     "low hatching": [line((4 + 0.6 * n, 0), (4.5 + 0.6 * n, -0.8)) for n in range(5)],
+    "hatching wider than the word": [
+        line((3.4 + 0.6 * n, 0.3), (4.4 + 0.6 * n, -1.3)) for n in range(7)
+    ],
     "hatching up and down": [
         line(*((4 + 0.6 * n, 0.2), (4.8 + 0.6 * n, -1.0))[:: (1, -1)[n % 2]]) for n in range(5)
     ],
