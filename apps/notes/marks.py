@@ -53,14 +53,15 @@ MAX_MARK_DEPTH = 0.6  # from the middle of a list's mark to that of the row
 MIN_MARK_GAP = 0.3  # from a list's mark to the text, and overlap of a box with its tick
 
 
-def _is_straight(stroke: np.ndarray, min_length: float) -> bool:
+def is_straight_line(stroke: np.ndarray, min_length: float) -> bool:
+    """Return whether a stroke is straight and as long as `min_length`."""
     return bool(np.hypot(*(stroke[-1] - stroke[0])) >= min_length and is_straight([stroke]))
 
 
 def is_level_line(stroke: np.ndarray) -> bool:
     """Return whether a stroke is a straight, nearly level line of `MIN_LINE_LENGTH` or more."""
     width, height = np.ptp(stroke, axis=0)
-    if height >= MAX_LINE_ASPECT * width or not _is_straight(stroke, MIN_LINE_LENGTH):
+    if height >= MAX_LINE_ASPECT * width or not is_straight_line(stroke, MIN_LINE_LENGTH):
         return False
     return bool(path_along(stroke)[-1] < MAX_LINE_DETOUR * width)
 
@@ -119,7 +120,7 @@ def crossing_groups(
         counts = crossings.get(number, {})
         # The strokes of a hatch cross each other, which does not count.
         num_crossings = sum(count for other, count in counts.items() if other not in last)
-        if num_crossings >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
+        if num_crossings >= MIN_STROKE_CROSSINGS or is_straight_line(stroke, MIN_HATCH_LENGTH):
             if last:
                 last.append(number)
             elif num_crossings:
@@ -230,7 +231,7 @@ def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
 def _is_shaft(stroke: np.ndarray) -> bool:
     """Return whether a stroke is straight and as long as a shaft; a steep one may be a letter's."""
     width, height = np.abs(stroke[-1] - stroke[0])
-    return _is_straight(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
+    return is_straight_line(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
 
 
 def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
@@ -266,7 +267,7 @@ def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     """Return the sides of a stroke, which is divided at its corners until the sides are straight or
     short."""
     is_short = np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH
-    if is_short or _is_straight(stroke, MAX_RULE_GAP):
+    if is_short or is_straight_line(stroke, MAX_RULE_GAP):
         return [stroke]
     chord = stroke[-1] - stroke[0]
     x, y = (stroke - stroke[0]).T

@@ -67,6 +67,8 @@ MAX_FIGURE_GAP = 0.5
 """Largest distance between strokes of a figure, in x-heights (assumed)."""
 MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
+MIN_CHARACTER_CONFIDENCE = MIN_SURE_CONFIDENCE
+"""The same of a row of one letter or sign, as houses and boxes are read."""
 MIN_NUMBER_CONFIDENCE = 0.35
 """The same of a row of digits."""
 # Lines that are bars of letters, or cross words out (measured, notebook: notes, what is no prose).
@@ -78,6 +80,8 @@ MAX_HIGH_LOSS = 0.3
 """Largest loss of confidence by a high bar: letters with wide bars read worse."""
 MAX_BAR_FRACTION = 0.7
 """Largest width of bars of several words, as a fraction of the words' width (assumed)."""
+MAX_BAR_CONFIDENCE = 0.5
+"""Largest confidence of a word with such a bar, as a line may cross it out (assumed)."""
 MIN_LONG_CONFIDENCE = 0.5
 """Minimum mean confidence of ink that is longer than a word and stays text."""
 CROSSED_OUT_SIGN = "#"
@@ -120,10 +124,9 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     for index, (row, ink) in enumerate(zip(read.rows, read.inks, strict=True)):
         numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
         if not read.ink_words[index] or not are_text[index]:
-            kinds |= dict.fromkeys(numbers, UNREAD)
+            kinds |= dict.fromkeys(numbers, LABEL if row.is_label else UNREAD)
             continue
-        row_strokes = [read.strokes[stroke] for stroke in row.strokes]
-        words = _page_words(read.ink_words[index], read.words[index], row_strokes, numbers, reader)
+        words = _page_words(read, index, pen_numbers, reader)
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
         rows.append(PageRow(words, numbers, digest, row.mark, row.turn, read.are_backwards))
     all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
@@ -143,6 +146,7 @@ class ReadStrokes(NamedTuple):
         strokes: the strokes in this order, `(n, 2)` each.
         rows: their rows.
         kinds: kind of each stroke that is in no row, by its index.
+        bars: indices of the lines that may cross words out, and read as bars of letters.
         inks: ink of each row, level.
         ink_words, words: words of each row.
         judged: words by which `is_text` judges each row.
@@ -153,6 +157,7 @@ class ReadStrokes(NamedTuple):
     strokes: Sequence[np.ndarray]
     rows: Sequence[StrokeRow]
     kinds: Mapping[int, str]
+    bars: Collection[int]
     inks: Sequence[np.ndarray]
     ink_words: Sequence[Sequence[InkWord]]
     words: Sequence[ReadRow]
@@ -196,30 +201,31 @@ def _read_turned(
     strokes = [strokes[number] for number in order.tolist()]
     turns = turns[order]
     sizes = _read_sizes(strokes, turns, reader)
-    rows, kinds = _read_structure(strokes, turns, sizes, reader)
+    rows, kinds, bars = _read_structure(strokes, turns, sizes, reader)
     inks = [_level_ink(strokes, row) for row in rows]
     ink_words = reader.read_words(inks, search)
     words = _with_confidences(ink_words)
     judged = _judged(inks, words, reader, search)
-    return ReadStrokes(order, strokes, rows, kinds, inks, ink_words, words, judged)
+    return ReadStrokes(order, strokes, rows, kinds, bars, inks, ink_words, words, judged)
 
 
 def _page_words(
-    ink_words: Sequence[InkWord],
-    words_read: ReadRow,
-    strokes: Sequence[np.ndarray],
-    numbers: Sequence[int],
-    reader: WordReader,
+    read: ReadStrokes, index: int, page_numbers: Sequence[int], reader: WordReader
 ) -> tuple[PageWord, ...]:
-    """Return the words of a row for a page; `numbers` are those of the row's `strokes`."""
+    """Return the words of the row with an index for a page; `page_numbers` are the numbers of the
+    strokes on the page."""
     words = []
-    positions = np.concatenate(strokes)
-    stroke_numbers = np.repeat(numbers, [*map(len, strokes)])  # of each point
-    for word, (_, confidence) in zip(ink_words, words_read, strict=True):
+    row_strokes = read.rows[index].strokes
+    positions = np.concatenate([read.strokes[stroke] for stroke in row_strokes])
+    stroke_of = np.repeat(row_strokes, [len(read.strokes[stroke]) for stroke in row_strokes])
+    for word, (_, confidence) in zip(read.ink_words[index], read.words[index], strict=True):
         box = box_of(positions[word.points])
         frames = likely_frames(word.log_probs, reader.alphabet.characters)
-        word_strokes = tuple(np.unique(stroke_numbers[word.points]).tolist())
-        words.append(PageWord(word.text, box, confidence, word.alternatives, frames, word_strokes))
+        strokes = {*stroke_of[word.points].tolist()}
+        if not strokes.isdisjoint(read.bars):
+            confidence = min(confidence, MAX_BAR_CONFIDENCE)
+        numbers = tuple(sorted(page_numbers[stroke] for stroke in strokes))
+        words.append(PageWord(word.text, box, confidence, word.alternatives, frames, numbers))
     return tuple(words)
 
 
@@ -249,7 +255,8 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     """
     text = "".join(word for word, _ in words)
     is_number = text.isdigit() and not is_large
-    limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
+    limit = MIN_CHARACTER_CONFIDENCE if len(text) == 1 else MIN_SHORT_CONFIDENCE
+    limit = MIN_NUMBER_CONFIDENCE if is_number else limit
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
 
@@ -268,6 +275,8 @@ def _are_text(read: ReadStrokes) -> list[bool]:
         is_figure = _is_figure(words, len(row.strokes))
         is_large = _is_large(longest, ink)
         is_written |= is_page and not is_figure and is_text(words, is_large=is_large)
+        if row.is_label:
+            is_written &= mean_confidence(words) >= MIN_SURE_CONFIDENCE
         are_text.append(is_written)
         drawn.update(() if is_written else row.strokes)
     unit = x_height(longest)
@@ -406,20 +415,22 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
 
 def _read_structure(
     strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray, reader: WordReader
-) -> tuple[list[StrokeRow], dict[int, str]]:
+) -> tuple[list[StrokeRow], dict[int, str], set[int]]:
     """Return what `find_structure` returns, but ink that only bars of letters seem to cross out is
-    text. Strokes that cross a word out get the word's kind."""
+    text; and these bars. Strokes that cross a word out get the word's kind."""
     rows, kinds = find_structure(strokes, turns, sizes)
     crossing = [number for number, kind in kinds.items() if kind == CROSSING]
     level = [turned_back(strokes[number], turns[number] * np.pi / 2) for number in crossing]
     lines = {number for number, stroke in zip(crossing, level, strict=True) if may_be_bar(stroke)}
+    bars = set[int]()
     if lines:
         rows_with_lines, _ = find_structure(strokes, turns, sizes, lines)
         crossed = {number for number, kind in kinds.items() if kind in (CROSSED_OUT, CROSSING)}
         bars = _read_bars(strokes, rows_with_lines, crossed, lines, reader)
         if bars:
             rows, kinds = find_structure(strokes, turns, sizes, bars)
-    return rows, {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+    kinds = {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+    return rows, kinds, bars
 
 
 def _read_bars(

@@ -11,6 +11,7 @@ from apps.notes.confidence import confidences, language_of
 from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
 from apps.notes.reading import _is_large, is_text, read_page, with_numbers
 from apps.notes.rows import CROSSED_OUT
+from apps.notes.structure import LABEL
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes, to_points
 from ink.ink_page import InkPage, PageStroke, TypedText
@@ -181,6 +182,8 @@ def test_strokes_in_no_order_are_ordered_by_place_however_the_page_is_turned(tur
     [
         ([("8", 0.3)], False),
         ([("8", 0.4)], True),  # numbers are never very sure
+        ([("Q", 0.8)], False),  # a house
+        ([("I", 0.9)], True),
         ([("G=", 0.5)], False),
         ([("of", 0.7)], True),
         ([("it", 0.1), ("rained", 0.1)], True),
@@ -223,6 +226,28 @@ def test_a_short_row_that_touches_a_figure_is_a_part_of_it(gap, text):
     body = [letter(0, 30 + gap + 3 * n) * (1, 0.7) for n in range(3)]
     ink = InkPage(500, 500, (*map(PageStroke, [head, *body]),))
     assert read_page(ink, Figure()).text == text
+
+
+@pytest.mark.parametrize(("probability", "is_read"), [(0.999, True), (0.7, False)])
+def test_labels_of_drawings_are_read_if_they_are_sure(probability, is_read):
+    class Labels(Words):
+        def read_words(self, inks, search):
+            return [
+                [
+                    replace(w, text="area", probability=probability if len(ink) < 90 else 0.999)
+                    for w in words
+                ]
+                for ink, words in zip(inks, super().read_words(inks, search), strict=True)
+            ]
+
+    corners = np.array([(0, 60), (0, 160), (140, 160), (140, 60), (0, 60)])
+    frame = np.concatenate(list(map(np.linspace, corners[:-1], corners[1:], 4 * [20])))
+    label = row(110, (2, 2), x=30)
+    strokes = [*row(0), *row(35), frame, *label]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), Labels())
+    assert len(text.rows) == 2 + is_read
+    assert text.left_out == {"drawing": 1} | ({} if is_read else {LABEL: len(label)})
+    assert text.unread == (() if is_read else (box_of(np.concatenate(label)),))
 
 
 def test_a_page_of_unsure_ink_is_a_drawing():
@@ -407,6 +432,8 @@ def test_lines_that_read_better_as_bars_of_letters_cross_nothing_out(
     num_struck = 0 if stays else len(struck) + len(lines)
     assert page_text.left_out == ({CROSSED_OUT: num_struck} if num_struck else {})
     assert len(page_text.rows) == 1 + stays
+    words_with_lines = page_text.rows[0].words if stays else ()
+    assert not any(word.is_sure for word in words_with_lines[1:])  # They may be crossed out.
     assert sum(len(each.strokes) for each in page_text.rows) == len(strokes) - num_struck
 
 
