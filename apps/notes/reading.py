@@ -255,7 +255,8 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     """
     text = "".join(word for word, _ in words)
     is_number = text.isdigit() and not is_large
-    limit = MIN_CHARACTER_CONFIDENCE if len(text) == 1 else MIN_SHORT_CONFIDENCE
+    is_character = len(text) == 1 and not text.isdigit()
+    limit = MIN_CHARACTER_CONFIDENCE if is_character else MIN_SHORT_CONFIDENCE
     limit = MIN_NUMBER_CONFIDENCE if is_number else limit
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2

@@ -139,10 +139,11 @@ def rows_of_page(
 
 
 def _oblique_lines(page: "Block") -> Iterator[int]:
-    """Yield the numbers of straight strokes that are longer than letters and not level."""
+    """Yield the numbers of straight strokes longer than letters, neither level nor upright."""
     for number, stroke in enumerate(page.strokes):
         width, height = np.ptp(stroke, axis=0)
-        if height > MAX_LINE_ASPECT * width and is_straight_line(stroke, MIN_OBLIQUE_LINE):
+        is_oblique = min(width, height) > MAX_LINE_ASPECT * max(width, height)
+        if is_oblique and is_straight_line(stroke, MIN_OBLIQUE_LINE):
             yield number
 
 
