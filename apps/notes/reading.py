@@ -4,7 +4,7 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import accumulate, chain, groupby, product
 from typing import NamedTuple, TypeAlias
@@ -81,7 +81,7 @@ MAX_HIGH_LOSS = 0.3
 MAX_BAR_FRACTION = 0.7
 """Largest width of bars of several words, as a fraction of the words' width (assumed)."""
 MAX_BAR_CONFIDENCE = 0.5
-"""Largest confidence of a word with such a bar, as a line may cross it out (assumed)."""
+"""Largest confidence of a word with a line that may cross it out (assumed)."""
 MIN_LONG_CONFIDENCE = 0.5
 """Minimum mean confidence of ink that is longer than a word and stays text."""
 CROSSED_OUT_SIGN = "#"
@@ -157,7 +157,7 @@ class ReadStrokes(NamedTuple):
     strokes: Sequence[np.ndarray]
     rows: Sequence[StrokeRow]
     kinds: Mapping[int, str]
-    bars: Collection[int]
+    bars: Set[int]
     inks: Sequence[np.ndarray]
     ink_words: Sequence[Sequence[InkWord]]
     words: Sequence[ReadRow]
@@ -221,12 +221,23 @@ def _page_words(
     for word, (_, confidence) in zip(read.ink_words[index], read.words[index], strict=True):
         box = box_of(positions[word.points])
         frames = likely_frames(word.log_probs, reader.alphabet.characters)
-        strokes = {*stroke_of[word.points].tolist()}
-        if not strokes.isdisjoint(read.bars):
+        strokes = sorted({*stroke_of[word.points].tolist()})
+        level = [turned_back(read.strokes[n], read.rows[index].turn * np.pi / 2) for n in strokes]
+        has_line = not read.bars.isdisjoint(strokes) or _is_struck(level)
+        if has_line and len(word.text) > 1:
             confidence = min(confidence, MAX_BAR_CONFIDENCE)
         numbers = tuple(sorted(page_numbers[stroke] for stroke in strokes))
         words.append(PageWord(word.text, box, confidence, word.alternatives, frames, numbers))
     return tuple(words)
+
+
+def _is_struck(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether a straight line goes from end to end of a word's level strokes, as no bar of
+    its letters does."""
+    left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
+    widest = int((right - left).argmax())
+    is_whole = left[widest] <= left.min() and right[widest] >= right.max()
+    return len(strokes) > 1 and bool(is_whole) and may_be_bar(strokes[widest])
 
 
 def _boxes(

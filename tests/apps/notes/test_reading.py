@@ -437,6 +437,19 @@ def test_lines_that_read_better_as_bars_of_letters_cross_nothing_out(
     assert sum(len(each.strokes) for each in page_text.rows) == len(strokes) - num_struck
 
 
+@pytest.mark.parametrize(("end", "is_sure"), [(36, False), (20, True)])
+def test_a_word_with_a_line_from_end_to_end_is_unsure(end, is_sure):
+    class SureWord(Words):
+        def read_words(self, inks, _):
+            whole = [InkWord("to", np.arange(len(i)), 0.999, (), np.zeros((0, 3))) for i in inks]
+            return [[word] for word in whole]
+
+    word = [letter(0, 0), letter(8, 0), letter(24, 0)]  # few letters, so that nothing is crossed
+    line = np.linspace((-2, -14), (end, -14), 20)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, [*word, line]),)), SureWord())
+    assert [word.is_sure for word in text.rows[0].words] == [is_sure] and not text.kinds
+
+
 def _united(boxes):
     """All boxes, and the box around them."""
     corners = np.array(boxes).reshape(-1, 2)
