@@ -22,7 +22,7 @@ MIN_STROKE_CROSSINGS = 2  # with letters, of each stroke that crosses a word out
 MAX_GROUP_GAP = 0.3  # between the places of strokes that together cross a word out
 MIN_HATCH_LENGTH = 0.7  # of a straight stroke that may cross no letter, between others
 MIN_HATCH_STROKES = 3  # that are steep and parallel
-MIN_HATCH_CROSSINGS = 3  # with letters, of all strokes of a hatch
+MIN_HATCH_CROSSINGS = 2  # with letters, of all strokes of a hatch
 MIN_HATCH_WIDTH = 1.5  # of all strokes of a hatch
 MAX_HATCH_ANGLE = 15.0  # degrees between strokes of a hatch that follow each other (assumed)
 MAX_BAR_ASPECT = 0.5  # largest ratio of the height of a letter's bar to its width
@@ -53,14 +53,15 @@ MAX_MARK_DEPTH = 0.6  # from the middle of a list's mark to that of the row
 MIN_MARK_GAP = 0.3  # from a list's mark to the text, and overlap of a box with its tick
 
 
-def _is_straight(stroke: np.ndarray, min_length: float) -> bool:
+def is_straight_line(stroke: np.ndarray, min_length: float) -> bool:
+    """Return whether a stroke is straight and as long as `min_length`."""
     return bool(np.hypot(*(stroke[-1] - stroke[0])) >= min_length and is_straight([stroke]))
 
 
 def is_level_line(stroke: np.ndarray) -> bool:
     """Return whether a stroke is a straight, nearly level line of `MIN_LINE_LENGTH` or more."""
     width, height = np.ptp(stroke, axis=0)
-    if height >= MAX_LINE_ASPECT * width or not _is_straight(stroke, MIN_LINE_LENGTH):
+    if height >= MAX_LINE_ASPECT * width or not is_straight_line(stroke, MIN_LINE_LENGTH):
         return False
     return bool(path_along(stroke)[-1] < MAX_LINE_DETOUR * width)
 
@@ -115,21 +116,21 @@ def crossing_groups(
     crossings = _crossings(strokes, edges)
     groups: list[list[int]] = []
     for number, stroke in enumerate(strokes):
-        last = groups[-1] if groups and _goes_on(groups[-1], number, edges) else []
+        last = groups[-1] if groups and _adjoins(groups[-1], number, edges) else []
         counts = crossings.get(number, {})
         # The strokes of a hatch cross each other, which does not count.
         num_crossings = sum(count for other, count in counts.items() if other not in last)
-        if num_crossings >= MIN_STROKE_CROSSINGS or _is_straight(stroke, MIN_HATCH_LENGTH):
+        if num_crossings >= MIN_STROKE_CROSSINGS or is_straight_line(stroke, MIN_HATCH_LENGTH):
             if last:
                 last.append(number)
             elif num_crossings:
                 groups.append([number])
+    crossing = []
     for group in groups:
         # Letters behind the crossed-out word cross nothing that is before the group.
         while min(crossings.get(group[-1], group)) >= group[0]:
             group.pop()
-    crossing = []
-    for group in groups:
+        group = _with_bars(group, strokes, edges)
         crossed = {*chain(*(crossings.get(number, ()) for number in group))} - {*group}
         is_letter = len(crossed) == 1 and _is_upright(strokes[min(crossed)])
         if not is_letter and _crosses_out(group, strokes, crossings):
@@ -144,11 +145,27 @@ def _is_upright(stroke: np.ndarray) -> bool:
     return bool(height > width)
 
 
-def _goes_on(group: Sequence[int], number: int, edges: np.ndarray) -> bool:
-    """Return whether a stroke follows a group's strokes, at their height and their places: bars of
-    several letters have gaps between them."""
+def _with_bars(group: list[int], strokes: Sequence[np.ndarray], edges: np.ndarray) -> list[int]:
+    """Return a group with the strokes before and behind it that are bars of the same hatch: the
+    outer bars of a hatch may cross no letter."""
+    for step in (-1, 1):
+        number = (group[0] if step < 0 else group[-1]) + step
+        while 0 <= number < len(strokes) and _adjoins(group, number, edges):
+            longer = sorted([*group, number])
+            if not _is_hatch([strokes[n] for n in longer]):
+                break
+            group = longer
+            number += step
+    return group
+
+
+def _adjoins(group: Sequence[int], number: int, edges: np.ndarray) -> bool:
+    """Return whether a stroke comes just before or after a group's strokes, at their height and
+    their places: bars of several letters have gaps between them."""
     left, _, right, _, middle = edges
-    if group[-1] != number - 1 or np.abs(middle[number] - middle[number - 1]) >= MAX_CROSSED_DEPTH:
+    neighbour = group[0] if number < group[0] else group[-1]
+    is_next = abs(number - neighbour) == 1
+    if not is_next or np.abs(middle[number] - middle[neighbour]) >= MAX_CROSSED_DEPTH:
         return False
     gap = max(left[number] - right[group].max(), left[group].min() - right[number])
     return bool(gap < MAX_GROUP_GAP)
@@ -214,7 +231,7 @@ def arrows(strokes: Sequence[np.ndarray]) -> Iterator[int]:
 def _is_shaft(stroke: np.ndarray) -> bool:
     """Return whether a stroke is straight and as long as a shaft; a steep one may be a letter's."""
     width, height = np.abs(stroke[-1] - stroke[0])
-    return _is_straight(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
+    return is_straight_line(stroke, MIN_STEEP_SHAFT_LENGTH if height > width else MIN_LINE_LENGTH)
 
 
 def _are_barbs(shaft: np.ndarray, points: np.ndarray) -> bool:
@@ -250,7 +267,7 @@ def _sides(stroke: np.ndarray) -> list[np.ndarray]:
     """Return the sides of a stroke, which is divided at its corners until the sides are straight or
     short."""
     is_short = np.ptp(stroke, axis=0).max() < MIN_RULE_LENGTH
-    if is_short or _is_straight(stroke, MAX_RULE_GAP):
+    if is_short or is_straight_line(stroke, MAX_RULE_GAP):
         return [stroke]
     chord = stroke[-1] - stroke[0]
     x, y = (stroke - stroke[0]).T

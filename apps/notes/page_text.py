@@ -94,6 +94,7 @@ class PageRow:
             list whose mark was drawn; `NUMBER_MARK` for an item whose text begins with a number; in
             a table a `CELL_MARK` for each column up to the row's; empty for prose.
         turn: number of quarter turns clockwise by which the row is turned.
+        is_backwards: whether the points of its strokes are stored backwards.
     """
 
     words: tuple[PageWord, ...]
@@ -101,6 +102,7 @@ class PageRow:
     ink: str = ""
     mark: str = ""
     turn: int = 0
+    is_backwards: bool = False
 
     @property
     def box(self) -> Box:
@@ -109,11 +111,11 @@ class PageRow:
 
     @property
     def is_learnable(self) -> bool:
-        """Whether the row has ink, is not turned, and has a word that a person corrected, no unsure
-        word, and no ink that is no word."""
+        """Whether the row has ink as it was written, not turned or backwards, a word that a person
+        corrected, no unsure word, and no ink that is no word."""
         corrected = any(word.confidence == 1 for word in self.words)
         is_sure = corrected and all(word.text and word.is_sure for word in self.words)
-        return bool(self.ink) and not self.turn and is_sure
+        return bool(self.ink) and not self.turn and not self.is_backwards and is_sure
 
     @property
     def text(self) -> str:
@@ -173,8 +175,8 @@ class PageText:
             for word in row["words"]:  # JSON has no tuples.
                 lists = {k: tuple(v) for k, v in word.items() if isinstance(v, list)}
                 words.append(PageWord(**word | lists))
-            strokes = tuple(row["strokes"])
-            rows.append(PageRow(tuple(words), strokes, row["ink"], row["mark"], row["turn"]))
+            lists = {"words": tuple(words), "strokes": tuple(row["strokes"])}
+            rows.append(PageRow(**row | lists))
         kinds = {int(number): kind for number, kind in values["kinds"].items()}
         places = {name: tuple(tuple(box) for box in values[name]) for name in BOX_NAMES}
         return cls(tuple(rows), values["left_out"], kinds, **places)

@@ -4,9 +4,9 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain, groupby, product
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -67,6 +67,8 @@ MAX_FIGURE_GAP = 0.5
 """Largest distance between strokes of a figure, in x-heights (assumed)."""
 MIN_SHORT_CONFIDENCE = 0.6
 """Minimum mean confidence of a short row. It falls with the square of the length of longer rows."""
+MIN_CHARACTER_CONFIDENCE = MIN_SURE_CONFIDENCE
+"""The same of a row of one letter or sign, as houses and boxes are read."""
 MIN_NUMBER_CONFIDENCE = 0.35
 """The same of a row of digits."""
 # Lines that are bars of letters, or cross words out (measured, notebook: notes, what is no prose).
@@ -78,6 +80,8 @@ MAX_HIGH_LOSS = 0.3
 """Largest loss of confidence by a high bar: letters with wide bars read worse."""
 MAX_BAR_FRACTION = 0.7
 """Largest width of bars of several words, as a fraction of the words' width (assumed)."""
+MAX_BAR_CONFIDENCE = 0.5
+"""Largest confidence of a word with a line that may cross it out (assumed)."""
 MIN_LONG_CONFIDENCE = 0.5
 """Minimum mean confidence of ink that is longer than a word and stays text."""
 CROSSED_OUT_SIGN = "#"
@@ -110,31 +114,21 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     kinds = {n: stroke.tool for n, stroke in enumerate(page.strokes) if stroke.tool != "pen"}
     kinds |= unseen(page)
     pen = np.array([n for n in range(len(page.strokes)) if n not in kinds], int)
-    turns = _read_turns([page.strokes[number].points for number in pen], reader)
-    pen_order = _order_of_turns([page.strokes[number].points for number in pen], turns)
-    turns = turns[pen_order]
+    read = _read_strokes([page.strokes[number].points for number in pen], reader, search)
     order = np.arange(len(page.strokes))
-    order[pen] = pen[pen_order]  # Strokes of other tools keep their places.
-    pen_numbers = pen[pen_order].tolist()
-    strokes = [page.strokes[number].points for number in pen_numbers]
-    sizes = _read_sizes(strokes, turns, reader)
-    page_rows, pen_kinds = _read_structure(strokes, turns, sizes, reader)
-    kinds |= {pen_numbers[index]: kind for index, kind in pen_kinds.items()}
-    inks = [_level_ink(strokes, row) for row in page_rows]
-    ink_words = reader.read_words(inks, search)
-    words_read = _with_confidences(ink_words)
-    judged = _judged(inks, words_read, reader, search)
-    are_text = _are_text(page_rows, strokes, inks, judged)
+    order[pen] = pen[read.order]  # Strokes of other tools keep their places.
+    pen_numbers = order[pen].tolist()
+    kinds |= {pen_numbers[index]: kind for index, kind in read.kinds.items()}
+    are_text = _are_text(read)
     rows = []
-    for index, (row, ink) in enumerate(zip(page_rows, inks, strict=True)):
+    for index, (row, ink) in enumerate(zip(read.rows, read.inks, strict=True)):
         numbers = tuple(pen_numbers[stroke] for stroke in row.strokes)
-        if not ink_words[index] or not are_text[index]:
-            kinds |= dict.fromkeys(numbers, UNREAD)
+        if not read.ink_words[index] or not are_text[index]:
+            kinds |= dict.fromkeys(numbers, LABEL if row.is_label else UNREAD)
             continue
-        row_strokes = [strokes[stroke] for stroke in row.strokes]
-        words = _page_words(ink_words[index], words_read[index], row_strokes, numbers, reader)
+        words = _page_words(read, index, pen_numbers, reader)
         digest = hashlib.sha256(ink.tobytes()).hexdigest()[:24]
-        rows.append(PageRow(words, numbers, digest, row.mark, row.turn))
+        rows.append(PageRow(words, numbers, digest, row.mark, row.turn, read.are_backwards))
     all_rows = tuple(_with_typed(with_numbers(rows), page.typed))
     unread = _boxes(page, kinds, (UNREAD, LABEL), order.tolist())
     covered = _boxes(page, kinds, (COVERED,), order.tolist())
@@ -144,23 +138,106 @@ def _read_page(page: InkPage, reader: WordReader, search: Search) -> PageText:
     return PageText(all_rows, left_out, kinds, unread, covered, crossed_out)
 
 
+class ReadStrokes(NamedTuple):
+    """Pen strokes of a page as they were read.
+
+    Attributes:
+        order: numbers of the strokes in a likely order of writing, `(strokes,)`.
+        strokes: the strokes in this order, `(n, 2)` each.
+        rows: their rows.
+        kinds: kind of each stroke that is in no row, by its index.
+        bars: indices of the lines that may cross words out, and read as bars of letters.
+        inks: ink of each row, level.
+        ink_words, words: words of each row.
+        judged: words by which `is_text` judges each row.
+        are_backwards: whether the points of the strokes are stored backwards.
+    """
+
+    order: np.ndarray
+    strokes: Sequence[np.ndarray]
+    rows: Sequence[StrokeRow]
+    kinds: Mapping[int, str]
+    bars: Set[int]
+    inks: Sequence[np.ndarray]
+    ink_words: Sequence[Sequence[InkWord]]
+    words: Sequence[ReadRow]
+    judged: Sequence[ReadRow]
+    are_backwards: bool = False
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence of the words of all rows, weighted by characters."""
+        return mean_confidence(chain(*self.judged))
+
+
+def _read_strokes(strokes: Sequence[np.ndarray], reader: WordReader, search: Search) -> ReadStrokes:
+    """Return pen strokes as they were read.
+
+    If they read badly, the points of each stroke may be stored backwards, or the page upside down
+    and backwards: they are read in the direction and the turn in which they read well.
+    """
+    read = _read_turned(strokes, _read_turns(strokes, reader), reader, search)
+    if not read.rows or read.confidence >= MIN_TURNED_CONFIDENCE:
+        return read
+    directions = {False: strokes, True: [stroke[::-1] for stroke in strokes]}
+    confidence_of = {}
+    for are_backwards, turn in product(directions, range(4)):
+        rows = _longest_rows(directions[are_backwards], turn, reader)
+        confidence_of[are_backwards, turn] = mean_confidence(chain(*rows))
+    best = max(confidence_of, key=confidence_of.__getitem__)
+    if confidence_of[best] < MIN_TURNED_CONFIDENCE:
+        return read
+    are_backwards, turn = best
+    turns = np.full(len(strokes), turn)
+    reread = _read_turned(directions[are_backwards], turns, reader, search)
+    return reread._replace(are_backwards=are_backwards)
+
+
+def _read_turned(
+    strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordReader, search: Search
+) -> ReadStrokes:
+    """Return pen strokes as they were read with these quarter `turns`."""
+    order = _order_of_turns(strokes, turns)
+    strokes = [strokes[number] for number in order.tolist()]
+    turns = turns[order]
+    sizes = _read_sizes(strokes, turns, reader)
+    rows, kinds, bars = _read_structure(strokes, turns, sizes, reader)
+    inks = [_level_ink(strokes, row) for row in rows]
+    ink_words = reader.read_words(inks, search)
+    words = _with_confidences(ink_words)
+    judged = _judged(inks, words, reader, search)
+    return ReadStrokes(order, strokes, rows, kinds, bars, inks, ink_words, words, judged)
+
+
 def _page_words(
-    ink_words: Sequence[InkWord],
-    words_read: ReadRow,
-    strokes: Sequence[np.ndarray],
-    numbers: Sequence[int],
-    reader: WordReader,
+    read: ReadStrokes, index: int, page_numbers: Sequence[int], reader: WordReader
 ) -> tuple[PageWord, ...]:
-    """Return the words of a row for a page; `numbers` are those of the row's `strokes`."""
+    """Return the words of the row with an index for a page; `page_numbers` are the numbers of the
+    strokes on the page."""
     words = []
-    positions = np.concatenate(strokes)
-    stroke_numbers = np.repeat(numbers, [*map(len, strokes)])  # of each point
-    for word, (_, confidence) in zip(ink_words, words_read, strict=True):
+    row_strokes = read.rows[index].strokes
+    positions = np.concatenate([read.strokes[stroke] for stroke in row_strokes])
+    stroke_of = np.repeat(row_strokes, [len(read.strokes[stroke]) for stroke in row_strokes])
+    for word, (_, confidence) in zip(read.ink_words[index], read.words[index], strict=True):
         box = box_of(positions[word.points])
         frames = likely_frames(word.log_probs, reader.alphabet.characters)
-        word_strokes = tuple(np.unique(stroke_numbers[word.points]).tolist())
-        words.append(PageWord(word.text, box, confidence, word.alternatives, frames, word_strokes))
+        strokes = sorted({*stroke_of[word.points].tolist()})
+        level = [turned_back(read.strokes[n], read.rows[index].turn * np.pi / 2) for n in strokes]
+        has_line = not read.bars.isdisjoint(strokes) or _is_struck(level)
+        if has_line and len(word.text) > 1:
+            confidence = min(confidence, MAX_BAR_CONFIDENCE)
+        numbers = tuple(sorted(page_numbers[stroke] for stroke in strokes))
+        words.append(PageWord(word.text, box, confidence, word.alternatives, frames, numbers))
     return tuple(words)
+
+
+def _is_struck(strokes: Sequence[np.ndarray]) -> bool:
+    """Return whether a straight line goes from end to end of a word's level strokes, as no bar of
+    its letters does."""
+    left, right = np.array([(stroke[:, 0].min(), stroke[:, 0].max()) for stroke in strokes]).T
+    widest = int((right - left).argmax())
+    is_whole = left[widest] <= left.min() and right[widest] >= right.max()
+    return len(strokes) > 1 and bool(is_whole) and may_be_bar(strokes[widest])
 
 
 def _boxes(
@@ -189,36 +266,35 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     """
     text = "".join(word for word, _ in words)
     is_number = text.isdigit() and not is_large
-    limit = MIN_NUMBER_CONFIDENCE if is_number else MIN_SHORT_CONFIDENCE
+    is_character = len(text) == 1 and not text.isdigit()
+    limit = MIN_CHARACTER_CONFIDENCE if is_character else MIN_SHORT_CONFIDENCE
+    limit = MIN_NUMBER_CONFIDENCE if is_number else limit
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
 
 
-def _are_text(
-    page_rows: Sequence[StrokeRow],
-    strokes: Sequence[np.ndarray],
-    inks: Sequence[np.ndarray],
-    judged: Sequence[ReadRow],
-) -> list[bool]:
-    """Return whether each row is text and no drawing, by the words `judged` and its `inks`."""
-    if not inks:
+def _are_text(read: ReadStrokes) -> list[bool]:
+    """Return whether each row is text and no drawing."""
+    if not read.rows:
         return []
-    is_page = mean_confidence(chain(*judged)) >= MIN_PAGE_CONFIDENCE
-    longest = max(inks, key=len)
+    is_page = read.confidence >= MIN_PAGE_CONFIDENCE
+    longest = max(read.inks, key=len)
     are_text = []
     drawn = set[int]()
-    for row, ink, words in zip(page_rows, inks, judged, strict=True):
+    for row, ink, words in zip(read.rows, read.inks, read.judged, strict=True):
         # The mark of a list, or of a table, shows that a row is no drawing.
         is_written = row.mark not in ("", HEADING_MARK)
         is_figure = _is_figure(words, len(row.strokes))
         is_large = _is_large(longest, ink)
         is_written |= is_page and not is_figure and is_text(words, is_large=is_large)
+        if row.is_label:
+            is_written &= mean_confidence(words) >= MIN_SURE_CONFIDENCE
         are_text.append(is_written)
         drawn.update(() if is_written else row.strokes)
     unit = x_height(longest)
-    for index, (row, words) in enumerate(zip(page_rows, judged, strict=True)):
+    for index, (row, words) in enumerate(zip(read.rows, read.judged, strict=True)):
         is_short = sum(len(word) for word, _ in words) <= MAX_SHORT_ROW
-        if is_short and not row.mark and _is_beside(row, drawn, strokes, unit):
+        if is_short and not row.mark and _is_beside(row, drawn, read.strokes, unit):
             are_text[index] = False
     return are_text
 
@@ -351,20 +427,22 @@ def _read_sizes(strokes: Sequence[np.ndarray], turns: np.ndarray, reader: WordRe
 
 def _read_structure(
     strokes: Sequence[np.ndarray], turns: np.ndarray, sizes: np.ndarray, reader: WordReader
-) -> tuple[list[StrokeRow], dict[int, str]]:
+) -> tuple[list[StrokeRow], dict[int, str], set[int]]:
     """Return what `find_structure` returns, but ink that only bars of letters seem to cross out is
-    text. Strokes that cross a word out get the word's kind."""
+    text; and these bars. Strokes that cross a word out get the word's kind."""
     rows, kinds = find_structure(strokes, turns, sizes)
     crossing = [number for number, kind in kinds.items() if kind == CROSSING]
     level = [turned_back(strokes[number], turns[number] * np.pi / 2) for number in crossing]
     lines = {number for number, stroke in zip(crossing, level, strict=True) if may_be_bar(stroke)}
+    bars = set[int]()
     if lines:
         rows_with_lines, _ = find_structure(strokes, turns, sizes, lines)
         crossed = {number for number, kind in kinds.items() if kind in (CROSSED_OUT, CROSSING)}
         bars = _read_bars(strokes, rows_with_lines, crossed, lines, reader)
         if bars:
             rows, kinds = find_structure(strokes, turns, sizes, bars)
-    return rows, {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+    kinds = {n: CROSSED_OUT if kind == CROSSING else kind for n, kind in kinds.items()}
+    return rows, kinds, bars
 
 
 def _read_bars(

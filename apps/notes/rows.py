@@ -13,7 +13,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from apps.notes.marks import arrows, crossing_groups, is_level_line, is_ring
+from apps.notes.marks import (
+    MAX_LINE_ASPECT,
+    arrows,
+    crossing_groups,
+    is_level_line,
+    is_ring,
+    is_straight_line,
+)
 from ink.delayed_strokes import MIN_LATE_DISTANCE, are_marks, undelayed_order
 from ink.geometry import from_strokes, turned_back, weighted_median, x_height
 from ink.measures import baseline_of
@@ -33,6 +40,7 @@ X_HEIGHT_MIDDLE = 0.5  # above the baseline
 MAX_LETTER_SIZE = (4.0, 9.0)  # width and height of a letter (assumed)
 MAX_LETTER_GAP = 2.0  # from a tall letter to the next letter (assumed)
 MIN_RINGED_FRACTION = 0.3  # ratio of the widths of the ink in a ring and the ring; a D has a stem
+MIN_OBLIQUE_LINE = 6.0  # length of a straight line of a drawing; l and f are up to 4.5 (measured)
 MAX_DRAWING_GAP = 0.7  # distance between successive strokes of a drawing (assumed)
 MIN_UNDERLINE = 3.0  # width of an underline; the foot of an E is narrower
 MIN_UNDERLINE_DEPTH = 0.65  # from a row's middle; a line crosses words out nearer to it (assumed)
@@ -106,7 +114,9 @@ def rows_of_page(
     """Return what `find_rows` returns, for the block of all strokes of a page."""
     kinds = _drawings(page)
     lines = _lines(page, {*kinds, *bars})
-    left_out = {*kinds, *chain(*(line for line, _ in lines))}
+    crossing = {*chain(*(line for line, _ in lines))}
+    kinds |= dict.fromkeys({*_oblique_lines(page)} - crossing - {*bars}, DRAWING)
+    left_out = {*kinds, *crossing}
     rows = _all_rows(page, left_out)
     row_indices = _row_indices(len(page.strokes), [block.numbers[row] for block, row in rows])
     for line, hit in lines:
@@ -126,6 +136,15 @@ def rows_of_page(
         if len(prose):
             ordered.append(_reading_order(block, prose))
     return ordered, dict(sorted(kinds.items()))
+
+
+def _oblique_lines(page: "Block") -> Iterator[int]:
+    """Yield the numbers of straight strokes longer than letters, neither level nor upright."""
+    for number, stroke in enumerate(page.strokes):
+        width, height = np.ptp(stroke, axis=0)
+        is_oblique = min(width, height) > MAX_LINE_ASPECT * max(width, height)
+        if is_oblique and is_straight_line(stroke, MIN_OBLIQUE_LINE):
+            yield number
 
 
 def _lines(page: "Block", others: set[int]) -> list[tuple[list[int], set[int]]]:
@@ -256,8 +275,9 @@ def _skew(strokes: Sequence[np.ndarray], unit: float) -> float:
 def _drawings(page: Block) -> dict[int, str]:
     """Return the kinds of the strokes of drawings.
 
-    These are arrows, rings around words, tall strokes that are no letters, and strokes that touch a
-    tall stroke and were written just before or after a stroke of the drawing.
+    These are arrows, rings around words, boxes into which words were written, tall strokes that are
+    no letters, and strokes that touch a tall stroke and were written just before or after a stroke
+    of the drawing.
     """
     kinds = dict.fromkeys(arrows(page.strokes), DRAWING)
     for number, stroke in enumerate(page.strokes):
@@ -265,10 +285,10 @@ def _drawings(page: Block) -> dict[int, str]:
         if is_ring(stroke):
             # Edges that all grow towards the inside of a box.
             edges = np.array([page.left, page.top, -page.right, -page.bottom])
-            inside = np.flatnonzero((edges[:, :number] > edges[:, [number]]).all(axis=0))
+            inside = np.flatnonzero((edges > edges[:, [number]]).all(axis=0))
             width = np.ptp([*page.left[inside], *page.right[inside]] or [0.0])
             if width > MIN_RINGED_FRACTION * (page.right[number] - page.left[number]):
-                kinds[number] = RING
+                kinds[number] = RING if inside[0] < number else DRAWING
     is_tall = page.bottom - page.top > MAX_STROKE_HEIGHT
     tall = [n for n in np.flatnonzero(is_tall).tolist() if n not in kinds]
     drawn = {number for number in tall if not _is_letter(page, number, is_tall)}

@@ -1,6 +1,6 @@
 """Finds the rows of a page and their kinds: prose, items of lists, headings, cells of ruled tables.
 
-Rows may lie at 90, 180 or 270 degrees. Labels of drawings are no rows.
+Rows may lie at 90, 180 or 270 degrees. Labels of drawings are rows of their own.
 
 Lengths are in x-heights.
 """
@@ -53,11 +53,13 @@ class StrokeRow(NamedTuple):
         strokes: numbers of the strokes in reading order, without the mark of a list.
         mark: see `PageRow.mark`.
         turn: number of quarter turns clockwise by which the row is turned.
+        is_label: whether the row may be a label of a drawing, or a part of the drawing.
     """
 
     strokes: list[int]
     mark: str = ""
     turn: int = 0
+    is_label: bool = False
 
 
 def find_structure(
@@ -99,7 +101,8 @@ def find_structure(
         are_headings = _are_large(page, [row.strokes for row in turn_rows])
         for row, is_heading in zip(turn_rows, are_headings, strict=True):
             mark = HEADING_MARK if is_heading and not row.mark else row.mark
-            rows.append(StrokeRow(numbers[row.strokes].tolist(), mark, turn))
+            strokes_of_row = numbers[row.strokes].tolist()
+            rows.append(row._replace(strokes=strokes_of_row, mark=mark, turn=turn))
     return rows, dict(sorted(kinds.items()))
 
 
@@ -160,12 +163,13 @@ def _level_structure(page: Block, bars: Collection[int]) -> tuple[list[StrokeRow
     kinds |= kinds_outside
     areas = _drawing_areas(page, kinds)
     labels = [row for row in rows if _is_label(page, row, kinds, areas)]
-    kinds |= dict.fromkeys(chain(*labels), LABEL)
     rows = [row for row in rows if row not in labels]
     marked = _marked(page, rows, kinds)
     strokes_of_rows = chain.from_iterable(row.strokes for row in marked)
     mark_strokes = {*chain(*rows)} - {*strokes_of_rows}
     kinds |= dict.fromkeys(mark_strokes, MARK_OF_LIST)
+    for label in labels:
+        marked.insert(_place(page, marked, label), StrokeRow(label, is_label=True))
     for (middle, _, column), numbers in sorted(cells.items()):  # by table, row and column
         # A table comes before the first row that is lower than its middle.
         place = 0

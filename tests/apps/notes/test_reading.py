@@ -11,6 +11,7 @@ from apps.notes.confidence import confidences, language_of
 from apps.notes.page_text import SLOW, PageRow, PageText, PageWord, box_of
 from apps.notes.reading import _is_large, is_text, read_page, with_numbers
 from apps.notes.rows import CROSSED_OUT
+from apps.notes.structure import LABEL
 from ink.alphabet import Alphabet
 from ink.geometry import from_strokes, to_points
 from ink.ink_page import InkPage, PageStroke, TypedText
@@ -109,6 +110,47 @@ class UprightWords(Words):
         return rows
 
 
+class UnsureWords(Words):
+    """A reader that is sure of no row."""
+
+    def read_words(self, inks, search):
+        return [
+            [replace(word, text=4 * word.text, probability=0.0) for word in words]
+            for words in super().read_words(inks, search)
+        ]
+
+
+class ForwardWords(UprightWords):
+    """A reader that is besides sure of strokes alone that were written to the right."""
+
+    def read_words(self, inks, search):
+        rows = []
+        for ink, words in zip(inks, super().read_words(inks, search), strict=True):
+            parts = [part for part in np.split(*_ends(ink)) if len(part) > 2]
+            is_forward = all(part[0, 0] < part[-1, 0] for part in parts)
+            rows.append([replace(w, probability=w.probability * is_forward) for w in words])
+        return rows
+
+
+@pytest.mark.parametrize(("turn", "reverses_points"), [(0, True), (1, True), (2, True), (2, False)])
+@pytest.mark.parametrize("reverses_order", [False, True])
+def test_pages_that_are_stored_backwards_are_read(turn, reverses_points, reverses_order):
+    parts, _ = page(*(row(y, 3 * (4, 3, 5, 4)) for y in (0, 35, 70, 105)))
+    stored = [part[::-1] for part in parts] if reverses_points else parts
+    stored = turned(stored[::-1] if reverses_order else stored, 90 * turn)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, stored),)), ForwardWords())
+    assert len(text.rows) == 4 and not text.kinds
+    for each in text.rows:
+        assert (each.turn, each.is_backwards) == (turn, reverses_points)
+        corrected = replace(each, words=tuple(replace(w, confidence=1) for w in each.words))
+        assert corrected.is_learnable == (not turn and not reverses_points)
+
+
+def test_a_page_that_reads_badly_in_every_direction_is_not_turned():
+    text = read_page(InkPage(500, 500, (*map(PageStroke, row(0)),)), UnsureWords())
+    assert not any(each.turn or each.is_backwards for each in text.rows)
+
+
 ORDERS = {
     "reversed": lambda count: np.arange(count)[::-1],
     "shuffled": lambda count: np.random.default_rng(0).permutation(count),
@@ -140,6 +182,8 @@ def test_strokes_in_no_order_are_ordered_by_place_however_the_page_is_turned(tur
     [
         ([("8", 0.3)], False),
         ([("8", 0.4)], True),  # numbers are never very sure
+        ([("Q", 0.8)], False),  # a house
+        ([("I", 0.9)], True),
         ([("G=", 0.5)], False),
         ([("of", 0.7)], True),
         ([("it", 0.1), ("rained", 0.1)], True),
@@ -184,6 +228,28 @@ def test_a_short_row_that_touches_a_figure_is_a_part_of_it(gap, text):
     assert read_page(ink, Figure()).text == text
 
 
+@pytest.mark.parametrize(("probability", "is_read"), [(0.999, True), (0.7, False)])
+def test_labels_of_drawings_are_read_if_they_are_sure(probability, is_read):
+    class Labels(Words):
+        def read_words(self, inks, search):
+            return [
+                [
+                    replace(w, text="area", probability=probability if len(ink) < 90 else 0.999)
+                    for w in words
+                ]
+                for ink, words in zip(inks, super().read_words(inks, search), strict=True)
+            ]
+
+    corners = np.array([(0, 60), (0, 160), (140, 160), (140, 60), (0, 60)])
+    frame = np.concatenate(list(map(np.linspace, corners[:-1], corners[1:], 4 * [20])))
+    label = row(110, (2, 2), x=30)
+    strokes = [*row(0), *row(35), frame, *label]
+    text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), Labels())
+    assert len(text.rows) == 2 + is_read
+    assert text.left_out == {"drawing": 1} | ({} if is_read else {LABEL: len(label)})
+    assert text.unread == (() if is_read else (box_of(np.concatenate(label)),))
+
+
 def test_a_page_of_unsure_ink_is_a_drawing():
     strokes, reader = [*row(0), *row(35)], Words()
     ink = InkPage(500, 500, (*map(PageStroke, strokes),))
@@ -202,12 +268,12 @@ def sized_page():
     return page(*parts, row(140), [1 / 3 * part + (0, 165) for part in row(0)])
 
 
-@pytest.mark.parametrize("is_sure_of_wide", [True, False])
-def test_rows_of_a_size_are_read_if_the_reader_is_sure_of_them(is_sure_of_wide):
+@pytest.mark.parametrize("is_sure", [True, False])
+def test_rows_of_a_size_are_read_if_the_reader_is_sure_of_them(is_sure):
     strokes, numbers = sized_page()
-    reader = WideWords(is_sure_of_wide)
+    reader = WideWords(True) if is_sure else UnsureWords()
     text = read_page(InkPage(500, 500, (*map(PageStroke, strokes),)), reader)
-    if is_sure_of_wide:
+    if is_sure:
         assert [[*each.strokes] for each in text.rows] == numbers
     else:
         assert sum(text.left_out.values()) == len(strokes)
@@ -366,7 +432,22 @@ def test_lines_that_read_better_as_bars_of_letters_cross_nothing_out(
     num_struck = 0 if stays else len(struck) + len(lines)
     assert page_text.left_out == ({CROSSED_OUT: num_struck} if num_struck else {})
     assert len(page_text.rows) == 1 + stays
+    words_with_lines = page_text.rows[0].words if stays else ()
+    assert not any(word.is_sure for word in words_with_lines[1:])  # They may be crossed out.
     assert sum(len(each.strokes) for each in page_text.rows) == len(strokes) - num_struck
+
+
+@pytest.mark.parametrize(("end", "is_sure"), [(36, False), (20, True)])
+def test_a_word_with_a_line_from_end_to_end_is_unsure(end, is_sure):
+    class SureWord(Words):
+        def read_words(self, inks, _):
+            whole = [InkWord("to", np.arange(len(i)), 0.999, (), np.zeros((0, 3))) for i in inks]
+            return [[word] for word in whole]
+
+    word = [letter(0, 0), letter(8, 0), letter(24, 0)]  # few letters, so that nothing is crossed
+    line = np.linspace((-2, -14), (end, -14), 20)
+    text = read_page(InkPage(500, 500, (*map(PageStroke, [*word, line]),)), SureWord())
+    assert [word.is_sure for word in text.rows[0].words] == [is_sure] and not text.kinds
 
 
 def _united(boxes):

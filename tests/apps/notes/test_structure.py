@@ -7,7 +7,7 @@ import pytest
 
 from apps.notes.rows import CROSSED_OUT, CROSSING, DRAWING, RING, UNDERLINE
 from apps.notes.sizes import size_classes
-from apps.notes.structure import LABEL, MARK_OF_LIST, RULE, find_structure, quarter_turns
+from apps.notes.structure import MARK_OF_LIST, RULE, find_structure, quarter_turns
 from tests.apps.notes.test_rows import X_HEIGHT, page, row, turned
 
 
@@ -44,6 +44,9 @@ CROSSINGS = {
     "a zigzag": [line(*((4 + 0.6 * n, (0.3, -1.3)[n % 2]) for n in range(6)))],
     "hatching": [line((4 + 0.6 * n, 0.3), (5 + 0.6 * n, -1.3)) for n in range(4)],
     "low hatching": [line((4 + 0.6 * n, 0), (4.5 + 0.6 * n, -0.8)) for n in range(5)],
+    "hatching wider than the word": [
+        line((3.4 + 0.6 * n, 0.3), (4.4 + 0.6 * n, -1.3)) for n in range(7)
+    ],
     "hatching up and down": [
         line(*((4 + 0.6 * n, 0.2), (4.8 + 0.6 * n, -1.0))[:: (1, -1)[n % 2]]) for n in range(5)
     ],
@@ -200,9 +203,30 @@ def test_drawings_beside_words_are_in_no_row(what):
 def test_words_in_a_drawing_are_its_labels():
     strokes, numbers = page(row(0), row(35))
     frame = line((0, 6), (0, 16), (14, 16), (14, 6), (0, 6))
-    rows, kinds = structure_of([*strokes, frame, *row(110, (2, 2), x=30)])
-    assert [each.strokes for each in rows] == numbers
-    assert {*kinds.values()} == {DRAWING, LABEL}
+    label = row(110, (2, 2), x=30)
+    rows, kinds = structure_of([*strokes, frame, *label, *row(250)])
+    *others, label_row, last = rows
+    assert [each.strokes for each in others] == numbers
+    assert len(label_row.strokes) == len(label) and kinds == {len(strokes): DRAWING}
+    assert [each.is_label for each in rows] == [False, False, True, False] and last.strokes
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_box_is_in_no_row_whether_its_words_are_written_before_it_or_after_it(is_first):
+    strokes, numbers = page(row(0), row(35))
+    label = row(100, (4,), x=20)
+    frame = line((1, 7.5), (6.5, 7.5), (6.5, 11), (1, 11), (1, 7.5))
+    rows, kinds = structure_of([*strokes, frame, *label] if is_first else [*strokes, *label, frame])
+    assert [each.strokes for each in rows[:2]] == numbers
+    assert len(rows[2].strokes) == len(label) and len(rows) == 3
+    assert [*kinds.values()] == [DRAWING if is_first else RING]
+
+
+def test_a_long_oblique_line_is_a_part_of_a_drawing():
+    label = row(90, (4, 4))
+    spoke = line((12, 9), (18, 5))
+    _, kinds = structure_of([*row(0), *label, spoke, *row(40, (4,), x=185)])
+    assert kinds == {len(row(0)) + len(label): DRAWING}
 
 
 def test_a_tall_letter_is_not_taken_for_a_drawing():
