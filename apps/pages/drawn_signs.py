@@ -1,9 +1,9 @@
 """Signs and letters that a network misforms, drawn in the place of others that it writes.
 
-A network has seen few `ß`, `æ` or `€`; people take its `I` for a `J`, its joined `G` for a `g`, and
-its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of about the same width,
-and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or
-`!`, turned upside down.
+A network has seen few `ß`, `æ` or `€`; people take a pretrained network's `I` for a `J`, its joined
+`G` for a `g`, and its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of
+about the same width, and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the
+network's own `?` or `!`, turned upside down. A network that learned a hand writes all letters.
 """
 
 import json
@@ -28,7 +28,7 @@ STAND_INS = TURNED | {
 }
 """For each sign that is drawn, the sign that the network writes."""
 LETTERS: Mapping[str, str] = _TABLES["letters"]
-"""For each letter that is drawn in all hands, the letter that the network writes."""
+"""For each letter that is drawn in all hands of a pretrained network, the letter it writes."""
 JOINED_LETTERS: Mapping[str, str] = LETTERS | _TABLES["joined letters"]
 """The same in hands that join their letters."""
 DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS

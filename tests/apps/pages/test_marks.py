@@ -1,5 +1,7 @@
 """Marks and signs that are drawn in planted words, in a hand with an x-height of 1."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -276,6 +278,7 @@ class EchoHand:
         self.shape, self.texts = shape, []
         self.writer = self.model = self
         self.alphabet = ALPHABET
+        self.path = Path("writer.pth")
 
     def write_texts(self, texts, seeds):
         self.texts += texts
