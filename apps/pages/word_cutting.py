@@ -41,7 +41,7 @@ MAX_WORD_RISE = 0.25  # largest x-heights by which a word rises or falls (as abo
 TAILED = {*"fgjpqyzGJPQYZ"}
 """Letters with a tail below the baseline in some hands, and a `P`, whose foot some forget."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
-HEIGHT_PRIOR = 5.0  # for the x-height, in `X_HIGH_LETTERS` (notebook: pages, words on their line)
+HEIGHT_PRIOR = 5.0  # for the x-height, in its letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
 MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
