@@ -1,12 +1,13 @@
 """Signs and letters that a network misforms, drawn in the place of others that it writes.
 
-A network has seen few `ß`, `æ` or `€`; people take its `I` for a `J`, its joined `G` for a `g`, and
-its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of about the same width,
-and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or
-`!`, turned upside down.
+A network has seen few `ß`, `æ` or `€`; people take a pretrained network's `I` for a `J`, its joined
+`G` for a `g`, and its joined `z` for an `r` or `s`. It writes a stand-in, an ASCII character of
+about the same width, and the sign is drawn in its place, as in composed lines. A `¿` or `¡` is the
+network's own `?` or `!`, turned upside down. A network that learned a hand writes all letters.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from apps.pages.letter_strokes import LetterStrokes, late_part
 from apps.pages.written_word import WrittenWord, span
-from data_loader.pen_paths import from_strokes, slanted, to_strokes
+from data_loader.pen_paths import from_strokes, slanted, to_strokes, touching_shift
 from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape, base_and_mark
 from ink.alphabet import Alphabet
 
@@ -28,7 +29,7 @@ STAND_INS = TURNED | {
 }
 """For each sign that is drawn, the sign that the network writes."""
 LETTERS: Mapping[str, str] = _TABLES["letters"]
-"""For each letter that is drawn in all hands, the letter that the network writes."""
+"""For each letter that is drawn in all hands of a pretrained network, the letter it writes."""
 JOINED_LETTERS: Mapping[str, str] = LETTERS | _TABLES["joined letters"]
 """The same in hands that join their letters."""
 DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
@@ -36,6 +37,9 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
+OPENING = {*"«¿¡"}
+"""Signs before a word, behind which a network leaves a blank as between words."""
+MAX_OPENING_GAP = 0.5  # x-heights from such a sign to the ink behind it, at each height (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
 MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
 
@@ -100,6 +104,11 @@ def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> L
     to_right = np.array([left - span(drawn).left, 0.0])
     drawn = [stroke + to_right for stroke in drawn]
     shift = np.array([span(drawn).right - right, 0.0])
+    behind = [stroke + shift for stroke, each in kept.pairs() if np.median(each) > index]
+    if sign in OPENING and behind:
+        gap = -touching_shift(from_strokes(drawn), from_strokes(behind))
+        if math.isfinite(gap):  # The ink behind is at some height of the sign.
+            shift = shift - (max(gap - MAX_OPENING_GAP, 0.0), 0.0)
     strokes = []
     place = -1  # number of the stroke behind which the sign is written
     for number, (stroke, each) in enumerate(kept.pairs()):

@@ -24,6 +24,7 @@ from apps.pages.source_text import known_only
 from apps.pages.style_checks import first_lines
 from apps.pages.styles import MAX_JOINED_STROKES, fractions_of, style_values
 from apps.pages.word_cutting import written_words
+from base.run.pretrained import pretrained_name
 from ink.geometry import bounds, vertical_segments, x_height
 from ink.measures import levelled, strokes_per_character, word_gaps
 from ink.reading import read_ink
@@ -200,8 +201,11 @@ class Hand:
         shapes; see `proofreading.PageHand`."""
         checked = []
         alphabet = self.writer.model.alphabet
-        joined = self.shape.joined
-        plain_texts = [with_stand_ins(plain(text, alphabet), alphabet, joined) for text in texts]
+        plain_texts = [plain(text, alphabet) for text in texts]
+        # Other networks may have learned a person's letters.
+        if pretrained_name(self.writer.path):
+            joined = self.shape.joined
+            plain_texts = [with_stand_ins(text, alphabet, joined) for text in plain_texts]
         lines = self.write_texts(plain_texts, seeds)
         for line, text in zip(lines, texts, strict=True):
             words = written_words(line, text, self.shape, self.slant)

@@ -72,6 +72,17 @@ class LetterStrokes:
         """Return whether a stroke is hardly more than a character: it joins it to no other."""
         return bool(np.mean(self.indices[number] == index) > MIN_ALONE)
 
+    def parts_of(self, index: int, *, with_joined: bool = True) -> list[np.ndarray]:
+        """Return the strokes of a character alone and, with `with_joined`, its parts of strokes
+        that join it to others."""
+        parts = []
+        for number, (stroke, indices) in enumerate(self.pairs()):
+            if self.is_alone(number, index):
+                parts.append(stroke)
+            elif with_joined and index in indices:
+                parts.append(stroke[late_part(indices, index)])
+        return [part for part in parts if len(part)]
+
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
         numbers = [*numbers]

@@ -20,6 +20,8 @@ from utils.files import CONTROLS, MAX_NAME_BYTES, read_text
 COLUMN = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
 """A brace that stands for itself, a column, or a brace without an end."""
 DELIMITERS = ",;\t"
+SEPARATOR_LINE = re.compile(r'"?sep=([^"\s]|\t)"?(?=\r?\n)')
+"""The first line of some tables, by which Excel knows the delimiter."""
 MAX_TABLE_BYTES = 10_000_000  # of a table (assumed: 50,000 addresses)
 MAX_RECORDS = 5_000  # most records of a table (assumed: their letters take a day)
 FILE_COLUMN = "file"
@@ -166,12 +168,11 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _csv_records(path: Path, text: str) -> Iterator[Record]:
-    header_line, _, _ = text.partition("\n")
-    num_names = {}
-    for sign in DELIMITERS:
-        names = next(csv.reader([header_line], delimiter=sign), ())
-        num_names[sign] = len(names)
-    delimiter = max(DELIMITERS, key=num_names.__getitem__)
+    if match := SEPARATOR_LINE.match(text):
+        delimiter = match[1]
+        text = text[match.end() :]  # Its first line is empty, so that lines keep their numbers.
+    else:
+        delimiter = _delimiter_of(text.partition("\n")[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] = []
     try:
@@ -190,6 +191,15 @@ def _csv_records(path: Path, text: str) -> Iterator[Record]:
             yield Record(dict(zip(names, cells, strict=True)), source)
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: no CSV ({error})") from None
+
+
+def _delimiter_of(header_line: str) -> str:
+    """Return the delimiter with which a line has most cells."""
+    num_names = {}
+    for sign in DELIMITERS:
+        names = next(csv.reader([header_line], delimiter=sign), ())
+        num_names[sign] = len(names)
+    return max(DELIMITERS, key=num_names.__getitem__)
 
 
 def _check_names(source: str, names: Sequence[str]) -> None:

@@ -201,11 +201,10 @@ def write_pages(
     check_styles([options.style, *styles])
     hands = hands_of(writer, options, device, progress)
 
-    def prepare(text_and_lines: tuple[PageText, Sequence[SourceLine]]) -> PreparedText:
-        text, lines = text_and_lines
+    def prepare(text: PageText, lines: Sequence[SourceLine]) -> PreparedText:
         return prepared(lines, text.source, hands, numbered_options(options, text.number))
 
-    prepared_texts = each_checked(prepare, [*zip(texts, parsed, strict=True)])
+    prepared_texts = each_checked(prepare, texts, parsed)
     network = None if writer is None else str(writer.path)
     return _written_pages(prepared_texts, hands.sources, network, progress)
 

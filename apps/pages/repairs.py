@@ -84,6 +84,8 @@ MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full 
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
+SIGNS_AT_END = {*".,:;!?"}
+"""Signs at which the window may be while the pen makes the bar of the `t` before."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Letters and digits without a dot."""
 ONE_STROKE = {*"23COSUacegijlmnorsuw"}
@@ -188,12 +190,14 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
             strokes = letters.strokes
             indices = letters.indices
             number = bar.stroke_number
-            is_bar = np.ptp(strokes[number][:, 1]) <= x_height / 3
-            if is_bar and letters.text[index + 1 : index + 2] != "t":
-                right = strokes[number][:, 0] - bar.cross
-                factor = max(right.max() / (MAX_BAR_SIDE * width * x_height), 1.0)
-                x = bar.cross + np.where(right > 0.0, right / factor, right)
-                strokes[number] = np.stack([x, strokes[number][:, 1]], 1)
+            if np.ptp(strokes[number][:, 1]) <= x_height / 3:
+                behind = letters.text[index + 1 : index + 2]
+                if behind in SIGNS_AT_END and number in letters.numbers_of(index + 1):
+                    # The bar would move with the sign.
+                    indices[number] = np.full_like(indices[number], index)
+                if behind != "t":
+                    max_side = MAX_BAR_SIDE * width * x_height
+                    strokes[number] = _shortened(strokes[number], bar.cross, max_side)
             bar_stroke, bar_indices, new_strokes = _with_extended_bar(
                 strokes[number], indices[number], bar, index, side, x_height
             )
@@ -207,6 +211,14 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
         stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
         added.append((stem.stroke_number, index, stroke))
     return letters.with_added(added)
+
+
+def _shortened(bar_stroke: np.ndarray, cross: float, max_side: float) -> np.ndarray:
+    """Return a bar pressed together to the right of `cross` if it reaches further than `max_side`
+    there."""
+    right = bar_stroke[:, 0] - cross
+    factor = max(right.max() / max_side, 1.0)
+    return np.stack([cross + np.where(right > 0.0, right / factor, right), bar_stroke[:, 1]], 1)
 
 
 def _with_extended_bar(

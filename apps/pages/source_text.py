@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from apps.pages.formulas import FIRST, has_formula, with_placeholders, with_sources
 from apps.pages.front_matter import SourceLine, with_front_matter
@@ -32,8 +32,8 @@ from utils.strict_json import children
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""
-Item = TypeVar("Item")
 Result = TypeVar("Result")
+_COLUMN_NUMBER = re.compile(r"(?<=column )\d+")
 LEADING_BLANKS = re.compile(f"^[{BLANKS}]+")  # blanks at the start of a line
 ALPHABETS = SHIPPED / "pretrained" / "alphabets.json"
 """The file of the characters of the pretrained networks that write texts, which are known from it
@@ -114,19 +114,26 @@ def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path |
     each_checked(check_text, texts)
 
 
-def each_checked(check: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return what `check` returns for each item; raise one UserError that lists the faults of all
-    items for which it raises one."""
+def each_checked(
+    check: Callable[..., Result], texts: Sequence[PageText], *arguments: Sequence[Any]
+) -> list[Result]:
+    """Return what `check` returns for each text and its arguments; raise one UserError that lists
+    the faults of all texts for which it raises one. A fault that only differs in its column, as of
+    texts that a table fills, is listed for the first text, with the number of texts."""
     results = []
-    faults = []
-    for item in items:
+    faults = dict[str, list[str]]()
+    for text, *others in zip(texts, *arguments, strict=True):
         try:
-            results.append(check(item))
+            results.append(check(text, *others))
         except UserError as error:
-            faults.append(str(error))
+            message = str(error)
+            key = _COLUMN_NUMBER.sub("", message.removeprefix(text.source))
+            faults.setdefault(key, []).append(message)
     if faults:
-        faults = [*dict.fromkeys(faults)]
-        raise UserError(listed(f"{len(items)} texts", faults) if faults[1:] else faults[0])
+        shown = []
+        for first, *further in faults.values():
+            shown.append(f"{first} (in {1 + len(further)} texts)" if further else first)
+        raise UserError(listed(f"{len(texts)} texts", shown) if shown[1:] else shown[0])
     return results
 
 

@@ -17,6 +17,7 @@ from base.run.pretrained import (
     SAVED,
     installed_network,
     pretrained,
+    pretrained_name,
     resolve_name,
     shipped,
 )
@@ -116,11 +117,8 @@ def usual_style_of(path: Path) -> Path | None:
     with suppress(OSError):  # The file is missing, or not of this network.
         if b'"strokes"' in read_bytes(learned, MAX_JSON):
             return learned
-    paths = pretrained()
-    for network, style in USUAL_STYLES.items():
-        if path.resolve() == paths.get(network):
-            return styles().get(style)
-    return None
+    style = USUAL_STYLES.get(pretrained_name(path))
+    return None if style is None else styles().get(style)
 
 
 def network_of(style: str | Path | None) -> Path:

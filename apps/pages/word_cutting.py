@@ -15,10 +15,11 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
-from apps.pages.letter_strokes import LetterStrokes, late_part
+from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import with_marks, without_marks
 from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
+from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
 from ink.measures import baseline_angle, median_lean, turning_points
 from model.generation.line import Line
@@ -40,7 +41,7 @@ MAX_WORD_RISE = 0.25  # largest x-heights by which a word rises or falls (as abo
 TAILED = {*"fgjpqyzGJPQYZ"}
 """Letters with a tail below the baseline in some hands, and a `P`, whose foot some forget."""
 WIDTH_PRIOR = 6.0  # for the width of letters (measured, notebook: pages, the lines of a page)
-HEIGHT_PRIOR = 8.0  # for the x-height, in small letters (notebook: pages, marks that are drawn)
+HEIGHT_PRIOR = 5.0  # for the x-height, in its letters (notebook: pages, marks that are drawn)
 MAX_WIDENING = 1.33  # largest factor by which letters are resized (assumed)
 MIN_TALL_RATIO = 0.6  # least ratio of a tall stroke's height to the tallest stroke's (assumed)
 MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseline (assumed).
@@ -114,7 +115,7 @@ def _shaped_words(
     # A line without a primer does not slope as the hand's primer, and begins at another height.
     words = level(words, shape.angle if line.primed else 0.0, num_characters)
     words = widen(words, shape, text, num_characters)
-    words = as_high(words, [word.text for word in cut], shape.x_height)
+    words = as_high(words, cut, shape.x_height)
     words = shear(words, shape, lean, num_characters)
     baseline = baseline_of_words(words, text, shape.x_height)
     if line.primed:
@@ -218,19 +219,19 @@ def widen(words: StrokesByWord, shape: HandShape, text: str, num_characters: int
     return [[stroke @ matrix for stroke in word] for word in words]
 
 
-def as_high(words: StrokesByWord, texts: Sequence[str], x_height: float) -> StrokesByWord:
-    """Return the words of a line, enlarged or reduced towards an x-height, which the words with
-    small letters show: figures are higher."""
-    num_small = sum(map(str.islower, "".join(texts)))
-    pairs = zip(words, texts, strict=True)
-    strokes = [*chain(*(word for word, text in pairs if any(map(str.islower, text))))]
-    if not strokes:
-        return words
-    high, low = turning_points(vertical_segments(from_strokes(strokes)), x_height)
-    height = float(np.median(low[:, 1]) - np.median(high[:, 1])) if len(low) else 0.0
+def as_high(words: StrokesByWord, cut: Sequence[LetterStrokes], x_height: float) -> StrokesByWord:
+    """Return the words of a line, enlarged or reduced towards an x-height, which the letters
+    without ascenders and tails show. `cut`: the words with the characters of their points."""
+    heights = []
+    for strokes, word in zip(words, cut, strict=True):
+        letters = replace(word, strokes=strokes)
+        for index, character in enumerate(without_marks(word.text)):
+            parts = letters.parts_of(index) if character in X_HIGH_LETTERS else ()
+            heights += [max(np.ptp(part[:, 1]) for part in parts)] if parts else []
+    height = float(np.median(heights)) if heights else 0.0
     if height <= 0.0:
         return words
-    factor = math.exp(shrunk(math.log(x_height / height), num_small, HEIGHT_PRIOR))
+    factor = math.exp(shrunk(math.log(x_height / height), len(heights), HEIGHT_PRIOR))
     factor = min(max(factor, 1 / MAX_WIDENING), MAX_WIDENING)
     return [[stroke * factor for stroke in word] for word in words]
 
@@ -333,13 +334,7 @@ def letter_feet(word: LetterStrokes, x_height: float) -> np.ndarray:
             continue
         # The window goes on to a joined letter while the pen is still in the tail before it.
         is_behind_tail = index > 0 and plain_text[index - 1] in TAILED
-        parts = []
-        for number, (stroke, indices) in enumerate(word.pairs()):
-            if word.is_alone(number, index):
-                parts.append(stroke)
-            elif index in indices and not is_behind_tail:
-                parts.append(stroke[late_part(indices, index)])
-        parts = [part for part in parts if len(part)]
+        parts = word.parts_of(index, with_joined=not is_behind_tail)
         if not parts:
             continue
         _, low = turning_points(vertical_segments(from_strokes(parts)), x_height)

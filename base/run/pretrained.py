@@ -38,6 +38,12 @@ def pretrained() -> dict[str, Path]:
     return shipped("pretrained/*.pth")
 
 
+def pretrained_name(path: Path) -> str:
+    """Return the name of the pretrained network in a file; "" for any other file."""
+    file = path.resolve()
+    return next((name for name, each in pretrained().items() if each == file), "")
+
+
 def weights_file(name: str) -> Path:
     """Return the file of weights that comes with the project, `NAME.pth` or `NAME.npz`."""
     file = pretrained().get(name) or shipped("pretrained/*.npz").get(name)
@@ -150,7 +156,7 @@ def letter_warning(path: Path, text: str) -> str:
         path: the file of the network.
         text: any text.
     """
-    name = next((name for name, file in pretrained().items() if file == path.resolve()), "")
+    name = pretrained_name(path)
     fractions = strict_json.children(strict_json.read(LETTER_FILE)).get(name, {})
     letters = [letter for letter in dict.fromkeys(text) if fractions.get(letter, 1.0) < 0.5]
     if not letters:

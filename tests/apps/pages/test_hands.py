@@ -1,6 +1,7 @@
 """A hand, continued as large as it is, and what it writes until it is read as it should be."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
@@ -10,6 +11,8 @@ import pytest
 from apps.pages.hands import Calibration, Hand, calibrated
 from apps.pages.page_hands import NEW_HAND_TRIES, new_hand_primer
 from apps.pages.proofreading import TRY_SEED_STRIDE, write_words
+from base.run.pretrained import pretrained
+from ink.alphabet import Alphabet
 from ink.geometry import bounds, from_strokes, x_height
 from model import Line
 from model.generation.line import Sampling
@@ -62,6 +65,23 @@ def test_a_hand_is_measured_once_and_lines_are_scaled_by_the_residual(hand, monk
             line.ink[start:, :2], plain.ink[start:, :2] * calibration.residual, rtol=1e-5
         )
         np.testing.assert_array_equal(line.ink[:, 2], plain.ink[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("network", "written"),
+    [(pretrained()["open_writer"], "Blt Glm"), (Path("own_hand/mine/hand.pth"), "Ilt Glm")],
+)
+def test_only_a_pretrained_network_writes_other_letters_than_those_of_the_text(
+    network, written, hand
+):
+    """The letters that it misforms are drawn; one that learned a hand has learned them."""
+    written_hand = hand()
+    written_hand.writer = mock.Mock(path=network)
+    written_hand.writer.model.alphabet = Alphabet("BEGIlmt ")
+    written_hand.writer.write_lines.side_effect = lambda texts, *_, **__: [*map(spaced_line, texts)]
+    (words,) = written_hand.write_words(["Ilt Glm"], [3])
+    assert written_hand.writer.write_lines.call_args.args[0] == [written]
+    assert [word.text for word in words] == ["Ilt", "Glm"]
 
 
 @pytest.mark.parametrize("sampling", [Sampling(0.0), Sampling(stretch=(1.0, 1.0))])

@@ -34,6 +34,8 @@ def table(folder, content, name="guests.csv"):
         "name,table\nMüller & Söhne,4\nTom,\n",
         "name;table\r\nMüller & Söhne;4\r\nTom;\r\n",
         "\ufeffname\ttable\n\nMüller & Söhne\t4\nTom\t\n",
+        "sep=;\r\nname;table\r\nMüller & Söhne;4\r\nTom;\r\n",
+        "sep=|\nname|table\nMüller & Söhne|4\nTom|\n",
         '"name",table\n"Müller & Söhne",4\n Tom , \n',
     ],
 )

@@ -105,6 +105,8 @@ def test_the_faults_of_all_texts_are_named_before_a_line_is_written(writer, monk
         (texts[:2], "b.txt.* does not know '☃'"),
         (texts[::2], "c.txt, line 2: size: '0': a number"),
         ([*texts[1:2], PageText("√☃", "d.txt")], r"2 texts: 2 faults\n  b.txt.*☃.*\n  d.txt.*'√'"),
+        # As of one text for two records of a table, where a name before it is longer.
+        ([PageText("a ☃", "b (1)"), PageText("abc ☃", "b (2)")], r"^b \(1\).*☃.* \(in 2 texts\)$"),
     ):
         with pytest.raises(UserError, match=message):
             write_pages(faulty, writer, PageOptions(paper=HUGE, proofread=False))

@@ -128,6 +128,14 @@ def test_the_bar_of_a_t_does_not_cross_out_the_letters_behind_it(text, right):
     assert bar[:, 0].max() == pytest.approx(right, abs=0.02)
 
 
+@pytest.mark.parametrize(("text", "owner"), [("t!", 0), ("t.", 0), ("t-", 1), ("tA", 1)])
+def test_a_late_bar_belongs_to_its_t_and_does_not_move_with_the_sign_behind(text, owner):
+    """A hyphen, or the bar of a letter behind, may be as near."""
+    strokes = [down(0.0, 1.6), line(-0.3, 0.4), down(0.6, 1.6)]
+    word = with_bars(letters(text, strokes, 0, 1, 1), 1.0, 1.0)
+    assert [set(indices) for indices in word.indices] == [{0}, {owner}, {1}]
+
+
 @pytest.mark.parametrize("sign", "!?")
 @pytest.mark.parametrize(("height", "foot", "x"), [(0.6, -1.0, 0.1), (1.8, 0.6, 3.0), (1.8, 0, 1)])
 def test_an_end_sign_stands_on_its_row_beside_its_word(sign, height, foot, x):

@@ -164,14 +164,20 @@ def test_letters_become_nearly_as_wide_as_those_of_the_primer(stretch, left):
     np.testing.assert_allclose(lean_of(widened), 0.3, atol=0.02)
 
 
-@pytest.mark.parametrize(("factor", "left"), [(1.2, 1.2 ** (8 / 16)), (0.8, 0.8 ** (8 / 16))])
+@pytest.mark.parametrize(("factor", "left"), [(1.2, 1.2 ** (5 / 10)), (0.8, 0.8 ** (5 / 10))])
 def test_a_line_becomes_nearly_as_high_as_its_hand(factor, left):
-    """Of 8 small letters, 8 / (8 + 8) of how much higher they are is believed. Figures and capitals
-    beside them are higher, and show nothing."""
-    ink, figures = zigzag() * factor, zigzag() * 2 * factor
-    changed = as_high([[figures], [ink], [figures]], ["55", "z" * 8, "HUT"], 10.0)
+    """Of 5 small letters, 5 / (5 + 5) of how much higher they are is believed. Figures, capitals
+    and letters that are higher show nothing, though most of the line is theirs."""
+    ink, tall = zigzag() * factor, zigzag() * 2 * factor
+    words = {"55": [tall], "zzzzz": [ink] * 5, "HUT": [tall], "till": [tall] * 4}
+    cut = []
+    for text, strokes in words.items():
+        cut.append(
+            LetterStrokes(text, strokes, [np.full(len(ink), k) for k in range(len(strokes))])
+        )
+    changed = as_high([*words.values()], cut, np.ptp(zigzag()[:, 1]))
     assert np.ptp(changed[1][0][:, 1]) == pytest.approx(left * np.ptp(zigzag()[:, 1]), 0.01)
-    assert_array_equal(as_high([[figures]], ["55"], 10.0)[0][0], figures)
+    assert_array_equal(as_high([[tall]], cut[:1], 10.0)[0][0], tall)
 
 
 @pytest.mark.parametrize("own", [-0.2, 0.3])
