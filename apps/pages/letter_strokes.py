@@ -133,6 +133,19 @@ def late_part(indices: np.ndarray, index: int) -> slice:
     return slice(start, min(stop, len(indices)))
 
 
+def replace_part(
+    letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
+) -> None:
+    """Put a path of a character in the place of a part of a stroke."""
+    stroke = letters.strokes[number]
+    indices = letters.indices[number]
+    before = slice(None, part.start)
+    behind = slice(part.stop, None)
+    letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
+    new_indices = np.full(len(path), index)
+    letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
+
+
 def is_flat(stroke: np.ndarray) -> bool:
     """Return whether a stroke is a bar: much wider than high."""
     width, height = np.ptp(stroke, axis=0)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
+from apps.pages.letter_loops import with_loops
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
@@ -93,12 +94,13 @@ and bars)."""
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t`, two strokes in each `x`, a corner in each `5`, whole
-    legs of each `A`, pointed `v` and short flags of each `1`. If the hand makes dots, each `i` and
-    `j` gets its dot, and needless touches are removed."""
+    legs of each `A`, pointed `v`, short flags of each `1` and open loops of each `e`. If the hand
+    makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
     letters = with_second_stems(letters, shape.x_height, shape.lean)
+    letters = with_loops(letters, shape.x_height, shape.lean)
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
