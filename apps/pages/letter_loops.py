@@ -1,11 +1,11 @@
-"""Loops of letters that networks leave out, or make so narrow that the pen fills them."""
+"""Loops of `e` that networks leave out, or make so narrow that the pen fills them; rings of `o`."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from apps.pages.letter_strokes import TREMBLE, LetterStrokes, late_part, replace_part
+from apps.pages.letter_strokes import TREMBLE, LetterStrokes, crosses, late_part, replace_part
 from ink.geometry import smooth_path
 from ink.measures import segments_cross
 
@@ -23,6 +23,10 @@ LOOP_SHAPE = ((0.0, 0.35), (1.0, 0.7), (0.55, 1.0), (0.05, 0.85))
 BACK_RISES = (0.65, 0.35)  # from and to where a back is straight, in heights of the `e` (by eye)
 MIN_ENTRY_GAP = 0.1  # x-heights from the stroke before an `e` to its back (by eye)
 ENTRY_SLOPE = 0.25  # x-heights by which this gap grows with a height of the `e` (by eye)
+MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's pen is 0.18 wide)
+MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
+MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
+LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_STEPS = 4  # from each point of a drawn loop to the next (assumed)
@@ -37,25 +41,69 @@ class Fall(NamedTuple):
 
 
 def with_loops(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters in which the loop of each `e` is open: without it, the letter looks like a
-    `c` or an `i`. The arguments are as in `with_dots`."""
+    """Return letters in which the loop of each `e` is open and the ring of each `o` is closed:
+    otherwise both look like a `c`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
-    for index in letters.indices_of("e"):
+    for index in letters.indices_of("eo"):
         counts = [np.sum(indices == index) for indices in letters.indices]
         number = int(np.argmax(counts))
         if not counts[number]:
             continue
         stroke = letters.strokes[number] @ upright
         part = late_part(letters.indices[number], index)
-        first = max(part.start - MAX_LAG, 0)
-        fall = _back_of_e(stroke, part, first)
-        if fall is not None and _loop_width(stroke, first, fall) < MIN_LOOP_WIDTH:
-            loop = _drawn_loop(stroke, first, fall)
-            if loop is not None:
-                part, path = loop
-                replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
+        new_part = _open_loop if letters.text[index] == "e" else _lid
+        change = new_part(stroke, part)
+        if change is not None:
+            part, path = change
+            replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
     return letters
+
+
+def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the place in an upright stroke in x-heights at which the ring of an `o`, a part of the
+    stroke, ends open, and the path that closes it; None if it is closed or no ring."""
+
+    def num_inside(fall: Fall) -> int:
+        return min(fall.foot, part.stop) - max(fall.top, part.start)
+
+    fall = max(_falls(stroke), key=num_inside, default=None)
+    if fall is None or num_inside(fall) <= 0:
+        return None
+    falls_again = np.diff(stroke[fall.foot :, 1], append=np.inf) >= TREMBLE
+    summit = fall.foot + int(falls_again.argmax())
+    before = stroke[max(fall.top - MAX_LAG, 0) : fall.foot + 1]
+    behind = stroke[fall.foot : summit + 1 + MAX_LAG]
+    foot = stroke[fall.foot, 1]
+    rise = MIN_RING_RISE * (foot - stroke[fall.top, 1])
+    if foot - stroke[summit, 1] < rise or crosses([before], [behind]):
+        return None
+    starts = before[before[:, 1] <= foot - 2 * rise]
+    ends = np.flatnonzero(behind[:, 1] <= foot - rise)
+    gaps = np.linalg.norm(starts[:, None] - behind[ends], axis=2)
+    nearest = np.unravel_index(gaps.argmin(), gaps.shape)
+    gap = gaps[nearest]
+    if not MAX_TOUCH < gap <= MAX_RING_GAP:
+        return None
+    end = fall.foot + int(ends[nearest[1]])
+    chord = np.stack([stroke[end], starts[nearest[0]]])
+    middle = chord.mean(0)
+    outwards = middle - stroke[fall.top : end + 1].mean(0)
+    bulge = LID_BULGE * gap * outwards / max(np.linalg.norm(outwards), TREMBLE)
+    lid = smooth_path([chord[0], middle + bulge, chord[1]], NUM_STEPS)
+    if end < len(stroke) - 1:  # The pen goes back to where the stroke goes on.
+        lid = np.concatenate([lid, lid[-2::-1]])
+    return slice(end + 1, end + 1), lid[1:]
+
+
+def _open_loop(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that is to be replaced to open the loop of
+    an `e`, and the path in its place; None if the loop is open, or cannot be."""
+    first = max(part.start - MAX_LAG, 0)
+    fall = _back_of_e(stroke, part, first)
+    if fall is None or _loop_width(stroke, first, fall) >= MIN_LOOP_WIDTH:
+        return None
+    return _drawn_loop(stroke, first, fall)
 
 
 def _back_of_e(stroke: np.ndarray, part: slice, first: int) -> Fall | None:

@@ -94,8 +94,9 @@ and bars)."""
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t`, two strokes in each `x`, a corner in each `5`, whole
-    legs of each `A`, pointed `v`, short flags of each `1` and open loops of each `e`. If the hand
-    makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
+    legs of each `A`, pointed `v`, short flags of each `1`, open loops of each `e` and closed rings
+    of each `o`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
+    removed."""
     letters = with_legs(letters)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)

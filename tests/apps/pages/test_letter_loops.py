@@ -74,3 +74,35 @@ def test_the_loop_of_an_e_dips_behind_a_high_join():
     crossing = np.flatnonzero(np.hypot(*(stroke - (0.0, -0.35)).T) < 0.05)
     assert len(crossing) and np.argmin(stroke[:, 1]) > crossing[0]
     assert stroke[:, 0].max() > 0.35
+
+
+def ring(degrees: float) -> np.ndarray:
+    """Return a circle, 1 high, that begins right of its top and ends so many degrees later."""
+    angles = np.deg2rad(np.linspace(80.0, 80.0 + degrees, 25))
+    return np.stack([0.5 * np.cos(angles), -0.5 - 0.5 * np.sin(angles)], 1)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "behind"), [(270.0, []), (310.0, []), (310.0, [(0.6, -0.7), (1.0, -0.8)])]
+)
+def test_the_ring_of_an_o_is_closed(degrees, behind):
+    """An arc of 310 degrees ends 50 degrees before its start, and 2 * 0.5 * sin(25) from it."""
+    o = np.concatenate([circle := ring(degrees), np.reshape(behind, (-1, 2))])
+    (stroke,) = with_loops(letters("o", [o], 0), 1.0, 0.0).strokes
+    np.testing.assert_array_equal(stroke[:25], circle)
+    lid = stroke[25 : len(stroke) - len(behind)]
+    assert np.hypot(*(lid - circle[0]).T).min() < 1e-9
+    radii = np.hypot(*(lid - (0.0, -0.5)).T)
+    assert radii.min() > 0.45 * np.cos(np.deg2rad(360.0 - degrees) / 2)
+    assert radii.max() < 0.55
+    if behind:
+        np.testing.assert_allclose(stroke[-3:], [circle[-1], *behind], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"), [("o", 345.0), ("o", 400.0), ("o", 170.0), ("c", 290.0)]
+)
+def test_closed_rings_and_other_letters_stay(text, degrees):
+    """The points of a ring that is closed are at most 0.2 apart; half a circle is no ring."""
+    (stroke,) = with_loops(letters(text, [ring(degrees)], 0), 1.0, 0.0).strokes
+    np.testing.assert_array_equal(stroke, ring(degrees))
