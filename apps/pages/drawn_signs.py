@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.letter_strokes import LetterStrokes, late_part
+from apps.pages.letter_strokes import MAX_LAG, LetterStrokes, late_part
+from apps.pages.repairs import with_bars
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes
 from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape, base_and_mark
@@ -35,6 +36,9 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
+HIGH_EXITS = ["", *"borvw"]
+"""Letters from whose top a joined stroke goes on, and none."""
+EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
 MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
@@ -73,9 +77,12 @@ def with_drawn_signs(
         generator = np.random.default_rng([index, sum(map(len, letters.strokes))])
         pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
         letters = _with_sign(letters, index, signs[index], pen)
-    strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
-    edge = np.array([span(strokes).left, 0.0])
-    strokes = tuple(stroke - edge for stroke in strokes)
+    strokes = to_strokes(slanted(from_strokes(letters.strokes), lean))
+    # The bar of a `t` may have been a part of the stand-in behind it.
+    barred = [index - 1 for index in wanted if word.text[index - 1 : index] == "t"]
+    letters = with_bars(replace(letters, strokes=strokes), 1.0, letter_width, barred)
+    edge = np.array([span(letters.strokes).left, 0.0])
+    strokes = tuple(stroke - edge for stroke in letters.strokes)
     width = span(strokes).right
     return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
@@ -126,6 +133,8 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             indices.append(characters)
             continue
         part = _whole_part(stroke, late_part(characters, index))
+        if letters.text[index - 1 : index] not in HIGH_EXITS:
+            part = _without_foot(stroke, part)
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
@@ -143,6 +152,22 @@ def _whole_part(stroke: np.ndarray, part: slice) -> slice:
         return slice(part.start, len(stroke))
     falls = np.diff(stroke[part, 1], prepend=-np.inf) >= 0.0
     return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
+
+
+def _without_foot(stroke: np.ndarray, part: slice) -> slice:
+    """Return the part of a stroke that is a character without the foot of the letter before, in
+    which the part may begin, and without `EXIT_RISE` of the way up behind it."""
+    start = max(part.start - MAX_LAG, 0)
+    y = stroke[start : part.stop, 1]
+    falls_on = np.append(np.diff(y) >= 0.0, False)
+    foot = part.start - start
+    while falls_on[foot]:
+        foot += 1
+    foot = int(y[: foot + 1].argmax())
+    is_high = y[foot:] < y[foot] - EXIT_RISE
+    if not is_high.any():
+        return part
+    return slice(max(part.start, start + foot + int(is_high.argmax())), part.stop)
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:

@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from apps.pages.letter_strokes import TREMBLE, LetterStrokes, crosses, late_part, replace_part
+from apps.pages.letter_strokes import (
+    MAX_LAG,
+    TREMBLE,
+    LetterStrokes,
+    crosses,
+    late_part,
+    replace_part,
+)
 from ink.geometry import smooth_path
 from ink.measures import segments_cross
 
@@ -27,7 +34,6 @@ MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's p
 MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
 MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
 LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
-MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_STEPS = 4  # from each point of a drawn loop to the next (assumed)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)

@@ -22,6 +22,7 @@ MIN_ALONE = 0.8  # fraction of a stroke's points in its letter that is not joine
 PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
+MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 
 

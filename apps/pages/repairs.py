@@ -8,7 +8,7 @@ stops and commas within a word are set apart from their neighbours.
 import math
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
@@ -175,13 +175,22 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
     return x - stem_x
 
 
-def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
+def with_bars(
+    letters: LetterStrokes, x_height: float, width: float, indices: Sequence[int] | None = None
+) -> LetterStrokes:
     """Return letters with a bar through each `t` that was written, and not through the letters
-    behind the next. `x_height`: as in `with_dots`; `width`: of a usual letter in x-heights."""
+    behind the next.
+
+    Args:
+        letters: the strokes of a line or word.
+        x_height: as in `with_dots`.
+        width: of a usual letter in x-heights.
+        indices: of each `t` to look at, in the text; None for all.
+    """
     letters = letters.copy()
     added = []
     side = BAR_SIDE * width * x_height
-    for index in letters.indices_of("t"):
+    for index in letters.indices_of("t") if indices is None else indices:
         stems = stems_of(letters, index, x_height, math.inf)
         if not stems:
             continue
@@ -189,7 +198,6 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
         bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
             strokes = letters.strokes
-            indices = letters.indices
             number = bar.stroke_number
             is_bar = np.ptp(strokes[number][:, 1]) <= x_height / 3
             if is_bar and letters.text[index + 1 : index + 2] != "t":
@@ -198,10 +206,10 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
                 x = bar.cross + np.where(right > 0.0, right / factor, right)
                 strokes[number] = np.stack([x, strokes[number][:, 1]], 1)
             bar_stroke, bar_indices, new_strokes = _with_extended_bar(
-                strokes[number], indices[number], bar, index, side, x_height
+                strokes[number], letters.indices[number], bar, index, side, x_height
             )
             strokes[number] = bar_stroke
-            indices[number] = bar_indices
+            letters.indices[number] = bar_indices
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]
