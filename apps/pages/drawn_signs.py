@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.letter_strokes import MAX_LAG, LetterStrokes, late_part
+from apps.pages.letter_strokes import MAX_LAG, MIN_STEM_HEIGHT, LetterStrokes, late_part
 from apps.pages.repairs import with_bars
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes
@@ -36,8 +36,10 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
-HIGH_EXITS = ["", *"borvw"]
-"""Letters from whose top a joined stroke goes on, and none."""
+HIGH_EXITS = {*"bovw"}
+"""Letters from whose top a joined stroke goes on; that of an `r` has an arm there."""
+ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
+MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
 EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
@@ -133,8 +135,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             indices.append(characters)
             continue
         part = _whole_part(stroke, late_part(characters, index))
-        if letters.text[index - 1 : index] not in HIGH_EXITS:
-            part = _without_foot(stroke, part)
+        part = _without_exit(stroke, part, letters.text[index - 1 : index])
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
@@ -154,20 +155,26 @@ def _whole_part(stroke: np.ndarray, part: slice) -> slice:
     return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
 
 
-def _without_foot(stroke: np.ndarray, part: slice) -> slice:
-    """Return the part of a stroke that is a character without the foot of the letter before, in
-    which the part may begin, and without `EXIT_RISE` of the way up behind it."""
+def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
+    """Return the part of an upright stroke that is a character without the end of the letter
+    before, `previous`, with which the part may begin: its foot, and `EXIT_RISE` of the way up
+    behind the foot, or the arm of an `r`."""
     start = max(part.start - MAX_LAG, 0)
-    y = stroke[start : part.stop, 1]
-    falls_on = np.append(np.diff(y) >= 0.0, False)
+    x, y = stroke[start : part.stop].T
     foot = part.start - start
-    while falls_on[foot]:
-        foot += 1
-    foot = int(y[: foot + 1].argmax())
-    is_high = y[foot:] < y[foot] - EXIT_RISE
-    if not is_high.any():
+    if previous == "r":
+        foot = int(y[: foot + 1].argmax())
+        turns_back = x < np.maximum.accumulate(x) - MAX_BACK
+        is_behind = (x > x[foot] + ARM_WIDTH) | (turns_back & (y < -MIN_STEM_HEIGHT))
+    elif previous and previous not in HIGH_EXITS:
+        falls_on = np.append(np.diff(y) >= 0.0, False)
+        foot += int((~falls_on[foot:]).argmax())
+        foot = int(y[: foot + 1].argmax())
+        is_behind = y < y[foot] - EXIT_RISE
+    else:
         return part
-    return slice(max(part.start, start + foot + int(is_high.argmax())), part.stop)
+    behind = foot + np.flatnonzero(is_behind[foot:])
+    return slice(max(part.start, start + int(behind[0])), part.stop) if len(behind) else part
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:
