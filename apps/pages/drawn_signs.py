@@ -159,6 +159,9 @@ def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
     """Return the part of an upright stroke that is a character without the end of the letter
     before, `previous`, with which the part may begin: its foot, and `EXIT_RISE` of the way up
     behind the foot, or the arm of an `r`."""
+    before = stroke[: max(part.start, 1)]
+    if np.ptp(before, axis=0).max() < MIN_REST:  # The letter before has no ink in this stroke.
+        return part
     start = max(part.start - MAX_LAG, 0)
     x, y = stroke[start : part.stop].T
     foot = part.start - start
@@ -166,15 +169,16 @@ def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
         foot = int(y[: foot + 1].argmax())
         turns_back = x < np.maximum.accumulate(x) - MAX_BACK
         is_behind = (x > x[foot] + ARM_WIDTH) | (turns_back & (y < -MIN_STEM_HEIGHT))
-    elif previous and previous not in HIGH_EXITS:
+    elif previous.islower() and previous not in HIGH_EXITS:
         falls_on = np.append(np.diff(y) >= 0.0, False)
         foot += int((~falls_on[foot:]).argmax())
         foot = int(y[: foot + 1].argmax())
         is_behind = y < y[foot] - EXIT_RISE
     else:
         return part
-    behind = foot + np.flatnonzero(is_behind[foot:])
-    return slice(max(part.start, start + int(behind[0])), part.stop) if len(behind) else part
+    behind = np.flatnonzero(is_behind[foot:])
+    num_kept = foot + int(behind[0]) if len(behind) else len(x)  # Nothing is of the character.
+    return slice(max(part.start, start + num_kept), part.stop)
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:
