@@ -36,8 +36,8 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
-HIGH_EXITS = {*"bovw"}
-"""Letters from whose top a joined stroke goes on; that of an `r` has an arm there."""
+HIGH_EXITS = {*"bfotvw"}
+"""Letters from whose top or bar a joined stroke goes on; that of an `r` has an arm there."""
 ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
 MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
 EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
