@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.letter_strokes import LetterStrokes, late_part
+from apps.pages.letter_strokes import MAX_LAG, MIN_STEM_HEIGHT, LetterStrokes, late_part
+from apps.pages.repairs import with_bars
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes, touching_shift
 from data_loader.synthetic.composed.accents import SHAPES, MarkPen, Shape, base_and_mark
@@ -36,6 +37,11 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
+HIGH_EXITS = {*"bfotvw"}
+"""Letters from whose top or bar a joined stroke goes on; that of an `r` has an arm there."""
+ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
+MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
+EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
 OPENING = {*"«¿¡"}
 """Signs before a word, behind which a network leaves a blank as between words."""
@@ -77,9 +83,12 @@ def with_drawn_signs(
         generator = np.random.default_rng([index, sum(map(len, letters.strokes))])
         pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
         letters = _with_sign(letters, index, signs[index], pen)
-    strokes = tuple(to_strokes(slanted(from_strokes(letters.strokes), lean)))
-    edge = np.array([span(strokes).left, 0.0])
-    strokes = tuple(stroke - edge for stroke in strokes)
+    strokes = to_strokes(slanted(from_strokes(letters.strokes), lean))
+    # The bar of a `t` may have been a part of the stand-in behind it.
+    barred = [index - 1 for index in wanted if word.text[index - 1 : index] == "t"]
+    letters = with_bars(replace(letters, strokes=strokes), 1.0, letter_width, barred)
+    edge = np.array([span(letters.strokes).left, 0.0])
+    strokes = tuple(stroke - edge for stroke in letters.strokes)
     width = span(strokes).right
     return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
@@ -135,6 +144,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             indices.append(characters)
             continue
         part = _whole_part(stroke, late_part(characters, index))
+        part = _without_exit(stroke, part, letters.text[index - 1 : index])
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
             rest = stroke[other]
@@ -152,6 +162,32 @@ def _whole_part(stroke: np.ndarray, part: slice) -> slice:
         return slice(part.start, len(stroke))
     falls = np.diff(stroke[part, 1], prepend=-np.inf) >= 0.0
     return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
+
+
+def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
+    """Return the part of an upright stroke that is a character without the end of the letter
+    before, `previous`, with which the part may begin: its foot, and `EXIT_RISE` of the way up
+    behind the foot, or the arm of an `r`."""
+    before = stroke[: max(part.start, 1)]
+    if np.ptp(before, axis=0).max() < MIN_REST:  # The letter before has no ink in this stroke.
+        return part
+    start = max(part.start - MAX_LAG, 0)
+    x, y = stroke[start : part.stop].T
+    foot = part.start - start
+    if previous == "r":
+        foot = int(y[: foot + 1].argmax())
+        turns_back = x < np.maximum.accumulate(x) - MAX_BACK
+        is_behind = (x > x[foot] + ARM_WIDTH) | (turns_back & (y < -MIN_STEM_HEIGHT))
+    elif previous.islower() and previous not in HIGH_EXITS:
+        falls_on = np.append(np.diff(y) >= 0.0, False)
+        foot += int((~falls_on[foot:]).argmax())
+        foot = int(y[: foot + 1].argmax())
+        is_behind = y < y[foot] - EXIT_RISE
+    else:
+        return part
+    behind = np.flatnonzero(is_behind[foot:])
+    num_kept = foot + int(behind[0]) if len(behind) else len(x)  # Nothing is of the character.
+    return slice(max(part.start, start + num_kept), part.stop)
 
 
 def _as_tall(shape: Shape, top: float) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from apps.pages.letter_strokes import (
     crosses,
     is_crossed,
     late_part,
+    replace_part,
 )
 from data_loader.pen_paths import touching_shift
 from ink.geometry import smooth_path
@@ -119,25 +120,12 @@ def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> Letter
             # From the letter before, down through the `x` like a backslash, to the next letter.
             corners = [ink[0], (x - side, top), (x + side, bottom), ink[-1]]
             path = smooth_path(corners, 2 * NUM_POINTS) @ np.linalg.inv(slant)
-            _replace_part(letters, number, part, path, index)
+            replace_part(letters, number, part, path, index)
         start = (x + direction * half, top)
         end = (x - direction * half, bottom)
         stroke = np.linspace(start, end, 2 * NUM_POINTS) @ np.linalg.inv(slant)
         added.append((number, index, stroke))
     return letters.with_added(added)
-
-
-def _replace_part(
-    letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
-) -> None:
-    """Put a path of a character in the place of a part of a stroke."""
-    stroke = letters.strokes[number]
-    indices = letters.indices[number]
-    before = slice(None, part.start)
-    behind = slice(part.stop, None)
-    letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
-    new_indices = np.full(len(path), index)
-    letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
 
 
 def _has_crossing_strokes(letters: LetterStrokes, index: int) -> bool:
@@ -305,7 +293,7 @@ def with_second_stems(letters: LetterStrokes, x_height: float, lean: float) -> L
         end = stroke[top] + depth * np.array([-lean, 1.0])
         stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
         rest = slice(last, None) if last < len(stroke) - 1 else slice(len(stroke), None)
-        _replace_part(letters, number, slice(top + 1, rest.start), stem, index)
+        replace_part(letters, number, slice(top + 1, rest.start), stem, index)
     return letters
 
 

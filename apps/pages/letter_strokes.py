@@ -22,6 +22,7 @@ MIN_ALONE = 0.8  # fraction of a stroke's points in its letter that is not joine
 PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
+MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 
 
@@ -142,6 +143,19 @@ def late_part(indices: np.ndarray, index: int) -> slice:
         start = start + late
     stop = points[-1] + 1 + late
     return slice(start, min(stop, len(indices)))
+
+
+def replace_part(
+    letters: LetterStrokes, number: int, part: slice, path: np.ndarray, index: int
+) -> None:
+    """Put a path of a character in the place of a part of a stroke."""
+    stroke = letters.strokes[number]
+    indices = letters.indices[number]
+    before = slice(None, part.start)
+    behind = slice(part.stop, None)
+    letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
+    new_indices = np.full(len(path), index)
+    letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
 
 
 def is_flat(stroke: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ stops and commas within a word are set apart from their neighbours.
 import math
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
+from apps.pages.letter_loops import with_loops
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
@@ -95,12 +96,14 @@ and bars)."""
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t`, two strokes in each `x`, a corner in each `5`, whole
-    legs of each `A`, pointed `v` and short flags of each `1`. If the hand makes dots, each `i` and
-    `j` gets its dot, and needless touches are removed."""
+    legs of each `A`, pointed `v`, short flags of each `1`, open loops of each `e` and closed rings
+    of each `o`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
+    removed."""
     letters = with_legs(letters)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
     letters = with_second_stems(letters, shape.x_height, shape.lean)
+    letters = with_loops(letters, shape.x_height, shape.lean)
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
@@ -174,13 +177,22 @@ def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) ->
     return x - stem_x
 
 
-def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterStrokes:
+def with_bars(
+    letters: LetterStrokes, x_height: float, width: float, indices: Sequence[int] | None = None
+) -> LetterStrokes:
     """Return letters with a bar through each `t` that was written, and not through the letters
-    behind the next. `x_height`: as in `with_dots`; `width`: of a usual letter in x-heights."""
+    behind the next.
+
+    Args:
+        letters: the strokes of a line or word.
+        x_height: as in `with_dots`.
+        width: of a usual letter in x-heights.
+        indices: of each `t` to look at, in the text; None for all.
+    """
     letters = letters.copy()
     added = []
     side = BAR_SIDE * width * x_height
-    for index in letters.indices_of("t"):
+    for index in letters.indices_of("t") if indices is None else indices:
         stems = stems_of(letters, index, x_height, math.inf)
         if not stems:
             continue
@@ -188,7 +200,6 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
         bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
             strokes = letters.strokes
-            indices = letters.indices
             number = bar.stroke_number
             if np.ptp(strokes[number][:, 1]) <= x_height / 3:
                 behind = letters.text[index + 1 : index + 2]
@@ -199,10 +210,10 @@ def with_bars(letters: LetterStrokes, x_height: float, width: float) -> LetterSt
                     max_side = MAX_BAR_SIDE * width * x_height
                     strokes[number] = _shortened(strokes[number], bar.cross, max_side)
             bar_stroke, bar_indices, new_strokes = _with_extended_bar(
-                strokes[number], indices[number], bar, index, side, x_height
+                strokes[number], letters.indices[number], bar, index, side, x_height
             )
             strokes[number] = bar_stroke
-            indices[number] = bar_indices
+            letters.indices[number] = bar_indices
             added += [(number, index, stroke) for stroke in new_strokes]
             continue
         above_foot = stem.points[-1, 1] - stem.points[:, 1]

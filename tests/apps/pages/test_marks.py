@@ -257,6 +257,40 @@ def test_a_sign_is_cut_out_of_a_joined_word():
     assert sharp_s[:, 1].min() < -1.2  # It is tall.
 
 
+A = [(0.7, -1.0), (0.5, -0.8), (0.5, -0.2), (0.7, 0.0), (1.0, -0.9), (1.0, -1.0), (1.1, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "letter", "way", "num_kept"),
+    [
+        # Its foot is at the baseline; the pen is 0.1 above it, then 0.4.
+        ("cz", [(0.6, -0.9), (0.2, -1.0), (0.0, -0.5), (0.2, 0.0)], [(0.4, -0.1), (0.7, -0.4)], 5),
+        # The arm ends 0.45 to the right of the foot, or where the pen goes back to the left.
+        ("rz", [(0.0, -1.0), (0.0, 0.0), (0.0, -0.7)], [(0.2, -1.0), (0.4, -1.0), (0.8, -1.0)], 5),
+        ("rz", [(0.0, -1.0), (0.0, 0.0), (0.0, -0.7)], [(0.2, -1.0), (0.3, -1.0)], 5),
+        ("oz", [(0.3, -1.0), (0.0, -0.5), (0.3, 0.0), (0.6, -0.5)], [(0.3, -1.0), (0.6, -1.0)], 4),
+    ],
+)
+def test_a_letter_before_a_drawn_one_keeps_its_end(text, letter, way, num_kept):
+    """The window is at the `z` two points before the way to it begins, as the pen is late."""
+    start = [(-0.8, -1.0), (-0.8, -0.6), (-0.8, -0.3), (-0.6, -0.2)]
+    behind = [*way, *shifted(A, way[-1][0] - 0.9)]
+    points = np.array([*start, *letter, *behind])
+    indices = np.repeat([0, 1, 2], [4, len(letter) - 2, len(behind) + 2])
+    before, *_ = signed(f"i{text}", [points], [indices]).strokes
+    np.testing.assert_allclose(before, shifted(points[: 4 + num_kept], 0.8), atol=1e-9)
+
+
+def test_a_t_before_a_drawn_letter_has_a_bar():
+    """The bar was a part of the stand-in."""
+    *_, bar = sorted(
+        signed("tz", [STEM, shifted(A, 0.5)], [[0] * 3, [1] * len(A)]).strokes,
+        key=lambda stroke: np.ptp(stroke[:, 0]) - np.ptp(stroke[:, 1]) - len(stroke) / 100,
+    )
+    assert bar[0, 0] < STEM[0, 0] < bar[-1, 0]
+    assert np.unique(bar[:, 1]).tolist() == [-1.0]
+
+
 def test_nothing_is_left_of_a_stand_in_at_whose_start_the_window_is_late():
     zero = [(0.5, -1.8), (0.0, -1.0), (0.5, 0.0), (1.0, -1.0), (0.9, -1.5), (0.5, -1.8)]
     word = signed("1€", [[(-1.0, -1.8), (-1.0, 0.0)], zero], [[0, 0], [0, 1, 1, 1, 1, 1]])

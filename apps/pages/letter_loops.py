@@ -1,0 +1,208 @@
+"""Loops of `e` that networks leave out, or make so narrow that the pen fills them; rings of `o`."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from apps.pages.letter_strokes import (
+    MAX_LAG,
+    TREMBLE,
+    LetterStrokes,
+    crosses,
+    late_part,
+    replace_part,
+)
+from ink.geometry import smooth_path
+from ink.measures import segments_cross
+
+MIN_FALL = 0.35  # x-heights that the back of an `e` falls at least (by eye)
+MIN_LOOP_WIDTH = 0.24
+"""X-heights of a circle that fits into the loop of a legible `e` (by eye: a page's pen, which is
+0.18 wide, fills a narrower one)."""
+LOOP_WIDTH = 0.42  # x-heights from the back to the right of a loop that is drawn (by eye)
+MAX_START_GAP = 0.6
+"""Gap from the start of an `e` that begins a stroke to its back, in widths of its loop (by eye: a
+`c` begins farther from its back)."""
+LOOP_SHAPE = ((0.0, 0.35), (1.0, 0.7), (0.55, 1.0), (0.05, 0.85))
+"""A loop from its crossing on: its widths from the back, heights of the `e` from the foot (by eye).
+"""
+BACK_RISES = (0.65, 0.35)  # from and to where a back is straight, in heights of the `e` (by eye)
+MIN_ENTRY_GAP = 0.1  # x-heights from the stroke before an `e` to its back (by eye)
+ENTRY_SLOPE = 0.25  # x-heights by which this gap grows with a height of the `e` (by eye)
+MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's pen is 0.18 wide)
+MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
+MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
+LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
+MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
+NUM_STEPS = 4  # from each point of a drawn loop to the next (assumed)
+NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
+
+
+class Fall(NamedTuple):
+    """A downward part of a stroke: the numbers of its highest and its lowest point."""
+
+    top: int
+    foot: int
+
+
+def with_loops(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the loop of each `e` is open and the ring of each `o` is closed:
+    otherwise both look like a `c`. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
+    for index in letters.indices_of("eo"):
+        counts = [np.sum(indices == index) for indices in letters.indices]
+        number = int(np.argmax(counts))
+        if not counts[number]:
+            continue
+        stroke = letters.strokes[number] @ upright
+        part = late_part(letters.indices[number], index)
+        new_part = _open_loop if letters.text[index] == "e" else _lid
+        change = new_part(stroke, part)
+        if change is not None:
+            part, path = change
+            replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
+    return letters
+
+
+def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the place in an upright stroke in x-heights at which the ring of an `o`, a part of the
+    stroke, ends open, and the path that closes it; None if it is closed or no ring."""
+
+    def num_inside(fall: Fall) -> int:
+        return min(fall.foot, part.stop) - max(fall.top, part.start)
+
+    fall = max(_falls(stroke), key=num_inside, default=None)
+    if fall is None or num_inside(fall) <= 0:
+        return None
+    falls_again = np.diff(stroke[fall.foot :, 1], append=np.inf) >= TREMBLE
+    summit = fall.foot + int(falls_again.argmax())
+    before = stroke[max(fall.top - MAX_LAG, 0) : fall.foot + 1]
+    behind = stroke[fall.foot : summit + 1 + MAX_LAG]
+    foot = stroke[fall.foot, 1]
+    rise = MIN_RING_RISE * (foot - stroke[fall.top, 1])
+    if foot - stroke[summit, 1] < rise or crosses([before], [behind]):
+        return None
+    starts = before[before[:, 1] <= foot - 2 * rise]
+    ends = np.flatnonzero(behind[:, 1] <= foot - rise)
+    gaps = np.linalg.norm(starts[:, None] - behind[ends], axis=2)
+    nearest = np.unravel_index(gaps.argmin(), gaps.shape)
+    gap = gaps[nearest]
+    if not MAX_TOUCH < gap <= MAX_RING_GAP:
+        return None
+    end = fall.foot + int(ends[nearest[1]])
+    chord = np.stack([stroke[end], starts[nearest[0]]])
+    middle = chord.mean(0)
+    outwards = middle - stroke[fall.top : end + 1].mean(0)
+    bulge = LID_BULGE * gap * outwards / max(np.linalg.norm(outwards), TREMBLE)
+    lid = smooth_path([chord[0], middle + bulge, chord[1]], NUM_STEPS)
+    if end < len(stroke) - 1:  # The pen goes back to where the stroke goes on.
+        lid = np.concatenate([lid, lid[-2::-1]])
+    return slice(end + 1, end + 1), lid[1:]
+
+
+def _open_loop(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that is to be replaced to open the loop of
+    an `e`, and the path in its place; None if the loop is open, or cannot be."""
+    first = max(part.start - MAX_LAG, 0)
+    fall = _back_of_e(stroke, part, first)
+    if fall is None or _loop_width(stroke, first, fall) >= MIN_LOOP_WIDTH:
+        return None
+    return _drawn_loop(stroke, first, fall)
+
+
+def _back_of_e(stroke: np.ndarray, part: slice, first: int) -> Fall | None:
+    """Return the fall that is the back of an `e`, a part of an upright stroke: that of the widest
+    loop, or else the last one. `first`: number of the first point that may be of the letter."""
+    ends = part.start - MAX_LATE, part.stop + MAX_LATE
+    falls = [f for f in _falls(stroke) if ends[0] <= f.top and f.top + MAX_LATE <= ends[1]]
+    if not falls:
+        return None
+    widths = [_loop_width(stroke, first, fall) for fall in falls]
+    return falls[int(np.argmax(widths)) if any(widths) else -1]
+
+
+def _falls(stroke: np.ndarray) -> Iterator[Fall]:
+    """Yield the falls of a stroke in x-heights that are at least `MIN_FALL` high."""
+    y = stroke[:, 1]
+    down = np.diff(y) >= -TREMBLE
+    edges = np.flatnonzero(np.diff(down, prepend=False, append=False))
+    for start, last in edges.reshape(-1, 2):
+        run = y[start : last + 1]
+        if np.ptp(run) >= MIN_FALL:
+            yield Fall(start + int(run.argmin()), start + int(run.argmax()))
+
+
+def _loop(stroke: np.ndarray, first: int, fall: Fall) -> np.ndarray | None:
+    """Return the corners of the loop that a fall ends, `(corners, 2)`, or None: the fall crosses
+    the ink before it from the point `first` on, or comes near the start of its stroke."""
+    up = stroke[first : fall.top + 1]
+    down = stroke[fall.top : fall.foot + 1]
+    if len(up) < 2:
+        return None
+    crossings = segments_cross(np.stack((up[:-1], up[1:]), 1), np.stack((down[:-1], down[1:]), 1))
+    crossings[-1, 0] = False  # These segments meet at the top.
+    before, behind = np.nonzero(crossings)
+    if len(before):
+        widest = (behind - before).argmax()
+        return np.concatenate([up[before[widest] + 1 :], down[1 : behind[widest] + 1]])
+    below = np.flatnonzero(down[:, 1] >= up[0, 1])
+    if first > 0 or not len(below):
+        return None
+    edge = down[below[0], 0]
+    is_near = abs(up[0, 0] - edge) <= MAX_START_GAP * (up[:, 0].max() - edge)
+    return np.concatenate([up, down[1 : below[0] + 1]]) if is_near else None
+
+
+def _loop_width(stroke: np.ndarray, first: int, fall: Fall) -> float:
+    """Return the width of the loop that a fall ends, see `circle_width`; 0 without a loop."""
+    loop = _loop(stroke, first, fall)
+    return 0.0 if loop is None else circle_width(loop)
+
+
+def circle_width(corners: np.ndarray) -> float:
+    """Return the diameter of about the largest circle that fits into a polygon `(corners, 2)`."""
+    sides = zip(corners.min(0), corners.max(0), strict=True)
+    x, y = np.meshgrid(*(np.linspace(*side, NUM_PLACES + 2)[1:-1] for side in sides))
+    centres = np.stack([x.ravel(), y.ravel()], 1)  # C, 2
+    edges = np.roll(corners, -1, 0) - corners  # E, 2
+    offsets = centres[:, None] - corners  # C, E, 2
+    lengths = np.maximum((edges**2).sum(1), np.finfo(float).tiny)
+    along = np.clip((offsets * edges).sum(2) / lengths, 0.0, 1.0)  # C, E
+    distances = np.linalg.norm(offsets - along[..., None] * edges, axis=2).min(1)
+    # A centre is inside if an odd number of edges is to the right of it.
+    is_below = corners[:, 1] > centres[:, 1:]
+    spans_height = is_below != np.roll(is_below, -1, 1)
+    rises = np.where(edges[:, 1] == 0.0, 1.0, edges[:, 1])
+    is_right = offsets[..., 0] < edges[:, 0] * offsets[..., 1] / rises
+    is_inside = (spans_height & is_right).sum(1) % 2 == 1
+    return 2 * float(distances[is_inside].max(initial=0.0))
+
+
+def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that the loop of an `e` replaces, and the
+    path of the loop; None if there is no room for it before the back of the `e`."""
+    down = stroke[fall.top : fall.foot + 1]
+    foot = down[-1, 1]
+    height = foot - down[0, 1]
+    depths = np.maximum.accumulate(down[:, 1])
+    y_high, y_low = foot - height * np.array(BACK_RISES)
+    x_high, x_low = np.interp((y_high, y_low), depths, down[:, 0])
+    slope = (x_low - x_high) / (y_low - y_high)  # of the back, x over y
+
+    up = stroke[first : fall.top]
+    gaps = x_low + slope * (up[:, 1] - y_low) - up[:, 0]  # to the back, extended both ways
+    rises = np.maximum(y_low - up[:, 1], 0.0) / height
+    clear = np.flatnonzero(gaps >= MIN_ENTRY_GAP + ENTRY_SLOPE * rises)
+    if not len(clear) and first > 0:
+        return None
+    start = first + int(clear[-1]) + 1 if len(clear) else 0
+    end = fall.top + int(np.argmax(depths >= y_high))
+
+    to_right, rises = np.transpose(LOOP_SHAPE)
+    y = foot - rises * height
+    x = x_low + slope * (y - y_low) + to_right * LOOP_WIDTH
+    before = stroke[max(start - 1, 0) : start]
+    path = smooth_path([*before, *np.stack([x, y], 1), stroke[end]], NUM_STEPS)
+    return slice(start, end), path[len(before) : -1]
