@@ -133,7 +133,8 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
     if not path.exists():
         network = load(arguments.network, "cpu")
         if isinstance(network, Reader):
-            results = measure_reading(network, [*chain(*hand)], arguments.lines)
+            lines = [Sample(*line, str(number)) for number, line in enumerate(chain(*hand), 1)]
+            results = measure_reading(network, lines, arguments.lines)
         else:
             lines, _ = divided(hand, arguments.lines)
             run = learn(name, lines, arguments)
@@ -142,14 +143,14 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
     return json.loads(path.read_text())
 
 
-def measure_reading(reader: Reader, lines: Sequence[Primer], num_learned: int) -> dict:
+def measure_reading(reader: Reader, lines: Sequence[Sample], num_learned: int) -> dict:
     """Return the numbers of misread characters in the lines of a person that a reader does not
     learn, before and after it learns the others, and whether `notes --learn` would take it."""
     learned_lines = fine_tuning.usable(reader, lines[:num_learned])
     other_lines = lines[num_learned:]
     gain = fine_tuning.cross_validated(reader, learned_lines)
     learned = fine_tuning.fine_tuned(reader, learned_lines)
-    characters = sum(len(normalised(text)) for _, text in other_lines)
+    characters = sum(len(normalised(line.text)) for line in other_lines)
     return {
         "characters": characters,
         "before": round(fine_tuning.score(reader, other_lines).cer * characters),

@@ -25,11 +25,10 @@ from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
-from ink.drawing.layers import Row
 from ink.formats.files import file_state
-from ink.geometry import from_strokes
 from ink.guard import note_files
 from ink.ink_page import InkPage
+from ink.sample import Sample
 from model.drawing.page import INK_KINDS
 from utils.checks import (
     CheckpointError,
@@ -497,7 +496,7 @@ def _learn(reading: "_Reading", readers: _Readers) -> None:
     Raises:
         UserError: if there are too few rows.
     """
-    rows = notes.learnable_rows(reading)
+    rows = notes.learnable_lines(reading)
     if problem := _lack_of(rows):
         reading.report()
         raise UserError(f"--learn: {problem} (--view)")
@@ -517,13 +516,13 @@ def _learn_for_viewer(arguments: argparse.Namespace, report: Callable[[str], obj
     readers = _Readers(arguments)
     files = note_files(arguments.path)
     reading = _Reading(readers.library(), files, readers.load, is_single=False)
-    rows = notes.learnable_rows(reading)
+    rows = notes.learnable_lines(reading)
     if problem := _lack_of(rows):
         raise UserError(problem)
     return _learned(rows, readers, "taken: it reads your notes from now on", report)
 
 
-def _lack_of(rows: Sequence[Row]) -> str:
+def _lack_of(rows: Sequence[Sample]) -> str:
     """Return how many corrected rows are missing to learn from; "" if there are enough."""
     if len(rows) >= MIN_LEARNED_ROWS:
         return ""
@@ -532,7 +531,7 @@ def _lack_of(rows: Sequence[Row]) -> str:
 
 
 def _learned(
-    rows: Sequence[Row],
+    rows: Sequence[Sample],
     readers: _Readers,
     taken: str,
     report: Callable[[str], object] = lambda _: None,
@@ -546,9 +545,12 @@ def _learned(
     from apps.hand import fine_tuning
 
     reader = replace(readers.networks, verbose=False).reader(readers.base)
-    lines = fine_tuning.usable(reader, [(from_strokes(row.strokes), row.text) for row in rows])
+    lines = fine_tuning.usable(reader, rows)
+    used = {line.name for line in lines}
+    left_out = [printable(row.name) for row in rows if row.name not in used]
+    without = f", without {', '.join(left_out)}" if left_out else ""
     work = f"learning from {len(lines)} rows"
-    print(work, file=sys.stderr)
+    print(f"{work}{without}", file=sys.stderr)
     total = fine_tuning.TOTAL_EPOCHS
     epochs = count(1)
     with tqdm(total=total, desc="learning", unit="epoch", leave=False, disable=None) as bar:

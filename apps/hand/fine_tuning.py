@@ -24,7 +24,6 @@ from base.run.run_state import random_state_kept
 from base.step.device import fast_precision
 from base.step.optimizer_step import move_average
 from ink.sample import Sample
-from model.generation.line import Primer
 from model.loading import Reader
 from model.recognition.error_rates import rates
 from parse_config import Plan, plan_of, settings_of
@@ -52,18 +51,14 @@ class LinesDataset(BaseDataset):
     """Lines in memory, all for training.
 
     Args:
-        lines: ink in any unit, each with its text.
+        lines: the lines, in any unit.
     """
 
     _: KW_ONLY
-    lines: Sequence[Primer]
-
-    @property
-    def samples(self) -> list[Sample]:
-        return [Sample(ink, text, f"line {n}") for n, (ink, text) in enumerate(self.lines, 1)]
+    lines: Sequence[Sample]
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        return Loaded({"train": self.samples}, f"{len(self.lines)} lines")
+        return Loaded({"train": self.lines}, f"{len(self.lines)} lines")
 
 
 class Score(NamedTuple):
@@ -96,17 +91,16 @@ class Gain(NamedTuple):
         )
 
 
-def usable(reader: Reader, lines: Sequence[Primer]) -> list[Primer]:
-    """Return the lines from which a reader can learn; the log names all others.
+def usable(reader: Reader, lines: Sequence[Sample]) -> list[Sample]:
+    """Return the lines from which a reader can learn; the log says what the others have.
 
     Raises:
         DataError: see `usable_lines`.
     """
-    samples = usable_lines("the rows", LinesDataset(lines=lines).samples, reader.alphabet, reader)
-    return [(sample.ink, sample.text) for sample in samples]
+    return usable_lines("the rows", lines, reader.alphabet, reader)
 
 
-def cross_validated(reader: Reader, lines: Sequence[Primer], on_epoch: Hook = lambda: None) -> Gain:
+def cross_validated(reader: Reader, lines: Sequence[Sample], on_epoch: Hook = lambda: None) -> Gain:
     """Return the gain of learning lines: each of `NUM_PARTS` parts of the lines is read by a reader
     that learned the other parts."""
     readings = []
@@ -116,17 +110,17 @@ def cross_validated(reader: Reader, lines: Sequence[Primer], on_epoch: Hook = la
     return Gain(score(reader, lines), _score(readings))
 
 
-def score(reader: Reader, lines: Sequence[Primer]) -> Score:
+def score(reader: Reader, lines: Sequence[Sample]) -> Score:
     """Return how well a reader reads lines."""
     return _score(_readings(reader, lines))
 
 
-def _readings(reader: Reader, lines: Sequence[Primer]) -> list[tuple[str, str, float]]:
+def _readings(reader: Reader, lines: Sequence[Sample]) -> list[tuple[str, str, float]]:
     """Return the text of each line, what a reader reads, and the nats of the text."""
-    results = reader.proofread([ink for ink, _ in lines], [[text] for _, text in lines])
+    results = reader.proofread([line.ink for line in lines], [[line.text] for line in lines])
     readings = []
-    for (_, text), (hypothesis, nats) in zip(lines, results, strict=True):
-        readings.append((text, hypothesis, nats))
+    for line, (hypothesis, nats) in zip(lines, results, strict=True):
+        readings.append((line.text, hypothesis, nats))
     return readings
 
 
@@ -136,7 +130,7 @@ def _score(readings: Sequence[tuple[str, str, float]]) -> Score:
     return Score(error_rates["cer"], nats / error_rates["characters"])
 
 
-def fine_tuned(reader: Reader, lines: Sequence[Primer], on_epoch: Hook = lambda: None) -> Reader:
+def fine_tuned(reader: Reader, lines: Sequence[Sample], on_epoch: Hook = lambda: None) -> Reader:
     """Return a copy of a reader that has learned lines, each with its text.
 
     Raises:
@@ -180,7 +174,7 @@ def _plan(reader: Reader) -> Plan:
 
 
 def _batches(
-    plan: Plan, model: BaseModel, lines: Sequence[Primer], on_epoch: Hook
+    plan: Plan, model: BaseModel, lines: Sequence[Sample], on_epoch: Hook
 ) -> Iterator[Batch]:
     """Yield the batches of all epochs of lines, for a network."""
     settings = settings_of(plan)

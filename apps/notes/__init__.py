@@ -25,7 +25,7 @@ _HOMES = {
     "Vault": "vault",
     "WordAddress": "doubtful",
     "in_form": "ink_form",
-    "learnable_rows": "exporting",
+    "learnable_lines": "exporting",
     "learned_file": "learned_reader",
     "learned_files": "learned_reader",
     "notes_folder": "reading_cache",

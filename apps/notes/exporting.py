@@ -32,7 +32,9 @@ from ink.drawing.layers import Pen, Row
 from ink.formats.inkml.pages import page_to_inkml
 from ink.formats.pdf.merging import merged_with_pdfs
 from ink.formats.pdf.pages import PdfNote, PdfPage, WordInk, write_pages
+from ink.geometry import from_strokes
 from ink.ink_page import InkPage, below_each_other
+from ink.sample import Sample
 from model.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_pages
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
@@ -101,13 +103,22 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     return [path]
 
 
-def learnable_rows(notes: Iterable[Note]) -> list[Row]:
-    """Return the rows of notes from which a reader can learn, in millimetres."""
-    rows = list[Row]()
+def learnable_lines(notes: Iterable[Note]) -> list[Sample]:
+    """Return the rows of notes from which a reader can learn, in millimetres; a line's name is the
+    note's, and the numbers of the page and of the row."""
+    lines = []
+    for address, row in _learnable_rows(notes):
+        lines.append(Sample(from_strokes(row.strokes), row.text, address))
+    return lines
+
+
+def _learnable_rows(notes: Iterable[Note]) -> Iterator[tuple[str, Row]]:
+    """Yield the address and the ink in millimetres of each row from which a reader can learn."""
     for note in notes:
-        for page, text in note.pages:
-            rows += [_millimetre_row(page, row) for row in text.rows if row.is_learnable]
-    return rows
+        for page_number, (page, text) in enumerate(note.pages, 1):
+            for row_number, row in enumerate(text.rows, 1):
+                if row.is_learnable:
+                    yield f"{note.name} {page_number}:{row_number}", _millimetre_row(page, row)
 
 
 def save_lines(notes: Iterable[Note], path: Path) -> int:
@@ -116,7 +127,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    rows = learnable_rows(notes)
+    rows = [row for _, row in _learnable_rows(notes)]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)

@@ -20,11 +20,11 @@ from apps.notes.exporting import TextForm
 from apps.notes.page_text import SLOW, Note, PageText, Summary
 from apps.notes.reading_cache import Library
 from commands.notes import _correct, _Reading, _save, _save_each, _save_file
-from ink.drawing.layers import Row
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import strokes
 from ink.ink_page import InkPage
 from ink.reading import read_ink
+from ink.sample import Sample
 from tests.apps.notes.pages import alike_viewer, note, text_of
 from tests.commands.networks import ROOT, use
 from tests.ink.formats.note_files import xopp as xopp_note
@@ -383,9 +383,10 @@ def test_options_that_do_not_fit_notes_are_refused(tmp_path, monkeypatch, words,
 @pytest.fixture
 def diary(tmp_path, checkpoints, monkeypatch):
     """The words of a command that reads a diary, of three rows that a reader learns."""
-    rows = [Row((np.eye(2),), "abc")] * 3
+    ink = np.ones((2, 3), np.float32)
+    rows = [Sample(ink, "abc", f"diary 1:{number}") for number in (1, 2, 3)]
     monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 3)
-    monkeypatch.setattr("apps.notes.learnable_rows", lambda read_notes: [*read_notes] and rows)
+    monkeypatch.setattr("apps.notes.learnable_lines", lambda read_notes: [*read_notes] and rows)
     monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines)
     monkeypatch.setattr("apps.hand.fine_tuning.fine_tuned", lambda reader, *_: reader)
     path = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:3])
@@ -462,6 +463,13 @@ def test_the_viewer_lets_the_reader_learn_as_the_command_does(
     monkeypatch.setattr("commands.notes.has_torch", lambda: False)
     with pytest.raises(UserError, match=r"^learning needs PyTorch"):
         learn(reported.append)
+
+
+def test_rows_that_cannot_be_learned_are_named_by_their_places(diary, cache, capsys, monkeypatch):
+    monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines[1:2])
+    gains(monkeypatch, after=0.1)
+    use(*diary, "--learn")
+    assert "learning from 1 rows, without diary 1:1, diary 1:3\n" in capsys.readouterr().err
 
 
 def test_a_damaged_learned_reader_can_be_forgotten(diary, cache, capsys, monkeypatch):

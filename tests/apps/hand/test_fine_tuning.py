@@ -1,6 +1,7 @@
 """A reader learns lines of a person; what this gains is measured on lines that it did not learn."""
 
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from apps.hand import fine_tuning
 from apps.hand.fine_tuning import Gain, Score, cross_validated, fine_tuned, save, usable
 from ink.reading import read_ink
+from ink.sample import Sample
 from model import load
 from tests.commands.networks import ROOT
 from tests.commands.networks import save as save_network
@@ -22,13 +24,13 @@ def reader(tmp_path):
 
 @pytest.fixture(scope="module")
 def lines():
-    return [(line.ink, line.text) for line in read_ink(ROOT / "docs" / "sample-lines")]
+    return read_ink(ROOT / "docs" / "sample-lines")
 
 
 def doubt(reader, lines):
     """Return the nats by which a reader doubts the texts of lines."""
-    inks, texts = zip(*lines, strict=True)
-    return sum(doubt for _, doubt in reader.proofread(inks, [[text] for text in texts]))
+    results = reader.proofread([line.ink for line in lines], [[line.text] for line in lines])
+    return sum(doubt for _, doubt in results)
 
 
 def test_a_learned_reader_doubts_its_lines_less_and_the_first_reader_stays(
@@ -50,10 +52,11 @@ def test_each_line_is_read_by_a_reader_that_did_not_learn_it(monkeypatch):
     class Remembering(namedtuple("Remembering", "lines")):
         def proofread(self, inks, spellings):
             assert all(texts == ["abcd"] for texts in spellings)
-            return [("learned", 9.0) if ink in dict(self.lines) else ("abc", 2.0) for ink in inks]
+            learned = [line.ink for line in self.lines]
+            return [("learned", 9.0) if ink in learned else ("abc", 2.0) for ink in inks]
 
     monkeypatch.setattr(fine_tuning, "fine_tuned", lambda _, lines, on_epoch: Remembering(lines))
-    lines = [(number, "abcd") for number in range(7)]
+    lines = [Sample(number, "abcd") for number in range(7)]
     gain = cross_validated(Remembering(lines[:1]), lines)
     # Each line lacks the last of four letters. Five edits make a word of "learned".
     assert gain.after == pytest.approx((7 / 28, 14 / 28))
@@ -69,17 +72,17 @@ def test_a_reader_to_which_the_texts_are_no_likelier_is_not_better(after, is_bet
 def test_a_saved_reader_reads_as_before(reader, lines, tmp_path):
     learned = fine_tuned(reader, lines[:2])
     save(tmp_path / "new" / "learned.pth", learned)
-    inks = [ink for ink, _ in lines]
     loaded = load(tmp_path / "new" / "learned.pth", "cpu")
     assert doubt(loaded, lines) == pytest.approx(doubt(learned, lines), rel=1e-2)  # half precision
-    assert loaded.alphabet == learned.alphabet and len(inks) == len(lines)
+    assert loaded.alphabet == learned.alphabet
 
 
 def test_lines_with_unknown_characters_are_left_out_and_named(reader, lines, caplog, monkeypatch):
     monkeypatch.setattr(type(reader), "read_lines", lambda _, inks: ["same"] * len(inks))
-    same = [(ink, "same") for ink, _ in lines]
-    assert len(usable(reader, [*same, (np.ones((9, 3), np.float32), "Öl")])) == len(lines)
-    assert f"line {len(lines) + 1}" in caplog.text and "--keep" not in caplog.text
+    same = [replace(line, text="same") for line in lines]
+    other = Sample(np.ones((9, 3), np.float32), "Öl", "letter 2:5")
+    assert usable(reader, [*same, other]) == same
+    assert "letter 2:5" in caplog.text and "--keep" not in caplog.text
 
 
 def test_a_network_with_a_decoder_is_refused(tmp_path, lines):

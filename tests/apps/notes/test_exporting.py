@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from apps.notes.exporting import TextForm, json_parts, markdown_parts, save, save_lines, text_parts
+from apps.notes.exporting import (
+    TextForm,
+    json_parts,
+    learnable_lines,
+    markdown_parts,
+    save,
+    save_lines,
+    text_parts,
+)
 from apps.notes.page_text import Note, PageRow, PageText, PageWord
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PT_PER_MM, UNITS_PER_MM
@@ -294,5 +302,7 @@ def test_lines_of_a_hand_are_rows_that_a_person_corrected(tmp_path):
     assert save_lines([Note("a", known)], tmp_path / "a.inkml") == 1
     (sample,) = read_ink(tmp_path / "a.inkml")
     assert sample.text == "Kennedy said" and np.count_nonzero(sample.ink[:, 2]) == 2
+    (line,) = learnable_lines([Note("a", known[::-1])])
+    assert line.name == "a 3:2" and line.text == sample.text and len(line.ink) == len(sample.ink)
     with pytest.raises(UserError, match="lacks a corrected word"):
         save_lines([Note("a", known[1:])], tmp_path / "b.inkml")
