@@ -31,9 +31,10 @@ from base.run.run_folder import RunFolder
 from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
 from benchmarks.legibility import JUDGE
+from benchmarks.pens import HELD_OUT
 from commands.shared.options import Parser
 from commands.shared.scripts import main
-from data_loader import EmbeddedDataset, IAMOnDBDataset
+from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
 from data_loader.synthetic.texts.corpus import held_out
 from ink.geometry import strokes
 from ink.reading import read_ink
@@ -51,6 +52,8 @@ LEARNED_PERSONS_FILE = ROOT / "benchmarks" / "persons_to_read.txt"
 """The same for testset_f: forms between which at most 300 s pass, which go once through the letters
 of their names. Forms with times that begin at 0, and persons with fewer than 45 lines, are left
 out."""
+MIN_WORDS = 100
+"""Minimum number of samples of a person of UNIPEN (assumed)."""
 NUM_INVENTED = 20
 """Number of invented writers, all new to the classifier (assumed)."""
 NUM_ENROLLED = 20
@@ -74,6 +77,16 @@ def recorded_hands(root: str, persons: Path = PERSONS_FILE) -> dict[str, HandFor
         names = row.split()
         hands[names[0]] = [forms[name] for name in names]
     return hands
+
+
+def held_out_hands(root: str) -> dict[str, HandForms]:
+    """Return the samples of each person of UNIPEN's collections from which no network has learned;
+    each sample, most often a word, counts as a form."""
+    dataset = UnipenDataset(root=root, held_out=list(HELD_OUT), leave_out="unipen_misfits")
+    samples = [s for s in dataset.load(["test"]).split("test") if s.group in HELD_OUT]
+    hands = lines_by((s for s in samples if len(s.text) > 1), attrgetter("writer"))
+    hands = {hand: lines for hand, lines in hands.items() if len(lines) >= MIN_WORDS}
+    return {hand: [[line] for line in lines] for hand, lines in hands.items()}
 
 
 def invented_hands() -> dict[str, HandForms]:
@@ -144,10 +157,12 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
 
 
 def measure_reading(reader: Reader, lines: Sequence[Sample], num_learned: int) -> dict:
-    """Return the numbers of misread characters in the lines of a person that a reader does not
-    learn, before and after it learns the others, and whether `notes --learn` would take it."""
+    """Return the numbers of misread characters in the lines of a person whose texts a reader does
+    not learn, before and after it learns the others, and whether `notes --learn` would take it."""
     learned_lines = fine_tuning.usable(reader, lines[:num_learned])
-    other_lines = lines[num_learned:]
+    learned_texts = {line.text.casefold() for line in learned_lines}
+    others = lines[num_learned:]
+    other_lines = [line for line in others if line.text.casefold() not in learned_texts]
     gain = fine_tuning.cross_validated(reader, learned_lines)
     learned = fine_tuning.fine_tuned(reader, learned_lines)
     characters = sum(len(normalised(line.text)) for line in other_lines)
@@ -196,6 +211,8 @@ def run(arguments: Namespace) -> None:
         is_reader = isinstance(load(arguments.network, "cpu"), Reader)
         persons = LEARNED_PERSONS_FILE if is_reader else PERSONS_FILE
         hands = recorded_hands(arguments.data, persons)
+    elif arguments.unipen:
+        hands = held_out_hands(arguments.unipen)
     else:
         hands = invented_hands()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
@@ -264,6 +281,7 @@ if __name__ == "__main__":
     parser = Parser(description=__doc__.partition("\n\n")[0])
     add = parser.add_argument
     add("--data", help="folder of IAM-OnDB, for persons of testset_v (default: invented writers)")
+    add("--unipen", help="folder or archive of UNIPEN, for persons of its held-out collections")
     add("--lines", type=int, default=4, help="number of lines of each hand that are learned")
     add("--skip", type=int, default=0, help="number of hands at the start that are not learned")
     add("--hands", type=int, default=100, help="largest number of hands that are learned")

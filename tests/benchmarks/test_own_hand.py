@@ -2,9 +2,13 @@
 
 from itertools import chain
 
+import numpy as np
 import pytest
 
-from benchmarks.own_hand import NUM_ENROLLED, divided, enrolments
+from apps.hand import fine_tuning
+from apps.hand.fine_tuning import Gain, Score
+from benchmarks.own_hand import NUM_ENROLLED, divided, enrolments, measure_reading
+from ink.sample import Sample
 
 FORMS = (9, 8, 8, 6, 8, 7, 6, 8)
 
@@ -19,3 +23,21 @@ def test_lines_for_scoring_are_of_other_forms_than_learned_lines(count, later):
     for known, others in enrolments(rest):
         assert len(known) == NUM_ENROLLED and len(others) == later - NUM_ENROLLED
         assert not set(others) & set(known)
+
+
+def test_a_reader_that_learned_is_measured_on_texts_that_are_new_to_it(monkeypatch):
+    lines = [Sample(np.ones((2, 3)), text) for text in ("abcd", "efgh", "Abcd", "ijkl", "mnop")]
+    scores = {"first": Score(0.5, 2.0), "learned": Score(0.25, 1.0)}
+    monkeypatch.setattr(fine_tuning, "usable", lambda _, lines: lines)
+    gain = Gain(scores["first"], scores["learned"])
+    monkeypatch.setattr(fine_tuning, "cross_validated", lambda *_: gain)
+    monkeypatch.setattr(fine_tuning, "fine_tuned", lambda *_: "learned")
+
+    def score(reader, lines):
+        assert [line.text for line in lines] == ["ijkl", "mnop"]
+        return scores[reader]
+
+    monkeypatch.setattr(fine_tuning, "score", score)
+    results = measure_reading("first", lines, 2)
+    assert (results["characters"], results["before"], results["now"]) == (8, 4, 2)
+    assert results["taken"]
