@@ -37,6 +37,9 @@ LEARNING_RATE = 0.001
 """Learning rate of few lines alone (measured, notebook: hands, a reader that learns)."""
 NUM_EPOCHS = 12
 """Number of epochs of few lines alone (measured on the same persons)."""
+LEARNED_WEIGHTS = ("convolution.", "layers.0.")
+"""Starts of the names of the weights that learn: few lines say how a person forms letters, but not
+what people write (measured on the same persons)."""
 NUM_PARTS = 2
 """Number of parts of the lines in a cross-validation (assumed: more parts take longer)."""
 TOTAL_EPOCHS = (NUM_PARTS + 1) * NUM_EPOCHS
@@ -141,7 +144,8 @@ def fine_tuned(reader: Reader, lines: Sequence[Sample], on_epoch: Hook = lambda:
     settings = settings_of(plan)
     model = copy.deepcopy(reader.model)
     average = AveragedModel(model, multi_avg_fn=partial(move_average, settings.ema_decay))
-    optimizer = plan.build("optimizer", params=[*model.parameters()])
+    weights = _learned_weights(model)
+    optimizer = plan.build("optimizer", params=weights)
     loss = plan.build("loss", model=model)
     for fault in RecognitionTrainer.incompatibilities(model, loss, ()):
         raise UserError(f"{reader}: {fault}")
@@ -156,10 +160,19 @@ def fine_tuned(reader: Reader, lines: Sequence[Sample], on_epoch: Hook = lambda:
             losses = loss(output, batch)
             optimizer.zero_grad(set_to_none=True)
             (losses.sum() / loss.divisor(batch)).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            nn.utils.clip_grad_norm_(weights, settings.clip_norm)
             optimizer.step()
             average.update_parameters(model)
     return replace(reader, model=average.module.eval())
+
+
+def _learned_weights(model: BaseModel) -> list[nn.Parameter]:
+    """Return the weights of a network that learn, those of `LEARNED_WEIGHTS`, or all if there are
+    none; freeze the others."""
+    lowest = [name for name, _ in model.named_parameters() if name.startswith(LEARNED_WEIGHTS)]
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not lowest or name in lowest)
+    return [weight for weight in model.parameters() if weight.requires_grad]
 
 
 def _plan(reader: Reader) -> Plan:

@@ -44,8 +44,19 @@ def test_a_learned_reader_doubts_its_lines_less_and_the_first_reader_stays(
     assert doubt(learned, lines) < 0.9 * doubt(reader, lines)
     assert all(torch.equal(before[n], weight) for n, weight in reader.model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
+    weights = learned.model.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert {name.split(".")[0] for name in changed} == {"convolution", "layers"}
+    assert {name for name in before if name.startswith(("convolution.", "layers.0."))} == changed
     again = fine_tuned(reader, lines).model.state_dict()
     assert all(torch.equal(again[n], weight) for n, weight in learned.model.state_dict().items())
+
+
+def test_a_network_of_other_layers_learns_as_a_whole(reader, lines, monkeypatch):
+    monkeypatch.setattr(fine_tuning, "LEARNED_WEIGHTS", ("encoder.",))
+    learned = fine_tuned(reader, lines[:2]).model.state_dict()
+    before = reader.model.state_dict()
+    assert not any(torch.equal(before[name], weight) for name, weight in learned.items())
 
 
 def test_each_line_is_read_by_a_reader_that_did_not_learn_it(monkeypatch):
