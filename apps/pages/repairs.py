@@ -205,7 +205,7 @@ def with_bars(
                 behind = letters.text[index + 1 : index + 2]
                 if behind in SIGNS_AT_END and number in letters.numbers_of(index + 1):
                     # The bar would move with the sign.
-                    indices[number] = np.full_like(indices[number], index)
+                    letters.indices[number] = np.full_like(letters.indices[number], index)
                 if behind != "t":
                     max_side = MAX_BAR_SIDE * width * x_height
                     strokes[number] = _shortened(strokes[number], bar.cross, max_side)
