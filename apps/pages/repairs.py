@@ -72,6 +72,7 @@ MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
 MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 END_SIGN_HEIGHTS = (1.4, 2.2)  # bounds on the height of a `!` or `?` in x-heights (by eye)
+COLON_FEET = (-0.25, 0.05)  # bounds on x-heights from the baseline down to a `:` (by eye)
 END_SIGN_GAPS = (0.25, 0.5)  # bounds on x-heights from a `!` or `?` to the ink before it (by eye)
 MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
@@ -378,6 +379,7 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
     letters = replace(letters, strokes=with_figures_apart(letters))
+    letters = replace(letters, strokes=with_colons_on_line(letters))
     letters = replace(letters, strokes=with_end_signs_on_line(letters))
     letters = replace(letters, strokes=with_last_marks_clear(letters))
     return with_free_marks(letters)
@@ -443,6 +445,21 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
                 stroke + np.array([shift * (owner >= index), 0.0])
                 for stroke, owner in zip(strokes, owners, strict=True)
             ]
+    return strokes
+
+
+def with_colons_on_line(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return a word's strokes, in x-heights; the lower dot of each `:` is within `COLON_FEET`, as
+    one that is a word, as in French, has no letters that show where its line is."""
+    strokes = [*letters.strokes]
+    for index in letters.indices_of(":"):
+        sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
+        if not sign:
+            continue
+        foot = max(strokes[k][:, 1].max() for k in sign)
+        shift = np.array([0.0, np.clip(foot, *COLON_FEET) - foot])
+        for number in sign:
+            strokes[number] = strokes[number] + shift
     return strokes
 
 

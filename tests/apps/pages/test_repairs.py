@@ -150,6 +150,20 @@ def test_an_end_sign_stands_on_its_row_beside_its_word(sign, height, foot, x):
 
 
 @pytest.mark.parametrize(
+    ("text", "foot", "expected"),
+    [(":", -1.2, -0.25), (":", 0.4, 0.05), ("l:", -0.1, -0.1), ("l:", 0.3, 0.05)],
+)
+def test_a_colon_stands_on_its_row(text, foot, expected):
+    """In French it is a word, and so without letters that show the row."""
+    dots = [np.add([[0.5, -0.1], [0.5, 0.0]], (0.0, y)) for y in (foot - 0.6, foot)]
+    before = [down(0.0, 1.6)] * (len(text) - 1)
+    *others, upper, lower = repaired(text, before + dots, *range(len(text)), len(text) - 1)
+    assert lower[:, 1].max() == pytest.approx(expected)
+    assert lower[:, 1].max() - upper[:, 1].max() == pytest.approx(0.6)
+    assert all((np.diff(stroke[:, 1]) >= 0.0).all() for stroke in others)
+
+
+@pytest.mark.parametrize(
     ("text", "numbers", "gap"),
     [
         ("77", (0, 0, 1), 0.13),
