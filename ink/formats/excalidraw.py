@@ -62,6 +62,9 @@ LETTER_WIDTH = 0.6  # of typed text, in font sizes (assumed; Excalidraw measures
 HATCHING = 0.4
 """Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
 PIXELS_PER_MM = 96 / 25.4
+DECIMALS = (
+    4  # of positions in pixels, so that strokes keep their shapes (measured on corrected words)
+)
 _END = 2
 """Code of the end of a compressed drawing."""
 _SIGN = re.compile(rb'"type"\s*:\s*"excalidraw|^excalidraw-plugin:', re.MULTILINE)
@@ -312,8 +315,8 @@ def _paper(page: InkPage, scale: float) -> Iterator[dict[str, Any]]:
 
 def _element(kind: str, points: np.ndarray, layer: str, **values: Any) -> dict[str, Any]:
     """Return an element around points `(n, 2)`, in pixels."""
-    x, y = points.min(axis=0).round(2).tolist()
-    width, height = np.ptp(points, axis=0).round(2).tolist()
+    x, y = points.min(axis=0).round(DECIMALS).tolist()
+    width, height = np.ptp(points, axis=0).round(DECIMALS).tolist()
     element: dict[str, Any] = {"type": kind, "x": x, "y": y, "width": width, "height": height}
     element |= {"angle": 0, "strokeColor": "#000000", "backgroundColor": "transparent"}
     element |= {"fillStyle": "solid", "strokeWidth": 1, "strokeStyle": "solid", "roughness": 0}
@@ -335,7 +338,7 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
     opacity = round(100 * stroke.opacity)
     if stroke.tool == "highlighter":
         opacity = min(opacity, MAX_MARKER_OPACITY)
-    values = {"points": (points - points[0]).round(2).tolist(), "opacity": opacity}
+    values = {"points": (points - points[0]).round(DECIMALS).tolist(), "opacity": opacity}
     values |= {"strokeColor": stroke.colour if width else "transparent"}
     if stroke.fill:
         values["backgroundColor"] = stroke.fill
@@ -347,7 +350,7 @@ def _stroke_element(stroke: PageStroke, layer: str, scale: float) -> dict[str, A
     else:
         values |= {"strokeWidth": width, "startArrowhead": None, "endArrowhead": None}
     kind = "freedraw" if is_pen else "line"
-    x, y = points[0].round(2).tolist()
+    x, y = points[0].round(DECIMALS).tolist()
     return _element(kind, points, layer) | values | {"x": x, "y": y, "lastCommittedPoint": None}
 
 

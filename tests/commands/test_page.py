@@ -333,7 +333,7 @@ def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(
     """Of which the network does not write the bullets."""
     text = (
         "- a long row of words\n• b\n\n9. c\n10. on\nab\tcd\tef\nab ab\tg\th\n\n"
-        "verse\na verse wider\nrows\n\nab ab ab ab\tno columns"
+        "verse\na verse broader\nrows\n\nab ab ab ab\tno columns"
     )
     file, output = text_file(tmp_path, text), tmp_path / "a.json"
     write_page({"-r": "writer"}, file, "--output", output, "--paper", "60x200", "--margins", 10)
@@ -342,11 +342,11 @@ def test_rows_that_continue_a_list_item_or_verse_are_indented_and_columns_align(
     right = {text: max(each[:, 0].max() for each in ink) for text, ink in rows.items()}
     assert [*rows] == [
         "- a long row", "of words", "- b", "9. c", "10. on", "ab cd ef", "ab ab g h",
-        "verse", "a verse", "wider", "rows", "ab ab ab ab", "no columns",
+        "verse", "a verse", "broader", "rows", "ab ab ab ab", "no columns",
     ]  # fmt: skip
     np.testing.assert_allclose(*(rows[text][0][:, 0] for text in ("- b", "- a long row")))
     assert left["- b"][:2] == pytest.approx([10, left["of words"][0]], abs=0.01)
-    assert left["wider"][0] == pytest.approx(10 + 5 * 2.2)
+    assert left["broader"][0] == pytest.approx(10 + 5 * 2.2)
     for text in ("verse", "rows", "no columns"):
         assert left[text][0] == pytest.approx(10, abs=0.01)
     assert max(right.values()) < 50.01

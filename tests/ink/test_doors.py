@@ -129,7 +129,7 @@ PIPES = {
     "digits": lambda path: MNISTStrokesDataset(root=str(path)).load(),
     "IAM-OnDB": lambda path: IAMOnDBDataset(root=str(path.parent)).load(),
 }
-NAMES = {"corrections": "a.json"}
+NAMES = {"corrections": "corrections.json"}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")

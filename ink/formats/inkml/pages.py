@@ -167,8 +167,8 @@ def _stroke(
 
 
 def page_to_inkml(page: InkPage, rows: Iterable[tuple[str, Sequence[int]]]) -> str:
-    """Return the strokes of a page as InkML: positions in mm, rounded to 0.001, and times in ms,
-    which tell the order of writing.
+    """Return the strokes of a page as InkML: positions in mm, rounded to 0.00001, so that strokes
+    keep their shapes, and times in ms, which tell the order of writing.
 
     Each row is a traceGroup with its text as truth; strokes of no row follow in groups without. The
     pens are brushes, and widths and pressures that change along a stroke the channels W and F. The
@@ -278,7 +278,7 @@ class _PageInk:
     def _trace(self, number: int, group_brush: str, group_context: str) -> str:
         stroke = self._page.strokes[number]
         scale = self._page.millimetres
-        columns = [scale * stroke.points, 1000 * self._times[number]]
+        columns = [1000 * self._times[number]]
         if stroke.pressures is not None:
             columns.append(stroke.pressures)
         elif stroke.widths is not None:
@@ -289,5 +289,6 @@ class _PageInk:
         look = f' brushRef="#{brush}"' if brush != group_brush else ""
         if context != group_context:
             look += f' contextRef="#{context}"'
-        values = np.column_stack(columns).round(3) + 0.0  # no -0
-        return f"<trace{look}>{trace_text(values)}</trace>"
+        positions = (scale * stroke.points).round(5)
+        values = np.column_stack([positions, *(column.round(3) for column in columns)])
+        return f"<trace{look}>{trace_text(values + 0.0)}</trace>"  # no -0

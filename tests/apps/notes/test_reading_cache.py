@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.notes.corrections import Correction, Corrections, Ink
+from apps.notes.corrections import Correction, Corrections, Ink, shape_digest
 from apps.notes.page_text import Note, PageRow, PageText
 from apps.notes.reading_cache import Library
+from ink.formats import read_pages
+from ink.formats.excalidraw import to_excalidraw
+from ink.formats.inkml.pages import page_to_inkml
 from ink.ink_page import PageStroke
 from tests.apps.notes.pages import text_of, written_page
 from tests.data_loader.archives import put
@@ -158,6 +161,22 @@ def test_a_correction_stays_when_its_page_is_scaled(read, factor, rounded):
     assert library.text_of(page).rows[1].marked == "Vauxhall said"
     library.correct(Note("a", [(page, library.text_of(page))]), [((1, 2, 1), None)])
     assert library.text_of(written_page()).rows[1].marked == "Kennedy(?) said"
+
+
+WRITTEN = {".inkml": lambda page: page_to_inkml(page, []), ".excalidraw": to_excalidraw}
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_strokes_keep_their_shapes_in_files_that_are_written(tmp_path, suffix):
+    """So corrections stay: with 0.01 pixels a third of such strokes had another shape."""
+    walks = np.random.default_rng(2).normal(size=(200, 30, 2)).cumsum(axis=1)
+    strokes = tuple(PageStroke(300 + points) for points in walks)
+    path = tmp_path / f"a{suffix}"
+    path.write_text(WRITTEN[suffix](replace(written_page(), strokes=strokes, typed=())))
+    (page,) = read_pages(path)
+    pairs = zip(page.strokes, strokes, strict=True)
+    kept = [shape_digest(new.points) == shape_digest(old.points) for new, old in pairs]
+    assert np.mean(kept) > 0.95
 
 
 def inks(count, num_points, generator):

@@ -66,7 +66,7 @@ def row(*strokes, **options):
 
 
 FIRST = row([[10, 10], [12, 15], [14, 10]], [[13, 8]], text="A & b")
-SECOND = row([[10, 20], [10.1234, 25]], text="  c<d", pen=Pen(0.7, "#c0562f"))
+SECOND = row([[10, 20], [10.123456, 25]], text="  c<d", pen=Pen(0.7, "#c0562f"))
 PAGE = Page(210, 297.5, (FIRST, Row((), text="not there"), SECOND))
 
 
@@ -110,7 +110,7 @@ def test_a_reader_by_the_standard_finds_the_sheet_units_texts_pens_and_points():
     assert (second_text, second_pen) == ("  c<d", (0.7, "#c0562f"))
     np.testing.assert_array_equal(traces[0][:, :2], [[10, 10], [12, 15], [14, 10]])
     np.testing.assert_array_equal(traces[1][:, :2], [[13, 8]])
-    np.testing.assert_array_equal(last[:, :2], [[10, 20], [10.123, 25]])
+    np.testing.assert_array_equal(last[:, :2], [[10, 20], [10.12346, 25]])
 
 
 def test_times_grow_by_the_period_within_a_stroke_and_by_the_move_between_strokes():
