@@ -454,7 +454,7 @@ def with_colons_on_line(letters: LetterStrokes) -> list[np.ndarray]:
     strokes = [*letters.strokes]
     for index in letters.indices_of(":"):
         sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
-        if not sign:
+        if len(sign) < 2:  # The other dot counts as ink of a character beside.
             continue
         foot = max(strokes[k][:, 1].max() for k in sign)
         shift = np.array([0.0, np.clip(foot, *COLON_FEET) - foot])
