@@ -76,14 +76,10 @@ def add_options(parser: Parser) -> None:
     path += "or a folder of such files; pages that were read before are not read again"
     parser.add_argument("path", type=Path, metavar="PATH", help=path)
     either = parser.add_mutually_exclusive_group()
-    search = (
-        "print where these words probably stand on a page: file, page:row:word, confidence from "
-    )
-    search += '0 to 1, and row; "old garden" in succession, Vaux* with more letters, and without '
-    search += (
-        "-word; in:folder, after:2026-01 and before:2026-03 choose notes; without words to find, "
-    )
-    search += "the names of these notes (--search=-word: without the word)"
+    search = "print where these words probably stand on a page: file, page:row:word, confidence "
+    search += 'from 0 to 1, and row; "old garden" in succession, Vaux* with more letters, and '
+    search += "without -word; in:folder, after:2026-01 and before:2026-03 choose notes; without "
+    search += "words to find, the names of these notes (--search=-word: without the word)"
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from base.run.pretrained import pretrained
+from base.run.pretrained import pretrained_name
 from model.loading import Reader, TrainedNetwork, Writer
 from utils.checks import visible
 from utils.licences import OPEN, UNKNOWN
@@ -88,9 +88,9 @@ def _measured(metrics: Mapping[str, float]) -> list[str]:
 def _shipped_sections(path: Path) -> list[str]:
     """Return what the card of the shipped networks says of the network in a file, and of its data;
     [] for another network."""
-    shipped = {file: name for name, file in pretrained().items()}
+    name = pretrained_name(path)
     card = path.with_name(CARD_NAME)
-    if path not in shipped or not card.exists():
+    if not name or not card.exists():
         return []
     # Links of Markdown lose their addresses, which hold in the folder alone.
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", card.read_text("utf-8"))
@@ -98,6 +98,6 @@ def _shipped_sections(path: Path) -> list[str]:
     for section in text.split("\n## ")[1:]:
         title, _, content = section.partition("\n")
         # The title of a section on networks is the list of their names.
-        if title == "Licence and data" or shipped[path] in title.split(", "):
+        if title == "Licence and data" or name in title.split(", "):
             wanted += [f"## {title}", content.strip()]
     return wanted

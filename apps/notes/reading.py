@@ -265,10 +265,11 @@ def is_text(words: ReadRow, *, is_large: bool = False) -> bool:
     Drawings are mostly read as few letters. A row `is_large` if digits are not that high.
     """
     text = "".join(word for word, _ in words)
-    is_number = text.isdigit() and not is_large
-    is_character = len(text) == 1 and not text.isdigit()
-    limit = MIN_CHARACTER_CONFIDENCE if is_character else MIN_SHORT_CONFIDENCE
-    limit = MIN_NUMBER_CONFIDENCE if is_number else limit
+    limit = MIN_SHORT_CONFIDENCE
+    if text.isdigit():
+        limit = MIN_SHORT_CONFIDENCE if is_large else MIN_NUMBER_CONFIDENCE
+    elif len(text) == 1:
+        limit = MIN_CHARACTER_CONFIDENCE
     shortness = min(MAX_SHORT_ROW / max(len(text), 1), 1)
     return mean_confidence(words) >= limit * shortness**2
 

@@ -105,22 +105,14 @@ def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
 def _open_loop(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that is to be replaced to open the loop of
     an `e`, and the path in its place; None if the loop is open, or cannot be."""
-    first = max(part.start - MAX_LAG, 0)
-    fall = _back_of_e(stroke, part, first)
-    if fall is None or _loop_width(stroke, first, fall) >= MIN_LOOP_WIDTH:
-        return None
-    return _drawn_loop(stroke, first, fall)
-
-
-def _back_of_e(stroke: np.ndarray, part: slice, first: int) -> Fall | None:
-    """Return the fall that is the back of an `e`, a part of an upright stroke: that of the widest
-    loop, or else the last one. `first`: number of the first point that may be of the letter."""
+    first = max(part.start - MAX_LAG, 0)  # the first point that may be of the letter
     ends = part.start - MAX_LATE, part.stop + MAX_LATE
     falls = [f for f in _falls(stroke) if ends[0] <= f.top and f.top + MAX_LATE <= ends[1]]
-    if not falls:
-        return None
     widths = [_loop_width(stroke, first, fall) for fall in falls]
-    return falls[int(np.argmax(widths)) if any(widths) else -1]
+    if not falls or max(widths) >= MIN_LOOP_WIDTH:
+        return None
+    # The back of the letter is the fall of the widest loop, or else the last one.
+    return _drawn_loop(stroke, first, falls[int(np.argmax(widths)) if any(widths) else -1])
 
 
 def _falls(stroke: np.ndarray) -> Iterator[Fall]:

@@ -73,6 +73,10 @@ class LetterStrokes:
         """Return whether a stroke is hardly more than a character: it joins it to no other."""
         return bool(np.mean(self.indices[number] == index) > MIN_ALONE)
 
+    def lone_numbers_of(self, index: int) -> list[int]:
+        """Return those numbers of a character's strokes that join it to no other."""
+        return [number for number in self.numbers_of(index) if self.is_alone(number, index)]
+
     def parts_of(self, index: int, *, with_joined: bool = True) -> list[np.ndarray]:
         """Return the strokes of a character alone and, with `with_joined`, its parts of strokes
         that join it to others."""

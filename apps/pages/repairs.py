@@ -453,7 +453,7 @@ def with_colons_on_line(letters: LetterStrokes) -> list[np.ndarray]:
     one that is a word, as in French, has no letters that show where its line is."""
     strokes = [*letters.strokes]
     for index in letters.indices_of(":"):
-        sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
+        sign = letters.lone_numbers_of(index)
         if len(sign) < 2:  # The other dot counts as ink of a character beside.
             continue
         foot = max(strokes[k][:, 1].max() for k in sign)
@@ -468,7 +468,7 @@ def with_end_signs_on_line(letters: LetterStrokes) -> list[np.ndarray]:
     `END_SIGN_HEIGHTS`, and stands `END_SIGN_GAPS` from the ink before it, at each height."""
     strokes = [*letters.strokes]
     for index in letters.indices_of("!?"):
-        sign = [k for k in letters.numbers_of(index) if letters.is_alone(k, index)]
+        sign = letters.lone_numbers_of(index)
         before = [s for s, each in zip(strokes, letters.indices, strict=True) if each[0] < index]
         if len(sign) < 2 or not before:
             continue

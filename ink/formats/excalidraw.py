@@ -62,9 +62,9 @@ LETTER_WIDTH = 0.6  # of typed text, in font sizes (assumed; Excalidraw measures
 HATCHING = 0.4
 """Opacity of an area that is hatched, as it is drawn here (assumed, by eye)."""
 PIXELS_PER_MM = 96 / 25.4
-DECIMALS = (
-    4  # of positions in pixels, so that strokes keep their shapes (measured on corrected words)
-)
+DECIMALS = 4
+"""Decimals of positions in pixels; with two, strokes lose their shapes, and words their corrections
+(measured)."""
 _END = 2
 """Code of the end of a compressed drawing."""
 _SIGN = re.compile(rb'"type"\s*:\s*"excalidraw|^excalidraw-plugin:', re.MULTILINE)
