@@ -444,9 +444,13 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError("--search: no words to find")
     if arguments.lines:
         prepare_output(arguments.lines, "--lines")
-    corrected = [address for address, _ in arguments.correct]
-    for address in (*corrected, *arguments.undo):
-        network_options.word_address(address)
+    words = [*(address for address, _ in arguments.correct), *arguments.undo]
+    for address, times in Counter(map(network_options.word_address, words)).items():
+        if times > 1:
+            name = ":".join(map(str, address))
+            raise UserError(
+                f"--correct, --undo: the word {name} is named {times} times; name it once"
+            )
 
 
 def _check_format(arguments: argparse.Namespace, suffix: str | None) -> None:

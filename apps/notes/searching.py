@@ -157,7 +157,8 @@ class Query(NamedTuple):
         `after:2026-03` gives the date of the first notes, `before:` the date after the last ones.
 
         Raises:
-            UserError: if there are more than `MAX_TERMS` terms, or a date is none.
+            UserError: if there are more than `MAX_TERMS` terms, a date is none, or `in:` names no
+                folder or has a minus, as dates must not.
         """
         terms = dict[Term, None]()  # in order, without repetitions
         excluded = dict[Term, None]()
@@ -166,6 +167,10 @@ class Query(NamedTuple):
             value = "".join(quoted)
             if key:
                 key = key.lower()
+                if minus:
+                    raise UserError(f"-{key}: a minus leaves out words and phrases alone")
+                if key == "in" and not value:
+                    raise UserError("in: names no folder, such as in:work")
                 limits[key.replace("in", "folder")] = value if key == "in" else _day(key, value)
             else:
                 term = _term(value)
@@ -214,7 +219,7 @@ def _term(text: str) -> Term:
     return tuple(dict.fromkeys(phrase for phrase in phrases if phrase.words))
 
 
-_PARTS = re.compile(r'(?<!\S)(-?)(?:(in|before|after):)?(?:"([^"]*)"?|(\S+))', re.IGNORECASE)
+_PARTS = re.compile(r'(?<!\S)(-?)(?:(in|before|after):)?(?:"([^"]*)"?|(\S*))', re.IGNORECASE)
 """Matches a part of a query: a minus, a key, and a phrase in quotation marks or a word."""
 _UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
 _UMLAUT = re.compile("[äöü]", re.IGNORECASE)

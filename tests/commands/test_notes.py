@@ -369,6 +369,11 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         (("empty",), "empty: no notes in this folder"),
         ((".", "--learn", "--watch"), "--watch is not for --learn"),
         (("a.inkml", "--forget", "--undo", "1:1:1"), "--correct and --undo are not for --forget"),
+        (
+            ("a.inkml", "--correct", "1:2:3", "a", "--correct", "01:2:3", "b"),
+            "the word 1:2:3 is named 2 times",
+        ),
+        (("a.inkml", "--correct", "1:2:3", "a", "--undo", "1:2:3"), "1:2:3 is named 2 times"),
         (("a.inkml", "-r", "eye"), "a network that sees the movement of the pen is needed"),
     ],
 )

@@ -312,6 +312,21 @@ def test_a_date_that_is_none_is_refused(day):
         Query.of(f"tree before:{day}")
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("in:", "in: names no folder"),
+        ("in: home", "in: names no folder"),
+        ('tree in:""', "in: names no folder"),
+        ("before:", "before:: a date such as"),
+        ("tree -in:home", "-in: a minus leaves out words"),
+    ],
+)
+def test_a_key_without_its_value_or_with_a_minus_is_refused(text, fault):
+    with pytest.raises(UserError, match=fault):
+        Query.of(text)
+
+
 def test_a_query_names_a_folder_and_dates():
     query = Query.of('tree in:"My Garden" after:2026-1 before:2026-03')
     assert query.terms == Query.of("tree").terms
