@@ -1,17 +1,22 @@
-"""Loops of `e` that networks leave out, or make so narrow that the pen fills them; rings of `o`."""
+"""Parts of letters that networks leave out or misform, in a stroke that may join others: loops of
+`e`, which are narrow so that the pen fills them, rings of `o`, arches of `n`, and stems of `u`."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from apps.pages.letter_strokes import (
     MAX_LAG,
+    MIN_STEM_HEIGHT,
+    NUM_POINTS,
     TREMBLE,
     LetterStrokes,
     crosses,
     late_part,
     replace_part,
+    x_at,
 )
 from ink.geometry import smooth_path
 from ink.measures import segments_cross
@@ -27,13 +32,25 @@ MAX_START_GAP = 0.6
 LOOP_SHAPE = ((0.0, 0.35), (1.0, 0.7), (0.55, 1.0), (0.05, 0.85))
 """A loop from its crossing on: its widths from the back, heights of the `e` from the foot (by eye).
 """
-BACK_RISES = (0.65, 0.35)  # from and to where a back is straight, in heights of the `e` (by eye)
+STRAIGHT_RISES = (0.65, 0.35)
+"""From and to where the back of an `e` or a stem is straight, in its heights (by eye)."""
 MIN_ENTRY_GAP = 0.1  # x-heights from the stroke before an `e` to its back (by eye)
 ENTRY_SLOPE = 0.25  # x-heights by which this gap grows with a height of the `e` (by eye)
 MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's pen is 0.18 wide)
 MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
 MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
 LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
+MAX_ARCH_GAP = 0.4
+"""Gap from the first stem of an `n` to its upstroke at half of its height, in widths of the letter,
+above which it looks like a `u` (measured: of 198 `u` in 16 hands one has less than 0.6)."""
+FIRST_STEM = (0.1, 0.5)
+"""Where the middle of the first stem of an `n` is in its part of a stroke, at whose end the second
+begins at last (measured: of 814 in 16 hands 96 % are)."""
+MIN_ARCH_WIDTH = 0.15  # x-heights between the stems of an `n` (by eye)
+ARCH_SHAPE = ((0.0, 0.0), (0.04, 0.55), (0.35, 0.93), (0.7, 1.0), (0.97, 0.75))
+"""An arch from the foot of the first stem on: widths of the `n` from this stem, heights (by eye).
+"""
+MIN_SECOND_STEM = 0.7  # of its height that the second stem of a `u` comes down (by eye)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_STEPS = 4  # from each point of a drawn loop to the next (assumed)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
@@ -46,20 +63,21 @@ class Fall(NamedTuple):
     foot: int
 
 
-def with_loops(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters in which the loop of each `e` is open and the ring of each `o` is closed:
-    otherwise both look like a `c`. The arguments are as in `with_dots`."""
+def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
+    otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, and each `u` a
+    second stem, unlike a `v`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
-    for index in letters.indices_of("eo"):
+    new_parts = {"e": _open_loop, "o": _lid, "n": _arch, "u": _second_stem}
+    for index in letters.indices_of("".join(new_parts)):
         counts = [np.sum(indices == index) for indices in letters.indices]
         number = int(np.argmax(counts))
         if not counts[number]:
             continue
         stroke = letters.strokes[number] @ upright
         part = late_part(letters.indices[number], index)
-        new_part = _open_loop if letters.text[index] == "e" else _lid
-        change = new_part(stroke, part)
+        change = new_parts[letters.text[index]](stroke, part)
         if change is not None:
             part, path = change
             replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
@@ -178,10 +196,7 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
     down = stroke[fall.top : fall.foot + 1]
     foot = down[-1, 1]
     height = foot - down[0, 1]
-    depths = np.maximum.accumulate(down[:, 1])
-    y_high, y_low = foot - height * np.array(BACK_RISES)
-    x_high, x_low = np.interp((y_high, y_low), depths, down[:, 0])
-    slope = (x_low - x_high) / (y_low - y_high)  # of the back, x over y
+    (x_low, y_low), slope = _straight(down)
 
     up = stroke[first : fall.top]
     gaps = x_low + slope * (up[:, 1] - y_low) - up[:, 0]  # to the back, extended both ways
@@ -190,7 +205,7 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
     if not len(clear) and first > 0:
         return None
     start = first + int(clear[-1]) + 1 if len(clear) else 0
-    end = fall.top + int(np.argmax(depths >= y_high))
+    end = fall.top + int(np.argmax(down[:, 1] >= foot - height * STRAIGHT_RISES[0]))
 
     to_right, rises = np.transpose(LOOP_SHAPE)
     y = foot - rises * height
@@ -198,3 +213,69 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
     before = stroke[max(start - 1, 0) : start]
     path = smooth_path([*before, *np.stack([x, y], 1), stroke[end]], NUM_STEPS)
     return slice(start, end), path[len(before) : -1]
+
+
+def _arch(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights between the stems of an `n`, and the path
+    of an arch in its place; None if the `n` has an arch, or its stems cannot be told."""
+    earliest, latest = part.start + np.multiply(FIRST_STEM, part.stop - part.start)
+    pairs = pairwise(_falls(stroke))
+    stems = [pair for pair in pairs if earliest <= np.mean(pair[0]) <= latest]
+    if len(stems) != 1 or stems[0][1].top > part.stop:
+        return None
+    ((first, second),) = stems
+    foot = stroke[first.foot, 1]
+    height = foot - stroke[second.top, 1]
+    down = stroke[first.top : first.foot + 1]
+    up = stroke[first.foot : second.top + 1]
+    behind = stroke[second.top : second.foot + 1]
+    left, middle, right = (x_at(way, foot - height / 2) for way in (down, up[::-1], behind))
+    width = right - left
+    if height < MIN_FALL or width < MIN_ARCH_WIDTH or middle - left <= MAX_ARCH_GAP * width:
+        return None
+    (x_low, y_low), slope = _straight(down)
+    to_right, rises = np.transpose(ARCH_SHAPE)
+    y = foot - rises * height
+    x_stem = x_low + slope * (y - y_low)
+    corners = np.stack([x_stem + to_right * (x_at(behind, y) - x_stem), y], 1)
+    stem = np.linspace((x_low, y_low), corners[0], NUM_POINTS)
+    start = first.top + int(np.argmax(down[:, 1] >= y_low))
+    end = second.top + int(np.argmax(behind[:, 1] > y[-1]))
+    path = smooth_path([*corners, stroke[end]], NUM_STEPS)
+    return slice(start, end), np.concatenate([stem[:-1], path[:-1]])
+
+
+def _second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights behind the second top of a `u`, and a stem
+    in its place; None if there is one, or the stroke is no `u`."""
+    turns = [part.start]  # numbers of the points at a top, at a foot, and so on
+    for direction in (1.0, -1.0, 1.0):
+        turns.append(_turn(direction * stroke[:, 1], turns[-1]))
+    _, foot, top, last = turns
+    falls = stroke[turns[1:], 1] - stroke[turns[:-1], 1]
+    is_u = falls[0] >= MIN_STEM_HEIGHT and -falls[1] >= MIN_STEM_HEIGHT
+    if not is_u or falls[2] >= MIN_SECOND_STEM * -falls[1]:
+        return None
+    end = np.array([stroke[top, 0], stroke[foot, 1]])
+    stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
+    return slice(top + 1, last if last < len(stroke) - 1 else len(stroke)), stem
+
+
+def _turn(heights: np.ndarray, start: int) -> int:
+    """Return the number of the point up to which values grow from `start` on, but for falls of at
+    most `TREMBLE`."""
+    highest = start
+    for number in range(start + 1, len(heights)):
+        if heights[number] < heights[highest] - TREMBLE:
+            break
+        if heights[number] > heights[highest]:
+            highest = number
+    return highest
+
+
+def _straight(down: np.ndarray) -> tuple[tuple[float, float], float]:
+    """Return the end of the straight part of a way down, and the slope of this part, x over y."""
+    foot = down[-1, 1]
+    y_high, y_low = foot - (foot - down[0, 1]) * np.array(STRAIGHT_RISES)
+    x_high, x_low = x_at(down, (y_high, y_low))
+    return (x_low, y_low), (x_low - x_high) / (y_low - y_high)

@@ -37,7 +37,6 @@ OPENINGS = {"e": 0.75, **dict.fromkeys("bhklt", 1.05)}
 """X-heights to each letter whose upstroke would close a `c` that is joined to it (by eye)."""
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 OPENING_RISE = 0.45  # x-heights from the foot of a `c` up to its opening (by eye)
-MIN_SECOND_STEM = 0.7  # of its height that the second stem of a `u` comes down (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
 
 
@@ -268,42 +267,3 @@ def _with_opening(
         for other, to_right in zip(letters.strokes, shifts, strict=True)
     ]
     return replace(letters, strokes=strokes)
-
-
-def with_second_stems(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters in which the second stem of each `u` comes down: otherwise it looks like a
-    `v`. The arguments are as in `with_dots`."""
-    letters = letters.copy()
-    for index in letters.indices_of("u"):
-        counts = [np.sum(indices == index) for indices in letters.indices]
-        number = int(np.argmax(counts))
-        if not counts[number]:
-            continue
-        stroke = letters.strokes[number]
-        start = late_part(letters.indices[number], index).start
-        turns = [start]  # numbers of the points at a top, at a foot, and so on
-        for direction in (1.0, -1.0, 1.0):
-            turns.append(_turn(direction * stroke[:, 1], turns[-1], TREMBLE * x_height))
-        _, foot, top, last = turns
-        falls = stroke[turns[1:], 1] - stroke[turns[:-1], 1]
-        is_u = falls[0] >= MIN_STEM_HEIGHT * x_height and -falls[1] >= MIN_STEM_HEIGHT * x_height
-        if not is_u or falls[2] >= MIN_SECOND_STEM * -falls[1]:
-            continue
-        depth = stroke[foot, 1] - stroke[top, 1]
-        end = stroke[top] + depth * np.array([-lean, 1.0])
-        stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
-        rest = slice(last, None) if last < len(stroke) - 1 else slice(len(stroke), None)
-        replace_part(letters, number, slice(top + 1, rest.start), stem, index)
-    return letters
-
-
-def _turn(heights: np.ndarray, start: int, tremble: float) -> int:
-    """Return the number of the point up to which values grow from `start` on, but for falls of at
-    most `tremble`."""
-    highest = start
-    for number in range(start + 1, len(heights)):
-        if heights[number] < heights[highest] - tremble:
-            break
-        if heights[number] > heights[highest]:
-            highest = number
-    return highest

@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ink import geometry
 from ink.measures import segments_cross
@@ -136,6 +137,11 @@ def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: fl
             if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
+
+
+def x_at(way: np.ndarray, y: ArrayLike) -> np.ndarray:
+    """Return x of a way down, `(n, 2)`, at heights y."""
+    return np.interp(y, np.maximum.accumulate(way[:, 1]), way[:, 0])
 
 
 def late_part(indices: np.ndarray, index: int) -> slice:

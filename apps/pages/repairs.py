@@ -16,14 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.letter_loops import with_loops
+from apps.pages.letter_loops import with_clear_parts
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
     with_legs,
     with_open_c,
     with_points,
-    with_second_stems,
     with_short_flags,
 )
 from apps.pages.letter_strokes import (
@@ -34,6 +33,7 @@ from apps.pages.letter_strokes import (
     Stem,
     is_flat,
     stems_of,
+    x_at,
 )
 from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
@@ -47,6 +47,7 @@ MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
 MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
 # Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
 MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
+MAX_STRAY_BAR = 1.5  # the same of a flat one over letters without bars
 MIN_STRAY_RISE = 0.8  # above the lowest quarter of the ink beside
 MIN_STRAY_GAP = 0.1  # to other ink
 MAX_DELAY = 4
@@ -58,6 +59,7 @@ BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (me
 MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
+MIN_H_HEIGHT = 1.2  # least x-heights of a stem of an `H` (by eye)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
@@ -96,18 +98,18 @@ and bars)."""
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
-    """Return letters with a bar on each `t`, two strokes in each `x`, a corner in each `5`, whole
-    legs of each `A`, pointed `v`, short flags of each `1`, open loops of each `e` and closed rings
-    of each `o`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
-    removed."""
+    """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
+    whole legs of each `A`, pointed `v`, short flags of each `1`, open loops of each `e`, closed
+    rings of each `o`, arches of each `n` and both stems of each `u`. If the hand makes dots, each
+    `i` and `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
-    letters = with_second_stems(letters, shape.x_height, shape.lean)
-    letters = with_loops(letters, shape.x_height, shape.lean)
+    letters = with_clear_parts(letters, shape.x_height, shape.lean)
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
+    letters = with_bars_of_h(letters, shape.x_height)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
         letters = with_dots(letters, shape.x_height, shape.lean)
@@ -225,6 +227,26 @@ def with_bars(
     return letters.with_added(added)
 
 
+def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which the bar of each `H` of three strokes reaches both of its stems:
+    otherwise it looks like `tl`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("H"):
+        stems = stems_of(letters, index, x_height, math.inf)
+        stems = [stem for stem in stems if np.ptp(stem.points[:, 1]) >= MIN_H_HEIGHT * x_height]
+        if len(stems) != 2 or stems[0].stroke_number == stems[1].stroke_number:
+            continue
+        bars = chain.from_iterable(_bars(letters, stem, index, x_height) for stem in stems)
+        for number in {bar.stroke_number for bar in bars}:
+            x, y = letters.strokes[number].T
+            edges = [float(x_at(stem.points, y.mean())) for stem in stems]
+            ends = min(x.min(), *edges), max(x.max(), *edges)
+            if np.ptp(y) <= x_height / 3 and np.ptp(x) < np.ptp(ends):
+                new_x = np.interp(x, (x.min(), x.max()), ends)
+                letters.strokes[number] = np.stack([new_x, y], 1)
+    return letters
+
+
 def _shortened(bar_stroke: np.ndarray, cross: float, max_side: float) -> np.ndarray:
     """Return a bar pressed together to the right of `cross` if it reaches further than `max_side`
     there."""
@@ -276,7 +298,8 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
 
 def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
-    the text, or near a character beyond ASCII, or beside a sign without other ink."""
+    the text, or near a character beyond ASCII, or beside a sign without other ink. One made behind
+    a word that is larger than dots is not."""
     text = letters.text
     indices = letters.indices
     first = int(indices[number].min())
@@ -287,7 +310,11 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
         if before and right < span(before).right:
             return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
-    if set(text[first:end]) - UNDOTTED or first >= len(text) or not near.isascii():
+    if not near.isascii():
+        return True
+    size = np.ptp(letters.strokes[number], axis=0).max() / x_height
+    characters = set(f"{text} "[first:end])
+    if (characters - {" "} if size > MAX_DOT_SIZE else characters) - UNDOTTED:
         return True
     # The signs beside the stroke's characters that have no ink.
     signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
@@ -298,7 +325,9 @@ def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
     """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink. It
     is no larger than a dot where it may be an arm or a bar of a letter."""
     dot = letters.strokes[number] / x_height
-    max_size = MAX_STRAY_SIZE if _are_whole_without(letters, number) else MAX_TICK_SIZE
+    max_size = MAX_TICK_SIZE
+    if _are_whole_without(letters, number):
+        max_size = MAX_STRAY_BAR if _is_over_others(letters, number) else MAX_STRAY_SIZE
     size = np.ptp(dot, axis=0).max()
     if size < MIN_DOT_SIZE:  # a touch of the pen
         return True
@@ -326,6 +355,17 @@ def _are_whole_without(letters: LetterStrokes, number: int) -> bool:
     return has_ink and ONE_STROKE.issuperset(filter(str.isalnum, near))
 
 
+def _is_over_others(letters: LetterStrokes, number: int) -> bool:
+    """Return whether a stroke is flat, and over letters of `ONE_STROKE` alone."""
+    left, right = span([letters.strokes[number]])
+    over = set()
+    for stroke, indices in letters.pairs():
+        over |= {*indices[(stroke[:, 0] >= left) & (stroke[:, 0] <= right)]}
+    is_bar = is_flat(letters.strokes[number])
+    characters = {f"{letters.text} "[index] for index in over}
+    return is_bar and ONE_STROKE.issuperset(filter(str.isalnum, characters))
+
+
 class Bar(NamedTuple):
     """The bar that crosses a stem.
 
@@ -346,7 +386,8 @@ class Bar(NamedTuple):
 def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> Iterator[Bar]:
     """Yield the parts of strokes that may be the bar of a stem: flat parts above the stem's foot. A
     part crosses the stem; or it is near the stem, and of the same letter or of a flat stroke."""
-    stem_y = np.maximum.accumulate(stem.points[:, 1])
+    top = stem.points[0, 1] - MAX_BAR_GAP * x_height
+    low = stem.points[:, 1].max() - MIN_BAR_RISE * x_height
     for number, (stroke, indices) in enumerate(letters.pairs()):
         steps = np.abs(np.diff(stroke, axis=0))
         flat = steps[:, 1] <= MAX_BAR_SLOPE * steps[:, 0] + TREMBLE * x_height
@@ -355,15 +396,13 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
         edges = np.flatnonzero(np.diff(flat, prepend=False, append=False))
         for first, last in edges.reshape(-1, 2):  # the ends of each flat part
             run = stroke[first : last + 1]
-            distances = run[:, 0] - np.interp(run[:, 1], stem_y, stem.points[:, 0])
+            distances = run[:, 0] - x_at(stem.points, run[:, 1])
             nearest = np.abs(distances).argmin()
             x, y = run[nearest]
             is_of_letter = np.mean(indices[first : last + 1] == index) > MIN_POINT_FRACTION
             may_be_apart = is_of_letter or np.ptp(stroke[:, 1]) <= x_height / 3
             crosses = distances.min() <= 0.0 <= distances.max()
             is_near = may_be_apart and abs(distances[nearest]) <= MAX_BAR_GAP * x_height
-            top = stem_y[0] - MAX_BAR_GAP * x_height
-            low = stem_y[-1] - MIN_BAR_RISE * x_height
             is_beside_stem = top < y < low
             is_wide = np.ptp(run[:, 0]) > x_height / 8  # (assumed)
             if is_beside_stem and is_wide and (crosses or is_near):

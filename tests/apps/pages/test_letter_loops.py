@@ -1,9 +1,13 @@
-"""Loops of letters, in a hand with an x-height of 1."""
+"""Loops, rings, arches and stems of letters, in a hand with an x-height of 1."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
-from apps.pages.letter_loops import circle_width, with_loops
+from apps.pages.letter_loops import circle_width, with_clear_parts
+from apps.pages.letter_strokes import LetterStrokes
 from tests.apps.pages.builders import letters
 
 UPSTROKE = [(-1.0, 0.0), (-0.6, -0.05), (-0.3, -0.2)]
@@ -37,7 +41,7 @@ def test_the_loop_of_an_e_is_open(width, lean):
     slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
     e = np.array(joined_e(width)) @ slanted
     word = letters("le", [e], [0] * 3 + [1] * (len(e) - 3))
-    changed = with_loops(word, 1.0, lean)
+    changed = with_clear_parts(word, 1.0, lean)
     (stroke,), (indices,) = changed.strokes, changed.indices
     upright = stroke @ np.linalg.inv(slanted)
     assert len(indices) == len(stroke)
@@ -52,7 +56,7 @@ def test_the_loop_of_an_e_is_open(width, lean):
 def test_open_loops_and_other_letters_stay(text, width):
     e = joined_e(width)
     word = letters(text, [e], [0] * 3 + [1] * (len(e) - 3))
-    (stroke,) = with_loops(word, 1.0, 0.0).strokes
+    (stroke,) = with_clear_parts(word, 1.0, 0.0).strokes
     np.testing.assert_array_equal(stroke, e)
 
 
@@ -60,7 +64,7 @@ def test_open_loops_and_other_letters_stay(text, width):
 def test_an_e_that_begins_a_stroke_may_begin_beside_its_back(start, is_open):
     """A `c` begins far from its back."""
     e = [start, (0.6, -0.7), (0.5, -0.95), (0.3, -1.0), *BACK]
-    (stroke,) = with_loops(letters("e", [e], 0), 1.0, 0.0).strokes
+    (stroke,) = with_clear_parts(letters("e", [e], 0), 1.0, 0.0).strokes
     assert (len(stroke) == len(e)) == is_open
     if not is_open:
         np.testing.assert_allclose(stroke[0], (0.0, -0.35), atol=0.05)  # on the back
@@ -70,7 +74,7 @@ def test_the_loop_of_an_e_dips_behind_a_high_join():
     """An `o` ends at its top, and the `e` behind it begins there, like a `c`."""
     e = [(-0.9, -0.9), (-0.6, -0.85), (-0.3, -0.85), (0.1, -0.9), (0.3, -0.95), *BACK]
     word = letters("oe", [e], [0, 0, *[1] * (len(e) - 2)])
-    (stroke,) = with_loops(word, 1.0, 0.0).strokes
+    (stroke,) = with_clear_parts(word, 1.0, 0.0).strokes
     crossing = np.flatnonzero(np.hypot(*(stroke - (0.0, -0.35)).T) < 0.05)
     assert len(crossing) and np.argmin(stroke[:, 1]) > crossing[0]
     assert stroke[:, 0].max() > 0.35
@@ -88,7 +92,7 @@ def ring(degrees: float) -> np.ndarray:
 def test_the_ring_of_an_o_is_closed(degrees, behind):
     """An arc of 310 degrees ends 50 degrees before its start, and 2 * 0.5 * sin(25) from it."""
     o = np.concatenate([circle := ring(degrees), np.reshape(behind, (-1, 2))])
-    (stroke,) = with_loops(letters("o", [o], 0), 1.0, 0.0).strokes
+    (stroke,) = with_clear_parts(letters("o", [o], 0), 1.0, 0.0).strokes
     np.testing.assert_array_equal(stroke[:25], circle)
     lid = stroke[25 : len(stroke) - len(behind)]
     assert np.hypot(*(lid - circle[0]).T).min() < 1e-9
@@ -104,5 +108,82 @@ def test_the_ring_of_an_o_is_closed(degrees, behind):
 )
 def test_closed_rings_and_other_letters_stay(text, degrees):
     """The points of a ring that is closed are at most 0.2 apart; half a circle is no ring."""
-    (stroke,) = with_loops(letters(text, [ring(degrees)], 0), 1.0, 0.0).strokes
+    (stroke,) = with_clear_parts(letters(text, [ring(degrees)], 0), 1.0, 0.0).strokes
     np.testing.assert_array_equal(stroke, ring(degrees))
+
+
+CUP = [(0.0, -1.0), (0.0, -0.3), (0.3, 0.0), (0.6, -0.4), (0.7, -1.0)]
+HOOK, TO_E, STEM = [(0.72, -0.6)], [(1.0, -0.4), (1.3, -0.8)], [(0.7, 0.0), (1.0, -0.4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "behind", "kept"), [("u", [], []), ("u", HOOK, []), ("ue", TO_E, TO_E)]
+)
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+def test_the_second_stem_of_a_u_comes_down(text, behind, kept, lean):
+    """Otherwise it is a `v`. The stroke goes on to an `e` from its foot."""
+    stroke = np.array([*CUP, *behind])
+    indices = np.minimum(np.arange(len(stroke)) // len(CUP), len(text) - 1)
+    word = with_clear_parts(LetterStrokes(text, [stroke], [indices]), 1.0, lean)
+    (changed,) = word.strokes
+    assert len(word.indices[0]) == len(changed)
+    assert_array_equal(changed[: len(CUP)], CUP)
+    end = len(changed) - len(kept)
+    np.testing.assert_allclose(changed[end - 1], (0.7 - lean, 0.0), atol=1e-9)
+    assert_array_equal(changed[end:], np.reshape(kept, (-1, 2)))
+
+
+@pytest.mark.parametrize(("text", "behind"), [("u", STEM), ("v", []), ("m", HOOK)])
+def test_a_whole_u_and_other_letters_keep_their_stems(text, behind):
+    stroke = np.array([*CUP, *behind])
+    word = LetterStrokes(text, [stroke], [np.zeros(len(stroke), int)])
+    assert with_clear_parts(word, 1.0, 0.0).strokes[0] is stroke
+
+
+def two_stems(gap: float) -> np.ndarray:
+    """Return two stems, 1 high and 0.5 apart, behind an upstroke and before another one. The way
+    up from the first is straight but for its middle, which is so far from the first stem."""
+    corners = [(-0.5, 0.0), (0.0, -1.0), (0.0, 0.0), (gap, -0.5), (0.5, -1.0), (0.5, 0.0), (1, -1)]
+    ways = [np.linspace(*ends, 9)[:-1] for ends in pairwise(corners)]
+    return np.concatenate([*ways, corners[-1:]])
+
+
+IN_N = np.repeat([0, 1, 2], [3, 27, 19])
+"""The window reaches the `n` before the pen, and leaves it before the second stem."""
+
+
+@pytest.mark.parametrize("gap", [0.24, 0.4])
+@pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
+def test_an_n_has_an_arch(gap, lean, size):
+    """The upstroke follows the first stem, and turns to the second one in a round top. Otherwise it
+    is a `u`: in half of its height it is farther than 0.4 of the way to the second stem."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
+    word = LetterStrokes("mnm", [two_stems(gap) @ slanted], [IN_N])
+    changed = with_clear_parts(word, size, lean)
+    (stroke,), (indices,) = changed.strokes, changed.indices
+    assert len(indices) == len(stroke)
+    upright = stroke @ np.linalg.inv(slanted)
+    np.testing.assert_allclose(upright[:9], two_stems(gap)[:9], atol=1e-9)
+    np.testing.assert_allclose(upright[-9:], two_stems(gap)[-9:], atol=1e-9)
+    foot = int(np.hypot(*upright.T).argmin())
+    top = foot + int(upright[foot : foot + 14, 1].argmin())
+    np.testing.assert_allclose(upright[foot], (0.0, 0.0), atol=1e-9)
+    up = upright[foot : top + 1]
+    assert (np.diff(up[:, 1]) < 0.0).all()
+    assert np.interp(0.5, -up[:, 1], up[:, 0]) < 0.1
+    assert up[-1] == pytest.approx((0.35, -1.0), abs=0.1)
+    assert np.ptp(upright[(upright[:, 1] < -0.8) & (np.arange(len(upright)) > foot), 0]) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("text", "gap", "indices"),
+    [
+        ("ana", 0.16, IN_N),  # an arch
+        ("aua", 0.4, IN_N),
+        ("an", 0.4, np.repeat([0, 1], [20, 29])),  # The first stem is of the `a`.
+    ],
+)
+def test_an_arch_and_other_stems_stay(text, gap, indices):
+    stroke = two_stems(gap)
+    word = with_clear_parts(LetterStrokes(text, [stroke], [indices]), 1.0, 0.0)
+    assert word.strokes[0] is stroke

@@ -10,7 +10,6 @@ from apps.pages.letter_shapes import (
     with_legs,
     with_open_c,
     with_points,
-    with_second_stems,
     with_short_flags,
 )
 from apps.pages.letter_strokes import LetterStrokes, crosses
@@ -176,31 +175,3 @@ def test_a_c_that_is_not_joined_keeps_its_gap():
     strokes = [np.array(C), np.array(L)]
     word = with_open_c(LetterStrokes("cl", strokes, [np.zeros(4, int), np.ones(4, int)]), 1.0)
     assert word.strokes[0] is strokes[0] and word.strokes[1] is strokes[1]
-
-
-CUP = [(0.0, -1.0), (0.0, -0.3), (0.3, 0.0), (0.6, -0.4), (0.7, -1.0)]
-HOOK, TO_E, STEM = [(0.72, -0.6)], [(1.0, -0.4), (1.3, -0.8)], [(0.7, 0.0), (1.0, -0.4)]
-
-
-@pytest.mark.parametrize(
-    ("text", "behind", "kept"), [("u", [], []), ("u", HOOK, []), ("ue", TO_E, TO_E)]
-)
-@pytest.mark.parametrize("lean", [0.0, 0.3])
-def test_the_second_stem_of_a_u_comes_down(text, behind, kept, lean):
-    """Otherwise it is a `v`. The stroke goes on to an `e` from its foot."""
-    stroke = np.array([*CUP, *behind])
-    indices = np.minimum(np.arange(len(stroke)) // len(CUP), len(text) - 1)
-    word = with_second_stems(LetterStrokes(text, [stroke], [indices]), 1.0, lean)
-    (changed,) = word.strokes
-    assert len(word.indices[0]) == len(changed)
-    assert_array_equal(changed[: len(CUP)], CUP)
-    end = len(changed) - len(kept)
-    np.testing.assert_allclose(changed[end - 1], (0.7 - lean, 0.0), atol=1e-9)
-    assert_array_equal(changed[end:], np.reshape(kept, (-1, 2)))
-
-
-@pytest.mark.parametrize(("text", "behind"), [("u", STEM), ("v", []), ("n", HOOK)])
-def test_a_whole_u_and_other_letters_keep_their_stems(text, behind):
-    stroke = np.array([*CUP, *behind])
-    word = LetterStrokes(text, [stroke], [np.zeros(len(stroke), int)])
-    assert with_second_stems(word, 1.0, 0.0).strokes[0] is stroke

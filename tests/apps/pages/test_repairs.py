@@ -11,6 +11,7 @@ from apps.pages.page_options import PageOptions
 from apps.pages.repairs import (
     repair_signs,
     with_bars,
+    with_bars_of_h,
     with_dots,
     with_figures_apart,
     with_tails_of_q,
@@ -213,7 +214,7 @@ def test_a_touch_of_the_pen_is_left_out_unless_the_text_has_a_dot_there(text, st
     [
         ("ion", [(2.0, -1.5), (2.1, -1.7)], 2, False),  # a dot above the last letter
         ("ion", [(1.6, -1.5), (2.2, -1.5)], 2, False),  # a dash
-        ("ion", [(1.5, -1.5), (2.3, -1.5)], 2, True),  # as long as a bar
+        ("ion", [(1.2, -1.5), (2.8, -1.5)], 2, True),  # longer than a bar
         ("ion", [(2.1, 0.1), (2.1, 0.3)], 2, True),  # a mark at the foot
         ("ion", [(2.0, -1.05), (2.2, -1.25)], 2, True),  # It touches the letter.
         ("io'n", [(2.0, -1.5), (2.1, -1.7)], 3, True),  # the apostrophe, made late
@@ -247,6 +248,58 @@ def test_a_stroke_without_which_its_letter_is_not_whole_is_kept(
     assert len(kept.strokes) == 1 + is_kept
 
 
+@pytest.mark.parametrize(
+    ("text", "size", "height", "index", "is_kept"),
+    [
+        ("soo a", 1.3, 0.1, 3, False),  # a bar that no letter needs, made behind the word
+        ("son t", 1.3, 0.1, 3, False),
+        ("soo a", 1.7, 0.1, 3, True),
+        ("soo a", 1.3, 0.6, 3, True),  # not flat
+        ("Tso a", 1.3, 0.1, 3, True),  # the bar of the `T`, to which it has a gap
+        ("soi a", 0.4, 0.1, 3, True),  # It may be the dot of the `i`.
+    ],
+)
+def test_a_bar_over_letters_without_bars_is_left_out(text, size, height, index, is_kept):
+    stems = [down(x, 1.0) for x in (0.0, 0.5, 1.0)]
+    stroke = [(0.0, -1.3), (size, -1.3 - height)]
+    last = [(1.5, 0.5), (1.6, 0.5)]  # of the last letter, when the window is behind it
+    word = letters(text, [*stems, last, stroke], 0, 1, 2, index, index)
+    assert len(without_touches(word, 1.0).strokes) == 4 + is_kept
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((-0.2, 0.3), (-0.2, 0.8)),
+        ((0.3, 1.0), (0.0, 1.0)),
+        ((0.2, 0.6), (0.0, 0.8)),
+        ((-0.2, 1.0), (-0.2, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("lean", [0.0, 0.2])
+def test_the_bar_of_an_h_reaches_both_of_its_stems(ends, expected, lean):
+    """With a short one it looks like `tl`. The bar is 1.0 high in a hand that may lean."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
+    stems = [down(x, 2.0) @ slanted for x in (0.0, 0.8)]
+    word = letters("He", [*stems, line(*ends) * (1.0, 1.25) @ slanted], 0, 0, 1)
+    left, right, bar = with_bars_of_h(word, 1.0).strokes
+    np.testing.assert_allclose(bar @ np.linalg.inv(slanted), line(*expected) * (1.0, 1.25))
+    assert left is word.strokes[0] and right is word.strokes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "height", "bar"),
+    [
+        ("tl", 2.0, line(-0.2, 0.3)),
+        ("He", 1.0, line(-0.2, 0.3)),  # no stems of an `H`
+        ("He", 2.0, across(-0.2, 0.3) - ((0.0, 0.5), (0.0, 0.0))),  # not flat
+    ],
+)
+def test_other_bars_beside_two_stems_stay(text, height, bar):
+    word = letters(text, [down(0.0, height), down(0.8, height), bar], 0, 0, 0)
+    assert with_bars_of_h(word, 1.0).strokes[2] is word.strokes[2]
+
+
 TEXTS = ("abcdefg hijklm", "nopqrst uvwxyz", "ABCDEFGHI JKLMN", "OPQRSTUVWXYZ")
 
 
@@ -268,6 +321,7 @@ def test_no_repair_takes_more_than_a_dot_from_a_letter_of_a_style(style, hands):
         for changed, repair in (
             ("", with_legs),
             ("t", lambda word: with_bars(word, 1.0, width)),
+            ("H", lambda word: with_bars_of_h(word, 1.0)),
             ("ij", lambda word: with_dots(word, 1.0, lean)),
             ("ij", lambda word: without_touches(word, 1.0)),
         ):
