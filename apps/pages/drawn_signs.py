@@ -156,12 +156,14 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
 
 def _whole_part(stroke: np.ndarray, part: slice) -> slice:
     """Return the part of a stroke that is a character: with ink behind it that runs back to the
-    left, as the belly of a `B`, but without a way up at its end, as to the loop of an `e`."""
+    left, as the belly of a `B`, or down to the foot of its last stem, but without a way up at its
+    end, as to the loop of an `e`."""
     behind = stroke[part.stop :, 0]
     if not len(behind) or behind.mean() <= behind[0]:
         return slice(part.start, len(stroke))
-    falls = np.diff(stroke[part, 1], prepend=-np.inf) >= 0.0
-    return slice(part.start, part.start + int(np.flatnonzero(falls)[-1]) + 1)
+    falls = np.append(np.diff(stroke[part.start :, 1], prepend=-np.inf) >= 0.0, False)
+    last = int(np.flatnonzero(falls[: part.stop - part.start + 1])[-1])
+    return slice(part.start, part.start + last + int(falls[last:].argmin()))
 
 
 def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
@@ -179,9 +181,11 @@ def _without_exit(stroke: np.ndarray, part: slice, previous: str) -> slice:
         turns_back = x < np.maximum.accumulate(x) - MAX_BACK
         is_behind = (x > x[foot] + ARM_WIDTH) | (turns_back & (y < -MIN_STEM_HEIGHT))
     elif previous.islower() and previous not in HIGH_EXITS:
-        falls_on = np.append(np.diff(y) >= 0.0, False)
-        foot += int((~falls_on[foot:]).argmax())
-        foot = int(y[: foot + 1].argmax())
+        # A stem of the letter before goes on to the right, unlike the top of a stand-in.
+        is_stem = np.append((np.diff(y) >= 0.0) & (np.diff(x) >= 0.0), False)
+        end = foot + int(is_stem[foot:].argmin())
+        lowest = int(y[: foot + 1].argmax())
+        foot = end if end > foot and y[end] >= y[lowest] - EXIT_RISE else lowest
         is_behind = y < y[foot] - EXIT_RISE
     else:
         return part

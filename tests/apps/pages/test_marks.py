@@ -265,6 +265,13 @@ A = [(0.7, -1.0), (0.5, -0.8), (0.5, -0.2), (0.7, 0.0), (1.0, -0.9), (1.0, -1.0)
     [
         # Its foot is at the baseline; the pen is 0.1 above it, then 0.4.
         ("cz", [(0.6, -0.9), (0.2, -1.0), (0.0, -0.5), (0.2, 0.0)], [(0.4, -0.1), (0.7, -0.4)], 5),
+        # The window is at the `z` before the last stem of the `h`, whose first reaches lower.
+        (
+            "hz",
+            [(0.0, -1.9), (0.0, 0.1), (0.1, -0.6), (0.4, -0.8), (0.44, -0.7)],
+            [(0.45, -0.5), (0.47, -0.2), (0.5, 0.0), (0.6, -0.1), (1.0, -0.5)],
+            9,
+        ),
         # The arm ends 0.45 to the right of the foot, or where the pen goes back to the left.
         ("rz", [(0.0, -1.0), (0.0, 0.0), (0.0, -0.7)], [(0.2, -1.0), (0.4, -1.0), (0.8, -1.0)], 5),
         ("rz", [(0.0, -1.0), (0.0, 0.0), (0.0, -0.7)], [(0.2, -1.0), (0.3, -1.0)], 5),
@@ -279,6 +286,17 @@ def test_a_letter_before_a_drawn_one_keeps_its_end(text, letter, way, num_kept):
     indices = np.repeat([0, 1, 2], [4, len(letter) - 2, len(behind) + 2])
     before, *_ = signed(f"i{text}", [points], [indices]).strokes
     np.testing.assert_allclose(before, shifted(points[: 4 + num_kept], 0.8), atol=1e-9)
+
+
+E = [(1.4, -0.3), (1.7, -0.9), (1.5, -1.0), (1.45, -0.4), (1.7, 0.0)]
+
+
+@pytest.mark.parametrize("num_points", [5, 6])
+def test_nothing_is_left_of_a_stand_in_that_the_window_leaves_before_its_last_stem(num_points):
+    """The pen is at the top of this stem then, and goes on to an `e` from its foot."""
+    indices = np.repeat([0, 1], [num_points, len(A) + len(E) - num_points])
+    rest = signed("ze", [np.array([*A, *E])], [indices]).strokes[-1]
+    np.testing.assert_allclose(np.diff(rest, axis=0), np.diff(E, axis=0))
 
 
 def test_a_t_before_a_drawn_letter_has_a_bar():
