@@ -1,10 +1,10 @@
 """The options of a recogniser's search, and of the language model that it may use."""
 
 import argparse
-import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache
 from importlib.util import find_spec
 
 import model
@@ -24,6 +24,8 @@ MARK_COST = 0.7
 languages are named (measured, notebook: reader, accents)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model
+NUM_LANGUAGES = 3
+"""Number of language models of a single language that are kept, some 40 MB each (assumed)."""
 LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)
 
 
@@ -86,20 +88,47 @@ class SearchOptions:
         """
         if not self.language_model:
             return model.Search(self.beam or 1)
-        build = model.CharacterLanguageModel
-        weight = LANGUAGE_WEIGHT
-        cost = math.inf
-        if languages := self.languages:
-            build = partial(_word_model, languages)
-            weight = WORDS_WEIGHT
-            cost = math.inf if self.language_model == GENERAL else MARK_COST
-        if self.language_weight is not None:
-            weight = self.language_weight
         alphabet = reader.alphabet
         texts = list[str]()
         for file in self.files:
             texts += _known_lines(file, alphabet)
-        return model.Search(self.beam or BEAM, build(texts, alphabet), weight, cost)
+        if not self.languages:
+            language_model = model.CharacterLanguageModel(texts, alphabet)
+            return self._search(language_model, LANGUAGE_WEIGHT)
+        named = self._search(_word_model(self.languages, texts, alphabet), WORDS_WEIGHT)
+        if self.language_model == GENERAL:
+            return replace(named, by_text=self._search_by_text(named, texts, alphabet))
+        return replace(named, mark_cost=MARK_COST)
+
+    def _search(
+        self,
+        language_model: "model.CharacterLanguageModel | model.WordLanguageModel",
+        default_weight: float,
+    ) -> "model.Search":
+        """Return the search with a language model."""
+        weight = default_weight if self.language_weight is None else self.language_weight
+        return model.Search(self.beam or BEAM, language_model, weight)
+
+    def _search_by_text(
+        self, general: "model.Search", listed: list[str], alphabet: Alphabet
+    ) -> "Callable[[str], model.Search]":
+        """Return a function that returns the search for a line that was read greedily as a text:
+        with the words of its language, and `general` for a line that may be of several."""
+        from data_loader.synthetic.texts import language
+        from model.recognition.language_detection import LanguageDetector
+
+        detector = LanguageDetector(language.frequent_words(), language.WEIGHTS)
+
+        @lru_cache(NUM_LANGUAGES)
+        def search(code: str) -> "model.Search":
+            language_model = _word_model([code], listed, alphabet)
+            return replace(general, language_model=language_model, mark_cost=MARK_COST)
+
+        def by_text(text: str) -> "model.Search":
+            code = detector.language_of(text)
+            return search(code) if code else general
+
+        return by_text
 
 
 def _known_lines(file: str, alphabet: Alphabet) -> list[str]:

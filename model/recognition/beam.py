@@ -4,7 +4,7 @@ Shapes: S frames, C characters of the alphabet. Class C is the blank of CTC.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,12 +29,21 @@ class Search:
         mark_cost: nats that a letter with a mark is at most less likely than the letter without, or
             with another mark; infinite: each mark must be seen. The language model's alphabet tells
             which letters these are.
+        by_text: returns the search for a line that was read greedily as a text, such as the search
+            with the language model of the text's language; None: all lines have this search.
     """
 
     width: int = 1
     language_model: CharacterLanguageModel | WordLanguageModel | None = None
     language_weight: float = 0.0
     mark_cost: float = math.inf
+    by_text: "Callable[[str], Search] | None" = None
+
+    def of_line(self, log_probs: np.ndarray) -> "Search":
+        """Return the search for the text of a line with these log-probabilities, `(S, C+1)`."""
+        if self.by_text is None or self.language_model is None:
+            return self
+        return self.by_text(self.language_model.alphabet.decode(greedy_classes(log_probs)))
 
     def with_marks(self, log_probs: np.ndarray, cost: float) -> np.ndarray:
         """Return log-probabilities `(..., C + 1)` in which a letter with a mark is at most `cost`
@@ -74,6 +83,7 @@ def ctc_beam(log_probs: np.ndarray, search: Search) -> list[Hypothesis]:
         search: how to search for the text. A beam of width 1 differs from greedy decoding: the beam
             follows the likeliest prefix, greedy decoding the likeliest path.
     """
+    search = search.of_line(log_probs)
     blank = log_probs.shape[1] - 1
     staying = search.with_marks(log_probs, 0.0)
     log_probs = search.with_marks(log_probs, search.mark_cost)
@@ -132,6 +142,11 @@ def ctc_text(log_probs: np.ndarray, search: Search) -> list[int]:
     """Return the text of one line; see `decoding.ctc_texts`. `log_probs` are `(S, C+1)`."""
     if search.width > 1 or search.language_model is not None:
         return ctc_beam(log_probs, search)[0].indices
+    return greedy_classes(log_probs)
+
+
+def greedy_classes(log_probs: np.ndarray) -> list[int]:
+    """Return the characters of a line by greedy decoding; `log_probs` are `(S, C+1)`."""
     blank = log_probs.shape[1] - 1
     classes = log_probs.argmax(1)
     previous = np.concatenate([[blank], classes[:-1]])

@@ -85,7 +85,7 @@ def read_words(
                 seen = line[:frames].copy()
                 # In the text that was read, a letter with a mark is at least as likely as the bare
                 # letter: the language model may have added the mark.
-                free_marks = search.with_marks(seen, cost=0.0)
+                free_marks = search.of_line(seen).with_marks(seen, cost=0.0)
                 seen[:, codes] = free_marks[:, codes]
                 lines[number] = [*words_of(model, inks[number], text, seen)]
     return lines

@@ -128,6 +128,21 @@ def get_frequency_dict(code, size):
     sys.modules.pop("wordfreq", None)
 
 
+def test_a_line_is_read_with_the_words_of_its_language(checkpoints, frequencies):
+    general = options_of("--language-model").search(load(checkpoints["CTCNetwork"]))
+    english = general.by_text("The cat don't!")
+    french = general.by_text("le Le")
+    assert general.by_text("the le") is general  # not surely English
+    assert english.mark_cost == french.mark_cost == search_options.MARK_COST
+    codes = (*ALPHABET.encode("the").tolist(), len(ALPHABET))
+
+    def log_prob(search):
+        steps = range(len(codes))
+        return sum(search.language_model.log_probs(codes[:n])[codes[n]] for n in steps)
+
+    assert log_prob(english) > log_prob(general) > log_prob(french)
+
+
 def test_words_are_likelier_when_they_are_frequent_or_listed(checkpoints, frequencies, tmp_path):
     (tmp_path / "names.txt").write_text("Vaux Hall\nO'Cat 7\n", encoding="utf-8")
     reader = load(checkpoints["CTCNetwork"])

@@ -20,6 +20,9 @@ WEIGHTS = {
 NUM_WORDS = 10_000_000
 """Number of running words of a language of weight 1; a word whose count is below 1 in the
 language's running words is left out (assumed)."""
+MIN_FREQUENCY = 1e-5
+"""Occurrences per running word of the rarest words by which a language is told from others
+(measured, notebook: reader, the language of a line)."""
 NUM_TEXTS = 1500
 """Number of sentences in `texts`; `texts` has as many everyday texts, and a fifth as many European
 texts (assumed)."""
@@ -45,6 +48,23 @@ def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
             for word in filter(None, token.split("'")):
                 counts[word] = counts.get(word, 0.0) + count
     return counts
+
+
+def frequent_words() -> dict[str, dict[str, float]]:
+    """Return the frequencies of the frequent words of each language, in small letters, per running
+    word. wordfreq must be installed."""
+    from wordfreq import get_frequency_dict
+
+    frequencies = {}
+    for language in WEIGHTS:
+        words: dict[str, float] = {}
+        for token, frequency in get_frequency_dict(language, "small").items():
+            if frequency < MIN_FREQUENCY:  # Tokens come in the order of falling frequency.
+                break
+            for word in filter(None, token.split("'")):
+                words[word] = words.get(word, 0.0) + frequency
+        frequencies[language] = words
+    return frequencies
 
 
 def texts() -> list[str]:

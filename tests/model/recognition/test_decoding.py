@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +119,22 @@ def seen(text, frames=3):
 def test_a_language_brings_back_the_mark_of_a_letter_and_nothing_else(text, weight, expected):
     search = Search(16, WORDS, weight, mark_cost=0.7)
     assert FRENCH.decode(ctc_beam(seen(text), search)[0].indices) == expected
+
+
+def test_a_line_is_searched_as_its_greedy_text_asks():
+    texts = []
+
+    def by_text(text):
+        texts.append(text)
+        return Search(16, WORDS, 0.5, mark_cost=0.7)
+
+    search = Search(16, WORDS, 0.5)
+    log_probs = seen("noel")
+    assert FRENCH.decode(ctc_beam(log_probs, search)[0].indices) == "noel"
+    search = replace(search, by_text=by_text)
+    (codes,) = ctc_texts(torch.from_numpy(log_probs)[None], torch.tensor([len(log_probs)]), search)
+    assert FRENCH.decode(codes) == "noël"
+    assert texts == ["noel"]
 
 
 def test_a_letter_without_its_mark_is_read_as_one_with_it_at_its_cost():
