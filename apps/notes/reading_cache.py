@@ -30,7 +30,7 @@ from ink.ink_page import InkPage, ink_bytes
 from utils.checks import DataError, UserError, first_of, printable
 from utils.files import read_bytes, user_cache, write_json
 
-READING_VERSION = 10
+READING_VERSION = 11
 """Version of the reading and of the cached texts; texts of another version are not used."""
 INDEX_VERSION = 6
 """Version of the index; an index of another version is not used."""

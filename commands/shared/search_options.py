@@ -35,8 +35,8 @@ def add_options(parser: Parser) -> None:
     beam = f"hypotheses kept by beam search (default: {BEAM} with a language model, else greedy)"
     add("--beam", type=number(int, 2, 1000), metavar="N", help=beam)
     kinds = "use a language model: of characters, from the lines of a text FILE; or, without FILE, "
-    kinds += "of the frequent words of European languages, from wordfreq, or of those that are "
-    kinds += "named by their codes, such as fr,en (default: none)"
+    kinds += "of the frequent words of the line's language, or of 23 European ones where that is "
+    kinds += "unsure, from wordfreq; or of languages named by their codes, as fr,en (default: none)"
     add("--language-model", nargs="?", const=GENERAL, metavar="FILE", help=kinds)
     words = "text file of names and terms to expect, for --language-model without a FILE"
     add("--words", metavar="FILE", help=words)
