@@ -227,11 +227,13 @@ class EngineReader(EngineNetwork):
         self, inks: Sequence[np.ndarray], search: Search = GREEDY, *, progress: bool = False
     ) -> list[list[InkWord]]:
         """Return the words of lines of ink; see `Reader.read_words`."""
-        lines = zip(inks, self._decoded(inks, search, progress), strict=True)
-        return [
-            [*words_of(self, ink, text, log_probs)] if text.strip() else []
-            for ink, (text, log_probs) in lines
-        ]
+        lines: list[list[InkWord]] = []
+        for ink, (text, log_probs) in zip(inks, self._decoded(inks, search, progress), strict=True):
+            lines.append([])
+            if text.strip():
+                seen = search.with_added_marks(log_probs, self.alphabet.encode(text))
+                lines[-1] += words_of(self, ink, text, seen)
+        return lines
 
     def proofread(
         self,

@@ -60,6 +60,14 @@ class Search:
         letters = np.where(is_marked, raised, log_probs[..., :-1])
         return np.concatenate([letters, log_probs[..., -1:]], axis=-1)
 
+    def with_added_marks(self, log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities `(S, C+1)` by which a line was read as the characters
+        `codes`. A letter of them with a mark is at least as likely as the letter without: the
+        language model may have added the mark."""
+        seen = log_probs.copy()
+        seen[:, codes] = self.of_line(log_probs).with_marks(log_probs, cost=0.0)[:, codes]
+        return seen
+
 
 GREEDY = Search()
 

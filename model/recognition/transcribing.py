@@ -81,12 +81,7 @@ def read_words(
         for number, text, line, frames in lines_read:
             check_time()
             if text.strip():
-                codes = model.alphabet.encode(text)
-                seen = line[:frames].copy()
-                # In the text that was read, a letter with a mark is at least as likely as the bare
-                # letter: the language model may have added the mark.
-                free_marks = search.of_line(seen).with_marks(seen, cost=0.0)
-                seen[:, codes] = free_marks[:, codes]
+                seen = search.with_added_marks(line[:frames], model.alphabet.encode(text))
                 lines[number] = [*words_of(model, inks[number], text, seen)]
     return lines
 

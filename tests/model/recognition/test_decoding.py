@@ -137,6 +137,19 @@ def test_a_line_is_searched_as_its_greedy_text_asks():
     assert texts == ["noel"]
 
 
+def test_a_mark_that_the_language_model_adds_is_as_likely_as_its_bare_letter():
+    plain, marked = FRENCH.encode("eë").tolist()
+    log_probs = seen("noel")
+    by_text = Search(16, WORDS, 0.5, mark_cost=0.7)
+    search = Search(16, WORDS, 0.5, by_text=lambda _: by_text)
+    added = search.with_added_marks(log_probs, FRENCH.encode("noël"))
+    assert (added[:, marked] == log_probs[:, [plain, marked]].max(1)).all()
+    assert (np.delete(added, marked, 1) == np.delete(log_probs, marked, 1)).all()
+    # Another text has no mark, and another search adds none.
+    assert (search.with_added_marks(log_probs, FRENCH.encode("noel")) == log_probs).all()
+    assert (GREEDY.with_added_marks(log_probs, FRENCH.encode("noël")) == log_probs).all()
+
+
 def test_a_letter_without_its_mark_is_read_as_one_with_it_at_its_cost():
     plain, marked = FRENCH.encode("eë").tolist()
     scores = scores_of(ctc_beam(seen("e"), Search(9, WORDS, mark_cost=2.0)))
