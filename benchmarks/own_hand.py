@@ -4,8 +4,9 @@ A network learns some lines of each hand (`configs/own_hand.json`, or --config).
 which took part in no training, enrols each hand with lines of forms that the network did not learn.
 It assigns the written lines and the remaining recorded lines to hands: once with the last lines of
 each hand enrolled, once with the first, because the result depends on the enrolled lines. With
---network reader --config configs/own_hand_reader.json a recogniser reads lines before and after it
-learns. Results are kept in a folder, so that a stopped run can be continued.
+--network reader a recogniser reads lines before and after it learns others, with their texts
+(--lines) or as a language model reads them (--uncorrected). Results are kept in a folder, so that a
+stopped run can be continued.
 """
 
 import json
@@ -15,6 +16,7 @@ import sys
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -32,6 +34,7 @@ from benchmarks import hand_likeness
 from benchmarks.hand_likeness import likelihoods
 from benchmarks.legibility import JUDGE
 from benchmarks.pens import HELD_OUT
+from commands.shared import search_options
 from commands.shared.options import Parser
 from commands.shared.scripts import main
 from data_loader import EmbeddedDataset, IAMOnDBDataset, UnipenDataset
@@ -42,6 +45,7 @@ from ink.sample import Sample
 from model import load
 from model.generation.line import Primer, Sampling
 from model.loading import HAND_FILE, Reader, Writer
+from model.recognition.beam import GREEDY, Search
 from model.recognition.error_rates import normalised, rates
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,7 +151,10 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
         network = load(arguments.network, "cpu")
         if isinstance(network, Reader):
             lines = [Sample(*line, str(number)) for number, line in enumerate(chain(*hand), 1)]
-            results = measure_reading(network, lines, arguments.lines)
+            search = search_options.options_of(arguments).search(network)
+            results = measure_reading(
+                network, lines, arguments.lines, arguments.uncorrected, search
+            )
         else:
             lines, _ = divided(hand, arguments.lines)
             run = learn(name, lines, arguments)
@@ -156,11 +163,29 @@ def measure_hand(name: str, hand: HandForms, arguments: Namespace) -> dict:
     return json.loads(path.read_text())
 
 
-def measure_reading(reader: Reader, lines: Sequence[Sample], num_learned: int) -> dict:
+def measure_reading(
+    reader: Reader,
+    lines: Sequence[Sample],
+    num_corrected: int,
+    num_uncorrected: int = 0,
+    search: Search = GREEDY,
+) -> dict:
     """Return the numbers of misread characters in the lines of a person whose texts a reader does
-    not learn, before and after it learns the others, and whether `notes --learn` would take it."""
-    learned_lines = fine_tuning.usable(reader, lines[:num_learned])
-    learned_texts = {line.text.casefold() for line in learned_lines}
+    not learn, before and after it learns the others, and whether `notes --learn` would take it.
+
+    Args:
+        num_corrected: number of lines that are learned with their texts.
+        num_uncorrected: number of the next lines, which are learned as `search` reads them.
+    """
+    num_learned = num_corrected + num_uncorrected
+    uncorrected = lines[num_corrected:num_learned]
+    learned_lines = [*lines[:num_corrected]]
+    if uncorrected:
+        texts = reader.read_lines([line.ink for line in uncorrected], search)
+        for line, text in zip(uncorrected, texts, strict=True):
+            learned_lines.append(replace(line, text=text))
+    learned_lines = fine_tuning.usable(reader, learned_lines)
+    learned_texts = {line.text.casefold() for line in lines[:num_learned]}
     others = lines[num_learned:]
     other_lines = [line for line in others if line.text.casefold() not in learned_texts]
     gain = fine_tuning.cross_validated(reader, learned_lines)
@@ -217,7 +242,10 @@ def run(arguments: Namespace) -> None:
         hands = invented_hands()
     chosen = list(hands)[arguments.skip :][: arguments.hands]
     results = [measure_hand(name, hands[name], arguments) for name in chosen]
-    print(f"{len(results)} of {len(hands)} hands, {arguments.lines} lines each")
+    learned = f"{arguments.lines} lines each"
+    if arguments.uncorrected:
+        learned += f", and {arguments.uncorrected} as the language model reads them"
+    print(f"{len(results)} of {len(hands)} hands, {learned}")
     if "now" in results[0]:
         print_reading(results)
     else:
@@ -283,6 +311,9 @@ if __name__ == "__main__":
     add("--data", help="folder of IAM-OnDB, for persons of testset_v (default: invented writers)")
     add("--unipen", help="folder or archive of UNIPEN, for persons of its held-out collections")
     add("--lines", type=int, default=4, help="number of lines of each hand that are learned")
+    uncorrected = "number of further lines that a recogniser learns as --language-model reads them"
+    add("--uncorrected", type=int, default=0, help=uncorrected)
+    search_options.add_options(parser)
     add("--skip", type=int, default=0, help="number of hands at the start that are not learned")
     add("--hands", type=int, default=100, help="largest number of hands that are learned")
     add("--network", default="writer", help="network that learns")

@@ -28,7 +28,6 @@ from commands.shared.options import Parser
 from ink.formats.files import file_state
 from ink.guard import note_files
 from ink.ink_page import InkPage
-from ink.sample import Sample
 from model.drawing.page import INK_KINDS
 from utils.checks import (
     CheckpointError,
@@ -60,6 +59,7 @@ PLACE_TITLES = {
     "crossed_out": "crossed out, not read",
 }  # titles of the places that a message lists
 MIN_LEARNED_ROWS = 10  # rows from which a reader learns (assumed)
+MAX_LEARNED_ROWS = 100  # rows, if some are uncorrected: 0.9 s each on a core (measured)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 VAULT = "vault"
 DEFAULT_FORMAT = ".pdf"  # default of --format
@@ -83,10 +83,9 @@ def add_options(parser: Parser) -> None:
     either.add_argument("--search", metavar="WORDS", help=search)
     lines = "save the corrected rows as InkML, from which configs/own_hand_reader.json learns"
     either.add_argument("--lines", type=Path, metavar="FILE", help=lines)
-    learn = (
-        "train the reader on the corrected rows of these notes; if it then reads better, it is the "
-    )
-    learn += "reader of all notes from then on, instead of that of -r"
+    learn = "train the reader on the corrected rows of these notes and, with --language-model, on "
+    learn += f"others as that reads them, up to {MAX_LEARNED_ROWS} in all; if it then reads "
+    learn += "better, it is the reader of all notes from then on, instead of that of -r"
     either.add_argument("--learn", action="store_true", help=learn)
     forget = "remove what readers have learned by --learn; PATH is not read"
     either.add_argument("--forget", action="store_true", help=forget)
@@ -152,7 +151,8 @@ def run(arguments: argparse.Namespace) -> None:
         from apps.notes.server import serve
         from apps.notes.viewing import Viewer
 
-        learning = Learning(partial(_learn_for_viewer, arguments), readers.learned)
+        as_learn = argparse.Namespace(**vars(arguments) | {"learn": True, "view": None})
+        learning = Learning(partial(_learn_for_viewer, as_learn), readers.learned)
         viewer = Viewer(path, readers.library, readers.load, learning)
         return serve(viewer, arguments.view)
     _read_all(arguments, readers)
@@ -200,9 +200,12 @@ def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
 
 class _Readers:
     """Loads the reader of notes: that of -r, or the one that has learned the owner's hand from it,
-    as soon as there is one.
+    as soon as there is one. To learn rows as they are read, that of -r reads them, so that no
+    reader learns its own errors.
 
     Attributes:
+        max_learned_rows: largest number of rows from which a reader learns if it learns some as
+            they are read; 0 if it learns corrected rows only.
         base: the file of the reader of -r.
         learned: the file of the reader that has learned from it; it need not exist.
     """
@@ -213,6 +216,8 @@ class _Readers:
         folder = notes.notes_folder()
         self.learned = notes.learned_file(folder, self.base)
         self._chosen = search_options.options_of(arguments)
+        learns_readings = arguments.learn and self._chosen.language_model
+        self.max_learned_rows = MAX_LEARNED_ROWS if learns_readings else 0
         self._any_pdf = arguments.any_pdf
         self._loaded = cache(self._load)
         self._named = cache(self._name)
@@ -224,7 +229,7 @@ class _Readers:
     @property
     def _file(self) -> tuple[Path, str]:
         """The file of the reader that reads, and its state."""
-        state = file_state(self.learned)
+        state = "" if self.max_learned_rows else file_state(self.learned)
         return (self.learned, state) if state else (self.base, file_state(self.base))
 
     def load(self) -> "tuple[model.Reader, model.Search]":
@@ -491,15 +496,16 @@ def _network_file(networks: Networks, resumed: str) -> Path:
 
 
 def _learn(reading: "_Reading", readers: _Readers) -> None:
-    """Let the reader learn the corrected rows of notes, and print what comes of it.
+    """Let the reader learn rows of notes, and print what comes of it.
 
     Raises:
         UserError: if there are too few rows.
     """
-    rows = notes.learnable_lines(reading)
-    if problem := _lack_of(rows):
+    try:
+        rows = _rows_to_learn(reading, readers)
+    except UserError as error:
         reading.report()
-        raise UserError(f"--learn: {problem} (--view)")
+        raise UserError(f"--learn: {error}") from None
     taken = f"{readers.learned}  (reads your notes from now on; --forget removes it)"
     print(_learned(rows, readers, taken))
 
@@ -516,22 +522,32 @@ def _learn_for_viewer(arguments: argparse.Namespace, report: Callable[[str], obj
     readers = _Readers(arguments)
     files = note_files(arguments.path)
     reading = _Reading(readers.library(), files, readers.load, is_single=False)
-    rows = notes.learnable_lines(reading)
-    if problem := _lack_of(rows):
-        raise UserError(problem)
+    rows = _rows_to_learn(reading, readers)
     return _learned(rows, readers, "taken: it reads your notes from now on", report)
 
 
-def _lack_of(rows: Sequence[Sample]) -> str:
-    """Return how many corrected rows are missing to learn from; "" if there are enough."""
-    if len(rows) >= MIN_LEARNED_ROWS:
-        return ""
-    problem = f"{len(rows)} corrected rows, of at least {MIN_LEARNED_ROWS} that are needed"
-    return f"{problem}; correct or confirm all doubtful words of further rows"
+def _rows_to_learn(reading: "_Reading", readers: _Readers) -> "notes.LearnableLines":
+    """Return the rows of notes from which a reader learns.
+
+    Raises:
+        UserError: if there are too few rows.
+    """
+    from apps.notes.exporting import MIN_UNCORRECTED_LENGTH
+
+    rows = notes.learnable_lines(reading, readers.max_learned_rows)
+    if len(rows.all) >= MIN_LEARNED_ROWS:
+        return rows
+    needed = f"of at least {MIN_LEARNED_ROWS} that are needed"
+    if readers.max_learned_rows:
+        kinds = f"corrected or have {MIN_UNCORRECTED_LENGTH} characters"
+        raise UserError(f"{len(rows.all)} rows that are {kinds}, {needed}")
+    remedy = "correct or confirm all doubtful words of further rows (--view), or add "
+    remedy += "--language-model to learn rows as it reads them"
+    raise UserError(f"{len(rows.all)} corrected rows, {needed}; {remedy}")
 
 
 def _learned(
-    rows: Sequence[Sample],
+    rows: "notes.LearnableLines",
     readers: _Readers,
     taken: str,
     report: Callable[[str], object] = lambda _: None,
@@ -545,12 +561,15 @@ def _learned(
     from apps.hand import fine_tuning
 
     reader = replace(readers.networks, verbose=False).reader(readers.base)
-    lines = fine_tuning.usable(reader, rows)
+    lines = fine_tuning.usable(reader, rows.all)
     used = {line.name for line in lines}
-    left_out = [printable(row.name) for row in rows if row.name not in used]
+    left_out = [printable(row.name) for row in rows.all if row.name not in used]
     without = f", without {', '.join(left_out)}" if left_out else ""
     work = f"learning from {len(lines)} rows"
     print(f"{work}{without}", file=sys.stderr)
+    texts = ""
+    if num_uncorrected := len(rows.uncorrected):
+        texts = f"{num_uncorrected} uncorrected rows count as the language model reads them\n"
     total = fine_tuning.TOTAL_EPOCHS
     epochs = count(1)
     with tqdm(total=total, desc="learning", unit="epoch", leave=False, disable=None) as bar:
@@ -563,10 +582,10 @@ def _learned(
         if gain.is_better:
             learned = fine_tuning.fine_tuned(reader, lines, on_epoch)
             fine_tuning.save(readers.learned, learned)
-            return f"{gain}\n{taken}"
+            return f"{texts}{gain}\n{taken}"
     former = f"; {readers.learned} stays" if readers.learned.exists() else ""
     remedy = f"Correct more rows, and learn again{former}"
-    return f"{gain}\nnot taken: it would read no better. {remedy}"
+    return f"{texts}{gain}\nnot taken: it would read no better. {remedy}"
 
 
 def _forget() -> None:

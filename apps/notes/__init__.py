@@ -15,6 +15,7 @@ _HOMES = {
     "EditedByHandError": "vault",
     "InkForm": "ink_form",
     "InkKind": "ink_form",
+    "LearnableLines": "exporting",
     "Library": "reading_cache",
     "Note": "page_text",
     "PageText": "page_text",

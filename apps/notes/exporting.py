@@ -1,5 +1,6 @@
 """Saves notes as searchable PDF, text, Markdown, JSON, InkML with texts, or for other programs."""
 
+import heapq
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from datetime import date
 from itertools import chain, groupby, pairwise, starmap, zip_longest
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -39,6 +40,9 @@ from model.drawing.page import INK_KINDS, Page, numbered, save_ink_pages, save_p
 from utils.checks import UserError
 from utils.files import atomic_write, write_text
 
+MIN_UNCORRECTED_LENGTH = 10
+"""Minimum characters of an uncorrected row from which a reader learns (assumed: a language model
+helps little to read labels and numbers)."""
 MAX_ROW_STEP = 1.5
 """Largest distance between rows of a paragraph, in median distances of the page (assumed)."""
 PAGES_PER_LIMIT = 100
@@ -103,22 +107,55 @@ def save(notes: Iterable[Note], path: Path, form: TextForm = TextForm()) -> list
     return [path]
 
 
-def learnable_lines(notes: Iterable[Note]) -> list[Sample]:
-    """Return the rows of notes from which a reader can learn, in millimetres; a line's name is the
-    note's, and the numbers of the page and of the row."""
-    lines = []
-    for address, row in _learnable_rows(notes):
-        lines.append(Sample(from_strokes(row.strokes), row.text, address))
-    return lines
+class LearnableLines(NamedTuple):
+    """Rows of notes from which a reader can learn, in millimetres; a line's name is the note's, and
+    the numbers of the page and of the row.
+
+    Attributes:
+        corrected: all rows that a person corrected, see `PageRow.is_learnable`.
+        uncorrected: other rows, as they were read.
+    """
+
+    corrected: list[Sample]
+    uncorrected: list[Sample]
+
+    @property
+    def all(self) -> list[Sample]:
+        return [*self.corrected, *self.uncorrected]
 
 
-def _learnable_rows(notes: Iterable[Note]) -> Iterator[tuple[str, Row]]:
-    """Yield the address and the ink in millimetres of each row from which a reader can learn."""
+def learnable_lines(notes: Iterable[Note], max_lines: int = 0) -> LearnableLines:
+    """Return the rows of notes from which a reader can learn.
+
+    Args:
+        max_lines: number of lines to which other rows are added to the corrected ones. The digests
+            of their ink choose those of `MIN_UNCORRECTED_LENGTH` characters and more, so that they
+            are spread over the notes.
+    """
+    corrected = []
+    others = dict[str, Sample]()  # by the digest: a copied note has the same rows
+    for note in notes:
+        for address, page, row in _written_rows([note]):
+            if row.is_learnable:
+                corrected.append(_line(address, page, row))
+            elif max_lines and len(row.text) >= MIN_UNCORRECTED_LENGTH:
+                others[row.ink] = _line(address, page, row)
+        digests = heapq.nsmallest(max(max_lines - len(corrected), 0), others)
+        others = {digest: others[digest] for digest in digests}
+    return LearnableLines(corrected, [*others.values()])
+
+
+def _line(address: str, page: InkPage, row: PageRow) -> Sample:
+    return Sample(from_strokes(_millimetre_row(page, row).strokes), row.text, address)
+
+
+def _written_rows(notes: Iterable[Note]) -> Iterator[tuple[str, InkPage, PageRow]]:
+    """Yield each row of notes that is as it was written, with its address and page."""
     for note in notes:
         for page_number, (page, text) in enumerate(note.pages, 1):
             for row_number, row in enumerate(text.rows, 1):
-                if row.is_learnable:
-                    yield f"{note.name} {page_number}:{row_number}", _millimetre_row(page, row)
+                if row.is_as_written:
+                    yield f"{note.name} {page_number}:{row_number}", page, row
 
 
 def save_lines(notes: Iterable[Note], path: Path) -> int:
@@ -127,7 +164,8 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    rows = [row for _, row in _learnable_rows(notes)]
+    written = _written_rows(notes)
+    rows = [_millimetre_row(page, row) for _, page, row in written if row.is_learnable]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")
     stacked = below_each_other(row.strokes for row in rows)

@@ -62,7 +62,7 @@ class Learning:
             process.start()
             self._process = process
             sender.close()  # so that the end of the process is the end of the pipe
-            self._text = "looking for the corrected rows"
+            self._text = "looking for rows"
 
     def stop(self) -> None:
         """End the learning that is under way, if any; what was learned before stays."""

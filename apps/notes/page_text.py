@@ -110,12 +110,17 @@ class PageRow:
         return min(left), min(top), max(right), max(bottom)
 
     @property
+    def is_as_written(self) -> bool:
+        """Whether the row has ink, not turned or backwards, and no ink that is no word."""
+        is_upright = not self.turn and not self.is_backwards
+        return bool(self.ink) and is_upright and all(word.text for word in self.words)
+
+    @property
     def is_learnable(self) -> bool:
-        """Whether the row has ink as it was written, not turned or backwards, a word that a person
-        corrected, no unsure word, and no ink that is no word."""
-        corrected = any(word.confidence == 1 for word in self.words)
-        is_sure = corrected and all(word.text and word.is_sure for word in self.words)
-        return bool(self.ink) and not self.turn and not self.is_backwards and is_sure
+        """Whether the row is as it was written, with a word that a person corrected, and no unsure
+        word."""
+        is_corrected = any(word.confidence == 1 for word in self.words)
+        return self.is_as_written and is_corrected and all(word.is_sure for word in self.words)
 
     @property
     def text(self) -> str:

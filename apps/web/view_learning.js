@@ -3,7 +3,8 @@
 import {button, create, find} from "./dom.js";
 import {ask, given} from "./view_address.js";
 
-const OFFER = "The reader can learn your hand from the rows that you have corrected, in some minutes.";
+const OFFER = "The reader can learn your hand in some minutes: from the rows that you have corrected, and "
+  + "from others if --language-model reads them.";
 const HAS_LEARNED = "The reader has learned your hand.";
 const QUESTION = "Forget your hand? The notes are read again by the reader that has not learned it.";
 let learning = {}, isAsking = false; // the state that is shown

@@ -17,11 +17,11 @@ from apps import notes
 from apps.hand import fine_tuning
 from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
-from apps.notes.page_text import SLOW, Note, PageText, Summary
+from apps.notes.page_text import SLOW, Note, PageRow, PageText, PageWord, Summary, box_of
 from apps.notes.reading_cache import Library
 from commands.notes import _correct, _Reading, _save, _save_each, _save_file
 from ink.formats.pdf.pages import PdfPage, write_pdf
-from ink.geometry import strokes
+from ink.geometry import from_strokes, strokes
 from ink.ink_page import InkPage
 from ink.reading import read_ink
 from ink.sample import Sample
@@ -391,7 +391,8 @@ def diary(tmp_path, checkpoints, monkeypatch):
     ink = np.ones((2, 3), np.float32)
     rows = [Sample(ink, "abc", f"diary 1:{number}") for number in (1, 2, 3)]
     monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 3)
-    monkeypatch.setattr("apps.notes.learnable_lines", lambda read_notes: [*read_notes] and rows)
+    learnable = notes.LearnableLines(rows, [])
+    monkeypatch.setattr("apps.notes.learnable_lines", lambda read, _: [*read] and learnable)
     monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines)
     monkeypatch.setattr("apps.hand.fine_tuning.fine_tuned", lambda reader, *_: reader)
     path = xopp(tmp_path / "diary.xopp", read_ink(LINES)[:3])
@@ -468,6 +469,83 @@ def test_the_viewer_lets_the_reader_learn_as_the_command_does(
     monkeypatch.setattr("commands.notes.has_torch", lambda: False)
     with pytest.raises(UserError, match=r"^learning needs PyTorch"):
         learn(reported.append)
+
+
+@pytest.fixture
+def unsure_rows(tmp_path, checkpoints, monkeypatch):
+    """The words of a command that reads twelve rows, each as the name of the reader, of its search
+    and a number; and the lists of lines that readers learned."""
+
+    def read_page(page, reader, search):
+        name = f"{reader.path.stem}-{'model' if search.language_model else 'greedy'}"
+        rows = []
+        for number, stroke in enumerate(page.strokes):
+            word = PageWord(f"{name}-{number}", box_of(stroke.points), 0.5, strokes=(number,))
+            rows.append(PageRow((word,), (number,), f"{number:02}"))
+        return PageText(tuple(rows))
+
+    monkeypatch.setattr(notes, "read_page", read_page)
+    monkeypatch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines)
+    learned = []
+    monkeypatch.setattr(
+        "apps.hand.fine_tuning.fine_tuned",
+        lambda reader, lines, _: learned.append((reader.path, lines)) or reader,
+    )
+    gains(monkeypatch, after=0.1)
+    shape = np.array([(0, 0), (1, 9), (2, 3), (3, 8)], float)
+    lines = [Sample(from_strokes([shape * (n + 1, n + 2)]), "") for n in range(12)]
+    path = xopp(tmp_path / "diary.xopp", lines)
+    return ("notes", path, "-r", checkpoints["CTCNetwork"]), learned
+
+
+def test_uncorrected_rows_are_learned_as_the_first_reader_reads_them_with_a_language_model(
+    unsure_rows, tmp_path, capsys, monkeypatch
+):
+    command, learned = unsure_rows
+    base = command[-1]
+    (tmp_path / "texts.txt").write_text("abc\n" * 9)
+    with_model = (*command, "--language-model", tmp_path / "texts.txt")
+    use(*with_model, "--correct", "1:3:1", "Vauxhall")
+    texts = {f"{base.stem}-model-{number}" for number in (0, 1, *range(3, 12))} | {"Vauxhall"}
+    for _ in range(2):  # The second time a reader has learned, which is not used.
+        capsys.readouterr()
+        use(*with_model, "--learn")
+        said = capsys.readouterr()
+        path, lines = learned.pop()
+        assert path == base and {line.text for line in lines} == texts and len(lines) == 12
+        assert "learning from 12 rows\n" in said.err
+        assert said.out.startswith("11 uncorrected rows count as the language model reads them\n")
+        use(*with_model)
+        read = capsys.readouterr().out.split()
+        assert read[2] == "Vauxhall" and read[0].endswith("-model-0(?)") and base.stem in read[0]
+        assert not read[0].startswith(f"{base.stem}-model")
+    # What is corrected comes first, where there are many rows.
+    monkeypatch.setattr("commands.notes.MAX_LEARNED_ROWS", 10)
+    use(*with_model, "--learn")
+    (_, lines) = learned.pop()
+    assert len(lines) == 10 and lines[0].text == "Vauxhall"
+    # The viewer learns the same.
+    monkeypatch.setattr(
+        "apps.notes.server.serve", lambda viewer, _: viewer._learning._learn(lambda _: None)
+    )
+    (tmp_path / "notes").mkdir()
+    command[1].rename(tmp_path / "notes" / "diary.xopp")
+    use("notes", tmp_path / "notes", *with_model[2:], "--view")
+    (path, in_viewer) = learned.pop()
+    assert path == base and [line.text for line in in_viewer] == [line.text for line in lines]
+
+
+def test_rows_without_corrections_and_language_model_are_not_learned(unsure_rows, monkeypatch):
+    command, learned = unsure_rows
+    message = r"--learn: 0 corrected rows, of at least 10 .*\(--view\), or add --language-model"
+    with pytest.raises(UserError, match=message):
+        use(*command, "--learn")
+    monkeypatch.setattr("apps.notes.exporting.MIN_UNCORRECTED_LENGTH", 100)
+    text = str(ROOT / "docs" / "letter.txt")
+    message = "--learn: 0 rows that are corrected or have 100 characters, of at least 10"
+    with pytest.raises(UserError, match=message):
+        use(*command, "--learn", "--language-model", text)
+    assert not learned
 
 
 def test_rows_that_cannot_be_learned_are_named_by_their_places(diary, cache, capsys, monkeypatch):

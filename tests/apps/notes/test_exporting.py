@@ -3,7 +3,9 @@
 import json
 import os
 import weakref
+from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 from itertools import pairwise
 from urllib.parse import unquote
 
@@ -20,9 +22,10 @@ from apps.notes.exporting import (
     save_lines,
     text_parts,
 )
-from apps.notes.page_text import Note, PageRow, PageText, PageWord
+from apps.notes.page_text import Note, PageRow, PageText, PageWord, box_of
 from ink.formats import read_pages
 from ink.formats.pdf.pages import PT_PER_MM, UNITS_PER_MM
+from ink.ink_page import InkPage, PageStroke
 from ink.reading import read_ink
 from tests.apps.notes.pages import note, text_of, written_page
 from utils.checks import UserError
@@ -296,13 +299,49 @@ def test_a_notebook_is_saved_with_few_pages_in_memory(tmp_path, suffix):
     assert len(pages) == 8 and len(saved) == (8 if suffix == ".inkml" else 1)
 
 
+def page_of_rows(*texts, corrected=()):
+    """A page with a word of these texts in each row; those at the places `corrected` are."""
+    strokes = []
+    rows = []
+    for number, text in enumerate(texts):
+        points = np.column_stack([np.arange(9.0), np.sin(np.arange(9.0) * len(text))]) * 9
+        strokes.append(PageStroke(points + np.array([50.0, 30 * number])))
+        confidence = 1.0 if number in corrected else 0.5
+        word = PageWord(text, box_of(strokes[-1].points), confidence, strokes=(number,))
+        rows.append(PageRow((word,), (number,), sha256(text.encode()).hexdigest()))
+    return InkPage(600, 900, tuple(strokes)), PageText(tuple(rows))
+
+
+def test_uncorrected_rows_that_are_learned_are_few_long_and_spread_over_the_notes():
+    texts = {name: [f"{name * 9} {n:03}" for n in range(100)] for name in "ab"}
+    texts["b"][:3] = ["twelve signs", "ten signs.", "less ones"]
+    page, text = page_of_rows(*texts["b"], corrected=(2, 5, 50))
+    turned = replace(text, rows=(replace(text.rows[0], turn=1), *text.rows[1:]))
+    folder = [Note("a", [page_of_rows(*texts["a"])]), Note("b", [(page, turned)])]
+    corrected, others = learnable_lines(folder, max_lines=43)
+    assert [line.name for line in corrected] == ["b 1:3", "b 1:6", "b 1:51"]
+    assert corrected[0].text == "less ones"  # Each corrected row is learned.
+    assert len({line.text for line in others}) == len(others) == 40
+    counts = Counter(line.name[0] for line in others)
+    # 40 of 196 rows, at random: fewer than 8 of one note have a probability of 2e-5.
+    assert min(counts.values()) >= 8
+    # The same rows in another order, beside a copy of the first note.
+    *_, same = learnable_lines([*folder[::-1], Note("copy", folder[0].pages)], max_lines=43)
+    assert {line.text for line in same} == {line.text for line in others}
+    assert learnable_lines(folder, max_lines=2) == learnable_lines(folder) == (corrected, [])
+    _, all_others = learnable_lines(folder, max_lines=300)
+    missing = {*texts["a"], *texts["b"]} - {line.text for line in all_others}
+    assert missing == {"twelve signs", "less ones", texts["b"][5], texts["b"][50]}
+
+
 def test_lines_of_a_hand_are_rows_that_a_person_corrected(tmp_path):
     page = written_page()
     known = [(page, text_of(page, confidences=pair)) for pair in ((1, 0.99), (1, 0.5), (0.99,) * 2)]
     assert save_lines([Note("a", known)], tmp_path / "a.inkml") == 1
     (sample,) = read_ink(tmp_path / "a.inkml")
     assert sample.text == "Kennedy said" and np.count_nonzero(sample.ink[:, 2]) == 2
-    (line,) = learnable_lines([Note("a", known[::-1])])
+    (line,), others = learnable_lines([Note("a", known[::-1])])
+    assert not others
     assert line.name == "a 3:2" and line.text == sample.text and len(line.ink) == len(sample.ink)
     with pytest.raises(UserError, match="lacks a corrected word"):
         save_lines([Note("a", known[1:])], tmp_path / "b.inkml")
