@@ -41,3 +41,23 @@ def test_a_reader_that_learned_is_measured_on_texts_that_are_new_to_it(monkeypat
     results = measure_reading("first", lines, 2)
     assert (results["characters"], results["before"], results["now"]) == (8, 4, 2)
     assert results["taken"]
+
+
+def test_uncorrected_lines_are_learned_as_a_search_reads_them(monkeypatch):
+    lines = [Sample(np.ones((2, 3)), text) for text in ("abcd", "efgh", "ijkl", "Efgh", "mnop")]
+    score = Score(0.25, 1.0)
+    learned = []
+    monkeypatch.setattr(fine_tuning, "usable", lambda _, lines: lines)
+    monkeypatch.setattr(fine_tuning, "cross_validated", lambda *_: Gain(score, score))
+    monkeypatch.setattr(fine_tuning, "fine_tuned", lambda _, lines: learned.append(lines))
+    monkeypatch.setattr(fine_tuning, "score", lambda *_: score)
+
+    class Misreading:
+        def read_lines(self, inks, search):
+            assert len(inks) == 2 and search == "language model"
+            return ["efqh", "mnop"]
+
+    results = measure_reading(Misreading(), lines, 1, 2, "language model")
+    assert [line.text for line in learned[0]] == ["abcd", "efqh", "mnop"]
+    # The person wrote the text of the fourth line before, not that of the last.
+    assert results["characters"] == 4
