@@ -464,7 +464,7 @@ def test_the_viewer_lets_the_reader_learn_as_the_command_does(
     viewer.scan()
     assert viewer.state()["pages"] == 1 and not viewer.state()["numFaults"]
     monkeypatch.setattr("commands.notes.MIN_LEARNED_ROWS", 4)
-    with pytest.raises(UserError, match=r"^3 corrected rows, of at least 4 .* further rows$"):
+    with pytest.raises(UserError, match=r"^3 corrected rows, of at least 4 .*, or add --lang"):
         learn(reported.append)
     monkeypatch.setattr("commands.notes.has_torch", lambda: False)
     with pytest.raises(UserError, match=r"^learning needs PyTorch"):
