@@ -216,6 +216,13 @@ def signed(text, strokes, indices, lean=0.0):
     return with_drawn_signs(word, {c: written_for(c) for c in text}, lean, 0.9)
 
 
+def test_an_i_begins_with_its_upper_bar():
+    """One that begins with its stem is read as an `F`, whose upper bar follows the stem."""
+    word = signed("I", [[(1.0, -1.8), (1.3, -1.0), (1.0, 0.0)]], [[0, 0, 0]])
+    upper, stem, lower = word.strokes
+    assert upper[:, 1].max() < -1.5 and np.ptp(stem[:, 1]) > 1.5 and lower[:, 1].min() > -0.3
+
+
 @pytest.mark.parametrize("sign", sorted(DRAWN))
 @pytest.mark.parametrize("lean", [0.0, 0.5])
 def test_a_sign_is_drawn_in_the_place_of_its_stand_in_and_what_follows_keeps_its_gap(sign, lean):
