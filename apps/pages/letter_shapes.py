@@ -13,6 +13,7 @@ from apps.pages.letter_strokes import (
     LetterStrokes,
     crosses,
     is_crossed,
+    is_flat,
     late_part,
     replace_part,
 )
@@ -37,6 +38,8 @@ OPENINGS = {"e": 0.75, **dict.fromkeys("bhklt", 1.05)}
 """X-heights to each letter whose upstroke would close a `c` that is joined to it (by eye)."""
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 OPENING_RISE = 0.45  # x-heights from the foot of a `c` up to its opening (by eye)
+MAX_BAR_RISE = 0.8  # x-heights from the stem of a capital up to its bar (by eye)
+MAX_BAR_OFFSET = 0.35  # x-heights from the left end of a bar to the stem where it begins (by eye)
 MAX_FLAG = 0.38  # of the flag of a `1` below its top, in heights of the `1` (by eye)
 
 
@@ -61,6 +64,45 @@ def with_legs(letters: LetterStrokes) -> LetterStrokes:
                 letters.strokes[number] = np.concatenate([leg, stroke])
                 letters.indices[number] = np.concatenate([np.full(len(leg), index), indices])
     return letters
+
+
+def with_touching_bars(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which the stem of each `E`, `F` and `T` reaches the bar above it, and the
+    bars of each `E` and `F` begin at the stem: an `E` whose bars cross it looks like `€`.
+    `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    strokes = letters.strokes
+    side = MAX_BAR_OFFSET * x_height
+    for index in letters.indices_of("EFT"):
+        numbers = letters.numbers_of(index)
+        body = max(numbers, key=lambda k: np.ptp(strokes[k][:, 1]), default=-1)
+        for number in numbers:
+            if is_flat(strokes[body]) or not is_flat(strokes[number]):
+                continue
+            bar = strokes[number]
+            x, y = bar[bar[:, 0].argsort()].T
+            left, right = x[0], x[-1]
+            stem_x, top = strokes[body][strokes[body][:, 1].argmin()]
+            rise = top - np.interp(stem_x, x, y)
+            if left - side <= stem_x <= right and 0.0 < rise <= MAX_BAR_RISE * x_height:
+                strokes[body] = _raised(strokes[body], rise)
+            depths = np.maximum.accumulate(strokes[body][:, 1])
+            edge = np.interp(y[0], depths, strokes[body][:, 0])
+            if letters.text[index] != "T" and abs(edge - left) <= side and edge < right:
+                factor = (right - edge) / (right - left)
+                strokes[number] = np.stack([right + (bar[:, 0] - right) * factor, bar[:, 1]], 1)
+    return letters
+
+
+def _raised(stem: np.ndarray, rise: float) -> np.ndarray:
+    """Return a downstroke whose top is higher by `rise`, in the direction of its upper half."""
+    top = int(stem[:, 1].argmin())
+    depths = stem[top:, 1] - stem[top, 1]
+    half = top + int(np.argmax(depths >= depths.max() / 2))
+    if half == top:  # It ends at its top.
+        return stem
+    step = (stem[top] - stem[half]) / (stem[half, 1] - stem[top, 1])
+    return np.concatenate([stem[: top + 1] + rise * step, stem[top + 1 :]])
 
 
 def with_points(letters: LetterStrokes, x_height: float) -> LetterStrokes:

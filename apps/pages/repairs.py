@@ -24,6 +24,7 @@ from apps.pages.letter_shapes import (
     with_open_c,
     with_points,
     with_short_flags,
+    with_touching_bars,
 )
 from apps.pages.letter_strokes import (
     MIN_POINT_FRACTION,
@@ -99,10 +100,12 @@ and bars)."""
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
-    whole legs of each `A`, pointed `v`, short flags of each `1`, open loops of each `e`, closed
-    rings of each `o`, arches of each `n` and both stems of each `u`. If the hand makes dots, each
-    `i` and `j` gets its dot, and needless touches are removed."""
+    whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, pointed `v`, short flags of
+    each `1`, open loops of each `e`, closed rings of each `o`, arches of each `n` and both stems of
+    each `u`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
+    removed."""
     letters = with_legs(letters)
+    letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
     letters = with_clear_parts(letters, shape.x_height, shape.lean)

@@ -11,9 +11,34 @@ from apps.pages.letter_shapes import (
     with_open_c,
     with_points,
     with_short_flags,
+    with_touching_bars,
 )
 from apps.pages.letter_strokes import LetterStrokes, crosses
 from tests.apps.pages.builders import across, down, letters
+
+
+@pytest.mark.parametrize(
+    ("text", "bar", "top", "left"),
+    [
+        ("T", [(-0.6, -2.4), (0.6, -2.4)], -2.4, -0.6),  # floats
+        ("T", [(-0.6, -3.0), (0.6, -3.0)], -2.0, -0.6),  # of another row
+        ("T", [(0.7, -2.4), (1.2, -2.4)], -2.0, 0.7),  # of another letter
+        ("E", [(-0.1, -1.0), (0.9, -1.0)], -2.0, 0.1),  # crosses the stem
+        ("E", [(0.4, -1.0), (0.9, -1.0)], -2.0, 0.1),  # does not reach it
+        ("E", [(0.6, -1.0), (0.9, -1.0)], -2.0, 0.6),
+        ("F", [(0.9, -2.2), (0.0, -2.2)], -2.2, 0.22),
+        ("H", [(-0.1, -1.0), (0.9, -1.0)], -2.0, -0.1),
+    ],
+)
+def test_the_bars_of_a_capital_touch_its_stem(text, bar, top, left):
+    stem = np.linspace((0.2, -2.0), (0.0, 0.0), 11)  # leans to the right
+    word = with_touching_bars(letters(text, [stem, bar], 0, 0), x_height=1.0)
+    raised, moved = word.strokes
+    assert (
+        raised[0] == pytest.approx((-0.1 * top, top)) and raised[1:].tolist() == stem[1:].tolist()
+    )
+    assert moved[:, 0].min() == pytest.approx(left)
+    assert moved[:, 0].max() == max(x for x, _ in bar)
 
 
 @pytest.mark.parametrize(
