@@ -17,7 +17,7 @@ NUM_MEASURED = 8  # forms of a character by which its neighbours are set (assume
 MIN_KERN = 0.03  # x-heights; less is not seen (by eye)
 MIN_GAP_RATIO = 0.4  # of a pair's gap to the usual one (by eye)
 MAX_OVERHANG = 0.4  # x-heights of ink on one side of a glyph beyond its advance (by eye)
-MIN_GAP_OF_SIGNS = 0.3  # x-heights beside a sign, as in words of pages (`MIN_MARK_GAP`)
+MIN_GAP_OF_SIGNS = 0.3  # x-heights beside a sign, as in words of pages (`MARK_GAPS`)
 MAX_TUCK = 0.2  # x-heights by which a letter may stand below the end of a `b` or `o` (by eye)
 MAX_OVERLAP = 0.9  # x-heights by which a character may reach over the next (by eye)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from apps.pages.drawn_signs import STAND_INS
 from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.repairs import MAX_DOT_SIZE, MIN_END_GAP, with_visible_dot
+from apps.pages.repairs import MARK_GAPS, MAX_DOT_SIZE, with_visible_dot
 from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
@@ -207,7 +207,7 @@ def _mark(
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
         if kind == COMMA_BELOW:  # The others touch their letters.
-            mark = _clear(mark, ink, (0.0, 1.0), MIN_END_GAP)
+            mark = _clear(mark, ink, (0.0, 1.0), MARK_GAPS[0])
     elif kind == COMMA_ABOVE_RIGHT:
         mark = _clear(mark, ink, (1.0, 0.0))
     elif kind:

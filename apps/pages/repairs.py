@@ -2,11 +2,10 @@
 
 A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
 reach both sides of its stem. Full stops are set on the baseline, short commas are scaled, and full
-stops and commas within a word are set apart from their neighbours.
+stops, commas and colons stand near their neighbours, and clear of them.
 """
 
 import math
-import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -70,14 +69,19 @@ MIN_DOT_SIZE = 0.15
 people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
-MIN_MARK_GAP = 0.3  # least x-heights from a full stop or comma in a word to feet beside (by eye)
-MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MIN_MARK_GAP`)
+SMALL_RISE = 1.3  # x-heights from the baseline to the top of small letters and colons (by eye)
+MARK_RISES = dict.fromkeys(".,", MARK_RISE) | dict.fromkeys(":;", SMALL_RISE)
+"""X-heights from the baseline to the tops of marks."""
+MARK_GAPS = (0.3, 0.5)
+"""Bounds on x-heights from these marks to the ink beside (measured, notebook: pages, marks that are
+drawn, and dots and bars)."""
+MIN_BAR_GAP = 0.3  # least x-heights between two bars of a sign (by eye: as `MARK_GAPS`)
 MIN_RING_SIZE = 0.45  # larger side of the ring of a `°`, in x-heights (by eye)
-MIN_END_GAP = 0.3  # the same at the end of a word (measured, notebook: pages, marks that are drawn)
 END_SIGN_HEIGHTS = (1.4, 2.2)  # bounds on the height of a `!` or `?` in x-heights (by eye)
 COLON_FEET = (-0.25, 0.05)  # bounds on x-heights from the baseline down to a `:` (by eye)
+COLON_RISES = (0.5, 0.9)  # bounds on x-heights between the dots of a `:` (by eye)
 END_SIGN_GAPS = (0.25, 0.5)  # bounds on x-heights from a `!` or `?` to the ink before it (by eye)
-MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MIN_END_GAP`)
+MAX_COMMA_DEPTH = 1.1  # x-heights below the baseline (measured, as `MARK_GAPS`)
 MAX_TAIL = 2.2  # x-heights below the baseline of letters (notebook: pages, marks that are drawn)
 MAX_FIGURE_BAR_HEIGHT = 0.6  # x-heights of the bar of a 7 (by eye)
 FIGURE_GAP = 0.13  # least x-heights between two figures (by eye)
@@ -423,8 +427,8 @@ def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
     letters = replace(letters, strokes=with_figures_apart(letters))
     letters = replace(letters, strokes=with_colons_on_line(letters))
     letters = replace(letters, strokes=with_end_signs_on_line(letters))
-    letters = replace(letters, strokes=with_last_marks_clear(letters))
-    return with_free_marks(letters)
+    letters = replace(letters, strokes=with_last_marks_on_line(letters))
+    return with_marks_near(letters)
 
 
 def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
@@ -492,16 +496,18 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
 
 def with_colons_on_line(letters: LetterStrokes) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; the lower dot of each `:` is within `COLON_FEET`, as
-    one that is a word, as in French, has no letters that show where its line is."""
+    one that is a word, as in French, has no letters that show where its line is. The upper dot is
+    within `COLON_RISES` above it."""
     strokes = [*letters.strokes]
     for index in letters.indices_of(":"):
-        sign = letters.lone_numbers_of(index)
-        if len(sign) < 2:  # The other dot counts as ink of a character beside.
+        feet = {k: strokes[k][:, 1].max() for k in letters.lone_numbers_of(index)}
+        if len(feet) < 2:  # The other dot counts as ink of a character beside.
             continue
-        foot = max(strokes[k][:, 1].max() for k in sign)
-        shift = np.array([0.0, np.clip(foot, *COLON_FEET) - foot])
-        for number in sign:
-            strokes[number] = strokes[number] + shift
+        lower = max(feet.values())
+        for number, foot in feet.items():
+            rise = np.clip(lower - foot, *COLON_RISES) if foot < lower else 0.0
+            shift = np.clip(lower, *COLON_FEET) - rise - foot
+            strokes[number] = strokes[number] + np.array([0.0, shift])
     return strokes
 
 
@@ -565,62 +571,70 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
     return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
-def with_last_marks_clear(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return the strokes of a word, in x-heights. Full stops and commas at its end are moved to the
-    right until they are `MIN_END_GAP` clear of the feet before, full stops to the baseline; short
-    commas are scaled."""
+def with_last_marks_on_line(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. Of the marks at its end, full stops are moved to
+    the baseline, and short commas are scaled."""
     strokes = [*letters.strokes]
     text = letters.text
-    ends = range(len(text.rstrip(".,")), len(text))
-    marks = {}
-    for index in ends:
-        marks |= dict.fromkeys(letters.numbers_of(index), text[index])
-    others = [stroke for number, stroke in enumerate(strokes) if number not in marks]
-    feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in others]
-    feet = [foot for foot in feet if len(foot)]
-    for number, mark in marks.items():
-        stroke = strokes[number]
-        left, top = stroke.min(0)
-        right, bottom = stroke.max(0)
-        to_right = max(span(feet).right + MIN_END_GAP - left, 0.0) if feet else 0.0
-        if right - left <= MARK_WIDTH:
-            stroke = stroke + np.array([to_right, 0.0])
-            if mark == "," and top > -MARK_RISE:
+    for index in range(len(text.rstrip(".,")), len(text)):
+        for number in letters.numbers_of(index):
+            stroke = strokes[number]
+            top, bottom = stroke[:, 1].min(), stroke[:, 1].max()
+            width = np.ptp(stroke[:, 0])
+            if text[index] == "," and top > -MARK_RISE and width <= MARK_WIDTH:
                 origin = stroke[stroke[:, 1].argmin()]  # its top
                 factor = max(MIN_COMMA_HEIGHT / max(bottom - top, MIN_DOT_SIZE), 1.0)
-                stroke = origin + (stroke - origin) * factor
-        if mark == "." and max(right - left, bottom - top) <= MAX_STOP_SIZE:
-            new_bottom = min(max(bottom, -MAX_STOP_RISE), 0.0)
-            stroke = stroke - (0.0, bottom - new_bottom)
-        strokes[number] = stroke
+                strokes[number] = origin + (stroke - origin) * factor
+            if text[index] == "." and max(width, bottom - top) <= MAX_STOP_SIZE:
+                new_bottom = min(max(bottom, -MAX_STOP_RISE), 0.0)
+                strokes[number] = stroke - (0.0, bottom - new_bottom)
     return strokes
 
 
-def with_free_marks(letters: LetterStrokes) -> list[np.ndarray]:
-    """Return the strokes of a word, in x-heights. If full stops or commas are between characters,
-    ink moves to the right so that the gaps beside each mark are at least `MIN_MARK_GAP`."""
-    strokes = letters.strokes
-    marks = letters.indices_of(".,")
-    if not re.search(r"\w[.,]\w", letters.text):
-        return strokes
-    feet = [stroke[stroke[:, 1] > -MARK_RISE] for stroke in strokes]  # their low points
-    centres = []
-    for foot, stroke in zip(feet, strokes, strict=True):
-        ink = foot if len(foot) else stroke
-        centres.append(float(ink[:, 0].mean()))
-    moved = [*strokes]
-    shift = 0.0
-    edge = -math.inf
-    was_mark = False
-    for number in sorted(range(len(strokes)), key=centres.__getitem__):
-        foot = feet[number]
-        if len(foot):
-            left, right = span([foot])
-            is_low = len(foot) == len(strokes[number]) and right - left <= MARK_WIDTH
-            is_mark = is_low and bool(np.isin(letters.indices[number], marks).any())
-            if is_mark or was_mark:
-                shift += max(MIN_MARK_GAP - (left + shift - edge), 0.0)
-            edge = max(edge, right + shift)
-            was_mark = is_mark
-        moved[number] = strokes[number] + (shift, 0.0)
-    return moved
+def with_marks_near(letters: LetterStrokes) -> list[np.ndarray]:
+    """Return the strokes of a word, in x-heights. Each of `MARK_RISES` and the ink behind it are
+    moved so that the gaps beside the mark are within `MARK_GAPS`."""
+    strokes = [*letters.strokes]
+    text = letters.text
+    owners = [int(np.bincount(indices).argmax()) for indices in letters.indices]
+    for index in letters.indices_of("".join(MARK_RISES)):
+        rise = MARK_RISES[text[index]]
+        mark = []
+        for number in letters.numbers_of(index):
+            is_narrow = np.ptp(strokes[number][:, 0]) <= MARK_WIDTH
+            if is_narrow and strokes[number][:, 1].min() > -rise:
+                mark.append(number)
+        if not mark:
+            continue
+        middle = np.mean(span(strokes[k] for k in mark))
+        others = [k for k in range(len(strokes)) if k not in mark]
+        # A bar or dot of a letter before the mark may be made late.
+        behind = [k for k in others if owners[k] > index and np.mean(span([strokes[k]])) > middle]
+        before = [k for k in others if k not in behind]
+        sign, left, right = ([strokes[k] for k in part] for part in (mark, before, behind))
+        shift = _shift_to_gap(left, sign, rise, text[index - 1 : index])
+        shift_behind = shift + _shift_to_gap(sign, right, rise, text[index + 1 : index + 2])
+        for number in mark:
+            strokes[number] = strokes[number] + (shift, 0.0)
+        for number in behind:
+            strokes[number] = strokes[number] + (shift_behind, 0.0)
+    return strokes
+
+
+def _shift_to_gap(
+    before: Sequence[np.ndarray], behind: Sequence[np.ndarray], rise: float, neighbour: str
+) -> float:
+    """Return by how many x-heights ink `behind` a gap is moved to the right, so that the gap is
+    within `MARK_GAPS`. Only beside a letter, digit or stop, its `neighbour`, a gap is narrowed, and
+    not below what leans or hangs over it. The least gap counts up to a `rise` from the baseline,
+    the largest up to small letters."""
+    gaps = []
+    left, right = (np.concatenate([np.empty((0, 2)), *part]) for part in (before, behind))
+    for height in (rise, SMALL_RISE, math.inf):
+        edge = left[left[:, 1] > -height, 0].max(initial=-np.inf)
+        gaps.append(right[right[:, 1] > -height, 0].min(initial=np.inf) - edge)
+    least, largest = MARK_GAPS
+    if gaps[0] < least:
+        return least - gaps[0]
+    is_narrowed = (neighbour.isalnum() or neighbour == ".") and math.isfinite(gaps[1])
+    return -max(min(gaps[1] - largest, gaps[2]), 0.0) if is_narrowed else 0.0

@@ -17,7 +17,7 @@ from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import with_marks, without_marks
-from apps.pages.repairs import MARK_RISE, repair_letters, repair_signs, with_visible_dot
+from apps.pages.repairs import repair_letters, repair_signs, with_visible_dot
 from apps.pages.written_word import WrittenWord, span
 from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
@@ -49,7 +49,6 @@ MIDDLE_SIGNS = "-–—~=+"  # Their middle is half an x-height above the baseli
 MIN_GAP_RATIO = 0.8  # least gap between words (by eye: with 0.6 words run together in full rows)
 MAX_GAP_RATIO = 1.35  # largest gap between words (by eye: with 1.7 words look scattered)
 MAX_HOLE_RATIO = 0.45  # largest hole within a word (by eye)
-MAX_HOLE_RATIO_BEFORE_MARK = 0.3  # largest hole before a full stop or comma (by eye)
 MIN_GAP = 1.0  # least gap between words in x-heights (by eye)
 
 StrokesByWord = list[list[np.ndarray]]
@@ -365,10 +364,7 @@ def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.nd
     edge = min(spans).left
     for number in sorted(range(len(strokes)), key=spans.__getitem__):
         left, right = spans[number]
-        is_mark = strokes[number][:, 1].min() > -MARK_RISE  # y is downwards
-        max_ratio = MAX_HOLE_RATIO_BEFORE_MARK if is_mark else MAX_HOLE_RATIO
-        max_hole = max_ratio * max(usual_gap, 1.0)
-        shift += max(left - edge - max_hole, 0.0)
+        shift += max(left - edge - MAX_HOLE_RATIO * max(usual_gap, 1.0), 0.0)
         edge = max(edge, right)
         moved[number] = strokes[number] - (shift, 0.0)
     return moved

@@ -154,13 +154,14 @@ def test_an_end_sign_stands_on_its_row_beside_its_word(sign, height, foot, x):
     ("text", "foot", "expected"),
     [(":", -1.2, -0.25), (":", 0.4, 0.05), ("l:", -0.1, -0.1), ("l:", 0.3, 0.05)],
 )
-def test_a_colon_stands_on_its_row(text, foot, expected):
+@pytest.mark.parametrize(("rise", "expected_rise"), [(0.6, 0.6), (0.2, 0.5), (1.3, 0.9)])
+def test_a_colon_stands_on_its_row(text, foot, expected, rise, expected_rise):
     """In French it is a word, and so without letters that show the row."""
-    dots = [np.add([[0.5, -0.1], [0.5, 0.0]], (0.0, y)) for y in (foot - 0.6, foot)]
+    dots = [np.add([[0.5, -0.1], [0.5, 0.0]], (0.0, y)) for y in (foot - rise, foot)]
     before = [down(0.0, 1.6)] * (len(text) - 1)
     *others, upper, lower = repaired(text, before + dots, *range(len(text)), len(text) - 1)
     assert lower[:, 1].max() == pytest.approx(expected)
-    assert lower[:, 1].max() - upper[:, 1].max() == pytest.approx(0.6)
+    assert lower[:, 1].max() - upper[:, 1].max() == pytest.approx(expected_rise)
     assert all((np.diff(stroke[:, 1]) >= 0.0).all() for stroke in others)
 
 
@@ -353,6 +354,34 @@ def test_a_comma_is_longer_than_a_full_stop(height, expected):
     assert np.ptp(comma, axis=0) == pytest.approx([0.1 * expected / height, expected])
 
 
+@pytest.mark.parametrize(
+    ("text", "mark", "expected"),
+    [
+        ("l,", [[(2.0, -0.1), (1.9, 0.6)]], [0.5]),
+        ("l.", [across(0.4, y=0.0)], [0.4]),  # near enough
+        ("l:", [across(2.0, y=-0.9), across(1.8, y=-0.1)], [0.7, 0.5]),
+        ("l;", [across(0.2, y=-0.9), across(0.1, y=0.2)], [0.4, 0.3]),
+        ("'.", [across(2.0, y=0.0)], [2.0]),  # not below an apostrophe
+    ],
+)
+def test_a_mark_is_moved_near_its_word(text, mark, expected):
+    foot, *moved = repaired(text, [down(0.0, 1.0), *mark], 0, *[1] * len(mark))
+    assert foot[:, 0].tolist() == [0.0] * 11
+    assert [stroke[:, 0].min() for stroke in moved] == pytest.approx(expected)
+
+
+def test_a_mark_is_not_moved_below_what_hangs_over_it():
+    hook, stop = [(0.0, 0.0), (0.0, -2.0), (1.2, -1.9)], across(2.0, y=0.0)
+    assert repaired("f.", [hook, stop], 0, 1)[1][0, 0] == pytest.approx(1.2)
+
+
+def test_what_follows_a_mark_moves_with_it_but_for_late_strokes_before_it():
+    dot, quote = across(0.1, y=-1.5), across(3.6, 3.7, y=-1.6)
+    strokes = [down(0.0, 1.0), across(2.0, y=0.0), down(3.4, 1.0), dot, quote]
+    word = repaired("i.n'", strokes, 0, 1, 2, 2, 3)
+    assert [stroke[0, 0] for stroke in word] == pytest.approx([0.0, 0.5, 1.0, 0.1, 1.2])
+
+
 @pytest.mark.parametrize("text", ["7.11", "z.il"])
 def test_a_full_stop_within_a_word_is_moved_clear_of_its_neighbours(text):
     seven = [(0, -1.5), (0.8, -1.5), (0.2, 0.0)]  # Its head is over the point.
@@ -381,7 +410,7 @@ def test_the_tail_of_a_letter_ends_above_the_letters_of_the_row_below(depth, exp
 
 def test_the_stem_of_a_4_is_not_taken_for_a_full_stop():
     """It is as low and as narrow as a full stop."""
-    strokes = [[(-1.0, -0.1), (-1.0, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
+    strokes = [[(-0.1, -0.1), (-0.1, 0.0)], [(0, -1.5), (0.6, -0.5)], [(0.4, -0.5), (0.4, 0.2)]]
     assert_array_equal(repaired("7.4", strokes, 1, 2, 2), strokes)
 
 

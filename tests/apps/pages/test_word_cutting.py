@@ -285,14 +285,13 @@ def test_blanks_are_neither_too_narrow_nor_too_wide(apart, space, gap):
     ("x", "y", "expected"),
     [
         (4, -1.5, 1.9),  # 0.45 of the gap between words
-        (4, -0.1, 1.6),  # a low mark, 0.3 of it
         (1.2, -1.5, 1.2),  # near enough
     ],
 )
-def test_a_mark_that_stands_off_its_word_is_moved_to_it(x, y, expected):
-    letter, mark = np.array([(0, 0), (1, -1.0)]), np.array([(x, 0), (x, y)])
+def test_ink_that_stands_off_its_word_is_moved_to_it(x, y, expected):
+    letter, stem = np.array([(0, 0), (1, -1.0)]), np.array([(x, 0), (x, y)])
     bar = np.array([(0.5, -1.2), (0.7, -1.2)])  # written last, over the letter
-    strokes = without_holes([letter, mark, bar], 2.0)
+    strokes = without_holes([letter, stem, bar], 2.0)
     assert strokes[1][:, 0] == pytest.approx([expected] * 2)
     assert_array_equal([strokes[0], strokes[2]], [letter, bar])
 
