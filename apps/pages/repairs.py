@@ -10,6 +10,7 @@ import string
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -504,7 +505,8 @@ def with_colons_on_line(letters: LetterStrokes) -> list[np.ndarray]:
         if len(feet) < 2:  # The other dot counts as ink of a character beside.
             continue
         lower = max(feet.values())
-        for number, foot in feet.items():
+        # A stroke above both dots is the end of a quotation mark before, made late.
+        for number, foot in sorted(feet.items(), key=itemgetter(1))[-2:]:
             rise = np.clip(lower - foot, *COLON_RISES) if foot < lower else 0.0
             shift = np.clip(lower, *COLON_FEET) - rise - foot
             strokes[number] = strokes[number] + np.array([0.0, shift])

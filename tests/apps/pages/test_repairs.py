@@ -12,6 +12,7 @@ from apps.pages.repairs import (
     repair_signs,
     with_bars,
     with_bars_of_h,
+    with_colons_on_line,
     with_dots,
     with_figures_apart,
     with_tails_of_q,
@@ -163,6 +164,14 @@ def test_a_colon_stands_on_its_row(text, foot, expected, rise, expected_rise):
     assert lower[:, 1].max() == pytest.approx(expected)
     assert lower[:, 1].max() - upper[:, 1].max() == pytest.approx(expected_rise)
     assert all((np.diff(stroke[:, 1]) >= 0.0).all() for stroke in others)
+
+
+def test_the_late_end_of_a_quotation_mark_is_no_dot_of_the_colon_behind_it():
+    quotes = [np.array([(x, -1.9), (x - 0.1, -1.4)]) for x in (0.0, 0.3)]
+    dots = [np.array([(0.7, y - 0.1), (0.7, y)]) for y in (-0.8, 0.0)]
+    strokes = with_colons_on_line(letters('":', [*quotes, *dots], 0, 1, 1, 1))
+    for stroke, before in zip(strokes, [*quotes, *dots], strict=True):
+        assert stroke[:, 1] == pytest.approx(before[:, 1])
 
 
 @pytest.mark.parametrize(
