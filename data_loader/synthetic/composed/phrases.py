@@ -12,7 +12,7 @@ from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Samples
 from data_loader.pen_paths import moved, side_by_side, to_ink, to_path
 from data_loader.recipe import ExtendedDataset
-from data_loader.synthetic.composed.mixed import LETTER_GAPS, WORD_GAPS, inks_side_by_side
+from data_loader.synthetic.composed.mixed import LETTER_GAPS, inks_side_by_side
 from data_loader.synthetic.invented.damage import with_damage
 from ink.alphabet import WRONG
 from ink.geometry import x_height
@@ -27,6 +27,9 @@ MIN_SAMPLES = 5
 """Minimum number of words, or of characters of a kind, that a line's writer has (assumed)."""
 MAX_WORD_LENGTH = 20
 """Largest number of characters of a sample that is used as a word (assumed)."""
+WORD_GAPS = (0.5, 2.5)
+"""Bounds on the gap between two words, in x-heights (measured: 1 % of IAM-OnDB's gaps between words
+are below 0.5, half below 1.8, a fifth above 2.5)."""
 X_HEIGHT_FRACTION = 0.6
 """The x-height as a fraction of the height of digits and capitals (assumed)."""
 
