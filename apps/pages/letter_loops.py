@@ -248,13 +248,15 @@ def _arch(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
 def _second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights behind the second top of a `u`, and a stem
     in its place; None if there is one, or the stroke is no `u`."""
-    turns = [part.start]  # numbers of the points at a top, at a foot, and so on
-    for direction in (1.0, -1.0, 1.0):
-        turns.append(_turn(direction * stroke[:, 1], turns[-1]))
-    _, foot, top, last = turns
-    falls = stroke[turns[1:], 1] - stroke[turns[:-1], 1]
-    is_u = falls[0] >= MIN_STEM_HEIGHT and -falls[1] >= MIN_STEM_HEIGHT
-    if not is_u or falls[2] >= MIN_SECOND_STEM * -falls[1]:
+    y = stroke[:, 1]
+    falls = [fall for fall in _falls(stroke) if part.start <= np.mean(fall) < part.stop]
+    if not falls:
+        return None
+    first, foot = falls[0]
+    top = _turn(-y, foot)
+    last = _turn(y, top)
+    is_u = min(y[foot] - y[first], y[foot] - y[top]) >= MIN_STEM_HEIGHT
+    if not is_u or y[last] - y[top] >= MIN_SECOND_STEM * (y[foot] - y[top]):
         return None
     end = np.array([stroke[top, 0], stroke[foot, 1]])
     stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
