@@ -260,7 +260,12 @@ def _second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | 
         return None
     end = np.array([stroke[top, 0], stroke[foot, 1]])
     stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
-    return slice(top + 1, last if last < len(stroke) - 1 else len(stroke)), stem
+    if last == len(stroke) - 1:
+        return slice(top + 1, len(stroke)), stem
+    # A high way out to the next letter begins at the foot of the stem, not beside its top.
+    out = _turn(-y, last)
+    way = np.linspace(end, stroke[out], NUM_POINTS)[1:-1]
+    return slice(top + 1, out), np.concatenate([stem, way])
 
 
 def _turn(heights: np.ndarray, start: int) -> int:

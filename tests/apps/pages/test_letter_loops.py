@@ -117,7 +117,7 @@ HOOK, TO_E, STEM = [(0.72, -0.6)], [(1.0, -0.4), (1.3, -0.8)], [(0.7, 0.0), (1.0
 
 
 @pytest.mark.parametrize(
-    ("text", "behind", "kept"), [("u", [], []), ("u", HOOK, []), ("ue", TO_E, TO_E)]
+    ("text", "behind", "kept"), [("u", [], []), ("u", HOOK, []), ("ue", TO_E, TO_E[1:])]
 )
 @pytest.mark.parametrize("lean", [0.0, 0.3])
 def test_the_second_stem_of_a_u_comes_down(text, behind, kept, lean):
@@ -128,9 +128,24 @@ def test_the_second_stem_of_a_u_comes_down(text, behind, kept, lean):
     (changed,) = word.strokes
     assert len(word.indices[0]) == len(changed)
     assert_array_equal(changed[: len(CUP)], CUP)
-    end = len(changed) - len(kept)
-    np.testing.assert_allclose(changed[end - 1], (0.7 - lean, 0.0), atol=1e-9)
-    assert_array_equal(changed[end:], np.reshape(kept, (-1, 2)))
+    upright = changed[len(CUP) - 1 :] @ [[1.0, 0.0], [lean, 1.0]]
+    foot = int(upright[:, 1].argmax())
+    np.testing.assert_allclose(upright[: foot + 1, 0], 0.7 - lean, atol=1e-9)
+    assert upright[foot, 1] == pytest.approx(0.0)
+    way = upright[foot : len(upright) - len(kept)]
+    assert (np.diff(way, axis=0) * (1, -1) >= 0.0).all()  # to the right and up
+    assert_array_equal(changed[len(changed) - len(kept) :], np.reshape(kept, (-1, 2)))
+
+
+def test_a_joined_u_with_a_high_way_out_gets_its_second_stem():
+    """The stroke leads to the first top of the `u`, and on to an `o` without coming down."""
+    to_u = [(-1.0, -0.9), (-0.7, -0.8), (-0.3, -0.85)]
+    stroke = np.array([*to_u, *CUP, (0.8, -0.85), (1.2, -0.9), (1.4, -1.0), (1.2, -0.5), (1.4, 0)])
+    indices = np.array([0] * 8 + [1] * 5)
+    (changed,) = with_clear_parts(LetterStrokes("uo", [stroke], [indices]), 1.0, 0.0).strokes
+    assert_array_equal(changed[:8], stroke[:8])
+    assert_array_equal(changed[-3:], stroke[-3:])
+    assert changed[8:-3, 1].max() == pytest.approx(0.0)  # the foot of the new stem
 
 
 @pytest.mark.parametrize(("text", "behind"), [("u", STEM), ("v", []), ("m", HOOK)])
