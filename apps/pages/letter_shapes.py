@@ -82,6 +82,8 @@ def with_touching_bars(letters: LetterStrokes, x_height: float) -> LetterStrokes
             bar = strokes[number]
             x, y = bar[bar[:, 0].argsort()].T
             left, right = x[0], x[-1]
+            if left == right:  # a touch of the pen
+                continue
             stem_x, top = strokes[body][strokes[body][:, 1].argmin()]
             rise = top - np.interp(stem_x, x, y)
             if left - side <= stem_x <= right and 0.0 < rise <= MAX_BAR_RISE * x_height:

@@ -41,6 +41,12 @@ def test_the_bars_of_a_capital_touch_its_stem(text, bar, top, left):
     assert moved[:, 0].max() == max(x for x, _ in bar)
 
 
+def test_a_touch_of_the_pen_beside_the_stem_of_a_capital_is_no_bar():
+    word = letters("E", [down(0.0, 2.0), [(0.1, -1.0)]], 0, 0)
+    for stroke, same in zip(word.strokes, with_touching_bars(word, 1.0).strokes, strict=True):
+        assert_array_equal(same, stroke)
+
+
 @pytest.mark.parametrize(
     ("text", "start", "foot"),
     [
