@@ -245,7 +245,9 @@ def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
         if len(stems) != 2 or stems[0].stroke_number == stems[1].stroke_number:
             continue
         bars = chain.from_iterable(_bars(letters, stem, index, x_height) for stem in stems)
-        for number in {bar.stroke_number for bar in bars}:
+        # A late bar may count as ink of a letter behind; a bar before is that of a `T` or an `E`.
+        late = {k for k in (bar.stroke_number for bar in bars) if letters.indices[k].max() >= index}
+        for number in late & {*letters.numbers_of(index)} or late:
             x, y = letters.strokes[number].T
             edges = [float(x_at(stem.points, y.mean())) for stem in stems]
             ends = min(x.min(), *edges), max(x.max(), *edges)

@@ -310,6 +310,23 @@ def test_other_bars_beside_two_stems_stay(text, height, bar):
     assert with_bars_of_h(word, 1.0).strokes[2] is word.strokes[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "x", "numbers"),
+    [
+        ("TH", 0.0, (0, 0, 1, 1, 1)),
+        ("HT", 2.0, (1, 1, 0, 0, 0)),
+        ("EHE", 0.0, (0, 0, 1, 2, 1)),  # The bar of the `H` is late.
+    ],
+)
+def test_the_bar_of_a_letter_beside_does_not_reach_over_an_h(text, x, numbers):
+    beside = [down(x, 2.0), line(x - 0.6, x + 0.6) * (1.0, 2.4)]
+    others = [down(0.8, 2.0), line(0.9, 1.5), down(1.5, 2.0)]
+    word = letters(text, [*beside, *others], *numbers)
+    repaired_word = with_bars_of_h(word, 1.0)
+    assert repaired_word.strokes[1] is word.strokes[1]
+    assert repaired_word.strokes[3][[0, -1], 0].tolist() == [0.8, 1.5]
+
+
 TEXTS = ("abcdefg hijklm", "nopqrst uvwxyz", "ABCDEFGHI JKLMN", "OPQRSTUVWXYZ")
 
 
