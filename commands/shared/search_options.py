@@ -24,8 +24,9 @@ MARK_COST = 0.7
 languages are named (measured, notebook: reader, accents)."""
 GENERAL = "words"  # value of --language-model without a FILE
 BEAM = 16  # default of --beam with a language model
-NUM_LANGUAGES = 3
-"""Number of language models of a single language that are kept, some 40 MB each (assumed)."""
+NUM_LANGUAGES = 8
+"""Number of language models of a single language that are kept, some 40 MB each with its words
+(assumed: pages of a folder are in few languages, and a model takes seconds to build)."""
 LISTED_COUNT = 1000  # added to a --words word's count in `language.NUM_WORDS` words (assumed)
 
 

@@ -144,6 +144,19 @@ def test_a_line_is_read_with_the_words_of_its_language(checkpoints, frequencies)
     assert log_prob(english) > log_prob(general) > log_prob(french)
 
 
+def test_lines_in_several_languages_take_turns_without_new_language_models(
+    checkpoints, frequencies, monkeypatch
+):
+    words = {"en": "the", "fr": "le", "de": "der", "es": "el", "nl": "een"}
+    frequent_words = {code: {word: 0.03} for code, word in words.items()}
+    monkeypatch.setattr(language, "frequent_words", lambda: frequent_words)
+    general = options_of("--language-model").search(load(checkpoints["CTCNetwork"]))
+    searches = [general.by_text(word) for word in words.values()]
+    assert len({id(search.language_model) for search in searches}) == len(words)
+    for word, search in zip(words.values(), searches, strict=True):
+        assert general.by_text(word) is search
+
+
 def test_words_are_likelier_when_they_are_frequent_or_listed(checkpoints, frequencies, tmp_path):
     (tmp_path / "names.txt").write_text("Vaux Hall\nO'Cat 7\n", encoding="utf-8")
     reader = load(checkpoints["CTCNetwork"])
