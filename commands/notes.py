@@ -568,7 +568,7 @@ def _learned(
     work = f"learning from {len(lines)} rows"
     print(f"{work}{without}", file=sys.stderr)
     texts = ""
-    if num_uncorrected := len(rows.uncorrected):
+    if num_uncorrected := sum(row.name in used for row in rows.uncorrected):
         texts = f"{num_uncorrected} uncorrected rows count as the language model reads them\n"
     total = fine_tuning.TOTAL_EPOCHS
     epochs = count(1)

@@ -519,6 +519,12 @@ def test_uncorrected_rows_are_learned_as_the_first_reader_reads_them_with_a_lang
         read = capsys.readouterr().out.split()
         assert read[2] == "Vauxhall" and read[0].endswith("-model-0(?)") and base.stem in read[0]
         assert not read[0].startswith(f"{base.stem}-model")
+    # Rows that cannot be learned do not count.
+    with monkeypatch.context() as patch:
+        patch.setattr("apps.hand.fine_tuning.usable", lambda _, lines: lines[2:])
+        use(*with_model, "--learn")
+    assert len(learned.pop()[1]) == 10
+    assert capsys.readouterr().out.startswith("10 uncorrected rows count")
     # What is corrected comes first, where there are many rows.
     monkeypatch.setattr("commands.notes.MAX_LEARNED_ROWS", 10)
     use(*with_model, "--learn")
