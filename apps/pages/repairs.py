@@ -451,14 +451,15 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
     for number in chain.from_iterable(numbers_of_commas):
         top = strokes[number][:, 1].min()
         bottom = strokes[number][:, 1].max()
-        if bottom > MAX_COMMA_DEPTH and top > -MARK_RISE:
+        if bottom > max(MAX_COMMA_DEPTH, top) and top > -MARK_RISE:
             factor = (MAX_COMMA_DEPTH - top) / (bottom - top)
             origin = strokes[number][strokes[number][:, 1].argmin()]
             strokes[number] = origin + (strokes[number] - origin) * factor
     for index in letters.indices_of("°"):
         for number in letters.numbers_of(index):
             ring = strokes[number]
-            factor = max(MIN_RING_SIZE / np.ptp(ring, axis=0).max(), 1.0)
+            size = max(np.ptp(ring, axis=0).max(), MIN_DOT_SIZE)
+            factor = max(MIN_RING_SIZE / size, 1.0)
             strokes[number] = ring.mean(0) + (ring - ring.mean(0)) * factor
     return strokes
 

@@ -310,6 +310,12 @@ def test_other_bars_beside_two_stems_stay(text, height, bar):
     assert with_bars_of_h(word, 1.0).strokes[2] is word.strokes[2]
 
 
+@pytest.mark.parametrize(("text", "y"), [("a,", 1.5), ("a°", -1.5)])
+def test_a_touch_of_the_pen_at_a_sign_stays(text, y):
+    _, touch = repaired(text, [down(0.0, 1.0), [(0.5, y)]], 0, 1)
+    assert touch[0, 1] == y and np.isfinite(touch).all()
+
+
 @pytest.mark.parametrize(
     ("text", "x", "numbers"),
     [
