@@ -541,7 +541,7 @@ def _rows_to_learn(reading: "_Reading", readers: _Readers) -> "notes.LearnableLi
     if readers.max_learned_rows:
         kinds = f"corrected or have {MIN_UNCORRECTED_LENGTH} characters"
         raise UserError(f"{len(rows.all)} rows that are {kinds}, {needed}")
-    remedy = "correct or confirm all doubtful words of further rows, or add "
+    remedy = "correct or confirm all doubtful words of further rows (--view), or add "
     remedy += "--language-model to learn rows as it reads them"
     raise UserError(f"{len(rows.all)} corrected rows, {needed}; {remedy}")
 
