@@ -135,7 +135,7 @@ def learnable_lines(notes: Iterable[Note], max_lines: int = 0) -> LearnableLines
     corrected = []
     others = dict[str, Sample]()  # by the digest: a copied note has the same rows
     for note in notes:
-        for address, page, row in _written_rows([note]):
+        for address, page, row in _written_rows(note):
             if row.is_learnable:
                 corrected.append(_line(address, page, row))
             elif max_lines and len(row.text) >= MIN_UNCORRECTED_LENGTH:
@@ -149,13 +149,12 @@ def _line(address: str, page: InkPage, row: PageRow) -> Sample:
     return Sample(from_strokes(_millimetre_row(page, row).strokes), row.text, address)
 
 
-def _written_rows(notes: Iterable[Note]) -> Iterator[tuple[str, InkPage, PageRow]]:
-    """Yield each row of notes that is as it was written, with its address and page."""
-    for note in notes:
-        for page_number, (page, text) in enumerate(note.pages, 1):
-            for row_number, row in enumerate(text.rows, 1):
-                if row.is_as_written:
-                    yield f"{note.name} {page_number}:{row_number}", page, row
+def _written_rows(note: Note) -> Iterator[tuple[str, InkPage, PageRow]]:
+    """Yield each row of a note that is as it was written, with its address and page."""
+    for page_number, (page, text) in enumerate(note.pages, 1):
+        for row_number, row in enumerate(text.rows, 1):
+            if row.is_as_written:
+                yield f"{note.name} {page_number}:{row_number}", page, row
 
 
 def save_lines(notes: Iterable[Note], path: Path) -> int:
@@ -164,7 +163,7 @@ def save_lines(notes: Iterable[Note], path: Path) -> int:
     Raises:
         UserError: if no row is learnable.
     """
-    written = _written_rows(notes)
+    written = chain.from_iterable(map(_written_rows, notes))
     rows = [_millimetre_row(page, row) for _, page, row in written if row.is_learnable]
     if not rows:
         raise UserError(f"{path}: each row lacks a corrected word or has an unsure word")

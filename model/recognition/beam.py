@@ -30,8 +30,8 @@ class Search:
             with another mark; infinite: each mark must be seen. The language model's alphabet tells
             which letters these are.
         by_text: returns the search for a line that was read greedily as a text, such as the search
-            with the language model of the text's language; None: all lines have this search. Only
-            CTC's search asks it.
+            with the language model of the text's language; None: all lines have this search.
+            Attention's search does not ask it.
     """
 
     width: int = 1

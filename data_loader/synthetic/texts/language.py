@@ -1,7 +1,7 @@
 """Data for a language model of European languages: word frequencies from the package wordfreq
 (data: CC BY-SA 4.0), and texts, from which the model learns the signs between words."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -31,8 +31,6 @@ texts (assumed)."""
 def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
     """Return the count of each word of `languages`, codes of `WEIGHTS`, in small letters; fewer
     languages have more words each. wordfreq must be installed."""
-    from wordfreq import get_frequency_dict
-
     counts: dict[str, float] = {}
     total = sum(WEIGHTS[language] for language in languages)
     factor = sum(WEIGHTS.values()) / total  # Fewer languages have more words each.
@@ -41,30 +39,36 @@ def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
         # The small lists have all words with at least one occurrence in a million words, and ten
         # languages have no large one: asked for it, wordfreq fails, or takes Norwegian for Danish.
         size = "small" if weight * NUM_WORDS <= 1e6 else "best"
-        for token, frequency in get_frequency_dict(language, size).items():
+        for word, frequency in _words(language, size):
             count = frequency * weight * NUM_WORDS
-            if count < 1:  # Tokens come in the order of falling frequency.
+            if count < 1:
                 break
-            for word in filter(None, token.split("'")):
-                counts[word] = counts.get(word, 0.0) + count
+            counts[word] = counts.get(word, 0.0) + count
     return counts
 
 
 def frequent_words() -> dict[str, dict[str, float]]:
     """Return the frequencies of the frequent words of each language, in small letters, per running
     word. wordfreq must be installed."""
-    from wordfreq import get_frequency_dict
-
     frequencies = {}
     for language in WEIGHTS:
         words: dict[str, float] = {}
-        for token, frequency in get_frequency_dict(language, "small").items():
-            if frequency < MIN_FREQUENCY:  # Tokens come in the order of falling frequency.
+        for word, frequency in _words(language, "small"):
+            if frequency < MIN_FREQUENCY:
                 break
-            for word in filter(None, token.split("'")):
-                words[word] = words.get(word, 0.0) + frequency
+            words[word] = words.get(word, 0.0) + frequency
         frequencies[language] = words
     return frequencies
+
+
+def _words(language: str, size: str) -> Iterator[tuple[str, float]]:
+    """Yield the words of a list of wordfreq, divided at apostrophes, each with its frequency per
+    running word, which falls; a word may come again."""
+    from wordfreq import get_frequency_dict
+
+    for token, frequency in get_frequency_dict(language, size).items():
+        for word in filter(None, token.split("'")):
+            yield word, frequency
 
 
 def texts() -> list[str]:
