@@ -4,12 +4,13 @@ import os
 import time
 
 from utils.checks import UserError
+from utils.files import write_text
 
 
 def learn(folder, report):
     """Say how far it is, write the number of this process, and go on when there is a file `go`."""
     report("learning: 10%")
-    (folder / "pid").write_text(str(os.getpid()))
+    write_text(folder / "pid", str(os.getpid()))
     while not (folder / "go").exists():
         time.sleep(0.02)
     text = (folder / "go").read_text()
@@ -22,5 +23,4 @@ def learn(folder, report):
 
 
 def go(folder, text):
-    (folder / "new").write_text(text)
-    (folder / "new").rename(folder / "go")
+    write_text(folder / "go", text)
