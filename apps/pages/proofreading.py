@@ -9,6 +9,7 @@ pen. It therefore makes other mistakes than the first reader, which reads words 
 illegible to people and doubts words that are legible.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,8 +40,9 @@ OTHER_DOTS = "a dot too many or too few"
 MAX_DOUBT = 0.1  # nats (by eye, notebook: pages, the words of a page)
 MAX_DOUBT_OF_NUMBER = 0.01  # nats, for a word with a digit (by eye, as above)
 CONFIRMED_RATIO = 10.0  # ratio of a confirmed word's limit to the usual one (by eye, as above)
-MAX_TOTAL_DOUBT = 5.0
-"""Nats of both readers' doubts above which a word is reported (fitted, notebook: pages, doubt)."""
+MAX_COMMON_DOUBT = 4.5
+"""Nats of `CheckedWord.common_doubt` above which a word is reported (fitted, notebook: pages,
+doubt)."""
 MAX_CONFIRMING_DOUBT = 1.0
 """Nats of a second reader's doubt below which it confirms a word that it misreads (assumed)."""
 MAX_SECOND_DOUBT = 0.8
@@ -111,6 +113,12 @@ class CheckedWord:
         return self.doubt + (self.second or 0.0)
 
     @property
+    def common_doubt(self) -> float:
+        """The geometric mean of both readers' doubts, in nats, which is high if neither reads the
+        word well; the doubt of the reader if there is no other."""
+        return self.doubt if self.second is None else math.sqrt(self.doubt * self.second)
+
+    @property
     def confirmed(self) -> bool:
         """Whether a second reader reads the word, or has little doubt of it."""
         if self.second is None:
@@ -134,7 +142,7 @@ class CheckedWord:
     def reason(self) -> str:
         """Why a person should look at the word; empty if nobody needs to."""
         reasons = list(self.faults)
-        if self.total_doubt > MAX_TOTAL_DOUBT:
+        if self.common_doubt > MAX_COMMON_DOUBT:
             if self.errors:
                 reasons.insert(0, f"read as {self.hypothesis!r}")
             else:

@@ -56,23 +56,24 @@ READ_TWICE = [
     (tried("word", 0, 0.005), ("word", 0.81), False, ""),
     (tried("www.a23.example", 0, 0.15), ("www.a23.example", 0.7), True, ""),
     (tried("1914", 0, 0.2), ("1974", 0.9), False, ""),
-    (tried("1914", 0, 0.2), ("19�4", 4.7), False, ""),
-    (tried("1914", 0, 0.2), ("19�4", 4.9), False, "looks like '19?4'"),
+    (tried("1914", 0, 2.5), ("19�4", 8.0), False, ""),
+    (tried("1914", 0, 2.5), ("19�4", 8.2), False, "looks like '19?4'"),
     (tried("No.70", 0, 0.09), ("NO. 7o", 9.0), True, ""),  # what only the context tells
     (tried("12.", 0, 0.005), ("12", 9.0), True, ""),  # and a full stop, which it overlooks
-    (tried("12.", 0, 0.005), ("1.2", 9.0), False, "looks like '1.2'"),
+    (tried("12.", 0, 0.005), ("1.2", 9.0), False, ""),
+    (tried("12.", 0, 2.3), ("1.2", 9.0), False, "looks like '1.2'"),
     (tried("IS", 0, 0.09), ("15", 9.0), True, ""),
     (tried("If", 0, 0.09), ("1f", 9.0), True, ""),
-    (tried("If", 0, 0.09), ("Lf", 9.0), False, "looks like 'Lf'"),
-    (tried("I"), ("L", 9.0), False, "looks like 'L'"),
+    (tried("If", 0, 2.3), ("Lf", 9.0), False, "looks like 'Lf'"),
+    (tried("I"), ("L", 9.0), False, ""),  # the first reader has no doubt
     (tried("--"), ("~~", 9.0), True, ""),
     (tried("été", 0, 5.1), ("ete", 0.0), False, "hardly legible"),  # it does not know these
-    (tried("cat", 2, 4.9), ("Cat", 0.0), False, ""),
-    (tried("cat", 2, 4.9), ("cut", 0.2), False, "read as ''"),
+    (tried("cat", 2, 30.0), ("cat", 0.0), False, ""),
+    (tried("cat", 2, 5.1), ("cut", 4.1), False, "read as ''"),
     (tried("cat", faults=(UNENDED,)), ("cat", 0.0), False, UNENDED),
     (with_reading(tried("12.50"), "12.56", 2.0), ("12.50", 2.0), False, ""),
     (with_reading(tried("12.50"), "12.56", 2.0), ("1250", 2.0), False, ""),  # without its stop
-    (with_reading(tried("12.50"), "12.56", 2.0), ("12.58", 3.1), False, "read as '12.56'"),
+    (with_reading(tried("12.50"), "12.56", 2.0), ("12.58", 11.0), False, "read as '12.56'"),
 ]
 
 
@@ -133,7 +134,7 @@ def test_a_person_is_given_the_reason_to_look_at_a_word(hypothesis, doubt, fault
     assert CheckedWord((), "cat", 1, hypothesis, errors, doubt, faults).reason == reason
 
 
-def test_most_words_that_people_misread_are_named_and_half_of_the_named_words_are_misread():
+def test_nearly_half_of_the_words_that_people_misread_are_named_and_few_others():
     misread = named = named_misread = 0
     with WRITTEN_WORDS.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -146,8 +147,8 @@ def test_most_words_that_people_misread_are_named_and_half_of_the_named_words_ar
             misread += weight * is_misread
             named += weight * bool(word.reason)
             named_misread += weight * (is_misread and bool(word.reason))
-    assert named_misread >= 0.65 * misread > 0
-    assert named_misread >= 0.5 * named
+    assert named_misread >= 0.45 * misread > 0
+    assert named_misread >= 0.75 * named
 
 
 def accented(is_drawn):
