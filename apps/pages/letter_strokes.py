@@ -118,12 +118,15 @@ class Stem(NamedTuple):
     points: np.ndarray
 
 
-def stems_of(letters: LetterStrokes, index: int, x_height: float, max_height: float) -> list[Stem]:
+def stems_of(
+    letters: LetterStrokes, index: int, x_height: float, max_height: float, lag: int = 0
+) -> list[Stem]:
     """Return the downward parts of strokes, `MIN_STEM_HEIGHT` to `max_height` x-heights high, that
     have enough points of a letter. (The window may reach a letter while the pen writes the
-    letter before.)"""
+    letter before.) `lag`: the points by which the pen is taken to be later than the window."""
     stems = []
-    for number, (stroke, indices) in enumerate(letters.pairs()):
+    for number, (stroke, early) in enumerate(letters.pairs()):
+        indices = np.concatenate([early[:1].repeat(lag), early])[: len(early)]
         if not np.any(indices == index):
             continue
         # Whether the pen moves down from each point; behind the last point it does not.

@@ -7,7 +7,7 @@ stops, commas and colons stand near their neighbours, and clear of them.
 
 import math
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
@@ -27,6 +27,7 @@ from apps.pages.letter_shapes import (
     with_touching_bars,
 )
 from apps.pages.letter_strokes import (
+    MAX_LAG,
     MIN_POINT_FRACTION,
     NUM_POINTS,
     TREMBLE,
@@ -135,6 +136,45 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
     """
     letters = letters.copy()
     added = []
+    dots = _possible_dots(letters, x_height)
+    above: set[int] = set()  # numbers of those above stems
+    needed: set[int] = set()  # of those that may be dots of letters without a stem
+    for index in letters.indices_of("ij"):
+        # People who join their letters make the dots of a word at its end.
+        word_end = f"{letters.text} ".index(" ", index)
+        window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
+        candidates = [dot for dot in dots if letters.indices[dot][0] in window]
+        stem = _stem_of_dotted(letters, index, x_height)
+        if stem is None:
+            for dot in candidates:
+                letters.indices[dot] = np.full_like(letters.indices[dot], index)
+            needed.update(candidates)
+            continue
+        asides = {}  # how far each dot above the letter is to the right of its stem
+        for dot in candidates:
+            aside, rise = _offset_from(stem, letters.strokes[dot], x_height, lean)
+            if rise >= 0.0:
+                above.add(dot)
+            if 0.0 <= rise <= MAX_DOT_RISE:
+                asides[dot] = aside
+        if asides:
+            nearest = min(asides, key=lambda dot: abs(asides[dot]))
+            dots.remove(nearest)
+            letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
+            dot_stroke = letters.strokes[nearest]
+            letters.strokes[nearest] = _moved_dot(dot_stroke, asides[nearest], x_height)
+        else:
+            position = stem.points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
+            added.append((stem.stroke_number, index, position[None]))
+    others = above.intersection(dots) - needed
+    stray = {dot for dot in others if _is_second_dot(letters, dot, x_height)}
+    remaining = [number for number in range(len(letters.strokes)) if number not in stray]
+    added = [(remaining.index(number), index, stroke) for number, index, stroke in added]
+    return letters.selected(remaining).with_added(added)
+
+
+def _possible_dots(letters: LetterStrokes, x_height: float) -> list[int]:
+    """Return the numbers of the small strokes that may be the dot of an `i` or `j`."""
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
     small = [k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE]
     last_small = {int(letters.indices[k][0]): k for k in small}  # by the first index
@@ -145,47 +185,39 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
         may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last_small.get(first, 0))
         if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
             dots.append(number)
-    for index in letters.indices_of("ij"):
-        max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
-        stems = stems_of(letters, index, x_height, max_height)
-        # People who join their letters make the dots of a word at its end.
-        word_end = f"{letters.text} ".index(" ", index)
-        window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
-        candidates = [dot for dot in dots if letters.indices[dot][0] in window]
-        if not stems:  # One of them is this letter's dot, and no stray dot.
-            for dot in candidates:
-                letters.indices[dot] = np.full_like(letters.indices[dot], index)
-            continue
-        distances = {}  # of each dot that may belong to the letter, from each stem
-        for dot in candidates:
-            stroke = letters.strokes[dot]
-            distances[dot] = [_distance_from(stem, stroke, x_height, lean) for stem in stems]
-        dots_above = [dot for dot in distances if min(map(abs, distances[dot])) <= MAX_DOT_ASIDE]
-        # A stem before the last one may be of the letter before. Infinity: not above the stem.
-        movable = [dot for dot in distances if distances[dot][-1] < math.inf]
-        if dots_above or movable:
-            nearest = min(dots_above or movable, key=lambda dot: abs(distances[dot][-1]))
-            dots.remove(nearest)
-            letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
-            dot = letters.strokes[nearest]
-            middle = letters.strokes[nearest].mean(0)
-            shift = 0.0 if dots_above else distances[nearest][-1] * x_height
-            size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
-            letters.strokes[nearest] = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
-        else:
-            position = stems[-1].points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
-            added.append((stems[-1].stroke_number, index, position[None]))
-    return letters.with_added(added)
+    return dots
 
 
-def _distance_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> float:
-    """Return how many x-heights a dot is to the right of a stem that is extended upwards; infinity
-    if the dot is not above the stem."""
+def _stem_of_dotted(letters: LetterStrokes, index: int, x_height: float) -> Stem | None:
+    """Return the stem of an `i` or `j`; None if it has none."""
+    max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
+    # The window may leave the letter while the pen is still on the way up to its stem.
+    for lag in (0, MAX_LAG):
+        if stems := stems_of(letters, index, x_height, max_height, lag):
+            return stems[-1]  # One before it is of the letter before.
+    return None
+
+
+def _offset_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> tuple[float, float]:
+    """Return how many x-heights a dot is to the right of a stem that is extended upwards, and how
+    many above the stem."""
     x, y = (dot.mean(0) - stem.points[0]) / x_height
-    if not -MAX_DOT_RISE <= y <= 0.0:
-        return math.inf
-    stem_x = -lean * y  # The stem leans to the right upwards, where y is negative.
-    return x - stem_x
+    return x + lean * y, -y  # The stem leans to the right upwards, where y is negative.
+
+
+def _moved_dot(dot: np.ndarray, aside: float, x_height: float) -> np.ndarray:
+    """Return a dot no longer than `MAX_TICK_SIZE`, above its stem if it was further `aside` than
+    `MAX_DOT_ASIDE`."""
+    middle = dot.mean(0)
+    shift = aside * x_height if abs(aside) > MAX_DOT_ASIDE else 0.0
+    size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
+    return middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
+
+
+def _is_second_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
+    """Return whether a small stroke is needless where each `i` and `j` has its dot."""
+    is_dot = _may_be_dot(letters, number, x_height, UNDOTTED | {*"ij "})
+    return not is_dot and _is_needless(letters, number, x_height)
 
 
 def with_bars(
@@ -306,7 +338,9 @@ def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     return letters.selected(k for k, w in enumerate(word_of) if k in kept or w not in with_ink)
 
 
-def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
+def _may_be_dot(
+    letters: LetterStrokes, number: int, x_height: float, undotted: Set[str] = UNDOTTED
+) -> bool:
     """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
     the text, or near a character beyond ASCII, or beside a sign without other ink. One made behind
     a word that is larger than dots is not."""
@@ -314,35 +348,41 @@ def _may_be_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
     indices = letters.indices
     first = int(indices[number].min())
     end = int(indices[number].max()) + 1
-    if {*";:!?"}.issuperset(text[first:end]):
+    signs = text[first:end]
+    if SIGNS_AT_END.issuperset(signs):
         before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
         right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
-        if before and right < span(before).right:
+        # The end of a word may reach over its full stop or comma.
+        is_no_stop = {*";:!?"}.issuperset(signs) or _is_above(letters, number, x_height)
+        if before and right < span(before).right and is_no_stop:
             return False  # A stray dot, made while the window is at the sign behind the word.
     near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
     if not near.isascii():
         return True
     size = np.ptp(letters.strokes[number], axis=0).max() / x_height
     characters = set(f"{text} "[first:end])
-    if (characters - {" "} if size > MAX_DOT_SIZE else characters) - UNDOTTED:
+    if (characters - {" "} if size > MAX_DOT_SIZE else characters) - undotted:
         return True
-    # The signs beside the stroke's characters that have no ink.
-    signs = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
-    return bool(signs.difference(*indices))
+    # The signs beside the stroke's characters may have no ink.
+    beside = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
+    return bool(beside.difference(*indices))
 
 
 def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
-    """Return whether a stroke is a touch of the pen, or small, above letters and clear of ink. It
-    is no larger than a dot where it may be an arm or a bar of a letter."""
+    """Return whether a stroke is a touch of the pen, or small and above letters, but no larger than
+    a dot where it may be an arm or a bar of a letter."""
     dot = letters.strokes[number] / x_height
     max_size = MAX_TICK_SIZE
     if _are_whole_without(letters, number):
         max_size = MAX_STRAY_BAR if _is_over_others(letters, number) else MAX_STRAY_SIZE
     size = np.ptp(dot, axis=0).max()
-    if size < MIN_DOT_SIZE:  # a touch of the pen
-        return True
-    if size > max_size:
-        return False
+    is_touch = size < MIN_DOT_SIZE
+    return bool(is_touch or (size <= max_size and _is_above(letters, number, x_height)))
+
+
+def _is_above(letters: LetterStrokes, number: int, x_height: float) -> bool:
+    """Return whether a small stroke is above letters, and clear of ink."""
+    dot = letters.strokes[number] / x_height
     others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
     ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
     near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]

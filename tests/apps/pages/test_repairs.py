@@ -57,6 +57,68 @@ def test_the_dot_of_an_i_is_above_it(dot, lean, expected):
     np.testing.assert_allclose(dots_of_first(with_dots(word, 1.0, lean)), [expected])
 
 
+def joined(text, x_of_stems, *numbers):
+    """A stroke of stems and of ways up between them, each made at the character of its number."""
+    parts = [down(x_of_stems[0], 1.0)]
+    for x in x_of_stems[1:]:
+        parts += [np.linspace((x - 1.0, 0.0), (x, -1.0), 6)[1:-1], down(x, 1.0)]
+    indices = [np.full(len(part), number) for part, number in zip(parts, numbers, strict=True)]
+    return LetterStrokes(text, [np.concatenate(parts)], [np.concatenate(indices)])
+
+
+@pytest.mark.parametrize("dot", [(1.2, -1.6), (2.2, -1.6), (3.0, -1.6)])
+def test_a_dot_above_the_end_of_the_letter_before_moves_to_the_stem_of_its_own(dot):
+    """The window is at the `i` while the pen is still in the `n`."""
+    word = joined("ni", [0.0, 1.0, 2.0], 0, 0, 1, 1, 1).with_added([(0, 1, np.array([dot]))])
+    x = dot[0] if abs(dot[0] - 2.0) < 0.3 else 2.0
+    np.testing.assert_allclose(with_dots(word, 1.0, 0.0).strokes[1], [(x, dot[1])])
+
+
+@pytest.mark.parametrize(("early", "x"), [(0, 1.0), (3, -0.6)])
+def test_a_dot_finds_the_stem_that_is_made_after_the_window_has_left_its_letter(early, x):
+    """Too `early`, as many points before the stem, and it stays where it was."""
+    way_up = np.linspace((0.0, 0.0), (1.0, -1.0), 6)[:-1]
+    stroke = np.concatenate([way_up, down(1.0, 1.0)])
+    num_points = len(way_up) - early
+    indices = np.repeat([0, 1], [num_points, len(stroke) - num_points])
+    word = LetterStrokes("i", [stroke, np.array([(-0.6, -1.6)])], [indices, np.array([1])])
+    np.testing.assert_allclose(with_dots(word, 1.0, 0.0).strokes[1], [(x, -1.6)])
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "of_second", "num_dots"),
+    [
+        ("joy", 0.1, 0, 1),
+        ("joy", 0.1, 1, 1),
+        ("joy", 1.8, 0, 1),  # above the `y`, made while the window is at the `j`
+        ("j'o", 1.0, 1, 2),  # the apostrophe
+        ("jöy", 0.1, 0, 2),  # It may be a mark of the `ö`.
+        ("jiy", 0.1, 0, 2),  # It may be the dot of the `i`, which has no stem.
+    ],
+)
+def test_a_j_has_one_dot(text, x, of_second, num_dots):
+    """The second dot is higher than dots are, so that it is not the letter's own."""
+    dots = [[(0.0, -1.5)], [(x, -2.7), (x, -2.6)]]
+    word = letters(text, [down(0.0, 1.0), down(2.0, 1.0), *dots], 0, 2, 0, of_second)
+    repaired_word = with_dots(word, 1.0, 0.0)
+    assert [*map(len, repaired_word.strokes)] == [11, 11, 1, 2][: 2 + num_dots]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "is_kept"),
+    [
+        (1.2, -1.6, False),  # a dot above the `n`
+        (1.2, 0.0, True),  # a stop that is beneath the end of the word
+        (2.5, -1.6, True),
+    ],
+)
+@pytest.mark.parametrize("sign", [*".,"])
+def test_a_dot_over_a_word_is_no_full_stop_or_comma(sign, x, y, is_kept):
+    strokes = [down(0.0, 1.0), down(2.0, 1.0), [(x, y), (x, y + 0.2)]]
+    word = without_touches(letters(f"on{sign}", strokes, 0, 1, 2), 1.0)
+    assert len(word.strokes) == 2 + is_kept
+
+
 @pytest.mark.parametrize(
     ("text", "stem", "behind", "above", "is_taken"),
     [
