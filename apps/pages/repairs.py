@@ -462,12 +462,13 @@ def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> It
                 yield Bar(number, left, right, x - distances[nearest], reach)
 
 
-def repair_signs(letters: LetterStrokes) -> list[np.ndarray]:
+def repair_signs(letters: LetterStrokes, max_hole: float) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights, with legible full stops, commas, end signs, bars and
-    rings, and with tails that end above the row below and are long enough."""
+    rings, with figures that are no further apart than `max_hole`, and with tails that end above the
+    row below and are long enough."""
     letters = replace(letters, strokes=with_tails_of_q(letters))
     letters = replace(letters, strokes=[*map(with_short_tail, with_clear_signs(letters))])
-    letters = replace(letters, strokes=with_figures_apart(letters))
+    letters = replace(letters, strokes=with_figures_apart(letters, max_hole))
     letters = replace(letters, strokes=with_colons_on_line(letters))
     letters = replace(letters, strokes=with_end_signs_on_line(letters))
     letters = replace(letters, strokes=with_last_marks_on_line(letters))
@@ -504,9 +505,9 @@ def with_clear_signs(letters: LetterStrokes) -> list[np.ndarray]:
     return strokes
 
 
-def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
+def with_figures_apart(letters: LetterStrokes, max_hole: float) -> list[np.ndarray]:
     """Return a word's strokes, in x-heights; figures that no stroke joins stand at least
-    `FIGURE_GAP` apart at each height."""
+    `FIGURE_GAP` apart at each height, and at most `max_hole` where they are nearest."""
     strokes = [*letters.strokes]
     text = letters.text
     owners = [int(np.bincount(indices).argmax()) for indices in letters.indices]
@@ -529,8 +530,11 @@ def with_figures_apart(letters: LetterStrokes) -> list[np.ndarray]:
             continue
         left = from_strokes([strokes[k] for k in before])
         right = from_strokes([strokes[k] for k in behind])
-        shift = min(touching_shift(left, right) + FIGURE_GAP, MAX_FIGURE_SHIFT)
-        if shift > 0.0:
+        gap = -touching_shift(left, right)
+        if not math.isfinite(gap):  # One ends above or below the other.
+            continue
+        shift = min(min(max(gap, FIGURE_GAP), max_hole) - gap, MAX_FIGURE_SHIFT)
+        if shift:
             strokes = [
                 stroke + np.array([shift * (owner >= index), 0.0])
                 for stroke, owner in zip(strokes, owners, strict=True)

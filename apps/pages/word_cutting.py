@@ -260,7 +260,8 @@ def to_written_words(
             strokes = without_holes(strokes, shape.gap)
         # A dot that was made visible has another number of points.
         indices = [*map(np.resize, word.indices, map(len, strokes))]
-        strokes = repair_signs(LetterStrokes(word.text, strokes, indices))
+        max_hole = MAX_HOLE_RATIO * max(shape.gap, 1.0)
+        strokes = repair_signs(LetterStrokes(word.text, strokes, indices), max_hole)
         right = span(strokes).right
         written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
     return written

@@ -24,7 +24,7 @@ from tests.apps.pages.builders import across, down, letters, line
 
 
 def repaired(text, strokes, *numbers):
-    return repair_signs(letters(text, strokes, *numbers))
+    return repair_signs(letters(text, strokes, *numbers), max_hole=1.0)
 
 
 def test_strokes_that_are_added_follow_those_of_their_letters():
@@ -248,10 +248,29 @@ def test_figures_stand_apart(text, numbers, gap):
     seven = np.array([(0.0, -1.8), (0.9, -1.8), (0.4, 0.0)])
     bar = across(0.3, 1.0, y=-0.9)
     word = letters(text, [seven, bar, np.add(seven, (0.7, 0.0))], *numbers)
-    first, first_bar, second = with_figures_apart(word)
+    first, first_bar, second = with_figures_apart(word, max_hole=1.0)
     assert (first == seven).all() and (first_bar == bar).all()
     upper = second[second[:, 1] < -1.7]
     assert upper[:, 0].min() - 0.9 == pytest.approx(max(gap, -0.2), abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "new_x"),
+    [
+        ("25.", 0.5, 0.5),
+        ("25.", 0.9, 0.6),
+        ("I5.", 0.9, 0.9),  # between a letter and a figure
+        ("25.", 0.05, 0.13),
+    ],
+)
+def test_a_hole_in_a_number_is_no_wider_than_one_in_a_word(text, x, new_x):
+    """A figure may reach over the next without ink beside it."""
+    first = np.concatenate([across(*np.linspace(1.0, 0.0, 11), y=-1.9), down(0.0, 1.4)])
+    word = letters(text, [first, down(x, 1.4), [(x + 0.4, -0.1), (x + 0.4, 0.0)]], 0, 1, 2)
+    kept, *moved = with_figures_apart(word, max_hole=0.6)
+    assert_array_equal(kept, first)
+    for stroke, before in zip(moved, word.strokes[1:], strict=True):
+        np.testing.assert_allclose(stroke, np.add(before, (new_x - x, 0.0)))
 
 
 @pytest.mark.parametrize(
