@@ -47,6 +47,7 @@ OPENING = {*"«¿¡"}
 """Signs before a word, behind which a network leaves a blank as between words."""
 MAX_OPENING_GAP = 0.5  # x-heights from such a sign to the ink behind it, at each height (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
+CAPITAL_GAP = 0.3  # the same between two capitals, whose bars would touch (by eye: "HINT")
 MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
 
 
@@ -109,7 +110,9 @@ def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> L
         shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
         drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))
     if before:
-        left = max(left, span(before).right + LEAST_GAP)
+        is_in_capitals = sign.isupper() and letters.text[index - 1].isupper()
+        least_gap = CAPITAL_GAP if is_in_capitals else LEAST_GAP
+        left = max(left, span(before).right + least_gap)
     to_right = np.array([left - span(drawn).left, 0.0])
     drawn = [stroke + to_right for stroke in drawn]
     shift = np.array([span(drawn).right - right, 0.0])

@@ -223,6 +223,15 @@ def test_an_i_begins_with_its_upper_bar():
     assert upper[:, 1].max() < -1.5 and np.ptp(stem[:, 1]) > 1.5 and lower[:, 1].min() > -0.3
 
 
+@pytest.mark.parametrize(("text", "gap"), [("HIN", 0.3), ("hIn", 0.12), ("'In", 0.12)])
+@pytest.mark.parametrize("x", [0.1, 1.0])
+def test_the_bars_of_an_i_are_clear_of_the_capital_before_it(text, gap, x):
+    stand_in = np.add([(0.0, -1.8), (0.3, -1.0), (0.0, 0.0)], (x, 0.0))
+    strokes = [[(0.0, -1.8), (0.0, 0.0)], stand_in, [(2.0, -1.8), (2.0, 0.0)]]
+    before, *ink, _ = signed(text, strokes, [[0] * 2, [1] * 3, [2] * 2]).strokes
+    assert span(ink).left - span([before]).right == pytest.approx(max(gap, x))
+
+
 @pytest.mark.parametrize("sign", sorted(DRAWN))
 @pytest.mark.parametrize("lean", [0.0, 0.5])
 def test_a_sign_is_drawn_in_the_place_of_its_stand_in_and_what_follows_keeps_its_gap(sign, lean):
