@@ -33,6 +33,7 @@ from apps.pages.letter_strokes import (
     TREMBLE,
     LetterStrokes,
     Stem,
+    crosses,
     is_flat,
     stems_of,
     x_at,
@@ -61,6 +62,8 @@ BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (me
 MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
+ROOF_GAP = 0.18  # x-heights from a stem up to its roof that are no gap (by eye: as the pen's line)
+MAX_ROOF_GAP = 0.6  # x-heights from the stem of a `P` up to its roof (by eye)
 MIN_H_HEIGHT = 1.2  # least x-heights of a stem of an `H` (by eye)
 MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (by eye)
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
@@ -106,7 +109,8 @@ and bars)."""
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
-    whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, pointed `v`, short flags of
+    whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
+    `D`, `P` and `R`, pointed `v`, short flags of
     each `1`, open loops of each `e`, closed rings of each `o`, arches of each `n` and both stems of
     each `u`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
     removed."""
@@ -119,6 +123,7 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
     letters = with_bars_of_h(letters, shape.x_height)
+    letters = with_stems_to_roofs(letters, shape.x_height)
     letters = with_corners(letters, shape.lean)
     if shape.dotted:
         letters = with_dots(letters, shape.x_height, shape.lean)
@@ -286,6 +291,32 @@ def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
             if np.ptp(y) <= x_height / 3 and np.ptp(x) < np.ptp(ends):
                 new_x = np.interp(x, (x.min(), x.max()), ends)
                 letters.strokes[number] = np.stack([new_x, y], 1)
+    return letters
+
+
+def with_stems_to_roofs(letters: LetterStrokes, x_height: float) -> LetterStrokes:
+    """Return letters in which the stem of each `P`, `R`, `B` and `D` of two strokes reaches up to
+    its roof, if this is no further than `MAX_ROOF_GAP`. `x_height`: as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("BDPR"):
+        numbers = letters.lone_numbers_of(index)
+        numbers = [k for k in numbers if np.ptp(letters.strokes[k][:, 1]) > x_height / 2]
+        if len(numbers) != 2:
+            continue
+        number, other = sorted(numbers, key=lambda k: np.ptp(letters.strokes[k][:, 0]))
+        stem = letters.strokes[number]
+        top, *_, foot = stem
+        way = (top - foot) / max(np.hypot(*(top - foot)), x_height)
+        if way[1] >= 0.0:  # It was made from its foot.
+            continue
+        gaps = np.linspace(ROOF_GAP, MAX_ROOF_GAP, NUM_POINTS * 2) * x_height
+        tips = top + way * gaps[:, None]
+        roof = [letters.strokes[other]]
+        reached = [crosses([np.stack([tip, top])], roof) for tip in tips]
+        if any(reached) and not reached[0]:
+            tip = tips[reached.index(True)]
+            letters.strokes[number] = np.concatenate([tip[None], stem])
+            letters.indices[number] = np.append(index, letters.indices[number])
     return letters
 
 

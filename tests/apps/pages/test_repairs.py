@@ -15,6 +15,7 @@ from apps.pages.repairs import (
     with_colons_on_line,
     with_dots,
     with_figures_apart,
+    with_stems_to_roofs,
     with_tails_of_q,
     with_visible_dot,
     without_touches,
@@ -356,6 +357,30 @@ def test_a_bar_over_letters_without_bars_is_left_out(text, size, height, index, 
     last = [(1.5, 0.5), (1.6, 0.5)]  # of the last letter, when the window is behind it
     word = letters(text, [*stems, last, stroke], 0, 1, 2, index, index)
     assert len(without_touches(word, 1.0).strokes) == 4 + is_kept
+
+
+@pytest.mark.parametrize(
+    ("text", "roof", "is_reached"),
+    [
+        *((letter, 2.0, True) for letter in "PRBD"),
+        ("P", 1.72, False),  # near enough
+        ("P", 2.4, False),  # too far to be its roof
+        ("K", 2.0, False),
+    ],
+)
+@pytest.mark.parametrize("lean", [0.0, 0.4])
+def test_the_stem_of_a_letter_reaches_its_roof(text, roof, is_reached, lean):
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
+    bowl = np.array([(-0.4, -roof), (0.9, -roof), (1.0, -1.2), (0.2, -0.8)])
+    word = letters(text, [down(0.0, 1.6) @ slanted, bowl @ slanted], 0, 0)
+    repaired_word = with_stems_to_roofs(word, 1.0)
+    stem, same_bowl = repaired_word.strokes
+    assert_array_equal(same_bowl, word.strokes[1])
+    assert_array_equal(stem[is_reached:], word.strokes[0])
+    assert [*map(len, repaired_word.indices)] == [len(stem), 4]
+    if is_reached:
+        x, y = stem[0] @ np.linalg.inv(slanted)
+        assert x == pytest.approx(0.0, abs=1e-9) and -roof - 0.1 < y <= -roof
 
 
 @pytest.mark.parametrize(
