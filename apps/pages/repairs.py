@@ -99,7 +99,7 @@ MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
 SIGNS_AT_END = {*".,:;!?"}
-"""Signs at which the window may be while the pen makes the bar of the `t` before."""
+"""Signs at which the window may be while the pen makes the bar of the `t` before, or a dot."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Letters and digits without a dot."""
 ONE_STROKE = {*"23COSUacegijlmnorsuw"}
@@ -110,10 +110,9 @@ and bars)."""
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
     whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
-    `D`, `P` and `R`, pointed `v`, short flags of
-    each `1`, open loops of each `e`, closed rings of each `o`, arches of each `n` and both stems of
-    each `u`. If the hand makes dots, each `i` and `j` gets its dot, and needless touches are
-    removed."""
+    `D`, `P` and `R`, pointed `v`, short flags of each `1`, open loops of each `e`, closed rings of
+    each `o`, arches of each `n` and both stems of each `u`. If the hand makes dots, each `i` and
+    `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)
@@ -132,7 +131,7 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
 
 
 def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters with a dot above each `i` and `j` that was written.
+    """Return letters with one dot above each `i` and `j` that was written.
 
     Args:
         letters: the strokes of a line.
