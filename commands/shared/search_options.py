@@ -97,7 +97,7 @@ class SearchOptions:
             language_model = model.CharacterLanguageModel(texts, alphabet)
             return self._search(language_model, LANGUAGE_WEIGHT)
         named = self._search(_word_model(self.languages, texts, alphabet), WORDS_WEIGHT)
-        if self.language_model == GENERAL:
+        if self.language_model == GENERAL and reader.model.head == "ctc":
             return replace(named, by_text=self._search_by_text(named, texts, alphabet))
         return replace(named, mark_cost=MARK_COST)
 

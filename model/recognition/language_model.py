@@ -26,6 +26,8 @@ NUM_FREQUENT_WORDS = 10_000
 """Number of the most frequent words, which the n-grams of letters are estimated from (assumed)."""
 DISCOUNT = 0.75
 """Discount of a count of words; a count is at least 1 (assumed)."""
+APOSTROPHES = "'’"
+"""The characters that are apostrophes in words."""
 
 
 class CharacterLanguageModel:
@@ -137,16 +139,18 @@ class WordLanguageModel:
     whatever its case, or the end of the word. The count of the words with each next symbol is
     reduced by `DISCOUNT`. The probability that the discounts leave goes to n-grams of letters,
     estimated from the most frequent words (absolute discounting, interpolated: Chen & Goodman 1999,
-    section 2.6). All digits are equally likely.
+    section 2.6). All digits are equally likely. Words may have apostrophes. Where a word ends, an
+    apostrophe is at least as likely as the n-grams of kinds say, and a new word may follow it.
 
-    The symbols of words are the end of a word, 0, and the letters, from 1 on; a letter's two cases
-    are one symbol. The words form a tree like the n-grams of `CharacterLanguageModel`: a node of
-    depth k is the first k symbols of words.
+    The symbols of words are the end of a word, 0, the letters, from 1 on, and last the apostrophe;
+    a letter's two cases are one symbol. The words form a tree like the n-grams of
+    `CharacterLanguageModel`: a node of depth k is the first k symbols of words.
 
     Args:
         texts: lines.
-        words: counts of words, at least 1. Words are used if they consist of small letters of the
-            alphabet, or of the small forms of its capitals.
+        words: counts of words, at least 1. Words are used if they consist of apostrophes and small
+            letters of the alphabet, or of the small forms of its capitals. A word with a final
+            apostrophe, such as the French `l'`, is followed by another at once.
         alphabet: the C characters.
 
     Raises:
@@ -166,12 +170,17 @@ class WordLanguageModel:
         # A letter's small form may be two characters, as of the Turkish dotted capital I.
         small_forms = [c.lower()[0] if _kind(c) in ("a", "A") else "" for c in characters]
         letters = sorted({*small_forms} - {""})
+        self._apostrophe = len(letters) + 1
         symbols = [letters.index(c) + 1 if c else 0 for c in small_forms]
-        self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 for all but letters
+        self._symbol_of = np.array([*symbols, 0])  # (C+1,), 0 for all that ends a word
+        for apostrophe in APOSTROPHES:
+            if apostrophe in alphabet:
+                self._symbol_of[alphabet.encode(apostrophe)] = self._apostrophe
         # Digits share the probability of their kind; letters are told apart by words.
         fractions = [1 / kinds.count("0") if kind == "0" else 1.0 for kind in kinds]
         self._fraction_of_kind = np.array([*fractions, 1.0])  # (C+1,)
-        self._radix = len(letters) + 2  # the symbols 0 to len(letters), and one more to ignore
+        self._symbols = self._symbol_of.tolist()  # faster than numpy, element by element
+        self._radix = self._apostrophe + 2  # all symbols, and one more to ignore
         self._keys, self._counts, frequent = self._tree(words, "".join(letters))
         self._letters = CharacterLanguageModel(frequent, Alphabet(letters), order=LETTERS_ORDER)
         self._cached = functools.lru_cache(CACHE_SIZE // len(kinds))(self._compute)
@@ -179,13 +188,15 @@ class WordLanguageModel:
     def _tree(
         self, words: Mapping[str, float], letters: str
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
-        """Return the keys and the counts of the tree's nodes, and the most frequent words."""
+        """Return the keys and the counts of the tree's nodes, and the most frequent words without
+        apostrophes."""
         # numpy pads strings with zeros. The empty string keeps the dtype if there are no words.
         spellings = np.array([*words, ""])
         code_points = spellings.view(np.uint32).reshape(len(spellings), -1)[:-1]
         counts = np.fromiter(words.values(), float, len(words))
         symbol_of = np.full(sys.maxunicode + 1, -1, np.int16)
-        symbol_of[[0, *map(ord, letters)]] = range(len(letters) + 1)  # zeros mark the end of a word
+        # Zeros mark the end of a word.
+        symbol_of[[0, *map(ord, letters), ord("'")]] = range(self._apostrophe + 1)
         symbols = np.pad(symbol_of[code_points], ((0, 0), (0, 1)))  # the longest word ends, too
         is_used = (symbols >= 0).all(1)
         spellings = spellings[:-1][is_used]
@@ -203,42 +214,74 @@ class WordLanguageModel:
             nodes = nodes[last > 0]
             symbols = symbols[last > 0]
             counts = counts[last > 0]
-        return keys_by_depth, counts_by_depth, spellings[most_frequent].tolist()
+        frequent = [word for word in spellings[most_frequent].tolist() if "'" not in word]
+        return keys_by_depth, counts_by_depth, frequent
 
     def log_probs(self, context: tuple[int, ...]) -> np.ndarray:
         """Return the log-probabilities of all next symbols; see `CharacterLanguageModel`."""
+        symbols = self._symbols
         word_start = len(context)
-        while word_start and self._symbol_of[context[word_start - 1]]:
+        num_apostrophes = 0
+        while word_start and symbols[context[word_start - 1]]:
             word_start -= 1
-        # The kinds look back `KINDS_ORDER` - 1 characters, the words to the word's beginning.
-        start = max(0, min(word_start, len(context) - KINDS_ORDER + 1))
+            num_apostrophes += symbols[context[word_start]] == self._apostrophe
+        # The kinds look back `KINDS_ORDER` - 1 characters beside apostrophes, the words to the
+        # word's beginning.
+        start = max(0, min(word_start, len(context) - num_apostrophes - KINDS_ORDER + 1))
         return self._cached(context[start:], len(context) - word_start)
 
     def _compute(self, context: tuple[int, ...], length: int) -> np.ndarray:
-        """Return the log-probabilities after `context`, whose last `length` characters are the
-        letters of the current word."""
-        kinds = np.exp(self._kinds.log_probs(tuple(self._kind_of[list(context)])))
+        """Return the log-probabilities after `context`, whose last `length` characters are letters
+        and apostrophes."""
+        codes = np.array(context, dtype=np.int64)
+        # The kinds look past apostrophes in words.
+        is_inside = self._symbol_of[codes[:-1]] == self._apostrophe
+        is_inside[: len(codes) - length] = False
+        before = np.append(codes[:-1][~is_inside], codes[-1:])
+        kinds = np.exp(self._kinds.log_probs(tuple(self._kind_of[before])))
         characters = kinds[self._kind_of] * self._fraction_of_kind
-        word = self._symbol_of[list(context[len(context) - length :])]
-        letters = np.exp(self._letters.log_probs(tuple(word - 1)))[:-1]
-        end = characters[self._symbol_of == 0].sum()  # probability of the end of the word
+        by_kind = np.bincount(self._symbol_of, characters, self._apostrophe + 1)
+        ends = [0, self._apostrophe]
+        end = by_kind[ends].sum()  # probability of the end of the word, or of an apostrophe
+        word, letters_so_far = self._word(self._symbol_of[codes[len(codes) - length :]])
+        letters = np.exp(self._letters.log_probs(tuple(letters_so_far - 1)))[:-1]
         # Probabilities of the symbols of words, by the n-grams of letters.
-        probabilities = np.append(end, letters * ((1 - end) / letters.sum()))
+        probabilities = by_kind.copy()
+        probabilities[1:-1] = letters * ((1 - end) / letters.sum())
         symbols, counts = _next_symbols(self._keys, self._counts, word, self._radix)
         total = counts.sum()
         if total:
             probabilities *= DISCOUNT * len(symbols) / total
             probabilities[symbols] += (counts - DISCOUNT) / total
-        if not length:  # The kinds alone decide whether a word begins.
-            probabilities[1:] *= (1 - end) / probabilities[1:].sum()
-            probabilities[0] = end
+            ended = probabilities[ends].sum()
+            apostrophe = max(probabilities[-1], ended * by_kind[-1] / end)
+            probabilities[ends] = ended - apostrophe, apostrophe
+        if not len(word):  # The kinds alone decide whether a word begins.
+            probabilities[1:-1] *= (1 - end) / probabilities[1:-1].sum()
+            probabilities[ends] = by_kind[ends]
         # As factors on the probabilities of the characters, which say whether the word ends.
-        probabilities[1:] /= 1 - end
-        probabilities[0] /= end
+        probabilities[1:-1] /= 1 - end
+        probabilities[ends] /= np.maximum(by_kind[ends], np.finfo(float).tiny)
         log_probs = np.log(characters * probabilities[self._symbol_of])
         log_probs -= np.logaddexp.reduce(log_probs)
         log_probs.flags.writeable = False
         return log_probs
+
+    def _word(self, symbols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the current word, and its letters behind its last apostrophe, as symbols; behind
+        an apostrophe a new word begins, unless words of the tree go on there and none ends.
+
+        Args:
+            symbols: the letters and apostrophes so far, without others between.
+        """
+        start = stop = 0
+        for stop in (symbols == self._apostrophe).nonzero()[0] + 1:
+            next_symbols, _ = _next_symbols(
+                self._keys, self._counts, symbols[start:stop], self._radix
+            )
+            if not len(next_symbols) or next_symbols[0] == 0:  # no word, or the end of one
+                start = stop
+        return symbols[start:], symbols[stop:]
 
 
 def _kind(character: str) -> str:

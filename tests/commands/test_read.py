@@ -144,6 +144,14 @@ def test_a_line_is_read_with_the_words_of_its_language(checkpoints, frequencies)
     assert log_prob(english) > log_prob(general) > log_prob(french)
 
 
+def test_no_language_is_looked_for_where_a_decoder_reads_all_lines_alike(checkpoints, frequencies):
+    searches = [
+        options_of("--language-model").search(load(checkpoints[arch]))
+        for arch in ("AttentionNetwork", "CTCNetwork")
+    ]
+    assert [search.by_text is None for search in searches] == [True, False]
+
+
 def test_lines_in_several_languages_take_turns_without_new_language_models(
     checkpoints, frequencies, monkeypatch
 ):

@@ -1,7 +1,9 @@
 """Data for a language model of European languages: word frequencies from the package wordfreq
 (data: CC BY-SA 4.0), and texts, from which the model learns the signs between words."""
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
 
 import numpy as np
 
@@ -23,52 +25,97 @@ language's running words is left out (assumed)."""
 MIN_FREQUENCY = 1e-5
 """Occurrences per running word of the rarest words by which a language is told from others
 (measured, notebook: reader, the language of a line)."""
+ELISIONS = {
+    "ca": ("d", "l", "m", "n", "s", "t"),
+    "fr": ("c", "d", "j", "l", "m", "n", "qu", "s", "t"),
+    "it": ("c", "d", "l", "m", "n", "s", "t", "un", "v"),
+}
+"""Words that stand before an apostrophe and a vowel, from which wordfreq divides them: it lists
+them without the apostrophe. Each is taken to have it half of the times (assumed)."""
+MIN_CONTINUATIONS = 30
+"""Number of words of a list that begin with the same letters and an apostrophe, such as the Italian
+`dell'`, from which any word may follow the apostrophe (assumed)."""
 NUM_TEXTS = 1500
 """Number of sentences in `texts`; `texts` has as many everyday texts, and a fifth as many European
 texts (assumed)."""
 
 
 def word_counts(languages: Collection[str] = WEIGHTS) -> dict[str, float]:
-    """Return the count of each word of `languages`, codes of `WEIGHTS`, in small letters; fewer
-    languages have more words each. wordfreq must be installed."""
+    """Return the count of each word of `languages`, codes of `WEIGHTS`, in small letters; a word
+    with a final apostrophe is followed by another at once. Fewer languages have more words each.
+    wordfreq must be installed."""
     counts: dict[str, float] = {}
     total = sum(WEIGHTS[language] for language in languages)
     factor = sum(WEIGHTS.values()) / total  # Fewer languages have more words each.
     for language in languages:
-        weight = WEIGHTS[language] * factor
+        num_words = WEIGHTS[language] * factor * NUM_WORDS
         # The small lists have all words with at least one occurrence in a million words, and ten
         # languages have no large one: asked for it, wordfreq fails, or takes Norwegian for Danish.
-        size = "small" if weight * NUM_WORDS <= 1e6 else "best"
-        for word, frequency in _words(language, size):
-            count = frequency * weight * NUM_WORDS
-            if count < 1:
-                break
-            counts[word] = counts.get(word, 0.0) + count
+        size = "small" if num_words <= 1e6 else "best"
+        tokens = _tokens(language, size, 1 / num_words)
+        for word, frequency in _words(language, tokens):
+            counts[word] = counts.get(word, 0.0) + frequency * num_words
     return counts
 
 
 def frequent_words() -> dict[str, dict[str, float]]:
-    """Return the frequencies of the frequent words of each language, in small letters, per running
-    word. wordfreq must be installed."""
+    """Return the frequencies of the frequent words of each language, in small letters and divided
+    at apostrophes, per running word. wordfreq must be installed."""
     frequencies = {}
     for language in WEIGHTS:
         words: dict[str, float] = {}
-        for word, frequency in _words(language, "small"):
-            if frequency < MIN_FREQUENCY:
-                break
-            words[word] = words.get(word, 0.0) + frequency
+        for token, frequency in _tokens(language, "small", MIN_FREQUENCY).items():
+            for word in filter(None, token.split("'")):
+                words[word] = words.get(word, 0.0) + frequency
         frequencies[language] = words
     return frequencies
 
 
-def _words(language: str, size: str) -> Iterator[tuple[str, float]]:
-    """Yield the words of a list of wordfreq, divided at apostrophes, each with its frequency per
-    running word, which falls; a word may come again."""
+def _tokens(language: str, size: str, min_frequency: float) -> dict[str, float]:
+    """Return the tokens of a list of wordfreq with their frequencies per running word, in all
+    spellings."""
     from wordfreq import get_frequency_dict
 
+    tokens = {}
     for token, frequency in get_frequency_dict(language, size).items():
-        for word in filter(None, token.split("'")):
-            yield word, frequency
+        if frequency < min_frequency:  # they fall
+            break
+        for spelling in _spellings(token) if language == "de" else (token,):
+            tokens[spelling] = frequency
+    return tokens
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """Yield a German word with `ss` and `ß` in all ways: wordfreq lists both as `ss`, the ink shows
+    which is meant."""
+    first, *others = word.split("ss")
+    for joints in product(("ss", "ß"), repeat=len(others)):
+        yield first + "".join(map("".join, zip(joints, others, strict=True)))
+
+
+def _words(language: str, tokens: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Yield words with their frequencies: those of the tokens, those that any word may follow
+    behind an apostrophe, with it, and what stands behind apostrophes, such as the English `s`; a
+    word may come again."""
+    first_parts = Counter(token.partition("'")[0] for token in tokens if "'" in token)
+    elisions = {part for part, count in first_parts.items() if count >= MIN_CONTINUATIONS}
+    divided = ELISIONS.get(language, ())
+    elisions.update(divided)
+    for token, frequency in tokens.items():
+        if token in divided:
+            yield token, frequency / 2
+            yield f"{token}'", frequency / 2
+            continue
+        word, *parts = filter(None, token.split("'"))
+        for part in parts:
+            if word in elisions:
+                yield f"{word}'", frequency
+                word = part
+            else:
+                word += f"'{part}"
+        yield word, frequency
+        if parts and word != parts[-1]:
+            yield parts[-1], frequency
 
 
 def texts() -> list[str]:

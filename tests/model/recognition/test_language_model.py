@@ -85,8 +85,17 @@ def test_characters_that_the_alphabet_lacks_are_refused():
         CharacterLanguageModel(["é"], Alphabet("ab"))
 
 
-WORDS = {"cat": 9.0, "car": 4.0, "ca": 2.0, "it": 5.0, "été": 3.0}
-LINES = ["Cat, it 12.", "a car? It 7", "THE cat", ""]
+WORDS = {
+    "cat": 9.0,
+    "car": 4.0,
+    "ca": 2.0,
+    "it": 5.0,
+    "été": 3.0,
+    "it'c": 4.0,
+    "h'": 3.0,
+    "h'it": 2.0,
+}
+LINES = ["Cat, it 12.", "a car? It 7", "THE cat", "", "it'c a"]
 
 
 def kind(c):
@@ -104,19 +113,25 @@ def by_words(context, alphabet):
     first = {kind(c): c for c in reversed(alphabet.characters)}
     lines = ["".join(first[kind(c)] for c in line) for line in LINES]
     kinds = KneserNey(lines, alphabet, language_model.KINDS_ORDER)
-    kinds = kinds("".join(first[kind(c)] for c in context))
+    letters_and_apostrophes = re.search(r"([^\W\d_]|')*$", context)[0]
+    before = context.removesuffix(letters_and_apostrophes)
+    last = letters_and_apostrophes[-1:]
+    seen = before + letters_and_apostrophes[:-1].replace("'", "") + last
+    kinds = kinds("".join(first[kind(c)] for c in seen))
     digits = sum(c.isdigit() for c in alphabet.characters)
     by_kind = {
         c: kinds[first.get(kind(c), c)] / (digits if c.isdigit() else 1)
         for c in [*alphabet.characters, END]
     }
     ends = sum(p for c, p in by_kind.items() if not c.isalpha())
-    word = re.search(r"[^\W\d_]*$", context)[0].lower()
+    apostrophe = by_kind["'"]
+    word = current_word(context)
     letters = Alphabet("".join(sorted({c.lower() for c in alphabet.characters if c.isalpha()})))
-    words = {word: count for word, count in WORDS.items() if not letters.unknown(word)}
-    spelling = KneserNey(words, letters, language_model.LETTERS_ORDER)(word)
+    words = {word: n for word, n in WORDS.items() if not letters.unknown(word.replace("'", ""))}
+    plain = [word for word in words if "'" not in word]
+    spelling = KneserNey(plain, letters, language_model.LETTERS_ORDER)(word.rpartition("'")[2])
     del spelling[END]
-    mass = normalised(spelling, 1 - ends) | {END: ends}
+    mass = normalised(spelling, 1 - ends) | {END: ends - apostrophe, "'": apostrophe}
     counts = Counter()
     for longer in words:
         if longer.startswith(word):
@@ -125,19 +140,47 @@ def by_words(context, alphabet):
         discount = language_model.DISCOUNT
         mass = {c: discount * len(counts) / total * p for c, p in mass.items()}
         mass |= {c: mass[c] + (count - discount) / total for c, count in counts.items()}
+        ended = mass[END] + mass["'"]
+        mass["'"] = max(mass["'"], ended * apostrophe / ends)
+        mass[END] = ended - mass["'"]
     if not word:
-        del mass[END]
-        mass = normalised(mass, 1 - ends) | {END: ends}
-    result = {
-        c: p * mass[c.lower()] / (1 - ends) if c.isalpha() else p * mass[END] / ends
-        for c, p in by_kind.items()
-    }
-    return normalised(result)
+        del mass[END], mass["'"]
+        mass = normalised(mass, 1 - ends) | {END: ends - apostrophe, "'": apostrophe}
+    result = {c: p * mass[END] / (ends - apostrophe) for c, p in by_kind.items()}
+    result |= {c: p * mass[c.lower()] / (1 - ends) for c, p in by_kind.items() if c.isalpha()}
+    return normalised(result | {"'": mass["'"]})
 
 
-@pytest.mark.parametrize("context", ["", "c", "Ca", "It 1", "a cat", "a cat ", "IT", "7ca", "xyz"])
+def current_word(context):
+    """Return the current word of a text in small letters; behind an apostrophe a new one begins,
+    unless words of `WORDS` go on there and none ends."""
+    word, *parts = re.search(r"[^\W\d_']*('[^\W\d_']*)*$", context)[0].lower().split("'")
+    for part in parts:
+        is_open = any(longer.startswith(word + "'") for longer in WORDS)
+        goes_on = is_open and word + "'" not in WORDS
+        word = f"{word}'{part}" if goes_on else part
+    return word
+
+
+CONTEXTS = ["", "c", "Ca", "It 1", "a cat", "a cat ", "IT", "7ca", "xyz"]
+CONTEXTS += [
+    "it'",
+    "It'c",
+    "a h'",
+    "H'ca",
+    "cat'",
+    "cat'c",
+    "' cat",
+    "'ca",
+    "a 'it",
+    "it'c'",
+    "ca''",
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 def test_model_of_words_equals_a_second_implementation(context):
-    alphabet = Alphabet(" ,.?12CIHTEacehirtxyz7")
+    alphabet = Alphabet(" ,.?'12CIHTEacehirtxyz7")
     model = WordLanguageModel(LINES, WORDS, alphabet)
     probabilities = np.exp(model.log_probs(tuple(alphabet.encode(context).tolist())))
     assert probabilities == pytest.approx([*by_words(context, alphabet).values()])
