@@ -16,6 +16,10 @@ from utils.time_limit import check_time
 PRUNING = 12.0
 """A character is pruned at a frame if it is more than this number of nats less likely than the
 frame's likeliest class (assumed: less than 1/160,000 of the probability)."""
+APOSTROPHE_PRUNING = 9.0
+APOSTROPHE_COST = 2.0
+"""An apostrophe that is at most `APOSTROPHE_PRUNING` nats less likely than the blank may be read
+for `APOSTROPHE_COST` nats, where marks may be added (measured, notebook: reader, accents)."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,24 @@ class Search:
 
     def with_marks(self, log_probs: np.ndarray, cost: float) -> np.ndarray:
         """Return log-probabilities `(..., C + 1)` in which a letter with a mark is at most `cost`
-        nats less likely than the letter without, or with another mark; the same if marks must be
-        seen."""
+        nats less likely than the letter without, or with another mark, and a faint apostrophe at
+        most `APOSTROPHE_COST` less likely than the blank; the same if marks must be seen."""
         if self.language_model is None or math.isinf(self.mark_cost):
             return log_probs
-        bare = self.language_model.alphabet.unmarked
+        alphabet = self.language_model.alphabet
+        bare = alphabet.unmarked
         likeliest = log_probs.copy()  # of each bare letter and those that add a mark to it
         np.maximum.at(likeliest.T, bare, log_probs[..., :-1].T)
         is_marked = bare != np.arange(len(bare))
         raised = np.maximum(log_probs[..., :-1], likeliest[..., bare] - cost)
-        letters = np.where(is_marked, raised, log_probs[..., :-1])
-        return np.concatenate([letters, log_probs[..., -1:]], axis=-1)
+        characters = np.where(is_marked, raised, log_probs[..., :-1])
+        if "'" in alphabet:
+            apostrophe = characters[..., alphabet.encode("'")]  # (..., 1)
+            blank = log_probs[..., -1:]
+            is_faint = apostrophe > blank - APOSTROPHE_PRUNING
+            least = np.where(is_faint, blank - APOSTROPHE_COST, -np.inf)
+            characters[..., alphabet.encode("'")] = np.maximum(apostrophe, least)
+        return np.concatenate([characters, log_probs[..., -1:]], axis=-1)
 
     def with_added_marks(self, log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Return the log-probabilities `(S, C+1)` by which a line was read as the characters

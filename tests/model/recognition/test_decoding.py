@@ -158,6 +158,22 @@ def test_a_letter_without_its_mark_is_read_as_one_with_it_at_its_cost():
     assert unmarked[(plain,)] == pytest.approx(scores[(plain,)]) and (marked,) not in unmarked
 
 
+@pytest.mark.parametrize(
+    ("faintness", "mark_cost", "expected"),
+    [(7.0, 0.7, "n'ai"), (7.0, math.inf, "nai"), (15.0, 0.7, "nai")],
+)
+def test_a_faint_apostrophe_is_read_where_words_have_it(faintness, mark_cost, expected):
+    alphabet = Alphabet("nai' ")
+    probs = np.full((8, len(alphabet) + 1), 1e-9)
+    probs[::2, -1] = 1.0
+    probs[[1, 3, 5], alphabet.encode("nai")] = 1.0
+    probs[2, alphabet.encode("'")] = math.exp(-faintness)
+    log_probs = np.log(probs / probs.sum(1, keepdims=True))
+    words = WordLanguageModel(["ai a ni", "n'ai"], {"n'": 900.0, "ai": 900.0, "in": 2.0}, alphabet)
+    search = Search(16, words, 0.5, mark_cost=mark_cost)
+    assert alphabet.decode(ctc_beam(log_probs, search)[0].indices) == expected
+
+
 @pytest.mark.parametrize("search", [GREEDY, Search(2)])
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
 def test_frame_without_a_distribution_is_refused(value, search):
