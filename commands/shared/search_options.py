@@ -19,7 +19,7 @@ LANGUAGE_WEIGHT = 0.7
 WORDS_WEIGHT = 0.5
 """Default of --language-weight without a FILE (measured, notebook: reader, the language model of
 words)."""
-MARK_COST = 0.7
+MARK_COST = 0.5
 """Nats for which a letter without its mark, or with another, is read as one with it, where
 languages are named (measured, notebook: reader, accents)."""
 GENERAL = "words"  # value of --language-model without a FILE
