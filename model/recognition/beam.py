@@ -31,8 +31,8 @@ class Search:
         language_model: a language model with the recogniser's alphabet, or None.
         language_weight: factor on the language model's log-probabilities.
         mark_cost: nats that a letter with a mark is at most less likely than the letter without, or
-            with another mark; infinite: each mark must be seen. The language model's alphabet tells
-            which letters these are.
+            with another mark; infinite: each mark must be seen, and each apostrophe. The language
+            model's alphabet tells which letters these are.
         by_text: returns the search for a line that was read greedily as a text, such as the search
             with the language model of the text's language; None: all lines have this search.
             Attention's search does not ask it.
