@@ -1,7 +1,8 @@
 """Parts of letters that networks leave out or misform, in a stroke that may join others: loops of
-`e`, which are narrow so that the pen fills them, rings of `o`, arches of `n`, and stems of `u`."""
+`e`, which are narrow so that the pen fills them, rings of `o`, arches of `n`, arms of `r`, and
+stems of `u`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -50,7 +51,20 @@ MIN_ARCH_WIDTH = 0.15  # x-heights between the stems of an `n` (by eye)
 ARCH_SHAPE = ((0.0, 0.0), (0.04, 0.55), (0.35, 0.93), (0.7, 1.0), (0.97, 0.75))
 """An arch from the foot of the first stem on: widths of the `n` from this stem, heights (by eye).
 """
-MIN_SECOND_STEM = 0.7  # of its height that the second stem of a `u` comes down (by eye)
+ARM_GAPS = (0.17, 0.48)
+"""Bounds on x-heights from the stem of an `r` to an upstroke that makes it look like a `v`, at half
+of its height (by eye: a page's pen, which is 0.18 wide, hides a narrower gap; beyond a wider one is
+another letter)."""
+MIN_ARM_RISE = 0.7  # of the height of the stem of an `r` that its arm rises (by eye)
+MAX_ARM_LATE = 2  # points between the end of an arm and of its letter's part of a stroke (by eye)
+ARM_SHAPE = ((0.0, 0.0), (0.03, 0.5), (0.3, 0.83), (0.65, 0.98), (1.0, 1.0))
+"""The arm of an `r` from the foot of its stem on: widths of the `r`, rises of the arm (by eye)."""
+STEMS_BEHIND_ARMS = {*"imnru"}  # letters that begin with a stem
+STEM_GAPS = (0.6, 1.15)  # bounds on x-heights from the stem of an `r` to such a stem (by eye)
+MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
+CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
+"""The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
+MIN_SECOND_STEM = 0.7  # of its height that the second stem of a letter comes down (by eye)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_STEPS = 4  # from each point of a drawn loop to the next (assumed)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
@@ -65,15 +79,14 @@ class Fall(NamedTuple):
 
 def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
-    otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, and each `u` a
-    second stem, unlike a `v`. The arguments are as in `with_dots`."""
+    otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, each `u` a second
+    stem and each `r` an arm beside its stem, unlike a `v`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
-    new_parts = {"e": _open_loop, "o": _lid, "n": _arch, "u": _second_stem}
+    new_parts = {"e": _open_loop, "o": _lid, "n": _arch, "r": _arm, "u": _second_stem}
     for index in letters.indices_of("".join(new_parts)):
-        counts = [np.sum(indices == index) for indices in letters.indices]
-        number = int(np.argmax(counts))
-        if not counts[number]:
+        number = _main_number(letters, index)
+        if number is None:
             continue
         stroke = letters.strokes[number] @ upright
         part = late_part(letters.indices[number], index)
@@ -82,6 +95,39 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
             part, path = change
             replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
     return letters
+
+
+def with_ended_arms(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the arm of each `r` ends before the first stem of the next letter:
+    where it goes on as this stem, "ri" looks like `n`. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
+    for index in letters.indices_of("r"):
+        number = _main_number(letters, index)
+        if number is None or letters.text[index + 1 : index + 2] not in STEMS_BEHIND_ARMS:
+            continue
+        indices = letters.indices[number]
+        stroke = letters.strokes[number]
+        cut = _cut_arm(stroke @ upright, late_part(indices, index))
+        if cut is not None:
+            part, arm, stem = cut
+            behind = np.maximum(indices[part.stop :], index + 1)
+            ways = [
+                np.concatenate([stroke[: part.start], arm @ np.linalg.inv(upright)]),
+                np.concatenate([stem @ np.linalg.inv(upright), stroke[part.stop :]]),
+            ]
+            letters.strokes[number : number + 1] = ways
+            letters.indices[number : number + 1] = [
+                np.concatenate([indices[: part.start], np.full(len(arm), index)]),
+                np.concatenate([np.full(len(stem), index + 1), behind]),
+            ]
+    return letters
+
+
+def _main_number(letters: LetterStrokes, index: int) -> int | None:
+    """Return the number of the stroke with the most points of a character; None if it has none."""
+    counts = [np.sum(indices == index) for indices in letters.indices]
+    return int(np.argmax(counts)) if any(counts) else None
 
 
 def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
@@ -218,9 +264,7 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
 def _arch(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights between the stems of an `n`, and the path
     of an arch in its place; None if the `n` has an arch, or its stems cannot be told."""
-    earliest, latest = part.start + np.multiply(FIRST_STEM, part.stop - part.start)
-    pairs = pairwise(_falls(stroke))
-    stems = [pair for pair in pairs if earliest <= np.mean(pair[0]) <= latest]
+    stems = [pair for pair in pairwise(_falls(stroke)) if _is_first_stem(pair[0], part)]
     if len(stems) != 1 or stems[0][1].top > part.stop:
         return None
     ((first, second),) = stems
@@ -233,16 +277,95 @@ def _arch(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     width = right - left
     if height < MIN_FALL or width < MIN_ARCH_WIDTH or middle - left <= MAX_ARCH_GAP * width:
         return None
+    end = second.top + int(np.argmax(behind[:, 1] > foot - ARCH_SHAPE[-1][1] * height))
+    length, path = _branch(down, behind, height, ARCH_SHAPE, stroke[[end]])
+    return slice(first.top + length, end), path[:-1]
+
+
+def _arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights from the stem of an `r` to the end of its
+    arm, and a path in its place that follows the stem first; None if the `r` has such an arm, or
+    its stem cannot be told."""
+    stems = [fall for fall in _falls(stroke) if _is_first_stem(fall, part)]
+    if len(stems) != 1:
+        return None
+    (stem,) = stems
+    y = stroke[:, 1]
+    top = _turn(-y, stem.foot)
+    height = y[stem.foot] - y[stem.top]
+    rise = y[stem.foot] - y[top]
+    down = stroke[stem.top : stem.foot + 1]
+    up = stroke[stem.foot : top + 1]
+    left, right = (x_at(way, y[stem.foot] - height / 2) for way in (down, up[::-1]))
+    is_v = ARM_GAPS[0] < right - left <= ARM_GAPS[1] and rise >= MIN_ARM_RISE * height
+    if not is_v or abs(top - part.stop) > MAX_ARM_LATE:
+        return None
+    length, path = _branch(down, stroke[[top]], rise, ARM_SHAPE, stroke[[top]])
+    return slice(stem.top + length, top), path[:-1]
+
+
+def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights from the stem of an `r` to the first stem
+    of the next letter, and in its place an arm, and the top of this stem; None if the arm does not
+    go on as this stem, or there is no room between them."""
+    stems = [fall for fall in _falls(stroke) if _is_first_stem(fall, part)]
+    if len(stems) != 1:
+        return None
+    (stem,) = stems
+    y = stroke[:, 1]
+    top = _turn(-y, stem.foot)
+    end = _turn(y, top)
+    rise = y[stem.foot] - y[top]
+    down = stroke[stem.top : stem.foot + 1]
+    up = stroke[stem.foot : top + 1]
+    behind = stroke[top : end + 1]
+    ways = down, up[::-1], behind
+    left, middle, right = (x_at(way, y[stem.foot] - rise / 2) for way in ways)
+    is_arch = y[end] - y[top] >= MIN_SECOND_STEM * rise and middle - left <= (right - left) / 2
+    has_room = STEM_GAPS[0] <= right - left <= STEM_GAPS[1] and top <= part.stop + MAX_LAG
+    if not (is_arch and has_room and rise >= MIN_STEM_HEIGHT):
+        return None
+    (x_low, y_low), slope = _straight(behind)
+    if abs(slope) > MAX_STEM_SLOPE:
+        return None
+    length, arm = _branch(down, behind, rise, CUT_ARM_SHAPE, stroke[:0])
+    start = x_low + slope * (y[top] - y_low), y[top]
+    behind_top = top + int(np.argmax(behind[:, 1] >= y_low))
+    next_stem = np.linspace(start, stroke[behind_top], NUM_POINTS)[:-1]
+    return slice(stem.top + length, behind_top), arm, next_stem
+
+
+def _is_first_stem(fall: Fall, part: slice) -> bool:
+    """Return whether a fall of a stroke is the first stem of an `n` or an `r`, its `part`."""
+    earliest, latest = part.start + np.multiply(FIRST_STEM, part.stop - part.start)
+    return bool(earliest <= np.mean(fall) <= latest)
+
+
+def _branch(
+    down: np.ndarray,
+    right: np.ndarray,
+    height: float,
+    shape: Sequence[tuple[float, float]],
+    corners_behind: np.ndarray,
+) -> tuple[int, np.ndarray]:
+    """Return how many points of a stem remain, and a path behind them: a straight foot of the stem
+    and a branch.
+
+    Args:
+        down: the stem `(n, 2)`, upright in x-heights.
+        right: a way down `(n, 2)` to which the branch leads.
+        height: of the branch, from the foot of the stem.
+        shape: the corners of the branch: widths from the stem to `right`, heights.
+        corners_behind: further corners, `(n, 2)`.
+    """
     (x_low, y_low), slope = _straight(down)
-    to_right, rises = np.transpose(ARCH_SHAPE)
-    y = foot - rises * height
+    to_right, rises = np.transpose(shape)
+    y = down[-1, 1] - rises * height
     x_stem = x_low + slope * (y - y_low)
-    corners = np.stack([x_stem + to_right * (x_at(behind, y) - x_stem), y], 1)
-    stem = np.linspace((x_low, y_low), corners[0], NUM_POINTS)
-    start = first.top + int(np.argmax(down[:, 1] >= y_low))
-    end = second.top + int(np.argmax(behind[:, 1] > y[-1]))
-    path = smooth_path([*corners, stroke[end]], NUM_STEPS)
-    return slice(start, end), np.concatenate([stem[:-1], path[:-1]])
+    corners = np.stack([x_stem + to_right * (x_at(right, y) - x_stem), y], 1)
+    foot = np.linspace((x_low, y_low), corners[0], NUM_POINTS)
+    path = smooth_path([*corners, *corners_behind], NUM_STEPS)
+    return int(np.argmax(down[:, 1] >= y_low)), np.concatenate([foot[:-1], path])
 
 
 def _second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:

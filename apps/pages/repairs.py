@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.letter_loops import with_clear_parts
+from apps.pages.letter_loops import with_clear_parts, with_ended_arms
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
@@ -118,6 +118,7 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
     letters = with_clear_parts(letters, shape.x_height, shape.lean)
+    letters = with_ended_arms(letters, shape.x_height, shape.lean)
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
