@@ -1,6 +1,6 @@
 """Parts of letters that networks leave out or misform, in a stroke that may join others: loops of
-`e`, which are narrow so that the pen fills them, rings of `o`, arches of `n`, arms of `r`, and
-stems of `u`."""
+`e`, which are narrow so that the pen fills them, rings of `o`, arches of `n`, arms of `r`,
+ways up to `t`, and stems of `u`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.letter_strokes import (
+    BAR_RISE,
     MAX_LAG,
     MIN_STEM_HEIGHT,
     NUM_POINTS,
@@ -64,13 +65,13 @@ STEM_GAPS = (0.6, 1.15)  # bounds on x-heights from the stem of an `r` to such a
 MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
 CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
 """The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
-BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured, see repairs.py)
 MIN_T_HEIGHT = 1.1  # x-heights of the stem of a `t` (by eye)
 MAX_LEAD_RISE = 0.5  # x-heights from the foot of a `t` up to where a way to its top begins (by eye)
 MAX_LEAD_GAP = 0.25  # x-heights from this way to the stem at its bar: beyond, it is an `A` (by eye)
 MAX_LEAD_LAG = 4
-"""Points by which this way begins before the letter's part of a stroke (measured: of 323 in 5 hands
-20 begin earlier, of them 18 in a ring of an `o`)."""
+"""Points by which this way begins before the letter's part of a stroke (measured: of 301 in 5 hands
+299 do)."""
+HIGH_ENDS = {*"bovw"}  # letters that lead to a `t` from their top, and end with a ring or a cup
 MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
 MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
 LOW_BARS = (0.1, 0.65)
@@ -93,7 +94,8 @@ class Fall(NamedTuple):
 def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
     otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, each `u` a second
-    stem and each `r` an arm beside its stem, unlike a `v`. The arguments are as in `with_dots`."""
+    stem and each `r` an arm beside its stem, unlike a `v`; and in which the way up to each `t` and
+    its bar close no triangle, unlike those of an `A`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
     new_parts = {
@@ -106,11 +108,12 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
     }
     for index in letters.indices_of("".join(new_parts)):
         number = _main_number(letters, index)
-        if number is None:
+        letter = letters.text[index]
+        if number is None or (letter == "t" and letters.text[index - 1 : index] in HIGH_ENDS):
             continue
         stroke = letters.strokes[number] @ upright
         part = late_part(letters.indices[number], index)
-        change = new_parts[letters.text[index]](stroke, part)
+        change = new_parts[letter](stroke, part)
         if change is not None:
             part, path = change
             replace_part(letters, number, part, path @ np.linalg.inv(upright), index)

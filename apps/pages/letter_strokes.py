@@ -24,6 +24,8 @@ PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
+BAR_RISE = 0.78
+"""X-heights from the foot of a `t` up to its bar (notebook: pages, dots and bars)."""
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 
 

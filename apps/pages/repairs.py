@@ -27,6 +27,7 @@ from apps.pages.letter_shapes import (
     with_touching_bars,
 )
 from apps.pages.letter_strokes import (
+    BAR_RISE,
     MAX_LAG,
     MIN_POINT_FRACTION,
     NUM_POINTS,
@@ -57,7 +58,6 @@ MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
 it may also be anywhere up to the word's end (measured)."""
 MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured)
-BAR_RISE = 0.78  # x-heights from the foot of a `t` up to its bar (measured)
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
 MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
@@ -111,8 +111,8 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
     whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
     `D`, `P` and `R`, pointed `v`, short flags of each `1`, open loops of each `e`, closed rings of
-    each `o`, arches of each `n` and both stems of each `u`. If the hand makes dots, each `i` and
-    `j` gets its dot, and needless touches are removed."""
+    each `o`, arches of each `n`, clear arms of each `r` and both stems of each `u`. If the hand
+    makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)

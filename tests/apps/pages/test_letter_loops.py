@@ -1,4 +1,4 @@
-"""Loops, rings, arches and stems of letters, in a hand with an x-height of 1."""
+"""Loops, rings, arches, arms and stems of letters, in a hand with an x-height of 1."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from apps.pages.letter_loops import circle_width, with_clear_parts
+from apps.pages.letter_loops import circle_width, with_clear_parts, with_ended_arms
 from apps.pages.letter_strokes import LetterStrokes
 from tests.apps.pages.builders import letters
 
@@ -202,3 +202,118 @@ def test_an_arch_and_other_stems_stay(text, gap, indices):
     stroke = two_stems(gap)
     word = with_clear_parts(LetterStrokes(text, [stroke], [indices]), 1.0, 0.0)
     assert word.strokes[0] is stroke
+
+
+V_SIDE = np.linspace((0.1, 0.0), (0.7, -1.0), 7)[1:]
+
+
+def r_with(arm: np.ndarray) -> np.ndarray:
+    """Return an `r` whose stem is 0.9 high, and ends at x 0 or beside it."""
+    return np.concatenate([np.linspace((0.0, -0.9), (0.05, 0.0), 6), arm])
+
+
+@pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
+@pytest.mark.parametrize("hook", [[], [(0.75, -0.9)]])
+def test_the_arm_of_an_r_follows_its_stem(hook, lean, size):
+    """A straight side of a `v` is 0.3 from the stem at half of its height."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
+    r = r_with(np.concatenate([V_SIDE, np.reshape(hook, (-1, 2))]))
+    word = letters("r", [r @ slanted], 0)
+    changed = with_clear_parts(word, size, lean)
+    (stroke,), (indices,) = changed.strokes, changed.indices
+    assert len(indices) == len(stroke)
+    upright = stroke @ np.linalg.inv(slanted)
+    np.testing.assert_allclose(upright[:4], r[:4], atol=1e-9)
+    np.testing.assert_allclose(upright[-1 - len(hook) :], r[-1 - len(hook) :], atol=1e-9)
+    foot = int(upright[:, 1].argmax())
+    arm = upright[foot : len(upright) - len(hook)]
+    assert (np.diff(arm[:, 1]) < 0.0).all()
+    assert np.interp(0.45, -arm[:, 1], arm[:, 0]) < 0.1
+    assert np.interp(0.85, -arm[:, 1], arm[:, 0]) > 0.2
+
+
+ARM = [(0.03, -0.3), (0.06, -0.6), (0.25, -0.85), (0.5, -0.95)]
+"""An arm 0.05 from the stem at half of its height."""
+
+
+@pytest.mark.parametrize(("text", "arm"), [("r", ARM), ("v", V_SIDE), ("r", V_SIDE * (3.0, 1.0))])
+def test_an_arm_beside_its_stem_and_other_letters_stay(text, arm):
+    """A way that is far from the stem leads to another letter."""
+    r = r_with(np.array(arm))
+    (stroke,) = with_clear_parts(letters(text, [r], 0), 1.0, 0.0).strokes
+    assert_array_equal(stroke, r)
+
+
+@pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
+def test_the_arm_of_an_r_ends_before_the_next_stem(lean, size):
+    """Two stems 0.8 apart with an arch look like an `n`: "ri"."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
+    arch = two_stems(0.16) * (1.6, 1.0)
+    word = LetterStrokes("ari", [arch @ slanted], [IN_N])
+    changed = with_ended_arms(word, size, lean)
+    for stroke, indices in changed.pairs():
+        assert len(stroke) == len(indices)
+    before, behind = (stroke @ np.linalg.inv(slanted) for stroke in changed.strokes)
+    np.testing.assert_allclose(before[:9], arch[:9], atol=1e-9)
+    np.testing.assert_allclose(behind[-9:], arch[-9:], atol=1e-9)
+    assert before[-1] == pytest.approx((0.38, -0.95), abs=0.05)  # an arm, nearly flat at its end
+    assert behind[0] == pytest.approx((0.8, -1.0), abs=0.01)
+    foot = int(behind[:, 1].argmax())
+    np.testing.assert_allclose(behind[: foot + 1, 0], 0.8, atol=1e-9)
+    assert set(changed.indices[1]) == {2}
+
+
+@pytest.mark.parametrize(("text", "width"), [("ari", 1.0), ("ara", 1.6), ("ani", 1.6)])
+def test_arms_without_room_and_other_letters_stay(text, width):
+    stroke = two_stems(0.16) * (width, 1.0)
+    word = with_ended_arms(LetterStrokes(text, [stroke], [IN_N]), 1.0, 0.0)
+    assert word.strokes[0] is stroke
+
+
+def t_behind(*way: tuple[float, float], end: tuple[float, float] = (0.3, -0.9)) -> np.ndarray:
+    """Return a `t` without its bar behind corners of a way, with five points to each next one: its
+    stem is 1.6 high. The pen goes on to `end`."""
+    corners = [*way, (0.0, -1.6), (0.0, 0.0), end]
+    ways = [np.linspace(*ends, 6)[:-1] for ends in pairwise(corners)]
+    return np.concatenate([*ways, corners[-1:]])
+
+
+@pytest.mark.parametrize("hook", [[], [(-0.9, -0.1)]])
+def test_no_way_leads_up_to_a_t_that_begins_a_stroke(hook):
+    """With its bar it would be an `A`."""
+    t = t_behind((-0.8, 0.0))
+    stroke = np.concatenate([np.reshape(hook, (-1, 2)), t])
+    (changed,) = with_clear_parts(letters("t", [stroke], 0), 1.0, 0.0).strokes
+    assert_array_equal(changed, t[5:])
+
+
+@pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
+def test_the_way_up_to_a_joined_t_follows_its_stem(lean, size):
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
+    t = t_behind((-0.8, -1.0), (-0.8, 0.0))
+    word = LetterStrokes("it", [t @ slanted], [np.repeat([0, 1], [4, len(t) - 4])])
+    changed = with_clear_parts(word, size, lean)
+    (stroke,), (indices,) = changed.strokes, changed.indices
+    assert len(indices) == len(stroke)
+    upright = stroke @ np.linalg.inv(slanted)
+    np.testing.assert_allclose(upright[:6], t[:6], atol=1e-9)
+    np.testing.assert_allclose(upright[-11:], t[-11:], atol=1e-9)
+    way = upright[6:-11]
+    np.testing.assert_allclose(way[way[:, 1] < -0.26, 0], 0.0, atol=1e-9)
+    assert (np.diff(way[:, 0]) > -1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "way", "end"),
+    [
+        ("it", [(-0.8, -1.0), (-0.3, 0.0)], (0.3, -0.9)),  # The way is near the stem.
+        ("it", [(-0.8, 0.0), (-0.8, -0.7)], (0.3, -0.9)),  # It begins as high as the bar.
+        ("bt", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.9)),  # It is the side of a ring.
+        ("it", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.4)),  # A bar would touch another way.
+        ("il", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.9)),
+    ],
+)
+def test_other_ways_up_stay(text, way, end):
+    t = t_behind(*way, end=end)
+    word = LetterStrokes(text, [t], [np.repeat([0, 1], [4, len(t) - 4])])
+    assert with_clear_parts(word, 1.0, 0.0).strokes[0] is t
