@@ -73,6 +73,7 @@ MAX_LEAD_LAG = 4
 299 do)."""
 HIGH_ENDS = {*"bovw"}  # letters that lead to a `t` from their top, and end with a ring or a cup
 MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
+MIN_WAY_TO_W = 0.5  # of its first way down that a way before or behind it is high (by eye)
 MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
 LOW_BARS = (0.1, 0.65)
 """X-heights from the foot of a `t` up to a bar that the pen makes next, and which would be too near
@@ -105,6 +106,7 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
         "r": _arm,
         "t": _lead_in,
         "u": _second_stem,
+        "w": _start_of_w,
     }
     for index in letters.indices_of("".join(new_parts)):
         number = _main_number(letters, index)
@@ -400,7 +402,7 @@ def _lead_in(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None
     stem = max(falls, key=lambda fall: y[fall.foot] - y[fall.top], default=None)
     if stem is None:
         return None
-    low = stem.top - _turn(y[stem.top :: -1], 0)
+    low = _start_of_way(stroke, stem)
     down = stroke[stem.top : stem.foot + 1]
     way = stroke[low : stem.top + 1]
     foot = y[stem.foot]
@@ -408,7 +410,7 @@ def _lead_in(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None
     is_lead = part.start - MAX_LEAD_LAG <= low < stem.top and foot - y[low] <= MAX_LEAD_RISE
     if not is_lead or right - left <= MAX_LEAD_GAP or foot - y[stem.top] < MIN_T_HEIGHT:
         return None
-    if low == 0 or np.ptp(stroke[: low + 1], axis=0).max() <= MAX_HOOK:
+    if _begins_at(stroke, low):
         return slice(0, stem.top), stroke[:0]
     if LOW_BARS[0] <= foot - y[_turn(-y, stem.foot)] <= LOW_BARS[1]:
         return None
@@ -417,6 +419,32 @@ def _lead_in(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None
     bend = (stroke[low] + corner) / 2 + (0.0, LEAD_BEND * (y[low] - meeting))
     path = smooth_path([*stroke[low - 1 : low + 1], bend, corner], NUM_STEPS)[NUM_STEPS + 1 :]
     return slice(low + 1, stem.top), np.concatenate([path, down[down[:, 1] < meeting][:0:-1]])
+
+
+def _start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that leads up to a `w`, and nothing in its
+    place; None if the stroke does not begin with it, or the rest has no two ways down."""
+    falls = [fall for fall in _falls(stroke) if part.start - MAX_LAG <= fall.top < part.stop]
+    if len(falls) != 2:
+        return None
+    y = stroke[:, 1]
+    low = _start_of_way(stroke, falls[0])
+    heights = [y[fall.foot] - y[fall.top] for fall in falls]
+    is_high = y[low] - y[falls[0].top] >= MIN_WAY_TO_W * heights[0]
+    is_w = heights[1] >= MIN_WAY_TO_W * heights[0]
+    if not (is_high and is_w and _begins_at(stroke, low)):
+        return None
+    return slice(0, falls[0].top), stroke[:0]
+
+
+def _start_of_way(stroke: np.ndarray, stem: Fall) -> int:
+    """Return the number of the point from which a stroke leads up to a stem."""
+    return stem.top - _turn(stroke[stem.top :: -1, 1], 0)
+
+
+def _begins_at(stroke: np.ndarray, number: int) -> bool:
+    """Return whether a stroke begins at a point, but for a hook."""
+    return bool(np.ptp(stroke[: number + 1], axis=0).max() <= MAX_HOOK)
 
 
 def _second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:

@@ -270,12 +270,16 @@ def test_arms_without_room_and_other_letters_stay(text, width):
     assert word.strokes[0] is stroke
 
 
-def t_behind(*way: tuple[float, float], end: tuple[float, float] = (0.3, -0.9)) -> np.ndarray:
-    """Return a `t` without its bar behind corners of a way, with five points to each next one: its
-    stem is 1.6 high. The pen goes on to `end`."""
-    corners = [*way, (0.0, -1.6), (0.0, 0.0), end]
+def zigzag(*corners: tuple[float, float]) -> np.ndarray:
+    """Return straight ways between corners, with five points to each next one."""
     ways = [np.linspace(*ends, 6)[:-1] for ends in pairwise(corners)]
     return np.concatenate([*ways, corners[-1:]])
+
+
+def t_behind(*way: tuple[float, float], end: tuple[float, float] = (0.3, -0.9)) -> np.ndarray:
+    """Return a `t` without its bar behind corners of a way: its stem is 1.6 high. The pen goes on
+    to `end`."""
+    return zigzag(*way, (0.0, -1.6), (0.0, 0.0), end)
 
 
 @pytest.mark.parametrize("hook", [[], [(-0.9, -0.1)]])
@@ -317,3 +321,31 @@ def test_other_ways_up_stay(text, way, end):
     t = t_behind(*way, end=end)
     word = LetterStrokes(text, [t], [np.repeat([0, 1], [4, len(t) - 4])])
     assert with_clear_parts(word, 1.0, 0.0).strokes[0] is t
+
+
+W = [(0.0, -1.0), (0.2, 0.0), (0.5, -0.9), (0.7, 0.0), (1.0, -0.9)]
+
+
+def test_no_way_leads_up_to_a_w_that_begins_a_stroke():
+    """With it the letter begins like an `n`."""
+    stroke = zigzag((-0.5, 0.0), *W)
+    (changed,) = with_clear_parts(letters("w", [stroke], 0), 1.0, 0.0).strokes
+    assert_array_equal(changed, zigzag(*W))
+
+
+@pytest.mark.parametrize(
+    ("text", "corners"),
+    [
+        ("w", W),
+        ("w", [(-0.5, -0.9), *W]),  # The way is low.
+        ("w", [(-0.5, 0.0), *W[:3], (0.7, -0.6), (1.0, -0.9)]),  # The rest would be a `v`.
+        ("aw", [(-0.9, -0.9), (-0.5, 0.0), *W]),  # The stroke begins with an `a`.
+        ("m", [(-0.5, 0.0), *W]),
+    ],
+)
+def test_a_w_without_such_a_way_and_other_letters_stay(text, corners):
+    stroke = zigzag(*corners)
+    num_points = 5 * (len(text) - 1)
+    indices = np.repeat([0, len(text) - 1], [num_points, len(stroke) - num_points])
+    word = LetterStrokes(text, [stroke], [indices])
+    assert with_clear_parts(word, 1.0, 0.0).strokes[0] is stroke
