@@ -24,6 +24,10 @@ PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
+MIN_FALL = 0.35  # x-heights that the back of an `e` falls at least (by eye)
+STRAIGHT_RISES = (0.65, 0.35)
+"""From and to where the back of an `e` or a stem is straight, in its heights (by eye)."""
+NUM_STEPS = 4  # from each corner of a path that is drawn to the next (assumed)
 BAR_RISE = 0.78
 """X-heights from the foot of a `t` up to its bar (notebook: pages, dots and bars)."""
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
@@ -79,6 +83,11 @@ class LetterStrokes:
     def lone_numbers_of(self, index: int) -> list[int]:
         """Return those numbers of a character's strokes that join it to no other."""
         return [number for number in self.numbers_of(index) if self.is_alone(number, index)]
+
+    def main_number(self, index: int) -> int | None:
+        """Return the number of the stroke that has most of a character's points, or None."""
+        counts = [np.sum(indices == index) for indices in self.indices]
+        return int(np.argmax(counts)) if any(counts) else None
 
     def parts_of(self, index: int, *, with_joined: bool = True) -> list[np.ndarray]:
         """Return the strokes of a character alone and, with `with_joined`, its parts of strokes
@@ -142,6 +151,44 @@ def stems_of(
             if is_of_letter and MIN_STEM_HEIGHT <= stem_height <= max_height:
                 stems.append(Stem(number, first, last, stroke[first : last + 1]))
     return stems
+
+
+class Fall(NamedTuple):
+    """A downward part of a stroke: the numbers of its highest and its lowest point."""
+
+    top: int
+    foot: int
+
+
+def falls_of(stroke: np.ndarray) -> Iterator[Fall]:
+    """Yield the falls of a stroke in x-heights that are at least `MIN_FALL` high."""
+    y = stroke[:, 1]
+    down = np.diff(y) >= -TREMBLE
+    edges = np.flatnonzero(np.diff(down, prepend=False, append=False))
+    for start, last in edges.reshape(-1, 2):
+        run = y[start : last + 1]
+        if np.ptp(run) >= MIN_FALL:
+            yield Fall(start + int(run.argmin()), start + int(run.argmax()))
+
+
+def turn_behind(heights: np.ndarray, start: int) -> int:
+    """Return the number of the point up to which values grow from `start` on, but for falls of at
+    most `TREMBLE`."""
+    highest = start
+    for number in range(start + 1, len(heights)):
+        if heights[number] < heights[highest] - TREMBLE:
+            break
+        if heights[number] > heights[highest]:
+            highest = number
+    return highest
+
+
+def straight_part(down: np.ndarray) -> tuple[tuple[float, float], float]:
+    """Return the end of the straight part of a way down, and the slope of this part, x over y."""
+    foot = down[-1, 1]
+    y_high, y_low = foot - (foot - down[0, 1]) * np.array(STRAIGHT_RISES)
+    x_high, x_low = x_at(down, (y_high, y_low))
+    return (x_low, y_low), (x_low - x_high) / (y_low - y_high)
 
 
 def x_at(way: np.ndarray, y: ArrayLike) -> np.ndarray:

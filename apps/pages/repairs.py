@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.letter_loops import with_clear_parts, with_ended_arms
+from apps.pages.letter_loops import with_clear_parts
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
@@ -26,6 +26,7 @@ from apps.pages.letter_shapes import (
     with_short_flags,
     with_touching_bars,
 )
+from apps.pages.letter_stems import with_ended_arms
 from apps.pages.letter_strokes import (
     BAR_RISE,
     MAX_LAG,

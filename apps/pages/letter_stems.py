@@ -1,0 +1,292 @@
+"""Stems, arches and arms of letters that networks misform, in a stroke that may join others: `n`
+like `u`, `u` like `v`, `r` like `v` or `n`, `t` like `A`, and `w` like `n`."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from apps.pages.letter_strokes import (
+    BAR_RISE,
+    MAX_LAG,
+    MIN_FALL,
+    MIN_STEM_HEIGHT,
+    NUM_POINTS,
+    NUM_STEPS,
+    Fall,
+    LetterStrokes,
+    falls_of,
+    late_part,
+    straight_part,
+    turn_behind,
+    x_at,
+)
+from ink.geometry import smooth_path
+
+MAX_ARCH_GAP = 0.4
+"""Gap from the first stem of an `n` to its upstroke at half of its height, in widths of the letter,
+above which it looks like a `u` (measured: of 198 `u` in 16 hands one has less than 0.6)."""
+FIRST_STEM = (0.1, 0.5)
+"""Where the middle of the first stem of an `n` is in its part of a stroke, at whose end the second
+begins at last (measured: of 832 in 16 hands 94 % are)."""
+MIN_ARCH_WIDTH = 0.15  # x-heights between the stems of an `n` (by eye)
+ARCH_SHAPE = ((0.0, 0.0), (0.04, 0.55), (0.35, 0.93), (0.7, 1.0), (0.97, 0.75))
+"""An arch from the foot of the first stem on: widths of the `n` from this stem, heights (by eye).
+"""
+ARM_GAPS = (0.17, 0.48)
+"""Bounds on x-heights from the stem of an `r` to an upstroke that makes it look like a `v`, at half
+of its height (by eye: a page's pen, which is 0.18 wide, hides a narrower gap; beyond a wider one is
+another letter)."""
+MIN_ARM_RISE = 0.7  # of the height of the stem of an `r` that its arm rises (by eye)
+MAX_ARM_LATE = 2  # points between the end of an arm and of its letter's part of a stroke (by eye)
+ARM_SHAPE = ((0.0, 0.0), (0.03, 0.5), (0.3, 0.83), (0.65, 0.98), (1.0, 1.0))
+"""The arm of an `r` from the foot of its stem on: widths of the `r`, rises of the arm (by eye)."""
+STEMS_BEHIND_ARMS = {*"imnru"}  # letters that begin with a stem
+STEM_GAPS = (0.6, 1.15)  # bounds on x-heights from the stem of an `r` to such a stem (by eye)
+MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
+CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
+"""The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
+MIN_T_HEIGHT = 1.1  # x-heights of the stem of a `t` (by eye)
+MAX_LEAD_RISE = 0.5  # x-heights from the foot of a `t` up to where a way to its top begins (by eye)
+MAX_LEAD_GAP = 0.25  # x-heights from this way to the stem at its bar: beyond, it is an `A` (by eye)
+MAX_LEAD_LAG = 4
+"""Points by which this way begins before the letter's part of a stroke (measured: of 301 in 5 hands
+299 do)."""
+MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
+MIN_WAY_TO_W = 0.5  # of its first way down that a way before or behind it is high (by eye)
+MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
+LOW_BARS = (0.1, 0.65)
+"""X-heights from the foot of a `t` up to a bar that the pen makes next, and which would be too near
+to such a way (by eye)."""
+LEAD_BEND = 0.15  # of such a way downwards, in its rises (by eye)
+MIN_SECOND_STEM = 0.7  # of its height that the second stem of a letter comes down (by eye)
+
+
+def with_ended_arms(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the arm of each `r` ends before the first stem of the next letter:
+    where it goes on as this stem, "ri" looks like `n`. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
+    for index in letters.indices_of("r"):
+        number = letters.main_number(index)
+        if number is None or letters.text[index + 1 : index + 2] not in STEMS_BEHIND_ARMS:
+            continue
+        indices = letters.indices[number]
+        stroke = letters.strokes[number]
+        cut = _cut_arm(stroke @ upright, late_part(indices, index))
+        if cut is not None:
+            part, branch, stem = cut
+            behind = np.maximum(indices[part.stop :], index + 1)
+            ways = [
+                np.concatenate([stroke[: part.start], branch @ np.linalg.inv(upright)]),
+                np.concatenate([stem @ np.linalg.inv(upright), stroke[part.stop :]]),
+            ]
+            letters.strokes[number : number + 1] = ways
+            letters.indices[number : number + 1] = [
+                np.concatenate([indices[: part.start], np.full(len(branch), index)]),
+                np.concatenate([np.full(len(stem), index + 1), behind]),
+            ]
+    return letters
+
+
+def arch(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights between the stems of an `n`, and the path
+    of an arch in its place; None if the `n` has an arch, or its stems cannot be told."""
+    stems = [pair for pair in pairwise(falls_of(stroke)) if _is_first_stem(pair[0], part)]
+    if len(stems) != 1 or stems[0][1].top > part.stop:
+        return None
+    ((first, second),) = stems
+    foot = stroke[first.foot, 1]
+    height = foot - stroke[second.top, 1]
+    down = stroke[first.top : first.foot + 1]
+    up = stroke[first.foot : second.top + 1]
+    behind = stroke[second.top : second.foot + 1]
+    left, middle, right = (x_at(way, foot - height / 2) for way in (down, up[::-1], behind))
+    width = right - left
+    if height < MIN_FALL or width < MIN_ARCH_WIDTH or middle - left <= MAX_ARCH_GAP * width:
+        return None
+    end = second.top + int(np.argmax(behind[:, 1] > foot - ARCH_SHAPE[-1][1] * height))
+    length, path = _branch(down, behind, height, ARCH_SHAPE, stroke[[end]])
+    return slice(first.top + length, end), path[:-1]
+
+
+def arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights from the stem of an `r` to the end of its
+    arm, and a path in its place that follows the stem first; None if the `r` has such an arm, or
+    its stem cannot be told."""
+    stems = [fall for fall in falls_of(stroke) if _is_first_stem(fall, part)]
+    if len(stems) != 1:
+        return None
+    (stem,) = stems
+    y = stroke[:, 1]
+    top = turn_behind(-y, stem.foot)
+    height = y[stem.foot] - y[stem.top]
+    rise = y[stem.foot] - y[top]
+    down = stroke[stem.top : stem.foot + 1]
+    up = stroke[stem.foot : top + 1]
+    left, right = (x_at(way, y[stem.foot] - height / 2) for way in (down, up[::-1]))
+    is_v = _is_within(right - left, ARM_GAPS) and rise >= MIN_ARM_RISE * height
+    if not is_v or abs(top - part.stop) > MAX_ARM_LATE:
+        return None
+    length, path = _branch(down, stroke[[top]], rise, ARM_SHAPE, stroke[[top]])
+    return slice(stem.top + length, top), path[:-1]
+
+
+def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights from the stem of an `r` to the first stem
+    of the next letter, and in its place an arm, and the top of this stem; None if the arm does not
+    go on as this stem, or there is no room between them."""
+    stems = [fall for fall in falls_of(stroke) if _is_first_stem(fall, part)]
+    if len(stems) != 1:
+        return None
+    (stem,) = stems
+    y = stroke[:, 1]
+    top = turn_behind(-y, stem.foot)
+    end = turn_behind(y, top)
+    rise = y[stem.foot] - y[top]
+    down = stroke[stem.top : stem.foot + 1]
+    up = stroke[stem.foot : top + 1]
+    behind = stroke[top : end + 1]
+    ways = down, up[::-1], behind
+    left, middle, right = (x_at(way, y[stem.foot] - rise / 2) for way in ways)
+    is_arch = y[end] - y[top] >= MIN_SECOND_STEM * rise and middle - left <= (right - left) / 2
+    has_room = _is_within(right - left, STEM_GAPS) and top <= part.stop + MAX_LAG
+    if not (is_arch and has_room and rise >= MIN_STEM_HEIGHT):
+        return None
+    (x_low, y_low), slope = straight_part(behind)
+    if abs(slope) > MAX_STEM_SLOPE:
+        return None
+    length, branch = _branch(down, behind, rise, CUT_ARM_SHAPE, stroke[:0])
+    start = x_low + slope * (y[top] - y_low), y[top]
+    behind_top = top + int(np.argmax(behind[:, 1] >= y_low))
+    next_stem = np.linspace(start, stroke[behind_top], NUM_POINTS)[:-1]
+    return slice(stem.top + length, behind_top), branch, next_stem
+
+
+def _is_first_stem(fall: Fall, part: slice) -> bool:
+    """Return whether a fall of a stroke is the first stem of an `n` or an `r`, its `part`."""
+    earliest, latest = part.start + np.multiply(FIRST_STEM, part.stop - part.start)
+    return bool(earliest <= np.mean(fall) <= latest)
+
+
+def _branch(
+    down: np.ndarray,
+    right: np.ndarray,
+    height: float,
+    shape: Sequence[tuple[float, float]],
+    corners_behind: np.ndarray,
+) -> tuple[int, np.ndarray]:
+    """Return how many points of a stem remain, and a path behind them: a straight foot of the stem
+    and a branch.
+
+    Args:
+        down: the stem `(n, 2)`, upright in x-heights.
+        right: a way down `(n, 2)` to which the branch leads.
+        height: of the branch, from the foot of the stem.
+        shape: the corners of the branch: widths from the stem to `right`, heights.
+        corners_behind: further corners, `(n, 2)`.
+    """
+    (x_low, y_low), slope = straight_part(down)
+    to_right, rises = np.transpose(shape)
+    y = down[-1, 1] - rises * height
+    x_stem = x_low + slope * (y - y_low)
+    corners = np.stack([x_stem + to_right * (x_at(right, y) - x_stem), y], 1)
+    foot = np.linspace((x_low, y_low), corners[0], NUM_POINTS)
+    path = smooth_path([*corners, *corners_behind], NUM_STEPS)
+    return int(np.argmax(down[:, 1] >= y_low)), np.concatenate([foot[:-1], path])
+
+
+def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that leads up to a `t`, and nothing in its
+    place; None if the stroke does not begin with it, or it is near the stem."""
+    stem = _t_with_way(stroke, part)
+    if stem is None or not _begins_at(stroke, _start_of_way(stroke, stem)):
+        return None
+    return slice(0, stem.top), stroke[:0]
+
+
+def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that leads up to the top of a `t`, and in
+    its place a path that leads to the lower part of its stem and along it; None if the part is near
+    the stem, or a low bar would be near the path."""
+    stem = _t_with_way(stroke, part)
+    y = stroke[:, 1]
+    if stem is None or _is_within(y[stem.foot] - y[turn_behind(-y, stem.foot)], LOW_BARS):
+        return None
+    low = _start_of_way(stroke, stem)
+    down = stroke[stem.top : stem.foot + 1]
+    meeting = y[stem.foot] - MEETING_RISE
+    corner = np.array([x_at(down, meeting), meeting])
+    bend = (stroke[low] + corner) / 2 + (0.0, LEAD_BEND * (y[low] - meeting))
+    before = stroke[max(low - 1, 0) : low + 1]
+    path = smooth_path([*before, bend, corner], NUM_STEPS)[NUM_STEPS * (len(before) - 1) + 1 :]
+    return slice(low + 1, stem.top), np.concatenate([path, down[down[:, 1] < meeting][:0:-1]])
+
+
+def _t_with_way(stroke: np.ndarray, part: slice) -> Fall | None:
+    """Return the stem of a `t` whose way up and bar close a triangle; None without one."""
+    falls = [fall for fall in falls_of(stroke) if part.start <= np.mean(fall) < part.stop]
+    y = stroke[:, 1]
+    stem = max(falls, key=lambda fall: y[fall.foot] - y[fall.top], default=None)
+    if stem is None:
+        return None
+    low = _start_of_way(stroke, stem)
+    ways = stroke[low : stem.top + 1][::-1], stroke[stem.top : stem.foot + 1]
+    foot = y[stem.foot]
+    left, right = (x_at(way, foot - BAR_RISE) for way in ways)
+    is_way = part.start - MAX_LEAD_LAG <= low < stem.top and foot - y[low] <= MAX_LEAD_RISE
+    is_t = foot - y[stem.top] >= MIN_T_HEIGHT
+    return stem if is_way and is_t and right - left > MAX_LEAD_GAP else None
+
+
+def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that leads up to a `w`, and nothing in its
+    place; None if the stroke does not begin with it, or the rest has no two ways down."""
+    falls = [fall for fall in falls_of(stroke) if part.start - MAX_LAG <= fall.top < part.stop]
+    if len(falls) != 2:
+        return None
+    y = stroke[:, 1]
+    low = _start_of_way(stroke, falls[0])
+    heights = [y[fall.foot] - y[fall.top] for fall in falls]
+    is_high = y[low] - y[falls[0].top] >= MIN_WAY_TO_W * heights[0]
+    is_w = heights[1] >= MIN_WAY_TO_W * heights[0]
+    if not (is_high and is_w and _begins_at(stroke, low)):
+        return None
+    return slice(0, falls[0].top), stroke[:0]
+
+
+def _start_of_way(stroke: np.ndarray, stem: Fall) -> int:
+    """Return the number of the point from which a stroke leads up to a stem."""
+    return stem.top - turn_behind(stroke[stem.top :: -1, 1], 0)
+
+
+def _begins_at(stroke: np.ndarray, number: int) -> bool:
+    """Return whether a stroke begins at a point, but for a hook."""
+    return bool(np.ptp(stroke[: number + 1], axis=0).max() <= MAX_HOOK)
+
+
+def second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights behind the second top of a `u`, and a stem
+    in its place; None if there is one, or the stroke is no `u`."""
+    y = stroke[:, 1]
+    falls = [fall for fall in falls_of(stroke) if part.start <= np.mean(fall) < part.stop]
+    if not falls:
+        return None
+    first, foot = falls[0]
+    top = turn_behind(-y, foot)
+    last = turn_behind(y, top)
+    is_u = min(y[foot] - y[first], y[foot] - y[top]) >= MIN_STEM_HEIGHT
+    if not is_u or y[last] - y[top] >= MIN_SECOND_STEM * (y[foot] - y[top]):
+        return None
+    end = np.array([stroke[top, 0], stroke[foot, 1]])
+    stem = np.linspace(stroke[top], end, NUM_POINTS)[1:]
+    if last == len(stroke) - 1:
+        return slice(top + 1, len(stroke)), stem
+    # A high way out to the next letter begins at the foot of the stem, not beside its top.
+    out = turn_behind(-y, last)
+    way = np.linspace(end, stroke[out], NUM_POINTS)[1:-1]
+    return slice(top + 1, out), np.concatenate([stem, way])
+
+
+def _is_within(value: float, bounds: tuple[float, float]) -> bool:
+    return bool(bounds[0] <= value <= bounds[1])
