@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from apps.pages.letter_stems import arch, arm, second_stem, start_of_t, start_of_w, way_to_t
+from apps.pages.letter_stems import arch, arm, second_stem, start_of_t, start_of_w
 from apps.pages.letter_strokes import (
     MAX_LAG,
     NUM_STEPS,
@@ -42,7 +42,6 @@ MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's p
 MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
 MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
 LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
-HIGH_ENDS = {*"bovw"}  # letters that lead to a `t` from their top, and end with a ring or a cup
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
 
@@ -50,32 +49,30 @@ NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
 def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
     otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, each `u` a second
-    stem and each `r` an arm beside its stem, unlike a `v`; and in which the way up to each `t` and
-    its bar close no triangle, unlike those of an `A`. The arguments are as in `with_dots`."""
+    stem and each `r` an arm beside its stem, unlike a `v`; and in which no way leads up to a `t` or
+    `w` that begins a word, unlike an `A` or `n`. The arguments are as in `with_dots`."""
     letters = letters.copy()
-    upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
-    for index in letters.indices_of("".join(NEW_PARTS) + "t"):
-        number = letters.main_number(index)
-        new_part = _new_part(letters.text, index)
-        if number is None or new_part is None:
-            continue
-        stroke = letters.strokes[number] @ upright
-        part = late_part(letters.indices[number], index)
-        change = new_part(stroke, part)
-        if change is not None:
-            part, path = change
-            replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
+    for index in letters.indices_of("".join(NEW_PARTS | STARTS)):
+        begins_word = not letters.text[index - 1 : index].isalpha()
+        new_parts = NEW_PARTS | STARTS if begins_word else NEW_PARTS
+        if letters.text[index] in new_parts:
+            repair_part(letters, index, x_height, lean, new_parts[letters.text[index]])
     return letters
 
 
-def _new_part(text: str, index: int) -> NewPart | None:
-    """Return the function that repairs a character, or None."""
-    if text[index] != "t":
-        return NEW_PARTS[text[index]]
-    previous = text[index - 1 : index]
-    if previous in HIGH_ENDS:
-        return None
-    return way_to_t if previous.isalpha() else start_of_t
+def repair_part(
+    letters: LetterStrokes, index: int, x_height: float, lean: float, new_part: NewPart
+) -> None:
+    """Put the new part of a character in the place of its ink, see `NewPart`, if it has one."""
+    number = letters.main_number(index)
+    if number is None:
+        return
+    upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
+    part = late_part(letters.indices[number], index)
+    change = new_part(letters.strokes[number] @ upright, part)
+    if change is not None:
+        part, path = change
+        replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
 
 
 def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
@@ -204,6 +201,7 @@ NEW_PARTS: dict[str, NewPart] = {
     "n": arch,
     "r": arm,
     "u": second_stem,
-    "w": start_of_w,
 }
 """For each letter, the function that repairs it."""
+STARTS: dict[str, NewPart] = {"t": start_of_t, "w": start_of_w}
+"""The same at the beginning of a word."""

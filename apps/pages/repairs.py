@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
-from apps.pages.letter_loops import with_clear_parts
+from apps.pages.letter_loops import repair_part, with_clear_parts
 from apps.pages.letter_shapes import (
     with_corners,
     with_crosses,
@@ -26,7 +26,7 @@ from apps.pages.letter_shapes import (
     with_short_flags,
     with_touching_bars,
 )
-from apps.pages.letter_stems import with_ended_arms
+from apps.pages.letter_stems import way_to_t, with_ended_arms
 from apps.pages.letter_strokes import (
     BAR_RISE,
     MAX_LAG,
@@ -63,6 +63,10 @@ BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (me
 MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
 MAX_BAR_SLOPE = 0.6  # height over width of a step in a bar (measured: an upstroke is steeper)
+HIGH_ENDS = {*"bovw"}  # letters that lead to a `t` from their top, and end with a ring or a cup
+MIN_BAR_RISE_BESIDE_WAY = 0.6
+"""X-heights from the foot of a `t` up to the left end of a bar that is clear of a way to its stem
+(by eye)."""
 ROOF_GAP = 0.18  # x-heights from a stem up to its roof that are no gap (by eye: as the pen's line)
 MAX_ROOF_GAP = 0.6  # x-heights from the stem of a `P` up to its roof (by eye)
 MIN_H_HEIGHT = 1.2  # least x-heights of a stem of an `H` (by eye)
@@ -123,6 +127,7 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)
+    letters = with_ways_to_t(letters, shape.x_height, shape.lean)
     letters = with_bars_of_h(letters, shape.x_height)
     letters = with_stems_to_roofs(letters, shape.x_height)
     letters = with_corners(letters, shape.lean)
@@ -242,11 +247,9 @@ def with_bars(
     added = []
     side = BAR_SIDE * width * x_height
     for index in letters.indices_of("t") if indices is None else indices:
-        stems = stems_of(letters, index, x_height, math.inf)
-        if not stems:
+        stem, bar = _stem_and_bar(letters, index, x_height)
+        if stem is None:
             continue
-        stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
-        bar = max(_bars(letters, stem, index, x_height), key=lambda bar: bar.reach, default=None)
         if bar is not None:
             strokes = letters.strokes
             number = bar.stroke_number
@@ -271,6 +274,22 @@ def with_bars(
         stroke = middle + np.linspace((-side, 0.0), (side, 0.0), 2 * NUM_POINTS)
         added.append((stem.stroke_number, index, stroke))
     return letters.with_added(added)
+
+
+def with_ways_to_t(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
+    """Return letters in which the way up to each `t` within a word leads along its stem: with the
+    bar it would close a triangle like that of an `A`. A way that ends a ring stays, and so does one
+    to a `t` with a low bar. The arguments are as in `with_dots`."""
+    letters = letters.copy()
+    for index in letters.indices_of("t"):
+        previous = letters.text[index - 1 : index]
+        stem, bar = _stem_and_bar(letters, index, x_height)
+        if stem is None or bar is None or not previous.isalpha() or previous in HIGH_ENDS:
+            continue
+        y = letters.strokes[bar.stroke_number][bar.left, 1]
+        if stem.points[-1, 1] - y >= MIN_BAR_RISE_BESIDE_WAY * x_height:
+            repair_part(letters, index, x_height, lean, way_to_t)
+    return letters
 
 
 def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
@@ -463,6 +482,18 @@ class Bar(NamedTuple):
     right: int
     cross: float
     reach: float
+
+
+def _stem_and_bar(
+    letters: LetterStrokes, index: int, x_height: float
+) -> tuple[Stem | None, Bar | None]:
+    """Return the stem of a `t` and its bar, each None if there is none."""
+    stems = stems_of(letters, index, x_height, math.inf)
+    if not stems:
+        return None, None
+    stem = max(stems, key=lambda stem: np.ptp(stem.points[:, 1]))
+    bars = _bars(letters, stem, index, x_height)
+    return stem, max(bars, key=lambda bar: bar.reach, default=None)
 
 
 def _bars(letters: LetterStrokes, stem: Stem, index: int, x_height: float) -> Iterator[Bar]:

@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 from apps.pages.letter_loops import with_clear_parts
 from apps.pages.letter_stems import with_ended_arms
 from apps.pages.letter_strokes import LetterStrokes
-from tests.apps.pages.builders import letters
+from apps.pages.repairs import with_ways_to_t
+from tests.apps.pages.builders import across, letters
 
 CUP = [(0.0, -1.0), (0.0, -0.3), (0.3, 0.0), (0.6, -0.4), (0.7, -1.0)]
 HOOK, TO_E, STEM = [(0.72, -0.6)], [(1.0, -0.4), (1.3, -0.8)], [(0.7, 0.0), (1.0, -0.4)]
@@ -175,57 +176,67 @@ def zigzag(*corners: tuple[float, float]) -> np.ndarray:
     return np.concatenate([*ways, corners[-1:]])
 
 
-def t_behind(*way: tuple[float, float], end: tuple[float, float] = (0.3, -0.9)) -> np.ndarray:
+def t_behind(*way: tuple[float, float]) -> np.ndarray:
     """Return a `t` without its bar behind corners of a way: its stem is 1.6 high. The pen goes on
-    to `end`."""
-    return zigzag(*way, (0.0, -1.6), (0.0, 0.0), end)
+    to the next letter."""
+    return zigzag(*way, (0.0, -1.6), (0.0, 0.0), (0.3, -0.9))
 
 
 @pytest.mark.parametrize("hook", [[], [(-0.9, -0.1)]])
-def test_no_way_leads_up_to_a_t_that_begins_a_stroke(hook):
-    """With its bar it would be an `A`."""
+def test_no_way_leads_up_to_a_t_that_begins_a_word(hook):
+    """With its bar it would be an `A`. A `t` within a word would stand apart."""
     t = t_behind((-0.8, 0.0))
     stroke = np.concatenate([np.reshape(hook, (-1, 2)), t])
     (changed,) = with_clear_parts(letters("t", [stroke], 0), 1.0, 0.0).strokes
     assert_array_equal(changed, t[5:])
+    (kept,) = with_clear_parts(letters("it", [stroke], 1), 1.0, 0.0).strokes
+    assert_array_equal(kept, stroke)
+
+
+def joined_t(text: str, t: np.ndarray, bar: np.ndarray) -> LetterStrokes:
+    """Return a `t` behind four points of the letter before it, and its bar."""
+    return LetterStrokes(text, [t, bar], [np.repeat([0, 1], [4, len(t) - 4]), np.ones(4, int)])
+
+
+BAR = across(*np.linspace(-0.3, 0.3, 4))
+WAY = [(-0.8, -1.0), (-0.8, 0.0)]
 
 
 @pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
 def test_the_way_up_to_a_joined_t_follows_its_stem(lean, size):
     slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
-    t = t_behind((-0.8, -1.0), (-0.8, 0.0))
-    word = LetterStrokes("it", [t @ slanted], [np.repeat([0, 1], [4, len(t) - 4])])
-    changed = with_clear_parts(word, size, lean)
-    (stroke,), (indices,) = changed.strokes, changed.indices
-    assert len(indices) == len(stroke)
-    upright = stroke @ np.linalg.inv(slanted)
-    np.testing.assert_allclose(upright[:6], t[:6], atol=1e-9)
-    np.testing.assert_allclose(upright[-11:], t[-11:], atol=1e-9)
-    way = upright[6:-11]
+    t = t_behind(*WAY)
+    changed = with_ways_to_t(joined_t("it", t @ slanted, BAR @ slanted), size, lean)
+    stroke, bar = (stroke @ np.linalg.inv(slanted) for stroke in changed.strokes)
+    assert len(changed.indices[0]) == len(stroke)
+    np.testing.assert_allclose(bar, BAR, atol=1e-9)
+    np.testing.assert_allclose(stroke[:6], t[:6], atol=1e-9)
+    np.testing.assert_allclose(stroke[-11:], t[-11:], atol=1e-9)
+    way = stroke[6:-11]
     np.testing.assert_allclose(way[way[:, 1] < -0.26, 0], 0.0, atol=1e-9)
     assert (np.diff(way[:, 0]) > -1e-9).all()
 
 
 @pytest.mark.parametrize(
-    ("text", "way", "end"),
+    ("text", "way", "bar"),
     [
-        ("it", [(-0.8, -1.0), (-0.3, 0.0)], (0.3, -0.9)),  # The way is near the stem.
-        ("it", [(-0.8, 0.0), (-0.8, -0.7)], (0.3, -0.9)),  # It begins as high as the bar.
-        ("bt", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.9)),  # It is the side of a ring.
-        ("it", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.4)),  # A bar would touch another way.
-        ("il", [(-0.8, -1.0), (-0.8, 0.0)], (0.3, -0.9)),
+        ("it", [(-0.8, -1.0), (-0.3, 0.0)], BAR),  # The way is near the stem.
+        ("it", [(-0.8, 0.0), (-0.8, -0.7)], BAR),  # It begins as high as the bar.
+        ("ot", WAY, BAR),  # It is the side of a ring.
+        ("it", WAY, BAR + np.array([0.0, 0.4])),  # The bar is near the path that would be drawn.
+        ("il", WAY, BAR),
     ],
 )
-def test_other_ways_up_stay(text, way, end):
-    t = t_behind(*way, end=end)
-    word = LetterStrokes(text, [t], [np.repeat([0, 1], [4, len(t) - 4])])
-    assert with_clear_parts(word, 1.0, 0.0).strokes[0] is t
+def test_other_ways_up_stay(text, way, bar):
+    t = t_behind(*way)
+    word = with_ways_to_t(joined_t(text, t, bar), 1.0, 0.0)
+    assert_array_equal(word.strokes[0], t)
 
 
 W = [(0.0, -1.0), (0.2, 0.0), (0.5, -0.9), (0.7, 0.0), (1.0, -0.9)]
 
 
-def test_no_way_leads_up_to_a_w_that_begins_a_stroke():
+def test_no_way_leads_up_to_a_w_that_begins_a_word():
     """With it the letter begins like an `n`."""
     stroke = zigzag((-0.5, 0.0), *W)
     (changed,) = with_clear_parts(letters("w", [stroke], 0), 1.0, 0.0).strokes
