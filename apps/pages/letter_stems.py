@@ -1,6 +1,7 @@
 """Stems, arches and arms of letters that networks misform, in a stroke that may join others: `n`
 like `u`, `u` like `v`, `r` like `v` or `n`, `t` like `A`, and `w` like `n`."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -198,7 +199,7 @@ def _branch(
 def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to a `t`, and nothing in its
     place; None if the stroke does not begin with it, or it is near the stem."""
-    stem = _t_with_way(stroke, part, BAR_RISE)
+    stem = _t_with_way(stroke, part, math.inf)
     if stem is None or not _begins_at(stroke, _start_of_way(stroke, stem)):
         return None
     return slice(0, stem.top), stroke[:0]

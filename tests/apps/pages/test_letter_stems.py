@@ -183,10 +183,13 @@ def t_behind(*way: tuple[float, float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("hook", [[], [(-0.9, -0.1)]])
-def test_no_way_leads_up_to_a_t_that_begins_a_word(hook):
-    """With its bar it would be an `A`. A `t` within a word would stand apart."""
-    t = t_behind((-0.8, 0.0))
-    stroke = np.concatenate([np.reshape(hook, (-1, 2)), t])
+@pytest.mark.parametrize("start", [0.0, -1.1])
+def test_no_way_leads_up_to_a_t_that_begins_a_word(start, hook):
+    """With its bar it would be an `A`, or a 7 if the way begins above the bar. A `t` within a word
+    would stand apart."""
+    t = t_behind((-0.8, start))
+    hook = np.reshape(hook, (-1, 2)) + np.array([0.0, start])
+    stroke = np.concatenate([hook, t])
     (changed,) = with_clear_parts(letters("t", [stroke], 0), 1.0, 0.0).strokes
     assert_array_equal(changed, t[5:])
     (kept,) = with_clear_parts(letters("it", [stroke], 1), 1.0, 0.0).strokes
