@@ -167,8 +167,9 @@ def falls_of(stroke: np.ndarray) -> Iterator[Fall]:
     edges = np.flatnonzero(np.diff(down, prepend=False, append=False))
     for start, last in edges.reshape(-1, 2):
         run = y[start : last + 1]
-        if np.ptp(run) >= MIN_FALL:
-            yield Fall(start + int(run.argmin()), start + int(run.argmax()))
+        top, foot = start + int(run.argmin()), start + int(run.argmax())
+        if y[foot] - y[top] >= MIN_FALL and top < foot:  # A pen may tremble all the way up.
+            yield Fall(top, foot)
 
 
 def turn_behind(heights: np.ndarray, start: int) -> int:

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from apps.pages.letter_loops import with_clear_parts
 from apps.pages.letter_stems import with_ended_arms
-from apps.pages.letter_strokes import LetterStrokes
+from apps.pages.letter_strokes import Fall, LetterStrokes, falls_of
 from apps.pages.repairs import with_ways_to_t
 from tests.apps.pages.builders import across, letters
 
@@ -262,3 +262,10 @@ def test_a_w_without_such_a_way_and_other_letters_stay(text, corners):
     indices = np.repeat([0, len(text) - 1], [num_points, len(stroke) - num_points])
     word = LetterStrokes(text, [stroke], [indices])
     assert with_clear_parts(word, 1.0, 0.0).strokes[0] is stroke
+
+
+@pytest.mark.parametrize(("heights", "falls"), [((0, 1), [Fall(0, 60)]), ((1, 0), [])])
+def test_a_slow_way_up_is_no_fall(heights, falls):
+    """Each of its steps is as small as a tremble."""
+    y = np.linspace(*heights, 61)
+    assert [*falls_of(np.stack([y / 2, y], 1))] == falls
