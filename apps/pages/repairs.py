@@ -49,6 +49,9 @@ MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured)
 DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured)
 MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured)
 MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
+MIN_DOT_GAP = 0.35
+"""X-heights from a stem up to its dot (by eye: a page's pen, which is 0.18 wide, joins a dot that
+is much nearer to the stem)."""
 MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
 # Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
 MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
@@ -173,7 +176,7 @@ def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStr
             dots.remove(nearest)
             letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
             dot_stroke = letters.strokes[nearest]
-            letters.strokes[nearest] = _moved_dot(dot_stroke, asides[nearest], x_height)
+            letters.strokes[nearest] = _moved_dot(dot_stroke, stem, x_height, lean)
         else:
             position = stem.points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
             added.append((stem.stroke_number, index, position[None]))
@@ -216,13 +219,17 @@ def _offset_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> t
     return x + lean * y, -y  # The stem leans to the right upwards, where y is negative.
 
 
-def _moved_dot(dot: np.ndarray, aside: float, x_height: float) -> np.ndarray:
-    """Return a dot no longer than `MAX_TICK_SIZE`, above its stem if it was further `aside` than
-    `MAX_DOT_ASIDE`."""
+def _moved_dot(dot: np.ndarray, stem: Stem, x_height: float, lean: float) -> np.ndarray:
+    """Return a dot no longer than `MAX_TICK_SIZE`, above its stem if it was further aside than
+    `MAX_DOT_ASIDE`, and at least `MIN_DOT_GAP` above its top."""
+    aside, _ = _offset_from(stem, dot, x_height, lean)
     middle = dot.mean(0)
     shift = aside * x_height if abs(aside) > MAX_DOT_ASIDE else 0.0
     size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
-    return middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
+    dot = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
+    lowest = stem.points[0, 1] - MIN_DOT_GAP * x_height
+    lift = max(dot[:, 1].max() - lowest, 0.0)
+    return dot + lift * np.array([lean, -1.0])
 
 
 def _is_second_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
