@@ -48,9 +48,8 @@ MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
 CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
 """The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
 MIN_T_HEIGHT = 1.1  # x-heights of the stem of a `t` (by eye)
-MAX_LEAD_RISE = (
-    0.5  # x-heights from the foot of a `t` up to where a way within a word begins (by eye)
-)
+MAX_LEAD_RISE = 0.5
+"""X-heights from the foot of a `t` up to where a way within a word begins (by eye)."""
 MAX_LEAD_GAP = 0.25  # x-heights from this way to the stem at its bar: beyond, it is an `A` (by eye)
 MAX_LEAD_LAG = 4
 """Points by which this way begins before the letter's part of a stroke (measured: of 301 in 5 hands

@@ -24,7 +24,7 @@ PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
-MIN_FALL = 0.35  # x-heights that the back of an `e` falls at least (by eye)
+MIN_FALL = 0.35  # x-heights that the back of an `e` or a stem falls at least (by eye)
 STRAIGHT_RISES = (0.65, 0.35)
 """From and to where the back of an `e` or a stem is straight, in its heights (by eye)."""
 NUM_STEPS = 4  # from each corner of a path that is drawn to the next (assumed)
