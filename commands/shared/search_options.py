@@ -152,8 +152,11 @@ def _word_model(
     from data_loader.synthetic.texts import language
 
     counts = language.word_counts(languages)
-    for word in re.findall(r"[^\W\d_]+", " ".join(listed).lower()):
-        counts[word] = counts.get(word, 0.0) + LISTED_COUNT
+    text = " ".join(listed).lower().replace("’", "'")
+    for word in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text):
+        # What is before and behind an apostrophe, too; each once, and always in the same order.
+        for part in dict.fromkeys([word, *word.split("'")]):
+            counts[part] = counts.get(part, 0.0) + LISTED_COUNT
     texts = [text for text in language.texts() if not alphabet.unknown(text)]
     return model.WordLanguageModel(texts + listed, counts, alphabet)
 

@@ -114,6 +114,7 @@ def test_a_language_model_takes_texts_in_normal_form(checkpoints, tmp_path, caps
 def frequencies(tmp_path, monkeypatch):
     """A package in the place of wordfreq, which knows a few English words."""
     words = {"the": 0.05, "cat": 1e-4, "don't": 1e-3, "naïve": 1e-5, "1984": 1e-5, "rare": 1e-9}
+    words |= {"o'clock": 1e-4}
     languages = {"en": words, "fr": {"le": 0.03, "naïve": 1e-4}, "da": {"på": 0.01}}
     code = f"""
 def get_frequency_dict(code, size):
@@ -179,8 +180,10 @@ def test_words_are_likelier_when_they_are_frequent_or_listed(checkpoints, freque
 
     for text, less in (("the cat", "the cta"), ("a don", "a dno"), ("a cat", "a rare")):
         assert log_prob(general, text) > log_prob(general, less) + 3
-    for name in ("a Vaux", "a Hall", "O Cat"):  # words are divided at apostrophes
+    for name in ("a Vaux", "a Hall", "O Cat"):  # and the words around apostrophes
         assert log_prob(listed, name) > log_prob(general, name) + 1
+    # The list has o'clock, behind whose apostrophe no other word begins.
+    assert log_prob(listed, "O'Cat") > log_prob(general, "O'Cat") + 20
     assert log_prob(listed, "the don") == pytest.approx(log_prob(general, "the don"), abs=0.5)
 
 
