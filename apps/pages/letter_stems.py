@@ -1,7 +1,6 @@
 """Stems, arches and arms of letters that networks misform, in a stroke that may join others: `n`
 like `u`, `u` like `v`, `r` like `v` or `n`, `t` like `A`, and `w` like `n`."""
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -48,11 +47,15 @@ MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
 CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
 """The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
 MIN_T_HEIGHT = 1.1  # x-heights of the stem of a `t` (by eye)
-MAX_LEAD_RISE = 0.5
-"""X-heights from the foot of a `t` up to where a way within a word begins (by eye)."""
-MAX_LEAD_GAP = 0.25  # x-heights from this way to the stem at its bar: beyond, it is an `A` (by eye)
+LEAD_RISES = (-0.25, 0.5)
+"""Bounds on x-heights from the foot of a `t` up to where a way to it begins within a word (by eye:
+a way from a tail, as of `y`, would make it an `f`)."""
+MAX_START_GAP = 0.25
+MAX_LEAD_GAP = 0.45
+"""X-heights from a way to the stem of a `t`, at its bar, beyond which it looks like an `A`, at the
+beginning of a word and within it (by eye: a narrower way looks natural)."""
 MAX_LEAD_LAG = 4
-"""Points by which this way begins before the letter's part of a stroke (measured: of 301 in 5 hands
+"""Points by which a way begins before the letter's part of a stroke (measured: of 301 in 5 hands
 299 do)."""
 MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
 MIN_WAY_TO_W = 0.5  # of its first way down that a way before or behind it is high (by eye)
@@ -198,7 +201,7 @@ def _branch(
 def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to a `t`, and nothing in its
     place; None if the stroke does not begin with it, or it is near the stem."""
-    stem = _t_with_way(stroke, part, math.inf)
+    stem = _t_with_way(stroke, part, MAX_START_GAP)
     if stem is None or not _begins_at(stroke, _start_of_way(stroke, stem)):
         return None
     return slice(0, stem.top), stroke[:0]
@@ -207,12 +210,14 @@ def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
 def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to the top of a `t`, and in
     its place a path that leads to the lower part of its stem and along it; None if the part is near
-    the stem."""
-    stem = _t_with_way(stroke, part, MAX_LEAD_RISE)
+    the stem, or begins high or at a tail."""
+    stem = _t_with_way(stroke, part, MAX_LEAD_GAP)
     if stem is None:
         return None
     y = stroke[:, 1]
     low = _start_of_way(stroke, stem)
+    if not _is_within(y[stem.foot] - y[low], LEAD_RISES):
+        return None
     down = stroke[stem.top : stem.foot + 1]
     meeting = y[stem.foot] - MEETING_RISE
     corner = np.array([x_at(down, meeting), meeting])
@@ -222,9 +227,9 @@ def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None
     return slice(low + 1, stem.top), np.concatenate([path, down[down[:, 1] < meeting][:0:-1]])
 
 
-def _t_with_way(stroke: np.ndarray, part: slice, max_rise: float) -> Fall | None:
-    """Return the stem of a `t` whose way up and bar close a triangle; None without one. The way
-    begins at most `max_rise` x-heights above the foot of the stem."""
+def _t_with_way(stroke: np.ndarray, part: slice, max_gap: float) -> Fall | None:
+    """Return the stem of a `t` whose way up and bar close a triangle, more than `max_gap` x-heights
+    wide; None without one."""
     falls = [fall for fall in falls_of(stroke) if part.start <= np.mean(fall) < part.stop]
     y = stroke[:, 1]
     stem = max(falls, key=lambda fall: y[fall.foot] - y[fall.top], default=None)
@@ -234,9 +239,9 @@ def _t_with_way(stroke: np.ndarray, part: slice, max_rise: float) -> Fall | None
     ways = stroke[low : stem.top + 1][::-1], stroke[stem.top : stem.foot + 1]
     foot = y[stem.foot]
     left, right = (x_at(way, foot - BAR_RISE) for way in ways)
-    is_way = part.start - MAX_LEAD_LAG <= low < stem.top and foot - y[low] <= max_rise
+    is_way = part.start - MAX_LEAD_LAG <= low < stem.top
     is_t = foot - y[stem.top] >= MIN_T_HEIGHT
-    return stem if is_way and is_t and right - left > MAX_LEAD_GAP else None
+    return stem if is_way and is_t and right - left > max_gap else None
 
 
 def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:

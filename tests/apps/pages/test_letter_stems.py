@@ -202,7 +202,7 @@ def joined_t(text: str, t: np.ndarray, bar: np.ndarray) -> LetterStrokes:
 
 
 BAR = across(*np.linspace(-0.3, 0.3, 4))
-WAY = [(-0.8, -1.0), (-0.8, 0.0)]
+WAY = [(-1.0, -1.0), (-1.0, 0.0)]
 
 
 @pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
@@ -223,7 +223,8 @@ def test_the_way_up_to_a_joined_t_follows_its_stem(lean, size):
 @pytest.mark.parametrize(
     ("text", "way", "bar"),
     [
-        ("it", [(-0.8, -1.0), (-0.3, 0.0)], BAR),  # The way is near the stem.
+        ("it", [(-0.8, -1.0), (-0.8, 0.0)], BAR),  # The way is near the stem.
+        ("yt", [(-1.0, -1.0), (-1.0, 0.4)], BAR),  # It leads from a tail.
         ("it", [(-0.8, 0.0), (-0.8, -0.7)], BAR),  # It begins as high as the bar.
         ("ot", WAY, BAR),  # It is the side of a ring.
         ("it", WAY, BAR + np.array([0.0, 0.4])),  # The bar is near the path that would be drawn.
