@@ -51,6 +51,10 @@ MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
 MIN_DOTS_APART = 0.36  # x-heights between the dots of an `ü` (by eye: nearer ones run together)
 MIN_SHARE = 0.5  # of the points of a letter's largest part of a joined stroke in another (by eye)
 SHIFTS = np.linspace(0.0, 1.2, 25)  # x-heights by which a mark may be moved (by eye)
+MAX_ASIDE = 0.4  # x-heights by which a mark above a letter may be moved to its sides (by eye)
+ASIDE_COST = 0.15
+"""X-heights by which it is rather moved upwards than to a side (by eye: above the top of a `t` it
+looks as if it were that letter's)."""
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
 MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
@@ -207,15 +211,15 @@ def _mark(
         factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
         if kind == COMMA_BELOW:  # The others touch their letters.
-            mark = _clear(mark, ink, (0.0, 1.0), MARK_GAPS[0])
+            mark = _clear(mark, ink, np.outer(SHIFTS, (0.0, 1.0)), MARK_GAPS[0])
     elif kind == COMMA_ABOVE_RIGHT:
-        mark = _clear(mark, ink, (1.0, 0.0))
+        mark = _clear(mark, ink, np.outer(SHIFTS, (1.0, 0.0)))
     elif kind:
         if kind == DIAERESIS:
             left, right = (dot[:, 0].mean() for dot in to_strokes(mark))
             middle = (left + right) / 2
             mark[:, 0] = middle + (mark[:, 0] - middle) * max(MIN_DOTS_APART / (right - left), 1.0)
-        mark = _clear(mark, ink, (0.0, -1.0))
+        mark = _clear(mark, ink, _shifts_above())
     return mark
 
 
@@ -231,17 +235,25 @@ def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
     )
 
 
+def _shifts_above() -> np.ndarray:
+    """Return shifts of a mark above a letter, upwards and to the sides, the least ones first."""
+    aside = SHIFTS[SHIFTS <= MAX_ASIDE]
+    upwards = np.outer(SHIFTS, (0.0, -1.0))
+    shifts = np.concatenate([upwards, np.outer([*aside, *-aside], (1.0, 0.0))])
+    costs = np.abs(shifts).sum(1) + ASIDE_COST * (shifts[:, 0] != 0.0)
+    return shifts[costs.argsort(kind="stable")]
+
+
 def _clear(
     mark: np.ndarray,
     ink: Sequence[np.ndarray],
-    direction: tuple[float, float],
+    shifts: np.ndarray,
     clearance: float = MIN_CLEARANCE,
 ) -> np.ndarray:
-    """Return a mark moved in a direction until it is at a `clearance` from other ink, or as far as
-    can be."""
+    """Return a mark moved by the first of the shifts, `(n, 2)`, with which it is at a `clearance`
+    from other ink, or by that with which it is furthest from it."""
     others = np.concatenate([*map(_dense, ink)])
     points = np.concatenate([*map(_dense, to_strokes(mark))])
-    shifts = np.outer(SHIFTS, direction)
     clearances = [np.hypot(*(points[:, None] + shift - others).T).min() for shift in shifts]
     best = int(np.minimum(clearances, clearance).argmax())  # the first of several
     return moved(mark, *shifts[best])

@@ -88,6 +88,18 @@ def test_a_mark_above_a_letter_is_clear_of_other_ink(lean):
         assert distances.min() > 0.15
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_mark_beside_a_tall_stem_is_moved_aside_and_not_above_the_stem(side):
+    """Above it, it would look as if it were the mark of a `t`."""
+    _, (alone,) = drawn("ê", [BOW], [np.zeros(5, int)])
+    x = alone[:, 0].mean() - 0.1 * side
+    stem = np.array([(x, -1.8), (x, 0.0)])
+    _, (mark,) = drawn("êt", [BOW, stem], [np.zeros(5, int), np.ones(2, int)])
+    moved = mark[:, 0].mean() - alone[:, 0].mean()
+    assert 0.1 < side * moved < 0.5
+    assert mark[:, 1].mean() == pytest.approx(alone[:, 1].mean())
+
+
 @pytest.mark.parametrize(("letter", "stem"), [("ł", STEM), ("đ", STEM), ("ħ", STEM), ("ø", BOW)])
 def test_a_bar_crosses_its_letter(letter, stem):
     _, (bar,) = drawn(letter, [stem], [np.zeros(len(stem), int)])
