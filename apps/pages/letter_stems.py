@@ -50,7 +50,7 @@ MIN_T_HEIGHT = 1.1  # x-heights of the stem of a `t` (by eye)
 LEAD_RISES = (-0.25, 0.5)
 """Bounds on x-heights from the foot of a `t` up to where a way to it begins within a word (by eye:
 a way from a tail, as of `y`, would make it an `f`)."""
-MAX_START_GAP = 0.25
+MAX_FIRST_LEAD_GAP = 0.25
 MAX_LEAD_GAP = 0.45
 """X-heights from a way to the stem of a `t`, at its bar, beyond which it looks like an `A`, at the
 beginning of a word and within it (by eye: a narrower way looks natural)."""
@@ -116,12 +116,11 @@ def arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights from the stem of an `r` to the end of its
     arm, and a path in its place that follows the stem first; None if the `r` has such an arm, or
     its stem cannot be told."""
-    stems = [fall for fall in falls_of(stroke) if _is_first_stem(fall, part)]
-    if len(stems) != 1:
+    stem_and_top = _stem_of_r(stroke, part)
+    if stem_and_top is None:
         return None
-    (stem,) = stems
+    stem, top = stem_and_top
     y = stroke[:, 1]
-    top = turn_behind(-y, stem.foot)
     height = y[stem.foot] - y[stem.top]
     rise = y[stem.foot] - y[top]
     down = stroke[stem.top : stem.foot + 1]
@@ -138,12 +137,11 @@ def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.nda
     """Return the part of an upright stroke in x-heights from the stem of an `r` to the first stem
     of the next letter, and in its place an arm, and the top of this stem; None if the arm does not
     go on as this stem, or there is no room between them."""
-    stems = [fall for fall in falls_of(stroke) if _is_first_stem(fall, part)]
-    if len(stems) != 1:
+    stem_and_top = _stem_of_r(stroke, part)
+    if stem_and_top is None:
         return None
-    (stem,) = stems
+    stem, top = stem_and_top
     y = stroke[:, 1]
-    top = turn_behind(-y, stem.foot)
     end = turn_behind(y, top)
     rise = y[stem.foot] - y[top]
     down = stroke[stem.top : stem.foot + 1]
@@ -163,6 +161,15 @@ def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.nda
     behind_top = top + int(np.argmax(behind[:, 1] >= y_low))
     next_stem = np.linspace(start, stroke[behind_top], NUM_POINTS)[:-1]
     return slice(stem.top + length, behind_top), branch, next_stem
+
+
+def _stem_of_r(stroke: np.ndarray, part: slice) -> tuple[Fall, int] | None:
+    """Return the stem of an `r` and the number of the highest point of its arm; None if the stem
+    cannot be told."""
+    stems = [fall for fall in falls_of(stroke) if _is_first_stem(fall, part)]
+    if len(stems) != 1:
+        return None
+    return stems[0], turn_behind(-stroke[:, 1], stems[0].foot)
 
 
 def _is_first_stem(fall: Fall, part: slice) -> bool:
@@ -201,21 +208,22 @@ def _branch(
 def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to a `t`, and nothing in its
     place; None if the stroke does not begin with it, or it is near the stem."""
-    stem = _t_with_way(stroke, part, MAX_START_GAP)
-    if stem is None or not _begins_at(stroke, _start_of_way(stroke, stem)):
+    way = _way_and_stem(stroke, part, MAX_FIRST_LEAD_GAP)
+    if way is None:
         return None
-    return slice(0, stem.top), stroke[:0]
+    low, stem = way
+    return (slice(0, stem.top), stroke[:0]) if _begins_at(stroke, low) else None
 
 
 def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to the top of a `t`, and in
     its place a path that leads to the lower part of its stem and along it; None if the part is near
     the stem, or begins high or at a tail."""
-    stem = _t_with_way(stroke, part, MAX_LEAD_GAP)
-    if stem is None:
+    way = _way_and_stem(stroke, part, MAX_LEAD_GAP)
+    if way is None:
         return None
+    low, stem = way
     y = stroke[:, 1]
-    low = _start_of_way(stroke, stem)
     if not _is_within(y[stem.foot] - y[low], LEAD_RISES):
         return None
     down = stroke[stem.top : stem.foot + 1]
@@ -227,9 +235,9 @@ def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None
     return slice(low + 1, stem.top), np.concatenate([path, down[down[:, 1] < meeting][:0:-1]])
 
 
-def _t_with_way(stroke: np.ndarray, part: slice, max_gap: float) -> Fall | None:
-    """Return the stem of a `t` whose way up and bar close a triangle, more than `max_gap` x-heights
-    wide; None without one."""
+def _way_and_stem(stroke: np.ndarray, part: slice, max_gap: float) -> tuple[int, Fall] | None:
+    """Return the number of the point from which a way leads up to a `t`, and the stem of the `t`,
+    if both and the bar close a triangle more than `max_gap` x-heights wide; else None."""
     falls = [fall for fall in falls_of(stroke) if part.start <= np.mean(fall) < part.stop]
     y = stroke[:, 1]
     stem = max(falls, key=lambda fall: y[fall.foot] - y[fall.top], default=None)
@@ -241,7 +249,7 @@ def _t_with_way(stroke: np.ndarray, part: slice, max_gap: float) -> Fall | None:
     left, right = (x_at(way, foot - BAR_RISE) for way in ways)
     is_way = part.start - MAX_LEAD_LAG <= low < stem.top
     is_t = foot - y[stem.top] >= MIN_T_HEIGHT
-    return stem if is_way and is_t and right - left > max_gap else None
+    return (low, stem) if is_way and is_t and right - left > max_gap else None
 
 
 def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:

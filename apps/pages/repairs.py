@@ -310,7 +310,8 @@ def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
             continue
         bars = chain.from_iterable(_bars(letters, stem, index, x_height) for stem in stems)
         # A late bar may count as ink of a letter behind; a bar before is that of a `T` or an `E`.
-        late = {k for k in (bar.stroke_number for bar in bars) if letters.indices[k].max() >= index}
+        numbers = {bar.stroke_number for bar in bars}
+        late = {number for number in numbers if letters.indices[number].max() >= index}
         for number in late & {*letters.numbers_of(index)} or late:
             x, y = letters.strokes[number].T
             edges = [float(x_at(stem.points, y.mean())) for stem in stems]

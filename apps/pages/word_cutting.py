@@ -260,8 +260,8 @@ def to_written_words(
             strokes = without_holes(strokes, shape.gap)
         # A dot that was made visible has another number of points.
         indices = [*map(np.resize, word.indices, map(len, strokes))]
-        max_hole = MAX_HOLE_RATIO * max(shape.gap, 1.0)
-        strokes = repair_signs(LetterStrokes(word.text, strokes, indices), max_hole)
+        letters = LetterStrokes(word.text, strokes, indices)
+        strokes = repair_signs(letters, max_hole(shape.gap))
         right = span(strokes).right
         written.append(WrittenWord(tuple(strokes), right, gap, word.text, tuple(indices)))
     return written
@@ -357,18 +357,23 @@ def _needless_slope(feet_of_word: np.ndarray, width: float) -> float:
 
 
 def without_holes(strokes: Sequence[np.ndarray], usual_gap: float) -> list[np.ndarray]:
-    """Return the strokes of a word in x-heights, those behind a wide hole moved to the left. How
-    wide a hole may be depends on the usual gap between words."""
+    """Return the strokes of a word in x-heights, those behind a hole wider than `max_hole` of the
+    usual gap between words moved to the left."""
     moved = [*strokes]
     shift = 0.0
     spans = [span([stroke]) for stroke in strokes]
     edge = min(spans).left
     for number in sorted(range(len(strokes)), key=spans.__getitem__):
         left, right = spans[number]
-        shift += max(left - edge - MAX_HOLE_RATIO * max(usual_gap, 1.0), 0.0)
+        shift += max(left - edge - max_hole(usual_gap), 0.0)
         edge = max(edge, right)
         moved[number] = strokes[number] - (shift, 0.0)
     return moved
+
+
+def max_hole(usual_gap: float) -> float:
+    """Return the largest hole within a word, by the usual gap between words, in x-heights."""
+    return MAX_HOLE_RATIO * max(usual_gap, 1.0)
 
 
 def limited_gap(gap: float, usual_gap: float) -> float:

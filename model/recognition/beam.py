@@ -64,11 +64,12 @@ class Search:
         raised = np.maximum(log_probs[..., :-1], likeliest[..., bare] - cost)
         characters = np.where(is_marked, raised, log_probs[..., :-1])
         if "'" in alphabet:
-            apostrophe = characters[..., alphabet.encode("'")]  # (..., 1)
+            code = alphabet.encode("'")
+            apostrophe = characters[..., code]  # (..., 1)
             blank = log_probs[..., -1:]
             is_faint = apostrophe > blank - APOSTROPHE_PRUNING
             least = np.where(is_faint, blank - APOSTROPHE_COST, -np.inf)
-            characters[..., alphabet.encode("'")] = np.maximum(apostrophe, least)
+            characters[..., code] = np.maximum(apostrophe, least)
         return np.concatenate([characters, log_probs[..., -1:]], axis=-1)
 
     def with_added_marks(self, log_probs: np.ndarray, codes: np.ndarray) -> np.ndarray:
