@@ -1,11 +1,18 @@
 """Parts of letters that networks leave out or misform, in a stroke that may join others: loops of
 `e`, which are narrow so that the pen fills them, rings of `o`, and what `letter_stems` repairs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from apps.pages.letter_stems import arch, arm, second_stem, start_of_t, start_of_w
+from apps.pages.letter_stems import (
+    arch,
+    arm,
+    second_stem,
+    start_of_t,
+    start_of_w,
+    start_of_way,
+)
 from apps.pages.letter_strokes import (
     MAX_LAG,
     NUM_STEPS,
@@ -18,6 +25,7 @@ from apps.pages.letter_strokes import (
     late_part,
     replace_part,
     straight_part,
+    turn_behind,
 )
 from ink.geometry import smooth_path
 from ink.measures import segments_cross
@@ -42,21 +50,26 @@ MAX_TOUCH = 0.2  # x-heights between points of a ring that is closed (a page's p
 MAX_RING_GAP = 0.75  # x-heights of an open end of a ring (by eye)
 MIN_RING_RISE = 0.25  # heights of a ring by which its end rises at least (by eye)
 LID_BULGE = 0.15  # of the path that closes a ring, in widths of the gap (by eye)
+MIN_HALF_RING = 0.12
+"""X-heights of a circle that fits between the left side of a ring and a way through the ring, which
+then looks like the bar of an `ø` (by eye)."""
+MAX_RING_HEIGHT = 1.5  # x-heights of the ring of an `o` (by eye: the loop of an `l` is higher)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
 
 
 def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
-    otherwise both look like a `c`; in which each `n` has an arch, unlike a `u`, each `u` a second
-    stem and each `r` an arm beside its stem, unlike a `v`; and in which no way leads up to a `t` or
-    `w` that begins a word, unlike an `A` or `n`. The arguments are as in `with_dots`."""
+    otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which each `n` has
+    an arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
+    and in which no way leads up to a `t` or `w` that begins a word, unlike an `A` or `n`. The
+    arguments are as in `with_dots`."""
     letters = letters.copy()
     for index in letters.indices_of("".join(NEW_PARTS | STARTS)):
         begins_word = not letters.text[index - 1 : index].isalpha()
         new_parts = NEW_PARTS | STARTS if begins_word else NEW_PARTS
-        if letters.text[index] in new_parts:
-            repair_part(letters, index, x_height, lean, new_parts[letters.text[index]])
+        for new_part in new_parts.get(letters.text[index], []):
+            repair_part(letters, index, x_height, lean, new_part)
     return letters
 
 
@@ -75,15 +88,37 @@ def repair_part(
         replace_part(letters, number, part, path @ np.linalg.inv(upright), index)
 
 
-def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
-    """Return the place in an upright stroke in x-heights at which the ring of an `o`, a part of the
-    stroke, ends open, and the path that closes it; None if it is closed or no ring."""
+def _way_to_ring(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights that leads through the ring of an `o` to
+    its top, and in its place a path up its left side; None if no way halves a ring."""
+    fall = _left_side(stroke, part)
+    loop = None if fall is None else _crossing(stroke, start_of_way(stroke, fall), fall)
+    if fall is None or loop is None or circle_width(stroke[loop]) < MIN_HALF_RING:
+        return None
+    y = stroke[:, 1]
+    middle = (y[fall.top] + y[loop].max()) / 2
+    has_right_side = y[turn_behind(-y, fall.foot)] <= middle
+    if not has_right_side or y[fall.foot] - y[fall.top] > MAX_RING_HEIGHT:
+        return None
+    return slice(loop.start, fall.top), stroke[loop.stop - 1 : fall.top : -1]
+
+
+def _left_side(stroke: np.ndarray, part: slice) -> Fall | None:
+    """Return the fall of a stroke that is the left side of the ring of an `o`, its `part`; None if
+    there is none."""
 
     def num_inside(fall: Fall) -> int:
         return min(fall.foot, part.stop) - max(fall.top, part.start)
 
     fall = max(falls_of(stroke), key=num_inside, default=None)
-    if fall is None or num_inside(fall) <= 0:
+    return None if fall is None or num_inside(fall) <= 0 else fall
+
+
+def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the place in an upright stroke in x-heights at which the ring of an `o`, a part of the
+    stroke, ends open, and the path that closes it; None if it is closed or no ring."""
+    fall = _left_side(stroke, part)
+    if fall is None:
         return None
     falls_again = np.diff(stroke[fall.foot :, 1], append=np.inf) >= TREMBLE
     summit = fall.foot + int(falls_again.argmax())
@@ -131,18 +166,29 @@ def _loop(stroke: np.ndarray, first: int, fall: Fall) -> np.ndarray | None:
     down = stroke[fall.top : fall.foot + 1]
     if len(up) < 2:
         return None
-    crossings = segments_cross(np.stack((up[:-1], up[1:]), 1), np.stack((down[:-1], down[1:]), 1))
-    crossings[-1, 0] = False  # These segments meet at the top.
-    before, behind = np.nonzero(crossings)
-    if len(before):
-        widest = (behind - before).argmax()
-        return np.concatenate([up[before[widest] + 1 :], down[1 : behind[widest] + 1]])
+    crossed = _crossing(stroke, first, fall)
+    if crossed is not None:
+        return stroke[crossed]
     below = np.flatnonzero(down[:, 1] >= up[0, 1])
     if first > 0 or not len(below):
         return None
     edge = down[below[0], 0]
     is_near = abs(up[0, 0] - edge) <= MAX_START_GAP * (up[:, 0].max() - edge)
     return np.concatenate([up, down[1 : below[0] + 1]]) if is_near else None
+
+
+def _crossing(stroke: np.ndarray, first: int, fall: Fall) -> slice | None:
+    """Return the largest part of a stroke from the point `first` on that a fall ends by crossing
+    its way up, or None."""
+    up = stroke[first : fall.top + 1]
+    down = stroke[fall.top : fall.foot + 1]
+    crossings = segments_cross(np.stack((up[:-1], up[1:]), 1), np.stack((down[:-1], down[1:]), 1))
+    crossings[-1:, 0] = False  # These segments meet at the top.
+    before, behind = np.nonzero(crossings)
+    if not len(before):
+        return None
+    widest = (behind - before).argmax()
+    return slice(first + int(before[widest]) + 1, fall.top + int(behind[widest]) + 1)
 
 
 def _loop_width(stroke: np.ndarray, first: int, fall: Fall) -> float:
@@ -195,13 +241,13 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
     return slice(start, end), path[len(before) : -1]
 
 
-NEW_PARTS: dict[str, NewPart] = {
-    "e": _open_loop,
-    "o": _lid,
-    "n": arch,
-    "r": arm,
-    "u": second_stem,
+NEW_PARTS: dict[str, Sequence[NewPart]] = {
+    "e": [_open_loop],
+    "o": [_way_to_ring, _lid],
+    "n": [arch],
+    "r": [arm],
+    "u": [second_stem],
 }
-"""For each letter, the function that repairs it."""
-STARTS: dict[str, NewPart] = {"t": start_of_t, "w": start_of_w}
+"""For each letter, the functions that repair it, one behind another."""
+STARTS: dict[str, Sequence[NewPart]] = {"t": [start_of_t], "w": [start_of_w]}
 """The same at the beginning of a word."""

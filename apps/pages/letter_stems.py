@@ -243,7 +243,7 @@ def _way_and_stem(stroke: np.ndarray, part: slice, max_gap: float) -> tuple[int,
     stem = max(falls, key=lambda fall: y[fall.foot] - y[fall.top], default=None)
     if stem is None:
         return None
-    low = _start_of_way(stroke, stem)
+    low = start_of_way(stroke, stem)
     ways = stroke[low : stem.top + 1][::-1], stroke[stem.top : stem.foot + 1]
     foot = y[stem.foot]
     left, right = (x_at(way, foot - BAR_RISE) for way in ways)
@@ -259,7 +259,7 @@ def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
     if len(falls) != 2:
         return None
     y = stroke[:, 1]
-    low = _start_of_way(stroke, falls[0])
+    low = start_of_way(stroke, falls[0])
     heights = [y[fall.foot] - y[fall.top] for fall in falls]
     is_high = y[low] - y[falls[0].top] >= MIN_WAY_TO_W * heights[0]
     is_w = heights[1] >= MIN_WAY_TO_W * heights[0]
@@ -268,7 +268,7 @@ def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
     return slice(0, falls[0].top), stroke[:0]
 
 
-def _start_of_way(stroke: np.ndarray, stem: Fall) -> int:
+def start_of_way(stroke: np.ndarray, stem: Fall) -> int:
     """Return the number of the point from which a stroke leads up to a stem."""
     return stem.top - turn_behind(stroke[stem.top :: -1, 1], 0)
 

@@ -99,6 +99,49 @@ def test_the_ring_of_an_o_is_closed(degrees, behind):
         np.testing.assert_allclose(stroke[-3:], [circle[-1], *behind], atol=1e-9)
 
 
+def o_behind_a_way(side: float) -> np.ndarray:
+    """Return a ring of 380 degrees behind a way from the foot of the letter before, straight from
+    the left of the ring to `side`, on its middle, and up to its top."""
+    way = [(-1.0, 0.0), (-0.8, -0.2), (side, -0.5), (side, -0.7), (0.0, -0.98)]
+    return np.concatenate([np.array(way), ring(380.0)])
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.4])
+@pytest.mark.parametrize("side", [-0.1, 0.1])
+def test_no_way_leads_through_the_ring_of_an_o(side, lean):
+    """A way through a ring looks like the bar of an `ø`: it leads up the ring's left side now."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
+    o = o_behind_a_way(side)
+    indices = [0] * 2 + [1] * (len(o) - 2)
+    changed = with_clear_parts(letters("lo", [o @ slanted], indices), 1.0, lean)
+    (stroke,), (new_indices,) = changed.strokes, changed.indices
+    assert len(new_indices) == len(stroke)
+    upright = stroke @ np.linalg.inv(slanted)
+    np.testing.assert_allclose(upright[:2], o[:2], atol=1e-9)
+    np.testing.assert_allclose(upright[-24:], o[-24:], atol=1e-9)  # from the ring's top on
+    radii = np.hypot(*(upright[2:] - (0.0, -0.5)).T)
+    np.testing.assert_allclose(radii, 0.5)
+    assert upright[2:-24, 0].max() < 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "side"), [("lo", -0.42), ("la", 0.0)], ids=["beside the left side", "another letter"]
+)
+def test_ways_that_do_not_halve_a_ring_stay(text, side):
+    o = o_behind_a_way(side)
+    word = letters(text, [o], [0] * 2 + [1] * (len(o) - 2))
+    (stroke,) = with_clear_parts(word, 1.0, 0.0).strokes
+    np.testing.assert_array_equal(stroke, o)
+
+
+def test_the_loop_of_a_letter_before_an_o_stays():
+    """It is higher than a ring."""
+    o = o_behind_a_way(0.0) * (1.0, 1.6)
+    word = letters("lo", [o], [0] * 2 + [1] * (len(o) - 2))
+    (stroke,) = with_clear_parts(word, 1.0, 0.0).strokes
+    np.testing.assert_array_equal(stroke, o)
+
+
 @pytest.mark.parametrize(
     ("text", "degrees"), [("o", 345.0), ("o", 400.0), ("o", 170.0), ("c", 290.0)]
 )
