@@ -235,7 +235,25 @@ def test_an_i_begins_with_its_upper_bar():
     assert upper[:, 1].max() < -1.5 and np.ptp(stem[:, 1]) > 1.5 and lower[:, 1].min() > -0.3
 
 
-@pytest.mark.parametrize(("text", "gap"), [("HIN", 0.3), ("hIn", 0.12), ("'In", 0.12)])
+@pytest.mark.parametrize(("written", "expected"), [(1.2, 1.8), (2.1, 2.1), (3.0, 2.4)])
+@pytest.mark.parametrize("sign", ["E", "H"])
+def test_a_drawn_capital_is_as_tall_as_its_stand_in_or_as_capitals_are(sign, written, expected):
+    word = signed(sign, [[(1.0, -written), (1.3, -1.0), (1.0, 0.0)]], [[0, 0, 0]])
+    heights = np.concatenate(word.strokes)[:, 1]
+    assert np.ptp(heights) == pytest.approx(expected, rel=0.1)  # Its size varies.
+
+
+def test_the_bars_of_an_e_end_at_its_stem_and_that_of_an_h_at_both_stems():
+    ink = [(1.0, -1.8), (1.3, -1.0), (1.0, 0.0)]
+    stem, upper, middle = signed("E", [ink], [[0, 0, 0]]).strokes
+    left, right, bar = signed("H", [ink], [[0, 0, 0]]).strokes
+    for near, end in ((stem, upper[0]), (stem, middle[0]), (left, bar[0]), (right, bar[-1])):
+        assert np.hypot(*(near - end).T).min() < 0.15
+    assert min(span([upper]).right, span([middle]).right) > span([left]).right + 0.3
+    assert span([stem]).right > 0.6
+
+
+@pytest.mark.parametrize(("text", "gap"), [("NIN", 0.3), ("hIn", 0.12), ("'In", 0.12)])
 @pytest.mark.parametrize("x", [0.1, 1.0])
 def test_the_bars_of_an_i_are_clear_of_the_capital_before_it(text, gap, x):
     stand_in = np.add([(0.0, -1.8), (0.3, -1.0), (0.0, 0.0)], (x, 0.0))
