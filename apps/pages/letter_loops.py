@@ -62,8 +62,8 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
     otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which each `n` has
     an arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
-    and in which no way leads up to a `t` or `w` that begins a word, unlike an `A` or `n`. The
-    arguments are as in `with_dots`."""
+    and in which no way leads up to a `t`, `w` or `W` that begins a word, unlike an `A`, `n` or `N`.
+    The arguments are as in `with_dots`."""
     letters = letters.copy()
     for index in letters.indices_of("".join(NEW_PARTS | STARTS)):
         begins_word = not letters.text[index - 1 : index].isalpha()
@@ -249,5 +249,9 @@ NEW_PARTS: dict[str, Sequence[NewPart]] = {
     "u": [second_stem],
 }
 """For each letter, the functions that repair it, one behind another."""
-STARTS: dict[str, Sequence[NewPart]] = {"t": [start_of_t], "w": [start_of_w]}
+STARTS: dict[str, Sequence[NewPart]] = {
+    "W": [start_of_w],
+    "t": [start_of_t],
+    "w": [start_of_w],
+}
 """The same at the beginning of a word."""

@@ -235,19 +235,25 @@ def test_an_i_begins_with_its_upper_bar():
     assert upper[:, 1].max() < -1.5 and np.ptp(stem[:, 1]) > 1.5 and lower[:, 1].min() > -0.3
 
 
-@pytest.mark.parametrize(("written", "expected"), [(1.2, 1.8), (2.1, 2.1), (3.0, 2.4)])
-@pytest.mark.parametrize("sign", ["E", "H"])
-def test_a_drawn_capital_is_as_tall_as_its_stand_in_or_as_capitals_are(sign, written, expected):
-    word = signed(sign, [[(1.0, -written), (1.3, -1.0), (1.0, 0.0)]], [[0, 0, 0]])
-    heights = np.concatenate(word.strokes)[:, 1]
-    assert np.ptp(heights) == pytest.approx(expected, rel=0.1)  # Its size varies.
+@pytest.mark.parametrize(
+    ("text", "written", "expected"),
+    [("Hi", 1.2, 1.9), ("Ei", 2.1, 2.1), ("Ei", 3.0, 2.4), ("EI", 1.2, 1.6)],
+)
+def test_a_drawn_capital_is_as_tall_as_its_stand_in_or_as_capitals_are(text, written, expected):
+    stand_in = [(1.0, -written), (1.3, -1.0), (1.0, 0.0)]
+    word = signed(text, [stand_in, shifted(stand_in, 2.0)], [[0] * 3, [1] * 3])
+    capital = [s for s, each in zip(word.strokes, word.indices, strict=True) if each[0] == 0]
+    height = np.ptp(np.concatenate(capital)[:, 1])
+    assert height == pytest.approx(expected, rel=0.15)  # Its size varies.
 
 
-def test_the_bars_of_an_e_end_at_its_stem_and_that_of_an_h_at_both_stems():
+def test_the_strokes_of_drawn_capitals_meet():
     ink = [(1.0, -1.8), (1.3, -1.0), (1.0, 0.0)]
     stem, upper, middle = signed("E", [ink], [[0, 0, 0]]).strokes
     left, right, bar = signed("H", [ink], [[0, 0, 0]]).strokes
-    for near, end in ((stem, upper[0]), (stem, middle[0]), (left, bar[0]), (right, bar[-1])):
+    down, other = signed("V", [ink], [[0, 0, 0]]).strokes
+    ends = [(stem, upper[0]), (stem, middle[0]), (left, bar[0]), (right, bar[-1])]
+    for near, end in [*ends, (down, other[-1])]:
         assert np.hypot(*(near - end).T).min() < 0.15
     assert min(span([upper]).right, span([middle]).right) > span([left]).right + 0.3
     assert span([stem]).right > 0.6
