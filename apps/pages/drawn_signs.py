@@ -3,8 +3,8 @@
 A network has seen few `ß`, `æ` or `€`; people take a pretrained network's `I` for a `J`, and of its
 joined letters `E` for a `C`, `G` for a `g`, `H` for an `X`, `L` for an `h`, `V` for an `N`, and `z`
 for an `r` or `s`. It writes a stand-in, an ASCII character of about the same width, and the sign is
-drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or `!`, turned upside
-down. A network that learned a hand writes all letters.
+drawn in its place, as in composed lines. A `¿` or `¡` is the network's own `?` or `!`, turned
+upside down. A network that learned a hand writes all letters.
 """
 
 import json
@@ -32,8 +32,10 @@ STAND_INS = TURNED | {
 """For each sign that is drawn, the sign that the network writes."""
 LETTERS: Mapping[str, str] = _TABLES["letters"]
 """For each letter that is drawn in all hands of a pretrained network, the letter it writes."""
-JOINED_LETTERS: Mapping[str, str] = LETTERS | _TABLES["joined letters"]
-"""The same in hands that join their letters."""
+JOINED_ONLY: Mapping[str, str] = _TABLES["joined letters"]
+"""The same for those that are drawn only in hands that join their letters."""
+JOINED_LETTERS: Mapping[str, str] = LETTERS | JOINED_ONLY
+"""The same for all that are drawn in such hands."""
 DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
@@ -44,9 +46,9 @@ ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by 
 MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
 EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
 TALL_HEIGHTS = (1.6, 2.4)  # bounds on the height of a tall sign in x-heights (by eye)
-CAPITAL_HEIGHTS = (1.9, 2.4)
-"""The same of a capital before a small letter (measured: half of 2,605 in five joined hands are 2.0
-to 2.6 high)."""
+CAPITAL_HEIGHTS = (2.1, 2.4)
+"""The same of a capital of `JOINED_ONLY` before a small letter (measured: half of 2,605 capitals in
+five joined hands are 2.0 to 2.6 high; a lower `V` looks like a `v`)."""
 OPENING = {*"«¿¡"}
 """Signs before a word, behind which a network leaves a blank as between words."""
 MAX_OPENING_GAP = 0.5  # x-heights from such a sign to the ink behind it, at each height (by eye)
@@ -111,7 +113,8 @@ def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> L
     else:
         # Without ink of the stand-in, the sign is as tall as in its table.
         top = -min((stroke[:, 1].min() for stroke in stand_in), default=-2.0)
-        is_initial = sign.isupper() and letters.text[index + 1 : index + 2].islower()
+        is_capital = sign in JOINED_ONLY and sign.isupper()
+        is_initial = is_capital and letters.text[index + 1 : index + 2].islower()
         top = np.clip(top, *(CAPITAL_HEIGHTS if is_initial else TALL_HEIGHTS))
         shapes = [[*_as_tall(shape, top)] for shape in SIGN_SHAPES[sign]]
         drawn = to_strokes(pen.draw_shape(shapes, pen.width_factor))

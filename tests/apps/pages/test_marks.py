@@ -237,7 +237,7 @@ def test_an_i_begins_with_its_upper_bar():
 
 @pytest.mark.parametrize(
     ("text", "written", "expected"),
-    [("Hi", 1.2, 1.9), ("Ei", 2.1, 2.1), ("Ei", 3.0, 2.4), ("EI", 1.2, 1.6)],
+    [("Hi", 1.2, 2.1), ("Ei", 2.3, 2.3), ("Ei", 3.0, 2.4), ("EI", 1.2, 1.6), ("Ii", 1.2, 1.6)],
 )
 def test_a_drawn_capital_is_as_tall_as_its_stand_in_or_as_capitals_are(text, written, expected):
     stand_in = [(1.0, -written), (1.3, -1.0), (1.0, 0.0)]
