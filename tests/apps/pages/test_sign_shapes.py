@@ -70,6 +70,39 @@ def test_a_character_without_the_strokes_that_distinguish_it_has_a_fault(text, s
     assert faults == [fault] * (fault is not None)
 
 
+def joined_word(text, width, gap=0.0):
+    """Two letters of one stroke: a stem, then an ellipse of this width, 1 high, whose ends are
+    apart by a `gap`, and a way out."""
+    to_gap = 2 * np.arcsin(gap)  # radians, for a circle
+    angles = np.linspace(np.pi / 2, np.pi * 5 / 2 - to_gap, 20)
+    ring = np.stack([1.0 + width / 2 * np.cos(angles), -0.5 - np.sin(angles) / 2], 1)
+    way_out = [ring[-1] + 1.4 * (ring[-1] - (1.0, -0.5)), (2.0, -1.0)]
+    stem = np.linspace((0.3, -1.0), (0.3, 0.0), 8)
+    stroke = np.concatenate([stem, ring, way_out])
+    indices = np.repeat([0, 1], [8, 22])
+    return WrittenWord((stroke,), 2.0, 1.0, text, (indices,))
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "gap", "has_fault"),
+    [
+        ("no", 0.5, 0.0, False),
+        ("no", 0.5, 0.2, False),
+        ("no", 0.1, 0.0, True),  # An ellipse has pi / 4 of its width as area: 0.08.
+        ("no", 0.25, 0.0, False),  # 0.2
+        ("no", 0.8, 0.6, True),  # open
+        ("na", 0.1, 0.0, False),
+    ],
+)
+def test_a_joined_o_has_a_ring(text, width, gap, has_fault):
+    faults = [*shape_faults(joined_word(text, width, gap))]
+    assert faults == ["an o without a ring"] * has_fault
+
+
+def test_an_o_that_stands_alone_is_not_looked_at():
+    assert not [*shape_faults(word("o", (0, 0.0, BOW)))]
+
+
 @pytest.mark.parametrize(
     ("text", "first", "second", "faults"),
     [
