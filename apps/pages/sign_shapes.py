@@ -12,6 +12,7 @@ import numpy as np
 
 from apps.pages.letter_strokes import (
     MAX_LAG,
+    MIN_STEM_HEIGHT,
     LetterStrokes,
     crosses,
     is_crossed,
@@ -34,6 +35,9 @@ MIN_RING_FRACTION = 0.095
 like a `1` or `7`)."""
 UPPER_PART = 0.6  # of a digit's height, where the ring of a `9` is (assumed)
 MIN_DEGREE_AREA = 0.2  # least area that a `°` encloses, in squares of its height (by eye)
+MIN_STEMS = {"F": 1.0, "t": MIN_STEM_HEIGHT}
+"""Least x-heights of the stems of letters whose stem networks forget (by eye: 7 of 135 joined `F`
+have only bars)."""
 MIN_O_AREA = 0.12
 """Least area that a joined `o` encloses, in squares of the x-height (by eye: of 7,538 in five
 styles 1.6 % enclose less, half of them as the window is early; "Konto" looks like "Kmto")."""
@@ -65,8 +69,8 @@ def shape_faults(word: WrittenWord) -> Iterator[str]:
             yield "a stop that is not clear"
         elif character in "'’" and not _has_raised(letters, index):
             yield "no clear apostrophe"
-        elif character == "t" and not stems_of(letters, index, x_height=1.0, max_height=math.inf):
-            yield "a t without its stem"
+        elif character in MIN_STEMS and not _has_stem(letters, index, MIN_STEMS[character]):
+            yield f"{character} without its stem"
         elif character == "x" and not is_crossed(letters, index):
             yield "an x that does not cross"
         elif character == "o" and not _has_joined_ring(letters, index):
@@ -133,11 +137,20 @@ def _ring_fraction(strokes: Strokes) -> float:
     return ring_area(strokes) * height / width if width else 0.0
 
 
+def _has_stem(letters: LetterStrokes, index: int, min_height: float) -> bool:
+    stems = stems_of(letters, index, x_height=1.0, max_height=math.inf)
+    return any(np.ptp(stem.points[:, 1]) >= min_height for stem in stems)
+
+
 def _has_joined_ring(letters: LetterStrokes, index: int) -> bool:
     """Return whether a joined `o` has a ring: its stroke comes near itself, around an area. One
-    that stands alone is not looked at."""
+    that stands alone is not looked at, nor one that is joined to a capital, where the window is
+    early."""
     number = letters.main_number(index)
     if number is None or letters.is_alone(number, index):
+        return True
+    is_behind_capital = letters.text[index - 1 : index].isupper()
+    if is_behind_capital and index - 1 in letters.indices[number]:
         return True
     part = late_part(letters.indices[number], index)
     x, y = letters.strokes[number][max(part.start - MAX_LAG, 0) : part.stop + MAX_LAG].T

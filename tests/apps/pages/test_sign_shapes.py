@@ -92,6 +92,7 @@ def joined_word(text, width, gap=0.0):
         ("no", 0.25, 0.0, False),  # 0.2
         ("no", 0.8, 0.6, True),  # open
         ("na", 0.1, 0.0, False),
+        ("No", 0.1, 0.0, False),  # The window may be early.
     ],
 )
 def test_a_joined_o_has_a_ring(text, width, gap, has_fault):
@@ -109,7 +110,10 @@ def test_an_o_that_stands_alone_is_not_looked_at():
         ("l'", UP, moved(ACUTE, 0.3), []),
         ("l'", UP, moved(DOWN, 0.3), ["no clear apostrophe"]),  # not above the letters
         ("lt", UP, moved(DOWN, 0.3), []),
-        ("lt", UP, moved(LOW_BAR, 0.3), ["a t without its stem"]),
+        ("lt", UP, moved(LOW_BAR, 0.3), ["t without its stem"]),
+        ("lF", UP, moved(STEM, 0.3), []),
+        ("lF", UP, moved(LOW_BAR, 0.3), ["F without its stem"]),
+        ("lF", UP, moved([(0, -1.8), (0, -1.0)], 0.3), ["F without its stem"]),  # short
         ("1.", STEM, moved(STOP, 0.4), []),
         ("1.", STEM, STOP, ["a stop that is not clear"]),  # on the digit
         ("1.", STEM, np.add(STOP, (0.4, -0.8)), ["a stop that is not clear"]),  # not on the line
