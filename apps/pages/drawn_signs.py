@@ -15,7 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.pages.letter_strokes import MAX_LAG, MIN_STEM_HEIGHT, LetterStrokes, late_part
+from apps.pages.letter_strokes import (
+    HIGH_EXITS,
+    MAX_LAG,
+    MIN_STEM_HEIGHT,
+    LetterStrokes,
+    late_part,
+)
 from apps.pages.repairs import with_bars
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, slanted, to_strokes, touching_shift
@@ -40,8 +46,9 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 """For each character that may be drawn, what the network writes in its place."""
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
-HIGH_EXITS = {*"bfotvw"}
-"""Letters from whose top or bar a joined stroke goes on; that of an `r` has an arm there."""
+MAX_OF_NEXT = 0.4
+"""Fraction of the next character's points that the belly of a stand-in may have (measured: where
+more were taken, of 14 among 2,948 letters `z`, the next letter was lost)."""
 ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
 MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
 EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)
@@ -155,7 +162,9 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             strokes.append(stroke)
             indices.append(characters)
             continue
-        part = _whole_part(stroke, late_part(characters, index))
+        num_next = sum(np.sum(each == index + 1) for each in letters.indices)
+        next_fractions = (characters == index + 1) / max(num_next, 1)
+        part = _whole_part(stroke, late_part(characters, index), next_fractions)
         part = _without_exit(stroke, part, letters.text[index - 1 : index])
         removed.append(stroke[part])
         for other in (slice(0, part.start), slice(part.stop, None)):
@@ -166,12 +175,14 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
     return [*filter(len, removed)], replace(letters, strokes=strokes, indices=indices)
 
 
-def _whole_part(stroke: np.ndarray, part: slice) -> slice:
+def _whole_part(stroke: np.ndarray, part: slice, next_fractions: np.ndarray) -> slice:
     """Return the part of a stroke that is a character: with ink behind it that runs back to the
     left, as the belly of a `B`, or down to the foot of its last stem, but without a way up at its
-    end, as to the loop of an `e`."""
+    end, as to the loop of an `e`. `next_fractions`: which fraction of the next character each point
+    is; ink that has most of it is no belly."""
     behind = stroke[part.stop :, 0]
-    if not len(behind) or behind.mean() <= behind[0]:
+    runs_back = not len(behind) or behind.mean() <= behind[0]
+    if runs_back and next_fractions[part.stop :].sum() <= MAX_OF_NEXT:
         return slice(part.start, len(stroke))
     falls = np.append(np.diff(stroke[part.start :, 1], prepend=-np.inf) >= 0.0, False)
     last = int(np.flatnonzero(falls[: part.stop - part.start + 1])[-1])

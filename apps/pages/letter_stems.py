@@ -212,7 +212,7 @@ def start_of_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
     if way is None:
         return None
     low, stem = way
-    return (slice(0, stem.top), stroke[:0]) if _begins_at(stroke, low) else None
+    return (slice(0, stem.top), stroke[:0]) if begins_at(stroke, low) else None
 
 
 def way_to_t(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
@@ -263,7 +263,7 @@ def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
     heights = [y[fall.foot] - y[fall.top] for fall in falls]
     is_high = y[low] - y[falls[0].top] >= MIN_WAY_TO_W * heights[0]
     is_w = heights[1] >= MIN_WAY_TO_W * heights[0]
-    if not (is_high and is_w and _begins_at(stroke, low)):
+    if not (is_high and is_w and begins_at(stroke, low)):
         return None
     return slice(0, falls[0].top), stroke[:0]
 
@@ -273,7 +273,7 @@ def start_of_way(stroke: np.ndarray, stem: Fall) -> int:
     return stem.top - turn_behind(stroke[stem.top :: -1, 1], 0)
 
 
-def _begins_at(stroke: np.ndarray, number: int) -> bool:
+def begins_at(stroke: np.ndarray, number: int) -> bool:
     """Return whether a stroke begins at a point, but for a hook."""
     return bool(np.ptp(stroke[: number + 1], axis=0).max() <= MAX_HOOK)
 

@@ -30,6 +30,8 @@ STRAIGHT_RISES = (0.65, 0.35)
 NUM_STEPS = 4  # from each corner of a path that is drawn to the next (assumed)
 BAR_RISE = 0.78
 """X-heights from the foot of a `t` up to its bar (notebook: pages, dots and bars)."""
+HIGH_EXITS = {*"bfotvw"}
+"""Letters from whose top or bar a joined stroke goes on; that of an `r` has an arm there."""
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
 
 

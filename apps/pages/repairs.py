@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
+from apps.pages.letter_heads import with_heads
 from apps.pages.letter_loops import repair_part, with_clear_parts
 from apps.pages.letter_shapes import (
     with_corners,
@@ -119,14 +120,16 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
     whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
     `D`, `P` and `R`, pointed `v`, short flags of each `1`, open loops of each `e`, closed rings of
-    each `o`, arches of each `n`, clear arms of each `r` and both stems of each `u`. If the hand
-    makes dots, each `i` and `j` gets its dot, and needless touches are removed."""
+    each `o`, a head of each `s` that begins a word or follows an `o` or `r`, arches of each `n`,
+    clear arms of each `r` and both stems of each `u`. If the hand makes dots, each `i` and `j` gets
+    its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)
     letters = with_points(letters, shape.x_height)
     letters = with_clear_parts(letters, shape.x_height, shape.lean)
     letters = with_ended_arms(letters, shape.x_height, shape.lean)
+    letters = with_heads(letters, shape.x_height, shape.lean)
     letters = with_open_c(letters, shape.x_height)
     letters = with_crosses(letters, shape.x_height, shape.lean)
     letters = with_bars(letters, shape.x_height, shape.letter_width)

@@ -351,6 +351,14 @@ def test_nothing_is_left_of_a_stand_in_that_the_window_leaves_before_its_last_st
     np.testing.assert_allclose(np.diff(rest, axis=0), np.diff(E, axis=0))
 
 
+def test_a_letter_behind_a_stand_in_stays_where_it_runs_back_to_the_left():
+    """As the belly of a stand-in does: "pozzo" lost its last letter."""
+    o = [(1.7, -0.9), (1.75, -1.0), (1.5, -1.0), (1.35, -0.5), (1.5, 0.0), (1.7, -0.4), (1.6, -0.9)]
+    indices = np.repeat([0, 1], [len(A), len(o)])
+    rest = signed("zo", [np.array([*A, *o])], [indices]).strokes[-1]
+    np.testing.assert_allclose(np.diff(rest, axis=0), np.diff(o, axis=0))
+
+
 def test_a_t_before_a_drawn_letter_has_a_bar():
     """The bar was a part of the stand-in."""
     *_, bar = sorted(

@@ -1,0 +1,71 @@
+"""Heads of letters, in a hand with an x-height of 1."""
+
+import numpy as np
+import pytest
+
+from apps.pages.letter_heads import with_heads
+from tests.apps.pages.builders import letters
+
+TURNS = np.linspace(0.0, 2 * np.pi, 13)
+RING = np.stack([-0.8 - 0.3 * np.sin(TURNS), -0.45 - 0.45 * np.cos(TURNS)], 1)
+"""An `o` that ends at its top, -0.9 high."""
+HOOK = [(-0.4, -0.88), (-0.1, -0.9), (0.0, -0.85), (0.0, -0.5), (0.0, -0.2), (-0.08, 0.0)]
+"""The way from an `o` to the foot of an `s` without a head."""
+TAIL = [(-0.3, -0.05), (0.0, 0.05), (0.4, -0.1), (0.5, -0.9)]
+
+
+def assert_s(way: np.ndarray) -> None:
+    """Check that the pen turns to the left around a head and to the right around a belly."""
+    steps = np.diff(way, axis=0)
+    turns = np.diff(np.unwrap(np.arctan2(-steps[:, 1], steps[:, 0])))  # to the left
+    assert turns[: len(way) // 3].sum() > 0.8
+    assert turns[len(way) // 2 :].sum() < -0.8
+
+
+@pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
+def test_an_s_behind_an_o_begins_with_its_head(lean, size):
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
+    stroke = np.concatenate([RING, HOOK, TAIL])
+    dot = np.array([[0.9, -1.5], [0.9, -1.4]])
+    word = letters("osi", [stroke @ slanted, dot @ slanted], [0] * 13 + [1] * 8 + [2] * 2, 2)
+    changed = with_heads(word, size, lean)
+    for some, indices in changed.pairs():
+        assert len(some) == len(indices)
+    before, behind, new_dot = (stroke @ np.linalg.inv(slanted) for stroke in changed.strokes)
+    np.testing.assert_allclose(before[:13], RING, atol=1e-9)
+    shift = behind[-1] - TAIL[-1]
+    np.testing.assert_allclose(behind[-4:], TAIL + shift, atol=1e-9)
+    np.testing.assert_allclose(new_dot, dot + shift, atol=1e-9)
+    assert 0.0 < shift[0] < 0.5
+    assert shift[1] == pytest.approx(0.0, abs=1e-9)
+    assert 0.1 < behind[:, 0].min() - before[:, 0].max() < 0.25
+    assert before[-1, 0] - before[:13, 0].max() == pytest.approx(0.2)
+    assert_s(behind[:-4])
+    assert {*changed.indices[0]} == {0}
+    assert changed.indices[1][0] == 1
+
+
+def test_an_s_that_begins_a_word_begins_with_its_head():
+    """The way up to it from the baseline, with which it looks like a `2`, goes."""
+    way_up = [(-0.9, 0.0), (-0.7, -0.4), (-0.4, -0.8)]
+    stroke = np.array([*way_up, *HOOK[1:], *TAIL])
+    (changed,) = with_heads(letters("se", [stroke], [0] * 10 + [1] * 2), 1.0, 0.0).strokes
+    np.testing.assert_allclose(changed[-4:], TAIL, atol=1e-9)
+    assert changed[0, 1] < -0.6
+    assert changed[:, 0].min() > -0.6
+    assert_s(changed[:-4])
+
+
+PEAKED = [(-0.4, -0.1), (-0.1, -0.95), *HOOK[2:]]
+HEADED = [(0.0, -0.8), (-0.2, -0.95), (-0.45, -0.75), (-0.2, -0.5), (0.05, -0.25), HOOK[-1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "s"),
+    [("os", RING, PEAKED), ("s", RING[:0], HEADED), ("oz", RING, HOOK)],
+)
+def test_an_s_that_has_a_head_or_a_way_up_stays(text, before, s):
+    stroke = np.concatenate([before, s, TAIL[:2]])
+    index = [0] * len(before) + [len(text) - 1] * 8
+    (same,) = with_heads(letters(text, [stroke], index), 1.0, 0.0).strokes
+    np.testing.assert_array_equal(same, stroke)
