@@ -26,6 +26,7 @@ from apps.pages.letter_strokes import (
     replace_part,
     straight_part,
     turn_behind,
+    x_at,
 )
 from ink.geometry import smooth_path
 from ink.measures import segments_cross
@@ -55,6 +56,8 @@ MIN_HALF_RING = 0.12
 then looks like the bar of an `ø` (by eye)."""
 MAX_RING_HEIGHT = 1.5  # x-heights of the ring of an `o` (by eye: the loop of an `l` is higher)
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
+MIN_D_HEIGHT = 1.2  # x-heights of the stem of a `d` (by eye)
+HEAD_OF_D = 0.4  # heights of the bowl of a `d` from its top down to where it begins (by eye)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
 
 
@@ -132,18 +135,49 @@ def _lid(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     ends = np.flatnonzero(behind[:, 1] <= foot - rise)
     gaps = np.linalg.norm(starts[:, None] - behind[ends], axis=2)
     nearest = np.unravel_index(gaps.argmin(), gaps.shape)
-    gap = gaps[nearest]
-    if not MAX_TOUCH < gap <= MAX_RING_GAP:
+    if not MAX_TOUCH < gaps[nearest] <= MAX_RING_GAP:
         return None
     end = fall.foot + int(ends[nearest[1]])
-    chord = np.stack([stroke[end], starts[nearest[0]]])
-    middle = chord.mean(0)
-    outwards = middle - stroke[fall.top : end + 1].mean(0)
-    bulge = LID_BULGE * gap * outwards / max(np.linalg.norm(outwards), TREMBLE)
-    lid = smooth_path([chord[0], middle + bulge, chord[1]], NUM_STEPS)
+    lid = _bridge(stroke[end], starts[nearest[0]], stroke[fall.top : end + 1].mean(0))
     if end < len(stroke) - 1:  # The pen goes back to where the stroke goes on.
         lid = np.concatenate([lid, lid[-2::-1]])
     return slice(end + 1, end + 1), lid[1:]
+
+
+def _bridge(start: np.ndarray, end: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return the path that closes a ring, from a point to another: it is bent away from a point
+    that is inside."""
+    middle = (start + end) / 2
+    outwards = middle - inside
+    bulge = LID_BULGE * np.linalg.norm(end - start) * outwards
+    corners = [start, middle + bulge / max(np.linalg.norm(outwards), TREMBLE), end]
+    return smooth_path(corners, NUM_STEPS)
+
+
+def _way_to_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the place in an upright stroke in x-heights at which the bowl of a `d` begins open,
+    and the path from its stem, or there and back; None if it is closed, or there is no `d`."""
+    falls = [fall for fall in falls_of(stroke) if part.start - MAX_LATE <= np.mean(fall)]
+    falls = [fall for fall in falls if np.mean(fall) < part.stop + MAX_LATE]
+    y = stroke[:, 1]
+    if len(falls) < 2 or y[falls[-1].foot] - y[falls[-1].top] < MIN_D_HEIGHT:
+        return None
+    bowl, stem = falls[-2:]
+    first = max(bowl.top - MAX_LATE, 0)
+    high = y[bowl.top] + HEAD_OF_D * (y[bowl.foot] - y[bowl.top])
+    heads = first + np.flatnonzero(y[first : bowl.foot] <= high)
+    sides = stroke[bowl.foot : stem.top + 1][::-1], stroke[stem.top : stem.foot + 1]
+    edges = np.min([x_at(side, y[heads]) for side in sides], axis=0)
+    gaps = edges - stroke[heads, 0]
+    nearest = int(gaps.argmin())
+    if not MAX_TOUCH < gaps[nearest] <= MAX_RING_GAP:
+        return None
+    head = int(heads[nearest])
+    meeting = np.array([edges[nearest], y[head]])
+    way = _bridge(meeting, stroke[head], stroke[bowl.top : stem.top].mean(0))
+    if head == 0:
+        return slice(0, 0), way[:-1]
+    return slice(head + 1, head + 1), np.concatenate([way[-2::-1], way[1:]])
 
 
 def _open_loop(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
@@ -242,6 +276,7 @@ def _drawn_loop(stroke: np.ndarray, first: int, fall: Fall) -> tuple[slice, np.n
 
 
 NEW_PARTS: dict[str, Sequence[NewPart]] = {
+    "d": [_way_to_stem],
     "e": [_open_loop],
     "o": [_way_to_ring, _lid],
     "n": [arch],
