@@ -8,6 +8,7 @@ import numpy as np
 from apps.pages.letter_stems import (
     arch,
     arm,
+    point,
     second_stem,
     start_of_t,
     start_of_w,
@@ -63,8 +64,9 @@ NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
 
 def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the loop of each `e` is open and the ring of each `o` is closed, as
-    otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which each `n` has
-    an arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
+    otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which the bowl of
+    each `d` is closed, unlike "cl", and each `v` pointed, unlike a `u`; in which each `n` has an
+    arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
     and in which no way leads up to a `t`, `w` or `W` that begins a word, unlike an `A`, `n` or `N`.
     The arguments are as in `with_dots`."""
     letters = letters.copy()
@@ -282,6 +284,7 @@ NEW_PARTS: dict[str, Sequence[NewPart]] = {
     "n": [arch],
     "r": [arm],
     "u": [second_stem],
+    "v": [point],
 }
 """For each letter, the functions that repair it, one behind another."""
 STARTS: dict[str, Sequence[NewPart]] = {

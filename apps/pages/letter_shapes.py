@@ -28,10 +28,6 @@ MIN_BELLY_DEPTH = 0.55  # least depth of the belly below the top, in heights of 
 MAX_X_HEIGHT = 1.6  # x-heights of a stroke of an `x` (by eye)
 CROSS_SIDE = 0.28  # x-heights from the middle of an `x` to the ends of its first stroke (by eye)
 CROSS_WIDTH = 0.4  # the same of its second stroke (by eye)
-MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
-MAX_END_DEPTH = 0.4  # of the ends of a `v` below its top, in its heights (by eye)
-MAX_POINT_WIDTH = 0.45
-"""Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 MIN_MISSING_LEG = 0.12  # heights of an `A` by which its left leg is lengthened at least (by eye)
 MAX_MISSING_LEG = 0.55  # heights of an `A` by which its left leg is lengthened at most (by eye)
 OPENINGS = {"e": 0.75, **dict.fromkeys("bhklt", 1.05)}
@@ -105,30 +101,6 @@ def _raised(stem: np.ndarray, rise: float) -> np.ndarray:
         return stem
     step = (stem[top] - stem[half]) / (stem[half, 1] - stem[top, 1])
     return np.concatenate([stem[: top + 1] + rise * step, stem[top + 1 :]])
-
-
-def with_points(letters: LetterStrokes, x_height: float) -> LetterStrokes:
-    """Return letters in which each `v` that stands alone is pointed: some hands round it like a
-    `u`. `x_height`: as in `with_dots`."""
-    letters = letters.copy()
-    for index in letters.indices_of("v"):
-        for number in letters.numbers_of(index):
-            stroke = letters.strokes[number]
-            if not letters.is_alone(number, index):
-                continue
-            height = np.ptp(stroke[:, 1])
-            rise = (stroke[:, 1].max() - stroke[:, 1]) / max(height, TREMBLE * x_height)
-            has_high_ends = min(rise[0], rise[-1]) >= 1.0 - MAX_END_DEPTH
-            if height < MIN_V_HEIGHT * x_height or not has_high_ends:
-                continue
-            if np.ptp(stroke[rise <= 0.25, 0]) > MAX_POINT_WIDTH * np.ptp(stroke[:, 0]):
-                x = stroke[:, 0]
-                middle = x[rise.argmin()]
-                # A round bottom is as wide as the root of its height.
-                letters.strokes[number] = np.stack(
-                    [middle + (x - middle) * np.sqrt(rise), stroke[:, 1]], 1
-                )
-    return letters
 
 
 def with_crosses(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:

@@ -61,6 +61,10 @@ MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
 MIN_WAY_TO_W = 0.5  # of its first way down that a way before or behind it is high (by eye)
 MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
 LEAD_BEND = 0.15  # of such a way downwards, in its rises (by eye)
+MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
+MAX_END_DEPTH = 0.4  # of the second top of a `v` below its first, in its heights (by eye)
+MAX_POINT_WIDTH = 0.45
+"""Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
 MIN_SECOND_STEM = 0.7  # of its height that the second stem of a letter comes down (by eye)
 
 
@@ -278,15 +282,44 @@ def begins_at(stroke: np.ndarray, number: int) -> bool:
     return bool(np.ptp(stroke[: number + 1], axis=0).max() <= MAX_HOOK)
 
 
-def second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
-    """Return the part of an upright stroke in x-heights behind the second top of a `u`, and a stem
-    in its place; None if there is one, or the stroke is no `u`."""
+def point(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights from the first top of a `v` to its second,
+    and a pointed one in its place; None if it is pointed, or the stroke is no `v`."""
+    tops_and_foot = _tops_and_foot(stroke, part)
+    if tops_and_foot is None:
+        return None
+    first, foot, top = tops_and_foot
     y = stroke[:, 1]
+    height = y[foot] - y[first]
+    if height < MIN_V_HEIGHT or y[foot] - y[top] < (1.0 - MAX_END_DEPTH) * height:
+        return None
+    x, depths = (stroke[first : top + 1] - stroke[foot]).T
+    rises = np.append(depths[: foot - first] / depths[0], depths[foot - first :] / depths[-1])
+    if np.ptp(x[rises <= 0.25]) <= MAX_POINT_WIDTH * np.ptp(x):
+        return None
+    # A round bottom is as wide as the root of its height.
+    pointed = np.stack([x * np.sqrt(rises.clip(0.0, 1.0)), depths], 1)
+    return slice(first, top + 1), pointed + stroke[foot]
+
+
+def _tops_and_foot(stroke: np.ndarray, part: slice) -> tuple[int, int, int] | None:
+    """Return the numbers of the first top, the foot and the second top of a `v` or `u`; None if it
+    has no way down."""
     falls = [fall for fall in falls_of(stroke) if part.start <= np.mean(fall) < part.stop]
     if not falls:
         return None
     first, foot = falls[0]
-    top = turn_behind(-y, foot)
+    return first, foot, turn_behind(-stroke[:, 1], foot)
+
+
+def second_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+    """Return the part of an upright stroke in x-heights behind the second top of a `u`, and a stem
+    in its place; None if there is one, or the stroke is no `u`."""
+    tops_and_foot = _tops_and_foot(stroke, part)
+    if tops_and_foot is None:
+        return None
+    first, foot, top = tops_and_foot
+    y = stroke[:, 1]
     last = turn_behind(y, top)
     is_u = min(y[foot] - y[first], y[foot] - y[top]) >= MIN_STEM_HEIGHT
     if not is_u or y[last] - y[top] >= MIN_SECOND_STEM * (y[foot] - y[top]):

@@ -23,7 +23,6 @@ from apps.pages.letter_shapes import (
     with_crosses,
     with_legs,
     with_open_c,
-    with_points,
     with_short_flags,
     with_touching_bars,
 )
@@ -126,7 +125,6 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)
-    letters = with_points(letters, shape.x_height)
     letters = with_clear_parts(letters, shape.x_height, shape.lean)
     letters = with_ended_arms(letters, shape.x_height, shape.lean)
     letters = with_heads(letters, shape.x_height, shape.lean)

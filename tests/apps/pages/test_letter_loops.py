@@ -149,3 +149,34 @@ def test_closed_rings_and_other_letters_stay(text, degrees):
     """The points of a ring that is closed are at most 0.2 apart; half a circle is no ring."""
     (stroke,) = with_clear_parts(letters(text, [ring(degrees)], 0), 1.0, 0.0).strokes
     np.testing.assert_array_equal(stroke, ring(degrees))
+
+
+BOWL = [(-0.45, -0.9), (-0.6, -0.95), (-0.8, -0.6), (-0.75, -0.2), (-0.5, 0.0), (-0.2, -0.3)]
+"""The bowl of a `d` from its head on, which is 0.4 from the stem."""
+D_STEM = [(0.0, -1.4), (0.0, -2.0), (-0.05, -1.3), (-0.05, -0.6), (0.0, -0.2), (0.1, 0.0)]
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.4])
+@pytest.mark.parametrize("before", [[], [(-1.4, 0.0), (-1.0, -0.6)]])
+def test_the_bowl_of_a_d_is_closed(before, lean):
+    """An open one looks like "cl". Behind another letter the pen goes to the stem and back."""
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
+    d = np.array([*before, *BOWL, *D_STEM])
+    word = letters("id", [d @ slanted], [0] * len(before) + [1] * 12)
+    changed = with_clear_parts(word, 1.0, lean)
+    (stroke,), (indices,) = changed.strokes, changed.indices
+    upright = stroke @ np.linalg.inv(slanted)
+    assert len(indices) == len(upright)
+    np.testing.assert_allclose(upright[: len(before)], np.reshape(before, (-1, 2)), atol=1e-9)
+    np.testing.assert_allclose(upright[-11:], d[-11:], atol=1e-9)
+    way = upright[len(before) : -11]
+    nearest = way[way[:, 0].argmax()]
+    assert nearest == pytest.approx((-0.05, -0.9), abs=0.06)
+    assert (way[:, 1] < -0.85).all()
+
+
+@pytest.mark.parametrize(("text", "start"), [("d", (-0.15, -0.8)), ("a", BOWL[0])])
+def test_closed_bowls_and_other_letters_stay(text, start):
+    d = np.array([start, *BOWL[1:], *D_STEM])
+    (same,) = with_clear_parts(letters(text, [d], 0), 1.0, 0.0).strokes
+    np.testing.assert_array_equal(same, d)

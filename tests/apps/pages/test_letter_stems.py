@@ -271,3 +271,28 @@ def test_a_slow_way_up_is_no_fall(heights, falls):
     """Each of its steps is as small as a tremble."""
     y = np.linspace(*heights, 61)
     assert [*falls_of(np.stack([y / 2, y], 1))] == falls
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+@pytest.mark.parametrize("height", [1.0, 0.7])  # of the second top
+def test_a_round_v_is_pointed(lean, height):
+    """Also one that the pen comes to from another letter, and leaves for one."""
+    turns = np.linspace(np.pi, 0.0, 21)
+    depths = np.where(turns > np.pi / 2, 1.0, height) * (np.sin(turns) - 1.0)
+    v = np.stack((0.5 * np.cos(turns), depths), 1)
+    stroke = np.array([(-0.9, -0.8), *v, (0.8, -height), (0.9, 0.0)])
+    slanted = np.array([[1.0, 0.0], [-lean, 1.0]])
+    word = letters("ava", [stroke @ slanted], [0] + [1] * 21 + [2] * 2)
+    (changed,) = with_clear_parts(word, 1.0, lean).strokes
+    upright = changed @ np.linalg.inv(slanted)
+    np.testing.assert_allclose(upright[:, 1], stroke[:, 1], atol=1e-9)
+    np.testing.assert_allclose(upright[[0, 1, -3, -2, -1]], stroke[[0, 1, -3, -2, -1]], atol=1e-9)
+    is_low = (upright[:, 1] > -0.25) & (upright[:, 0] < 0.9)
+    assert np.ptp(upright[is_low, 0]) < 0.45
+    assert np.ptp(v[v[:, 1] > -0.25, 0]) > 0.5
+
+
+def test_a_pointed_v_stays():
+    v = zigzag((-0.4, -1.0), (0.0, 0.0), (0.4, -1.0))
+    (same,) = with_clear_parts(letters("v", [v], 0), 1.0, 0.0).strokes
+    assert_array_equal(same, v)
