@@ -67,8 +67,8 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
     otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which the bowl of
     each `d` is closed, unlike "cl", and each `v` pointed, unlike a `u`; in which each `n` has an
     arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
-    and in which no way leads up to a `t`, `w` or `W` that begins a word, unlike an `A`, `n` or `N`.
-    The arguments are as in `with_dots`."""
+    and in which no way leads up to a `t`, `w`, `N`, `U` or `W` that begins a word, unlike an `A`,
+    `n`, `M` or `N`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     for index in letters.indices_of("".join(NEW_PARTS | STARTS)):
         begins_word = not letters.text[index - 1 : index].isalpha()
@@ -288,6 +288,8 @@ NEW_PARTS: dict[str, Sequence[NewPart]] = {
 }
 """For each letter, the functions that repair it, one behind another."""
 STARTS: dict[str, Sequence[NewPart]] = {
+    "N": [start_of_w],
+    "U": [start_of_w],
     "W": [start_of_w],
     "t": [start_of_t],
     "w": [start_of_w],

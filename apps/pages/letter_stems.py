@@ -257,8 +257,9 @@ def _way_and_stem(stroke: np.ndarray, part: slice, max_gap: float) -> tuple[int,
 
 
 def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
-    """Return the part of an upright stroke in x-heights that leads up to a `w` or `W`, and nothing
-    in its place; None if the stroke does not begin with it, or the rest has no two ways down."""
+    """Return the part of an upright stroke in x-heights that leads up to a `w`, `N`, `U` or `W`,
+    and nothing in its place; None if the stroke does not begin with it, or the rest has no two ways
+    down."""
     falls = [fall for fall in falls_of(stroke) if part.start - MAX_LAG <= fall.top < part.stop]
     if len(falls) != 2:
         return None

@@ -118,10 +118,9 @@ and bars)."""
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
     whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
-    `D`, `P` and `R`, pointed `v`, short flags of each `1`, open loops of each `e`, closed rings of
-    each `o`, a head of each `s` that begins a word or follows an `o` or `r`, arches of each `n`,
-    clear arms of each `r` and both stems of each `u`. If the hand makes dots, each `i` and `j` gets
-    its dot, and needless touches are removed."""
+    `D`, `P` and `R`, short flags of each `1`, clear parts of others (`with_clear_parts`), and a
+    head of each `s` that begins a word or follows an `o` or `r`. If the hand makes dots, each `i`
+    and `j` gets its dot, and needless touches are removed."""
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)

@@ -240,7 +240,7 @@ def test_other_ways_up_stay(text, way, bar):
 W = [(0.0, -1.0), (0.2, 0.0), (0.5, -0.9), (0.7, 0.0), (1.0, -0.9)]
 
 
-@pytest.mark.parametrize(("text", "height"), [("w", 1.0), ("W", 2.0)])
+@pytest.mark.parametrize(("text", "height"), [("w", 1.0), ("W", 2.0), ("N", 2.0), ("U", 2.0)])
 def test_no_way_leads_up_to_a_w_that_begins_a_word(text, height):
     """With it the letter begins like an `n` or `N`."""
     stroke = zigzag((-0.5, 0.0), *W) * (1.0, height)
