@@ -12,6 +12,7 @@ from apps.pages.letter_strokes import (
     LetterStrokes,
     falls_of,
     late_part,
+    move_behind,
     x_at,
 )
 from ink.geometry import smooth_path
@@ -56,9 +57,7 @@ def with_heads(letters: LetterStrokes, x_height: float, lean: float) -> LetterSt
             continue
         part, way_out, path, shift = headed
         to_right = np.array([shift * x_height, 0.0])
-        for other, characters in enumerate(letters.indices):
-            if np.median(characters) > index:
-                letters.strokes[other] = letters.strokes[other] + to_right
+        move_behind(letters, index, to_right)
         before = np.concatenate([stroke[: part.start], way_out @ back])
         behind = np.concatenate([path @ back, stroke[part.stop :]]) + to_right
         indices_before = np.pad(indices[: part.start], (0, len(way_out)), mode="edge")

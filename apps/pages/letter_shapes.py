@@ -1,7 +1,6 @@
 """Shapes of letters and digits that networks misform, so that people take them for others."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from apps.pages.letter_strokes import (
     is_crossed,
     is_flat,
     late_part,
+    move_behind,
     replace_part,
 )
 from data_loader.pen_paths import touching_shift
@@ -276,10 +276,8 @@ def _with_opening(
     if shift <= 0.0:
         return letters
     rise = np.maximum.accumulate(-from_foot[foot:, 1])
-    shifts = [shift * (np.median(each) > index) * np.ones(len(each)) for each in letters.indices]
-    shifts[number] = np.append(np.zeros(foot), shift * np.clip(rise / OPENING_RISE, 0.0, 1.0))
-    strokes = [
-        other + np.outer(to_right, (1.0, 0.0))
-        for other, to_right in zip(letters.strokes, shifts, strict=True)
-    ]
-    return replace(letters, strokes=strokes)
+    to_right = np.append(np.zeros(foot), shift * np.clip(rise / OPENING_RISE, 0.0, 1.0))
+    moved = letters.copy()
+    move_behind(moved, index, np.array([shift, 0.0]))
+    moved.strokes[number] = letters.strokes[number] + np.outer(to_right, (1.0, 0.0))
+    return moved

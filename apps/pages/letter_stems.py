@@ -17,6 +17,7 @@ from apps.pages.letter_strokes import (
     LetterStrokes,
     falls_of,
     late_part,
+    move_behind,
     straight_part,
     turn_behind,
     x_at,
@@ -42,7 +43,10 @@ MAX_ARM_LATE = 2  # points between the end of an arm and of its letter's part of
 ARM_SHAPE = ((0.0, 0.0), (0.03, 0.5), (0.3, 0.83), (0.65, 0.98), (1.0, 1.0))
 """The arm of an `r` from the foot of its stem on: widths of the `r`, rises of the arm (by eye)."""
 STEMS_BEHIND_ARMS = {*"imnru"}  # letters that begin with a stem
-STEM_GAPS = (0.6, 1.15)  # bounds on x-heights from the stem of an `r` to such a stem (by eye)
+STEM_GAP = 0.6  # x-heights from the stem of an `r` to such a stem, at least (by eye)
+MIN_STEM_GAP = 0.2
+MAX_STEM_GAP = 1.15
+"""Bounds on this gap as it is written, where the arm may go on as the stem (by eye)."""
 MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
 CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
 """The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
@@ -70,9 +74,11 @@ MIN_SECOND_STEM = 0.7  # of its height that the second stem of a letter comes do
 
 def with_ended_arms(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the arm of each `r` ends before the first stem of the next letter:
-    where it goes on as this stem, "ri" looks like `n`. The arguments are as in `with_dots`."""
+    where it goes on as this stem, "ri" looks like `n`. What follows moves as far as the arm needs.
+    The arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
+    back = np.linalg.inv(upright)
     for index in letters.indices_of("r"):
         number = letters.main_number(index)
         if number is None or letters.text[index + 1 : index + 2] not in STEMS_BEHIND_ARMS:
@@ -80,18 +86,20 @@ def with_ended_arms(letters: LetterStrokes, x_height: float, lean: float) -> Let
         indices = letters.indices[number]
         stroke = letters.strokes[number]
         cut = _cut_arm(stroke @ upright, late_part(indices, index))
-        if cut is not None:
-            part, branch, stem = cut
-            behind = np.maximum(indices[part.stop :], index + 1)
-            ways = [
-                np.concatenate([stroke[: part.start], branch @ np.linalg.inv(upright)]),
-                np.concatenate([stem @ np.linalg.inv(upright), stroke[part.stop :]]),
-            ]
-            letters.strokes[number : number + 1] = ways
-            letters.indices[number : number + 1] = [
-                np.concatenate([indices[: part.start], np.full(len(branch), index)]),
-                np.concatenate([np.full(len(stem), index + 1), behind]),
-            ]
+        if cut is None:
+            continue
+        part, branch, stem, shift = cut
+        to_right = np.array([shift * x_height, 0.0])
+        move_behind(letters, index, to_right)
+        behind = np.maximum(indices[part.stop :], index + 1)
+        letters.strokes[number : number + 1] = [
+            np.concatenate([stroke[: part.start], branch @ back]),
+            np.concatenate([stem @ back, stroke[part.stop :] + to_right]),
+        ]
+        letters.indices[number : number + 1] = [
+            np.concatenate([indices[: part.start], np.full(len(branch), index)]),
+            np.concatenate([np.full(len(stem), index + 1), behind]),
+        ]
     return letters
 
 
@@ -137,10 +145,10 @@ def arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     return slice(stem.top + length, top), path[:-1]
 
 
-def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.ndarray] | None:
+def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.ndarray, float] | None:
     """Return the part of an upright stroke in x-heights from the stem of an `r` to the first stem
-    of the next letter, and in its place an arm, and the top of this stem; None if the arm does not
-    go on as this stem, or there is no room between them."""
+    of the next letter; in its place an arm, and the top of this stem; and by how much the stem and
+    what follows move to the right. None if the arm does not go on as this stem."""
     stem_and_top = _stem_of_r(stroke, part)
     if stem_and_top is None:
         return None
@@ -154,17 +162,19 @@ def _cut_arm(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray, np.nda
     ways = down, up[::-1], behind
     left, middle, right = (x_at(way, y[stem.foot] - rise / 2) for way in ways)
     is_arch = y[end] - y[top] >= MIN_SECOND_STEM * rise and middle - left <= (right - left) / 2
-    has_room = _is_within(right - left, STEM_GAPS) and top <= part.stop + MAX_LAG
-    if not (is_arch and has_room and rise >= MIN_STEM_HEIGHT):
+    is_next = MIN_STEM_GAP <= right - left <= MAX_STEM_GAP and top <= part.stop + MAX_LAG
+    if not (is_arch and is_next and rise >= MIN_STEM_HEIGHT):
         return None
-    (x_low, y_low), slope = straight_part(behind)
+    shift = max(STEM_GAP - float(right - left), 0.0)
+    moved = behind + np.array([shift, 0.0])
+    (x_low, y_low), slope = straight_part(moved)
     if abs(slope) > MAX_STEM_SLOPE:
         return None
-    length, branch = _branch(down, behind, rise, CUT_ARM_SHAPE, stroke[:0])
+    length, branch = _branch(down, moved, rise, CUT_ARM_SHAPE, stroke[:0])
     start = x_low + slope * (y[top] - y_low), y[top]
-    behind_top = top + int(np.argmax(behind[:, 1] >= y_low))
-    next_stem = np.linspace(start, stroke[behind_top], NUM_POINTS)[:-1]
-    return slice(stem.top + length, behind_top), branch, next_stem
+    num_top = int(np.argmax(behind[:, 1] >= y_low))
+    next_stem = np.linspace(start, moved[num_top], NUM_POINTS)[:-1]
+    return slice(stem.top + length, top + num_top), branch, next_stem, shift
 
 
 def _stem_of_r(stroke: np.ndarray, part: slice) -> tuple[Fall, int] | None:

@@ -223,6 +223,13 @@ def replace_part(
     letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
 
 
+def move_behind(letters: LetterStrokes, index: int, shift: np.ndarray) -> None:
+    """Move the strokes that are mostly of characters behind one, in place."""
+    for number, indices in enumerate(letters.indices):
+        if np.median(indices) > index:
+            letters.strokes[number] = letters.strokes[number] + shift
+
+
 def is_flat(stroke: np.ndarray) -> bool:
     """Return whether a stroke is a bar: much wider than high."""
     width, height = np.ptp(stroke, axis=0)

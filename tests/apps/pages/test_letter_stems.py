@@ -145,25 +145,29 @@ def test_an_arm_beside_its_stem_and_other_letters_stay(text, arm):
 
 
 @pytest.mark.parametrize(("lean", "size"), [(0.0, 1.0), (0.4, 20.0)])
-def test_the_arm_of_an_r_ends_before_the_next_stem(lean, size):
-    """Two stems 0.8 apart with an arch look like an `n`: "ri"."""
+@pytest.mark.parametrize(("written", "gap"), [(0.8, 0.8), (0.4, 0.6)])
+def test_the_arm_of_an_r_ends_before_the_next_stem(written, gap, lean, size):
+    """Two stems with an arch look like an `n`: "ri". Near ones are moved apart."""
     slanted = np.array([[1.0, 0.0], [-lean, 1.0]]) * size
-    arch = two_stems(0.16) * (1.6, 1.0)
+    arch = two_stems(0.16) * (2 * written, 1.0)
     word = LetterStrokes("ari", [arch @ slanted], [IN_N])
     changed = with_ended_arms(word, size, lean)
     for stroke, indices in changed.pairs():
         assert len(stroke) == len(indices)
     before, behind = (stroke @ np.linalg.inv(slanted) for stroke in changed.strokes)
     np.testing.assert_allclose(before[:9], arch[:9], atol=1e-9)
-    np.testing.assert_allclose(behind[-9:], arch[-9:], atol=1e-9)
-    assert before[-1] == pytest.approx((0.38, -0.95), abs=0.05)  # an arm, nearly flat at its end
-    assert behind[0] == pytest.approx((0.8, -1.0), abs=0.01)
+    np.testing.assert_allclose(behind[-9:] - arch[-9:], [(gap - written, 0.0)] * 9, atol=1e-9)
+    arm_end = 0.48 * gap, -0.95  # an arm, nearly flat at its end
+    assert before[-1] == pytest.approx(arm_end, abs=0.05)
+    assert behind[0] == pytest.approx((gap, -1.0), abs=0.01)
     foot = int(behind[:, 1].argmax())
-    np.testing.assert_allclose(behind[: foot + 1, 0], 0.8, atol=1e-9)
+    np.testing.assert_allclose(behind[: foot + 1, 0], gap, atol=1e-9)
     assert set(changed.indices[1]) == {2}
 
 
-@pytest.mark.parametrize(("text", "width"), [("ari", 1.0), ("ara", 1.6), ("ani", 1.6)])
+@pytest.mark.parametrize(
+    ("text", "width"), [("ari", 0.3), ("ari", 2.6), ("ara", 1.6), ("ani", 1.6)]
+)
 def test_arms_without_room_and_other_letters_stay(text, width):
     stroke = two_stems(0.16) * (width, 1.0)
     word = with_ended_arms(LetterStrokes(text, [stroke], [IN_N]), 1.0, 0.0)
