@@ -1,5 +1,5 @@
-"""Heads of `s`, which a pen that comes from a letter before, or from the baseline, leaves out: the
-`s` looks like a `z`, a `2` or a hook."""
+"""Heads of `s` and `S`, which a pen that comes from a letter before, or from the baseline, leaves
+out: they look like a `z`, a `2`, an `L` or a hook."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ MAX_EXIT_FALL = 0.42
 MIN_EXIT_WIDTH = 0.2  # x-heights from the letter before to the end of its exit (by eye)
 HEAD_GAP = 0.13  # x-heights from such an exit to the head of an `s` that is drawn (by eye)
 MAX_SHIFT = 0.8  # x-heights by which such an `s` moves (measured: of 2,854 in 7 hands 2,851 do)
-MIN_S_HEIGHT = 0.85  # x-heights of an `s` that is drawn (by eye)
+MIN_HEIGHTS = {"s": 0.85, "S": 1.7}  # x-heights of an `s` and `S` that are drawn (by eye)
 S_WIDTH = 0.6  # heights of such an `s` (by eye)
 S_SHAPE = ((0.93, 0.84), (0.58, 1.0), (0.12, 0.8), (0.46, 0.52), (0.95, 0.26))
 """An `s` from its head to above its foot: its widths from the left, heights from the foot (by eye).
@@ -39,20 +39,20 @@ S_SHAPE = ((0.93, 0.84), (0.58, 1.0), (0.12, 0.8), (0.46, 0.52), (0.95, 0.26))
 
 
 def with_heads(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters in which each `s` that begins a word, or that is joined to the top or bar of a
-    letter, begins a stroke with its head: otherwise it looks like a `2`, a `z` or a hook. What
-    follows moves as far as the head needs. The arguments are as in `with_dots`."""
+    """Return letters in which each `s` and `S` that begins a word, or is joined to the top or bar
+    of a letter, begins a stroke with its head. What follows moves as far as the head needs. The
+    arguments are as in `with_dots`."""
     letters = letters.copy()
     upright = np.array([[1.0, 0.0], [lean, 1.0]]) / x_height
     back = np.linalg.inv(upright)
-    for index in letters.indices_of("s"):
+    for index in letters.indices_of("".join(MIN_HEIGHTS)):
         number = letters.main_number(index)
         if number is None:
             continue
         stroke = letters.strokes[number]
         indices = letters.indices[number]
-        previous = letters.text[index - 1 : index]
-        headed = _headed(stroke @ upright, late_part(indices, index), previous)
+        previous, letter = letters.text[max(index - 1, 0) : index], letters.text[index]
+        headed = _headed(stroke @ upright, late_part(indices, index), previous, letter)
         if headed is None:
             continue
         part, way_out, path, shift = headed
@@ -69,7 +69,7 @@ def with_heads(letters: LetterStrokes, x_height: float, lean: float) -> LetterSt
 
 
 def _headed(
-    stroke: np.ndarray, part: slice, previous: str
+    stroke: np.ndarray, part: slice, previous: str, letter: str
 ) -> tuple[slice, np.ndarray, np.ndarray, float] | None:
     """Return the part of an upright stroke in x-heights from the letter before an `s` to the foot
     of the `s`; in its place the exit of that letter and, behind a gap, an `s` with a head; and by
@@ -89,7 +89,7 @@ def _headed(
     head, belly = _head_and_belly(stroke[top : fall.foot + 1])
     if belly - head >= MIN_BELLY_OFFSET or not (is_start or is_joined_high):
         return None
-    height = max(height, MIN_S_HEIGHT)
+    height = max(height, MIN_HEIGHTS[letter])
     left = belly - S_WIDTH * height
     start = 0 if is_start else _start_of_exit(stroke, top)
     way_out = stroke[:0]
@@ -102,7 +102,7 @@ def _headed(
         way_out = _ended_at(stroke[start : top + 1], left + shift - HEAD_GAP)
     to_right, rises = np.transpose(S_SHAPE)
     corners = np.stack([left + to_right * S_WIDTH * height, y[fall.foot] - rises * height], 1)
-    path = smooth_path([*corners, stroke[fall.foot]], NUM_STEPS)[:-1]
+    path = smooth_path([*corners, stroke[fall.foot]], 2 * NUM_STEPS)[:-1]
     return slice(start, fall.foot), way_out, path, shift
 
 

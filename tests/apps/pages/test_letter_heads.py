@@ -45,14 +45,16 @@ def test_an_s_behind_an_o_begins_with_its_head(lean, size):
     assert changed.indices[1][0] == 1
 
 
-def test_an_s_that_begins_a_word_begins_with_its_head():
-    """The way up to it from the baseline, with which it looks like a `2`, goes."""
+@pytest.mark.parametrize(("text", "height"), [("se", 0.9), ("Se", 1.7)])
+def test_an_s_that_begins_a_word_begins_with_its_head(text, height):
+    """The way up to it from the baseline, with which it looks like a `2` or `L`, goes."""
     way_up = [(-0.9, 0.0), (-0.7, -0.4), (-0.4, -0.8)]
     stroke = np.array([*way_up, *HOOK[1:], *TAIL])
-    (changed,) = with_heads(letters("se", [stroke], [0] * 10 + [1] * 2), 1.0, 0.0).strokes
+    (changed,) = with_heads(letters(text, [stroke], [0] * 10 + [1] * 2), 1.0, 0.0).strokes
     np.testing.assert_allclose(changed[-4:], TAIL, atol=1e-9)
-    assert changed[0, 1] < -0.6
-    assert changed[:, 0].min() > -0.6
+    assert np.ptp(changed[:-4, 1]) == pytest.approx(height, abs=0.03)
+    assert changed[0, 1] < -0.6 * height
+    assert changed[:, 0].min() > -0.65 * height
     assert_s(changed[:-4])
 
 
