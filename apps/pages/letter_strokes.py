@@ -33,6 +33,8 @@ BAR_RISE = 0.78
 HIGH_EXITS = {*"bfotvw"}
 """Letters from whose top or bar a joined stroke goes on; that of an `r` has an arm there."""
 MAX_BAR_HEIGHT = 0.4  # of the bar of a sign, in widths of the bar (by eye)
+SIGNS_AT_END = {*".,:;!?"}
+"""Signs at which the window may be while the pen makes the bar of the `t` before, or a dot."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from apps.pages.drawn_signs import STAND_INS
+from apps.pages.letter_dots import MAX_DOT_SIZE, with_visible_dot
 from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.repairs import MARK_GAPS, MAX_DOT_SIZE, with_visible_dot
+from apps.pages.repairs import MARK_GAPS
 from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes

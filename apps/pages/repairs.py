@@ -1,13 +1,11 @@
-"""Repairs of dots, bars and small signs, which a network writes late, forgets or misplaces.
+"""Repairs of bars and small signs, which a network writes late, forgets or misplaces.
 
-A dot beside its `i` is moved above the `i`, and a missing dot is added. The bar of a `t` is made to
-reach both sides of its stem. Full stops are set on the baseline, short commas are scaled, and full
-stops, commas and colons stand near their neighbours, and clear of them.
+The bar of a `t` is made to reach both sides of its stem. Full stops are set on the baseline, short
+commas are scaled, and full stops, commas and colons stand near their neighbours, and clear of them.
 """
 
 import math
-import string
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from operator import itemgetter
@@ -16,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.hand_shape import HandShape
+from apps.pages.letter_dots import MIN_DOT_SIZE, with_dots, without_touches
 from apps.pages.letter_heads import with_heads
 from apps.pages.letter_loops import repair_part, with_clear_parts
 from apps.pages.letter_shapes import (
@@ -29,9 +28,9 @@ from apps.pages.letter_shapes import (
 from apps.pages.letter_stems import way_to_t, with_ended_arms
 from apps.pages.letter_strokes import (
     BAR_RISE,
-    MAX_LAG,
     MIN_POINT_FRACTION,
     NUM_POINTS,
+    SIGNS_AT_END,
     TREMBLE,
     LetterStrokes,
     Stem,
@@ -42,26 +41,8 @@ from apps.pages.letter_strokes import (
 )
 from apps.pages.written_word import span
 from data_loader.pen_paths import from_strokes, touching_shift
-from ink.measures import at_steps
 
-# Dots and bars; for what is measured see notebook: pages, dots and bars.
-MAX_DOT_SIZE = 0.5  # largest side of the dot of an `i`, in x-heights (measured)
-DOT_RISE = 0.6  # x-heights from a stem up to a dot that is added (measured)
-MAX_DOT_ASIDE = 0.3  # x-heights from a dot to its stem, extended upwards (measured)
-MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
-MIN_DOT_GAP = 0.35
-"""X-heights from a stem up to its dot (by eye: a page's pen, which is 0.18 wide, joins a dot that
-is much nearer to the stem)."""
-MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
-# Of dots above other letters, in x-heights (by eye, notebook: pages, dots and bars):
-MAX_STRAY_SIZE = 0.7  # their largest side: some are dashes
-MAX_STRAY_BAR = 1.5  # the same of a flat one over letters without bars
-MIN_STRAY_RISE = 0.8  # above the lowest quarter of the ink beside
-MIN_STRAY_GAP = 0.1  # to other ink
-MAX_DELAY = 4
-"""Most characters that the window may be away from a letter while the pen makes the letter's dot;
-it may also be anywhere up to the word's end (measured)."""
-MAX_I_STEM_HEIGHT = 1.6  # of the stem of an `i`, in x-heights (measured)
+# For what is measured see notebook: pages, dots and bars.
 BAR_SIDE = 0.25  # letter widths from the stem of a `t` to an end of its bar (measured)
 MAX_BAR_SIDE = 1.2  # letter widths to its right end (by eye: "tell" was crossed through both l)
 MIN_BAR_SIDE = 0.5  # fraction of `BAR_SIDE` below which a bar is extended (measured)
@@ -77,9 +58,6 @@ MIN_BAR_RISE = 0.3  # least x-heights from the foot of the stem up to its bar (b
 MAX_BAR_GAP = 0.3  # x-heights between a stem and a bar that does not cross the stem (by eye)
 MAX_STOP_SIZE = 0.4  # largest side of a full stop in x-heights (by eye)
 MAX_STOP_RISE = 0.12  # x-heights from the baseline up to a full stop (by eye)
-MIN_DOT_SIZE = 0.15
-"""Least length of a stroke's larger side in x-heights (by eye: a pen's line has this width, and
-people overlook full stops that are no larger)."""
 MARK_RISE = 0.6  # x-heights from the baseline to the top of a full stop or comma (by eye)
 MARK_WIDTH = 0.4  # largest width of a full stop or comma in x-heights (by eye)
 SMALL_RISE = 1.3  # x-heights from the baseline to the top of small letters and colons (by eye)
@@ -103,16 +81,6 @@ MAX_SHARED = 0.2  # fraction of a stroke's points in the next figure that joins 
 MIN_TAIL_OF_Q = 0.95  # x-heights below the baseline (by eye: with a shorter tail it is an `a`)
 TAIL_START = 0.5  # x-heights below the baseline from which a tail is shortened (by eye)
 MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full stop)
-
-HIGH_SIGNS = {*string.punctuation} - {*".,"}
-"""Signs whose ink may look like the dot of an `i`."""
-SIGNS_AT_END = {*".,:;!?"}
-"""Signs at which the window may be while the pen makes the bar of the `t` before, or a dot."""
-UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
-"""Letters and digits without a dot."""
-ONE_STROKE = {*"23COSUacegijlmnorsuw"}
-"""Letters and digits that hands make in one stroke, but for dots (measured, notebook: pages, dots
-and bars)."""
 
 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
@@ -140,104 +108,6 @@ def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     return letters
 
 
-def with_dots(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
-    """Return letters with one dot above each `i` and `j` that was written.
-
-    Args:
-        letters: the strokes of a line.
-        x_height: the hand's x-height.
-        lean: how far downstrokes lean to the right, x over y.
-    """
-    letters = letters.copy()
-    added = []
-    dots = _possible_dots(letters, x_height)
-    above: set[int] = set()  # numbers of those above stems
-    needed: set[int] = set()  # of those that may be dots of letters without a stem
-    for index in letters.indices_of("ij"):
-        # People who join their letters make the dots of a word at its end.
-        word_end = f"{letters.text} ".index(" ", index)
-        window = range(index - MAX_DELAY, max(index + MAX_DELAY, word_end) + 1)
-        candidates = [dot for dot in dots if letters.indices[dot][0] in window]
-        stem = _stem_of_dotted(letters, index, x_height)
-        if stem is None:
-            for dot in candidates:
-                letters.indices[dot] = np.full_like(letters.indices[dot], index)
-            needed.update(candidates)
-            continue
-        asides = {}  # how far each dot above the letter is to the right of its stem
-        for dot in candidates:
-            aside, rise = _offset_from(stem, letters.strokes[dot], x_height, lean)
-            if rise >= 0.0:
-                above.add(dot)
-            if 0.0 <= rise <= MAX_DOT_RISE:
-                asides[dot] = aside
-        if asides:
-            nearest = min(asides, key=lambda dot: abs(asides[dot]))
-            dots.remove(nearest)
-            letters.indices[nearest] = np.full_like(letters.indices[nearest], index)
-            dot_stroke = letters.strokes[nearest]
-            letters.strokes[nearest] = _moved_dot(dot_stroke, stem, x_height, lean)
-        else:
-            position = stem.points[0] + DOT_RISE * x_height * np.array([lean, -1.0])
-            added.append((stem.stroke_number, index, position[None]))
-    others = above.intersection(dots) - needed
-    stray = {dot for dot in others if _is_second_dot(letters, dot, x_height)}
-    remaining = [number for number in range(len(letters.strokes)) if number not in stray]
-    added = [(remaining.index(number), index, stroke) for number, index, stroke in added]
-    return letters.selected(remaining).with_added(added)
-
-
-def _possible_dots(letters: LetterStrokes, x_height: float) -> list[int]:
-    """Return the numbers of the small strokes that may be the dot of an `i` or `j`."""
-    sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
-    small = [k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE]
-    last_small = {int(letters.indices[k][0]): k for k in small}  # by the first index
-    dots = []
-    for number, (first, *_) in enumerate(letters.indices):
-        sign = f"{letters.text} "[first]  # a blank for ink behind the text
-        # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
-        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last_small.get(first, 0))
-        if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
-            dots.append(number)
-    return dots
-
-
-def _stem_of_dotted(letters: LetterStrokes, index: int, x_height: float) -> Stem | None:
-    """Return the stem of an `i` or `j`; None if it has none."""
-    max_height = MAX_I_STEM_HEIGHT if letters.text[index] == "i" else math.inf
-    # The window may leave the letter while the pen is still on the way up to its stem.
-    for lag in (0, MAX_LAG):
-        if stems := stems_of(letters, index, x_height, max_height, lag):
-            return stems[-1]  # One before it is of the letter before.
-    return None
-
-
-def _offset_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> tuple[float, float]:
-    """Return how many x-heights a dot is to the right of a stem that is extended upwards, and how
-    many above the stem."""
-    x, y = (dot.mean(0) - stem.points[0]) / x_height
-    return x + lean * y, -y  # The stem leans to the right upwards, where y is negative.
-
-
-def _moved_dot(dot: np.ndarray, stem: Stem, x_height: float, lean: float) -> np.ndarray:
-    """Return a dot no longer than `MAX_TICK_SIZE`, above its stem if it was further aside than
-    `MAX_DOT_ASIDE`, and at least `MIN_DOT_GAP` above its top."""
-    aside, _ = _offset_from(stem, dot, x_height, lean)
-    middle = dot.mean(0)
-    shift = aside * x_height if abs(aside) > MAX_DOT_ASIDE else 0.0
-    size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
-    dot = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
-    lowest = stem.points[0, 1] - MIN_DOT_GAP * x_height
-    lift = max(dot[:, 1].max() - lowest, 0.0)
-    return dot + lift * np.array([lean, -1.0])
-
-
-def _is_second_dot(letters: LetterStrokes, number: int, x_height: float) -> bool:
-    """Return whether a small stroke is needless where each `i` and `j` has its dot."""
-    is_dot = _may_be_dot(letters, number, x_height, UNDOTTED | {*"ij "})
-    return not is_dot and _is_needless(letters, number, x_height)
-
-
 def with_bars(
     letters: LetterStrokes, x_height: float, width: float, indices: Sequence[int] | None = None
 ) -> LetterStrokes:
@@ -246,7 +116,7 @@ def with_bars(
 
     Args:
         letters: the strokes of a line or word.
-        x_height: as in `with_dots`.
+        x_height: the hand's x-height.
         width: of a usual letter in x-heights.
         indices: of each `t` to look at, in the text; None for all.
     """
@@ -286,7 +156,7 @@ def with_bars(
 def with_ways_to_t(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
     """Return letters in which the way up to each `t` within a word leads along its stem: with the
     bar it would close a triangle like that of an `A`. A way that ends a ring stays, and so does one
-    to a `t` with a low bar. The arguments are as in `with_dots`."""
+    to a `t` with a low bar. `lean`: how far downstrokes lean to the right, x over y."""
     letters = letters.copy()
     for index in letters.indices_of("t"):
         previous = letters.text[index - 1 : index]
@@ -301,7 +171,7 @@ def with_ways_to_t(letters: LetterStrokes, x_height: float, lean: float) -> Lett
 
 def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     """Return letters in which the bar of each `H` of three strokes reaches both of its stems:
-    otherwise it looks like `tl`. `x_height`: as in `with_dots`."""
+    otherwise it looks like `tl`. `x_height`: as in `with_bars`."""
     letters = letters.copy()
     for index in letters.indices_of("H"):
         stems = stems_of(letters, index, x_height, math.inf)
@@ -324,7 +194,7 @@ def with_bars_of_h(letters: LetterStrokes, x_height: float) -> LetterStrokes:
 
 def with_stems_to_roofs(letters: LetterStrokes, x_height: float) -> LetterStrokes:
     """Return letters in which the stem of each `P`, `R`, `B` and `D` of two strokes reaches up to
-    its roof, if this is no further than `MAX_ROOF_GAP`. `x_height`: as in `with_dots`."""
+    its roof, if this is no further than `MAX_ROOF_GAP`. `x_height`: as in `with_bars`."""
     letters = letters.copy()
     for index in letters.indices_of("BDPR"):
         numbers = letters.lone_numbers_of(index)
@@ -381,98 +251,6 @@ def _with_extended_bar(
         else:
             new_strokes.append(extension)
     return stroke, indices, new_strokes
-
-
-def without_touches(letters: LetterStrokes, x_height: float) -> LetterStrokes:
-    """Return the result of `with_dots` without needless touches, which some people make where a
-    letter begins, and stray dots, under which a letter looks accented. A word without other strokes
-    is not changed. `x_height`: as in `with_dots`."""
-    kept = [
-        number
-        for number in range(len(letters.strokes))
-        if not _is_needless(letters, number, x_height) or _may_be_dot(letters, number, x_height)
-    ]
-    word_of = [letters.text.count(" ", 0, int(np.median(each))) for each in letters.indices]
-    with_ink = {word_of[number] for number in kept}
-    return letters.selected(k for k, w in enumerate(word_of) if k in kept or w not in with_ink)
-
-
-def _may_be_dot(
-    letters: LetterStrokes, number: int, x_height: float, undotted: Set[str] = UNDOTTED
-) -> bool:
-    """Return whether a small stroke may be needed: its characters may have a dot, or it is behind
-    the text, or near a character beyond ASCII, or beside a sign without other ink. One made behind
-    a word that is larger than dots is not."""
-    text = letters.text
-    indices = letters.indices
-    first = int(indices[number].min())
-    end = int(indices[number].max()) + 1
-    signs = text[first:end]
-    if SIGNS_AT_END.issuperset(signs):
-        before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
-        right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
-        # The end of a word may reach over its full stop or comma.
-        is_no_stop = {*";:!?"}.issuperset(signs) or _is_above(letters, number, x_height)
-        if before and right < span(before).right and is_no_stop:
-            return False  # A stray dot, made while the window is at the sign behind the word.
-    near = text[max(first - MAX_DELAY, 0) : end + MAX_DELAY]
-    if not near.isascii():
-        return True
-    size = np.ptp(letters.strokes[number], axis=0).max() / x_height
-    characters = set(f"{text} "[first:end])
-    if (characters - {" "} if size > MAX_DOT_SIZE else characters) - undotted:
-        return True
-    # The signs beside the stroke's characters may have no ink.
-    beside = {k for k in (first - 1, end) if text[k : k + 1] not in {*UNDOTTED, *"ij ", ""}}
-    return bool(beside.difference(*indices))
-
-
-def _is_needless(letters: LetterStrokes, number: int, x_height: float) -> bool:
-    """Return whether a stroke is a touch of the pen, or small and above letters, but no larger than
-    a dot where it may be an arm or a bar of a letter."""
-    dot = letters.strokes[number] / x_height
-    max_size = MAX_TICK_SIZE
-    if _are_whole_without(letters, number):
-        max_size = MAX_STRAY_BAR if _is_over_others(letters, number) else MAX_STRAY_SIZE
-    size = np.ptp(dot, axis=0).max()
-    is_touch = size < MIN_DOT_SIZE
-    return bool(is_touch or (size <= max_size and _is_above(letters, number, x_height)))
-
-
-def _is_above(letters: LetterStrokes, number: int, x_height: float) -> bool:
-    """Return whether a small stroke is above letters, and clear of ink."""
-    dot = letters.strokes[number] / x_height
-    others = [stroke / x_height for k, stroke in enumerate(letters.strokes) if k != number]
-    ink = np.concatenate([dot[:0], *at_steps(others, MIN_STRAY_GAP)])
-    near = ink[np.abs(ink[:, 0] - dot[:, 0].mean()) <= 1.0]
-    if not len(near):
-        return False
-    lowest = np.quantile(near[:, 1], 0.75) - MIN_STRAY_RISE
-    if dot[:, 1].max() > lowest:
-        return False
-    return bool(np.hypot(*(near[:, None] - dot).T).min() > MIN_STRAY_GAP)
-
-
-def _are_whole_without(letters: LetterStrokes, number: int) -> bool:
-    """Return whether the letters that a stroke may be of are of `ONE_STROKE`, and the stroke's own
-    letter has other ink. The window may be at the next letter while the pen ends a letter."""
-    indices = letters.indices[number]
-    owner = int(np.bincount(indices).argmax())
-    first = max(int(indices.min()) - 1, 0)  # of the letter before
-    near = letters.text[first : int(indices.max()) + 1]
-    has_ink = any((other == owner).any() for k, other in enumerate(letters.indices) if k != number)
-    return has_ink and ONE_STROKE.issuperset(filter(str.isalnum, near))
-
-
-def _is_over_others(letters: LetterStrokes, number: int) -> bool:
-    """Return whether a stroke is flat, and over letters of `ONE_STROKE` alone."""
-    left, right = span([letters.strokes[number]])
-    over = set()
-    for stroke, indices in letters.pairs():
-        over |= {*indices[(stroke[:, 0] >= left) & (stroke[:, 0] <= right)]}
-    is_bar = is_flat(letters.strokes[number])
-    characters = {f"{letters.text} "[index] for index in over}
-    return is_bar and ONE_STROKE.issuperset(filter(str.isalnum, characters))
 
 
 class Bar(NamedTuple):
@@ -681,14 +459,6 @@ def with_short_tail(stroke: np.ndarray) -> np.ndarray:
     x, y = stroke.T
     factor = (MAX_TAIL - TAIL_START) / (bottom - TAIL_START)
     return np.stack([x, np.where(y > TAIL_START, TAIL_START + factor * (y - TAIL_START), y)], 1)
-
-
-def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
-    """Return a stroke in x-heights; one smaller than `MIN_DOT_SIZE` becomes a dot this high."""
-    if np.ptp(stroke, axis=0).max() >= MIN_DOT_SIZE:
-        return stroke
-    middle = (stroke.min(0) + stroke.max(0)) / 2
-    return middle + np.array([[0.0, -MIN_DOT_SIZE / 2], [0.0, MIN_DOT_SIZE / 2]])
 
 
 def with_last_marks_on_line(letters: LetterStrokes) -> list[np.ndarray]:

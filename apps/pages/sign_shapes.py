@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from apps.pages.letter_dots import MAX_TICK_SIZE
 from apps.pages.letter_strokes import (
     MAX_LAG,
     MIN_STEM_HEIGHT,
@@ -21,7 +22,7 @@ from apps.pages.letter_strokes import (
     stems_of,
 )
 from apps.pages.marks import MARKED
-from apps.pages.repairs import MARK_RISE, MAX_TICK_SIZE
+from apps.pages.repairs import MARK_RISE
 from apps.pages.written_word import WrittenWord
 from ink.measures import ring_area
 

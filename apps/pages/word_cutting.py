@@ -15,9 +15,10 @@ import numpy as np
 
 from apps.pages.drawn_signs import with_drawn_signs
 from apps.pages.hand_shape import HandShape, letter_width
+from apps.pages.letter_dots import with_visible_dot
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.marks import with_marks, without_marks
-from apps.pages.repairs import repair_letters, repair_signs, with_visible_dot
+from apps.pages.repairs import repair_letters, repair_signs
 from apps.pages.written_word import WrittenWord, span
 from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS
 from ink.geometry import from_strokes, to_points, turned_back, vertical_segments
