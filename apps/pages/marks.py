@@ -13,7 +13,7 @@ import numpy as np
 from apps.pages.drawn_signs import STAND_INS
 from apps.pages.letter_dots import MAX_DOT_SIZE, with_visible_dot
 from apps.pages.letter_strokes import LetterStrokes
-from apps.pages.repairs import MARK_GAPS
+from apps.pages.repairs import MARK_GAPS, with_marks_near
 from apps.pages.transliteration import MU, MU_WITHOUT_LEG
 from apps.pages.written_word import WrittenWord, span
 from data_loader.pen_paths import from_strokes, moved, slanted, to_strokes
@@ -49,7 +49,7 @@ MAX_BEFORE = 0.1  # fraction of the points of a letter's own stroke before the l
 MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the letter (as `LAGS`)
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
-MIN_DOTS_APART = 0.36  # x-heights between the dots of an `ü` (by eye: nearer ones run together)
+MIN_DOTS_APART = 0.36  # x-heights between the ink of the dots of an `ü` (by eye: as `MARK_GAPS`)
 MIN_SHARE = 0.5  # of the points of a letter's largest part of a joined stroke in another (by eye)
 SHIFTS = np.linspace(0.0, 1.2, 25)  # x-heights by which a mark may be moved (by eye)
 MAX_ASIDE = 0.4  # x-heights by which a mark above a letter may be moved to its sides (by eye)
@@ -63,10 +63,16 @@ MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke wi
 MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
 MIN_DOT_RISE = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
 MIN_TAIL_HEIGHT = 0.5  # least height of a mark below a letter in x-heights (by eye)
+MIN_TAIL_DEPTH = 0.38
+"""X-heights that such a mark reaches below the ink beside it (by eye: less is hidden)."""
+MARK_SIDE = 0.15  # x-heights from a mark to ink beside it (by eye: about the pen's line)
+MAX_LOW = 0.3  # x-heights from the baseline down to such ink (by eye: lower is a tail)
 BAR_HEIGHT = 0.6  # of the middle of the bar of `ł`, in heights of the letter (by eye)
-BAR_ENDS = (0.2, 0.3)
-"""X-heights from the stem or loop of `ł`, and from the bar's middle, to an end of its bar (by eye:
-the bar of composed lines is hidden in a loop, and a flat bar makes a `t`)."""
+BAR_RISE = 0.3  # x-heights from an end of this bar to its middle (by eye: a flat one makes a `t`)
+BAR_SIDES = np.linspace(0.2, 0.5, 7)  # x-heights from the stem or loop of `ł` to an end of its bar
+END_CLEARANCE = 0.25
+"""Least x-heights from such an end to other ink (by eye: in a loop, or on the way to one, a shorter
+bar is hidden)."""
 
 
 MU_LEG = (-0.5, 0.9)  # x-heights from the baseline down to the ends of the leg of a `µ` (by eye)
@@ -112,7 +118,7 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
             strokes = map(with_visible_dot, to_strokes(mark) if len(mark) else [])
             added += [(max(parts), index, stroke) for stroke in strokes]
     letters = letters.with_added(added)
-    strokes = tuple(letters.strokes)
+    strokes = tuple(with_marks_near(letters))  # An ogonek may reach the sign behind its letter.
     width = span(strokes).right
     return replace(word, strokes=strokes, indices=tuple(letters.indices), width=width)
 
@@ -194,7 +200,7 @@ def _mark(
     ink. A stem stands for a letter that has no place for the mark."""
     _, kind = base_and_mark(character)
     if character in "łŁ":
-        return _bar_of_l(pen, letter)
+        return _bar_of_l(pen, letter, ink)
     if character == MU:
         # The highest stroke: the bar of a 7 before it may be made late.
         letter = max(to_strokes(letter), key=lambda stroke: np.ptp(stroke[:, 1]))
@@ -209,7 +215,8 @@ def _mark(
         return letter[:0]
     if kind in MARKS_BELOW:
         first = mark[mark[:, 1].argmin()] * (1, 1, 0)  # its highest point, without the lift
-        factor = max(MIN_TAIL_HEIGHT / np.ptp(mark[:, 1]), 1.0)
+        height = max(_low_beside(mark, ink) - first[1] + MIN_TAIL_DEPTH, MIN_TAIL_HEIGHT)
+        factor = max(height / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
         if kind == COMMA_BELOW:  # The others touch their letters.
             mark = _clear(mark, ink, np.outer(SHIFTS, (0.0, 1.0)), MARK_GAPS[0])
@@ -217,23 +224,35 @@ def _mark(
         mark = _clear(mark, ink, np.outer(SHIFTS, (1.0, 0.0)))
     elif kind:
         if kind == DIAERESIS:
-            left, right = (dot[:, 0].mean() for dot in to_strokes(mark))
-            middle = (left + right) / 2
-            mark[:, 0] = middle + (mark[:, 0] - middle) * max(MIN_DOTS_APART / (right - left), 1.0)
+            left, right = to_strokes(mark)
+            lack = max(MIN_DOTS_APART - (right[:, 0].min() - left[:, 0].max()), 0.0)
+            shift = np.array([lack / 2, 0.0])
+            mark = from_strokes([left - shift, right + shift])
         mark = _clear(mark, ink, _shifts_above())
     return mark
 
 
-def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
-    """Return the path of a bar through the stem, or the loop, of an `l` or `L`."""
+def _low_beside(mark: np.ndarray, ink: Sequence[np.ndarray]) -> float:
+    """Return the y of the lowest feet of a word's ink at most `MARK_SIDE` beside a mark."""
+    left, right = span([mark])
+    points = np.concatenate([mark[:1, :2], *map(_dense, ink)])
+    is_beside = (points[:, 0] >= left - MARK_SIDE) & (points[:, 0] <= right + MARK_SIDE)
+    return float(points[is_beside & (points[:, 1] <= MAX_LOW), 1].max(initial=-np.inf))
+
+
+def _bar_of_l(pen: MarkPen, letter: np.ndarray, ink: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the path of a bar through the stem, or the loop, of an `l` or `L`; its ends are clear
+    of the word's ink."""
     x, y, _ = letter.T
     middle = BAR_HEIGHT * y.min()
-    side, rise = BAR_ENDS
-    near = np.abs(y - middle) <= rise
+    near = np.abs(y - middle) <= BAR_RISE
     edges = x[near] if near.any() else x
-    return pen.straight_stroke(
-        (edges.min() - side, middle + rise), (edges.max() + side, middle - rise)
-    )
+    ends = []
+    for edge, direction in ((edges.min(), -1.0), (edges.max(), 1.0)):
+        end = np.array([(edge, middle - direction * BAR_RISE)])
+        shifts = np.outer(BAR_SIDES, (direction, 0.0))
+        ends += [*end + _clear_shift(end, ink, shifts, END_CLEARANCE)]
+    return pen.straight_stroke(*ends)
 
 
 def _shifts_above() -> np.ndarray:
@@ -253,11 +272,19 @@ def _clear(
 ) -> np.ndarray:
     """Return a mark moved by the first of the shifts, `(n, 2)`, with which it is at a `clearance`
     from other ink, or by that with which it is furthest from it."""
-    others = np.concatenate([*map(_dense, ink)])
     points = np.concatenate([*map(_dense, to_strokes(mark))])
+    return moved(mark, *_clear_shift(points, ink, shifts, clearance))
+
+
+def _clear_shift(
+    points: np.ndarray, ink: Sequence[np.ndarray], shifts: np.ndarray, clearance: float
+) -> np.ndarray:
+    """Return the first of the shifts, `(n, 2)`, with which points, `(points, 2)`, are at a
+    `clearance` from other ink, or that with which they are furthest from it."""
+    others = np.concatenate([*map(_dense, ink)])
     clearances = [np.hypot(*(points[:, None] + shift - others).T).min() for shift in shifts]
     best = int(np.minimum(clearances, clearance).argmax())  # the first of several
-    return moved(mark, *shifts[best])
+    return shifts[best]
 
 
 def _dense(stroke: np.ndarray) -> np.ndarray:

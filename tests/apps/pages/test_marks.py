@@ -125,6 +125,35 @@ def test_the_bar_of_a_joined_o_crosses_its_ring_where_the_window_is_early():
     assert 2.8 < bar[:, 0].mean() < 3.2
 
 
+def dense(stroke):
+    return at_equal_steps(stroke, path_along(stroke), 200)
+
+
+def test_the_bar_of_a_joined_l_is_not_hidden_by_the_way_to_its_loop():
+    way = [(-1.0, -0.1), (-0.3, -0.6), (-0.15, -0.75), (0.3, -1.4)]
+    loop = np.array([*way, (0.5, -1.9), (0.2, -1.9), (0.1, -1.0), (0.2, 0.0), (0.7, -0.2)])
+    _, (bar,) = drawn("ł", [loop], [np.zeros(len(loop), int)])
+    distances = np.hypot(*(bar[[0, -1], None] - dense(loop)).T)
+    assert distances.min() > 0.2
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.15, 0.25])
+@pytest.mark.parametrize("letter", "ąę")
+def test_an_ogonek_reaches_below_the_ink_beside_it(letter, depth):
+    """In `dzę` the end of the `ę` hid it."""
+    letter_ink = np.array([*BOW[:-1], (0.6, depth), (1.0, -0.1)])
+    _, marks = drawn(letter, [letter_ink], [np.zeros(len(letter_ink), int)])
+    assert np.concatenate(marks)[:, 1].max() > depth + 0.35
+
+
+@pytest.mark.parametrize("sign", ".,")
+def test_an_ogonek_is_clear_of_the_sign_behind_its_letter(sign):
+    stop = np.array([(1.3, -0.1), (1.3, 0.1)])
+    word, marks = drawn(f"ę{sign}", [BOW, stop], [np.zeros(5, int), np.ones(2, int)])
+    ogonek = min(marks, key=lambda stroke: abs(stroke[0, 0] - 0.9))
+    assert word.strokes[-1][:, 0].min() - ogonek[:, 0].max() > 0.29
+
+
 @pytest.mark.parametrize("letter", "ąęçşņ")
 def test_a_mark_below_a_letter_reaches_half_an_x_height_down(letter):
     _, marks = drawn(letter, [BOW], [np.zeros(5, int)])
@@ -149,8 +178,8 @@ def test_a_mark_is_not_placed_by_the_end_of_the_capital_before_it():
 def test_the_dots_above_a_letter_are_visible_and_do_not_run_together(letter, width):
     """The pen's line is 0.15 wide."""
     _, dots = drawn(letter, [BOW * (width, 1.0)], [np.zeros(5, int)])
-    left, right = sorted(dot[:, 0].mean() for dot in dots)
-    assert right - left > 0.34
+    left, right = sorted(dots, key=lambda dot: dot[:, 0].mean())
+    assert right[:, 0].min() - left[:, 0].max() > 0.34
     assert all(np.ptp(dot, axis=0).max() > 0.14 for dot in dots)
 
 
