@@ -33,7 +33,10 @@ MAX_DOT_RISE = 1.6  # x-heights from a letter up to its dot (measured)
 MIN_DOT_GAP = 0.35
 """X-heights from a stem up to its dot (by eye: a page's pen, which is 0.18 wide, joins a dot that
 is much nearer to the stem)."""
-MAX_TICK_SIZE = 0.25  # longest dot of an `i`, in x-heights (by eye: a longer one looks like `í`)
+MAX_TICK_SIZE = 0.25  # larger side of a dot where other small ink is near, in x-heights (by eye)
+MAX_DOT_LENGTH = 0.18
+"""X-heights to which the dot of an `i` is shortened (by eye: a longer one that slants looks like
+the accent of an `í`; half of people's dots are 0.04 to 0.14 high)."""
 MAX_DELAY = 4
 """Most characters that the window may be away from a letter while the pen makes the letter's dot;
 it may also be anywhere up to the word's end (measured)."""
@@ -46,6 +49,8 @@ MIN_STRAY_GAP = 0.1  # to other ink
 
 HIGH_SIGNS = {*string.punctuation} - {*".,"}
 """Signs whose ink may look like the dot of an `i`."""
+SMALL_PARTS = {"'": 1, ":": 2, ";": 2, "!": 1, "?": 1}
+"""How many small strokes such a sign has; at these the window may be while the pen makes a dot."""
 UNDOTTED = {*string.ascii_letters, *string.digits} - {*"ij"}
 """Letters and digits without a dot."""
 ONE_STROKE = {*"23COSUacegijlmnorsuw"}
@@ -125,16 +130,18 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 def _possible_dots(letters: LetterStrokes, x_height: float) -> list[int]:
     """Return the numbers of the small strokes that may be the dot of an `i` or `j`."""
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
-    small = [k for k, size in enumerate(sizes) if size <= MAX_STRAY_SIZE]
-    last_small = {int(letters.indices[k][0]): k for k in small}  # by the first index
-    dots = []
+    small_at: dict[int, list[int]] = {}  # by the index at which they begin
     for number, (first, *_) in enumerate(letters.indices):
-        sign = f"{letters.text} "[first]  # a blank for ink behind the text
-        # An apostrophe is one small stroke, and one before it is a dot, as of "j'avais".
-        may_be_dot = sign not in HIGH_SIGNS or (sign == "'" and number < last_small.get(first, 0))
-        if may_be_dot and sizes[number] <= MAX_DOT_SIZE:
-            dots.append(number)
-    return dots
+        if sizes[number] <= MAX_STRAY_SIZE:
+            small_at.setdefault(int(first), []).append(number)
+    dots = []
+    for index, numbers in small_at.items():
+        sign = f"{letters.text} "[index]  # a blank for ink behind the text
+        # The last are the sign's own, and one before them is a dot, as of "j'avais" or "lei:".
+        num_own = SMALL_PARTS.get(sign, len(numbers)) if sign in HIGH_SIGNS else 0
+        late = numbers[: len(numbers) - num_own]
+        dots += [number for number in late if sizes[number] <= MAX_DOT_SIZE]
+    return sorted(dots)
 
 
 def _stem_of_dotted(letters: LetterStrokes, index: int, x_height: float) -> Stem | None:
@@ -155,13 +162,13 @@ def _offset_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> t
 
 
 def _moved_dot(dot: np.ndarray, stem: Stem, x_height: float, lean: float) -> np.ndarray:
-    """Return a dot no longer than `MAX_TICK_SIZE`, above its stem if it was further aside than
+    """Return a dot no longer than `MAX_DOT_LENGTH`, above its stem if it was further aside than
     `MAX_DOT_ASIDE`, and at least `MIN_DOT_GAP` above its top."""
     aside, _ = _offset_from(stem, dot, x_height, lean)
     middle = dot.mean(0)
     shift = aside * x_height if abs(aside) > MAX_DOT_ASIDE else 0.0
-    size = max(np.ptp(dot, axis=0).max() / x_height, MAX_TICK_SIZE)
-    dot = middle + (dot - middle) * MAX_TICK_SIZE / size - (shift, 0.0)
+    length = max(np.hypot(*np.ptp(dot, axis=0)) / x_height, MAX_DOT_LENGTH)
+    dot = middle + (dot - middle) * MAX_DOT_LENGTH / length - (shift, 0.0)
     lowest = stem.points[0, 1] - MIN_DOT_GAP * x_height
     lift = max(dot[:, 1].max() - lowest, 0.0)
     return dot + lift * np.array([lean, -1.0])

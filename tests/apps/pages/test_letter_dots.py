@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from apps.pages.letter_dots import with_dots, with_visible_dot, without_touches
 from apps.pages.letter_strokes import LetterStrokes
@@ -116,6 +117,23 @@ def test_an_apostrophe_is_not_taken_for_the_dot_of_an_i():
     np.testing.assert_allclose(np.concatenate(dots), [(0.0, -1.6), (0.5, -1.5)])
 
 
+@pytest.mark.parametrize("sign", [":", ";", "!", "?"])
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_dot_made_at_the_sign_behind_its_word_is_no_part_of_the_sign(sign, is_late):
+    """In joined hands `poi:` looked like `poï:`. A sign without such a dot keeps its strokes."""
+    upper = down(0.8, 0.2) - (0.0, 0.6) if sign in ":;" else down(0.8, 1.8) - (0.0, 0.3)
+    lower = [(0.8, -0.1), (0.8, 0.0)]
+    dot = [(0.1, -1.5), (0.1, -1.6)]
+    late = [dot] if is_late else []
+    word = letters(f"i{sign}", [down(0.0, 1.0), *late, upper, lower], 0, *[1] * len(late), 1, 1)
+    repaired_word = with_dots(word, 1.0, 0.0)
+    assert [*map(len, repaired_word.indices)] == [11, 2 if is_late else 1, 11, 2]
+    assert [indices[0] for indices in repaired_word.indices] == [0, 0, 1, 1]
+    expected = dot if is_late else [(0.0, -1.6)]
+    np.testing.assert_allclose(repaired_word.strokes[1], expected)
+    assert_array_equal(np.concatenate(repaired_word.strokes[2:]), [*upper, *lower])
+
+
 def test_of_two_small_strokes_at_an_apostrophe_the_first_is_the_dot_before_it():
     """In joined hands the window is already at the apostrophe then; a letter may begin there."""
     tick, letter = [(0.6, -1.7), (0.6, -1.4)], [(1.0, -1.0), (1.0, 0.0)]
@@ -200,11 +218,12 @@ def test_a_bar_over_letters_without_bars_is_left_out(text, size, height, index, 
     assert len(without_touches(word, 1.0).strokes) == 4 + is_kept
 
 
-@pytest.mark.parametrize(("length", "expected"), [(0.2, 0.2), (0.4, 0.25)])
+@pytest.mark.parametrize(("length", "expected"), [(0.15, 0.15), (0.25, 0.18), (0.4, 0.18)])
 def test_the_dot_of_an_i_is_shorter_than_an_accent(length, expected):
-    dot = [(0.0, -1.5), (length / 2, -1.5 - length)]
-    word = with_dots(letters("i", [down(0.0, 1.0), dot], 0, 0), 1.0, 0.0)
-    assert np.ptp(word.strokes[1], axis=0).max() == pytest.approx(expected)
+    dot = np.array([(0.0, -1.5), (0.6 * length, -1.5 - 0.8 * length)])
+    moved = with_dots(letters("i", [down(0.0, 1.0), dot], 0, 0), 1.0, 0.0).strokes[1]
+    assert np.hypot(*np.ptp(moved, axis=0)) == pytest.approx(expected)
+    np.testing.assert_allclose(moved.mean(0), dot.mean(0))
 
 
 def test_a_dot_becomes_a_visible_stroke():
