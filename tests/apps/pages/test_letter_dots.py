@@ -218,12 +218,24 @@ def test_a_bar_over_letters_without_bars_is_left_out(text, size, height, index, 
     assert len(without_touches(word, 1.0).strokes) == 4 + is_kept
 
 
-@pytest.mark.parametrize(("length", "expected"), [(0.15, 0.15), (0.25, 0.18), (0.4, 0.18)])
-def test_the_dot_of_an_i_is_shorter_than_an_accent(length, expected):
-    dot = np.array([(0.0, -1.5), (0.6 * length, -1.5 - 0.8 * length)])
-    moved = with_dots(letters("i", [down(0.0, 1.0), dot], 0, 0), 1.0, 0.0).strokes[1]
-    assert np.hypot(*np.ptp(moved, axis=0)) == pytest.approx(expected)
-    np.testing.assert_allclose(moved.mean(0), dot.mean(0))
+@pytest.mark.parametrize(
+    ("lean", "size", "factor"),
+    [
+        (0.0, (0.06, 0.08), 1.0),
+        (0.0, (0.0, 0.36), 0.5),  # long
+        (0.0, (0.16, 0.08), 0.5),  # flat
+        (0.0, (0.16, 0.2), 0.5),  # slanting
+        (0.75, (0.09, 0.12), 1.0),  # It slants as the hand does.
+        (0.75, (0.24, 0.32), 0.45),
+    ],
+)
+def test_the_dot_of_an_i_is_no_accent(lean, size, factor):
+    width, height = size
+    dot = np.array([(0.0, -1.6), (width, -1.6 - height)])
+    stem = down(0.0, 1.0) @ [(1.0, 0.0), (-lean, 1.0)]
+    word = letters("i", [stem, np.add(dot, (lean * 1.6, 0.0))], 0, 0)
+    moved = with_dots(word, 1.0, lean).strokes[1]
+    np.testing.assert_allclose(np.ptp(moved, axis=0), np.multiply(size, factor), atol=1e-9)
 
 
 def test_a_dot_becomes_a_visible_stroke():
