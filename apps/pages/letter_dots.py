@@ -34,7 +34,7 @@ MIN_DOT_GAP = 0.35
 """X-heights from a stem up to its dot (by eye: a page's pen, which is 0.18 wide, joins a dot that
 is much nearer to the stem)."""
 MAX_TICK_SIZE = 0.25  # larger side of a dot where other small ink is near, in x-heights (by eye)
-MAX_DOT_SIZES = (0.08, 0.18)
+DOT_LIMITS = (0.08, 0.18)
 """Most width, of an upright hand, and length of the dot of an `i`, in x-heights (by eye: one that
 slants or is long looks like the accent of an `í`; half of people's dots are 0.04 to 0.11 wide)."""
 MAX_DELAY = 4
@@ -162,14 +162,14 @@ def _offset_from(stem: Stem, dot: np.ndarray, x_height: float, lean: float) -> t
 
 
 def _moved_dot(dot: np.ndarray, stem: Stem, x_height: float, lean: float) -> np.ndarray:
-    """Return a dot no larger than `MAX_DOT_SIZES`, above its stem if it was further aside than
+    """Return a dot no larger than `DOT_LIMITS`, above its stem if it was further aside than
     `MAX_DOT_ASIDE`, and at least `MIN_DOT_GAP` above its top."""
     aside, _ = _offset_from(stem, dot, x_height, lean)
     middle = dot.mean(0)
     shift = aside * x_height if abs(aside) > MAX_DOT_ASIDE else 0.0
     width = np.ptp(dot[:, 0] + lean * dot[:, 1])  # of the upright dot
     length = np.hypot(*np.ptp(dot, axis=0))
-    factor = 1.0 / max(1.0, *(np.array([width, length]) / x_height / MAX_DOT_SIZES))
+    factor = 1.0 / max(1.0, *(np.array([width, length]) / x_height / DOT_LIMITS))
     dot = middle + (dot - middle) * factor - (shift, 0.0)
     lowest = stem.points[0, 1] - MIN_DOT_GAP * x_height
     lift = max(dot[:, 1].max() - lowest, 0.0)

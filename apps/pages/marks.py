@@ -70,8 +70,9 @@ MAX_LOW = 0.3  # x-heights from the baseline down to such ink (by eye: lower is 
 BAR_HEIGHT = 0.6  # of the middle of the bar of `ł`, in heights of the letter (by eye)
 BAR_RISE = 0.3  # x-heights from an end of this bar to its middle (by eye: a flat one makes a `t`)
 BAR_SIDES = np.linspace(0.2, 0.5, 7)  # x-heights from the stem or loop of `ł` to an end of its bar
+BAR_TURNS = np.linspace(0.0, 0.3, 4)  # x-heights by which an end may be nearer to `BAR_HEIGHT`
 END_CLEARANCE = 0.25
-"""Least x-heights from such an end to other ink (by eye: in a loop, or on the way to one, a shorter
+"""Least x-heights from such an end to the letter (by eye: in a loop, or on the way to it, a shorter
 bar is hidden)."""
 
 
@@ -200,7 +201,7 @@ def _mark(
     ink. A stem stands for a letter that has no place for the mark."""
     _, kind = base_and_mark(character)
     if character in "łŁ":
-        return _bar_of_l(pen, letter, ink)
+        return _bar_of_l(pen, letter)
     if character == MU:
         # The highest stroke: the bar of a 7 before it may be made late.
         letter = max(to_strokes(letter), key=lambda stroke: np.ptp(stroke[:, 1]))
@@ -240,9 +241,9 @@ def _low_beside(mark: np.ndarray, ink: Sequence[np.ndarray]) -> float:
     return float(points[is_beside & (points[:, 1] <= MAX_LOW), 1].max(initial=-np.inf))
 
 
-def _bar_of_l(pen: MarkPen, letter: np.ndarray, ink: Sequence[np.ndarray]) -> np.ndarray:
+def _bar_of_l(pen: MarkPen, letter: np.ndarray) -> np.ndarray:
     """Return the path of a bar through the stem, or the loop, of an `l` or `L`; its ends are clear
-    of the word's ink."""
+    of the letter's ink."""
     x, y, _ = letter.T
     middle = BAR_HEIGHT * y.min()
     near = np.abs(y - middle) <= BAR_RISE
@@ -250,9 +251,15 @@ def _bar_of_l(pen: MarkPen, letter: np.ndarray, ink: Sequence[np.ndarray]) -> np
     ends = []
     for edge, direction in ((edges.min(), -1.0), (edges.max(), 1.0)):
         end = np.array([(edge, middle - direction * BAR_RISE)])
-        shifts = np.outer(BAR_SIDES, (direction, 0.0))
-        ends += [*end + _clear_shift(end, ink, shifts, END_CLEARANCE)]
+        shifts = direction * _shifts_outwards()
+        ends += [*end + _clear_shift(end, to_strokes(letter), shifts, END_CLEARANCE)]
     return pen.straight_stroke(*ends)
+
+
+def _shifts_outwards() -> np.ndarray:
+    """Return shifts of the right end of a bar, to the right and downwards, the least ones first."""
+    shifts = np.stack(np.meshgrid(BAR_SIDES, BAR_TURNS), -1).reshape(-1, 2)
+    return shifts[shifts.sum(1).argsort(kind="stable")]
 
 
 def _shifts_above() -> np.ndarray:
