@@ -129,8 +129,14 @@ def dense(stroke):
     return at_equal_steps(stroke, path_along(stroke), 200)
 
 
-def test_the_bar_of_a_joined_l_is_not_hidden_by_the_way_to_its_loop():
-    way = [(-1.0, -0.1), (-0.3, -0.6), (-0.15, -0.75), (0.3, -1.4)]
+@pytest.mark.parametrize(
+    "way",
+    [
+        [(-1.0, -0.1), (-0.3, -0.6), (-0.15, -0.75), (0.3, -1.4)],
+        [(-1.0, -0.75), (-0.3, -0.85), (0.0, -0.95), (0.3, -1.4)],  # A longer bar is on it, too.
+    ],
+)
+def test_the_bar_of_a_joined_l_is_not_hidden_by_the_way_to_its_loop(way):
     loop = np.array([*way, (0.5, -1.9), (0.2, -1.9), (0.1, -1.0), (0.2, 0.0), (0.7, -0.2)])
     _, (bar,) = drawn("ł", [loop], [np.zeros(len(loop), int)])
     distances = np.hypot(*(bar[[0, -1], None] - dense(loop)).T)
