@@ -47,7 +47,7 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 MAX_OF_NEXT = 0.4
-"""Fraction of the next character's points that the belly of a stand-in may have (measured: where
+"""Fraction of the next letter's points that the belly of a stand-in may have (measured: where
 more were taken, of 14 among 2,948 letters `z`, the next letter was lost)."""
 ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
 MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
@@ -163,7 +163,8 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             indices.append(characters)
             continue
         num_next = sum(np.sum(each == index + 1) for each in letters.indices)
-        next_fractions = (characters == index + 1) / max(num_next, 1)
+        is_next = letters.text[index + 1 : index + 2].isalpha() & (characters == index + 1)
+        next_fractions = is_next / max(num_next, 1)
         part = _whole_part(stroke, late_part(characters, index), next_fractions)
         part = _without_exit(stroke, part, letters.text[index - 1 : index])
         removed.append(stroke[part])
@@ -178,7 +179,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
 def _whole_part(stroke: np.ndarray, part: slice, next_fractions: np.ndarray) -> slice:
     """Return the part of a stroke that is a character: with ink behind it that runs back to the
     left, as the belly of a `B`, or down to the foot of its last stem, but without a way up at its
-    end, as to the loop of an `e`. `next_fractions`: which fraction of the next character each point
+    end, as to the loop of an `e`. `next_fractions`: the fraction of the next letter that each point
     is; ink that has most of it is no belly."""
     behind = stroke[part.stop :, 0]
     runs_back = not len(behind) or behind.mean() <= behind[0]

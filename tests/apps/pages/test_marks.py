@@ -378,6 +378,14 @@ def test_a_letter_before_a_drawn_one_keeps_its_end(text, letter, way, num_kept):
 E = [(1.4, -0.3), (1.7, -0.9), (1.5, -1.0), (1.45, -0.4), (1.7, 0.0)]
 
 
+def test_nothing_is_left_of_a_stand_in_before_a_sign():
+    """The window is at the sign before the pen has drawn the last stem of the stand-in."""
+    stand_in = [*A[:-1], (1.0, 0.0)]
+    indices = np.repeat([0, 1], [4, 3])
+    word = signed("z.", [stand_in, [(1.6, 0.0)]], [indices, [1]])
+    assert [len(stroke) for stroke in word.strokes][1:] == [1]
+
+
 @pytest.mark.parametrize("num_points", [5, 6])
 def test_nothing_is_left_of_a_stand_in_that_the_window_leaves_before_its_last_stem(num_points):
     """The pen is at the top of this stem then, and goes on to an `e` from its foot."""
