@@ -36,6 +36,7 @@ S_WIDTH = 0.6  # heights of such an `s` (by eye)
 S_SHAPE = ((0.93, 0.84), (0.58, 1.0), (0.12, 0.8), (0.46, 0.52), (0.95, 0.26))
 """An `s` from its head to above its foot: its widths from the left, heights from the foot (by eye).
 """
+SHAPE_SPREAD = 0.035  # standard deviation by which these vary from `s` to `s` (by eye)
 
 
 def with_heads(letters: LetterStrokes, x_height: float, lean: float) -> LetterStrokes:
@@ -100,7 +101,9 @@ def _headed(
         if shift > MAX_SHIFT:  # The way turns back to a head.
             return None
         way_out = _ended_at(stroke[start : top + 1], left + shift - HEAD_GAP)
-    to_right, rises = np.transpose(S_SHAPE)
+    # The points of a stroke, which differ from word to word, vary the shape.
+    generator = np.random.default_rng([len(stroke), part.start])
+    to_right, rises = generator.normal(S_SHAPE, SHAPE_SPREAD).T
     corners = np.stack([left + to_right * S_WIDTH * height, y[fall.foot] - rises * height], 1)
     path = smooth_path([*corners, stroke[fall.foot]], 2 * NUM_STEPS)[:-1]
     return slice(start, fall.foot), way_out, path, shift

@@ -52,7 +52,7 @@ def test_an_s_that_begins_a_word_begins_with_its_head(text, height):
     stroke = np.array([*way_up, *HOOK[1:], *TAIL])
     (changed,) = with_heads(letters(text, [stroke], [0] * 10 + [1] * 2), 1.0, 0.0).strokes
     np.testing.assert_allclose(changed[-4:], TAIL, atol=1e-9)
-    assert np.ptp(changed[:-4, 1]) == pytest.approx(height, abs=0.03)
+    assert np.ptp(changed[:-4, 1]) == pytest.approx(height, rel=0.1)
     assert changed[0, 1] < -0.6 * height
     assert changed[:, 0].min() > -0.65 * height
     assert_s(changed[:-4])
