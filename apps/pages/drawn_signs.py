@@ -151,6 +151,8 @@ def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> L
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
+    num_next = sum(np.sum(each == index + 1) for each in letters.indices)
+    is_letter = letters.text[index + 1 : index + 2].isalpha()
     removed = []
     strokes = []
     indices = []
@@ -162,9 +164,8 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
             strokes.append(stroke)
             indices.append(characters)
             continue
-        num_next = sum(np.sum(each == index + 1) for each in letters.indices)
-        is_next = letters.text[index + 1 : index + 2].isalpha() & (characters == index + 1)
-        next_fractions = is_next / max(num_next, 1)
+        of_next = is_letter * (characters == index + 1) / max(num_next, 1)
+        next_fractions = np.where(characters > index + 1, 1.0, of_next)
         part = _whole_part(stroke, late_part(characters, index), next_fractions)
         part = _without_exit(stroke, part, letters.text[index - 1 : index])
         removed.append(stroke[part])
@@ -177,13 +178,11 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
 
 
 def _whole_part(stroke: np.ndarray, part: slice, next_fractions: np.ndarray) -> slice:
-    """Return the part of a stroke that is a character: with ink behind it that runs back to the
-    left, as the belly of a `B`, or down to the foot of its last stem, but without a way up at its
-    end, as to the loop of an `e`. `next_fractions`: the fraction of the next letter that each point
-    is; ink that has most of it is no belly."""
-    behind = stroke[part.stop :, 0]
-    runs_back = not len(behind) or behind.mean() <= behind[0]
-    if runs_back and next_fractions[part.stop :].sum() <= MAX_OF_NEXT:
+    """Return the part of a stroke that is a character: with all ink behind it, as the belly of a
+    `B`, that is not most of the next letter; or down to the foot of its last stem, but without a
+    way up at its end, as to the loop of an `e`. `next_fractions`: the fraction of the next letter
+    that each point is."""
+    if next_fractions[part.stop :].sum() <= MAX_OF_NEXT:
         return slice(part.start, len(stroke))
     falls = np.append(np.diff(stroke[part.start :, 1], prepend=-np.inf) >= 0.0, False)
     last = int(np.flatnonzero(falls[: part.stop - part.start + 1])[-1])

@@ -139,6 +139,8 @@ def _possible_dots(letters: LetterStrokes, x_height: float) -> list[int]:
         sign = f"{letters.text} "[index]  # a blank for ink behind the text
         # The last are the sign's own, and one before them is a dot, as of "j'avais" or "lei:".
         num_own = SMALL_PARTS.get(sign, len(numbers)) if sign in HIGH_SIGNS else 0
+        if sign == "-":  # Its bar may be too large to be among them.
+            num_own = sum(is_flat(letters.strokes[number]) for number in numbers)
         late = numbers[: len(numbers) - num_own]
         dots += [number for number in late if sizes[number] <= MAX_DOT_SIZE]
     return sorted(dots)

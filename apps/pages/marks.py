@@ -50,7 +50,9 @@ MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the l
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
 MIN_DOTS_APART = 0.36  # x-heights between the ink of the dots of an `ü` (by eye: as `MARK_GAPS`)
-MIN_SHARE = 0.5  # of the points of a letter's largest part of a joined stroke in another (by eye)
+MIN_SHARE = 0.5
+"""Of the points and of the height of a letter's largest part of a joined stroke in another part
+(by eye)."""
 SHIFTS = np.linspace(0.0, 1.2, 25)  # x-heights by which a mark may be moved (by eye)
 MAX_ASIDE = 0.4  # x-heights by which a mark above a letter may be moved to its sides (by eye)
 ASIDE_COST = 0.15
@@ -161,7 +163,12 @@ def _parts(letters: LetterStrokes, index: int) -> dict[int, np.ndarray]:
             joined[number] = max(filter(len, parts), key=lambda part: ring_area([part]))
     # The end of the stroke before, at which the window is early, is not that letter.
     most = max(map(len, joined.values()), default=0)
-    joined = {number: part for number, part in joined.items() if len(part) >= MIN_SHARE * most}
+    highest = _height(joined)
+    joined = {
+        number: part
+        for number, part in joined.items()
+        if len(part) >= MIN_SHARE * most and np.ptp(part[:, 1]) >= MIN_SHARE * highest
+    }
     # A bar that was drawn late, while the window was at the next letter, is not that letter.
     has_own_height = _height(own) >= MIN_OWN_HEIGHT * _height(joined)
     return own if own and has_own_height else joined

@@ -134,6 +134,18 @@ def test_a_dot_made_at_the_sign_behind_its_word_is_no_part_of_the_sign(sign, is_
     assert_array_equal(np.concatenate(repaired_word.strokes[2:]), [*upper, *lower])
 
 
+@pytest.mark.parametrize("width", [0.2, 0.6])
+def test_a_dot_made_at_a_hyphen_is_no_part_of_it(width):
+    """Otherwise the `i` of `Wi-Fi` gets a second dot. The hyphen may be as small as a dot."""
+    hyphen = across(0.8, 0.8 + width, y=-0.5)
+    dot = [(0.1, -1.5), (0.1, -1.6)]
+    word = letters("i-", [down(0.0, 1.0), dot, hyphen], 0, 1, 1)
+    dotted = with_dots(word, 1.0, 0.0)
+    assert [*map(len, dotted.strokes)] == [11, 2, 2]
+    np.testing.assert_allclose(dotted.strokes[1], dot)
+    assert_array_equal(dotted.strokes[2], hyphen)
+
+
 def test_of_two_small_strokes_at_an_apostrophe_the_first_is_the_dot_before_it():
     """In joined hands the window is already at the apostrophe then; a letter may begin there."""
     tick, letter = [(0.6, -1.7), (0.6, -1.4)], [(1.0, -1.0), (1.0, 0.0)]

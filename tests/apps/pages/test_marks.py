@@ -378,6 +378,27 @@ def test_a_letter_before_a_drawn_one_keeps_its_end(text, letter, way, num_kept):
 E = [(1.4, -0.3), (1.7, -0.9), (1.5, -1.0), (1.45, -0.4), (1.7, 0.0)]
 
 
+def test_a_cedilla_stands_beneath_the_letter_that_begins_a_stroke():
+    """The window reaches it while the pen ends the letter before: "soupçon"."""
+    end_of_p = [(3.6, -1.1), (4.2, -0.9), (4.2, -0.6), (4.1, -0.4), (3.8, -0.3), (3.6, -0.2)]
+    c = [(5.2, -1.0), (5.1, -1.0), (4.8, -0.8), (4.6, -0.5), (4.5, -0.2), (4.6, 0.0), (4.7, 0.0)]
+    to_o = [(5.0, -0.2), (5.4, -0.6), (5.8, -1.0)]
+    indices = [[0] + [1] * 5, [1] * 7 + [2] * 3]
+    _, marks = drawn("pço", [np.array(end_of_p), np.array([*c, *to_o])], indices)
+    x = np.concatenate(marks)[:, 0]
+    assert 4.4 < x.min() < x.max() < 5.2
+
+
+def test_ink_that_ends_a_stand_in_is_taken_though_the_window_is_at_the_next_letter():
+    """Not all of it runs back to the left: a stroke stood before the `I` of "In"."""
+    stand_in = [(0.0, -2.0), (1.0, -1.5), (0.2, -1.0), (0.9, -0.5), (0.0, -0.6), (0.3, 0.0)]
+    n = [(1.6, -1.0), (1.6, -0.5), (1.6, 0.0), (1.8, -0.9), (2.1, -0.8), (2.2, 0.0)]
+    word = signed(
+        "In", [[(0.1, -1.9), (0.1, 0.0)], stand_in, n], [[0] * 2, [0] * 3 + [1] * 3, [1] * 6]
+    )
+    assert [int(each[0]) for each in word.indices] == [0, 0, 0, 1]
+
+
 def test_nothing_is_left_of_a_stand_in_before_a_sign():
     """The window is at the sign before the pen has drawn the last stem of the stand-in."""
     stand_in = [*A[:-1], (1.0, 0.0)]
