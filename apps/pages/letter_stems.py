@@ -69,6 +69,7 @@ MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
 MAX_END_DEPTH = 0.4  # of the second top of a `v` below its first, in its heights (by eye)
 MAX_POINT_WIDTH = 0.45
 """Width of a `v` at a quarter of its height, in its widths, above which it is a `u` (by eye)."""
+MIN_ROUND_WIDTH = 0.35  # least x-heights of this width (by eye: a narrow one would look like `r`)
 MIN_SECOND_STEM = 0.7  # of its height that the second stem of a letter comes down (by eye)
 
 
@@ -306,7 +307,7 @@ def point(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
         return None
     x, depths = (stroke[first : top + 1] - stroke[foot]).T
     rises = np.append(depths[: foot - first] / depths[0], depths[foot - first :] / depths[-1])
-    if np.ptp(x[rises <= 0.25]) <= MAX_POINT_WIDTH * np.ptp(x):
+    if np.ptp(x[rises <= 0.25]) <= max(MAX_POINT_WIDTH * np.ptp(x), MIN_ROUND_WIDTH):
         return None
     # A round bottom is as wide as the root of its height.
     pointed = np.stack([x * np.sqrt(rises.clip(0.0, 1.0)), depths], 1)
