@@ -130,18 +130,19 @@ def with_visible_dot(stroke: np.ndarray) -> np.ndarray:
 def _possible_dots(letters: LetterStrokes, x_height: float) -> list[int]:
     """Return the numbers of the small strokes that may be the dot of an `i` or `j`."""
     sizes = [np.ptp(stroke, axis=0).max() / x_height for stroke in letters.strokes]
-    small_at: dict[int, list[int]] = {}  # by the index at which they begin
+    made_at: dict[int, list[int]] = {}  # the numbers of strokes by the index at which they begin
     for number, (first, *_) in enumerate(letters.indices):
-        if sizes[number] <= MAX_STRAY_SIZE:
-            small_at.setdefault(int(first), []).append(number)
+        made_at.setdefault(int(first), []).append(number)
     dots = []
-    for index, numbers in small_at.items():
+    for index, numbers in made_at.items():
         sign = f"{letters.text} "[index]  # a blank for ink behind the text
+        small = [number for number in numbers if sizes[number] <= MAX_STRAY_SIZE]
         # The last are the sign's own, and one before them is a dot, as of "j'avais" or "lei:".
-        num_own = SMALL_PARTS.get(sign, len(numbers)) if sign in HIGH_SIGNS else 0
-        if sign == "-":  # Its bar may be too large to be among them.
-            num_own = sum(is_flat(letters.strokes[number]) for number in numbers)
-        late = numbers[: len(numbers) - num_own]
+        num_own = SMALL_PARTS.get(sign, len(small)) if sign in HIGH_SIGNS else 0
+        late = small[: len(small) - num_own]
+        if sign == "-":
+            hyphen = max(numbers, key=sizes.__getitem__)
+            late = [number for number in small if number != hyphen]
         dots += [number for number in late if sizes[number] <= MAX_DOT_SIZE]
     return sorted(dots)
 

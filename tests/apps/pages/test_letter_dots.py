@@ -135,10 +135,10 @@ def test_a_dot_made_at_the_sign_behind_its_word_is_no_part_of_the_sign(sign, is_
 
 
 @pytest.mark.parametrize("width", [0.2, 0.6])
-def test_a_dot_made_at_a_hyphen_is_no_part_of_it(width):
+@pytest.mark.parametrize("dot", [[(0.1, -1.5), (0.1, -1.6)], [(0.05, -1.5), (0.15, -1.5)]])
+def test_a_dot_made_at_a_hyphen_is_no_part_of_it(width, dot):
     """Otherwise the `i` of `Wi-Fi` gets a second dot. The hyphen may be as small as a dot."""
     hyphen = across(0.8, 0.8 + width, y=-0.5)
-    dot = [(0.1, -1.5), (0.1, -1.6)]
     word = letters("i-", [down(0.0, 1.0), dot, hyphen], 0, 1, 1)
     dotted = with_dots(word, 1.0, 0.0)
     assert [*map(len, dotted.strokes)] == [11, 2, 2]
