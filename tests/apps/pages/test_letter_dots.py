@@ -135,7 +135,7 @@ def test_a_dot_made_at_the_sign_behind_its_word_is_no_part_of_the_sign(sign, is_
 
 
 @pytest.mark.parametrize("width", [0.2, 0.6])
-@pytest.mark.parametrize("dot", [[(0.1, -1.5), (0.1, -1.6)], [(0.05, -1.5), (0.15, -1.5)]])
+@pytest.mark.parametrize("dot", [[(0.1, -1.5), (0.1, -1.6)], [(0.07, -1.5), (0.13, -1.5)]])
 def test_a_dot_made_at_a_hyphen_is_no_part_of_it(width, dot):
     """Otherwise the `i` of `Wi-Fi` gets a second dot. The hyphen may be as small as a dot."""
     hyphen = across(0.8, 0.8 + width, y=-0.5)
