@@ -151,6 +151,9 @@ def _with_sign(letters: LetterStrokes, index: int, sign: str, pen: MarkPen) -> L
 
 def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray], LetterStrokes]:
     """Return the ink of a character, and the other ink: a joined stroke is cut."""
+    main = letters.main_number(index)
+    # At the end of a stroke before one that begins with the character, the window is early.
+    main_start = main if main is not None and letters.indices[main][0] == index else 0
     num_next = sum(np.sum(each == index + 1) for each in letters.indices)
     is_letter = letters.text[index + 1 : index + 2].isalpha()
     removed = []
@@ -160,7 +163,7 @@ def _without_sign(letters: LetterStrokes, index: int) -> tuple[list[np.ndarray],
         if letters.is_alone(number, index):
             removed.append(stroke)
             continue
-        if index not in characters:
+        if index not in characters or number < main_start:
             strokes.append(stroke)
             indices.append(characters)
             continue

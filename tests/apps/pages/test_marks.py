@@ -398,6 +398,14 @@ def test_ink_that_ends_a_stand_in_is_taken_though_the_window_is_at_the_next_lett
     assert [int(each[0]) for each in word.indices] == [0, 0, 0, 1]
 
 
+def test_a_letter_before_a_stand_in_that_begins_a_stroke_keeps_its_end():
+    """The window leaves it before its last stem: "razas" looked like "rozas"."""
+    stem_to_left = [*A[:-1], (0.9, 0.0)]
+    indices = [[0] * 4 + [1] * 3, [1] * 7]
+    before, _ = signed("az", [stem_to_left, shifted(A, 1.0)], indices).strokes
+    np.testing.assert_allclose(np.diff(before, axis=0), np.diff(stem_to_left, axis=0))
+
+
 def test_nothing_is_left_of_a_stand_in_before_a_sign():
     """The window is at the sign before the pen has drawn the last stem of the stand-in."""
     stand_in = [*A[:-1], (1.0, 0.0)]
