@@ -47,8 +47,8 @@ DRAWN: Mapping[str, str] = STAND_INS | JOINED_LETTERS
 TOP_OF_TURNED = 1.1  # x-heights from the baseline up to the dot of a `¿` (by eye)
 MIN_REST = 0.3  # x-heights of a rest of a joined stroke that is left (by eye)
 MAX_OF_NEXT = 0.4
-"""Fraction of the next letter's points that the belly of a stand-in may have (measured: where
-more were taken, of 14 among 2,948 letters `z`, the next letter was lost)."""
+"""Fraction of the next letter's points up to which ink behind a stand-in is its end (measured: of
+2,948 letters `z` 14 had taken more, and the next letter was lost)."""
 ARM_WIDTH = 0.45  # x-heights from the foot of an `r` to the end of its arm (by eye)
 MAX_BACK = 0.12  # x-heights by which an `r` may go back before its arm ends (by eye)
 EXIT_RISE = 0.25  # x-heights from the foot of a letter to the end of its way up (by eye)

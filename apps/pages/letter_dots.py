@@ -196,7 +196,7 @@ def _may_be_dot(
     first = int(indices[number].min())
     end = int(indices[number].max()) + 1
     signs = text[first:end]
-    if SIGNS_AT_END.issuperset(signs):
+    if signs and SIGNS_AT_END.issuperset(signs):
         before = [stroke[each < first] for stroke, each in letters.pairs() if (each < first).any()]
         right = letters.strokes[number][:, 0].max() + MAX_DOT_SIZE * x_height
         # The end of a word may reach over its full stop or comma.

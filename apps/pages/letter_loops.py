@@ -1,5 +1,6 @@
 """Parts of letters that networks leave out or misform, in a stroke that may join others: loops of
-`e`, which are narrow so that the pen fills them, rings of `o`, and what `letter_stems` repairs."""
+`e`, which are narrow so that the pen fills them, rings of `o`, bowls of `d`, and what
+`letter_stems` repairs."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,11 +12,12 @@ from apps.pages.letter_stems import (
     point,
     second_stem,
     start_of_t,
-    start_of_w,
+    start_of_two_stems,
     start_of_way,
 )
 from apps.pages.letter_strokes import (
     MAX_LAG,
+    MAX_LATE,
     NUM_STEPS,
     STRAIGHT_RISES,
     TREMBLE,
@@ -56,7 +58,6 @@ MIN_HALF_RING = 0.12
 """X-heights of a circle that fits between the left side of a ring and a way through the ring, which
 then looks like the bar of an `ø` (by eye)."""
 MAX_RING_HEIGHT = 1.5  # x-heights of the ring of an `o` (by eye: the loop of an `l` is higher)
-MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 MIN_D_HEIGHT = 1.2  # x-heights of the stem of a `d` (by eye)
 HEAD_OF_D = 0.4  # heights of the bowl of a `d` from its top down to where it begins (by eye)
 NUM_PLACES = 15  # along each side of a loop, where circles are tried (assumed)
@@ -67,8 +68,8 @@ def with_clear_parts(letters: LetterStrokes, x_height: float, lean: float) -> Le
     otherwise both look like a `c`, and no way halves the ring, unlike an `ø`; in which the bowl of
     each `d` is closed, unlike "cl", and each `v` pointed, unlike a `u`; in which each `n` has an
     arch, unlike a `u`, each `u` a second stem and each `r` an arm beside its stem, unlike a `v`;
-    and in which no way leads up to a `t`, `w`, `N`, `U` or `W` that begins a word, unlike an `A`,
-    `n`, `M` or `N`. The arguments are as in `with_dots`."""
+    and in which no way leads up to a letter that begins a word: a `t` would look like `A`, a `w`
+    like `n`, `N` and `U` like `M`, a `W` like `N`. The arguments are as in `with_dots`."""
     letters = letters.copy()
     for index in letters.indices_of("".join(NEW_PARTS | STARTS)):
         begins_word = not letters.text[index - 1 : index].isalpha()
@@ -165,7 +166,7 @@ def _way_to_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | 
     if len(falls) < 2 or y[falls[-1].foot] - y[falls[-1].top] < MIN_D_HEIGHT:
         return None
     bowl, stem = falls[-2:]
-    first = max(bowl.top - MAX_LATE, 0)
+    first = max(start_of_way(stroke, bowl), part.start - MAX_LAG, 0)
     high = y[bowl.top] + HEAD_OF_D * (y[bowl.foot] - y[bowl.top])
     heads = first + np.flatnonzero(y[first : bowl.foot] <= high)
     sides = stroke[bowl.foot : stem.top + 1][::-1], stroke[stem.top : stem.foot + 1]
@@ -288,10 +289,10 @@ NEW_PARTS: dict[str, Sequence[NewPart]] = {
 }
 """For each letter, the functions that repair it, one behind another."""
 STARTS: dict[str, Sequence[NewPart]] = {
-    "N": [start_of_w],
-    "U": [start_of_w],
-    "W": [start_of_w],
+    "N": [start_of_two_stems],
+    "U": [start_of_two_stems],
+    "W": [start_of_two_stems],
     "t": [start_of_t],
-    "w": [start_of_w],
+    "w": [start_of_two_stems],
 }
 """The same at the beginning of a word."""

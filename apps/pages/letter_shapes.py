@@ -14,7 +14,6 @@ from apps.pages.letter_strokes import (
     is_crossed,
     is_flat,
     late_part,
-    move_behind,
     replace_part,
 )
 from data_loader.pen_paths import touching_shift
@@ -277,7 +276,7 @@ def _with_opening(
         return letters
     rise = np.maximum.accumulate(-from_foot[foot:, 1])
     to_right = np.append(np.zeros(foot), shift * np.clip(rise / OPENING_RISE, 0.0, 1.0))
-    moved = letters.copy()
-    move_behind(moved, index, np.array([shift, 0.0]))
+    place = letters.strokes[number][foot, 0]
+    moved = letters.moved_behind(index, np.array([shift, 0.0]), place)
     moved.strokes[number] = letters.strokes[number] + np.outer(to_right, (1.0, 0.0))
     return moved

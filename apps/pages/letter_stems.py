@@ -1,5 +1,6 @@
 """Stems, arches and arms of letters that networks misform, in a stroke that may join others: `n`
-like `u`, `u` like `v`, `r` like `v` or `n`, `t` like `A`, and `w` like `n`."""
+and `v` like `u`, `u` like `v`, `r` like `v` or `n`, `t` like `A`, `w` like `n`, and `N`, `U` and
+`W` like `M` or `N`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,7 +18,6 @@ from apps.pages.letter_strokes import (
     LetterStrokes,
     falls_of,
     late_part,
-    move_behind,
     straight_part,
     turn_behind,
     x_at,
@@ -44,9 +44,8 @@ ARM_SHAPE = ((0.0, 0.0), (0.03, 0.5), (0.3, 0.83), (0.65, 0.98), (1.0, 1.0))
 """The arm of an `r` from the foot of its stem on: widths of the `r`, rises of the arm (by eye)."""
 STEMS_BEHIND_ARMS = {*"imnru"}  # letters that begin with a stem
 STEM_GAP = 0.6  # x-heights from the stem of an `r` to such a stem, at least (by eye)
-MIN_STEM_GAP = 0.2
-MAX_STEM_GAP = 1.15
-"""Bounds on this gap as it is written, where the arm may go on as the stem (by eye)."""
+MIN_STEM_GAP = 0.2  # x-heights of this gap as it is written, at least (by eye)
+MAX_STEM_GAP = 1.15  # x-heights of this gap, beyond which the arm is no arch (by eye)
 MAX_STEM_SLOPE = 0.35  # of such a stem, x over y (by eye)
 CUT_ARM_SHAPE = ((0.0, 0.0), (0.03, 0.55), (0.1, 0.8), (0.28, 0.96), (0.48, 0.95))
 """The arm of an `r` before such a stem: widths from stem to stem, rises of the arm (by eye)."""
@@ -62,7 +61,9 @@ MAX_LEAD_LAG = 4
 """Points by which a way begins before the letter's part of a stroke (measured: of 301 in 5 hands
 299 do)."""
 MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
-MIN_WAY_TO_W = 0.5  # of its first way down that a way before or behind it is high (by eye)
+MIN_WAY_HEIGHT = (
+    0.5  # of the first way down of a `w` that a way before or behind it is high (by eye)
+)
 MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
 LEAD_BEND = 0.15  # of such a way downwards, in its rises (by eye)
 MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
@@ -91,7 +92,7 @@ def with_ended_arms(letters: LetterStrokes, x_height: float, lean: float) -> Let
             continue
         part, branch, stem, shift = cut
         to_right = np.array([shift * x_height, 0.0])
-        move_behind(letters, index, to_right)
+        letters = letters.moved_behind(index, to_right, stroke[part.start, 0])
         behind = np.maximum(indices[part.stop :], index + 1)
         letters.strokes[number : number + 1] = [
             np.concatenate([stroke[: part.start], branch @ back]),
@@ -267,7 +268,7 @@ def _way_and_stem(stroke: np.ndarray, part: slice, max_gap: float) -> tuple[int,
     return (low, stem) if is_way and is_t and right - left > max_gap else None
 
 
-def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
+def start_of_two_stems(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the part of an upright stroke in x-heights that leads up to a `w`, `N`, `U` or `W`,
     and nothing in its place; None if the stroke does not begin with it, or the rest has no two ways
     down."""
@@ -277,8 +278,8 @@ def start_of_w(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | No
     y = stroke[:, 1]
     low = start_of_way(stroke, falls[0])
     heights = [y[fall.foot] - y[fall.top] for fall in falls]
-    is_high = y[low] - y[falls[0].top] >= MIN_WAY_TO_W * heights[0]
-    is_w = heights[1] >= MIN_WAY_TO_W * heights[0]
+    is_high = y[low] - y[falls[0].top] >= MIN_WAY_HEIGHT * heights[0]
+    is_w = heights[1] >= MIN_WAY_HEIGHT * heights[0]
     if not (is_high and is_w and begins_at(stroke, low)):
         return None
     return slice(0, falls[0].top), stroke[:0]

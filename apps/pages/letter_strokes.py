@@ -23,6 +23,7 @@ MIN_ALONE = 0.8  # fraction of a stroke's points in its letter that is not joine
 PEN_LAG = 0.2
 """Fraction of a letter's points by which the pen reaches the letter later than the window does
 (notebook: pages, marks that are drawn)."""
+MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
 MIN_FALL = 0.35  # x-heights that the back of an `e` or a stem falls at least (by eye)
 STRAIGHT_RISES = (0.65, 0.35)
@@ -103,6 +104,20 @@ class LetterStrokes:
             elif with_joined and index in indices:
                 parts.append(stroke[late_part(indices, index)])
         return [part for part in parts if len(part)]
+
+    def strokes_apart(self, index: int, number: int) -> np.ndarray:
+        """Return the points `(n, 2)` of a character that are not in the stroke `number`."""
+        apart = [s[i == index] for k, (s, i) in enumerate(self.pairs()) if k != number]
+        return np.concatenate([np.empty((0, 2)), *apart])
+
+    def moved_behind(self, index: int, shift: np.ndarray, place: float) -> "LetterStrokes":
+        """Return the strokes, of which those are moved by `shift` that are mostly of characters
+        behind one, and reach beyond x = `place`."""
+        moved = self.copy()
+        for number, (stroke, indices) in enumerate(self.pairs()):
+            if np.median(indices) > index and stroke[:, 0].max() > place:
+                moved.strokes[number] = stroke + shift
+        return moved
 
     def selected(self, numbers: Iterable[int]) -> "LetterStrokes":
         """Return only the strokes with these numbers."""
@@ -223,13 +238,6 @@ def replace_part(
     letters.strokes[number] = np.concatenate([stroke[before], path, stroke[behind]])
     new_indices = np.full(len(path), index)
     letters.indices[number] = np.concatenate([indices[before], new_indices, indices[behind]])
-
-
-def move_behind(letters: LetterStrokes, index: int, shift: np.ndarray) -> None:
-    """Move the strokes that are mostly of characters behind one, in place."""
-    for number, indices in enumerate(letters.indices):
-        if np.median(indices) > index:
-            letters.strokes[number] = letters.strokes[number] + shift
 
 
 def is_flat(stroke: np.ndarray) -> bool:

@@ -86,9 +86,9 @@ MIN_COMMA_HEIGHT = 0.6  # in x-heights (by eye: a smaller one looks like a full 
 def repair_letters(letters: LetterStrokes, shape: HandShape) -> LetterStrokes:
     """Return letters with a bar on each `t` and `H`, two strokes in each `x`, a corner in each `5`,
     whole legs of each `A`, bars of each `E`, `F` and `T` at its stem, stems up to the roofs of `B`,
-    `D`, `P` and `R`, short flags of each `1`, clear parts of others (`with_clear_parts`), and a
-    head of each `s` that begins a word or follows an `o` or `r`. If the hand makes dots, each `i`
-    and `j` gets its dot, and needless touches are removed."""
+    `D`, `P` and `R`, short flags of each `1`, clear parts of others (`with_clear_parts`), and heads
+    of `s` and `S` (`with_heads`). If the hand makes dots, each `i` and `j` gets its dot, and
+    needless touches are removed."""
     letters = with_legs(letters)
     letters = with_touching_bars(letters, shape.x_height)
     letters = with_short_flags(letters, shape.x_height)

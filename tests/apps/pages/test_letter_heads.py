@@ -71,3 +71,33 @@ def test_an_s_that_has_a_head_or_a_way_up_stays(text, before, s):
     index = [0] * len(before) + [len(text) - 1] * 8
     (same,) = with_heads(letters(text, [stroke], index), 1.0, 0.0).strokes
     np.testing.assert_array_equal(same, stroke)
+
+
+@pytest.mark.parametrize("letter", ["f", "t"])
+def test_the_bar_of_a_letter_from_which_the_pen_goes_on_to_an_s_stays(letter):
+    """It begins its stroke, and crosses the stem, which is another one."""
+    stem = [(-0.9, -1.8), (-0.9, -0.6), (-0.9, 0.0)]
+    bar = [(-1.2, -0.88), (-0.8, -0.88)]
+    word = letters(f"{letter}se", [stem, [*bar, *HOOK, *TAIL]], 0, [0] * 2 + [1] * 8 + [2] * 2)
+    same_stem, new_bar, s = with_heads(word, 1.0, 0.0).strokes
+    np.testing.assert_array_equal(same_stem, stem)
+    np.testing.assert_allclose(new_bar[:2], bar)
+    assert new_bar[:, 0].max() > -0.9 + 0.15
+    assert s[:, 0].min() > new_bar[:, 0].max() + 0.05
+
+
+def test_a_hook_before_an_s_that_begins_a_stroke_goes():
+    """The letter before is another stroke: the hook looked like an apostrophe."""
+    stroke = np.array([(-0.6, -0.75), (-0.55, -0.9), *HOOK, *TAIL])
+    word = letters("ose", [RING, stroke], 0, [1] * 10 + [2] * 2)
+    ring, s = with_heads(word, 1.0, 0.0).strokes
+    np.testing.assert_array_equal(ring, RING)
+    assert_s(s[:-4])
+
+
+def test_only_what_is_behind_a_place_is_moved():
+    """The dot of a letter before may be made late."""
+    dots = [[(-1.0, -1.5), (-0.9, -1.5)], [(0.9, -1.5), (1.0, -1.5)]]
+    moved = letters("isi", dots, 2, 2).moved_behind(1, np.array([0.5, 0.0]), 0.0)
+    np.testing.assert_array_equal(moved.strokes[0], dots[0])
+    np.testing.assert_allclose(moved.strokes[1], np.add(dots[1], (0.5, 0.0)))
