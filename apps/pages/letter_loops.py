@@ -160,8 +160,8 @@ def _bridge(start: np.ndarray, end: np.ndarray, inside: np.ndarray) -> np.ndarra
 def _way_to_stem(stroke: np.ndarray, part: slice) -> tuple[slice, np.ndarray] | None:
     """Return the place in an upright stroke in x-heights at which the bowl of a `d` begins open,
     and the path from its stem, or there and back; None if it is closed, or there is no `d`."""
-    falls = [fall for fall in falls_of(stroke) if part.start - MAX_LATE <= np.mean(fall)]
-    falls = [fall for fall in falls if np.mean(fall) < part.stop + MAX_LATE]
+    ends = part.start - MAX_LATE, part.stop + MAX_LATE
+    falls = [fall for fall in falls_of(stroke) if ends[0] <= np.mean(fall) < ends[1]]
     y = stroke[:, 1]
     if len(falls) < 2 or y[falls[-1].foot] - y[falls[-1].top] < MIN_D_HEIGHT:
         return None

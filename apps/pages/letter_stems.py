@@ -61,9 +61,9 @@ MAX_LEAD_LAG = 4
 """Points by which a way begins before the letter's part of a stroke (measured: of 301 in 5 hands
 299 do)."""
 MAX_HOOK = 0.3  # x-heights of the start of a stroke (by eye)
-MIN_WAY_HEIGHT = (
-    0.5  # of the first way down of a `w` that a way before or behind it is high (by eye)
-)
+MIN_WAY_HEIGHT = 0.5
+"""Height of a way before the first way down of a `w`, and of its second one, in heights of the
+first (by eye)."""
 MEETING_RISE = 0.25  # x-heights from the foot of a `t` up to where a way meets its stem (by eye)
 LEAD_BEND = 0.15  # of such a way downwards, in its rises (by eye)
 MIN_V_HEIGHT = 0.6  # x-heights of a `v` that is made pointed (by eye)
