@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.pages.letter_strokes import (
     MAX_LAG,
+    MAX_SINKING,
     SIGNS_AT_END,
     LetterStrokes,
     Stem,
@@ -153,7 +154,11 @@ def _stem_of_dotted(letters: LetterStrokes, index: int, x_height: float) -> Stem
     # The window may leave the letter while the pen is still on the way up to its stem.
     for lag in (0, MAX_LAG):
         if stems := stems_of(letters, index, x_height, max_height, lag):
-            return stems[-1]  # One before it is of the letter before.
+            stem = stems[-1]  # One before it is of the letter before.
+            x, y = stem.points.T
+            high = int(np.flatnonzero(y <= y[0] + MAX_SINKING * (y[-1] - y[0]))[-1])
+            is_way = x[high] - x[0] > y[high] - y[0]  # to the stem, as the arm of an `r`
+            return stem._replace(points=stem.points[high * is_way :])
     return None
 
 

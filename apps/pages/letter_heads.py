@@ -9,6 +9,7 @@ from apps.pages.letter_stems import begins_at, start_of_way
 from apps.pages.letter_strokes import (
     HIGH_EXITS,
     MAX_LATE,
+    MAX_SINKING,
     NUM_STEPS,
     TREMBLE,
     LetterStrokes,
@@ -19,7 +20,6 @@ from apps.pages.letter_strokes import (
 from ink.geometry import smooth_path
 
 WAY_TO_S = 0.4  # x-heights of the end of the way to an `s` (by eye)
-MAX_SINKING = 0.12  # heights of an `s` by which the way to it sinks (by eye)
 MAX_RISE_TO_S = 0.4
 """X-heights that this end rises, where the `s` looks like a `z` or a hook (by eye)."""
 MIN_BELLY_OFFSET = 0.3

@@ -25,6 +25,7 @@ PEN_LAG = 0.2
 (notebook: pages, marks that are drawn)."""
 MAX_LATE = 2  # points by which the top of a letter may be behind its part of a stroke (by eye)
 MAX_LAG = 6  # points by which the pen may be in a letter before the window is (by eye)
+MAX_SINKING = 0.12  # heights of a letter by which a flat way to it sinks (by eye)
 MIN_FALL = 0.35  # x-heights that the back of an `e` or a stem falls at least (by eye)
 STRAIGHT_RISES = (0.65, 0.35)
 """From and to where the back of an `e` or a stem is straight, in its heights (by eye)."""

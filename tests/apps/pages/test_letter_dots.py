@@ -134,6 +134,15 @@ def test_a_dot_made_at_the_sign_behind_its_word_is_no_part_of_the_sign(sign, is_
     assert_array_equal(np.concatenate(repaired_word.strokes[2:]), [*upper, *lower])
 
 
+def test_a_dot_stands_above_a_stem_and_not_the_sinking_arm_that_leads_to_it():
+    """In "ring" it stood above the `r`."""
+    arm = [(-0.7, -1.05), (-0.4, -1.03), (-0.1, -1.01)]
+    stroke = np.concatenate([[(-0.8, 0.0), (-0.8, -0.6)], arm, down(0.0, 1.0)])
+    word = letters("ri", [stroke, [(0.1, -1.6)]], [0] * 2 + [1] * 14, 1)
+    _, dot = with_dots(word, 1.0, 0.0).strokes
+    np.testing.assert_allclose(dot, [(0.1, -1.6)], atol=0.05)
+
+
 @pytest.mark.parametrize("width", [0.2, 0.6])
 @pytest.mark.parametrize("dot", [[(0.1, -1.5), (0.1, -1.6)], [(0.07, -1.5), (0.13, -1.5)]])
 def test_a_dot_made_at_a_hyphen_is_no_part_of_it(width, dot):
