@@ -247,6 +247,8 @@ def _filled(
     records = [block_record(folder, number, False) for number in range(len(blocks))]
     if missing := [str(number) for number, record in enumerate(records) if record is None]:
         few = first_of(missing, 10)
+        if preparing.parts == 1:
+            raise DataError(f"{folder}: what was just written there cannot be read: blocks {few}")
         logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
         return None
     write_index(

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -151,6 +152,23 @@ def test_an_interrupted_parse_keeps_its_whole_shards_and_ends_in_the_same_bytes(
     (tmp_path / "some" / whole.name / ".00002-000-7").mkdir()  # as a killed process leaves it
     again = make(tmp_path / "some", blocks=numbered(4), read=read).folder
     assert len(read.blocks) == 5 and columns(again) == columns(whole)
+
+
+def test_a_block_that_cannot_be_read_back_is_named_and_the_next_try_goes_on(tmp_path, monkeypatch):
+    whole = make(tmp_path / "whole", blocks=numbered(3)).folder
+    read_json, read = prepared.read_json, Read()
+
+    def fail_at_second(path):
+        if path.name == "00001.json" and path.exists():
+            raise OSError(errno.EIO, "broken", str(path))
+        return read_json(path)
+
+    monkeypatch.setattr(prepared, "read_json", fail_at_second)
+    with pytest.raises(DataError, match=r"just written there cannot be read: blocks 1$"):
+        make(tmp_path / "some", blocks=numbered(3))
+    monkeypatch.undo()
+    again = make(tmp_path / "some", blocks=numbered(3), read=read).folder
+    assert not read.blocks and columns(again) == columns(whole)
 
 
 def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path, caplog):
