@@ -161,7 +161,7 @@ export class Engine {
         const list = words.flatMap(({text, strokes}) => [this.#text(text, keep), 0, 0, 0, 0, 0, 0,
           this.#fill(keep, strokes.map((number) => first + number)), strokes.length, 0, 0]);
         first += length;
-        return [0, 0, 0, this.#fill(keep, list), words.length, 0, 0, Number(isDrawing),
+        return [0, 0, 0, this.#fill(keep, list), words.length, 0, 0, isDrawing ? 1 : 0,
           first - length, length];
       });
       const before = this.#strokes(points, count), rowList = this.#fill(keep, structures);

@@ -1,6 +1,6 @@
 // Writes and reads InkML (W3C Ink Markup Language, Recommendation of 2011).
 
-import {checkLines, need} from "./checks.js";
+import {check, checkLines, need} from "./checks.js";
 
 const MAX_BYTES = 2 ** 24; // of a file, as in Python
 const MAX_GROUP_POINTS = 20_000; // of a traceGroup, as in Python
@@ -25,14 +25,14 @@ export const short = (value, decimals) => String(+value.toFixed(decimals));
  * is [x, y, time, pressure]; times and pressures are saved if every point has them. Times are in ms
  * from the first point. */
 export function toInkml(rows, units = "") {
-  checkLines(rows);
-  need(typeof units === "string", "The units are no text, such as mm.");
+  checkLines(rows, "rows");
+  check("units", units, "a string, such as mm", () => typeof units === "string");
   const points = rows.flatMap(({strokes}) => strokes.flat());
   const [hasTime, hasPressure] = [2, 3].map((channel) =>
     points.every((point) => Number.isFinite(point[channel])));
   const start = hasTime && points.length ? points[0][2] : 0, unit = units && ` units="${escaped(units)}"`;
-  const numbers = ([x, y, time, pressure]) => [short(x, 3), short(y, 3),
-    ...(hasTime ? [short(time - start, 2)] : []), ...(hasPressure ? [short(pressure, 3)] : [])];
+  const numbers = (point) => [short(point[0], 3), short(point[1], 3),
+    ...(hasTime ? [short(point[2] - start, 2)] : []), ...(hasPressure ? [short(point[3], 3)] : [])];
   const groups = rows.map(({text, strokes}) => {
     const truth = text && `    <annotation type="truth">${escaped(text)}</annotation>\n`;
     const traces = strokes.map((stroke) =>
@@ -71,13 +71,15 @@ function withoutComments(text) {
 /** The strokes of InkML, a text or a File, in its units. A point is [x, y], with its time and its
  * pressure if the file has these; a time that only the file lacks is NaN. An Error names a fault. */
 export async function fromInkml(source) {
-  need(typeof source === "string" || typeof source?.text === "function",
-    "There is no InkML: give its text, or a Blob such as a File.");
+  check("source", source, "the text of an InkML file, or a Blob such as a File",
+    () => typeof source === "string" || typeof source.text === "function");
   const file = typeof source === "string" ? new Blob([source]) : source;
   const refuse = (reason, isFault) =>
-    need(!isFault, `${file.name ?? "The text"} ${reason}.`, "bad_file");
+    need(!isFault, `${typeof file.name === "string" ? file.name : "The text"} ${reason}.`, "bad_file");
   refuse(`has more than ${MAX_BYTES} bytes`, file.size > MAX_BYTES);
-  const text = withoutComments(await file.text()), strokes = [];
+  const content = await file.text();
+  check("The text of `source`", content, "a string", () => typeof content === "string");
+  const text = withoutComments(content), strokes = [];
   refuse("is not InkML", /<(?:[\w.-]+:)?([a-z]\w*)/i.exec(text)?.[1] !== "ink");
   const channels = [...text.matchAll(CHANNEL)].map(([, name]) => name.toUpperCase());
   if (!channels.length) channels.push("X", "Y");

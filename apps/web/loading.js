@@ -1,18 +1,31 @@
 // Loads the engine and the files of networks.
 
-import {HandwritingError, need} from "./checks.js";
+import {HandwritingError, check, fits, need} from "./checks.js";
 import {Engine} from "./engine.js";
 
 let compiling = null; // a promise of the compiled engine of this package
 let latest = null; // the compiled engine that was used last
 
-/** The bytes of a file: its URL, a Blob or the bytes themselves. */
-async function bytesOf(source) {
-  if (typeof source !== "string" && !(source instanceof URL)) {
-    const bytes = await (source?.arrayBuffer?.() ?? source);
-    need(Number.isInteger(bytes?.byteLength), "A file is a URL, a Blob or bytes.");
-    return new Uint8Array(bytes);
-  }
+/** The bytes of a Blob or of a buffer. */
+async function bytesIn(source, name) {
+  let bytes = null;
+  try {
+    const content = await (source.arrayBuffer?.() ?? source);
+    if (ArrayBuffer.isView(content)) {
+      const {buffer, byteOffset, byteLength} = content;
+      bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    } else if (Number.isInteger(content.byteLength)) bytes = new Uint8Array(content);
+  } catch { /* Neither: or a buffer that was transferred, or a file that cannot be read. */ }
+  check(name, source, "a URL, a Blob that can be read, or bytes", () => bytes);
+  return bytes;
+}
+
+const isAddress = (source) => typeof source === "string" ||
+  fits((value) => value instanceof URL, source);
+
+/** The bytes of a file: its URL, a Blob or the bytes themselves; `name` is that of the argument. */
+async function bytesOf(source, name) {
+  if (!isAddress(source)) return bytesIn(source, name);
   const failed = (reason) =>
     new HandwritingError(`${source} could not be loaded (${reason}).`, "not_loaded");
   if (`${source}`.startsWith("file:")) { // Node.js, whose `fetch` has no files
@@ -30,7 +43,7 @@ async function bytesOf(source) {
 }
 
 async function compile(source) {
-  const bytes = await bytesOf(source);
+  const bytes = await bytesOf(source, "engine");
   const module = await WebAssembly.compile(bytes).catch(({message}) => {
     throw new HandwritingError(
       `The engine cannot be compiled: give the package's engine.wasm (${message}).`, "bad_file");
@@ -41,7 +54,7 @@ async function compile(source) {
 }
 
 function compiled(source) {
-  if (source) return compile(source);
+  if ((source ?? null) !== null) return compile(source);
   compiling ??= compile(new URL("engine.wasm", import.meta.url));
   compiling.catch(() => { compiling = null; }); // the next call tries again
   return compiling;
@@ -49,9 +62,10 @@ function compiled(source) {
 
 /** An engine with a network that has a role: {engine, info}. */
 export async function loaded(role, source, engineSource) {
-  const isAddress = source.href || typeof source === "string";
-  const title = source.name ?? (isAddress ? source : "The network");
-  const [module, bytes] = await Promise.all([compiled(engineSource), bytesOf(source)]);
+  const name = role === "descriptor" ? role : "network"; // of the argument
+  const [module, bytes] = await Promise.all([compiled(engineSource), bytesOf(source, name)]);
+  const title = isAddress(source) ? source : typeof source.name === "string" ? source.name
+    : "The network";
   const engine = new Engine(latest = module), info = engine.open(bytes, title);
   need(info.role === role, `${title} is a ${info.role}; a ${role} is needed.`);
   return {engine, info};

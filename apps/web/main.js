@@ -9,7 +9,7 @@ import {startWrite} from "./write.js";
 
 /** Show an error, and a button if the error has a `remedy`, [label, action]. */
 function complain(error) {
-  if (error?.name === "AbortError") return;
+  if (error?.name === "AbortError" || error?.code === "stopped") return; // as the user wanted
   const [textContent, onclick] = error.remedy ?? [];
   find("#problem p").textContent = error.message ?? String(error);
   Object.assign(find("#remedy"), {hidden: !onclick, textContent, onclick});

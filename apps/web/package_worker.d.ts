@@ -12,11 +12,12 @@ export interface WorkerOptions extends Omit<WriteOptions, "reader"> {
   proofread?: boolean;
 }
 
-/** Writes and reads in a worker of its own, so that the page goes on meanwhile. */
+/** Writes and reads in a worker of its own, so that the page goes on meanwhile. If the worker cannot
+ * start or breaks down, all calls end with a HandwritingError "not_loaded": make a new one. */
 export class HandwritingWorker {
-  /** The files of networks; by default those of the package. */
-  constructor(networks?: {reader?: BlobPart; writer?: BlobPart});
-  /** Load a network before its first use. */
+  /** The files of networks, Blobs or bytes; by default those of the package. */
+  constructor(networks?: {reader?: Blob | BufferSource; writer?: Blob | BufferSource});
+  /** Load a network before its first use. After a failure the next call tries again. */
   load(role: "reader" | "writer"): Promise<Loaded>;
   /** Read a page of strokes, in the order in which they were written. */
   read(strokes: readonly Stroke[], options?: ReadOptions): Promise<Row[]>;
@@ -24,6 +25,6 @@ export class HandwritingWorker {
   neat(strokes: readonly Stroke[]): Promise<Stroke[]>;
   /** Write one line of text. Yields the ink as it grows. */
   write(text: string, options?: WorkerOptions): AsyncGenerator<Ink, void, void>;
-  /** End the worker at once; what was asked for is not answered. */
+  /** End the worker at once; open calls and later ones end with a HandwritingError "stopped". */
   stop(): Promise<void>;
 }

@@ -37,7 +37,7 @@ export function startRead({startClient, store}) {
       [...marked(text, doubtful), create("br")]));
   }
 
-  /** The worker's answer. The promise stays pending if the button Stop ends the worker. */
+  /** The worker's answer. The button Stop ends it with an Error "stopped". */
   function answer(task, request) {
     pending.add(request);
     stop.hidden = false;

@@ -1,6 +1,6 @@
 // Reads handwriting. See README.md; index.d.ts has the types.
 
-import {checkStrokes, need} from "./checks.js";
+import {check, checkStrokes, need, optionsOf} from "./checks.js";
 import {emptyEngine, loaded, turn} from "./loading.js";
 
 const OPTIONS = ["signal", "onProgress"]; // of `read`
@@ -21,7 +21,7 @@ class Reader {
     checkStrokes(strokes);
     const engine = this.#loaded(), starts = strokes.length ? engine.rowStarts(strokes) : [];
     const before = this.#readings, readRow = (first, i) => {
-      const row = strokes.slice(first, starts[i + 1]), key = JSON.stringify(row);
+      const row = strokes.slice(first, starts[i + 1]), key = keyOf(row);
       const reading = before.get(key) ?? this.#loaded().readRow(row);
       this.#readings.set(key, reading);
       const shifted = (items) => items.map((item) =>
@@ -36,12 +36,7 @@ class Reader {
   }
 
   async #readInTurns(starts, readRow, options) {
-    need(typeof options === "object" && options, "The options are no object.");
-    const surplus = Object.keys(options).find((option) => !OPTIONS.includes(option));
-    need(!surplus, `There is no option “${surplus}”; there are ${OPTIONS.join(", ")}.`);
-    const {signal, onProgress} = options, rows = [];
-    need(!signal || signal.throwIfAborted, "The signal is no AbortSignal.");
-    need(!onProgress || typeof onProgress === "function", "onProgress is no function.");
+    const {signal, onProgress} = optionsOf(options, OPTIONS), rows = [];
     for (const [i, first] of starts.entries()) {
       await turn();
       signal?.throwIfAborted();
@@ -77,14 +72,27 @@ export async function loadReader(network, engine) {
   return new Reader(await loaded("reader", source, engine));
 }
 
+// The positions of strokes as a text.
+const keyOf = (strokes) =>
+  strokes.map((stroke) => stroke.map((point) => `${point[0]},${point[1]}`).join(" ")).join("\n");
+
+/** Throw an Error unless a row has what `neat` needs of it. */
+function checkRow(row, name) {
+  check(name, row, "a row that a reader has read", () => row.strokes && row.words);
+  checkStrokes(row.strokes, `${name}.strokes`);
+  check(`${name}.first`, row.first, "the number of the row's first stroke", Number.isInteger);
+  check(`${name}.words`, row.words, "the row's words, a list", Array.isArray);
+  for (const [number, word] of row.words.entries())
+    check(`${name}.words[${number}]`, word, "a word {text, strokes} of the row", ({text, strokes}) =>
+      typeof text === "string" && Array.isArray(strokes) && strokes.every((index) =>
+        Number.isInteger(index) && row.strokes[index - row.first]));
+}
+
 /** The strokes of rows that a reader has read, neater: positions [x, y] in the strokes' order. A
  * row that may be a drawing stays as it is. */
 export function neat(rows) {
-  const isRow = (row) => row?.words?.every?.((word) => typeof word?.text === "string" &&
-    word.strokes?.every?.((index) => row.strokes?.[index - row.first]));
-  need(Array.isArray(rows) && Array.from(rows).every(isRow),
-    "The rows are none that a reader has read.");
-  for (const {strokes} of rows) checkStrokes(strokes);
+  check("rows", rows, "the rows that a reader has read", Array.isArray);
+  for (const [number, row] of rows.entries()) checkRow(row, `rows[${number}]`);
   const written = rows.filter(({strokes}) => strokes.length);
   return emptyEngine().neat(written.map(({strokes, words, first, isDrawing}) => {
     const numbered = words.map((word) =>

@@ -1,6 +1,7 @@
 // The browsers' Handwriting Recognition API (WICG, draft) by a reader of this package: what a page
 // gets where the browser has none.
 
+import {fault} from "./checks.js";
 import {loadReader} from "./reader.js";
 
 // Letters beyond ASCII that a language needs, for the languages that are asked for most.
@@ -13,16 +14,23 @@ const HINTS = {
   recognitionType: null, inputType: ["mouse", "stylus", "touch"], textContext: null, alternatives: true,
 };
 
-const isNumber = value => typeof value === "number";
+/** Throw a TypeError, as browsers do, unless a test accepts an argument. */
+function needs(name, value, expected, accepts) {
+  const message = fault(name, value, expected, accepts);
+  if (message) throw new TypeError(message);
+}
+
+const needsStroke = stroke =>
+  needs("stroke", stroke, "a HandwritingStroke", () => stroke instanceof HandwritingStroke);
 
 /** A continuous movement of the pen. Points have a position and perhaps a time in ms. */
 export class HandwritingStroke {
   #points = [];
 
   addPoint(point) {
-    const {x, y, t} = point ?? {};
-    if (!isNumber(x) || !isNumber(y) || !(t === undefined || isNumber(t)))
-      throw new TypeError("A point has numbers x and y, and perhaps a number t.");
+    needs("point", point, "an object {x, y} of numbers, perhaps with a time t", () =>
+      [point.x, point.y, point.t ?? 0].every(Number.isFinite));
+    const {x, y, t} = point;
     this.#points.push(t === undefined ? {x, y} : {x, y, t});
   }
 
@@ -39,12 +47,12 @@ export class HandwritingDrawing {
   constructor(read) { this.#read = read; }
 
   addStroke(stroke) {
-    if (!(stroke instanceof HandwritingStroke)) throw new TypeError("A HandwritingStroke is needed.");
+    needsStroke(stroke);
     this.#strokes.push(stroke);
   }
 
   removeStroke(stroke) {
-    if (!(stroke instanceof HandwritingStroke)) throw new TypeError("A HandwritingStroke is needed.");
+    needsStroke(stroke);
     this.#strokes = this.#strokes.filter(other => other !== stroke);
   }
 
@@ -65,8 +73,12 @@ export class HandwritingRecognizer {
 
   constructor(reader) { this.#reader = reader; }
 
-  startDrawing({alternatives = 3} = {}) {
+  startDrawing(hints) {
     this.#check();
+    let alternatives = 3;
+    needs("hints", hints, "an object, perhaps with the number of alternatives, an integer from 0 on",
+      () => (hints ?? null) === null || (typeof hints === "object" &&
+        (alternatives = hints.alternatives ?? 3, Number.isInteger(alternatives) && alternatives >= 0)));
     return new HandwritingDrawing(strokes => this.#predict(strokes, alternatives));
   }
 
@@ -118,8 +130,10 @@ function segmented(rows, drawn, numbers) {
 }
 
 function isRead(constraint, alphabet) {
-  if (!Array.isArray(constraint?.languages)) throw new TypeError("A list of languages is needed.");
-  const languages = constraint.languages.map(tag => `${tag}`.toLowerCase().split("-")[0]);
+  const isTag = tag => typeof tag === "string";
+  needs("constraint", constraint, "an object {languages} with a list of tags such as en", () =>
+    Array.isArray(constraint.languages) && Array.from(constraint.languages).every(isTag));
+  const languages = constraint.languages.map(tag => tag.toLowerCase().split("-")[0]);
   return languages.length > 0 && languages.every(language =>
     Object.hasOwn(LETTERS, language) && [...LETTERS[language]].every(c => alphabet.includes(c)));
 }
@@ -127,6 +141,8 @@ function isRead(constraint, alphabet) {
 /** Put the API into a page, in place of the browser's, if it has one: `navigator` gets its two
  * functions, and the page `HandwritingStroke`. The arguments are those of `loadReader`. */
 export function install(network, engine) {
+  needs("globalThis.navigator", globalThis.navigator, "a page to install into", () =>
+    typeof globalThis.navigator === "object");
   const queryHandwritingRecognizer = async constraint => {
     const reader = await loadReader(network, engine);
     try {

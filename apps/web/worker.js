@@ -30,8 +30,8 @@ const tasks = {
    * reader is loaded before its end. */
   async write({line, text, ...options}) {
     if (!lines.has(line)) {
-      Object.defineProperty(options, "reader", {get: () => networks.reader});
-      lines.set(line, networks.writer.write(text, options));
+      const reader = {readLine: (strokes) => networks.reader?.readLine(strokes) ?? null};
+      lines.set(line, networks.writer.write(text, {...options, reader}));
     }
     const {value} = await lines.get(line).next();
     if (value?.doubtful) lines.delete(line);

@@ -1,10 +1,9 @@
 // Writes text by hand. See README.md; index.d.ts has the types.
 
-import {checkLines, need} from "./checks.js";
+import {check, checkLines, checkSeed, checkText, need, optionsOf} from "./checks.js";
 import {DONE, DRAWN} from "./engine.js";
 import {loaded, turn} from "./loading.js";
 
-const SEEDS = 2 ** 32; // number of seeds
 const USUAL_BIAS = -1; // as the engine takes it
 const OPTIONS = ["style", "seed", "bias", "signal", "reader"]; // of `write`
 
@@ -31,20 +30,19 @@ class Writer {
   /** The hand of a style of `write`: {name} or {hand}, or nothing. */
   #hand(style) {
     if (typeof style === "string") return {name: style};
-    if ((style ?? null) === null) return {};
-    const isVector = this.#handSize && style.length === this.#handSize &&
-      Array.from(style).every(Number.isFinite);
-    if (isVector) return {hand: style};
-    need(style.strokes, "The style is neither a name nor a hand, such as {text, strokes}.");
-    checkLines([style]);
-    const {x_height: height = 0, stretch = [0, 0]} = style;
-    need([height, stretch?.[0], stretch?.[1]].every(Number.isFinite),
-      "The style has an x_height or a stretch that is no number.");
-    return {hand: {text: style.text, strokes: style.strokes, x_height: height, stretch}};
+    if (style === undefined) return {};
+    if (this.#handSize && style.length === this.#handSize) return {hand: style};
+    check("style", style, `a style's name or ${this.#handSize ? `${this.#handSize} numbers or ` : ""}` +
+      "a hand, such as {text, strokes}", () => style.strokes);
+    const {text, strokes, x_height = 0, stretch = [0, 0]} = style;
+    return {hand: {text, strokes, x_height, stretch}};
   }
 
   /** The hand in which a seed is written without a style; null if only the drawn points show it. */
-  ownHand(seed) { return this.#loaded().handOf(undefined, seed); }
+  ownHand(seed = 0) {
+    checkSeed(seed);
+    return this.#loaded().handOf(undefined, seed);
+  }
 
   /** The hand of lines {text, strokes} of one's own, as a style. A network without hand vectors goes
    * on after the first line whose text it knows. */
@@ -72,24 +70,15 @@ class Writer {
 
   /** Write one line of text. Yields {strokes} as the line grows. See README.md and index.d.ts. */
   async *write(text, options = {}) {
-    need(typeof text === "string", "The text is no string.", "bad_text");
-    need(typeof options === "object" && options, "The options are no object.");
-    const {style, seed = 0, signal, reader, bias = USUAL_BIAS} = options;
-    const surplus = Object.keys(options).find((option) => !OPTIONS.includes(option));
-    need(!surplus, `There is no option “${surplus}”; there are ${OPTIONS.join(", ")}.`);
-    need(Number.isInteger(seed) && seed >= 0 && seed < SEEDS,
-      `The seed ${seed} is no integer from 0 to ${SEEDS - 1}.`);
-    need(options.bias === undefined || (Number.isFinite(bias) && bias >= 0),
-      `The bias ${bias} is no number from 0 on.`);
-    need(!signal || signal.throwIfAborted, "The signal is no AbortSignal.");
-    need(!reader || reader.readLine, "The reader is none that `loadReader` returned.");
+    checkText(text);
+    const {style, seed = 0, signal, reader, bias = USUAL_BIAS} = optionsOf(options, OPTIONS);
     const title = text.normalize("NFC").trim().replace(/ +/g, " ");
     const line = this.#loaded().beginLine(title, {...this.#hand(style), seed, bias});
     try {
       for (let ink = {}; ink.stage !== DONE;) {
         await turn();
         signal?.throwIfAborted();
-        ink = this.#next(line, title, options);
+        ink = this.#next(line, title, reader);
         const {strokes, isWhole: ended, raw, doubtful} = ink;
         yield ink.stage === DONE ? {strokes, ended, raw, doubtful} : {strokes};
       }
@@ -99,10 +88,12 @@ class Writer {
   }
 
   /** The next ink of a line that is to be shown; a drawn line is proofread if there is a reader. */
-  #next(line, title, options) {
+  #next(line, title, reader) {
     const ink = this.#loaded().continueLine(line, title);
     if (ink.stage !== DRAWN) return ink;
-    this.#engine.judgeLine(line, options.reader ? options.reader.readLine(ink.strokes) : null);
+    const reading = reader?.readLine(ink.strokes) ?? null;
+    check("The reading of `reader`", reading, "a string", () => typeof (reading ?? "") === "string");
+    this.#engine.judgeLine(line, reading);
     return this.#engine.continueLine(line, title);
   }
 
@@ -116,7 +107,7 @@ export async function loadWriter(network, engine, descriptor) {
   const source = network ?? new URL("networks/open_writer.bin", import.meta.url);
   let describer = null;
   return new Writer(await loaded("writer", source, engine), async () => {
-    need(descriptor, "The hand of lines needs a descriptor; see loadWriter.");
+    need((descriptor ?? null) !== null, "The hand of lines needs a descriptor; see loadWriter.");
     describer ??= await loaded("descriptor", descriptor, engine);
     return describer;
   });

@@ -65,6 +65,41 @@ await worker.read([[[0, 0]]], {signal: AbortSignal.abort()}).catch(({name}) => c
 await worker.stop();
 console.log((await loadReader()).name, (await loadWriter()).name);
 """
+ENDED = """
+import {renameSync, writeFileSync} from "node:fs";
+import {HandwritingWorker} from "online-handwriting/worker";
+const folder = new URL("node_modules/online-handwriting/", import.meta.url), ink = [[[0, 0], [5, 9]]];
+const file = (name) => new URL(name, folder);
+const say = (promise) => promise.then(() => console.log("fulfilled"), ({code, name, message}) =>
+  console.log(name === "HandwritingError" ? code : name, message));
+let worker = new HandwritingWorker();
+const open = worker.read(ink), isStopped = worker.stop();
+await say(open);
+await isStopped;
+for (const late of [worker.load("reader"), worker.read(ink), worker.write("a").next()]) await say(late);
+await worker.stop();
+renameSync(file("worker.js"), file("away.js"));
+worker = new HandwritingWorker();
+await say(worker.read(ink));
+await say(worker.load("reader"));
+await worker.stop();
+writeFileSync(file("worker.js"), "setTimeout(() => { throw new Error('broken') }, 200);");
+worker = new HandwritingWorker();
+await say(worker.read(ink));
+writeFileSync(file("worker.js"), "setTimeout(() => process.exit(), 200);");
+worker = new HandwritingWorker();
+await say(worker.neat(ink));
+renameSync(file("away.js"), file("worker.js"));
+renameSync(file("networks/open_reader.bin"), file("networks/away.bin"));
+worker = new HandwritingWorker();
+await say(worker.load("reader"));
+renameSync(file("networks/away.bin"), file("networks/open_reader.bin"));
+await say(worker.load("reader"));
+await say(worker.read(ink, {onProgress() { throw new Error("the page's"); }}));
+await say(worker.read([[[0, 0, Symbol()]]]));
+await say(worker.read(ink));
+await worker.stop();
+"""
 MISUSE = ['reader.read("a");', 'writer.write("a", {sed: 3});', "rows[0].word;"]
 
 
@@ -154,27 +189,27 @@ def test_it_reads_and_writes_as_python_does_and_refuses_in_sentences(installed):
         "sign": "open_writer cannot write 漢.",
         "long": "The text has 119 characters; a line of open_writer has at most 64.",
         "style": "There is no style “round”; there are open_broad, open_clear,",
-        "seed": "The seed -1 is no integer from 0 to 4294967295.",
+        "seed": "seed is -1: give an integer from 0 to 4294967295.",
         "lines": "open_writer goes on after a line with strokes and a text of 1 to 64 characters",
-        "strokes": "Stroke 1 is no list of points [x, y] of finite numbers.",
+        "strokes": "strokes[1][0] is [1, NaN]: give a point [x, y] of finite numbers.",
         "network": "none.bin could not be loaded (ENOENT).",
         "role": "open_writer.bin is a writer; a reader is needed.",
-        "options": "The options are no object.",
-        "none": "The text is no string.",
+        "options": "options is null: give an object with any of style, seed, bias, signal, reader.",
+        "none": "text is undefined: give a string.",
         "replaced": "open_writer cannot write ½ (1/2 instead), a line break.",
         "unknown": "There is no option “stile”; there are style, seed, bias, signal, reader.",
-        "bias": "The bias 1 is no number from 0 on.",
-        "signal": "The signal is no AbortSignal.",
-        "reader": "The reader is none that `loadReader` returned.",
-        "hands": "The lines are no list of lines {text, strokes}.",
-        "rows": "The rows are none that a reader has read.",
-        "words": "The rows are none that a reader has read.",
-        "saved": "The lines are no list of lines {text, strokes}.",
-        "point": "Stroke 0 is no list of points [x, y] of finite numbers.",
-        "opened": "There is no InkML: give its text, or a Blob such as a File.",
+        "bias": "bias is “1”: give a number from 0 on.",
+        "signal": "signal is of type Object: give an AbortSignal.",
+        "reader": "reader is of type Object: give what `loadReader` returned.",
+        "hands": "lines is undefined: give a list of lines {text, strokes}.",
+        "rows": "rows is undefined: give the rows that a reader has read.",
+        "words": "rows[0].words[0] is of type Object: give a word {text, strokes} of the row.",
+        "saved": "rows is undefined: give a list of lines {text, strokes}.",
+        "point": "rows[0].strokes[0][0] is [0, NaN]: give a point [x, y] of finite numbers.",
+        "opened": "source is undefined: give the text of an InkML file, or a Blob such as a File.",
         "cut": "The text has a trace without an end: it is cut off or damaged.",
         "end": "The text has no </ink> at its end: it is cut off or damaged.",
-        "source": "A file is a URL, a Blob or bytes.",
+        "source": "network is 3: give a URL, a Blob that can be read, or bytes.",
         "path": "/abs/path could not be loaded (it is no URL: give a URL, a Blob or bytes).",
         "bytes": "The network: this is no file of a network.",
         "engine": "The engine cannot be compiled: give the package's engine.wasm (",
@@ -185,7 +220,7 @@ def test_it_reads_and_writes_as_python_does_and_refuses_in_sentences(installed):
     assert faults.keys() == answer["faults"].keys()
     for name, message in faults.items():
         assert message in answer["faults"][name], (name, answer["faults"][name])
-    sentences = r"(The style is neither|open_writer goes on after|(Line|Stroke) 0 (is|has) no ).*\."
+    sentences = r"(open_writer goes on after|(style|lines)\S* is .*: give ).*\."
     assert len(answer["refused"]) == 9
     assert all(re.fullmatch(sentences, fault) for pair in answer["refused"] for fault in pair)
     assert answer["points"] == [[[[1, 2]]]] * 2 + [[[[1, 2, 3]]], [[[1, 2, 3, 4]]]]
@@ -201,6 +236,30 @@ def test_its_worker_and_its_halves_read_and_write(installed):
         "AbortError",
         "open_reader open_writer",
     ]
+
+
+def test_every_call_of_a_worker_that_has_ended_is_refused_and_a_failed_load_is_tried_again(installed):
+    folder, _ = installed
+    (folder / "ended.mjs").write_text(ENDED)
+    said = run("node", "ended.mjs", folder=folder, timeout=60).splitlines()
+    stopped = "stopped The worker was stopped: make a new one."
+    assert said[:4] == [stopped] * 4
+    for fault, reason in zip(
+        said[4:8], ["Cannot find module", "Cannot find module", "broken", "exit code 0"], strict=True
+    ):
+        begin = "not_loaded The worker that writes and reads could not be started or has stopped ("
+        assert fault.startswith(begin + reason) and ". Make a new HandwritingWorker; if " in fault
+    assert re.fullmatch(r"not_loaded .*open_reader\.bin could not be loaded \(ENOENT\)\.", said[8])
+    sent = "bad_argument What was given cannot be sent to the worker (Symbol() could not be cloned.): "
+    sent += "give lists, numbers and strings alone."
+    assert said[9:] == ["fulfilled", "Error the page's", sent, "fulfilled"]
+
+
+def test_hostile_values_are_refused_by_the_names_of_the_arguments(installed):
+    folder, _ = installed
+    shutil.copy(ROOT / "tests/apps/web/hostile.mjs", folder)
+    answer = json.loads(run("node", "hostile.mjs", folder=folder, timeout=120))
+    assert answer["calls"] > 1000 and answer["faults"] == []
 
 
 def test_its_file_names_its_authors_and_the_licences_of_its_networks_alone(installed):

@@ -91,3 +91,29 @@ def test_the_example_of_the_specification_reads_a_line(folder, context):
     assert used <= {*range(len(drawn))} and len(used) >= len(drawn) - 1  # one may be of a blank
     state, support = "InvalidStateError", "NotSupportedError"
     assert out["errors"] == [state, state, support, support, *["TypeError"] * 3]
+
+
+MISSING = """
+async () => {
+  const {HandwritingWorker} = await import("./package_worker.js");
+  const worker = new HandwritingWorker();
+  const fault = call => call.then(() => "", error => `${error.code} ${error.message}`);
+  const faults = [await fault(worker.load("reader")), await fault(worker.read([[[0, 0]]]))];
+  await worker.stop();
+  return faults;
+}
+"""
+
+
+def test_a_worker_whose_file_is_missing_is_named(folder, context, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "worker.js").unlink()
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    with served(tmp_path) as address:
+        page.goto(f"{address}/empty.html")
+        faults = page.evaluate(MISSING)
+    page.close()
+    for fault in faults:
+        assert fault.startswith("not_loaded The worker that writes and reads could not be started or")
+        assert "look whether worker.js and the other files of the package lie beside" in fault
