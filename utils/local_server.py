@@ -67,6 +67,15 @@ class LocalPage(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         return str(self.files.get(path.partition("?")[0], ""))  # "" gives "file not found".
 
+    def parse_request(self) -> bool:
+        """Refuse requests with several `Host` headers, which RFC 9112 wants to be refused."""
+        if not super().parse_request():
+            return False
+        is_single = len(self.headers.get_all("Host", [])) <= 1
+        if not is_single:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+        return is_single
+
     @property
     def is_local(self) -> bool:
         """Whether the request names this host; that of a hostile page may name another one (DNS

@@ -40,17 +40,23 @@ bytes)."""
 MAX_LENGTH_DIGITS = len(str(MAX_CORRECTION_BYTES))
 MAX_HITS = 2_000
 """Most hits in an answer (assumed)."""
+UNKNOWN_TOKEN = "This address is of another viewer. Open the address that the command printed."
+USED_CODE = (
+    "This address opens the viewer only once, and was used already. Open the address that the "
+    "command printed. If you had not opened this one, somebody else on this machine did: end the "
+    "command with Ctrl-C, and start it again."
+)
 
 
 def serve(viewer: Viewer, query: str = "") -> None:
     """Serve the viewer on a free port, and open it in the browser with a query, until Ctrl-C."""
     with ViewServer(viewer) as server:
-        address = f"http://127.0.0.1:{server.server_port}/?{server.token}"
-        if query:
-            address += f"#q={quote(query)}"
-        print(f"{address}  (Ctrl-C ends it)", flush=True)
+        page = f"http://127.0.0.1:{server.server_port}/"
+        place = f"#q={quote(query)}" if query else ""
+        print(f"{page}?{server.token}{place}  (Ctrl-C ends it)", flush=True)
         threading.Thread(target=viewer.follow, daemon=True).start()
-        webbrowser.open(address)
+        # All users of the machine see the browser's command line.
+        webbrowser.open(f"{page}?code={server.make_code()}{place}")
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # The usual end of the command.
@@ -60,12 +66,34 @@ def serve(viewer: Viewer, query: str = "") -> None:
 
 
 class ViewServer(LocalServer):
-    """Serves a viewer on a free port; only who knows its `token` may see or correct notes."""
+    """Serves a viewer on a free port; only who knows its `token` may see or correct notes.
+
+    A code is exchanged for the token once.
+    """
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(("127.0.0.1", 0), partial(ViewPage, FILES))
         self.viewer = viewer
         self.token = secrets.token_urlsafe(16)
+        self._codes: set[str] = set()  # That were not used.
+
+    def make_code(self) -> str:
+        """Return a new code for `token_for`."""
+        code = secrets.token_urlsafe(16)
+        self._codes.add(code)
+        return code
+
+    def token_for(self, code: str) -> str:
+        """Return the token for a code, which is then used up.
+
+        Raises:
+            UserError: if it is no code, or was used.
+        """
+        try:
+            self._codes.remove(code)  # One of several threads removes it.
+        except KeyError:
+            raise UserError(USED_CODE) from None
+        return self.token
 
 
 class ViewPage(LocalPage):
@@ -88,15 +116,22 @@ class ViewPage(LocalPage):
         size = self.headers.get("Content-Length", "")
         action = self.path.removeprefix("/api/")
         is_number = size.isdecimal() and len(size) <= MAX_LENGTH_DIGITS
-        if action not in ACTIONS:
+        if action not in (*ACTIONS, "enter"):
             self.send_error(HTTPStatus.NOT_FOUND)
         elif self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
             self.send_error(HTTPStatus.FORBIDDEN)
         elif not is_number or int(size) > MAX_CORRECTION_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        elif action == "enter" and self.is_local:
+            content = self.rfile.read(int(size))
+            self._answer(lambda: self._entered(content))
         elif self._is_allowed():
             content = self.rfile.read(int(size))
             self._answer(lambda: _acted(self.server.viewer, action, content))
+
+    def _entered(self, content: bytes) -> dict[str, str]:
+        """Return the token for a code, see `ViewServer.token_for`."""
+        return {"token": self.server.token_for(_checked(json.loads(content)["code"], str))}
 
     def _is_allowed(self) -> bool:
         """Return whether the request is of this host's page; if not, refuse it."""
@@ -104,7 +139,7 @@ class ViewPage(LocalPage):
         if not self.is_local:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
         elif not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            self.send_error(HTTPStatus.FORBIDDEN)
+            self._send(HTTPStatus.FORBIDDEN, {"error": UNKNOWN_TOKEN})
         else:
             return True
         return False
@@ -123,6 +158,10 @@ class ViewPage(LocalPage):
         except Exception as error:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             values = {"error": described(error)}
+        self._send(status, values)
+
+    def _send(self, status: HTTPStatus, values: dict[str, Any] | bytes) -> None:
+        """Send bytes as a PDF, values as JSON."""
         if isinstance(values, bytes):
             content, kind = values, "application/pdf"
         else:

@@ -1,28 +1,42 @@
 // The address of the viewer's page, and requests to the viewer.
 
-const token = location.search.slice(1);
+// The token of all requests: the address has it, or a code for which the viewer gives it once.
+let entering = null; // a promise of the token
+
+const enter = async (query) => {
+  if (!query.startsWith("code=")) return query;
+  const answer = await sent("/api/enter", {method: "POST", body: JSON.stringify({code: query.slice(5)})});
+  const {token} = await valuesOf(answer);
+  history.replaceState(null, "", `?${token}${location.hash}`); // for new tabs and when it is reloaded
+  return token;
+};
 
 /** What the viewer answers to a question, or to `body`, which changes something. */
 export async function ask(what, values, body) {
-  const answer = await request(what, values, body);
-  const found = await answer.json().catch(() => ({error: answer.statusText}));
-  if (!answer.ok) throw new Error(found.error);
-  return found;
+  return valuesOf(await request(what, values, body));
 }
 
 /** A file that the viewer makes. */
 export async function fetched(what, values) {
   const answer = await request(what, values);
-  if (!answer.ok) throw new Error((await answer.json()).error);
-  return answer.blob();
+  return answer.ok ? answer.blob() : valuesOf(answer);
 }
 
-function request(what, values, body) {
-  const address = `/api/${what}?${new URLSearchParams(values)}`;
-  return fetch(body ? `/api/${what}` : address,
-    {method: body ? "POST" : "GET", headers: {"X-Token": token}, body: body && JSON.stringify(body)})
-    .catch(() => { throw new Error("The viewer has ended. Start it again."); });
+async function valuesOf(answer) {
+  const values = await answer.json().catch(() => ({error: answer.statusText}));
+  if (!answer.ok) throw new Error(values.error);
+  return values;
 }
+
+async function request(what, values, body) {
+  const address = `/api/${what}?${new URLSearchParams(values)}`;
+  const headers = {"X-Token": await (entering ??= enter(location.search.slice(1)))};
+  return sent(body ? `/api/${what}` : address,
+    {method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body)});
+}
+
+const sent = (address, options) => fetch(address, options)
+  .catch(() => { throw new Error("The viewer has ended. Start it again."); });
 
 /** The address of the page with some values changed; null removes a value. */
 export function link(values) {

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -610,4 +611,8 @@ def test_the_printed_address_of_the_viewer_has_its_query(monkeypatch, capsys):
     monkeypatch.setattr("apps.notes.server.ViewServer.serve_forever", end)
     viewer.serve(SimpleNamespace(follow=lambda: None, close=lambda: None), "quick brown")
     assert opened[0].endswith("#q=quick%20brown")
-    assert capsys.readouterr().out.startswith(f"{opened[0]}  (")
+    printed = capsys.readouterr().out.partition("  (")[0]
+    assert printed.endswith("#q=quick%20brown") and "code=" not in printed
+    # All users of the machine see what the browser opens: a code instead of the token.
+    token = re.search(r"\?([\w-]{20,})#", printed)[1]
+    assert re.search(r"/\?code=[\w-]{20,}#", opened[0]) and token not in opened[0]

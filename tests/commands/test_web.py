@@ -112,6 +112,17 @@ def test_a_request_for_another_host_is_refused(serve):
         assert answer.status == 421 and b"Handwriting" not in content, host
 
 
+def test_a_request_with_two_hosts_is_refused(serve):
+    get = serve()
+    local = f"127.0.0.1:{get.port}"
+    for hosts in ([local, "evil.example"], [local, local], ["evil.example", local]):
+        lines = "".join(f"Host: {host}\r\n" for host in hosts)
+        for method in ("GET", "HEAD", "POST"):
+            with create_connection(("127.0.0.1", get.port), timeout=20) as connection:
+                connection.sendall(f"{method} / HTTP/1.1\r\n{lines}\r\n".encode())
+                assert b" 400 " in connection.makefile("rb").readline(), (method, hosts)
+
+
 def test_idle_connections_do_not_block_the_page(serve, monkeypatch):
     monkeypatch.setattr(local_server, "MAX_CONNECTIONS", 3)
     get, threads = serve(), threading.active_count()

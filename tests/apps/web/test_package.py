@@ -68,7 +68,8 @@ console.log((await loadReader()).name, (await loadWriter()).name);
 ENDED = """
 import {renameSync, writeFileSync} from "node:fs";
 import {HandwritingWorker} from "online-handwriting/worker";
-const folder = new URL("node_modules/online-handwriting/", import.meta.url), ink = [[[0, 0], [5, 9]]];
+const folder = new URL("node_modules/online-handwriting/", import.meta.url);
+const ink = [[[0, 0], [5, 9]]];
 const file = (name) => new URL(name, folder);
 const say = (promise) => promise.then(() => console.log("fulfilled"), ({code, name, message}) =>
   console.log(name === "HandwritingError" ? code : name, message));
@@ -76,7 +77,9 @@ let worker = new HandwritingWorker();
 const open = worker.read(ink), isStopped = worker.stop();
 await say(open);
 await isStopped;
-for (const late of [worker.load("reader"), worker.read(ink), worker.write("a").next()]) await say(late);
+await say(worker.load("reader"));
+await say(worker.read(ink));
+await say(worker.write("a").next());
 await worker.stop();
 renameSync(file("worker.js"), file("away.js"));
 worker = new HandwritingWorker();
@@ -238,19 +241,25 @@ def test_its_worker_and_its_halves_read_and_write(installed):
     ]
 
 
-def test_every_call_of_a_worker_that_has_ended_is_refused_and_a_failed_load_is_tried_again(installed):
+def test_calls_of_a_worker_that_has_ended_are_refused_and_a_failed_load_is_tried_again(
+    installed,
+):
     folder, _ = installed
     (folder / "ended.mjs").write_text(ENDED)
     said = run("node", "ended.mjs", folder=folder, timeout=60).splitlines()
     stopped = "stopped The worker was stopped: make a new one."
     assert said[:4] == [stopped] * 4
     for fault, reason in zip(
-        said[4:8], ["Cannot find module", "Cannot find module", "broken", "exit code 0"], strict=True
+        said[4:8],
+        ["Cannot find module", "Cannot find module", "broken", "exit code 0"],
+        strict=True,
     ):
         begin = "not_loaded The worker that writes and reads could not be started or has stopped ("
         assert fault.startswith(begin + reason) and ". Make a new HandwritingWorker; if " in fault
     assert re.fullmatch(r"not_loaded .*open_reader\.bin could not be loaded \(ENOENT\)\.", said[8])
-    sent = "bad_argument What was given cannot be sent to the worker (Symbol() could not be cloned.): "
+    sent = (
+        "bad_argument What was given cannot be sent to the worker (Symbol() could not be cloned.): "
+    )
     sent += "give lists, numbers and strings alone."
     assert said[9:] == ["fulfilled", "Error the page's", sent, "fulfilled"]
 

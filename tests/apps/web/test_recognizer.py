@@ -115,5 +115,7 @@ def test_a_worker_whose_file_is_missing_is_named(folder, context, tmp_path):
         faults = page.evaluate(MISSING)
     page.close()
     for fault in faults:
-        assert fault.startswith("not_loaded The worker that writes and reads could not be started or")
+        assert fault.startswith(
+            "not_loaded The worker that writes and reads could not be started or"
+        )
         assert "look whether worker.js and the other files of the package lie beside" in fault

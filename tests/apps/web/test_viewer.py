@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from http.client import HTTPConnection
@@ -525,6 +526,46 @@ def test_words_that_look_like_a_corrected_one_are_shown_and_corrected_by_keys(co
         server.shutdown()
     page.close()
     assert errors == []
+
+
+def test_a_code_opens_the_viewer_once_and_the_address_then_reloads_and_opens_tabs(context, served):
+    _, server = served
+    root = f"http://127.0.0.1:{server.server_port}/"
+    address = f"{root}?code={server.make_code()}#by=name"
+
+    def shows_notes(page):
+        page.set_default_timeout(60_000)
+        page.wait_for_selector(".card")
+        assert page.url == f"{root}?{server.token}#by=name"
+
+    page, tab, late = (context.new_page() for _ in range(3))
+    page.goto(address)
+    shows_notes(page)
+    page.reload()
+    shows_notes(page)
+    tab.goto(page.url)
+    shows_notes(tab)
+    late.goto(address)
+    late.wait_for_selector("#about >> text=Open the address that the command printed.")
+    assert "was used already" in late.inner_text("#about") and server.token not in late.url
+    late.goto(f"{root}?nothing")
+    late.wait_for_selector("#about >> text=This address is of another viewer.")
+    for each in (page, tab, late):
+        each.close()
+
+
+def test_a_code_is_exchanged_once_whoever_asks_at_the_same_time(served):
+    _, server = served
+    code = server.make_code()
+    body = json.dumps({"code": code})
+    assert ask(server, "POST", "/api/enter", body, Origin="http://evil.example") == 403
+    assert ask(server, "POST", "/api/enter", body, X_Token=code, Host="evil.example") == 403
+    assert ask(server, "GET", "/api/state", X_Token=code) == 403
+    for wrong in ("{}", '{"code": 1}', "[]"):
+        assert ask(server, "POST", "/api/enter", wrong, X_Token="") == 400
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask, server, "POST", "/api/enter", body, X_Token="") for _ in range(8)]
+    assert sorted(answer.result() for answer in asked) == [200, *[409] * 7]
 
 
 opened = []
