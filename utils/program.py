@@ -27,7 +27,7 @@ COMMAND_SCRIPTS = {"train": "train.py"}
 """The scripts of a checkout by command; `experiments.py` has all other commands."""
 
 
-NEEDS_TORCH = "needs PyTorch: pip install 'online-handwriting[train]'"
+NEEDS_TORCH = "needs PyTorch: python -m pip install torch tensorboard"
 """The end of a message about what is missing without PyTorch."""
 
 

@@ -1,8 +1,11 @@
 """What the wheels have, and how imports become those of the package."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,26 @@ def test_a_persons_own_files_are_not_packed(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "PROJECT", tmp_path)
     names = {*build.packed_files()} - {*build.open_files(), *build.PACKED_SCRIPTS, "LICENSE"}
     assert names == {"base/__init__.py", "base/a.py", "apps/__init__.py"}
+
+
+def test_our_distributions_are_named_to_pip_with_their_place():
+    """No index has them: by a name alone, pip would install what somebody else registers."""
+    for file in ("pyproject.toml", "online_handwriting/research/pyproject.toml"):
+        project = tomllib.loads((ROOT / file).read_text())["project"]
+        extras = project.get("optional-dependencies", {}).values()
+        for requirement in [*project.get("dependencies", ()), *chain(*extras)]:
+            assert not re.match(r"online[-_.]handwriting", requirement), requirement
+    name = r"(?<![\w/.])online-handwriting(?>[\w-]*(?:\[[^]]*\])?)"
+    named_alone = re.compile(rf"pip install [^\n`]*{name}(?! @)")
+    assert named_alone.search('pip install --find-links dist "online-handwriting[research]"')
+    texts = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *map(ROOT.joinpath, build.packed_files()),
+    ]
+    for path in texts:
+        if path.suffix in (".py", ".md"):
+            assert not (match := named_alone.search(path.read_text())), (path, match)
 
 
 @pytest.mark.slow
