@@ -23,11 +23,15 @@ FIND_TORCH := import pathlib, torch; \
 	print(pathlib.Path(torch.__file__).parents[1])
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11, 4))
 
-.PHONY: help install packages demo digits writer open_writer reader eye test quick campaign \
+# What is installed if there is none; its hashes differ between the builds for CPUs and GPUs.
+TORCH := torch==2.13.0
+
+.PHONY: help install pins packages demo digits writer open_writer reader eye test quick campaign \
 	sanitize lint engine web web-test package-networks
 
 help:
 	@echo "make install   create .venv with the requirements (the other targets do so if needed)"
+	@echo "make pins      write requirements*.txt from pyproject.toml, by uv"
 	@echo "make packages  build the wheels and source archives of both packages, in dist/"
 	@echo "make demo      write a letter, train a small network and write with it (about 5 minutes)"
 	@echo "make digits    train a network for each digit, and draw them (about 10 minutes);"
@@ -50,6 +54,15 @@ help:
 	@echo "make lint      check style, format, types and import directions"
 
 install: .venv/installed
+
+# With the hashes of the files for all systems. Versions that fit stay; a file that you remove gets
+# the newest ones. PyTorch is installed apart; rmscene works with any packaging.
+PIN := uv pip compile -q --universal -p 3.11 --generate-hashes --custom-compile-command "make pins" \
+	pyproject.toml
+pins:
+	@echo torch | $(PIN) --extra train --excludes - -o requirements.txt
+	@echo packaging | $(PIN) --extra dev --extra remarkable --overrides - -c requirements.txt \
+		-o requirements-dev.txt
 
 # Without the network: setuptools is there, as PyTorch needs it.
 BUILD := .venv/bin/python -m build --no-isolation --outdir dist
@@ -259,13 +272,12 @@ $(ENGINE): apps/web/engine.c $(ENGINE_SOURCES) $(ENGINE_KERNELS) $(ENGINE_HEADER
 	fi
 	@.venv/bin/python -c '$(IS_NEW_ENOUGH)' || { \
 		echo "The Python of .venv is older than 3.11.4: remove .venv first" >&2; exit 1; }
-	@if .venv/bin/python -c '$(FIND_TORCH)' >/dev/null 2>&1; \
-		then sed 's/^torch==.*/torch/' requirements.txt; else cat requirements.txt; \
-		fi > .venv/requirements.txt
-	@.venv/bin/python -m pip install -r .venv/requirements.txt
+	@.venv/bin/python -m pip install --require-hashes -r requirements.txt
+	@if .venv/bin/python -c '$(FIND_TORCH)' >/dev/null 2>&1; then torch=torch; else torch=$(TORCH); fi; \
+		.venv/bin/python -m pip install $$torch
 	@touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt requirements-plot.txt
-	@.venv/bin/python -m pip install -r requirements-dev.txt
-	@.venv/bin/python -m pip install --no-deps rmscene==0.8.0  # it asks for an older packaging
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	@# The file is whole; without --no-deps, rmscene would ask for an older packaging.
+	@.venv/bin/python -m pip install --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
