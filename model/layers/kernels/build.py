@@ -67,12 +67,30 @@ def _is_private(path: Path) -> bool:
     status = path.stat()
     parents = [parent.stat() for parent in path.resolve().parents]
     is_owned = status.st_uid == os.getuid() and parents[0].st_uid == os.getuid()
-    # Others can rename files in a folder that they can write to, unless its sticky bit is set.
-    is_replaceable = any(
-        parent.st_mode & stat.S_IWOTH and not parent.st_mode & stat.S_ISVTX for parent in parents
-    )
     is_shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return is_owned and not is_replaceable and not is_shared
+    return is_owned and not is_shared and not any(map(_lets_others_rename, parents))
+
+
+def _lets_others_rename(folder: os.stat_result) -> bool:
+    """Return whether others can rename the files in a folder: they can write to the folder, and its
+    sticky bit is not set."""
+    mode = folder.st_mode
+    is_shared = mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_own_group(folder.st_gid))
+    return bool(is_shared and not mode & stat.S_ISVTX)
+
+
+def _is_own_group(number: int) -> bool:
+    """Return whether a group is the user's private one, as many systems make one for each user,
+    who then makes folders that this group can write to."""
+    import grp  # not on Windows
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(number)
+    except KeyError:
+        return False
+    is_named_alike = (group.gr_gid, group.gr_name) == (user.pw_gid, user.pw_name)
+    return is_named_alike and {*group.gr_mem} <= {user.pw_name}
 
 
 def _places() -> Iterator[Path]:

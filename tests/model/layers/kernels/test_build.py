@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from utils.files import user_cache
 pytestmark = needs_compiler
 
 ROOT = Path(__file__).parents[4]
+posix = pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
 PROGRAM = (
     "import sys; from pathlib import Path; from model.layers.kernels.build import build; "
     "print(build(Path(sys.argv[1]), ('-DANSWER=5',)).answer())"
@@ -116,7 +118,22 @@ def test_what_a_killed_process_left_is_removed(source):
     assert answer(source, 1) == 1 and not left.exists()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def planted(source):
+    """Plant a library that answers 9 in the place of one that answers 1; return its path."""
+    answer(source, 9)
+    folder = user_cache() / "kernels"
+    (library,) = folder.glob("*.so")
+    content, checksum = library.read_bytes(), library.stem.rpartition("-")[2]
+    answer(source, 1)
+    kept = next(path for path in folder.glob("*.so") if path != library)
+    kept.unlink()
+    kept = kept.with_name(f"{kept.stem.rpartition('-')[0]}-{checksum}.so")
+    kept.write_bytes(content)
+    kept.chmod(0o600)
+    return kept
+
+
+@posix
 @pytest.mark.parametrize(
     ("place", "mode", "expected"),
     [
@@ -126,19 +143,55 @@ def test_what_a_killed_process_left_is_removed(source):
     ],
 )
 def test_planted_code_is_not_loaded_where_other_users_can_write(source, place, mode, expected):
-    answer(source, 9)
-    folder = user_cache() / "kernels"
-    (planted,) = folder.glob("*.so")
-    content, checksum = planted.read_bytes(), planted.stem.rpartition("-")[2]
-    answer(source, 1)
-    kept = next(path for path in folder.glob("*.so") if path != planted)
-    kept.unlink()
-    kept = kept.with_name(f"{kept.stem.rpartition('-')[0]}-{checksum}.so")
-    kept.write_bytes(content)
-    kept.chmod(0o600)
-    exposed = kept if place == "*.so" else folder / place
+    kept = planted(source)
+    exposed = kept if place == "*.so" else kept.parent / place
     exposed.resolve().chmod(mode)
     assert answer(source, 1) == expected
+
+
+@posix
+@pytest.mark.parametrize(
+    ("mode", "group", "is_primary", "members", "expected"),
+    [
+        (0o770, "staff", True, [], 1),  # others have it as their primary group, too
+        (0o770, "ann", True, ["ann", "bob"], 1),
+        (0o770, "ann", False, [], 1),  # another group, to which the user's name was given
+        (0o770, None, True, [], 1),  # a number without a name
+        (0o1770, "staff", True, [], 9),  # as in /tmp, nobody renames what is another's
+        (0o770, "ann", True, [], 9),
+        (0o770, "ann", True, ["ann"], 9),
+        (0o772, "ann", True, [], 1),
+    ],
+)
+@pytest.mark.parametrize("place", ["..", "../.."])
+def test_planted_code_is_not_loaded_below_a_folder_of_a_group(
+    source, monkeypatch, mode, group, is_primary, members, place, expected
+):
+    import grp
+    import pwd
+
+    def group_of(number):
+        if group is None:
+            raise KeyError(number)
+        return SimpleNamespace(gr_gid=number, gr_name=group, gr_mem=members)
+
+    folder = (planted(source).parent / place).resolve()
+    folder.chmod(mode)
+    user = SimpleNamespace(pw_name="ann", pw_gid=folder.stat().st_gid + (not is_primary))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: user)
+    monkeypatch.setattr(grp, "getgrgid", group_of)
+    assert answer(source, 1) == expected
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.getuid() != 0, reason="the superuser alone gives folders to any group"
+)
+def test_planted_code_is_not_loaded_below_a_folder_given_to_a_group(source):
+    folder = planted(source).parents[2]
+    folder.chmod(0o770)
+    assert answer(source, 1) == 9  # of root's own group
+    os.chown(folder, -1, 65533)
+    assert answer(source, 1) == 1
 
 
 def test_kernels_are_compiled_again_when_the_kept_file_is_damaged(source):
