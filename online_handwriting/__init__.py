@@ -23,17 +23,45 @@ HERE = Path(__file__).resolve().parent
 
 
 class _Checkout(MetaPathFinder, Loader):
-    """Finds the rooms of a checkout, which lie beside this folder, as modules of this package."""
+    """Finds the rooms of a checkout, which lie beside this folder, as modules of this package.
+
+    Refuses a module from elsewhere that has the name of a room, before the module is run.
+    """
+
+    def __init__(self) -> None:
+        scripts = {path.stem: path for path in HERE.parent.glob("*.py")}
+        packages = {path.parent.name: path for path in HERE.parent.glob("*/__init__.py")}
+        self._files = scripts | packages
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if name in self._files:
+            # A room imports others by these names.
+            return self._own_spec(name)
         package, _, module = name.partition(".")
-        room = HERE.parent / module.partition(".")[0]
-        is_there = (room / "__init__.py").is_file() or room.with_suffix(".py").is_file()
-        if package != __name__ or not module or not is_there:
+        if package != __name__ or module.partition(".")[0] not in self._files:
             return None
+        for room in self._files.keys() & sys.modules.keys():
+            self._check(room, getattr(sys.modules[room], "__file__", None) or sys.modules[room])
         return ModuleSpec(name, self) if find_spec(module) else None
+
+    def _own_spec(self, room: str) -> ModuleSpec | None:
+        others = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(room, None) for finder in others)
+        spec = next(filter(None, specs), None)
+        if spec:
+            self._check(room, spec.origin or spec.submodule_search_locations)
+        return spec
+
+    def _check(self, room: str, place: object) -> None:
+        """Raise an ImportError if a room is found in another place than the checkout."""
+        if Path(str(place)).resolve() != self._files[room].resolve():
+            raise ImportError(
+                f"{room} is {place}, and should be {self._files[room]}: rename the first, or put "
+                f"{HERE.parent} in front of its folder in Python's path",
+                name=room,
+            )
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         _, _, name = spec.name.partition(".")  # without the package

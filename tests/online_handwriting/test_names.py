@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -37,6 +38,42 @@ def test_a_module_of_a_room_is_one_module_by_both_names(first):
 def test_what_is_no_module_of_a_room_is_not_found(name):
     with pytest.raises(ModuleNotFoundError, match=f"No module named 'online_handwriting.{name}'"):
         import_module(f"online_handwriting.{name}")
+
+
+def beside(folder, code):
+    """Run code in a folder, where Python finds the folder's modules before the checkout's."""
+    options = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True}
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "is_run"),
+    [
+        ("utils.py", "import online_handwriting", False),
+        ("utils/__init__.py", "import utils, online_handwriting", True),
+        # A room imports this one.
+        ("ink/__init__.py", "from online_handwriting import PageOptions", False),
+        ("ink.py", "import ink; from online_handwriting import PageOptions", True),
+        ("parse_config.py", "from online_handwriting import parse_config", False),
+    ],
+)
+def test_a_module_from_elsewhere_with_the_name_of_a_room_is_refused_and_not_run(
+    tmp_path, file, code, is_run
+):
+    other = tmp_path / file
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("print('run')")
+    done = beside(tmp_path, code)
+    assert done.stdout == "run\n" * is_run
+    room = file.partition("/")[0].removesuffix(".py")
+    own = ROOT / (file if room == "parse_config" else f"{room}/__init__.py")
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith(f"ImportError: {room} is {other}, and should be {own}: rename"), error
+
+
+def test_a_folder_of_data_with_the_name_of_a_room_gives_way_to_the_room(tmp_path):
+    (tmp_path / "utils").mkdir()
+    assert not beside(tmp_path, "import online_handwriting").stderr
 
 
 def test_importing_takes_no_torch_and_leaves_the_path_as_it_is():
