@@ -32,36 +32,40 @@ class _Checkout(MetaPathFinder, Loader):
         scripts = {path.stem: path for path in HERE.parent.glob("*.py")}
         packages = {path.parent.name: path for path in HERE.parent.glob("*/__init__.py")}
         self._files = scripts | packages
+        # These are imported by rooms, and by their own names; your `train` may be another one.
+        self._imported = self._files.keys() - {"train", "experiments"}
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name in self._files:
-            # A room imports others by these names.
+        if name in self._imported:
             return self._own_spec(name)
         package, _, module = name.partition(".")
-        if package != __name__ or module.partition(".")[0] not in self._files:
+        room = module.partition(".")[0]
+        if package != __name__ or room not in self._files:
             return None
-        for room in self._files.keys() & sys.modules.keys():
-            self._check(room, getattr(sys.modules[room], "__file__", None) or sys.modules[room])
+        for each in {room, *(each for each in self._imported if each in sys.modules)}:
+            self._own_spec(each)
         return ModuleSpec(name, self) if find_spec(module) else None
 
     def _own_spec(self, room: str) -> ModuleSpec | None:
-        others = (finder for finder in sys.meta_path if finder is not self)
-        specs = (finder.find_spec(room, None) for finder in others)
-        spec = next(filter(None, specs), None)
-        if spec:
-            self._check(room, spec.origin or spec.submodule_search_locations)
-        return spec
-
-    def _check(self, room: str, place: object) -> None:
-        """Raise an ImportError if a room is found in another place than the checkout."""
-        if Path(str(place)).resolve() != self._files[room].resolve():
+        """Return the spec of a room; raise an ImportError if that is a module from elsewhere."""
+        place: object = None
+        if loaded := sys.modules.get(room):
+            spec = getattr(loaded, "__spec__", None)
+            place = getattr(loaded, "__file__", None) or loaded
+        else:
+            others = (finder for finder in sys.meta_path if finder is not self)
+            specs = (finder.find_spec(room, None) for finder in others)
+            if spec := next(filter(None, specs), None):
+                place = spec.origin or spec.submodule_search_locations
+        if place and Path(str(place)).resolve() != self._files[room].resolve():
             raise ImportError(
                 f"{room} is {place}, and should be {self._files[room]}: rename the first, or put "
                 f"{HERE.parent} in front of its folder in Python's path",
                 name=room,
             )
+        return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         _, _, name = spec.name.partition(".")  # without the package

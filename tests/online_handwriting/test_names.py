@@ -55,6 +55,7 @@ def beside(folder, code):
         ("ink/__init__.py", "from online_handwriting import PageOptions", False),
         ("ink.py", "import ink; from online_handwriting import PageOptions", True),
         ("parse_config.py", "from online_handwriting import parse_config", False),
+        ("train.py", "from online_handwriting import train", False),
     ],
 )
 def test_a_module_from_elsewhere_with_the_name_of_a_room_is_refused_and_not_run(
@@ -66,9 +67,16 @@ def test_a_module_from_elsewhere_with_the_name_of_a_room_is_refused_and_not_run(
     done = beside(tmp_path, code)
     assert done.stdout == "run\n" * is_run
     room = file.partition("/")[0].removesuffix(".py")
-    own = ROOT / (file if room == "parse_config" else f"{room}/__init__.py")
+    own = ROOT / (file if room in ("parse_config", "train") else f"{room}/__init__.py")
     error = done.stderr.splitlines()[-1]
     assert error.startswith(f"ImportError: {room} is {other}, and should be {own}: rename"), error
+
+
+def test_a_persons_own_script_with_the_name_of_a_script_is_left_alone(tmp_path):
+    (tmp_path / "train.py").write_text("print('run')")
+    code = "import online_handwriting, train; from online_handwriting import PageOptions"
+    done = beside(tmp_path, code)
+    assert (done.stdout, done.stderr) == ("run\n", "")
 
 
 def test_a_folder_of_data_with_the_name_of_a_room_gives_way_to_the_room(tmp_path):
