@@ -211,6 +211,9 @@ def printable(text: object) -> str:
 
 
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
+# Ends of lines, and what changes the direction of writing.
+_DIRECTIONS = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS |= {number: f"\\u{number:04x}" for number in _DIRECTIONS}
 
 
 def first_of(names: Sequence[str], count: int = 3) -> str:
@@ -221,7 +224,7 @@ def first_of(names: Sequence[str], count: int = 3) -> str:
 
 def visible(text: str) -> str:
     """Return a text of any length from a file as it is, but with control characters escaped, which
-    could fake a line or change a terminal."""
+    could fake a line, change a terminal or the order in which characters are seen."""
     return text.translate(_CONTROLS)
 
 
@@ -280,7 +283,7 @@ def number(kind: type[float], low: float, high: float = math.inf) -> Callable[[s
             value = math.nan  # in no bounds
         if value not in bounds:
             whole = "whole " if kind is int else ""
-            raise UserError(f"{text!r}: a {whole}number {bounds} is accepted")
+            raise UserError(f"{short(text)}: a {whole}number {bounds} is accepted")
         return value
 
     return parse

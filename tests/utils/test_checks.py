@@ -1,6 +1,7 @@
 """Bounds, and the words of errors: short whatever they are about."""
 
 import math
+import unicodedata
 
 import pytest
 
@@ -33,6 +34,16 @@ def test_a_range_includes_its_bounds_and_says_them(bounds, inside, outside, word
 def test_control_characters_of_a_text_are_escaped_and_nothing_else_is():
     joined = "é \N{ZERO WIDTH JOINER} \u0633 \U0001f600" * 1000
     assert visible(f"{joined}\x1b[2J\x9b\n\t\0") == f"{joined}\\x1b[2J\\x9b\\x0a\\x09\\x00"
+
+
+def test_what_changes_the_direction_of_writing_or_ends_a_line_is_escaped():
+    # Of the explicit controls of Unicode's bidirectional algorithm, the marks change no order.
+    kinds = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI", "B")
+    controls = [chr(n) for n in range(0x110000) if unicodedata.bidirectional(chr(n)) in kinds]
+    assert len(controls) >= 10
+    for control in controls:
+        assert visible(f"a{control}b").isprintable(), f"{ord(control):04x}"
+    assert visible("\u202eabc\u2028") == r"\u202eabc\u2028"
 
 
 @pytest.mark.parametrize(
