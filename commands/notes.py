@@ -41,6 +41,7 @@ from utils.checks import (
     visible,
 )
 from utils.files import open_file, prepare_output, safe_path
+from utils.processes import MAX_WORKERS, in_processes
 from utils.program import NEEDS_TORCH, has_torch
 
 OUTPUT_SUFFIXES = (
@@ -61,6 +62,7 @@ PLACE_TITLES = {
 MIN_LEARNED_ROWS = 10  # rows from which a reader learns (assumed)
 MAX_LEARNED_ROWS = 100  # rows, if some are uncorrected: 0.9 s each on a core (measured)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
+MAX_PAGE = 999_999_999  # number of --page, of as many digits as in a word's address (assumed)
 VAULT = "vault"
 DEFAULT_FORMAT = ".pdf"  # default of --format
 
@@ -116,13 +118,14 @@ def add_options(parser: Parser) -> None:
     strength = "how even --ink level makes ink, from 0 (not at all) to 1 (default: 1)"
     parser.add_argument("--strength", type=number(float, 0, 1), metavar="S", help=strength)
     page = "change the ink of this page only, with --ink (default: of all pages)"
-    parser.add_argument("--page", type=number(int, 1), metavar="N", help=page)
+    parser.add_argument("--page", type=number(int, 1, MAX_PAGE), metavar="N", help=page)
     prose = "join the rows of texts and Markdown to paragraphs, and leave out question marks"
     parser.add_argument("--prose", action="store_true", help=prose)
     watch = f"go on: look every {POLL_SECONDS:g} s, and do the same with notes that have changed"
     parser.add_argument("--watch", action="store_true", help=watch)
     workers = "processes that read new notes of a folder (default: %(default)s)"
-    parser.add_argument("--workers", type=number(int, 1), default=1, metavar="N", help=workers)
+    num_workers = number(int, 1, MAX_WORKERS)
+    parser.add_argument("--workers", type=num_workers, default=1, metavar="N", help=workers)
     search_options.add_options(parser)
     plugin = (
         "install a plugin for Xournal++ that saves the open note as PDF, text or neater ink, and "
@@ -275,8 +278,6 @@ def _read_ahead(
     when each of them is read."""
     new = [path for path in files if arguments.workers > 1 and not library.has(path)]
     if len(new) > 1:
-        from utils.processes import in_processes
-
         read = partial(_read_in_worker, pickle.dumps(arguments))
         with suppress(BrokenProcessPool):  # The caller reads what is left.
             yield from in_processes(read, new, arguments.workers)
@@ -395,7 +396,7 @@ def _use(
             if are_several:
                 tqdm.write(f"# {printable(note.name)}")
             for part in notes.text_parts([note], form):
-                tqdm.write(part, end="")
+                tqdm.write("\n".join(map(visible, part.split("\n"))), end="")
             if are_several:
                 tqdm.write("")
 
@@ -716,7 +717,7 @@ def _save_file(
 def _remove_former(library: "notes.Library", note: "notes.Note", file: Path, folder: Path) -> None:
     """Remove what a folder has of a note under another name, and print it."""
     for old in library.remove_former(note, file, folder):
-        tqdm.write(f"{old}  (removed: its note is {file})")
+        tqdm.write(visible(f"{old}  (removed: its note is {file})"))
 
 
 def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.Note") -> None:
@@ -726,10 +727,10 @@ def _save_in_vault(library: "notes.Library", vault: "notes.Vault", note: "notes.
     try:
         save = partial(vault.save, note)
         _, is_new = library.save_changed([note], file, form, save, vault.folder)
-        tqdm.write(f"{file}{'' if is_new else '  (unchanged)'}")
+        tqdm.write(visible(f"{file}{'' if is_new else '  (unchanged)'}"))
         _remove_former(library, note, file, vault.folder)
     except notes.EditedByHandError as error:
-        tqdm.write(str(error))
+        tqdm.write(visible(str(error)))
 
 
 def _save(
@@ -746,7 +747,7 @@ def _save(
     pdfs = sorted({pdf for note in read_notes for pdf in note.summary.pdfs})
     if pdfs and is_new and path.suffix.lower() == ".pdf":
         remark = f"  (over {first_of(pdfs)})"
-    tqdm.write("\n".join(f"{file}{remark}" for file in saved))
+    tqdm.write("\n".join(visible(f"{file}{remark}") for file in saved))
 
 
 def _print_hits(

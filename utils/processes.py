@@ -8,6 +8,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
 from typing import TypeVar
 
+MAX_WORKERS = 1000
+"""Most processes of a command (assumed: more than a machine has cores)."""
+
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 

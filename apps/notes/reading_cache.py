@@ -298,11 +298,11 @@ class Library:
     def _word(self, note: Note, address: WordAddress) -> tuple[Ink, str, bool]:
         """Return the ink of a word, the text that was read, and whether the word was corrected."""
         place = ":".join(map(str, address))
-        page_index, row_index, word_index = (number - 1 for number in address)
-        pages = islice(note.pages, max(page_index, 0), None)
+        page_number, row_index, word_index = address[0], address[1] - 1, address[2] - 1
+        pages = (page for number, page in enumerate(note.pages, 1) if number == page_number)
         no_page = InkPage(1, 1, ()), PageText(())
         page, page_text = next(pages, no_page)
-        is_valid = min(page_index, row_index, word_index) >= 0
+        is_valid = min(row_index, word_index) >= 0
         rows = page_text.rows[row_index : row_index + 1] if is_valid else ()
         if not rows or not rows[0].strokes or word_index >= len(rows[0].words):
             raise UserError(f"{place}: no handwritten word is there")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,13 +11,14 @@ from pathlib import Path
 import model
 from base.run.pretrained import pretrained, resolve_network
 from commands.shared.options import Parser, add_device
-from utils.checks import UserError, number, visible
+from utils.checks import UserError, number, short, visible
 from utils.files import prepare_output
 
 FIGURES = "saved/figures"  # default of --output
 MAIN_SCORES = ("cer", "log_loss", "squared_error")
 """Scores by which networks are compared; the first score that an evaluation has is used."""
 MAX_PICTURED_LINES = 50  # lines in a picture (assumed)
+WORD_ADDRESS = re.compile(r"\d{1,9}:\d{1,9}:\d{1,9}")
 
 
 def add_network(
@@ -184,8 +186,10 @@ def require(arguments: argparse.Namespace, **needed: str) -> None:
 
 def word_address(text: str) -> tuple[int, int, int]:
     """Parse PAGE:ROW:WORD: return the numbers of a page, a row and a word."""
-    numbers = text.split(":")
-    if len(numbers) != 3 or not all(map(str.isdecimal, numbers)):
-        raise UserError(f"{text!r}: the numbers of a page, a row and a word, such as 1:8:3")
-    page, row, word = map(int, numbers)
+    if not WORD_ADDRESS.fullmatch(text):
+        expected = (
+            "the numbers of a page, a row and a word, each of up to nine digits, such as 1:8:3"
+        )
+        raise UserError(f"{short(text)}: {expected}")
+    page, row, word = map(int, text.split(":"))
     return page, row, word

@@ -19,6 +19,7 @@ from logger.logger import setup_logging
 from utils import strict_json
 from utils.checks import UserError, number
 from utils.files import prepare_output
+from utils.processes import MAX_WORKERS
 from utils.program import PREFIX, typed
 from utils.strict_json import Json
 
@@ -115,7 +116,8 @@ def parse(words: list[str] | None = None) -> Request:
     prepare = "prepare the data, print the numbers of samples, and exit (default: train)"
     add("--prepare", action="store_true", help=prepare)
     workers = "with --prepare: number of processes that parse (default: %(default)s)"
-    add("--workers", type=number(int, 1), default=1, metavar="N", help=workers)
+    num_workers = number(int, 1, MAX_WORKERS)
+    add("--workers", type=num_workers, default=1, metavar="N", help=workers)
     part = "with --prepare: read only this part of the files, such as 3/16; the "
     part += "part that is read last writes the index (default: all)"
     add("--part", type=_part, default=(1, 1), metavar="K/N", help=part)

@@ -20,7 +20,16 @@ from apps.notes import server as viewer
 from apps.notes.exporting import TextForm
 from apps.notes.page_text import SLOW, Note, PageRow, PageText, PageWord, Summary, box_of
 from apps.notes.reading_cache import Library
-from commands.notes import _correct, _Reading, _save, _save_each, _save_file
+from commands.notes import (
+    _correct,
+    _Reading,
+    _save,
+    _save_each,
+    _save_file,
+    _use,
+    add_options,
+)
+from commands.shared.options import Parser
 from ink.formats.pdf.pages import PdfPage, write_pdf
 from ink.geometry import from_strokes, strokes
 from ink.ink_page import InkPage
@@ -97,6 +106,20 @@ def test_a_diary_is_read_saved_searched_and_corrected(tmp_path, cache, capsys):
     use("notes", diary, "--undo", "1:1:2")
     assert capsys.readouterr().out.split() == " ".join(read).split()
     assert len([*(cache / "pages").rglob("*.json")]) == 1  # read once in all
+
+
+def test_a_corrected_word_cannot_turn_around_what_is_printed(tmp_path, library, capsys):
+    (tmp_path / "notes").mkdir()
+    path = xopp(tmp_path / "notes" / "a\u202eb.xopp", read_ink(LINES)[:1])
+    note = library.note(path.name, path)
+    library.correct(note, [((1, 2, 1), "\u202egnp.exe\u2066")])
+    parser = Parser()
+    add_options(parser)
+    for option in ((), ("--corrections",), ("--output", str(tmp_path / "out"))):
+        reading = _Reading(library, {path.name: path}, None, is_single=True)
+        _use(parser.parse([str(path), *option]), library, reading, {path.name: path})
+        printed = capsys.readouterr().out
+        assert r"\u202e" in printed and printed.replace("\n", "").replace("\t", "").isprintable()
 
 
 def test_words_that_look_like_a_corrected_one_are_named_and_corrected(tmp_path, capsys):
@@ -348,6 +371,10 @@ def test_a_pdf_below_the_ink_is_named(tmp_path, library, capsys):
         ((".", "--undo", "1:1:1"), "--undo is for a file"),
         (("a.inkml", "--alike"), "--alike is for --correct, which is not given"),
         (("a.inkml", "--correct", "1:1", "x"), "'1:1': the numbers of a page, a row and a word"),
+        (("a.inkml", "--correct", f"{10**20}:1:1", "x"), "each of up to nine digits"),
+        (("a.inkml", "--undo", f"1:1:{'9' * 5000}"), "each of up to nine digits"),
+        ((".", "--workers", f"{10**20}"), "a whole number from 1 to 1000 is accepted"),
+        (("a.inkml", "--page", "9" * 5000), "a whole number from 1 to 999999999 is accepted"),
         (("a.inkml", "--output", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--lines", "a.inkml"), "would replace the notes"),
         (("a.inkml", "--output", "b.pdf", "--page", "2"), "--page is for --ink level"),

@@ -255,7 +255,7 @@ def test_a_correction_is_listed_and_undone(read):
 def test_corrections_are_all_kept_in_one_write_or_none(read, tmp_path, monkeypatch):
     _, library = read
     note, folder = Note("a", [(written_page(), library.text_of(written_page()))]), tmp_path / "kept"
-    for refused in ((9, 1, 1), (1, 2, 9)):
+    for refused in ((9, 1, 1), (0, 2, 1), (10**20, 2, 1), (1, 2, 9)):
         with pytest.raises(UserError, match="no handwritten word"):
             library.correct(note, [((1, 2, 1), "Foo"), (refused, "x")])
     with pytest.raises(UserError, match="1:2:2: this word was not corrected"):
