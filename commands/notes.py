@@ -174,7 +174,7 @@ def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
         if not files:
             raise UserError(f"{path}: no notes in this folder")
         corrections = sorted(correction.name for correction in library.corrections.all)
-        kept = " ".join([library.reader, *corrections])
+        kept = hashlib.sha256(" ".join([library.reader, *corrections]).encode()).hexdigest()
         before = states
         states = {note: f"{file_state(file)} {kept}" for note, file in files.items()}
         changed = {note: files[note] for note in files if states[note] != before.get(note)}

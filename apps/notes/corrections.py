@@ -235,7 +235,9 @@ def _of_file(path: Path) -> list[Correction]:
         if values.get("format") != FORMAT_WITHOUT_SHAPES:
             check_version(path, values.get("format"), CORRECTIONS_FORMAT, REMEDY)
         return [_parsed(**correction) for correction in values["corrections"]]
-    except (AttributeError, KeyError, TypeError, ValueError, Fault):
+    except Fault as fault:
+        raise UserError(f"{path}: damaged: {fault}; {REMEDY}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise UserError(f"{path}: damaged; {REMEDY}") from None
 
 

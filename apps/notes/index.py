@@ -296,12 +296,15 @@ class Index:
         recorded = dict(map(_without_digest, self._database.execute(select)))
         current = {c.name: " ".join(c.ink.longest) for c in self._corrections}
         self._recorded = {*current}
+        changes = recorded.items() ^ current.items()
+        if not changes:
+            return
+        changed = {digest for _, digests in changes for digest in digests.split()}
         with self._database:
-            for name in recorded.keys() ^ current.keys():
-                having = "SELECT page FROM inks WHERE instr(words, ?)"
-                for digest in (recorded | current)[name].split():
-                    for (page,) in self._database.execute(having, (digest,)).fetchall():
-                        self._mark_changed(np.array(page, "<i8").tobytes())
+            inks = self._database.execute("SELECT page, words, digest FROM inks").fetchall()
+            for page, words in map(_without_digest, inks):
+                if not changed.isdisjoint(words.split()):
+                    self._mark_changed(np.array(page, "<i8").tobytes())
             self._database.execute("DELETE FROM corrections")
             values = [_with_digest(*correction) for correction in current.items()]
             self._database.executemany("INSERT INTO corrections VALUES (?, ?, ?)", values)

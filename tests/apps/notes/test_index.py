@@ -1,6 +1,7 @@
 """The index finds what the search of every row finds, and what is near it."""
 
 import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +204,14 @@ def test_a_file_with_a_new_correction_is_searched_as_it_was_until_it_is_read_aga
     index.record_corrections([Correction(ink, "res", "rem")])
     assert index.states(files) == {"0": ""} and index.summary(files["0"], "1") is None
     assert len([*index.hits(Query.of("rem"), files)]) == 1
+
+
+def test_many_new_corrections_are_recorded_in_one_go(index):
+    corrections = [Correction(Ink({f"{n:016x}": 9}, {}), "res", "rem") for n in range(20_000)]
+    files = files_of(index, page_of(spelt("rem"))._replace(inks=[f"{19_999:016x}"]))
+    start = time.process_time()
+    index.record_corrections(corrections)
+    assert time.process_time() - start < 2 and index.states(files) == {"0": ""}
 
 
 def test_a_file_that_is_corrected_while_it_is_read_is_read_again(tmp_path, index):

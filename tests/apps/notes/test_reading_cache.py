@@ -300,6 +300,7 @@ def test_corrections_of_two_processes_and_of_copied_files_are_all_kept(read, tmp
         (b'{"format": 3, "ink": {}}', "written by another version"),
         (b'[[70.0, 110.0, "spoke"]]', "damaged"),
         (b"[]", "damaged"),
+        (b"{}" + b" " * (48 << 20), "damaged: more than 50,331,648 bytes"),
         (b'{"format": 1, "corrections": [{"ink": {}}]}', "damaged"),
     ],
 )
