@@ -116,7 +116,8 @@ def read(path: str | os.PathLike[str]) -> list[Sample] | list[InkPage]:
     after the other, also those of InkML; `parse_lines` returns samples and faults.
 
     Args:
-        path: the file; or the folder of a UNIPEN collection. The content tells its format.
+        path: the file; or the folder of a UNIPEN collection: `ink.reading.read_ink` reads others.
+            The content tells the format.
 
     Returns:
         at least one `Sample`, with ink in the file's units, y growing downwards; or at least one
@@ -158,6 +159,8 @@ def parse_lines(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
         Fault: if no sample of the file can be used, or its format is unknown.
     """
     if path.is_dir():
+        if not collection.is_collection(path):
+            raise Fault("a folder that is no UNIPEN collection; `read_ink` reads the files in it")
         return collection.parse(path, bar)
     head = read_head(path)
     if _notes_format(path, head):

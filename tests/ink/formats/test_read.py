@@ -11,6 +11,7 @@ import pytest
 
 import ink.formats
 from ink.ink_page import InkPage
+from ink.reading import read_ink
 from ink.sample import Sample
 from tests.data_loader import ink_formats
 from tests.ink.formats import note_files
@@ -49,6 +50,14 @@ def test_the_list_of_a_tablets_pages_is_read_as_pages(tmp_path):
     assert len(pages) == 2 and np.array_equal(
         pages[0].strokes[0].points, pages[1].strokes[0].points
     )
+
+
+def test_a_folder_without_a_collection_is_refused_with_the_function_that_reads_it(tmp_path):
+    (tmp_path / "a.inkml").write_bytes(ink_formats.inkml())
+    reason = "a folder that is no UNIPEN collection; `read_ink` reads the files in it"
+    with pytest.raises(DataError, match=f"^{tmp_path}: {reason}$"):
+        ink.formats.read(tmp_path)
+    assert [sample.name for sample in read_ink(tmp_path)] == ["a.inkml"]
 
 
 def test_what_cannot_be_used_is_named_with_the_file(tmp_path, caplog):
