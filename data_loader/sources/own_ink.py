@@ -5,7 +5,8 @@
             yield "hello", [[(0, 0), (4, 12), (9, 3)], [(15, 2), (15, 9)]]
 
 docs/data.md shows how to train on such ink. Lines may also be in a JSON file: an object for a line,
-or a list of such objects. y grows downwards, and "text" and "writer" are optional:
+a list of such objects, or one on each line of the file. y grows downwards, and "text" and "writer"
+are optional:
 
     {"text": "hello", "strokes": [[[0, 0], [4, 12], [9, 3]], [[15, 2], [15, 9]]], "writer": "ann"}
 

@@ -1,4 +1,5 @@
-"""Reads lines that are lists of strokes, also from JSON: an object for a line, or a list of them.
+"""Reads lines that are lists of strokes, also from JSON: an object for a line, a list of them, or
+one on each line of the file.
 
 y grows downwards, and "text" and "writer" are optional:
 
@@ -6,6 +7,7 @@ y grows downwards, and "text" and "writer" are optional:
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,11 @@ def parse_json(content: bytes) -> list[Line]:
     Raises:
         Fault: if the content is not JSON, or a line is not an object with "strokes".
     """
-    values = json_values(content)
+    text = decode(content)
+    rows = [row for row in text.split("\n") if row.strip()]
+    if len(rows) > 1 and all(row.lstrip().startswith("{") for row in rows):  # an object on each
+        text = "[" + re.sub(r"(\n\s*){", r",\1{", text) + "]"
+    values = _values(text)
     if isinstance(values, dict) and isinstance(values.get("rows"), list):
         values = values["rows"]
     lines = []
@@ -102,9 +108,13 @@ def parse_json(content: bytes) -> list[Line]:
 
 def json_values(content: bytes) -> strict_json.Json:
     """Return the value in a JSON file; raise a Fault if the file is not JSON."""
+    return _values(decode(content))
+
+
+def _values(text: str) -> strict_json.Json:
     try:
         # The size was checked when the content was read: no value of it is too much.
-        return strict_json.loads(decode(content), len(content), len(content))
+        return strict_json.loads(text, len(text), len(text))
     except ConfigFault as fault:
         parts = filter(None, (fault.key, fault.expected))
         raise Fault("broken JSON", ": ".join(parts)) from None

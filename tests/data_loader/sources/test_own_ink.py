@@ -1,5 +1,6 @@
 import hashlib
 import itertools
+import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from data_loader.data_loaders import HandwritingDataLoader
 from data_loader.sources import own_ink
 from data_loader.sources.own_ink import OwnInk
 from ink.formats.json_strokes import json_lines
+from ink.reading import read_ink
 from tests.loaded import in_order
 from utils.checks import DataError
 
@@ -118,6 +120,24 @@ def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=f"^{tmp_path}/ink.json: a file that cannot be read"):
         json_lines("ink.json")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_objects_on_a_line_each_are_the_lines_of_a_list(tmp_path, end):
+    objects = [
+        {"text": "a {\u2028}", "strokes": STROKES, "writer": "ann"},
+        {"text": "\n{", "strokes": [[]]},
+        {"strokes": STROKES},
+    ]
+    file = tmp_path / "ink.jsonl"
+    texts = [json.dumps(each, ensure_ascii=False) for each in objects]
+    file.write_bytes(f"\ufeff{end.join(texts)}{end}".encode())
+    (tmp_path / "ink.json").write_text(json.dumps(objects, indent=2))
+    assert json_lines(file) == json_lines(tmp_path / "ink.json") and len(json_lines(file)) == 3
+    assert [sample.text for sample in read_ink(file)] == ["a { }", ""]
+    file.write_text(f"{texts[0]}{end}{texts[1][:-4]}{end}{texts[2]}")
+    with pytest.raises(DataError, match=f"broken JSON .line {1 + len(end.strip(chr(13)))}, column"):
+        json_lines(file)
 
 
 def test_endless_lines_say_how_many_are_read(monkeypatch, caplog):
