@@ -171,6 +171,9 @@ def _get(address: str, folder: Path, names: Iterable[str]) -> None:
         remote = fsspec.open(f"{address}/{name}", "rb")
         if isinstance(remote.fs, LocalFileSystem):
             check_regular(remote.path)
+        if remote.fs.protocol == "memory":
+            reason = "memory:// differs in each process, and another one fetches; use file://FOLDER"
+            raise DataError(reason)
         with remote as source, open(folder / name, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
 

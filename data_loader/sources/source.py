@@ -199,15 +199,15 @@ class SourceDataset(BaseDataset):
         """
         if not self.may_be_prepared or self.root is None:
             return None
-        address = self.root
-        if "://" not in address:
-            return open_copied(Path(address).expanduser(), is_compared=is_examined)
+        if "://" not in self.root:
+            return open_copied(Path(self.root).expanduser(), is_compared=is_examined)
+        address = self.root.rstrip("/")
         if not ADDRESS.fullmatch(address):
             expected = "a folder, or the address of a prepared folder, such as s3://BUCKET/FOLDER"
-            raise ConfigFault("root", address, expected)
+            raise ConfigFault("root", self.root, expected)
         name = f"fetched-{hashlib.sha256(address.encode()).hexdigest()[:16]}"
         folder = Path(self.cache).expanduser() if self.cache else user_cache()
-        return FetchedColumns(address.rstrip("/"), folder / name, int(self.shard_cache_gb * 1e9))
+        return FetchedColumns(address, folder / name, int(self.shard_cache_gb * 1e9))
 
     def find(self) -> list[Path]:
         """Return the root if it is a file, else the files below it that match `file_names`.

@@ -174,12 +174,24 @@ def test_a_file_that_an_index_names_outside_its_folder_is_not_fetched(name, orig
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://"])
+@pytest.mark.parametrize("root", ["s3://bucket::file:///etc", "S3://bucket", "http://", "s3:///"])
 def test_an_address_that_is_chained_or_incomplete_is_refused(root, tmp_path):
     with pytest.raises(
         ConfigFault, match="a folder, or the address of a prepared folder, such as s3"
     ):
         at(root, tmp_path).load()
+
+
+@pytest.mark.usefixtures("fetched_here")
+def test_a_slash_at_the_end_of_an_address_makes_no_difference(origin, tmp_path):
+    for end in ("", "/", "//"):
+        assert inks(at(f"file://{origin}{end}", tmp_path).load()) == inks(at(origin, "").load())
+    assert len([*tmp_path.glob("fetched-*")]) == 1
+
+
+def test_the_memory_of_another_process_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"^memory://ink: .*memory:// differs in each process"):
+        at("memory://ink", tmp_path).load()
 
 
 @pytest.mark.usefixtures("fetched_here")
