@@ -59,11 +59,17 @@ def user_cache() -> Path:
 def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file named by a user, for reading.
 
+    Files without a size are empty: those of `/proc` count as regular, but may block forever.
+
     Raises:
         OSError: if the file cannot be opened, or is not regular: a pipe could block forever.
     """
     check_regular(path)
-    return open(path, "rb")
+    file = open(path, "rb")  # noqa: SIM115
+    if os.fstat(file.fileno()).st_size:
+        return file
+    file.close()
+    return open(os.devnull, "rb")
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:

@@ -161,7 +161,7 @@ def parse_lines(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     if path.is_dir():
         if not collection.is_collection(path):
             raise Fault("a folder that is no UNIPEN collection; `read_ink` reads the files in it")
-        return collection.parse(path, bar)
+        return _with_any(collection.parse(path, bar))
     head = read_head(path)
     if _notes_format(path, head):
         raise NoLines(f"pages of notes, which `{typed('notes')}` reads")
@@ -169,14 +169,18 @@ def parse_lines(path: Path, bar: Callable[..., Any] = NoBar) -> Parsed:
     if format_ is None or format_.lines is None:
         raise NoLines(UNKNOWN_FORMAT)
     try:
-        parsed = format_.lines(path, bar) if format_.is_archive else format_.lines(path)
-        if not parsed.samples and not parsed.left_out:
-            raise Fault("no line of ink")
-        return parsed
+        return _with_any(format_.lines(path, bar) if format_.is_archive else format_.lines(path))
     except Fault:
         raise
     except DataError as error:  # The error of a broken archive begins with the file's path.
         raise Fault(str(error).removeprefix(f"{path}: ")) from None
+
+
+def _with_any(parsed: Parsed) -> Parsed:
+    """Return the result of parsing; raise a Fault if it is empty."""
+    if not parsed.samples and not parsed.left_out:
+        raise Fault("no line of ink")
+    return parsed
 
 
 def read_pages(path: Path, any_pdf: bool = False) -> Iterator[InkPage]:

@@ -197,7 +197,7 @@ def members(
     size = archive.stat().st_size
     progress = bar(None, description, total=size, unit="B", unit_scale=True)
     try:
-        with progress, open(archive, "rb") as raw:
+        with progress, open_file(archive) as raw:
             stream = _unpacking(raw)
             if stream is raw:
                 raw.seek(max(0, size - 1024))  # Two blocks of zeros end an archive.

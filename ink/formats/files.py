@@ -4,11 +4,17 @@ import errno
 import logging
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ink.sample import Fault
 from utils.checks import printable
 from utils.files import open_file
+
+if sys.platform == "linux":
+    import resource
 
 MEBIBYTE = 1 << 20
 MAX_INK_BYTES = 16 * MEBIBYTE
@@ -54,6 +60,28 @@ def read_head(path: Path) -> bytes:
 def too_large(size: int, max_bytes: int, remedy: str = "") -> Fault:
     """Return the fault of a file or member of `size` bytes."""
     return Fault(f"more than {max_bytes:,} bytes", f"{size:,}{remedy}")
+
+
+@contextmanager
+def memory_limit(max_bytes: int) -> Iterator[None]:
+    """A block that may take some more bytes of memory than its process has; it raises a Fault if it
+    needs more. Only Linux has such limits."""
+    if sys.platform != "linux":
+        yield
+        return
+    before, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + max_bytes
+    lower = limit if before == resource.RLIM_INFINITY else min(limit, before)
+    resource.setrlimit(resource.RLIMIT_AS, (lower, hard_limit))
+    try:
+        try:
+            yield
+        finally:  # first, as the message takes memory, too
+            resource.setrlimit(resource.RLIMIT_AS, (before, hard_limit))
+    except MemoryError:
+        reason = "takes more memory to parse than a sound file of its size"
+        raise Fault(reason, f"{max_bytes / 1e6:,.0f} MB") from None
 
 
 def files_below(

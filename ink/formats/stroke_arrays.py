@@ -14,13 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from ink.formats.checks import check_offsets, check_points, clean_text, decode
-from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, read_file
+from ink.formats.files import MAX_INK_BYTES, MEBIBYTE, memory_limit, read_file
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import first_line, short
 
 ARRAY_FILES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
 MAX_FILE_BYTES = 256 * MEBIBYTE  # of a .npy file (assumed: all of IAM-OnDB takes 90 MiB)
+MAX_UNUSABLE = 10_000  # lines of a file, beyond as many usable ones (assumed)
+FREE_MEMORY = 64 * MEBIBYTE  # for parsing, besides the next (assumed: hundreds of long lines)
+MEMORY_PER_BYTE = 16
+"""Bytes of memory for each byte of a file (measured: lines of 30 points in int8 take 9)."""
 
 
 def sniff(head: bytes) -> bool:
@@ -39,11 +43,17 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
     times = max_gb or 1.0
     remedy = "; raise max_gb" if max_gb else ""
     content = read_file(path, int(times * MAX_FILE_BYTES), remedy)
+    with memory_limit(FREE_MEMORY + MEMORY_PER_BYTE * len(content)):
+        return _parsed(path, content, texts, int(times * MAX_INK_BYTES))
+
+
+def _parsed(path: Path, content: bytes, texts: str | None, max_text_bytes: int) -> Parsed:
+    """Return the lines of a file with some content, see `parse`."""
     elements = load_arrays(content)
     sentences: list[str | None] = [None] * len(elements)
     if texts is not None and (path.parent / texts).is_file():
         try:
-            lines = decode(read_file(path.parent / texts, int(times * MAX_INK_BYTES)))
+            lines = decode(read_file(path.parent / texts, max_text_bytes))
         except Fault as fault:
             raise fault.within(texts) from None
         sentences = [*lines.rstrip().splitlines()]
@@ -59,6 +69,8 @@ def parse(path: Path, texts: str | None = TEXTS, max_gb: float | None = None) ->
             if text is not None and not sample.text:
                 raise Fault("an empty transcription")
             parsed.samples.append(sample)
+        if len(parsed.left_out) > MAX_UNUSABLE + len(parsed.samples):
+            raise Fault(f"more than {MAX_UNUSABLE:,} unusable lines", str(parsed.left_out[0]))
     return parsed
 
 
@@ -140,7 +152,7 @@ def load_arrays(content: bytes) -> list[Element] | np.ndarray:
         return _numbers(memoryview(content)[stream.tell() :], dtype, shape, fortran)
     try:
         unpickled = _Unpickler(stream, encoding="latin1").load()
-    except Fault:
+    except (Fault, MemoryError):
         raise
     except Exception as error:  # A broken pickle can fail in any way.
         raise Fault("a pickle that is broken or cut short", first_line(error)) from None

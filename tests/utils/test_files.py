@@ -13,6 +13,8 @@ from unittest import mock
 
 import pytest
 
+from ink.formats.files import read_head
+from ink.sample import Fault
 from tests.rights import without_rights
 from utils import files, strict_json
 from utils.checks import UserError
@@ -45,6 +47,15 @@ def test_only_regular_files_are_opened(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=f"no regular file: '{tmp_path / name}'"):
         files.open_file(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such files")
+def test_a_file_of_the_system_which_has_no_size_is_empty(tmp_path):
+    """Reading others, such as /proc/kmsg, might wait forever."""
+    (tmp_path / "a").symlink_to("/proc/self/status")
+    assert files.read_bytes(tmp_path / "a") == b"" and Path("/proc/self/status").read_bytes()
+    with pytest.raises(Fault, match="an empty file"):
+        read_head(tmp_path / "a")
 
 
 def test_a_file_is_written_through_a_link(tmp_path, path):

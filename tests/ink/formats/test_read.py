@@ -1,7 +1,10 @@
 """`ink.formats.read` returns the samples of lines and the pages of notes, of any format."""
 
 import gzip
+import io
 import logging
+import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +61,54 @@ def test_a_folder_without_a_collection_is_refused_with_the_function_that_reads_i
     with pytest.raises(DataError, match=f"^{tmp_path}: {reason}$"):
         ink.formats.read(tmp_path)
     assert [sample.name for sample in read_ink(tmp_path)] == ["a.inkml"]
+
+
+def test_an_empty_collection_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "include").mkdir()
+    with pytest.raises(DataError, match=f"^{tmp_path}: no line of ink$"):
+        ink.formats.read(tmp_path)
+
+
+def array_file(count, elements):
+    """Return a file of an object array whose list has `count` elements, given by their opcodes."""
+    file = io.BytesIO()
+    np.save(file, np.array([None] * count, dtype=object), allow_pickle=True)
+    before, _, _ = file.getvalue().partition(b"(" + b"N" * min(count, 1000))
+    return before + b"(" + elements + b"et" + b"b."
+
+
+HOSTILE_ARRAYS = {
+    "empty sets": array_file(2_000_000, b"\x8f" * 2_000_000),
+    "no lines": array_file(2_000_000, b"N" * 2_000_000),
+    "references": array_file(
+        200_001,
+        pickle.dumps(np.zeros((20_000, 3), np.int8), protocol=3)[2:-1] + b"qd" + b"hd" * 200_000,
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has limits of memory")
+@pytest.mark.parametrize("kind", HOSTILE_ARRAYS)
+def test_an_array_file_that_grows_when_it_is_read_is_refused_in_little_memory(tmp_path, kind):
+    (tmp_path / "a.npy").write_bytes(HOSTILE_ARRAYS[kind])
+    code = """if True:
+        import re, sys, time
+        from pathlib import Path
+        from ink.formats import stroke_arrays
+        try:
+            stroke_arrays.parse(Path(sys.argv[1]))
+        except Exception as fault:
+            print(type(fault).__name__, fault)
+        peak = re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]
+        print(int(peak) / 1024, time.process_time())
+    """
+    command = [sys.executable, "-c", code, str(tmp_path / "a.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    message, numbers = done.stdout.splitlines()
+    megabytes, seconds = map(float, numbers.split())
+    assert re.match("Fault (takes more memory|more than 10,000 unusable lines)", message)
+    assert megabytes < 200 and seconds < 4
 
 
 def test_what_cannot_be_used_is_named_with_the_file(tmp_path, caplog):
