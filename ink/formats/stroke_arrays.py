@@ -22,9 +22,10 @@ ARRAY_FILES = ("strokes-py3.npy", "strokes.npy")
 TEXTS = "sentences.txt"
 MAX_FILE_BYTES = 256 * MEBIBYTE  # of a .npy file (assumed: all of IAM-OnDB takes 90 MiB)
 MAX_UNUSABLE = 10_000  # lines of a file, beyond as many usable ones (assumed)
-FREE_MEMORY = 64 * MEBIBYTE  # for parsing, besides the next (assumed: hundreds of long lines)
-MEMORY_PER_BYTE = 16
-"""Bytes of memory for each byte of a file (measured: lines of 30 points in int8 take 9)."""
+FREE_MEMORY = 32 * MEBIBYTE  # for parsing, besides the next (assumed: hundreds of long lines)
+MEMORY_PER_BYTE = 20
+"""Bytes of memory for each byte of a file (measured: lines in int8 of 30 points take 11, of
+10 points up to 20)."""
 
 
 def sniff(head: bytes) -> bool:
