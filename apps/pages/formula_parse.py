@@ -202,6 +202,13 @@ def written_nodes(node: Node) -> Iterator[Written]:
     return (each for each in nodes_of(node) if isinstance(each, Written))
 
 
+def _is_drawn(node: Node) -> bool:
+    """Return whether a node is drawn itself, besides its parts, which may be empty."""
+    if isinstance(node, Fence):
+        return bool(node.left or node.right)
+    return not isinstance(node, Group | Space | Table | Scripts)
+
+
 class _Parser:
     """Parses one formula from left to right; a method stops behind what it returns."""
 
@@ -215,7 +222,7 @@ class _Parser:
         group = self._group(())
         if self._place < len(self._source):
             self._refuse_end(self._peek())
-        if all(isinstance(node, Group | Space | Table) for node in nodes_of(group)):
+        if not any(map(_is_drawn, nodes_of(group))):
             raise FormulaFault(0, "an empty formula")
         return group
 

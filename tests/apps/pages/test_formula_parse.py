@@ -102,6 +102,8 @@ def test_each_node_knows_its_place_in_the_source():
         ("a" * 1001, 1, "a formula of 1,001 characters; at most 1,000 are accepted"),
         (" ", 1, "an empty formula"),
         (r"{ \quad {} }", 1, "an empty formula"),
+        (r"\left.\right.", 1, "an empty formula"),
+        (r"\left. {}^{ } \right.", 1, "an empty formula"),
     ],
 )
 def test_what_cannot_be_set_is_named_with_its_column(source, column, message):
