@@ -26,7 +26,7 @@ from apps.pages.page_hands import Hands
 from apps.pages.page_options import OWN, PageOptions
 from apps.pages.proofreading import MISSING_WORD
 from apps.pages.styles import styles
-from apps.pages.text_lines import Passage, seeded, write_passages
+from apps.pages.text_lines import Passage, seeded, write_texts
 from apps.pages.written_word import WrittenWord
 from commands.shared import network_options
 from commands.shared.options import Parser
@@ -198,7 +198,7 @@ def written_strings(
     """
     lines = [" ".join(texts[k : k + PER_ROW]) for k in range(0, len(texts), PER_ROW)]
     passages = seeded([Passage(hand, line) for line in lines], seed)
-    written = write_passages(passages, progress=True)
+    (written,) = write_texts([passages], progress=True)
     for line_seed, (words, checked) in enumerate(written, seed):
         for word, reading in zip(words, checked, strict=True):
             if MISSING_WORD not in reading.faults:

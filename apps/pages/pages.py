@@ -1,6 +1,7 @@
 """Pages of texts in a hand: `write_page`, `write_pages`."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -25,8 +26,7 @@ from apps.pages.pen_hand import PenHands
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
 from apps.pages.row_breaks import SOFT_HYPHEN, with_no_breaks, with_soft_hyphens
 from apps.pages.source_text import PageText, each_checked, known_lines, parse_text
-from apps.pages.text_lines import Passage, seeded, write_passages
-from apps.pages.written_word import WrittenWord
+from apps.pages.text_lines import Passage, WrittenPassage, seeded, write_texts
 from ink.drawing.layers import PlacedWord, Row
 from model.drawing.page import PNG_DPI, Page, save_pages
 from model.generation.line import SEEDS
@@ -193,20 +193,28 @@ def write_pages(
     several texts are written together. Pages do not depend on the other texts: each is written as
     if it were alone, with the same number. The arguments that are not here are as in `write_page`.
 
+    Args:
+        texts: what is asked for by its index may be made then: no text is kept once it is written.
+
     Raises:
         UserError: if a text has faults, see `write_page`; names the faults of all texts.
     """
-    parsed = each_checked(lambda each: parse_text(each.text, each.source, options), texts)
-    styles = (line.values.get("style", OWN) for lines in parsed for line in lines)
-    check_styles([options.style, *styles])
+
+    def styles_of(text: PageText) -> set[str | Path]:
+        lines = parse_text(text.text, text.source, options)
+        return {line.values.get("style", OWN) for line in lines}
+
+    check_styles(chain([options.style], *each_checked(styles_of, texts)))
     hands = hands_of(writer, options, device, progress)
 
-    def prepare(text: PageText, lines: Sequence[SourceLine]) -> PreparedText:
+    def prepare(text: PageText) -> PreparedText:
+        lines = parse_text(text.text, text.source, options)
         return prepared(lines, text.source, hands, numbered_options(options, text.number))
 
-    prepared_texts = each_checked(prepare, texts, parsed)
+    num_lines = sum(each_checked(lambda text: prepare(text).num_lines, texts))
     network = None if writer is None else str(writer.path)
-    return _written_pages(prepared_texts, hands.sources, network, progress)
+    # Each is prepared once more, so that only those are in memory that are being written.
+    return _written_pages(map(prepare, texts), num_lines, hands.sources, network, progress)
 
 
 def numbered_options(options: PageOptions, number: int) -> PageOptions:
@@ -234,6 +242,16 @@ class PreparedText:
     passages: Sequence[Sequence[Passage]]
     options: PageOptions
     remarks: Sequence[str]
+
+    @property
+    def all_passages(self) -> list[Passage]:
+        """The passages of all lines."""
+        return [*chain.from_iterable(self.passages)]
+
+    @property
+    def num_lines(self) -> int:
+        """The number of lines that the network writes."""
+        return sum(len(passage.line_texts) for passage in self.all_passages)
 
 
 def prepared(
@@ -276,30 +294,50 @@ def _without_effect(lines: Sequence[SourceLine], options: PageOptions) -> Iterat
 
 
 def _written_pages(
-    texts: Sequence[PreparedText], sources: Sequence[str], network: str | None, progress: bool
+    texts: Iterable[PreparedText],
+    num_lines: int,
+    sources: Sequence[str],
+    network: str | None,
+    progress: bool,
 ) -> Iterator[Pages]:
-    """Yield the pages of each text. `sources`: a sentence on each network and primer; `network`:
-    the file of the network that writes all texts, if there is one."""
-    passages = list[Passage]()
-    for text in texts:
-        passages += chain.from_iterable(text.passages)
-    results = write_passages(passages, progress=progress)
-    for text in texts:
-        text_lines, checked = to_text_lines(text, results)
-        options = text.options
-        remarks = [*text.remarks]
-        paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
-        pages = [*fill_pages(paragraphs, options.paper)]
-        if len(pages) > 1 and not options.fit:
-            advice = "--fit sets the text on one sheet, if it fits at half of its size"
-            remarks.append(f"{len(pages)} sheets; {advice}")
-        origin = Origin(options, text.looks, network)
-        written = Pages(
-            pages, with_divided(checked, pages), [*remarks, *remarks_on_fit], origin, sources
-        )
-        formulas = (passages[0].formulas for passages in text.passages)
-        check_words(written, map(with_sources, text.lines, formulas))
-        yield written
+    """Yield the pages of each text, whose lines are `num_lines`. `sources`: a sentence on each
+    network and primer; `network`: the file of the network that writes all texts, if there is
+    one."""
+    waiting = deque[PreparedText]()
+
+    def passages() -> Iterator[list[Passage]]:
+        for text in texts:
+            waiting.append(text)
+            yield text.all_passages
+
+    def set_pages(results: Iterable[WrittenPassage]) -> Pages:
+        return _set_pages(waiting.popleft(), results, sources, network)
+
+    # No loop, whose names would keep the ink of a text until that of the next one is written.
+    return map(set_pages, write_texts(passages(), num_lines, progress=progress))
+
+
+def _set_pages(
+    text: PreparedText,
+    results: Iterable[WrittenPassage],
+    sources: Sequence[str],
+    network: str | None,
+) -> Pages:
+    """Return the pages of a text; `results` has the words of each passage."""
+    text_lines, checked = to_text_lines(text, iter(results))
+    options = text.options
+    remarks = [*text.remarks]
+    paragraphs, remarks_on_fit = set_to_fit(text_lines, options)
+    pages = [*fill_pages(paragraphs, options.paper)]
+    if len(pages) > 1 and not options.fit:
+        advice = "--fit sets the text on one sheet, if it fits at half of its size"
+        remarks.append(f"{len(pages)} sheets; {advice}")
+    origin = Origin(options, text.looks, network)
+    remarks += remarks_on_fit
+    written = Pages(pages, with_divided(checked, pages), remarks, origin, sources)
+    formulas = (passages[0].formulas for passages in text.passages)
+    check_words(written, map(with_sources, text.lines, formulas))
+    return written
 
 
 def with_divided(checked: Iterable[CheckedWord], pages: Iterable[Page]) -> list[CheckedWord]:
@@ -357,7 +395,7 @@ def passage_width(look: Look, num_columns: int, paper: Paper) -> float:
 
 
 def to_text_lines(
-    text: PreparedText, results: Iterator[tuple[list[WrittenWord], list[CheckedWord]]]
+    text: PreparedText, results: Iterator[WrittenPassage]
 ) -> tuple[list[TextLine], list[CheckedWord]]:
     """Return the lines of a text with their written words, and all proofread words; `results` has
     the words of each passage."""

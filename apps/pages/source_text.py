@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from apps.pages.formulas import FIRST, has_formula, with_placeholders, with_sources
 from apps.pages.front_matter import SourceLine, with_front_matter
@@ -114,17 +114,15 @@ def check_texts(texts: Sequence[PageText], options: PageOptions, network: Path |
     each_checked(check_text, texts)
 
 
-def each_checked(
-    check: Callable[..., Result], texts: Sequence[PageText], *arguments: Sequence[Any]
-) -> list[Result]:
-    """Return what `check` returns for each text and its arguments; raise one UserError that lists
-    the faults of all texts for which it raises one. A fault that only differs in its column, as of
+def each_checked(check: Callable[[PageText], Result], texts: Sequence[PageText]) -> list[Result]:
+    """Return what `check` returns for each text; raise one UserError that lists the faults of all
+    texts for which it raises one. A fault that only differs in its column, as of
     texts that a table fills, is listed for the first text, with the number of texts."""
     results = []
     faults = dict[str, list[str]]()
-    for text, *others in zip(texts, *arguments, strict=True):
+    for text in texts:
         try:
-            results.append(check(text, *others))
+            results.append(check(text))
         except UserError as error:
             message = str(error)
             key = _COLUMN_NUMBER.sub("", message.removeprefix(text.source))

@@ -155,47 +155,82 @@ def seeded(passages: Iterable[Passage], seed: int) -> list[Passage]:
     return numbered
 
 
-def write_passages(
-    passages: Sequence[Passage], *, progress: bool = False
-) -> Iterator[tuple[list[WrittenWord], list[CheckedWord]]]:
-    """Yield the written words of each passage, and its proofread words; both are empty for a
-    passage without words.
+WrittenPassage = tuple[list[WrittenWord], list[CheckedWord]]
+"""The written words of a passage, and its proofread words; both are empty without words."""
 
-    `BATCH_SIZE` of the network's lines are written at a time. `progress`: show a progress bar.
+
+def write_texts(
+    texts: Iterable[Sequence[Passage]], num_lines: int | None = None, *, progress: bool = False
+) -> Iterator[list[WrittenPassage]]:
+    """Yield the words of all passages of each text.
+
+    `BATCH_SIZE` of the network's lines are written at a time, of several texts if these are short.
+    A text is asked for when its first line is to be written, and is not kept once it is yielded.
+
+    Args:
+        texts: the passages of each text.
+        num_lines: the number of lines that the network writes, for the progress bar.
+        progress: show a progress bar.
     """
-    jobs = list[tuple[PageHand, str, int]]()
-    for passage in passages:
-        for seed, text in enumerate(passage.line_texts, passage.seed):
-            jobs.append((passage.hand, text, seed))
-    starts = range(0, len(jobs), BATCH_SIZE)
-    lines = chain.from_iterable(_write_batch(jobs[start : start + BATCH_SIZE]) for start in starts)
+    waiting = deque[Sequence[Passage]]()
+    jobs: list[tuple[PageHand, str, int]] = []
+    lines = deque[list[CheckedWord]]()
     disable = None if progress else True  # None: shown on a terminal only
-    lines = iter(tqdm(lines, "page", len(jobs), unit="line", leave=False, disable=disable))
-    letters = FormulaLetters(passages)
-    for passage in passages:
-        yield words_of(passage, islice(lines, len(passage.line_texts)), letters.of(passage))
+    with tqdm(total=num_lines, desc="page", unit="line", leave=False, disable=disable) as bar:
+        for passages in texts:
+            waiting.append(passages)
+            jobs += chain.from_iterable(map(_jobs, passages))
+            while len(jobs) >= BATCH_SIZE:
+                lines += _write_batch(jobs[:BATCH_SIZE])
+                del jobs[:BATCH_SIZE]
+                bar.update(BATCH_SIZE)
+            yield from _complete(waiting, lines)
+        lines += _write_batch(jobs)
+        yield from _complete(waiting, lines)
+
+
+def _jobs(passage: Passage) -> Iterator[tuple[PageHand, str, int]]:
+    """Yield the hand, the text and the seed of each line that the network writes of a passage."""
+    for seed, text in enumerate(passage.line_texts, passage.seed):
+        yield passage.hand, text, seed
+
+
+def _complete(
+    waiting: deque[Sequence[Passage]], lines: deque[list[CheckedWord]]
+) -> Iterator[list[WrittenPassage]]:
+    """Remove the texts whose lines are all written from those that wait, and yield the words of
+    their passages; `lines` has the proofread words of each line."""
+    while waiting and len(lines) >= sum(len(each.line_texts) for each in waiting[0]):
+        passages = waiting.popleft()
+        letters = FormulaLetters(passages)
+        written = iter(lines.popleft, None)
+        yield [
+            words_of(each, islice(written, len(each.line_texts)), letters.of(each))
+            for each in passages
+        ]
 
 
 class FormulaLetters:
-    """The letters of formulas, which have one form in each text and hand, written when they are
+    """The letters of formulas of a text, which have one form in each hand, written when they are
     first needed."""
 
     def __init__(self, passages: Iterable[Passage]) -> None:
-        self._characters = defaultdict[tuple[PageHand, int], set[str]](set)
-        self._forms: dict[tuple[PageHand, int], dict[str, CheckedWord]] = {}
+        self._characters = defaultdict[PageHand, set[str]](set)
+        self._forms: dict[PageHand, dict[str, CheckedWord]] = {}
         for passage in passages:
             for formula in passage.formulas:
-                self._characters[passage.hand, passage.text_seed] |= formula.characters
+                self._characters[passage.hand] |= formula.characters
 
     def of(self, passage: Passage) -> dict[str, CheckedWord]:
         """Return the forms of the letters in the formulas of a passage's text; empty for a passage
         without formulas."""
         if not passage.formulas:
             return {}
-        hand, seed = key = passage.hand, passage.text_seed
-        if key not in self._forms:
-            self._forms[key] = letter_forms(hand, self._characters[key], seed, passage.lean)
-        return self._forms[key]
+        hand = passage.hand
+        if hand not in self._forms:
+            characters = self._characters[hand]
+            self._forms[hand] = letter_forms(hand, characters, passage.text_seed, passage.lean)
+        return self._forms[hand]
 
 
 def _write_batch(jobs: Sequence[tuple[PageHand, str, int]]) -> list[list[CheckedWord]]:

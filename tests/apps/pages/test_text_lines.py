@@ -9,7 +9,7 @@ import pytest
 
 from apps.pages.layout import break_rows
 from apps.pages.proofreading import MISSING_WORD, CheckedWord
-from apps.pages.text_lines import Passage, narrowed_words, seeded, with_even_figures, write_passages
+from apps.pages.text_lines import Passage, narrowed_words, seeded, with_even_figures, write_texts
 from apps.pages.written_word import WrittenWord
 from model import Writer
 from model.generation.line import Sampling
@@ -69,9 +69,9 @@ approx = partial(pytest.approx, rel=1e-3)
 @pytest.mark.slow
 def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeypatch):
     passages = [Passage(hand(), text) for text in ("ab ba", "", "  b  ", "aa " * 30)]
-    together = list(write_passages(seeded(passages, 3)))
+    (together,) = write_texts([seeded(passages, 3)])
     monkeypatch.setattr("apps.pages.text_lines.BATCH_SIZE", 1)
-    alone = list(write_passages(seeded(passages, 3)))
+    (alone,) = write_texts([seeded(passages, 3)])
     assert len(together) == 4 and together[1] == ([], [])
     assert [values(words) for words, _ in together] == [values(words) for words, _ in alone]
 
@@ -79,11 +79,11 @@ def test_paragraphs_come_out_in_order_and_alike_for_any_batch_size(hand, monkeyp
 def test_a_line_does_not_depend_on_the_hands_and_the_widths_of_other_lines(hand, monkeypatch):
     usual, other = hand(), hand(height=25.0, sampling=Sampling(bias=2.0))
     texts = ["ab ba", "b" * 20, "ab ba ab"]
-    *_, (plain, _) = write_passages(seeded([Passage(usual, text) for text in texts], 7))
+    ((*_, (plain, _)),) = write_texts([seeded([Passage(usual, text) for text in texts], 7)])
     write = mock.Mock(wraps=Writer.write_lines)
     monkeypatch.setattr(Writer, "write_lines", lambda *given, **options: write(*given, **options))
     hands = [Passage(replace(other, slant=30.0), texts[0]), Passage(other, texts[1], width=1.0)]
-    *_, (mixed, _) = write_passages(seeded([*hands, Passage(usual, texts[2])], 7))
+    ((*_, (mixed, _)),) = write_texts([seeded([*hands, Passage(usual, texts[2])], 7)])
     calls = [(*given[1:3], given[3].bias) for given, _ in write.call_args_list]
     assert plain and values(plain) == values(mixed)
     assert ([texts[0]], [7], 2.0) in calls and ([texts[2]], [9], Sampling().bias) in calls
@@ -98,7 +98,7 @@ def test_raised_words_are_small_and_close(hand, monkeypatch):
             [CheckedWord((word,), word.text) for word in words_of(text, square)] for text in texts
         ],
     )
-    ((words, _),) = write_passages([Passage(hand(), "15 m², 10⁶ x")])
+    (((words, _),),) = write_texts([[Passage(hand(), "15 m², 10⁶ x")]])
     assert [word.text for word in words] == ["15", "m", "²", ",", "10", "⁶", "x"]
     assert [word.gap for word in words] == [2.0, 0.0, 0.0, 2.0, 0.0, 2.0, 2.0]
     assert (words[1].width, words[2].width) == (1.0, pytest.approx(0.9))
@@ -117,6 +117,6 @@ def test_words_that_a_stroke_joins_have_the_text_of_their_parts_and_fills_their_
             [CheckedWord((WrittenWord((square,), 1.0, 2.0, text),), text)] for text in texts
         ],
     )
-    ((words, checked),) = write_passages([Passage(hand(), "a 15 m² ____ b c ....")])
+    (((words, checked),),) = write_texts([[Passage(hand(), "a 15 m² ____ b c ....")]])
     assert [word.text for word in words] == ["a 15 m²", "____", "b c", "...."]
     assert [word.words[0].text for word in checked] == [word.text for word in words]
