@@ -5,13 +5,22 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import apps.pages
 from apps.pages import writing_options
-from apps.pages.mail_merge import FILE_COLUMN, Document, Summary, merged, named_texts
+from apps.pages.mail_merge import (
+    FILE_COLUMN,
+    Document,
+    Summary,
+    Texts,
+    check_replaced,
+    merged,
+    named_texts,
+    report_beside,
+)
 from apps.pages.page_options import (
     LOOK_PARSERS,
     PROOFREADERS,
@@ -20,7 +29,7 @@ from apps.pages.page_options import (
     network_for,
 )
 from apps.pages.paper import RULINGS, SIZES, Paper, size_of
-from apps.pages.source_text import PageText, check_texts
+from apps.pages.source_text import MAX_TEXT_BYTES, PageText, check_texts
 from apps.pages.styles import USUAL_STYLES
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
@@ -40,7 +49,6 @@ PAGE_SETTINGS = (
 WORD_ADDRESS = re.compile(r"\d+:\d+:\d+")
 DOUBTFUL = "doubtful"  # value of --rewrite for all doubtful words
 UNWRITTEN = 3  # exit status if a word could not be written
-MAX_TEXT_BYTES = 500_000  # of the longest text (assumed: a long novel, which takes hours to write)
 
 
 def rewrite_target(text: str) -> tuple[int, int, int] | str:
@@ -256,24 +264,28 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
     report = arguments.report or folder / "report.json"
     for document in documents:
         check_output(arguments, document.path, report)
+    if arguments.replace:
+        check_replaced(documents)
     new = [each for each in documents if arguments.replace or not each.exists]
     if num_kept := len(documents) - len(new):
         files = f"{num_kept} of {len(documents)} files are there and are kept"
         print(f"{files}; --replace writes them again")
     if not new:
         return
-    check_known([each.text for each in new], options, arguments.resume)
+    texts = Texts(new)
+    check_known(texts, options, arguments.resume)
     networks.load_modules()
     writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None
     computing = {"device": networks.device, "progress": True}
-    written = apps.pages.write_pages([each.text for each in new], writer, options, **computing)
+    written = apps.pages.write_pages(texts, writer, options, **computing)
     summaries = []
     for document, pages in zip(new, written, strict=True):
         if arguments.verbose and not summaries:
             print(*map(visible, pages.sources), sep="\n")
         prepare_output(document.path, "--output")
-        files = document.save(pages, arguments.dpi or PNG_DPI)
-        print(*files, sep="\n")
+        dpi = arguments.dpi or PNG_DPI
+        files = document.save(pages, dpi, replaces=arguments.replace)
+        show_files(files)
         if arguments.words:
             show_words(pages)
         page_report = report_beside(document.path) if pages.doubts else None
@@ -304,7 +316,7 @@ def show_summaries(
     if arguments.report or doubtful:
         prepare_output(report, "--report")
         write_json(report, {"texts": [*map(asdict, summaries)]}, indent=1)
-        print(report)
+        show_files([report])
     for summary in doubtful:
         show_advice(arguments, summary.path, summary.report)
 
@@ -348,7 +360,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     sources = pages.sources if arguments.verbose else ()
     files = pages.save(path, dpi=arguments.dpi or PNG_DPI)
-    print(*map(visible, (*sources, *pages.remarks)), *files, sep="\n")
+    show_files([*sources, *pages.remarks, *files])
     if arguments.words:
         show_words(pages)
     if not rewrite:
@@ -356,11 +368,6 @@ def run(arguments: argparse.Namespace) -> None:
     show_doubts(arguments, pages, path, report)
     if pages.missing:
         raise SystemExit(UNWRITTEN)
-
-
-def report_beside(path: Path) -> Path:
-    """Return the file of the report of pages that are saved at a path, if no other is named."""
-    return path.with_name(f"{path.stem}-report.json")
 
 
 def addresses_of(
@@ -376,6 +383,12 @@ def addresses_of(
         else:
             addresses += pages.find(target)
     return addresses
+
+
+def show_files(files: Iterable[str | Path]) -> None:
+    """Print the names of files, or sentences, a line each, as a terminal can show them."""
+    for file in files:
+        print(visible(str(file)))
 
 
 def show_words(pages: "apps.pages.Pages") -> None:
@@ -405,7 +418,7 @@ def show_doubts(
         report = report or report_beside(path)
         prepare_output(report, "--report")
         apps.pages.save_report(report, pages)
-        print(report)
+        show_files([report])
     if pages.doubts:
         show_advice(arguments, path, report)
 
@@ -418,4 +431,4 @@ def show_advice(arguments: argparse.Namespace, path: str | Path, report: str | P
         command += ["--module", module]
     if arguments.dpi:
         command += ["--dpi", arguments.dpi]
-    print(f"to write these words again: {shlex.join(map(str, command))}")
+    print(f"to write these words again: {visible(shlex.join(map(str, command)))}")

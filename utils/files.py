@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from utils.checks import UserError
@@ -159,13 +160,16 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise an OSError if `atomic_write` of a file `path`, or in a folder `path`, would fail."""
+    """Raise an OSError if `atomic_write` of a file `path`, or in a folder `path`, would fail, as in
+    a folder such as /proc, whose rights do not tell that it takes no file."""
     folder = Path(path)
     if not folder.is_dir():
         target, _ = _target(path)
         folder = target.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    with errors_name(path), TemporaryFile(dir=folder):
+        pass
 
 
 def prepare_output(

@@ -2,27 +2,35 @@
 
 import csv
 import io
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import apps.pages
-from apps.pages.source_text import PageText
+from apps.pages.source_text import MAX_TEXT_BYTES, PageText
 from ink.alphabet import nfc
-from model.drawing.page import Page, numbered, save_pages
+from model.drawing.page import WHOLE_SUFFIXES, Page, save_pages
 from utils import strict_json
 from utils.checks import ConfigFault, UserError, hint, listed, short
-from utils.files import CONTROLS, MAX_NAME_BYTES, read_text
+from utils.files import CONTROLS, MAX_NAME_BYTES, errors_name, read_text
 
 COLUMN = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
 """A brace that stands for itself, a column, or a brace without an end."""
 DELIMITERS = ",;\t"
-SEPARATOR_LINE = re.compile(r'"?sep=([^"\s]|\t)"?(?=\r?\n)')
+SEPARATOR_LINE = re.compile(r'"?sep=([^"\s]|\t)"?(?=[\r\n])')
 """The first line of some tables, by which Excel knows the delimiter."""
+NUMBERED = re.compile(r"(.+)-([1-9]\d{0,8})(\.[^.]+)", re.DOTALL)
+"""The name of a file of one of several pages."""
+LINE_END = re.compile(r"\r\n?|\n")
 MAX_TABLE_BYTES = 10_000_000  # of a table (assumed: 50,000 addresses)
+MAX_CELLS = MAX_TABLE_BYTES // 10  # of a table (assumed: 200 columns of `MAX_RECORDS`)
 MAX_RECORDS = 5_000  # most records of a table (assumed: their letters take a day)
 FILE_COLUMN = "file"
 """The column of a text without a table: the name of its file without the ending."""
@@ -45,28 +53,129 @@ class Document:
     """A text, and the file that its pages are saved as.
 
     Attributes:
-        remarks: a sentence on each thing that a person may have overlooked in the record.
+        template: the text, with columns if there is a record.
+        source: where the text is from.
+        path: the file of its pages.
+        number: see `PageText`.
+        record: the values of the columns; None for a text without columns.
     """
 
-    text: PageText
+    template: str
+    source: str
     path: Path
-    remarks: Sequence[str] = ()
+    number: int = 0
+    record: Record | None = None
+
+    @property
+    def text(self) -> PageText:
+        """The text, filled each time it is asked for, as the texts of many records are large."""
+        if self.record is None:
+            return PageText(self.template, self.source, self.number)
+        text = fill(self.template, self.record, self.source)
+        return PageText(text, f"{self.source} ({self.record.source})", self.number)
+
+    @property
+    def remarks(self) -> list[str]:
+        """A sentence on each thing that a person may have overlooked in the record."""
+        empty = empty_columns(self.template, self.record) if self.record else []
+        return [f"{self.record.source}: empty {', '.join(map(short, empty))}"] if empty else []
 
     @property
     def exists(self) -> bool:
         """Whether the file is there, or the first of numbered files."""
-        numbered_files = [file for file, _ in numbered(self.path, range(2))]  # of two pages
-        return self.path.exists() or numbered_files[0].exists()
+        is_whole = self.path.suffix.lower() in WHOLE_SUFFIXES
+        return self.path.exists() or (not is_whole and _numbered(self.path, 1).exists())
 
-    def save(self, pages: Sequence[Page], dpi: int) -> list[Path]:
+    def save(self, pages: Sequence[Page], dpi: int, *, replaces: bool = False) -> list[Path]:
         """Save the pages of the text in a folder that exists, and return their files. The first of
-        several files is there only once all are, so that a document that `exists` is whole."""
-        with TemporaryDirectory(dir=self.path.parent, prefix=".pages-") as folder:
+        several files is there only once all are, so that a document that `exists` is whole.
+
+        Args:
+            pages: the pages of the text.
+            dpi: pixels per inch of a PNG.
+            replaces: whether to remove the files of an older text then: its report, and pages that
+                the text no longer has, whose numbers follow on. If the process is killed before,
+                the next one that replaces the text removes them.
+        """
+        with (
+            errors_name(self.path),
+            TemporaryDirectory(dir=self.path.parent, prefix=".pages-") as folder,
+        ):
             saved = save_pages(pages, Path(folder) / self.path.name, dpi=dpi)
             files = [self.path.with_name(file.name) for file in saved]
-            for temporary, file in reversed([*zip(saved, files, strict=True)]):
+            jobs = [*zip(saved, files, strict=True)]
+            for temporary, file in (*jobs[1:], jobs[0]):
                 temporary.replace(file)
+            for file in self._outdated(files) if replaces else ():
+                file.unlink(missing_ok=True)
         return files
+
+    def _outdated(self, files: Sequence[Path]) -> Iterator[Path]:
+        """Yield the files of an older text beside the new `files`, the last page first, so that no
+        number is missing if the process is killed."""
+        numbers = page_numbers(self.path.parent).get(self.path, set())
+        start = 1 + len(files)
+        if files == [self.path]:
+            start = 1 if 1 in numbers else 2
+        following = [*takewhile(numbers.__contains__, count(start))]
+        yield from (_numbered(self.path, number) for number in reversed(following))
+        yield from {self.path} - {*files}
+        report = report_beside(self.path)
+        with suppress(UserError):  # It is no report, or another version's, which is refused.
+            output = apps.pages.load_report(report).origin.output
+            if output in (None, str(self.path.resolve())):
+                yield report
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def page_numbers(folder: Path) -> dict[Path, set[int]]:
+    """Return the numbers of the pages in a folder, by the path that they are numbered from."""
+    numbers = defaultdict[Path, set[int]](set)
+    for name in os.listdir(folder) if folder.is_dir() else ():
+        match = NUMBERED.fullmatch(name)
+        if match and match[3].lower() not in WHOLE_SUFFIXES:
+            numbers[folder / f"{match[1]}{match[3]}"].add(int(match[2]))
+    return numbers
+
+
+def check_replaced(documents: Iterable[Document]) -> None:
+    """Raise a UserError that names the first file beside each document that is numbered as a page
+    of it, but not with the page before it: nobody can tell whose it is. Page 1 may be missing, as
+    it is saved last."""
+    faults = []
+    listed_folders: dict[Path, dict[Path, set[int]]] = {}
+    for path in (document.path for document in documents):
+        if path.parent not in listed_folders:
+            listed_folders[path.parent] = page_numbers(path.parent)
+        numbers = listed_folders[path.parent].get(path, set())
+        following = takewhile(numbers.__contains__, count(2))
+        if strangers := sorted(numbers - {1, *following}):
+            absent = _numbered(path, strangers[0] - 1).name
+            faults.append(f"{_numbered(path, strangers[0])} is there without {absent}")
+    if faults:
+        advice = "is it of another text? --replace needs it moved, or another --output"
+        raise UserError(listed(advice, faults) if len(faults) > 1 else f"{faults[0]}; {advice}")
+
+
+def report_beside(path: Path) -> Path:
+    """Return the file of the report of pages that are saved at a path, if no other is named."""
+    return path.with_name(f"{path.stem}-report.json")
+
+
+class Texts(Sequence[PageText]):
+    """The texts of documents, each made when it is asked for."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._documents = documents
+
+    def __getitem__(self, index: int) -> PageText:
+        return self._documents[index].text
+
+    def __len__(self) -> int:
+        return len(self._documents)
 
 
 @dataclass(frozen=True)
@@ -130,11 +239,8 @@ def merged(template: str, source: str, table: Path, output: str) -> list[Documen
     records = read_records(table)
     documents = []
     for number, record in enumerate(records):
-        text = fill(template, record, source)
-        page_text = PageText(text, f"{source} ({record.source})", number)
-        empty = empty_columns(template, record)
-        remarks = [f"{record.source}: empty {', '.join(map(short, empty))}"] if empty else []
-        documents.append(Document(page_text, file_of(output, record), remarks))
+        fill(template, record, source)  # raises; the text is not kept
+        documents.append(Document(template, source, file_of(output, record), number, record))
     check_files(documents, [record.source for record in records])
     return documents
 
@@ -145,7 +251,7 @@ def named_texts(texts: Mapping[str, str], output: str) -> list[Document]:
     documents = []
     for number, (source, text) in enumerate(texts.items()):
         record = Record({FILE_COLUMN: Path(source).stem}, source)
-        documents.append(Document(PageText(text, source, number), file_of(output, record)))
+        documents.append(Document(text, source, file_of(output, record), number))
     check_files(documents, [*texts])
     return documents
 
@@ -159,11 +265,11 @@ def read_records(path: Path) -> list[Record]:
     """
     text = read_text(path, MAX_TABLE_BYTES)
     read = _json_records if path.suffix.lower() == ".json" else _csv_records
-    records = [*read(path, text)]
+    records = [*islice(read(path, text), MAX_RECORDS + 1)]  # one more tells that there are too many
     if not records:
         raise UserError(f"{path}: the table has no record")
     if len(records) > MAX_RECORDS:
-        raise UserError(f"{path}: {len(records):,} records; at most {MAX_RECORDS:,} are accepted")
+        raise UserError(f"{path}: more than {MAX_RECORDS:,} records; divide it")
     return records
 
 
@@ -172,11 +278,16 @@ def _csv_records(path: Path, text: str) -> Iterator[Record]:
         delimiter = match[1]
         text = text[match.end() :]  # Its first line is empty, so that lines keep their numbers.
     else:
-        delimiter = _delimiter_of(text.partition("\n")[0])
+        delimiter = _delimiter_of(LINE_END.split(text, maxsplit=1)[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] = []
+    num_cells = 0
     try:
         for row in reader:
+            num_cells += len(row)
+            if num_cells > MAX_CELLS:
+                problem = f"more than {MAX_CELLS:,} cells; divide the table"
+                raise UserError(f"{path}, line {reader.line_num}: {problem}")
             cells = [nfc(cell.strip()) for cell in row]
             if not any(cells):
                 continue
@@ -194,11 +305,11 @@ def _csv_records(path: Path, text: str) -> Iterator[Record]:
 
 
 def _delimiter_of(header_line: str) -> str:
-    """Return the delimiter with which a line has most cells."""
-    num_names = {}
+    """Return the delimiter with which a line has most cells, as far as it can be read."""
+    num_names = dict.fromkeys(DELIMITERS, 0)
     for sign in DELIMITERS:
-        names = next(csv.reader([header_line], delimiter=sign), ())
-        num_names[sign] = len(names)
+        with suppress(csv.Error):  # Reading the table says so.
+            num_names[sign] = len(next(csv.reader([header_line], delimiter=sign), ()))
     return max(DELIMITERS, key=num_names.__getitem__)
 
 
@@ -210,7 +321,7 @@ def _check_names(source: str, names: Sequence[str]) -> None:
 
 def _json_records(path: Path, text: str) -> Iterator[Record]:
     try:
-        items = strict_json.loads(text, MAX_TABLE_BYTES, max_values=MAX_TABLE_BYTES // 10)
+        items = strict_json.loads(text, MAX_TABLE_BYTES, max_values=MAX_CELLS)
     except ConfigFault as error:
         raise UserError(f"{path}: {error}") from None
     if not isinstance(items, list):
@@ -232,8 +343,16 @@ def fill(template: str, record: Record, source: str) -> str:
     line with empty columns and nothing else is left out.
 
     Raises:
-        UserError: if the record lacks a column, or a brace has no end; lists all faults.
+        UserError: if the text becomes too long, the record lacks a column, or a brace has no end;
+            lists all faults.
     """
+    columns = Counter(match[0] for match in COLUMN.finditer(template))
+    size = len(template.encode())
+    for column, repeats in columns.items():
+        size += repeats * len(_value(COLUMN.match(column), record.values).encode())
+    if size > MAX_TEXT_BYTES:  # known before so much is in memory
+        problem = f"with the values of {record.source} {size:,} bytes"
+        raise UserError(f"{source}: {problem}; at most {MAX_TEXT_BYTES:,} are accepted")
     faults = []
     lines = []
     for number, line in enumerate(template.split("\n"), 1):
@@ -319,7 +438,7 @@ def check_files(documents: Sequence[Document], sources: Sequence[str]) -> None:
         stem = re.sub(r"-\d+$", "", document.path.stem)
         suffix = document.path.suffix
         other = used.get(_file_key(document.path.with_name(f"{stem}{suffix}")), source)
-        if suffix != ".pdf" and other != source:
+        if suffix.lower() not in WHOLE_SUFFIXES and other != source:
             faults.append(f"{document.path} is the file of {source}, and of a page of {other}")
     if faults:
         raise UserError(listed(advice, faults) if len(faults) > 1 else f"{faults[0]}; {advice}")

@@ -29,6 +29,7 @@ from utils import strict_json
 from utils.checks import UserError, listed, short
 from utils.strict_json import children
 
+MAX_TEXT_BYTES = 500_000  # of a text (assumed: a long novel, which takes hours to write)
 MAX_LINES = 5_000  # largest number of lines (assumed: 5,000 empty lines are 170 pages of A4)
 RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ", "0123456789n", strict=True))
 """Raised characters, and for each the character that is written, smaller, in its place."""

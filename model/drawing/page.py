@@ -34,6 +34,8 @@ INK_KINDS = (".xopp", ".excalidraw")
 """The suffixes of the formats that note programs edit."""
 PAGE_SUFFIXES = (".svg", ".pdf", ".png", ".inkml", ".json", *INK_KINDS)
 """The suffixes of the formats."""
+WHOLE_SUFFIXES = (".pdf", ".xopp")
+"""The suffixes of the formats that have all pages in one file."""
 Kind = TypeVar("Kind")
 PNG_DPI = 300  # default pixels per inch of a PNG (assumed: the resolution of printers)
 

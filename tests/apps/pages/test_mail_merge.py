@@ -160,18 +160,18 @@ def test_texts_keep_their_braces_and_are_saved_under_the_names_of_their_files():
     ],
 )
 def test_two_texts_with_one_file_are_refused(names, message):
-    documents = [Document(PageText("a"), Path(name)) for name in names]
+    documents = [Document("a", "a.txt", Path(name)) for name in names]
     with pytest.raises(UserError, match=f"{message}; texts with one name: a column in --output"):
         check_files(documents, [*map(str, range(len(names)))])
 
 
 def test_files_with_other_names_are_accepted():
     names = ("Anna.pdf", "Anna-2.pdf", "out/Anna.pdf", "Tom-3.svg")
-    check_files([Document(PageText("a"), Path(name)) for name in names], [*names])
+    check_files([Document("a", "a.txt", Path(name)) for name in names], [*names])
 
 
 def test_a_document_exists_if_its_first_page_does(tmp_path):
-    document = Document(PageText("a"), tmp_path / "a.svg")
+    document = Document("a", "a.txt", tmp_path / "a.svg")
     assert not document.exists
     (tmp_path / "a-1.svg").touch()
     assert document.exists
@@ -179,7 +179,7 @@ def test_a_document_exists_if_its_first_page_does(tmp_path):
 
 def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monkeypatch):
     """A process that is killed, or a disk that is full, between two files."""
-    document = Document(PageText("a"), tmp_path / "a.svg")
+    document = Document("a", "a.txt", tmp_path / "a.svg")
     pages, usual = [Page(50.0, 50.0)] * 3, Path.replace
 
     def interrupted(path, target):
