@@ -9,7 +9,7 @@ import model
 from apps.hand.run_files import sample_of
 from apps.web.page_networks import is_flat_file
 from commands.shared import network_options, options
-from commands.shared.network_options import Networks, Output
+from commands.shared.network_options import Networks, Output, print_visible
 from commands.shared.options import Parser
 from utils.checks import CheckpointError, UserError
 from utils.files import atomic_write, prepare_output, read_bytes, write_text
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         flat_file.check_computable(network)
         prepare_output(target, "FILE")
         flat_file.save(target, network, ink)
-        print(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
+        print_visible(f"{target}  ({target.stat().st_size / 2**20:.1f} MiB)")
         return
     checkpoint = to_share(load_checkpoint(network.path))
     if arguments.overrides:
@@ -75,10 +75,10 @@ def run(arguments: argparse.Namespace) -> None:
     atomic_write(target, lambda file: file.write(content))
     old_size = network.path.stat().st_size
     new_size = target.stat().st_size
-    print(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
+    print_visible(f"{target}  ({new_size / 2**20:.1f} MiB of {old_size / 2**20:.1f})")
     for path, text in texts.items():
         write_text(path, text)
-        print(path)
+        print_visible(path)
 
 
 def target_of(arguments: argparse.Namespace) -> Path:

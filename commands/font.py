@@ -9,10 +9,10 @@ from apps.pages import writing_options
 from apps.pages.page_options import PageOptions, network_for
 from apps.pages.styles import USUAL_STYLES
 from commands.shared import network_options
-from commands.shared.network_options import Networks
+from commands.shared.network_options import Networks, print_visible
 from commands.shared.options import Parser
 from utils.checks import UserError
-from utils.files import atomic_write, write_text
+from utils.files import atomic_write, prepare_output, write_text
 
 SETTINGS = ("style", "bias", "slant", "pen", "pen_sharpness", "extras")
 """The keys of --set, besides the primer's."""
@@ -41,12 +41,19 @@ def run(arguments: argparse.Namespace) -> None:
         check_packages()
     elif options.pen:
         raise UserError("--set pen is for .otf: single lines have no width")
+    for file in files_of(path):  # Writing takes minutes.
+        prepare_output(file, "--output", is_checked_only=True)
     network_for(options, arguments.resume)  # refuses an unknown one before torch is imported
     networks = Networks(arguments.device, arguments.modules)
     networks.load_modules()
     writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None
     arguments.output.make()
-    print(*save(path, options, writer, networks.device), sep="\n")
+    print_visible(*save(path, options, writer, networks.device))
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a font: an OpenType font has its WOFF2 beside it."""
+    return [path, path.with_suffix(".woff2")] if path.suffix.lower() == ".otf" else [path]
 
 
 def check_packages() -> None:
@@ -65,7 +72,7 @@ def save_opentype(
     from apps.pages.fonts import make_font
 
     font = make_font(options, path.stem, writer, device=device, progress=True)
-    files = [path, path.with_suffix(".woff2")]
+    files = files_of(path)
     for file, flavor in zip(files, (None, "woff2"), strict=True):
         data = font_bytes(font, flavor)
         atomic_write(file, lambda stream, data=data: stream.write(data))

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from apps.pages.source_text import MAX_TEXT_BYTES, PageText, check_texts
 from apps.pages.styles import USUAL_STYLES
 from base.run.pretrained import resolve_checkpoint
 from commands.shared import network_options
-from commands.shared.network_options import Networks, require
+from commands.shared.network_options import Networks, print_visible, require
 from commands.shared.options import Parser
 from model.drawing.page import PAGE_SUFFIXES, PNG_DPI
 from utils.checks import UserError, number, visible
@@ -281,11 +281,11 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
     summaries = []
     for document, pages in zip(new, written, strict=True):
         if arguments.verbose and not summaries:
-            print(*map(visible, pages.sources), sep="\n")
+            print_visible(*pages.sources)
         prepare_output(document.path, "--output")
         dpi = arguments.dpi or PNG_DPI
         files = document.save(pages, dpi, replaces=arguments.replace)
-        show_files(files)
+        print_visible(*files)
         if arguments.words:
             show_words(pages)
         page_report = report_beside(document.path) if pages.doubts else None
@@ -304,11 +304,11 @@ def show_summaries(
     save it, if there is anything or --report names the file."""
     remarks = Counter(remark for summary in summaries for remark in summary.remarks)
     for remark, count in remarks.items():
-        print(visible(f"{remark} ({count} of {len(summaries)} texts)"))
+        print_visible(f"{remark} ({count} of {len(summaries)} texts)")
     doubtful = [summary for summary in summaries if summary.doubts]
     for summary in doubtful:
         for doubt in summary.doubts:
-            print(f"look at {visible(f'{summary.path}, {doubt}')}")
+            print_visible(f"look at {summary.path}, {doubt}")
     num_words = sum(summary.words for summary in summaries)
     num_rewritten = sum(summary.rewritten for summary in summaries)
     rewritten = f", {num_rewritten} of them written again" if is_proofread(arguments) else ""
@@ -316,7 +316,7 @@ def show_summaries(
     if arguments.report or doubtful:
         prepare_output(report, "--report")
         write_json(report, {"texts": [*map(asdict, summaries)]}, indent=1)
-        show_files([report])
+        print_visible(report)
     for summary in doubtful:
         show_advice(arguments, summary.path, summary.report)
 
@@ -360,7 +360,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.output.make()
     sources = pages.sources if arguments.verbose else ()
     files = pages.save(path, dpi=arguments.dpi or PNG_DPI)
-    show_files([*sources, *pages.remarks, *files])
+    print_visible(*sources, *pages.remarks, *files)
     if arguments.words:
         show_words(pages)
     if not rewrite:
@@ -385,12 +385,6 @@ def addresses_of(
     return addresses
 
 
-def show_files(files: Iterable[str | Path]) -> None:
-    """Print the names of files, or sentences, a line each, as a terminal can show them."""
-    for file in files:
-        print(visible(str(file)))
-
-
 def show_words(pages: "apps.pages.Pages") -> None:
     """Print the words of pages: numbers of page, row and word, and the text."""
     for address, text in pages.words:
@@ -413,12 +407,12 @@ def show_doubts(
     """Print the doubtful words of pages saved at `path`, and the command that writes them again,
     and save their report; of doubtful pages also if `report` is None."""
     for doubt in pages.doubts:
-        print(f"look at {visible(str(doubt))}")
+        print_visible(f"look at {doubt}")
     if report or pages.doubts:
         report = report or report_beside(path)
         prepare_output(report, "--report")
         apps.pages.save_report(report, pages)
-        show_files([report])
+        print_visible(report)
     if pages.doubts:
         show_advice(arguments, path, report)
 
@@ -431,4 +425,4 @@ def show_advice(arguments: argparse.Namespace, path: str | Path, report: str | P
         command += ["--module", module]
     if arguments.dpi:
         command += ["--dpi", arguments.dpi]
-    print(f"to write these words again: {visible(shlex.join(map(str, command)))}")
+    print_visible(f"to write these words again: {shlex.join(map(str, command))}")

@@ -314,7 +314,7 @@ def chosen_hand(writer: "model.Writer", chosen: Lines) -> "apps.pages.Hand | Non
     options = {"bias": chosen.bias, "skip_unknown": chosen.skip_unknown, "progress": True}
     hand = hand_of(writer, source, chosen.sampling(writer), **options)
     if hand.description:
-        print(f"in the hand of {hand.description}")
+        network_options.print_visible(f"in the hand of {hand.description}")
     return hand
 
 
@@ -353,8 +353,11 @@ def write_set(writer: "model.Writer", chosen: Lines) -> None:
     )
     written = written_set.write(folder)
     lines = written.all
-    print(f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points")
-    print(*summarise(written.faults), f"the licence: {folder / LICENCE_FILE}", sep="\n")
+    network_options.print_visible(
+        f"{folder}: {len(lines):,} lines, {lines.lengths.sum():,} points",
+        *summarise(written.faults),
+        f"the licence: {folder / LICENCE_FILE}",
+    )
     dataset = {"type": "InkMLDataset", "args": {"root": str(folder)}}
     option = shlex.quote(f"data_loader.args.dataset={json.dumps(dataset)}")
     print(f"to train on it: {typed('train')} -c recognition -o {option}")
@@ -376,7 +379,7 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
         lines = writer.write_lines(texts, seeds, sampling, progress=True)
         rows.append([line.ink for line in lines])
         captions.append(f"{name} · {sum(line.ended for line in lines)} of {count} ended")
-        print(captions[-1])
+        network_options.print_visible(captions[-1])
     widths = []
     for row in rows:
         widths += [right - left for left, _, right, _ in map(bounds, row)]
@@ -385,7 +388,8 @@ def compare(names: Sequence[str], writers: Sequence["model.Writer"], chosen: Lin
     path = chosen.output.named("sheet.png").with_suffix(".png")
     figure = lines_figure([side_by_side(row, pitch) for row in rows], captions)
     write_png(path, figure, SHEET_DPI)
-    print(f"{path}  ({len(rows)} rows of {count}, seeds from {chosen.seed})")
+    sheet = f"{path}  ({len(rows)} rows of {count}, seeds from {chosen.seed})"
+    network_options.print_visible(sheet)
 
 
 def save(
@@ -425,13 +429,13 @@ def save(
         after = f" after the {line.primed} of the primer" if line.primed else ""
         points = f"{len(line.ink) - line.primed} points{after}"
         messages.append(f"{'  '.join(map(str, paths))}  ({points}{end})")
-    print("\n".join(messages))
+    network_options.print_visible(*messages)
     if len(lines) > 1:
         shown = lines[: network_options.MAX_PICTURED_LINES]
         picture = chosen.output.named(f"{writer.name}.png")
         draw(picture, shown)
         extent = "all" if len(shown) == len(lines) else "the first"
-        print(f"{picture}  ({extent} {len(shown)} lines)")
+        network_options.print_visible(f"{picture}  ({extent} {len(shown)} lines)")
 
 
 def save_line(

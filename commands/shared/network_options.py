@@ -76,7 +76,7 @@ class Networks:
         self.load_modules()
         network = model.load(path, self.device)
         if self.verbose:
-            print(network)
+            print_visible(network)
         return network
 
     def writer(self, path: str | Path, *, of_texts: bool = False) -> "model.Writer":
@@ -154,6 +154,12 @@ def add_output(parser: Parser, suffixes: Sequence[str] = (), default: str | None
         metavar="PATH" if suffixes else "FOLDER",
         help=f"output folder, where files of the same name are replaced{file_help}{default_help}",
     )
+
+
+def print_visible(*lines: object) -> None:
+    """Print lines that may have text from files, also in paths; see `visible`."""
+    for line in lines:
+        print(visible(str(line)))
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:

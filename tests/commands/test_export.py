@@ -35,6 +35,13 @@ def test_an_export_is_small_and_has_the_weights_of_the_checkpoint(conditional, t
     assert content["config"]["data_loader"]["args"]["dataset"]["args"]["seed"] == 9
 
 
+def test_a_name_with_control_characters_is_shown_with_escapes(conditional, tmp_path, capsys):
+    path = tmp_path / "a\x1b[2J\u202eb.pth"
+    use("export", "-r", conditional, path)
+    shown = capsys.readouterr().out
+    assert path.exists() and "a\\x1b[2J\\u202eb.pth  (" in shown and "\x1b" not in shown
+
+
 @pytest.mark.parametrize("private", ["/home/alice", "~alice/noise", "C:\\Users\\alice"])
 def test_an_export_has_no_path_of_the_config_and_no_name_of_the_machine(tmp_path, private):
     """Paths may name a person: that of the data, and any that begins at a root or a home."""

@@ -43,3 +43,11 @@ def test_a_font_of_single_lines_is_written_and_a_page_is_written_with_it(forms, 
 def test_single_lines_have_no_width(tmp_path):
     with pytest.raises(UserError, match=r"pen is for \.otf"):
         experiments.main(["font", "--set", "pen=1", "--output", str(tmp_path / "a.svg")])
+
+
+@pytest.mark.parametrize("name", ["hand.otf", "hand.woff2"])
+def test_a_font_that_cannot_be_saved_is_refused_before_it_is_written(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(fonts, "written_forms", lambda *_, **__: pytest.fail("it was written"))
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=r"--output .*: this is a folder; name a file"):
+        experiments.main(["font", "--output", str(tmp_path)])

@@ -475,3 +475,41 @@ def test_letters_in_a_single_line_font_are_written_in_number(tmp_path, capsys):
     first, second = (rows_of(tmp_path / f"{name}.json")[0] for name in ("nil", "fox"))
     assert (first.text, second.text) == ("no nil", "no fox")
     assert not np.array_equal(first.strokes[0], second.strokes[0])
+
+
+def test_replacing_removes_the_report_of_the_old_text_and_its_pages(tmp_path):
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    data = text_file(tmp_path, "name\nnil\n", "guests.csv")
+    text = text_file(tmp_path, "no {name}\n" * 9)
+    page = ["page", text, "--data", data, "--pen-font", font, "--paper", "100x60"]
+    page += ["--output", tmp_path / "out" / "{name}.json"]
+    out = tmp_path / "out"
+    assert experiments.main([*map(str, page)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["nil-1.json", "nil-2.json", "nil-3.json"]
+    words = ["page", "--text", "no", "--pen-font", font, "--output", out / "nil.json"]
+    experiments.main([*map(str, words), "--report", str(out / "nil-report.json")])
+    (out / "other-report.json").write_bytes((out / "nil-report.json").read_bytes())
+    text.write_text("no")
+    assert experiments.main([*map(str, page), "--replace"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["nil.json", "other-report.json"]
+    (out / "nil-3.json").touch()
+    with pytest.raises(UserError, match=r"nil-3\.json is there without nil-2\.json"):
+        experiments.main([*map(str, page), "--replace"])
+
+
+def test_the_name_of_a_record_cannot_turn_around_what_the_terminal_shows(tmp_path, capsys):
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    data = text_file(tmp_path, "name\nnil\u202egvs.exe\n", "guests.csv")
+    page = ["page", "--text", "no", "--data", data, "--pen-font", font]
+    assert experiments.main([*map(str, page), "--output", str(tmp_path / "{name}.svg")]) == 0
+    shown = capsys.readouterr().out
+    assert "\u202e" not in shown and "nil\\u202egvs.exe.svg" in shown
+    assert (tmp_path / "nil\u202egvs.exe.svg").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_folder_that_takes_no_files_is_named_before_anything_is_written(tmp_path):
+    data = text_file(tmp_path, "name\nnil\n", "guests.csv")
+    page = ["page", "--text", "no", "--data", str(data), "--output", "/proc/{name}.svg"]
+    with pytest.raises(UserError, match=r"^--output /proc/nil\.svg: cannot be written"):
+        experiments.main(page)

@@ -100,6 +100,12 @@ def test_a_folder_that_cannot_be_written_is_refused_before_writing(name):
             files.check_writable(folder + name)
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="no /proc")
+def test_a_folder_that_takes_no_files_is_refused_whatever_its_rights_say():
+    with pytest.raises(OSError, match="'/proc/file'"):
+        files.check_writable("/proc/file")
+
+
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 @pytest.mark.parametrize("error", [FULL, KeyboardInterrupt()])
 def test_a_write_that_fails_at_any_step_leaves_only_the_old_file(path, monkeypatch, step, error):

@@ -1,6 +1,7 @@
 """Texts whose columns a table fills."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from apps.pages.mail_merge import (
     Document,
     Record,
     check_files,
+    check_replaced,
     file_of,
     fill,
     merged,
@@ -16,7 +18,7 @@ from apps.pages.mail_merge import (
     read_records,
 )
 from apps.pages.source_text import PageText
-from model.drawing.page import Page
+from model.drawing.page import PAGE_SUFFIXES, Page
 from utils.checks import UserError
 
 RECORD = Record({"name": "Anna Berg", "place of birth": "Köln", "floor": ""}, "guests.csv, line 2")
@@ -36,6 +38,8 @@ def table(folder, content, name="guests.csv"):
         "\ufeffname\ttable\n\nMüller & Söhne\t4\nTom\t\n",
         "sep=;\r\nname;table\r\nMüller & Söhne;4\r\nTom;\r\n",
         "sep=|\nname|table\nMüller & Söhne|4\nTom|\n",
+        "name;table\rMüller & Söhne;4\rTom;\r",
+        "sep=|\rname|table\rMüller & Söhne|4\rTom|\r",
         '"name",table\n"Müller & Söhne",4\n Tom , \n',
     ],
 )
@@ -69,6 +73,9 @@ def test_a_table_of_json_is_a_list_of_objects(tmp_path):
         ("name\n", "a.csv", "a.csv: the table has no record"),
         ("", "a.csv", "a.csv: the table has no record"),
         ('name\n"A\n', "a.csv", "a.csv, line 2: no CSV"),
+        ("a" * 131_073, "a.csv", "a.csv, line 1: no CSV .field larger than field limit"),
+        ("a\n" * 1_000_000, "a.csv", "a.csv: more than 5,000 records; divide it"),
+        ("a" + ",\n" * 500_001, "a.csv", "a.csv, line 500001: more than 1,000,000 cells"),
         (b"name\nM\xfcller\n", "a.csv", "not UTF-8 text .byte 6 is 0xfc."),
         ("{}", "a.json", "a.json: a list of objects is accepted"),
         ("[3]", "a.json", "a.json, item 1: 3: an object is accepted"),
@@ -77,8 +84,23 @@ def test_a_table_of_json_is_a_list_of_objects(tmp_path):
     ],
 )
 def test_a_broken_table_is_refused_with_the_place_of_its_fault(tmp_path, content, name, message):
+    file = table(tmp_path, content, name)
+    tracemalloc.start()
     with pytest.raises(UserError, match=message):
-        read_records(table(tmp_path, content, name))
+        read_records(file)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_a_text_that_becomes_too_long_is_refused_before_it_is_filled():
+    """A gigabyte, of ten thousand columns with a hundred thousand characters each."""
+    record = Record({"a": "x" * 100_000}, "guests.csv, line 2")
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"^a\.txt: .* line 2 1,000,030,000 bytes; at most 5"):
+        fill("{a}" * 10_000, record, "a.txt")
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+    assert len(fill("{a}" * 4, record, "a.txt")) == 400_000
 
 
 @pytest.mark.parametrize(
@@ -194,3 +216,83 @@ def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monke
     files = document.save(pages, 300)
     assert document.exists and sorted(document.path.parent.iterdir()) == files
     assert [file.name for file in files] == ["a-1.svg", "a-2.svg", "a-3.svg"]
+
+
+SEVERAL = [suffix for suffix in PAGE_SUFFIXES if suffix not in (".pdf", ".xopp")]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize("suffix", SEVERAL)
+@pytest.mark.parametrize(
+    ("old", "num_pages", "new"),
+    [
+        (["a-1", "a-2", "a-3", "a-4"], 2, ["a-1", "a-2"]),
+        (["a-1", "a-2", "a-3"], 1, ["a"]),
+        (["a"], 2, ["a-1", "a-2"]),
+        (["a", "a-1", "a-2", "a-3"], 2, ["a-1", "a-2"]),  # after a kill
+        (["a-2", "a-3"], 1, ["a"]),
+        (["a-1", "a-2", "a-5"], 3, ["a-1", "a-2", "a-3", "a-5"]),  # come while it was written
+        (["a-01", "a-x", "b-2", "aa-1"], 1, ["a", "a-01", "a-x", "aa-1", "b-2"]),
+    ],
+)
+def test_pages_of_an_old_text_go_when_a_new_one_replaces_it(tmp_path, suffix, old, num_pages, new):
+    touch(tmp_path, *(name + suffix for name in old))
+    document = Document("a", "a.txt", tmp_path / f"a{suffix}")
+    files = document.save([Page(20.0, 20.0)] * num_pages, 20, replaces=True)
+    assert names(tmp_path) == sorted(name + suffix for name in new)
+    assert all(file.stat().st_size for file in files)
+
+
+@pytest.mark.parametrize("suffix", [".pdf", ".xopp"])
+def test_numbered_files_beside_a_single_one_are_of_others(tmp_path, suffix):
+    document = Document("a", "a.txt", tmp_path / f"a{suffix}")
+    touch(tmp_path, f"a-1{suffix}", f"a-3{suffix}")
+    check_replaced([document])
+    assert not document.exists
+    document.save([Page(20.0, 20.0)] * 2, 20, replaces=True)
+    assert names(tmp_path) == [f"a-1{suffix}", f"a-3{suffix}", f"a{suffix}"]
+
+
+def test_files_that_are_not_to_be_replaced_stay(tmp_path):
+    touch(tmp_path, "a-2.svg", "a-report.json")
+    Document("a", "a.txt", tmp_path / "a.svg").save([Page(20.0, 20.0)], 20)
+    assert names(tmp_path) == ["a-2.svg", "a-report.json", "a.svg"]
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_a_kill_leaves_files_that_the_next_replacement_removes(tmp_path, monkeypatch, killed_at):
+    """While the old files are removed: there is no gap in their numbers."""
+    touch(tmp_path, *(f"a-{number}.svg" for number in range(1, 6)))
+    document, usual, calls = Document("a", "a.txt", tmp_path / "a.svg"), Path.unlink, []
+
+    def interrupted(path, **options):
+        if path.parent == tmp_path:
+            calls.append(path)
+        if len(calls) == killed_at:
+            raise KeyboardInterrupt
+        usual(path, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", interrupted)
+        document.save([Page(20.0, 20.0)] * 2, 20, replaces=True)
+    check_replaced([document])
+    document.save([Page(20.0, 20.0)] * 2, 20, replaces=True)
+    assert names(tmp_path) == ["a-1.svg", "a-2.svg"]
+
+
+def test_a_numbered_file_behind_a_gap_is_named(tmp_path):
+    touch(tmp_path, "a-1.svg", "a-2.svg", "a-5.svg", "b-2.svg", "c-3.svg")
+    documents = [Document("a", "a.txt", tmp_path / f"{name}.svg") for name in "abc"]
+    check_replaced(documents[1:2])  # A killed process has not saved page 1.
+    with pytest.raises(UserError, match=r"a-5\.svg is there without a-4\.svg; is it of another"):
+        check_replaced(documents[:2])
+    with pytest.raises(UserError, match=r"(?s)2 faults\n.*a-5\.svg .*c-3\.svg is there "):
+        check_replaced(documents)

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from weakref import WeakSet
 
 import numpy as np
 import pytest
 
 from apps.pages import PageOptions, PageText, Paper, page_hands, text_lines, write_page, write_pages
+from apps.pages import pages as pages_module
 from apps.pages.front_matter import SourceLine
 from apps.pages.page_hands import Hands
 from apps.pages.pages import _without_effect, check_words, numbered_options
@@ -16,6 +18,7 @@ from apps.pages.rewriting import load_report, save_report
 from ink.formats.pdf.pages import words_of
 from model import load
 from tests.commands.networks import save, use
+from tests.ink.formats.svg.small_font import svg_font
 from utils.checks import UserError
 from utils.licences import OPEN, RESEARCH_ONLY
 
@@ -96,6 +99,27 @@ def test_several_texts_are_written_each_as_alone_with_other_seeds_in_one_hand(wr
         with pytest.raises(TypeError):  # Of the None in place of a hand.
             Hands(writer, numbered_options(options, number), "cpu", False).of(options.look)
     assert primers == [2, 2]
+
+
+def test_texts_are_made_when_they_are_written_and_not_kept(tmp_path, monkeypatch):
+    """At most those of a batch of lines, and the one that is yielded."""
+    font = tmp_path / "font.svg"
+    font.write_text(svg_font())
+    alive, most, usual = WeakSet(), [0], pages_module.prepared
+
+    def counted(*given):
+        text = usual(*given)
+        alive.add(text)
+        most[0] = max(most[0], len(alive))
+        return text
+
+    monkeypatch.setattr(pages_module, "prepared", counted)
+    monkeypatch.setattr(text_lines, "BATCH_SIZE", 3)
+    monkeypatch.setattr(pages_module.PreparedText, "__hash__", object.__hash__)
+    texts = [PageText("no fox" if number % 3 else "....", number=number) for number in range(20)]
+    shown = [pages[0].text for pages in write_pages(texts, options=PageOptions(pen_font=font))]
+    assert shown == [text.text for text in texts]
+    assert most[0] <= 6
 
 
 def test_the_faults_of_all_texts_are_named_before_a_line_is_written(writer, monkeypatch):
