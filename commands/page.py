@@ -89,7 +89,8 @@ def add_options(parser: Parser) -> None:
     add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
     network_options.add_output(output, PAGE_SUFFIXES)
-    replacing = "with several texts, write those again whose file is there (default: it is kept)"
+    replacing = "with several texts, write those again whose file is there, and remove pages that "
+    replacing += "the old text had beyond (default: it is kept)"
     output.add_argument("--replace", action="store_true", help=replacing)
     dpi = f"pixels per inch of a PNG (default: {PNG_DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
@@ -196,9 +197,9 @@ def check_output(arguments: argparse.Namespace, path: Path, report: Path | None)
     suffix = path.suffix.lower()
     if arguments.dpi and suffix != ".png":
         raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
+    prepare_output(path, "--output", is_checked_only=True)
     if report:
         prepare_output(report, "--report", is_checked_only=True)
-    prepare_output(path, "--output", is_checked_only=True)
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:

@@ -480,7 +480,7 @@ def test_letters_in_a_single_line_font_are_written_in_number(tmp_path, capsys):
 def test_replacing_removes_the_report_of_the_old_text_and_its_pages(tmp_path):
     font = text_file(tmp_path, svg_font(), "Small.svg")
     data = text_file(tmp_path, "name\nnil\n", "guests.csv")
-    text = text_file(tmp_path, "no {name}\n" * 9)
+    text = text_file(tmp_path, "no {name}\n" * 14)
     page = ["page", text, "--data", data, "--pen-font", font, "--paper", "100x60"]
     page += ["--output", tmp_path / "out" / "{name}.json"]
     out = tmp_path / "out"
