@@ -205,7 +205,7 @@ def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monke
     pages, usual = [Page(50.0, 50.0)] * 3, Path.replace
 
     def interrupted(path, target):
-        if target.name == "a-2.svg":
+        if target.name == "a-3.svg":
             raise OSError("full")
         return usual(path, target)
 
@@ -213,6 +213,7 @@ def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monke
         patch.setattr(Path, "replace", interrupted)
         document.save(pages, 300)
     assert not document.exists
+    check_replaced([document])
     files = document.save(pages, 300)
     assert document.exists and sorted(document.path.parent.iterdir()) == files
     assert [file.name for file in files] == ["a-1.svg", "a-2.svg", "a-3.svg"]
