@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import apps.pages
+import model
 from apps.pages import writing_options
 from apps.pages.mail_merge import (
     FILE_COLUMN,
@@ -275,8 +276,7 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
         return
     texts = Texts(new)
     check_known(texts, options, arguments.resume)
-    networks.load_modules()
-    writer = networks.writer(arguments.resume, of_texts=True) if arguments.resume else None
+    writer = writer_of(networks, arguments.resume)
     computing = {"device": networks.device, "progress": True}
     written = apps.pages.write_pages(texts, writer, options, **computing)
     summaries = []
@@ -296,6 +296,15 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
     show_summaries(arguments, summaries, report)
     if any(summary.missing for summary in summaries):
         raise SystemExit(UNWRITTEN)
+
+
+def writer_of(networks: Networks, checkpoint: str | None) -> "model.Writer | None":
+    """Load the user's classes, and the network that writes all words; None for each style's own."""
+    from base.step.device import return_freed_memory  # imports torch
+
+    networks.load_modules()
+    return_freed_memory()
+    return networks.writer(checkpoint, of_texts=True) if checkpoint else None
 
 
 def show_summaries(
@@ -351,8 +360,7 @@ def run(arguments: argparse.Namespace) -> None:
     source, text = text_of(arguments)
     if not rewrite:
         check_known([PageText(text, source)], page_options, checkpoint)
-    networks.load_modules()
-    writer = networks.writer(checkpoint, of_texts=True) if checkpoint else None
+    writer = writer_of(networks, checkpoint)
     computing = {"device": networks.device, "progress": True}
     if rewrite:
         pages = apps.pages.rewrite(pages, addresses, writer, **computing)

@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from base import distributed
-from base.step.device import fast_precision, keep_freed_memory, resolve_device
+from base.step.device import (
+    fast_precision,
+    keep_freed_memory,
+    resolve_device,
+    return_freed_memory,
+)
 from utils.checks import UserError
 
 
@@ -78,13 +83,16 @@ def test_a_cpu_without_instructions_for_bfloat16_takes_float32(
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_freed_memory_is_kept_for_the_next_step():
-    def pages_faulted():
+def test_freed_memory_is_kept_for_the_next_step_of_a_training_and_returned_of_a_page():
+    def pages_faulted(size):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        torch.ones(10_000_000)  # 40 MB, 10,000 pages; the C library keeps at most 32 MB by itself
+        torch.ones(size)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     keep_freed_memory()
+    size = 10_000_000  # 40 MB, 10,000 pages; the C library keeps at most 32 MB by itself
     for _ in range(20):  # until as much is kept as may be
-        pages_faulted()
-    assert pages_faulted() < 100
+        pages_faulted(size)
+    assert pages_faulted(size) < 100
+    return_freed_memory()
+    assert all(pages_faulted(5 * size) > 1000 for _ in range(3))  # more than is kept by now
