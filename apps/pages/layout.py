@@ -299,10 +299,14 @@ def set_to_fit(
         return spread(paragraphs, paper) if may_spread else paragraphs
 
     def fits(paragraphs: Sequence[Paragraph]) -> bool:
-        is_on_sheets = not sheets or (
-            len([*fill_pages(paragraphs, paper)]) <= sheets and _is_within(paragraphs, paper)
-        )
-        return is_on_sheets and not (may_shrink and _touch(paragraphs, paper))
+        if sheets:
+            pages = [*fill_pages(paragraphs, paper)]
+            is_whole = all(
+                page.holds_its_ink for page in pages
+            )  # A formula may be higher than a row.
+            if len(pages) > sheets or not is_whole or not _is_within(paragraphs, paper):
+                return False
+        return not (may_shrink and _touch(paragraphs, paper))
 
     def fits_in_columns(paragraphs: Sequence[Paragraph]) -> bool:
         return fits(paragraphs) and _keep_columns(paragraphs, text_lines)

@@ -69,13 +69,21 @@ class Page:
         """Raise a UserError if ink leaves the page; plotting programs such as vpype would drop such
         ink silently."""
         for number, row in enumerate(self.rows, 1):
-            points = np.concatenate([np.zeros((1, 2)), *row.strokes])
-            outside = np.maximum(-points, points - (self.width, self.height)).max()
-            if outside > SLACK:
+            if (outside := self._outside(row)) > SLACK:
                 raise UserError(
                     f"row {number}, {short(row.text)}: its ink leaves the sheet by "
                     f"{outside:.1f} mm; larger margins, a larger sheet or smaller writing is needed"
                 )
+
+    @property
+    def holds_its_ink(self) -> bool:
+        """Whether no ink leaves the page."""
+        return all(self._outside(row) <= SLACK for row in self.rows)
+
+    def _outside(self, row: Row) -> float:
+        """Return by how many mm the ink of a row leaves the page; 0 or less if it does not."""
+        points = np.concatenate([np.zeros((1, 2)), *row.strokes])
+        return float(np.maximum(-points, points - (self.width, self.height)).max())
 
     def layers(self) -> list[Layer]:
         """Return the layers of the page: the printed ruling, then each pen's layer, by first use.

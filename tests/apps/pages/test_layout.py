@@ -324,6 +324,17 @@ def test_a_long_word_that_is_to_fit_stays_within_its_row(width, lead):
     assert 0.9 * right < max(stroke[:, 0].max() for stroke in row.strokes) <= right + 1e-6
 
 
+def test_a_word_higher_than_a_sheet_of_the_size_of_its_row_is_fitted():
+    """As a fraction alone: a row has room for its width, the sheet none for its height."""
+    options = PageOptions(fit=1)
+    tall = np.array([[0.0, -20.0], [2.0, 20.0]])
+    cells = [[[WrittenWord((tall,), 2.0, 1.0, "a", rise=20.0, drop=20.0)]]]
+    fitted, _ = set_to_fit(lines(options, "text", *cells), options)
+    (page,) = fill_pages(fitted, options.paper)
+    heights = page.rows[0].strokes[0][:, 1]
+    assert heights.min() >= 0.0 and 0.5 * page.height < heights.max() <= page.height
+
+
 FIRST = 0.0
 SECOND = 3.0 + COLUMN_GAP
 THIRD = 24.0 + 2 * COLUMN_GAP
