@@ -15,7 +15,7 @@ from ink.formats.files import files_below
 from ink.formats.iam_ondb import TEXT_FILE
 from ink.formats.unipen.collection import is_collection
 from ink.sample import Fault, Parsed, Sample, summarise
-from utils.checks import DataError
+from utils.checks import DataError, printable
 
 # Names of files that have no ink, but belong to files of ink.
 _NO_INK = re.compile(r"(?:train|test)(?:img-\d+-(?:targetdata|points)|labels)\.txt|sentences\.txt")
@@ -74,8 +74,8 @@ def _describe_failure(path: Path, faults: list[Fault]) -> str:
     accepted = ""
     if faults[0].reason == UNKNOWN_FORMAT:
         accepted = f"; supported formats: {ACCEPTED_LINES}"
-    fault = str(faults[0]).removeprefix(path.name)  # the whole path takes the place of the name
-    return f"{path}{fault}{others}{accepted}"
+    fault = str(faults[0]).removeprefix(printable(path.name))  # the whole path takes its place
+    return f"{printable(path)}{fault}{others}{accepted}"
 
 
 def _may_have_ink(file: Path) -> bool:

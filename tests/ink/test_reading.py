@@ -73,6 +73,12 @@ def test_a_place_without_ink_is_an_error(tmp_path):
             read_ink(tmp_path / name)
 
 
+def test_a_missing_file_is_named_once_without_raw_controls(tmp_path):
+    message = f"^{tmp_path}" + r"/a\\x1b\\u202e: a file that cannot be read \(No such file"
+    with pytest.raises(DataError, match=message):
+        read_ink(tmp_path / "a\x1b\u202e")
+
+
 def test_iam_lines_find_their_texts_in_the_database(tmp_path):
     names = "alone/a01-000u-01.xml", f"lineStrokes-all/{ink_formats.iam_name('a01-000u', 2)}"
     texts = {f"ascii-all/{ink_formats.iam_name('a01-000u')}": ink_formats.iam_text("one", "two")}
