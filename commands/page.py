@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -90,8 +90,8 @@ def add_options(parser: Parser) -> None:
     add_proofreading(parser.add_argument_group("proofreading", status))
     output = parser.add_argument_group("output")
     network_options.add_output(output, PAGE_SUFFIXES)
-    replacing = "with several texts, write those again whose file is there, and remove pages that "
-    replacing += "the old text had beyond (default: it is kept)"
+    replacing = "remove the pages and the report that an older text has beside the new ones; with "
+    replacing += "several texts, write those again whose file is there (default: it is kept)"
     output.add_argument("--replace", action="store_true", help=replacing)
     dpi = f"pixels per inch of a PNG (default: {PNG_DPI})"
     output.add_argument("--dpi", type=number(int, 10, 1200), metavar="N", help=dpi)
@@ -149,8 +149,6 @@ def check(arguments: argparse.Namespace) -> None:
         raise UserError(f"give a text to write: either FILE or --text{words}")
     if arguments.data and arguments.files[1:]:
         raise UserError(f"--data is for one text, not for {len(arguments.files)}")
-    if arguments.replace and not has_documents(arguments):
-        raise UserError("--replace is for --data or several texts: one text replaces its file")
     if arguments.pen_font and arguments.resume:
         raise UserError("--pen-font writes without a network: leave out -r")
     require(arguments, tries="proofread", report="proofread")
@@ -193,14 +191,26 @@ def check_rewrite(arguments: argparse.Namespace) -> None:
     network_options.check_readable(arguments.report)
 
 
-def check_output(arguments: argparse.Namespace, path: Path, report: Path | None) -> None:
-    """Raise a UserError for --dpi without a PNG, or output or a report that cannot be written."""
-    suffix = path.suffix.lower()
-    if arguments.dpi and suffix != ".png":
-        raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
-    prepare_output(path, "--output", is_checked_only=True)
+def check_output(arguments: argparse.Namespace, paths: Sequence[Path], report: Path | None) -> None:
+    """Raise a UserError for --dpi without a PNG, or output or a report that cannot be written, or
+    would replace another file of the command."""
+    read = {file: "FILE" for file in arguments.files} | {arguments.data: "--data"}
+    others = {Path(file).resolve(): option for file, option in read.items() if file}
+    for path in paths:
+        suffix = path.suffix.lower()
+        if arguments.dpi and suffix != ".png":
+            raise UserError(f"--dpi is for --output FILE ending in .png, not {suffix}")
+        check_other(path, "--output", others)
+        prepare_output(path, "--output", is_checked_only=True)
     if report:
+        check_other(report, "--report", others | {path.resolve(): "--output" for path in paths})
         prepare_output(report, "--report", is_checked_only=True)
+
+
+def check_other(path: Path, option: str, others: Mapping[Path, str]) -> None:
+    """Raise a UserError if a file to write is one of `others`, which have an option each."""
+    if other := others.get(path.resolve()):
+        raise UserError(f"{option} {path}: this is also {other}, which would be lost")
 
 
 def options_of(arguments: argparse.Namespace) -> PageOptions:
@@ -264,8 +274,7 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
     documents = documents_of(arguments)
     folder = Path(os.path.commonpath([document.path.parent for document in documents]))
     report = arguments.report or folder / "report.json"
-    for document in documents:
-        check_output(arguments, document.path, report)
+    check_output(arguments, [document.path for document in documents], report)
     if arguments.replace:
         check_replaced(documents)
     new = [each for each in documents if arguments.replace or not each.exists]
@@ -356,10 +365,13 @@ def run(arguments: argparse.Namespace) -> None:
         check(arguments)
         page_options = options_of(arguments)
         checkpoint = arguments.resume
-    check_output(arguments, path, report)
+    check_output(arguments, [path], report)
     source, text = text_of(arguments)
+    document = Document(text, source, path)
     if not rewrite:
-        check_known([PageText(text, source)], page_options, checkpoint)
+        check_known([document.text], page_options, checkpoint)
+    if arguments.replace:
+        check_replaced([document])
     writer = writer_of(networks, checkpoint)
     computing = {"device": networks.device, "progress": True}
     if rewrite:
@@ -374,9 +386,20 @@ def run(arguments: argparse.Namespace) -> None:
         show_words(pages)
     if not rewrite:
         show_count(pages)
+        clear_older(document, files, arguments.replace)
     show_doubts(arguments, pages, path, report)
     if pages.missing:
         raise SystemExit(UNWRITTEN)
+
+
+def clear_older(document: Document, files: Sequence[Path], replaces: bool) -> None:
+    """Remove the report of an older text in the same file, which is replaced, and with `replaces`
+    its pages beside the new `files`; otherwise print their names."""
+    for file in document.outdated(files):
+        if replaces or file == report_beside(document.path):
+            file.unlink(missing_ok=True)
+        else:
+            print_visible(f"{file}  (of an older text, it seems: --replace removes it)")
 
 
 def addresses_of(

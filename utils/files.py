@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -26,8 +27,8 @@ MAX_TEXT_BYTES = 1 << 26
 """Maximum bytes of a text (assumed: sixty long books)."""
 
 TEMPORARY = ".*.tmp"
-"""Pattern of the files that a killed `atomic_write` may leave next to its target; the next process
-that writes there removes them: see `remove_temporary`."""
+"""Pattern of the files and folders that a killed process may leave next to what it writes; the next
+process that writes there removes them: see `remove_temporary`."""
 
 MAX_NAME_BYTES = 200
 """Maximum bytes of a part of a path that a person named (assumed; file systems take 255)."""
@@ -221,10 +222,7 @@ def link_or_copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield the path of a temporary file next to `path`; after the block, rename it to `path`."""
-    # The name is shortened, so that the temporary name is not too long for the file system.
-    unique = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
-    _tidy(os.path.abspath(path.parent))
-    temporary = path.with_name(f".{path.name[:40]}.{unique}.tmp")
+    temporary = _temporary(path)
     with errors_name(path):
         try:
             yield temporary
@@ -234,6 +232,40 @@ def _replacing(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder next to `path`, which is removed after the block; see `TEMPORARY`."""
+    with errors_name(path):
+        folder = _temporary(path)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new temporary name next to `path`, where killed processes left nothing any more."""
+    _tidy(os.path.abspath(path.parent))
+    unique = f"{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
+    # The name is shortened, so that the temporary name is not too long for the file system.
+    return path.with_name(f".{path.name[:40]}.{unique}.tmp")
+
+
+def move(source: Path, path: Path) -> None:
+    """Rename a file that `atomic_write` wrote to `path`, as if it had been written there."""
+    target, permissions = _target(path)
+    if permissions is not None:
+        os.chmod(source, permissions)
+    try:
+        os.replace(source, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # A link may lead to another file system.
+            raise
+        atomic_write(path, lambda file: file.write(source.read_bytes()))
 
 
 @contextmanager
@@ -263,17 +295,19 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int | Non
 
 
 def remove_temporary(folder: str | os.PathLike[str], *, is_held: bool = False) -> None:
-    """Remove the temporary files that killed processes left in `folder`.
+    """Remove the temporary files and folders that killed processes left in `folder`.
 
     Args:
         folder: the folder.
-        is_held: whether this process has a lock of the folder, so that all temporary files are left
-            over. Else only files of `atomic_write` are removed whose process, on this machine, has
-            ended.
+        is_held: whether this process has a lock of the folder, so that all that is temporary is
+            left over. Else only that is removed whose process, on this machine, has ended.
     """
     for path in Path(folder).glob(TEMPORARY):
         if is_held or _is_of_an_ended_process(path.name):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @functools.cache  # once a process, as many files may be written in a folder of many
@@ -283,7 +317,7 @@ def _tidy(folder: str) -> None:
 
 
 def _is_of_an_ended_process(name: str) -> bool:
-    """Return whether a temporary name is of `_replacing` in a process that is certainly gone."""
+    """Return whether a temporary name is of `_temporary` in a process that is certainly gone."""
     match = re.fullmatch(rf"\..*\.(\d{{1,9}})-{_machine()}-[0-9a-f]{{8}}\.tmp", name, re.DOTALL)
     if match is None or os.name != "posix":  # On Windows `os.kill` would end the process.
         return False

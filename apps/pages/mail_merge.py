@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice, takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import apps.pages
@@ -19,7 +18,7 @@ from ink.alphabet import nfc
 from model.drawing.page import WHOLE_SUFFIXES, Page, save_pages
 from utils import strict_json
 from utils.checks import ConfigFault, UserError, hint, listed, short
-from utils.files import CONTROLS, MAX_NAME_BYTES, errors_name, read_text
+from utils.files import CONTROLS, MAX_NAME_BYTES, move, read_text, temporary_folder
 
 COLUMN = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
 """A brace that stands for itself, a column, or a brace without an end."""
@@ -97,34 +96,33 @@ class Document:
                 the text no longer has, whose numbers follow on. If the process is killed before,
                 the next one that replaces the text removes them.
         """
-        with (
-            errors_name(self.path),
-            TemporaryDirectory(dir=self.path.parent, prefix=".pages-") as folder,
-        ):
-            saved = save_pages(pages, Path(folder) / self.path.name, dpi=dpi)
+        with temporary_folder(self.path) as folder:
+            saved = save_pages(pages, folder / self.path.name, dpi=dpi)
             files = [self.path.with_name(file.name) for file in saved]
             jobs = [*zip(saved, files, strict=True)]
             for temporary, file in (*jobs[1:], jobs[0]):
-                temporary.replace(file)
-            for file in self._outdated(files) if replaces else ():
-                file.unlink(missing_ok=True)
+                move(temporary, file)
+        for file in self.outdated(files) if replaces else ():
+            file.unlink(missing_ok=True)
         return files
 
-    def _outdated(self, files: Sequence[Path]) -> Iterator[Path]:
-        """Yield the files of an older text beside the new `files`, the last page first, so that no
-        number is missing if the process is killed."""
+    def outdated(self, files: Sequence[Path]) -> list[Path]:
+        """Return the files of an older text beside the new `files`, the last page first, so that no
+        number is missing if the process is killed while they are removed."""
         numbers = page_numbers(self.path.parent).get(self.path, set())
         start = 1 + len(files)
         if files == [self.path]:
             start = 1 if 1 in numbers else 2
         following = [*takewhile(numbers.__contains__, count(start))]
-        yield from (_numbered(self.path, number) for number in reversed(following))
-        yield from {self.path} - {*files}
+        outdated = [_numbered(self.path, number) for number in reversed(following)]
+        if self.path not in files and self.path.exists():
+            outdated.append(self.path)
         report = report_beside(self.path)
         with suppress(UserError):  # It is no report, or another version's, which is refused.
             output = apps.pages.load_report(report).origin.output
             if output in (None, str(self.path.resolve())):
-                yield report
+                outdated.append(report)
+        return outdated
 
 
 def _numbered(path: Path, number: int) -> Path:
@@ -414,7 +412,7 @@ def file_of(output: str, record: Record) -> Path:
                 "name: it is empty, or has a slash, a backslash or a control character"
             )
     path = Path(fill(output, record, "--output"))
-    if len(path.name.encode()) > MAX_NAME_BYTES:
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
         limit = f"at most {MAX_NAME_BYTES} bytes are accepted"
         raise UserError(f"{record.source}: the file's name {short(path.name)} is too long; {limit}")
     return path

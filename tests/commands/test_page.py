@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -268,9 +269,43 @@ def test_who_can_write_a_character_is_named_before_a_network_is_loaded(monkeypat
         use("page", "-r", "digits", "--text", "1", "--text", "2é")
 
 
-def test_replacing_is_for_several_texts(networks):
-    with pytest.raises(UserError, match="--replace is for --data or several texts"):
-        write_page(networks, "--text", "a", "--replace")
+def test_pages_of_an_older_text_are_named_and_go_with_replace(tmp_path, capsys):
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    text, out = text_file(tmp_path, "no\n" * 14), tmp_path / "out"
+    page = [*map(str, ("page", text, "--pen-font", font, "--paper", "100x60"))]
+    page += ["--output", str(out / "a.json")]
+    experiments.main([*page, "--report", str(out / "a-report.json")])
+    assert len([*out.iterdir()]) == 4
+    text.write_text("no\n" * 10)
+    capsys.readouterr()
+    experiments.main(page)
+    third = out / "a-3.json"
+    assert f"{third}  (of an older text, it seems: --replace removes it)" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["a-1.json", "a-2.json", "a-3.json"]
+    (out / "a-5.json").touch()
+    with pytest.raises(UserError, match=r"a-5\.json is there without a-4\.json"):
+        experiments.main([*page, "--replace"])
+    (out / "a-5.json").unlink()
+    experiments.main([*page, "--replace"])
+    assert sorted(path.name for path in out.iterdir()) == ["a-1.json", "a-2.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--report", "out/nil.json"), "--report out/nil.json: this is also --output, which"),
+        (("--report", "guests.csv"), "--report guests.csv: this is also --data, which would"),
+        (("--report", "letter.txt"), "--report letter.txt: this is also FILE, which would be lost"),
+    ],
+)
+def test_a_report_that_would_replace_another_file_is_refused(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    font = text_file(tmp_path, svg_font(), "Small.svg")
+    text_file(tmp_path, "name\nnil\n", "guests.csv")
+    text_file(tmp_path, "no {name}")
+    page = ["page", "letter.txt", "--data", "guests.csv", "--output", "out/{name}.json"]
+    with pytest.raises(UserError, match=re.escape(message)):
+        experiments.main([*page, "--pen-font", str(font), *words])
 
 
 @pytest.fixture

@@ -159,11 +159,20 @@ import os, sys
 from utils import files
 files.atomic_write(sys.argv[1], lambda file: file.flush() or os.kill(os.getpid(), 9))
 """
+KILLED_WITH_FOLDER = """
+import os, sys
+from pathlib import Path
+from utils import files
+with files.temporary_folder(Path(sys.argv[1])) as folder:
+    files.write_text(folder / "b", "b")
+    os.kill(os.getpid(), 9)
+"""
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_the_next_process_that_writes_in_a_folder_removes_what_a_killed_one_left(tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a")], cwd=ROOT)
+@pytest.mark.parametrize("code", [KILLED, KILLED_WITH_FOLDER])
+def test_the_next_process_that_writes_in_a_folder_removes_what_a_killed_one_left(tmp_path, code):
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], cwd=ROOT)
     (left,) = os.listdir(tmp_path)
     assert done.returncode == -9 and (tmp_path / left).match(files.TEMPORARY)
     _, number, machine, rest = re.split(r"\.(\d+)-(\w+)-", left)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.pages import mail_merge
 from apps.pages.mail_merge import (
     Document,
     Record,
@@ -202,7 +203,7 @@ def test_a_document_exists_if_its_first_page_does(tmp_path):
 def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monkeypatch):
     """A process that is killed, or a disk that is full, between two files."""
     document = Document("a", "a.txt", tmp_path / "a.svg")
-    pages, usual = [Page(50.0, 50.0)] * 3, Path.replace
+    pages, usual = [Page(50.0, 50.0)] * 3, mail_merge.move
 
     def interrupted(path, target):
         if target.name == "a-3.svg":
@@ -210,13 +211,27 @@ def test_the_first_page_of_a_document_is_there_only_once_all_are(tmp_path, monke
         return usual(path, target)
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(Path, "replace", interrupted)
+        patch.setattr(mail_merge, "move", interrupted)
         document.save(pages, 300)
     assert not document.exists
     check_replaced([document])
     files = document.save(pages, 300)
     assert document.exists and sorted(document.path.parent.iterdir()) == files
     assert [file.name for file in files] == ["a-1.svg", "a-2.svg", "a-3.svg"]
+
+
+def test_a_link_and_the_permissions_of_a_file_stay_when_it_is_replaced(tmp_path):
+    (tmp_path / "away").mkdir()
+    target = tmp_path / "away" / "x"
+    for path in (target, tmp_path / "b.svg"):
+        path.write_text("old")
+        path.chmod(0o600)
+    (tmp_path / "a.svg").symlink_to(target)
+    for name in "ab":
+        path = tmp_path / f"{name}.svg"
+        Document("a", "a.txt", path).save([Page(50.0, 50.0)], 300, replaces=True)
+        assert path.is_symlink() == (name == "a") and path.read_text() != "old"
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 SEVERAL = [suffix for suffix in PAGE_SUFFIXES if suffix not in (".pdf", ".xopp")]
