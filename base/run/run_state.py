@@ -89,6 +89,15 @@ class Sums:
         self.sequences += sequences
         self.points += points
 
+    def __add__(self, other: "Sums") -> "Sums":
+        """Return the sums of loss, sequences, points and skipped of both, such as those that two
+        calls of `add_gradients` return; the rest is 0."""
+        total = Sums()
+        for each in (self, other):
+            total.add(each.loss, each.sequences, each.points)
+            total.skipped += each.skipped
+        return total
+
     def all_reduced(self) -> "Sums":
         """Return sums of loss, sequences, points and skipped over all processes; the rest is 0."""
         loss, sequences, points, skipped = distributed.all_reduce_sum(

@@ -13,6 +13,7 @@ from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.run.digest import digest
 from base.trial.trying import OWN_NAMES, unsaved
+from utils.checks import first_of
 
 log = logging.getLogger(__name__)
 
@@ -52,12 +53,15 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
     copies = _attributes(again)
     has_lost = False
     changed = []
+    frozen = []
     for key, (owner, value) in _attributes(trainer).items():
         label, name = key
         state = present[key]
         copied_state = copied.get(key)
         is_constant = state == saved.get(key) == initial.get(key)
         if is_constant or state == copied_state:
+            if name.endswith(".requires_grad") and initial.get(key, state) != state:
+                frozen.append(f"{label}.{name}")
             continue
         # The entries of a cache stay; the copy has some of the entries, or of their numbers.
         if _has(state, saved.get(key)):
@@ -77,6 +81,9 @@ def warn_of_lost(trainer: BaseTrainer, again: BaseTrainer, initial: States, save
             remedy = f"save it by self.keep({name!r}, ...)"
         problem = "changes in a step and is not in a checkpoint, so that a resumed run would begin"
         log.warning("%s.%s %s with its initial value: %s", label, name, problem, remedy)
+    if frozen:
+        problem = "changes in the first pass: set it in the constructor, or freeze weights by"
+        log.warning("%s %s optimizer.groups", first_of(frozen), problem)
     if changed and not has_lost:  # Else what is lost explains the change.
         problem = "in a checkpoint, but a step of a resumed run changes it otherwise: it depends"
         log.warning("%s: %s on what is in no checkpoint", ", ".join(changed), problem)

@@ -1,7 +1,6 @@
 """Tries optimisers, schedules and states on objects that are thrown away."""
 
 import copy
-import inspect
 import logging
 import math
 from typing import Any
@@ -35,8 +34,8 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     """Make a few steps with an optimiser and its schedule; raise a ConfigFault if a step fails, or
     if a checkpoint cannot have a state.
 
-    A user's schedule is advanced to its end; one that knows the end and never changes the rates is
-    warned of, and so is a user's optimiser whose steps do not depend on the rates, or ascend.
+    A user's schedule is advanced by `TRIAL_STEPS`; one that changes no rate in these is warned of,
+    and so is a user's optimiser whose steps do not depend on the rates, or ascend.
     """
     is_user_optimizer = user_modules.is_any_from_user(optimizer)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
@@ -53,9 +52,9 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
             expected = f"one whose rates are plain numbers >= 0, not {rates} in step {next_step}"
             raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
         seen.add(repr(rates))
-    if is_user_schedule and len(seen) == 1 and _knows_end(type(schedule)):
-        problem = f"changes no learning rate in any of {TRIAL_STEPS} steps, which it was made for"
-        log.warning("%s %s", type(schedule).__name__, problem)
+    if is_user_schedule and len(seen) == 1:
+        problem = f"changes no learning rate in the first {TRIAL_STEPS:,} steps"
+        log.warning("%s %s; that is right if it begins later", type(schedule).__name__, problem)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
         if not are_inverse(optimizer):
             expected = "one whose train() puts back the weights and the state that eval() found"
@@ -69,11 +68,6 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     problem = _doubt(optimizer) if is_user_optimizer else ""
     if problem:
         log.warning("%s %s", type(optimizer).__name__, problem)
-
-
-def _knows_end(cls: type) -> bool:
-    """Return whether a schedule of a class is made for a number of steps."""
-    return not {"steps", "total_steps"}.isdisjoint(inspect.signature(cls).parameters)
 
 
 def _step(optimizer: Optimizer) -> None:

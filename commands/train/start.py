@@ -99,19 +99,13 @@ class Start:
     @property
     def network_arguments(self) -> dict[str, Any]:
         """The `network_arguments` of the checkpoint, {} without one; a network that takes no text
-        gets no alphabet.
-
-        Raises:
-            CheckpointError: if the checkpoint lacks the alphabet that the config's network needs.
+        gets no alphabet, and one that is the first to take texts gets that of the data.
         """
         if self.checkpoint is None or self.plan["arch"] is None:
             return {}
         arguments = network_arguments(self.checkpoint.content)
         if not self.plan["arch"].cls.needs_text:
             arguments.pop("alphabet", None)
-        elif "alphabet" not in arguments:
-            problem = "it lacks the alphabet that the config's network needs"
-            raise CheckpointError(f"{self.checkpoint.path}: {problem}")
         return arguments
 
     def tried(self) -> "Start":
@@ -161,7 +155,8 @@ class Start:
             stored = content["config"].get("arch")
             present = self.plan.bound["arch"]
             if differing := differing_arguments(stored, present):
-                fault = error if new else f"{path}: does not fit the config"
+                is_same_class = children(stored).get("type") == type(network).__name__
+                fault = f"{path}: does not fit the config" if is_same_class else error
                 raise CheckpointError(f"{fault}: {'; '.join(differing)}") from None
             raise
         if device.type != "meta":

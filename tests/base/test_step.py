@@ -2,7 +2,6 @@
 
 import copy
 import math
-from dataclasses import astuple
 
 import pytest
 import torch
@@ -84,13 +83,16 @@ def test_gradients_of_chunks_may_be_added_singly_or_together_with_the_same_resul
         def step(self, chunks):
             with self.optimizer_step.noisy():
                 added = [self.add_gradients([chunk])[0] for chunk in chunks[::order]]
-            sums = Sums(*(sum(values) for values in zip(*map(astuple, added), strict=True)))
-            return sums, self.apply_gradients(chunks)
+            assert sum(added, Sums()).points == sum(each.points for each in added)
+            return sum(added, Sums()), self.apply_gradients(chunks)
 
     options = {"truncate": 3, "accumulate": 2, "loader": {"batch_size": 4}, "dropout": 0.0}
     together = trained(tmp_path, "together", **options)
     apart = trained(tmp_path, "one_by_one", trainer=OneByOne, **options)
     assert close(weights(apart), weights(together))
+    for name in ("error", "error_per_point"):
+        logged = [float(rows(trainer)[-1][name]) for trainer in (apart, together)]
+        assert logged[0] == pytest.approx(logged[1], rel=1e-5)
 
 
 def test_a_kept_optimiser_skips_gradients_that_are_not_finite(tmp_path, caplog):

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -304,7 +304,13 @@ def does_not_divide(trainer, chunks):
     return sums, norm
 
 
+def freezes_itself(network, *words):
+    network.layer.bias_hh_l0.requires_grad_(False)
+    return FORWARD(network, *words)
+
+
 SUSPECT = [
+    (TinyModel, "forward", freezes_itself, "TinyModel.layer.bias_hh_l0.requires_grad changes in"),
     (ChunkTrainer, "step", evaluates, "ChunkTrainer leaves the network in evaluation mode"),
     (ChunkTrainer, "step", does_not_divide, "ChunkTrainer calls update() without reduce()"),
     (
@@ -519,6 +525,24 @@ def embeds_a_place(network, inputs, *words):
     return FORWARD(network, inputs + network.places(torch.tensor([0])), *words)
 
 
+@dataclass
+class Placed(TinyOutput):
+    places: nn.Module
+    scale: torch.Tensor
+
+
+def has_places(network, dropout):
+    MODEL(network, dropout)
+    network.places = nn.Embedding(2, 3)
+    network.register_buffer("scale", torch.arange(1.0, 3.0))
+
+
+def returns_its_places(network, *words):
+    output = FORWARD(network, *words)
+    prediction = output.prediction * network.places.weight.sum() * network.scale.sum()
+    return Placed(prediction, output.state, network.places, 2 * network.scale)
+
+
 class Reconstructing(ChunkTrainer):
     """Has a task of its own."""
 
@@ -547,6 +571,10 @@ SOUND = [
         ChunkTrainer,
     ),
     ([(SquaredError, "__call__", looks_up)], ChunkTrainer),
+    (
+        [(TinyModel, "__init__", has_places), (TinyModel, "forward", returns_its_places)],
+        ChunkTrainer,
+    ),
     ([(SquaredError, "__call__", lambda _, output, __: output.state["loss"])], Computing),
     ([(TinyModel, "__init__", has_complex_weights), (TinyModel, "forward", turns)], ChunkTrainer),
     ([], Compiled),

@@ -8,7 +8,7 @@ import torch
 from every_kind import refused
 from tiny_run import Calming, Counting, ScheduleFree
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from base.trial.trying import try_state, try_steps
 from utils.checks import UserError
@@ -45,11 +45,22 @@ class Idle(LRScheduler):
         return self.base_lrs
 
 
-class Constant(Idle):
+class Late(Idle):
+    """Lowers its rates at the end of the steps that are tried."""
+
+    def get_lr(self):
+        return [rate if self.last_epoch < 1009 else rate / 2 for rate in self.base_lrs]
+
+
+def constant(optimizer, _):
+    return LambdaLR(optimizer, lambda step: 1.0)
+
+
+class Constant(LambdaLR):
     """Knows nothing of the run."""
 
     def __init__(self, optimizer, strength=1.0):
-        super().__init__(optimizer, 0)
+        super().__init__(optimizer, lambda step: strength**0)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +68,11 @@ class Constant(Idle):
     [
         (Fixed, None, "Fixed makes the same step with any learning rate"),
         (Ascending, None, "Ascending raises the loss"),
-        (Counting, Idle, "Idle changes no learning rate in any of 1009 steps"),
+        (Counting, Idle, "Idle changes no learning rate in the first 1,009 steps; that is right"),
+        (Counting, Constant, "Constant changes no learning rate in the first 1,009 steps; that is"),
+        (Counting, Late, ""),
         (Counting, Calming, ""),
-        (Counting, Constant, ""),
+        (Counting, constant, ""),  # of torch
         (ScheduleFree, None, ""),
     ],
 )

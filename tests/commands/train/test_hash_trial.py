@@ -36,15 +36,32 @@ sorted({1, 2}), {n for n in "ab"}
 first = frozenset("ab")
 common = {"a": 1}.keys() & {"b": 2}
 plain = {"a": 1}, Counter("hash set"), [*{"a": 1}.keys()]
-drawn = random.Random(), np.random.default_rng()
 seeded = random.Random(1), np.random.default_rng(1), np.random.default_rng(seed=1)
+"""
+DRAWN = """
+drawn = np.random.default_rng()
+also = random.Random()
 """
 
 
 def test_the_places_of_hashes_sets_and_generators_without_a_seed_are_named(tmp_path):
     (tmp_path / "my_sets.py").write_text(USES)
     user_modules.load_module(tmp_path / "my_sets.py")
-    assert hash_trial.uses_of_chance() == [f"my_sets.py, line {line}" for line in (4, 5, 6, 8)]
+    assert hash_trial.uses_of_chance() == ([], [f"my_sets.py, line {line}" for line in (4, 5, 6)])
+
+
+def test_a_generator_without_a_seed_is_warned_of_by_its_line_without_a_process(
+    tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "my_draws.py").write_text(USES + DRAWN)
+    user_modules.load_module(tmp_path / "my_draws.py")
+    monkeypatch.setattr(hash_trial, "_checked", None)  # It would fail if it were called.
+    hash_trial.warn_of_hashes(SimpleNamespace(is_resumed=False), torch.device("cpu"), "0a")
+    (message,) = caplog.messages
+    assert message.startswith("my_draws.py, line 10, my_draws.py, line 11: a generator without a")
+    caplog.clear()
+    hash_trial.warn_of_hashes(SimpleNamespace(is_resumed=True), torch.device("cpu"), "0a")
+    assert not caplog.messages
 
 
 @pytest.mark.slow
