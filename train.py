@@ -204,6 +204,8 @@ def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     )
     start.check_data(data.loaded)
     log.info("%s", data.loaded.report)
+    for doubt in () if start.is_resumed else data.loaded.doubts:  # once a run
+        log.warning("%s", doubt)
     if new := data.new_characters:
         log.info("new characters: %d, with counts in all splits\n%s", len(new), table(new))
     # Again, as the main process may have drawn numbers while it loaded the data.

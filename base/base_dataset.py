@@ -1,10 +1,9 @@
 """Defines the interface of datasets, and the samples that a dataset loads, and checks these."""
 
 import hashlib
-import logging
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -22,8 +21,6 @@ from ink.normalisation import Normalisation
 from ink.sample import Sample
 from utils.checks import DataError, UserError, short
 from utils.strict_json import Json, children
-
-log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 INK_TOLERANCE = 1e-5
@@ -46,6 +43,8 @@ class Loaded:
     """The units of (dx, dy) in the canonical log-loss, in source units; None without this loss."""
     fitted: Mapping[str, float] = field(default_factory=dict)
     """Arguments of the dataset that it has fitted to a trained network, for the stored config."""
+    doubts: tuple[str, ...] = ()
+    """What may be wrong with the samples, in sentences; a new run warns of it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", Samples.by_split(self.samples))
@@ -331,6 +330,8 @@ class Content(NamedTuple):
     """What a sample is compared by."""
 
     name: str
+    person: str
+    """The known name of who wrote it, or ""."""
     ink: bytes
     """A digest of the ink."""
     whole: bytes
@@ -343,9 +344,9 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
     """Load a dataset, and check its samples in memory, each of which is read once.
 
     Of a user's dataset, names and splits are compared. A sample of another split that has the ink,
-    the text and the name of one to train on is an error; one that has its ink is only warned of, as
-    dots and strokes of a font are often equal. Ink that does not begin with the offset (0, 0), as
-    absolute positions, is warned of, too.
+    the text and the name of one to train on is an error; one that has its ink is only a doubt, as
+    dots and strokes of a font are often equal. So is one by a person of the training samples, and
+    ink that does not begin with the offset (0, 0), as absolute positions.
 
     Prepared samples were checked when they were prepared, and are not compared: their source
     divides them by a hash, or as its files are divided.
@@ -366,14 +367,18 @@ def load_checked(dataset: BaseDataset, splits: Collection[str]) -> Loaded:
             for split in loaded.samples
         }
         trained = by_split.pop("train", [])
-        for split, in_split in by_split.items():
-            _check_split(f"{owner}: %d samples of {split!r}", in_split, trained)
+        doubts = [
+            doubt
+            for split, in_split in by_split.items()
+            for doubt in _check_split(f"{owner}: %d samples of {split!r}", in_split, trained)
+        ]
         names = Counter(content.name for content in contents if content.name)
         for name, count in names.most_common(1):
             if count > 1:
                 expected = "each needs a name of its own"
                 raise DataError(f"{owner}: {count} samples have the name {name!r}: {expected}")
-        _warn_of_positions(owner, contents)
+        doubts += _doubts_of_positions(owner, contents)
+        return replace(loaded, doubts=tuple(doubts)) if doubts else loaded
     return loaded
 
 
@@ -389,14 +394,18 @@ def _contents_of(samples: Samples) -> list[Content]:
             # A sample without a name equals none but itself, which two splits may have.
             whole.update(repr((sample.text, sample.name or place)).encode())
             x, y, _ = sample.ink[0].tolist()
-            contents.append(Content(sample.name, ink.digest(), whole.digest(), (x, y)))
+            digests = ink.digest(), whole.digest()
+            contents.append(Content(sample.name, sample.writer, *digests, (x, y)))
     for problem, names in unusable.items():
         raise DataError(f"{len(names)} samples have {problem}: {names[0]} is the first")
     return contents
 
 
-def _check_split(title: str, samples: Sequence[Content], trained: Sequence[Content]) -> None:
-    """Raise a DataError if samples of a split are trained on; warn if their ink is.
+def _check_split(
+    title: str, samples: Sequence[Content], trained: Sequence[Content]
+) -> Iterator[str]:
+    """Raise a DataError if samples of a split are trained on; yield in words how many have ink, or
+    are by persons, that are.
 
     A split that has all training samples is meant so, as to see whether a network can learn them.
     """
@@ -407,17 +416,20 @@ def _check_split(title: str, samples: Sequence[Content], trained: Sequence[Conte
         expected = f"{same[0]} is in the split 'train' as well; leave each in one split"
         raise DataError(f"{title % len(same)} are trained on: {expected}")
     if alike := [each.name or "one of them" for each in samples if each.ink in inks]:
-        message = f"{title} have the ink of training samples, with another text or name: %s first"
-        log.warning(message, len(alike), alike[0])
+        problem = f"have the ink of training samples, with another text or name: {alike[0]} first"
+        yield f"{title % len(alike)} {problem}"
+    persons = {each.person for each in trained} - {""}
+    if same := [each for each in samples if each.person in persons]:
+        yield f"{title % len(same)} are by persons of training samples: {same[0].person} first"
 
 
-def _warn_of_positions(owner: str, contents: Sequence[Content]) -> None:
-    """Warn of samples that do not begin with the offset (0, 0)."""
+def _doubts_of_positions(owner: str, contents: Sequence[Content]) -> Iterator[str]:
+    """Yield in words how many samples do not begin with the offset (0, 0), if any."""
     if moved := [content for content in contents if any(content.start)]:
         first, (x, y) = moved[0].name or "one of them", moved[0].start
         problem = "do not begin with the offset (0, 0), as if their points were positions"
-        message = "%s: %d of %d samples %s: %s begins with (%g, %g)"
-        log.warning(message, owner, len(moved), len(contents), problem, first, x, y)
+        count = f"{len(moved)} of {len(contents)} samples"
+        yield f"{owner}: {count} {problem}: {first} begins with ({x:g}, {y:g})"
 
 
 def problem_of(sample: Sample) -> str:

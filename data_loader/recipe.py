@@ -93,7 +93,8 @@ class Source(BaseDataset):
         lines = cached(key, (Parsed([line], notes=[1]) for line in scaled_lines))
         samples = loaded.derived(lines.all, lines.notes)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
-        return replace(main, samples=samples, report=report, fitted=loaded.fitted)
+        own = {"report": report, "fitted": loaded.fitted, "doubts": loaded.doubts}
+        return replace(main, samples=samples, **own)
 
 
 def _sources_in(value: Any) -> Iterator[Source]:
@@ -223,6 +224,7 @@ class Recipe(BaseDataset):
             samples=samples,
             report="\n".join(dict.fromkeys([*lines, *table(parts)])),
             fitted=fitted,
+            doubts=tuple(doubt for dataset in loaded.values() for doubt in dataset.doubts),
         )
 
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:

@@ -111,24 +111,34 @@ def test_samples_that_are_meant_so_are_accepted(change):
 
 
 @pytest.mark.parametrize("values", [{"name": "x"}, {"text": "b", "name": "x"}, {"name": ""}])
-def test_equal_ink_alone_is_counted_in_a_warning(values, caplog):
-    load(added("test", **values))
+def test_equal_ink_alone_is_counted_in_a_doubt(values):
+    loaded = load(added("test", **values)).loaded
     name = values["name"] or "one of them"
     said = "Mine: 1 samples of 'test' have the ink of training samples, with another text or name"
-    assert caplog.messages == [f"{said}: {name} first"]
+    assert loaded.doubts == (f"{said}: {name} first",)
+
+
+@pytest.mark.parametrize("writer", ["ann", ""])
+def test_persons_who_are_trained_on_are_named_where_they_are_known(writer):
+    def written(splits):
+        for number, split in enumerate(SPLITS):
+            splits[split][-1] = sample(20 + number, writer=writer if split != "test" else "ben")
+
+    said = "Mine: 1 samples of 'valid' are by persons of training samples: ann first"
+    assert load(written).loaded.doubts == ((said,) if writer else ())
 
 
 @pytest.mark.parametrize("start", [(0, 0), (100, -3.5)])
-def test_samples_of_positions_are_counted_in_a_warning(caplog, start):
+def test_samples_of_positions_are_counted_in_a_doubt(start):
     shift = np.float32([*start, 0])
 
     def moved(splits):
         splits["valid"] = [replace(each, ink=each.ink + shift) for each in splits["valid"]]
 
-    load(moved)
+    doubts = load(moved).loaded.doubts
     said = "Mine: 3 of 11 samples do not begin with the offset (0, 0), as if their points were "
     said += "positions: s6 begins with (100, -3.5)"
-    assert caplog.messages == ([said] if any(start) else [])
+    assert doubts == ((said,) if any(start) else ())
 
 
 class OnDemand(Columns):
@@ -165,6 +175,10 @@ def test_each_source_of_a_recipe_is_checked():
     arguments = {"sources": sources, "train": ["other", "mine"], "valid": ["mine"]}
     with pytest.raises(DataError, match="1 samples of 'valid' are trained on: s2"):
         HandwritingDataLoader(**arguments).load(seed=1)
+    alike = Source(Mine(added("valid", name="x")))
+    arguments["sources"] = {**sources, "mine": alike}
+    (doubt,) = HandwritingDataLoader(**arguments).load(seed=1).loaded.doubts
+    assert doubt.startswith("Mine: 1 samples of 'valid' have the ink of training samples")
     arguments["sources"] = {**sources, "mine": Source(Mine(put("valid", 0, ink=PEN)))}
     with pytest.raises(DataError, match="neither 0 nor 1: s6 is the first"):
         HandwritingDataLoader(**arguments).load(seed=1)
