@@ -99,7 +99,7 @@ class OptimizerStep:
         self.weights = [weight for group in groups for weight in group["params"]]
         self.frozen: set[Tensor] = set()  # those that the present step does not train
         self.misused = set[str]()  # what a trainer does otherwise than it should, in words
-        self._is_updating = self._is_reduced = False
+        self._is_updating = self._is_reduced = self._is_updated = False
         self.average = None
         if self._optimizer is None:  # The network is only evaluated.
             return
@@ -144,7 +144,7 @@ class OptimizerStep:
         groups = self.optimizer.param_groups
         frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
         self.frozen = {*chain.from_iterable(frozen)}
-        self._is_reduced = False
+        self._is_reduced = self._is_updated = False
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -206,6 +206,10 @@ class OptimizerStep:
         if not self._is_reduced:
             problem = "calls update() without reduce(), which divides gradients, and sums them over"
             self.misused.add(f"{problem} processes: use apply_gradients")
+        if self._is_updated:
+            problem = "updates the weights twice in a step, which counts as one: schedule and"
+            self.misused.add(f"{problem} average move on twice")
+        self._is_updated = True
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
         for group in groups:

@@ -275,6 +275,23 @@ def takes_batches(trial: Trial) -> None:
         raise fault("arch", model, expected)
 
 
+def holds_its_weights(trial: Trial) -> None:
+    """Weights that a network or a trainer holds are parameters of a network, or kept."""
+    trainer = trial.trainer
+    parts = [part for part in trainer.state.parts.values() if isinstance(part, nn.Module)]
+    known = {id(weight) for part in parts for weight in part.parameters()}
+    for owner in filter(user_modules.is_any_from_user, (trainer, *trainer.model.modules())):
+        for name, value in vars(owner).items():
+            for held in value if isinstance(value, list | tuple) else [value]:
+                if not isinstance(held, nn.Module) or not held.training:
+                    continue  # A network that is used, not trained, is in evaluation mode.
+                if any(each.requires_grad and id(each) not in known for each in held.parameters()):
+                    problem = "has weights that no optimiser sees: use an attribute or a ModuleList"
+                    remedy = "of the network, or keep"
+                    log.warning("%s.%s %s %s", type(owner).__name__, name, problem, remedy)
+                    break
+
+
 def is_of_use(trial: Trial) -> None:
     """The network can be used as its trainer uses it, and has a place for each character."""
     trainer = trial.trainer
@@ -582,6 +599,26 @@ def makes_steps(trial: Trial) -> None:
         log.warning("%s: %s", type(trainer.model).__name__, problem)
 
 
+def trains_its_prediction(trial: Trial) -> None:
+    """Whatever of a prediction depends on the weights has a gradient."""
+    trainer, batch = trial.trainer, trial.batch
+    before = held_by(getattr(trial.output, "prediction", None))
+    after = held_by(getattr(trial.output_for(batch), "prediction", None))  # after the steps
+    if not before or trial.drawing:
+        return
+    with random_state_kept(), torch.enable_grad(), trainer.autocast():
+        trained = held_by(trainer.forward_batch(trainer.model.train(), batch, None).prediction)
+    for name, part in trained.items():
+        is_number = isinstance(part, Tensor) and part.is_floating_point()
+        if is_number and not part.requires_grad and not are_same(before.get(name), after.get(name)):
+            problem = (
+                f"prediction.{name} depends on the weights and has no gradient, as if detached"
+            )
+            log.warning(
+                "%s: %s", type(trial.blamed("arch", "trainer", "arch")[1]).__name__, problem
+            )
+
+
 def make_step(trainer: BaseTrainer, batch: Batch) -> float:
     """Make a step, of chunks if sequences are cut; return the learning rate times the norm."""
     wanted = "one whose step takes chunks, and returns Sums and the norm of the gradient"
@@ -669,8 +706,9 @@ def differ(weights: Sequence[Tensor], others: Sequence[Tensor], before: Sequence
 
 
 RULES = (
-    *(repeats_its_batches, takes_batches, is_of_use, loss_of_sequences, learns_from_targets),
+    *(repeats_its_batches, takes_batches, holds_its_weights, is_of_use, loss_of_sequences),
+    *(learns_from_targets,),
     *(keeps_lines_apart, sees_no_padding, metrics_add_up, uses_its_state, has_gradient),
-    *(makes_steps, goes_on_as_saved),
+    *(makes_steps, trains_its_prediction, goes_on_as_saved),
 )
 """The rules in the order in which they are tried."""

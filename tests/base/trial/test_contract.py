@@ -158,6 +158,7 @@ ADDS = MeanPrediction.update
 FORWARD = TinyModel.forward
 STEP = ChunkTrainer.step
 LOSS, MODEL = SquaredError.__call__, TinyModel.__init__
+TRAINER = ChunkTrainer.__init__
 CALLS = itertools.count()
 NAMED = {"mean_prediction": (MeanPrediction, "compute"), "own": (ChunkTrainer, "extra_metrics")}
 BROKEN = [
@@ -309,7 +310,25 @@ def freezes_itself(network, *words):
     return FORWARD(network, *words)
 
 
+def updates_twice(trainer, chunks):
+    STEP(trainer, chunks)
+    return STEP(trainer, chunks)
+
+
+def holds_a_layer(trainer, *parts, **options):
+    TRAINER(trainer, *parts, **options)
+    trainer.head, trainer.judge = nn.Linear(2, 2), nn.Linear(2, 2).eval()
+
+
+def holds_layers(network, dropout):
+    MODEL(network, dropout)
+    network.layers, network.own = [nn.Linear(2, 2)], [network.output]
+
+
 SUSPECT = [
+    (ChunkTrainer, "step", updates_twice, "ChunkTrainer updates the weights twice in a step"),
+    (ChunkTrainer, "__init__", holds_a_layer, "ChunkTrainer.head has weights that no optimiser"),
+    (TinyModel, "__init__", holds_layers, "TinyModel.layers has weights that no optimiser sees"),
     (TinyModel, "forward", freezes_itself, "TinyModel.layer.bias_hh_l0.requires_grad changes in"),
     (ChunkTrainer, "step", evaluates, "ChunkTrainer leaves the network in evaluation mode"),
     (ChunkTrainer, "step", does_not_divide, "ChunkTrainer calls update() without reduce()"),
@@ -375,6 +394,31 @@ class Leaking(TinyModel):
         return output
 
 
+@dataclass
+class Pen:
+    """Offsets, and an end of stroke that the loss does not train."""
+
+    offsets: torch.Tensor
+    end_logits: torch.Tensor
+    scale: torch.Tensor
+
+    def log_prob(self, points):
+        ends = functional.softplus(self.end_logits) - self.end_logits * points[..., 2]
+        return -(self.offsets - points[..., :2]).square().sum(-1) - ends
+
+
+class Detaching(TinyModel):
+    def forward(self, inputs, *words):
+        output = super().forward(inputs, *words)
+        offsets, end_logits = output.prediction.split((2, 1), -1)
+        pen = Pen(offsets, end_logits[..., 0].detach(), torch.ones_like(offsets))
+        return TinyOutput(pen, output.state)
+
+
+def log_loss(loss, output, batch):
+    return -(output.prediction.log_prob(batch.targets) * batch.mask).sum(1)
+
+
 class Doubling(ChunkTrainer):
     """Has two optimisers for the same weights."""
 
@@ -408,6 +452,11 @@ def adds_numbers(loss, output, batch):
             sees_two_steps,
             ["Leaking: the output for a line changes with padding"],
         ),
+        (
+            {"network": Detaching, "metrics": ()},
+            log_loss,
+            ["Detaching: prediction.end_logits depends on the weights and has no gradient"],
+        ),
         ({"trainer": Doubling}, LOSS, ["Doubling keeps the optimiser second of weights"]),
         (
             {"trainer": Drawn},
@@ -415,7 +464,7 @@ def adds_numbers(loss, output, batch):
             ["SquaredError has other values in a second", "SquaredError.generator changes in a"],
         ),
     ],
-    ids=["buffer", "padding", "optimiser", "generator"],
+    ids=["buffer", "padding", "detached", "optimiser", "generator"],
 )
 def test_the_part_that_may_be_at_fault_is_named(
     tmp_path, monkeypatch, caplog, parts, loss, messages
