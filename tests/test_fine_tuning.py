@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from base.run.checkpoint import load_checkpoint, load_weights
 from data_loader.sources.own_ink import OwnInk
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
-from model import SynthesisNetwork
-from model.generation.generators import SynthesisSettings
+from model import PredictionNetwork, SynthesisNetwork
+from model.generation.generators import RecurrentSettings, SynthesisSettings
 from tests.construct import construct
 from tests.same_run import differences
 from tests.tiny_config import CONFIG, changed
@@ -116,6 +117,28 @@ class Adapted(SynthesisNetwork):
         return LowRank(size, super().output_layer(size).out_features)
 
 
+class Captioned(PredictionNetwork):
+    """Reads a text beside the points, each of which moves by the text's characters."""
+
+    needs_text = True
+
+    def __init__(self, normalisation, alphabet, *, settings: RecurrentSettings) -> None:
+        super().__init__(normalisation, settings=settings)
+        self.alphabet = alphabet
+        self.characters = nn.Embedding(len(alphabet), 1)
+
+    @property
+    def vocabulary_axes(self):
+        return {"characters.weight": (0, 0)}
+
+    def forward(self, inputs, text=None, text_lengths=None, state=None):
+        inside = torch.arange(text.shape[1]) < text_lengths[:, None]
+        shift = (self.characters(text) * inside[..., None]).sum(1, keepdim=True)
+        output = super().forward(inputs + shift, state=state)
+        phi = torch.zeros(*inputs.shape[:2], text.shape[1] + 1)
+        return replace(output, attention=phi)
+
+
 KNOWN = ["ab cab", "back", "cab", "a b c", "kab", "cak", "ack b", "bb k"]
 SCRIPTS = [
     "caf\u00e9 cre\u0300me",  # one of the accents composed, one not
@@ -140,9 +163,9 @@ def config_of(texts):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch, logging_restored):
-    """An empty folder in which the scripts run, with `Mine` and `Adapted` among the classes."""
+    """An empty folder in which the scripts run, with classes of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(user_modules, "classes", lambda: [Mine, Adapted])
+    monkeypatch.setattr(user_modules, "classes", lambda: [Mine, Adapted, Captioned])
     return tmp_path
 
 
@@ -251,6 +274,27 @@ def test_an_adapter_of_a_trained_network_trains_what_is_new_in_it(trained, capsy
     assert [place for place in differences(*ends) if "time_limit" not in place] == []
     assert experiments.main(["evaluate", "-d", "cpu", "-r", str(MODELS / "new")]) == 0
     write(MODELS / "new", "c\u00e9")
+
+
+def test_a_writer_with_a_text_begins_with_the_weights_of_one_without(workplace, capsys):
+    arch = {"type": "PredictionNetwork", "args": {"hidden_size": 6, "num_layers": 2}}
+    captioned = json.dumps(arch | {"type": "Captioned"})
+    assert run(KNOWN, "-o", f"arch={json.dumps(arch)}", "--run-id", "plain") == 0
+    words = ["-o", f"arch={captioned}", "-o", "lr_scheduler=null", "-o", "optimizer.args.lr=0.0"]
+    assert run(KNOWN, *words, "-r", str(checkpoint_of("plain")), "--run-id", "text") == 0
+    assert "the checkpoint lacks: characters.weight\n" in capsys.readouterr().out
+    plain, begun = (load_checkpoint(checkpoint_of(name)) for name in ("plain", "text"))
+    assert sorted(begun["alphabet"]) == sorted({*"".join(KNOWN)})
+    assert all(
+        torch.equal(weight, begun["state_dict"][name])
+        for name, weight in plain["state_dict"].items()
+    )
+    assert train.main(["-d", "cpu", "-r", str(MODELS / "text"), "--epochs", "2"]) == 0
+    # The other way a weight has no place, and is named.
+    capsys.readouterr()
+    words = ["-o", f"arch={json.dumps(arch)}", "-r", str(MODELS / "text")]
+    assert run(KNOWN, *words) == 2
+    assert "characters.weight: shape (5, 1) instead of none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
