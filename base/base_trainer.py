@@ -66,8 +66,8 @@ class BaseTrainer(ABC):
     resumed run gives bit for bit the weights of an uninterrupted run.
 
     With several processes (see `base.distributed`) each process computes its rows of every batch.
-    The number of processes changes only the order of sums and the random draws of dropout; a run
-    can be resumed with any number. Only the main process writes files, logs and draws pictures.
+    The number of processes changes only the order of sums and the random draws of dropout, which
+    steps may amplify (see `base.distributed`); a run can be resumed with any number. Only the main process writes files, logs and draws pictures.
     """
 
     task: ClassVar[str] = "learns"
