@@ -419,8 +419,8 @@ def _check_split(
         problem = f"have the ink of training samples, with another text or name: {alike[0]} first"
         yield f"{title % len(alike)} {problem}"
     persons = {each.person for each in trained} - {""}
-    if same := [each for each in samples if each.person in persons]:
-        yield f"{title % len(same)} are by persons of training samples: {same[0].person} first"
+    if shared := [each for each in samples if each.person in persons]:
+        yield f"{title % len(shared)} are by persons of training samples: {shared[0].person} first"
 
 
 def _doubts_of_positions(owner: str, contents: Sequence[Content]) -> Iterator[str]:

@@ -67,7 +67,8 @@ class BaseTrainer(ABC):
 
     With several processes (see `base.distributed`) each process computes its rows of every batch.
     The number of processes changes only the order of sums and the random draws of dropout, which
-    steps may amplify (see `base.distributed`); a run can be resumed with any number. Only the main process writes files, logs and draws pictures.
+    steps may amplify (see `base.distributed`); a run can be resumed with any number. Only the main
+    process writes files, logs and draws pictures.
     """
 
     task: ClassVar[str] = "learns"

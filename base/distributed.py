@@ -7,11 +7,11 @@ weights, and the same decision to skip, stop, save or reduce the learning rate.
 As many processes and threads give the same weights bit for bit on a CPU. Another number adds the
 same gradients in another order, and steps amplify the rounding. After 20 steps of one process and
 of two, with a thread each, the largest difference of weights was 7e-9 by SGD of rate 0.01, and 3e-5
-by Adam of rate 0.001; by Adam of rate 0.007, with which the loss still jumps, 0.1: there two threads
-of one process are as far from one (0.007 after 5 steps). Measured with and without torchrun, by
-`train.py -c conditional -d cpu --epochs 1 -o trainer.args.steps_per_epoch=20
--o trainer.args.precision=float32 -o trainer.args.ema_decay=null -o lr_scheduler=null
--o optimizer.args.lr=0.001`.
+by Adam of rate 0.001; by Adam of rate 0.007, with which the loss still jumps, 0.1: there two
+threads of one process are as far from one (0.007 after 5 steps). Measured with and without
+torchrun, by `train.py -c conditional -d cpu --epochs 1 -o trainer.args.steps_per_epoch=20 -o
+trainer.args.precision=float32 -o trainer.args.ema_decay=null -o lr_scheduler=null -o
+optimizer.args.lr=0.001`.
 
 The gradient is summed by a flat all-reduce after the local backward passes, and not by torch's
 `DistributedDataParallel` (DDP). DDP averages over ranks as if all had equally many points, and

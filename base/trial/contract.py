@@ -707,8 +707,7 @@ def differ(weights: Sequence[Tensor], others: Sequence[Tensor], before: Sequence
 
 RULES = (
     *(repeats_its_batches, takes_batches, holds_its_weights, is_of_use, loss_of_sequences),
-    *(learns_from_targets,),
-    *(keeps_lines_apart, sees_no_padding, metrics_add_up, uses_its_state, has_gradient),
-    *(makes_steps, trains_its_prediction, goes_on_as_saved),
+    *(learns_from_targets, keeps_lines_apart, sees_no_padding, metrics_add_up, uses_its_state),
+    *(has_gradient, makes_steps, trains_its_prediction, goes_on_as_saved),
 )
 """The rules in the order in which they are tried."""
