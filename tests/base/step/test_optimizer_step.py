@@ -124,7 +124,9 @@ def test_a_group_is_frozen_until_its_step_as_weights_that_need_no_gradient_are(t
     expected.train()
     assert same(weights(frozen), weights(expected))
     for name in ("gradient_norm", "error", "valid_error"):
-        assert rows(frozen)[0][name] == rows(expected)[0][name]
+        # On some processors MKL adds the products of a matrix in another order at another place.
+        value = float(rows(expected)[0][name])
+        assert float(rows(frozen)[0][name]) == pytest.approx(value, rel=1e-6)
     is_layer = {name: name.startswith("layer") for name in before}
     for trainer, moved in ((frozen, False), (thawed, True)):
         after, average = weights(trainer), trainer.evaluated_model.state_dict()
