@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import logging
 import pickle
+import re
 import sys
 import time
 from collections import Counter
@@ -63,6 +64,7 @@ MIN_LEARNED_ROWS = 10  # rows from which a reader learns (assumed)
 MAX_LEARNED_ROWS = 100  # rows, if some are uncorrected: 0.9 s each on a core (measured)
 POLL_SECONDS = 2.0  # from one look of --watch to the next (assumed)
 MAX_PAGE = 999_999_999  # number of --page, of as many digits as in a word's address (assumed)
+_BETWEEN_TABS = re.compile(r"[^\t\n]+")
 VAULT = "vault"
 DEFAULT_FORMAT = ".pdf"  # default of --format
 
@@ -396,7 +398,7 @@ def _use(
             if are_several:
                 tqdm.write(f"# {printable(note.name)}")
             for part in notes.text_parts([note], form):
-                tqdm.write("\n".join(map(visible, part.split("\n"))), end="")
+                tqdm.write(_BETWEEN_TABS.sub(lambda text: visible(text[0]), part), end="")
             if are_several:
                 tqdm.write("")
 
