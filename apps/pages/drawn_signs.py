@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from apps.pages.hand_shape import MEAN_STEP
 from apps.pages.letter_strokes import (
     HIGH_EXITS,
     MAX_LAG,
@@ -61,7 +62,6 @@ OPENING = {*"«¿¡"}
 MAX_OPENING_GAP = 0.5  # x-heights from such a sign to the ink behind it, at each height (by eye)
 LEAST_GAP = 0.12  # x-heights from a drawn sign to the ink before it (by eye)
 CAPITAL_GAP = 0.3  # the same between two capitals, whose bars would touch (by eye: "HINT")
-MEAN_STEP = 0.1  # x-heights from point to point of a sign (assumed)
 
 
 def with_stand_ins(text: str, alphabet: Alphabet, is_joined: bool) -> str:
@@ -73,7 +73,11 @@ def with_stand_ins(text: str, alphabet: Alphabet, is_joined: bool) -> str:
 
 
 def with_drawn_signs(
-    word: WrittenWord, written: Mapping[str, str], lean: float, letter_width: float
+    word: WrittenWord,
+    written: Mapping[str, str],
+    lean: float,
+    letter_width: float,
+    mean_step: float = MEAN_STEP,
 ) -> WrittenWord:
     """Return a word in x-heights, which has `indices`, with its signs and letters drawn where the
     network wrote their stand-ins.
@@ -83,6 +87,7 @@ def with_drawn_signs(
         written: for each character of the text, what the network wrote in its place.
         lean: how far downstrokes lean to the right, x over y.
         letter_width: width of a usual letter of the hand in x-heights.
+        mean_step: x-heights from point to point of what is drawn.
     """
     signs = [base_and_mark(character)[0] for character in word.text]
     wanted = []
@@ -95,7 +100,7 @@ def with_drawn_signs(
     letters = LetterStrokes(word.text, upright, [*word.indices])
     for index in wanted:
         generator = np.random.default_rng([index, sum(map(len, letters.strokes))])
-        pen = MarkPen(lean, letter_width, MEAN_STEP, generator)
+        pen = MarkPen(lean, letter_width, mean_step, generator)
         letters = _with_sign(letters, index, signs[index], pen)
     strokes = to_strokes(slanted(from_strokes(letters.strokes), lean))
     # The bar of a `t` may have been a part of the stand-in behind it.

@@ -19,6 +19,7 @@ from ink.measures import (
 from model.generation.line import Primer
 
 DEFAULT_GAP = 1.2  # x-heights between words, for a primer of one word (measured: IAM-OnDB)
+MEAN_STEP = 0.1  # x-heights from point to point of a mark or sign that is drawn (assumed)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class HandShape:
         letter_width: the width of a usual letter in x-heights.
         dotted: whether most of the hand's `i` have dots.
         joined: whether the hand joins most letters.
+        mean_step: x-heights from point to point of marks and signs that are drawn.
     """
 
     x_height: float
@@ -46,6 +48,7 @@ class HandShape:
     letter_width: float
     dotted: bool = True
     joined: bool = False
+    mean_step: float = MEAN_STEP
 
     @classmethod
     def of(cls, primer: Primer) -> "HandShape":

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from apps.pages.drawn_signs import with_stand_ins
-from apps.pages.hand_shape import HandShape
+from apps.pages.hand_shape import MEAN_STEP, HandShape
 from apps.pages.marks import plain
 from apps.pages.page_options import JOINED_BIAS, HandSource, PageOptions, PrimerFile
 from apps.pages.proofreading import CheckedWord, check_shapes
@@ -148,6 +148,8 @@ class Hand:
             continues a primer with a text, and the sampling has a bias and no stretch.
         usual_bias: the bias of lines for which no other is chosen.
         description: the source of the hand in words; "" for none.
+        mean_step: x-heights from point to point of marks and signs that are drawn.
+        draws_letters: whether letters that a pretrained network misforms are drawn.
     """
 
     writer: Writer
@@ -161,6 +163,8 @@ class Hand:
     calibration: Calibration | None = None
     usual_bias: float = Sampling.bias
     description: str = ""
+    mean_step: float = MEAN_STEP
+    draws_letters: bool = True
 
     def __post_init__(self) -> None:
         self.sampling = replace(self.sampling, latent_seed=self.sampling.latent_seed or 0)
@@ -180,7 +184,7 @@ class Hand:
     @cached_property
     def shape(self) -> HandShape:
         """The measures that the hand's words are given."""
-        shape = HandShape.of(self.primer)
+        shape = replace(HandShape.of(self.primer), mean_step=self.mean_step)
         if self.calibration and self.calibration.gap:
             return replace(shape, gap=self.calibration.gap)
         return shape
@@ -203,7 +207,7 @@ class Hand:
         alphabet = self.writer.model.alphabet
         plain_texts = [plain(text, alphabet) for text in texts]
         # Other networks may have learned a person's letters.
-        if pretrained_name(self.writer.path):
+        if self.draws_letters and pretrained_name(self.writer.path):
             joined = self.shape.joined
             plain_texts = [with_stand_ins(text, alphabet, joined) for text in plain_texts]
         lines = self.write_texts(plain_texts, seeds)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from apps.pages.drawn_signs import STAND_INS
+from apps.pages.hand_shape import MEAN_STEP
 from apps.pages.letter_dots import MAX_DOT_SIZE, with_visible_dot
 from apps.pages.letter_strokes import LetterStrokes
 from apps.pages.repairs import MARK_GAPS, with_marks_near
@@ -60,7 +61,6 @@ ASIDE_COST = 0.15
 looks as if it were that letter's)."""
 DENSE_STEP = 0.05  # x-heights between points whose distances are measured (assumed)
 USUAL_WIDTH = 0.9  # x-heights of a small letter, by which marks are as wide as drawn (assumed)
-MEAN_STEP = 0.1  # x-heights from point to point of a mark (assumed)
 MAX_SMALL_TOP = 1.35  # x-heights to which a small letter reaches in a stroke with others (by eye)
 MAX_FOOT = 0.15  # x-heights from the baseline down to the feet of letters (by eye)
 MIN_DOT_RISE = 0.9  # x-heights from the baseline up to a dot that a mark replaces (by eye)
@@ -96,9 +96,12 @@ def without_marks(text: str) -> str:
     return "".join(PLAIN[each] if each in MARKED else each for each in text)
 
 
-def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWord:
+def with_marks(
+    word: WrittenWord, unmarked: Set[str], lean: float, mean_step: float = MEAN_STEP
+) -> WrittenWord:
     """Return a word in x-heights, which has `indices`, with marks on its `unmarked` letters.
-    `lean`: how far downstrokes lean to the right, x over y."""
+    `lean`: how far downstrokes lean to the right, x over y. `mean_step`: x-heights from point to
+    point of a mark."""
     unmarked = unmarked & MARKED
     if unmarked.isdisjoint(word.text) or not word.strokes:
         return word
@@ -115,7 +118,7 @@ def with_marks(word: WrittenWord, unmarked: Set[str], lean: float) -> WrittenWor
         if parts := _parts(letters, index):
             letter = slanted(from_strokes([*map(_dense, parts.values())]), -lean)
             generator = np.random.default_rng([index, len(letter)])
-            pen = MarkPen(lean, USUAL_WIDTH, MEAN_STEP, generator)
+            pen = MarkPen(lean, USUAL_WIDTH, mean_step, generator)
             upright_mark = _mark(pen, _body(letter, character), character, ink)
             mark = slanted(upright_mark, lean)
             strokes = map(with_visible_dot, to_strokes(mark) if len(mark) else [])

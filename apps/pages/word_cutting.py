@@ -91,8 +91,8 @@ def with_drawn(
 ) -> WrittenWord:
     """Return a word with the signs and marks that a network did not write; see
     `with_drawn_signs`."""
-    drawn = with_drawn_signs(word, written, lean, shape.letter_width)
-    drawn = with_marks(drawn, {c for c in word.text if written[c] != c}, lean)
+    drawn = with_drawn_signs(word, written, lean, shape.letter_width, shape.mean_step)
+    drawn = with_marks(drawn, {c for c in word.text if written[c] != c}, lean, shape.mean_step)
     if drawn is word:
         return word
     plain_text = "".join(written[character] for character in word.text)

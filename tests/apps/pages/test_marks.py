@@ -461,6 +461,7 @@ class EchoHand:
     """Writes each text as one stroke, and keeps the texts."""
 
     reader = slant = None
+    draws_letters = True
     write_words = Hand.write_words
 
     def __init__(self, shape):
