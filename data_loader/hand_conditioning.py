@@ -73,8 +73,8 @@ class ToldHandsDataset(ExtendedDataset):
 
     def _conditions(self, used: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Return the inputs of each sample, `(samples,)` of `CONDITION`, and the descriptors of
-        `_table`."""
-        rows, table = self._table()
+        `table`."""
+        rows, table = self.table()
         hands = defaultdict(list)
         names = used.strings("name")
         for name, hand, text in zip(names, used.hands, used.strings("text"), strict=True):
@@ -107,7 +107,7 @@ class ToldHandsDataset(ExtendedDataset):
         numbers = samples.places_in(columns.samples)
         if split != "train" or self.joined == 1:
             return numbers
-        rows, _ = self._table()
+        rows, _ = self.table()
         lines = defaultdict(list)
         for line in columns.samples:
             if line.name in rows:
@@ -119,7 +119,7 @@ class ToldHandsDataset(ExtendedDataset):
         copies = numbers[is_copied][:, None] + shifts
         return np.concatenate([numbers, copies.ravel()])
 
-    def _table(self) -> tuple[dict[str, int], np.ndarray]:
+    def table(self) -> tuple[dict[str, int], np.ndarray]:
         """Return the row of each line by name, and the lines' weighted descriptors and weights,
         `(lines, size)` float32."""
         try:
@@ -141,7 +141,7 @@ class _ConditionedColumns(Columns):
 
     samples: Samples
     table: np.ndarray
-    """`(lines, size)` float32, see `ToldHandsDataset._table`."""
+    """`(lines, size)` float32, see `ToldHandsDataset.table`."""
     conditions: np.ndarray
     """`(samples,)` of `CONDITION`."""
     key: str | None
