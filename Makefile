@@ -123,7 +123,7 @@ open_writer: .venv/installed
 	@$(LEGIBLE) -r saved/models/open_writer_again/twice --hands 480 --lines 56 --signs 0.25 --seed 2 \
 		--output data/legible/3
 	@$(AGAIN) -r saved/models/open_writer_again/twice --run-id thrice --lr 0.0012 --epochs 2 \
-		-o '$(SOURCES).shaped={"type": "StrokeArraysDataset", "args": {"root": "data/legible/3"}}' \
+		-o '$(SOURCES).shaped={"type": "LegibleDataset", "args": {"root": "data/legible/3"}}' \
 		$(foreach source,composed digits unipen,-o $(SOURCES).$(source)=null)
 
 reader: .venv/installed

@@ -70,6 +70,7 @@ CLASS_PACKAGES = (data_loader, model, trainer)
 """The framework's packages whose classes a config may name."""
 APP_CLASSES = {
     "HandDataset": (BaseDataset, f"{PREFIX}apps.hand.dataset"),
+    "LegibleDataset": (BaseDataset, f"{PREFIX}apps.datasets.dataset"),
     "OwnHandReaderTrainer": (BaseTrainer, f"{PREFIX}apps.hand.exam"),
     "OwnHandTrainer": (BaseTrainer, f"{PREFIX}apps.hand.exam"),
 }

@@ -13,11 +13,14 @@ import numpy as np
 from base.base_dataset import BaseDataset
 from base.config.binder import built
 from data_loader import EmbeddedDataset
+from data_loader.sources.cache import CacheKey, columns_in
 from data_loader.synthetic.composed.alignment import AlignedLine, Alignment
 from data_loader.synthetic.invented.font_writers import FontWriter, embedded_digit
 from data_loader.synthetic.invented.stroke_fonts import FONTS
 from ink.formats.inkml.lines import write_inkml
-from ink.geometry import strokes
+from ink.geometry import from_strokes, strokes
+from ink.measures import NUM_HAND_LINES
+from ink.sample import Parsed, Sample
 from model.generation.hand_encoder import DESCRIPTOR
 from parse_config import config_binder
 from tests.data_loader import ink_formats
@@ -124,6 +127,20 @@ def mnist_archive(root: Path, args: dict[str, Any]) -> dict[str, Any]:
     files = {f"sequences/{name}": content for name, content in mnist_sequences(args).items()}
     pack(root / "sequences.tar.gz", files)
     return {}
+
+
+def legible(root: Path, args: dict[str, Any]) -> dict[str, Any]:
+    """Write a prepared folder; lines of a writer that takes a hand have their hands."""
+    extras = {}
+    if root.parent.name.endswith("_writer"):
+        extras = {"hand": np.ones((NUM_HAND_LINES, DESCRIPTOR + 1), np.float32)}
+        extras["composed"] = np.zeros(1, np.float32)
+    parsed = Parsed()
+    for number, (line, text) in enumerate(written()):
+        ink = from_strokes(line).astype(np.float32)
+        parsed.samples.append(Sample(ink, text, f"line-{number}", group="hand", extras=extras))
+    columns_in(root, CacheKey("legible", {}, ()), [[parsed]], iter)
+    return {"fractions": {"train": 0.6, "valid": 0.2, "test": 0.2}}
 
 
 def unipen(root: Path, args: dict[str, Any]) -> dict[str, Any]:
@@ -246,6 +263,7 @@ MAKERS: dict[str, Maker] = {
     "EmbeddedDataset": embedded,
     "IAMOnDBDataset": iam_ondb,
     "InkMLDataset": inkml,
+    "LegibleDataset": legible,
     "MNISTStrokesDataset": mnist_archive,
     "MixedDataset": sized(joined=4, pieces=3),
     "PhrasesDataset": sized(size=6),

@@ -1,13 +1,17 @@
 """Writes legible lines in many hands, as further training data for the writer that wrote them.
 
-The writer continues recorded lines. Only words that both readers of a page accept are kept
-(rejection sampling, as in Gulcehre et al. 2023, "Reinforced self-training for language modeling").
+The lines consist of words of a page: repaired, with drawn letters and marks. Only words that both
+readers of a page accept are kept (rejection sampling, as in Gulcehre et al. 2023, "Reinforced
+self-training for language modeling"). A writer that takes a hand is conditioned on its own hands,
+on those of styles and of recorded people; any other writer continues recorded lines.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -15,122 +19,193 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from apps.datasets.inner_datasets import dataset_within
+from apps.datasets.line_hands import NamedHand, named_hands, recorded_hands
+from apps.datasets.line_ink import as_by_pen, least_joined_left_out
+from apps.datasets.line_texts import MAX_LENGTH, new_texts
+from apps.pages.drawn_signs import DRAWN
 from apps.pages.hands import Hand
+from apps.pages.marks import without_marks
 from apps.pages.page_options import SECOND
-from apps.pages.proofreading import CheckedWord, line_ink, write_words
+from apps.pages.proofreading import LOOKALIKES, CheckedWord, line_ink, spellings, write_words
 from commands.shared import network_options, options
 from commands.shared.scripts import main
-from data_loader.synthetic.texts import corpus
-from data_loader.synthetic.texts.everyday import CHARACTER_CLASSES, everyday, random_characters
+from data_loader import ToldHandsDataset
+from data_loader.sources.cache import CacheKey, columns_in
+from data_loader.synthetic.texts.corpus import running_text
 from data_loader.synthetic.texts.templates import Draws
-from ink.alphabet import Alphabet
-from ink.formats.stroke_arrays import ARRAY_FILES, TEXTS
-from ink.sample import Sample
+from ink.measures import strokes_per_character
+from ink.resampling import mean_step
+from ink.sample import Parsed, Sample
 from model import Reader
-from model.generation.line import Primer, Sampling
-from model.loading import default_proofreader
+from model.generation.line import SEEDS, Sampling
+from model.loading import Writer, default_proofreader
 from parse_config import plan_from_file
-from utils.files import atomic_write, prepare_output, write_text
+from utils.checks import UserError
+from utils.files import digest_of_file
 
-PRIMER_LENGTHS = range(8, 41)
-"""Numbers of characters of the recorded lines that are continued (assumed)."""
-MAX_LENGTH = 60
-"""Maximum number of characters of a text, and of a line to which words are added (assumed)."""
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Write the lines, and save them after each hand."""
-    networks = network_options.Networks.of(arguments)
-    writer = networks.writer(arguments.resume, of_texts=True)
-    reader = networks.reader(default_proofreader(writer))
-    second_reader = networks.reader(SECOND)
-    sampling = Sampling(bias=arguments.bias)
-    prepare_output(arguments.output / ARRAY_FILES[-1], "--output")
-    loader = plan_from_file(arguments.config, arguments.overrides).build("data_loader")
-    recorded = loader.dataset.load(["train"]).split("train")
-    alphabets = [network.model.alphabet for network in (writer, reader, second_reader)]
-    lines: list[tuple[np.ndarray, str]] = []
-    primers = legible_primers(recorded, reader, np.random.default_rng(arguments.seed))
-    chosen = [*islice(primers, arguments.hands)]
-    for number, primer in enumerate(tqdm(chosen, unit="hands")):
-        generator = np.random.default_rng([arguments.seed, number])
-        texts = new_texts(Draws(generator), alphabets, arguments.signs)
-        texts = [*islice(texts, arguments.lines)]
-        hand = Hand(writer, primer, reader, sampling, second_reader=second_reader)
-        lines += lines_of(hand, texts, arguments.seed + number * arguments.lines, generator)
-        save_lines(lines, arguments.output)
-    print(f"{arguments.output}  ({len(lines):,} lines)")
+TRIES = 2  # of a word (assumed: a word that fails twice takes more time than another word)
+MAX_DOUBT = 0.6  # nats of doubt of both readers up to which a word is kept (assumed)
+MAX_DOUBT_OF_LETTERS = 0.1
+"""The same of a word with a letter that pages draw, and that the network wrote itself (assumed)."""
+MAX_LINE_DOUBT = 1.0
+"""Nats of a reader's doubt of a whole line with what was drawn, up to which the line is kept (by
+eye: a drawn letter that covers another is read wrong)."""
+LONG_WORD = 8  # characters from which on a longer word may be doubted more (assumed)
+MARK_DOUBT = 2.0  # nats more for each letter with a mark: readers forget marks (assumed)
+SHORTEST = 12
+"""Characters, drawn between this number and `MAX_LENGTH`, from which on no text is added to a line
+(assumed)."""
+DRAWN_FRACTION = 0.75
+"""Fraction of the texts with letters that pages draw; in the others the network writes all letters
+itself, and those that readers hardly doubt are kept, so that letters vary (assumed)."""
+JOINED_FACTOR = 2
+"""How many times as many texts are written in a hand that joins its letters (measured: half as many
+lines stay as of another hand)."""
+NUM_MEASURED = 12  # lines of a hand that are measured as the network writes them (assumed)
+MAX_EXCESS = 0.01
+"""Strokes per character of the kept lines of a hand beyond the hand's own (assumed: more, and the
+network forgets how the hand joins letters)."""
 
 
-def legible_primers(
-    samples: Iterable[Sample], reader: Reader, generator: np.random.Generator
-) -> Iterator[Primer]:
-    """Yield recorded lines that `reader` reads without an error, one of each hand in turn."""
-    suitable = []
-    for sample in samples:
-        if len(sample.text) in PRIMER_LENGTHS and any(map(str.islower, sample.text)):
-            suitable.append(sample)
-    chosen = [suitable[k] for k in generator.permutation(len(suitable))]
-    texts = reader.read_lines([sample.ink for sample in chosen], progress=True)
-    primers: dict[str, list[Primer]] = {}  # by hand
-    for sample, text in zip(chosen, texts, strict=True):
-        if text == sample.text:
-            primers.setdefault(sample.hand, []).append((sample.ink, text))
-    while primers:
-        for hand in list(primers):
-            yield primers[hand].pop()
-            if not primers[hand]:
-                del primers[hand]
+@dataclass(frozen=True)
+class LineMaker:
+    """Writes the lines of one hand after another.
 
-
-def new_texts(draws: Draws, alphabets: Iterable[Alphabet], signs: float) -> Iterator[str]:
-    """Yield texts of the training split that all alphabets cover.
-
-    The fraction `signs` are characters with a sign. Of the others, half are everyday texts, a
-    quarter sentences, and a quarter random characters.
+    Attributes:
+        writer: takes a text.
+        reader, second_reader: proofread the words.
+        sampling: how points are drawn.
+        lines: number of texts in each hand, see also `JOINED_FACTOR`.
+        signs, rare: fractions of the texts, see `new_texts`.
+        seed: seed of texts and lines.
     """
-    others = 1.0 - signs
-    while True:
-        number = draws.number()
-        if number < 0.25 * others:
-            text = random_characters(draws)
-        elif number < 0.5 * others:
-            text = corpus.running_text(draws, split=0, low=10, high=45, symbols=0.0)
-        elif number < others:
-            text = everyday(draws)
-        else:
-            text = characters_with_sign(draws)
-        if len(text) <= MAX_LENGTH and not any(alphabet.unknown(text) for alphabet in alphabets):
-            yield text
+
+    writer: Writer
+    reader: Reader
+    second_reader: Reader
+    sampling: Sampling
+    lines: int
+    signs: float
+    rare: float
+    seed: int
+
+    def samples(self, numbered: tuple[int, NamedHand]) -> Iterator[Parsed]:
+        """Yield the lines of a hand, given with its number."""
+        number, named = numbered
+        generator = np.random.default_rng([self.seed, number])
+        hand = named.written_by(self.writer, self.sampling, number)
+        readers = {"reader": self.reader, "second_reader": self.second_reader}
+        hand = replace(hand, tries=TRIES, **readers)
+        hand, own_ratio = measured(hand, generator)
+        texts = new_texts(
+            Draws(generator), [self.writer.model.alphabet], self.signs, rare=self.rare
+        )
+        first = (self.seed + number * JOINED_FACTOR * self.lines) % SEEDS
+        num_texts = self.lines * (JOINED_FACTOR if hand.shape.joined else 1)
+        num_drawn = round(DRAWN_FRACTION * num_texts)
+        written = []
+        for draws_letters, count in ((True, num_drawn), (False, num_texts - num_drawn)):
+            each = replace(hand, draws_letters=draws_letters)
+            written += lines_of(each, [*islice(texts, count)], first, generator)
+            first += count
+        kept = self._kept(written, hand, own_ratio)
+        parsed = Parsed()
+        for place, (ink, text) in enumerate(kept):
+            name = f"{named.name}-{place:03}"
+            parsed.samples.append(Sample(ink, text, name, group=named.name, extras=named.extras))
+        yield parsed
+
+    def _kept(
+        self, lines: Sequence["WordLine"], hand: Hand, own_ratio: float
+    ) -> Iterator[tuple[np.ndarray, str]]:
+        """Yield the ink, in the hand's units, and the text of the lines that the reader reads, as
+        far as the hand joins their letters."""
+        ratios = [line.strokes_per_character for line in lines]
+        stay = least_joined_left_out(ratios, own_ratio + MAX_EXCESS)
+        joined = [line for line, stays in zip(lines, stay, strict=True) if stays]
+        texts = [[*spellings(line.text), *spellings(without_marks(line.text))] for line in joined]
+        readings = self.reader.proofread([line.ink for line in joined], texts, LOOKALIKES)
+        scale = np.float32([hand.shape.x_height, hand.shape.x_height, 1])
+        for line, (_, doubt) in zip(joined, readings, strict=True):
+            num_marked = sum(not letter.isascii() for letter in line.text)
+            if doubt <= MAX_LINE_DOUBT + MARK_DOUBT * num_marked:
+                yield line.ink * scale, line.text
 
 
-def characters_with_sign(draws: Draws) -> str:
-    """Return 1 to 3 characters of a class, a sign, and 0 to 3 of the class, such as `ab/c`."""
-    *classes, signs = CHARACTER_CLASSES
-    chosen = draws.pick(classes)
-    start = "".join(draws.pick(chosen) for _ in range(draws.between(1, 3)))
-    end = "".join(draws.pick(chosen) for _ in range(draws.between(0, 3)))
-    return start + draws.pick(signs) + end
+@dataclass(frozen=True)
+class WordLine:
+    """A line of words of a page, as a network learns it."""
+
+    words: Sequence[CheckedWord]
+    step: float
+    """The pen's usual step, in x-heights."""
+    generator: np.random.Generator
+
+    @property
+    def text(self) -> str:
+        return text_of(self.words)
+
+    @cached_property
+    def ink(self) -> np.ndarray:
+        """The ink in x-heights, `(points, 3)`."""
+        made = [
+            replace(
+                word, words=tuple(as_by_pen(part, self.step, self.generator) for part in word.words)
+            )
+            for word in self.words
+        ]
+        return line_ink(made)
+
+    @property
+    def strokes_per_character(self) -> float:
+        """The strokes per character of words of small ASCII letters; NaN without any."""
+        plain = [word for word in self.words if word.text.isascii() and word.text.islower()]
+        plain = [word for word in plain if word.text.isalpha()]
+        num_strokes = sum(len(part.strokes) for word in plain for part in word.words)
+        return num_strokes / sum(len(word.text) for word in plain) if plain else np.nan
+
+
+def measured(hand: Hand, generator: np.random.Generator) -> tuple[Hand, float]:
+    """Return a hand in which marks and signs are drawn at the pen's speed, and the strokes per
+    character of its lines of small letters, as the network writes them."""
+    draws = Draws(generator)
+    texts = []
+    for _ in range(NUM_MEASURED):
+        text = running_text(draws, split=0, low=20, high=40, symbols=0.0).lower()
+        texts.append("".join(c for c in text if c.isalpha() or c == " "))
+    lines = hand.write_texts(texts, range(NUM_MEASURED))
+    inks = [line.written for line in lines if line.ended]
+    ended = [text for text, line in zip(texts, lines, strict=True) if line.ended]
+    step = float(np.median([*map(mean_step, inks)])) / hand.shape.x_height
+    return replace(hand, mean_step=step), strokes_per_character(zip(inks, ended, strict=True))
 
 
 def lines_of(
     hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
-) -> Iterator[tuple[np.ndarray, str]]:
-    """Write texts in a hand, and yield the ink, in the hand's units, and the text of lines of their
-    legible words.
-
-    With the probability 0.5, a line also has the words of the next text.
-    """
+) -> Iterator[WordLine]:
+    """Write texts in a hand, and yield lines of their legible words, some of several texts."""
     lines: list[list[CheckedWord]] = [[]]
+    length = generator.integers(SHORTEST, MAX_LENGTH)
     for words in write_words(hand, texts, range(seed, seed + len(texts))):
-        lines[-1] += [word for word in words if word.accepted]
-        if generator.random() < 0.5 or len(text_of(lines[-1])) > MAX_LENGTH:
+        kept = [word for word in words if is_clear(word, hand.draws_letters)]
+        if lines[-1] and len(text_of(chain(lines[-1], kept))) > MAX_LENGTH:
             lines.append([])
-    scale = np.float32([hand.shape.x_height, hand.shape.x_height, 1])
+        lines[-1] += kept
+        if len(text_of(lines[-1])) >= length:
+            lines.append([])
+            length = generator.integers(SHORTEST, MAX_LENGTH)
     for words in lines:
-        text = text_of(words)
-        if len(text) > 1:
-            yield line_ink(words) * scale, text
+        if 1 < len(text_of(words)) <= MAX_LENGTH:
+            yield WordLine(words, hand.mean_step, generator)
+
+
+def is_clear(word: CheckedWord, draws_letters: bool) -> bool:
+    """Return whether both readers hardly doubt a word, and no fault of its shape is known."""
+    is_own = not draws_letters and any(letter in DRAWN for letter in word.text)
+    limit = MAX_DOUBT_OF_LETTERS if is_own else MAX_DOUBT
+    is_doubted = word.total_doubt > limit * max(1.0, len(word.text) / LONG_WORD)
+    return word.accepted and not word.reason and not is_doubted
 
 
 def text_of(words: Iterable[CheckedWord]) -> str:
@@ -138,25 +213,55 @@ def text_of(words: Iterable[CheckedWord]) -> str:
     return " ".join(word.text for word in words)
 
 
-def save_lines(lines: list[tuple[np.ndarray, str]], folder: Path) -> None:
-    """Save lines in a folder as stroke arrays, in which y grows upwards."""
-    arrays = np.empty(len(lines), dtype=object)
-    for number, (ink, _) in enumerate(lines):
-        arrays[number] = ink[:, [2, 0, 1]] * np.float32([1, 1, -1])  # (end of stroke, dx, -dy)
-    atomic_write(folder / ARRAY_FILES[-1], lambda file: np.save(file, arrays))
-    write_text(folder / TEXTS, "".join(f"{text}\n" for _, text in lines))
+def run(arguments: argparse.Namespace) -> None:
+    """Write the lines; whole hands in the folder are not written again."""
+    networks = network_options.Networks.of(arguments)
+    writer = networks.writer(arguments.resume, of_texts=True)
+    reader = networks.reader(default_proofreader(writer))
+    second_reader = networks.reader(SECOND)
+    dataset = plan_from_file(arguments.config, arguments.overrides).build("data_loader").dataset
+    if writer.takes_hand:
+        told = dataset_within(dataset, ToldHandsDataset)
+        if told is None:
+            raise UserError(
+                f"{arguments.config} names no ToldHandsDataset, whose hands are written"
+            )
+        hands = named_hands(writer, told, arguments.leave_out_styles.split(","), arguments.seed)
+    else:
+        recorded = dataset.load(["train"]).split("train")
+        generator = np.random.default_rng(arguments.seed)
+        hands = recorded_hands(recorded, reader, arguments.hands, generator)
+    sampling = Sampling(bias=arguments.bias)
+    names = ("lines", "signs", "rare", "seed")
+    chosen = {name: getattr(arguments, name) for name in names}
+    maker = LineMaker(writer, reader, second_reader, sampling, **chosen)
+    values = {"network": digest_of_file(writer.path), "bias": arguments.bias, **chosen}
+    key = CacheKey("legible", values, (), licences=(writer.licence,))
+    numbered = [*enumerate(hands[: arguments.hands])]
+    with tqdm(total=len(numbered), unit="hands") as bar:
+        columns = columns_in(arguments.output, key, numbered, partial(_counted, maker, bar))
+    print(f"{arguments.output}  ({len(columns.all):,} lines)")
+
+
+def _counted(maker: LineMaker, bar: tqdm, numbered: tuple[int, NamedHand]) -> Iterator[Parsed]:
+    """Yield the lines of a hand, and count it, and those that were whole before."""
+    bar.update(numbered[0] - bar.n)
+    yield from maker.samples(numbered)
+    bar.update()
 
 
 if __name__ == "__main__":
     parser = options.Parser(description=__doc__)
-    parser.add_argument("config", type=Path, help="config whose recorded lines are continued")
+    parser.add_argument("config", type=Path, help="config with the recorded lines or their hands")
     network_options.add_network(parser, default="open_writer")
     options.add_overrides(parser)
     add = parser.add_argument
     add("--hands", type=int, default=188, help="number of hands (default: 188)")
     add("--lines", type=int, default=96, help="number of texts in each hand (default: 96)")
     add("--signs", type=float, default=0.0, help="fraction of short texts with a sign (default: 0)")
+    add("--rare", type=float, default=0.0, help="fraction of texts of rare words (default: 0)")
     add("--bias", type=float, default=0.5, help="see experiments.py write (default: 0.5)")
-    add("--seed", type=int, default=0, help="seed of texts, primers and lines (default: 0)")
-    add("--output", type=Path, required=True, help="folder for the stroke arrays")
+    add("--seed", type=int, default=0, help="seed of texts, hands and lines (default: 0)")
+    add("--leave-out-styles", default="", help="styles not to write, separated by commas")
+    add("--output", type=Path, required=True, help="folder for the lines")
     main(run, parser)

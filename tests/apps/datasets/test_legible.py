@@ -1,61 +1,93 @@
 """Lines of words that can be read, for a writer to learn from."""
 
-import re
-import string
-from itertools import islice
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from apps.datasets.legible import legible_primers, lines_of, new_texts, save_lines
+from apps.datasets.dataset import LegibleDataset
+from apps.datasets.legible import LineMaker, WordLine, is_clear, lines_of
+from apps.datasets.line_hands import NamedHand
 from apps.pages.proofreading import CheckedWord
 from apps.pages.written_word import WrittenWord
-from data_loader.synthetic.texts.templates import Draws
-from ink.alphabet import Alphabet
+from data_loader.sources.cache import CacheKey, columns_in
 from ink.geometry import to_points
-from ink.reading import read_ink
-from ink.sample import Sample
-
-
-def test_lines_that_are_read_right_become_primers_of_each_hand_in_turn():
-    def sample(hand, text, size):
-        return Sample(np.full((size, 3), 1.0, np.float32), text, f"{hand}-{size}", group=hand)
-
-    samples = [sample("a", "first line", 2), sample("a", "second line", 3)]
-    samples += [sample("a", "third line", 4), sample("b", "fourth line", 5)]
-    samples += [sample("b", "misread line", 6), sample("b", "short", 7), sample("b", "12345678", 8)]
-    texts = {len(each.ink): each.text.replace("misread", "mistead") for each in samples}
-    reader = SimpleNamespace(read_lines=lambda inks, **_: [texts[len(ink)] for ink in inks])
-    primers = [*legible_primers(samples, reader, np.random.default_rng(0))]
-    assert {text for _, text in primers[:2]} >= {"fourth line"}
-    assert {text for _, text in primers} == {each.text for each in samples[:4]}
-
-
-def test_texts_with_a_sign_have_2_to_7_characters():
-    known = Alphabet(string.ascii_lowercase + string.digits + "/+")
-    texts = [*islice(new_texts(Draws(np.random.default_rng(0)), [known], 1.0), 100)]
-    assert all(re.fullmatch("([a-z]+|[0-9]+)[/+]([a-z]*|[0-9]*)", text) for text in texts)
-    assert {len(text) for text in texts} == {2, 3, 4, 5, 6, 7}
+from model.generation.hand_encoder import hand_extra
+from model.generation.line import Sampling
+from model.loading import load_reader, load_writer
 
 
 def word(text, right=True):
     """A square as high as small letters."""
     square = np.array([(0, 0), (1, 0), (1, -1), (0, -1), (0, 0)], dtype=np.float64)
-    return CheckedWord((WrittenWord((square,), 1.0, 0.5, text),), text, errors=int(not right))
+    written = WrittenWord((square,), 1.0, 0.5, text, (np.zeros(5, int),))
+    return CheckedWord((written,), text, errors=int(not right))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_words_that_are_accepted_are_saved_in_the_units_of_the_hand(tmp_path, monkeypatch, seed):
+def test_words_that_are_accepted_become_lines(monkeypatch, seed):
     lines = [[word("ab"), word("cd", right=False), word("ef")], [word("gh")], [word("jk", False)]]
-    lines += [[word("lm"), word("no")]]
+    lines += [[word("lm"), word("no" * 25)], [word("pq" * 10)]]
     monkeypatch.setattr("apps.datasets.legible.write_words", lambda *_: lines)
-    hand = SimpleNamespace(shape=SimpleNamespace(x_height=20.0))
-    save_lines([*lines_of(hand, ["x"] * 4, 0, np.random.default_rng(seed))], tmp_path)
-    samples = read_ink(tmp_path)
-    texts = [each.text for each in samples]
-    assert " ".join(texts) == "ab ef gh lm no" and 1 < len(texts) < 4
-    for each in samples:
-        words = len(each.text.split())
-        extent = np.ptp(to_points(each.ink), axis=0)
-        np.testing.assert_allclose(extent, (20.0 * words + 10.0 * (words - 1), 20.0), rtol=1e-5)
+    hand = SimpleNamespace(mean_step=0.25, draws_letters=True)
+    made = [*lines_of(hand, ["x"] * 5, 0, np.random.default_rng(seed))]
+    assert " ".join(line.text for line in made) == f"ab ef gh lm {'no' * 25} {'pq' * 10}"
+    assert len(made) > 1 and max(len(line.text) for line in made) <= 60
+    for line in made:
+        count = len(line.words)
+        # Each side of a square is longer than a step of the pen, and gets points on it.
+        extent = np.ptp(to_points(line.ink), axis=0)
+        np.testing.assert_allclose(extent, (count + 0.5 * (count - 1), 1.0), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "draws_letters", "doubt", "clear"),
+    [
+        ("zoo", True, 0.5, True),
+        ("zoo", True, 0.7, False),
+        ("zoo", False, 0.5, False),  # The network wrote a letter that pages draw.
+        ("zoo", False, 0.05, True),
+        ("moo", False, 0.5, True),
+        ("m" * 16, True, 0.7, True),  # long
+    ],
+)
+def test_words_that_are_doubted_are_left_out(text, draws_letters, doubt, clear):
+    checked = replace(word(text), second=doubt)
+    assert is_clear(checked, draws_letters) == clear
+    assert not is_clear(replace(checked, faults=("a dot too many or too few",)), draws_letters)
+
+
+def test_only_words_of_small_letters_show_how_a_line_is_joined():
+    def ratio(*words):
+        return WordLine(words, 0.25, np.random.default_rng(0)).strokes_per_character
+
+    assert ratio(word("abcd"), word("DE"), word("2"), word("é")) == 0.25
+    assert np.isnan(ratio(word("DE"), word("é")))
+
+
+@pytest.mark.slow
+def test_lines_of_a_hand_are_saved_with_the_hand(tmp_path):
+    writer = load_writer("writer", "cpu")
+    readers = load_reader("reader", "cpu"), load_reader("eye", "cpu")
+    maker = LineMaker(writer, *readers, Sampling(bias=0.75), lines=12, signs=0.0, rare=0.3, seed=0)
+    vector = hand_extra(writer.model.hand_encoder.draw(5))
+    extras = {"hand": vector, "composed": np.zeros(1, np.float32)}
+    hands = [(0, NamedHand("own-5", extras=extras))]
+    key = CacheKey("legible", {}, (), licences=(writer.licence,))
+    columns_in(tmp_path / "set", key, hands, maker.samples)
+    fractions = {"train": 0.5, "valid": 0.25, "test": 0.25}
+    loaded = LegibleDataset(root=str(tmp_path / "set"), fractions=fractions).load()
+    lines = [*loaded.used]
+    assert lines and {line.hand for line in lines} == {"own-5"}
+    for line in lines:
+        np.testing.assert_array_equal(line.extras["hand"], vector)
+        assert line.extras["composed"] == 0.0
+    # The lines are in the writer's units, and say their texts.
+    readings = readers[0].read_lines([line.ink for line in lines])
+    plain = [
+        (line.text, text) for line, text in zip(lines, readings, strict=True) if line.text.isascii()
+    ]
+    assert sum(text == read for text, read in plain) >= len(plain) / 2
+    steps = [np.median(np.hypot(*line.ink[1:, :2].T)) for line in lines]
+    assert 10 < np.median(steps) < 40
