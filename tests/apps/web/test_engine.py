@@ -168,8 +168,8 @@ def test_reading_with_options_tells_its_progress_and_can_be_stopped(reader):
     assert answer["fractions"] == pytest.approx([1 / 3, 2 / 3, 1])
     assert answer["same"] and answer["stopped"] == "AbortError"
     messages = [
-        "The signal is no AbortSignal.",
-        "onProgress is no function.",
+        "signal is of type Object: give an AbortSignal.",
+        "onProgress is 1: give a function.",
         "no option “signals”",
     ]
     for (code, message), part in zip(answer["faults"], messages, strict=True):
@@ -178,8 +178,10 @@ def test_reading_with_options_tells_its_progress_and_can_be_stopped(reader):
 
 def test_holes_in_lists_and_too_many_points_are_refused(reader):
     hole, missing, line, many = engine("limits", network=reader[0])
-    assert hole == missing == ["bad_ink", hole[1]] and "Stroke 0 is no list of points" in hole[1]
-    assert line == ["bad_argument", "Line 0 has no text; give {text, strokes}."]
+    point, stroke = "a point [x, y] of finite numbers", "a list of points [x, y], one or more"
+    assert hole == ["bad_ink", f"strokes[0][1] is undefined: give {point}."]
+    assert missing == ["bad_ink", f"strokes[0] is undefined: give {stroke}."]
+    assert line == ["bad_argument", "rows[0] is undefined: give a line {text, strokes}."]
     assert many == ["too_large", "The ink has more than 1000000 points."]
 
 
