@@ -11,7 +11,6 @@ import marshal
 import os
 import pickle
 import sqlite3
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -68,6 +67,8 @@ MIN_STEP = 32
 """Number of rows of the first step of a search (assumed: more than the ten hits on a screen)."""
 ABSENT_PLACE = 1 << 62
 """Rank of a row that is in none of the searched files."""
+MEMORY = ":memory:"
+"""The place of an index that is in no file."""
 LOCK_SECONDS = 5.0
 """Seconds to wait for another process that writes (assumed)."""
 
@@ -167,16 +168,18 @@ class Index:
         except Exception as error:
             self.renew(error)
 
-    def _open(self, path: Path) -> None:
-        """Open or make the index; an error says that it is damaged, locked or of another schema."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for end in ("", "-journal", "-wal", "-shm"):
-            check_regular(path.with_name(path.name + end))
+    def _open(self, place: Path | str) -> None:
+        """Open or make the index in a file, or in `MEMORY`; an error says that it is damaged,
+        locked or of another schema."""
+        if isinstance(place, Path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for end in ("", "-journal", "-wal", "-shm"):
+                check_regular(place.with_name(place.name + end))
         # A viewer's threads take turns, by a lock of their own.
-        self._database = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
+        self._database = sqlite3.connect(place, timeout=LOCK_SECONDS, check_same_thread=False)
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
-        with closing(sqlite3.connect(":memory:")) as empty:
+        with closing(sqlite3.connect(MEMORY)) as empty:
             empty.executescript(_SCHEMA)
             if _schema(self._database) != _schema(empty):
                 raise sqlite3.DatabaseError("another schema")
@@ -193,8 +196,8 @@ class Index:
         self.record_corrections(self._corrections)
 
     def renew(self, error: Exception) -> None:
-        """Make a new index: in place of a damaged index, or in a temporary file if the index is
-        locked or cannot be written."""
+        """Make a new index: in place of a damaged index, or in memory if the index is locked or
+        cannot be written, as on a full disk."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         with suppress(sqlite3.Error, OSError):
             if not isinstance(error, OSError) and code not in _NOT_DAMAGED:
@@ -202,8 +205,7 @@ class Index:
                     path.unlink(missing_ok=True)
                 self._open(self._path)
                 return
-        self._elsewhere = tempfile.TemporaryDirectory()
-        self._open(Path(self._elsewhere.name) / self._path.name)
+        self._open(MEMORY)
 
     def summary(self, path: Path, state: str) -> Summary | None:
         """Return the summary of a file; None unless the index has the file in this state."""

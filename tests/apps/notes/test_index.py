@@ -1,6 +1,7 @@
 """The index finds what the search of every row finds, and what is near it."""
 
 import sqlite3
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,21 @@ def test_an_index_that_another_process_holds_is_built_anew_elsewhere(tmp_path, i
         files = files_of(elsewhere, page_of(spelt("rem")))
         assert elsewhere.search(Query.of("rem"), files)[0]
     assert Index(path).summary(files["0"], "1") is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_on_a_full_disk_an_index_is_in_memory(tmp_path):
+    import resource
+
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        in_memory = Index(tmp_path / "index" / "a.sqlite")
+        files = files_of(in_memory, page_of(spelt("rem")))
+        hits, _ = in_memory.search(Query.of("rem"), files)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    assert [hit.name for hit in hits] == ["0"]
 
 
 def test_an_index_whose_texts_are_overwritten_is_made_anew(tmp_path, index):
