@@ -1,4 +1,4 @@
-"""Defines `Plan`, the values of a config bound to arguments of constructors, and tries these.
+"""Defines `Plan`, the values of a config bound to arguments of constructors.
 
 All faults come before data are loaded. A config can name only the exported classes of the
 project's packages, torch's optimisers and schedules, and classes of modules that the user loads.
@@ -9,15 +9,11 @@ message of all of them.
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -36,19 +32,14 @@ from base.config.binder import (
     NamedObjects,
     Reference,
     Registry,
-    WeightGroup,
     bound_classes,
     built,
     faults,
-    references,
 )
-from base.config.torch_parts import TRIAL_STEPS
 from base.config.values import Override, read_config
-from base.run.training_parts import TrainingSettings, logged_names
-from base.trial.trying import try_steps
+from base.run.training_parts import settings_of
+from base.trial.constructors import try_constructors
 from data_loader.data_loaders import Data
-from ink.alphabet import Alphabet
-from ink.normalisation import Normalisation
 from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
 from utils.checks import ABSENT, NOTHING, ConfigError, ConfigFault, hint
@@ -79,19 +70,6 @@ imported when a config names the class."""
 CACHE = "cache"
 """A key that ends in this name sets a folder to write to; the default is beside the data. Only the
 command line may set it, so that an untrusted config cannot choose where the program writes."""
-TRAINER_SETTINGS = "settings"
-"""The parameter of trainers that takes `TrainingSettings`."""
-TRIAL_ARGUMENTS = {
-    "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
-    "alphabet": Alphabet([" "]),
-    "steps": None,
-    "total_steps": TRIAL_STEPS,
-    "last_epoch": -1,
-    "origin": None,
-}
-"""What the program supplies in the trial of constructors, by name, while the data are unknown."""
-SUPPLIED_AS = {"arch": "model", "optimizer": "optimizer"}
-"""By key, the arguments by which the program supplies objects to the constructors of others."""
 
 
 def config_binder() -> Binder:
@@ -281,6 +259,18 @@ class Plan:
 
     # Building.
 
+    def try_constructors(self, network_arguments: Mapping[str, Any] = NOTHING) -> BaseModel | None:
+        """Build each object but the trainer once, see `base.trial.constructors`; return the
+        network, or None if it takes extras of unknown shapes.
+
+        Raises:
+            ConfigError: with all faults of the plan, and of its constructors.
+        """
+        network, refused = try_constructors(self.bound, network_arguments)
+        if all_faults := [*self.faults, *refused]:
+            raise self.error(all_faults)
+        return network
+
     def build(self, key: str, **supplied: Any) -> Any:
         """Build the object, or the list of objects, of a block.
 
@@ -388,134 +378,6 @@ def plan_from_checkpoint(
     return plan.with_overrides(caches)
 
 
-def settings_of(plan: Plan) -> TrainingSettings:
-    """Return the settings of the trainer, with defaults.
-
-    Raises:
-        ConfigFault: if the trainer's constructor takes none.
-    """
-    trainer = plan["trainer"]
-    if not issubclass(trainer.signature.settings.get(TRAINER_SETTINGS, object), TrainingSettings):
-        expected = f"one whose constructor takes `{TRAINER_SETTINGS}: TrainingSettings` after *"
-        raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
-    return trainer.signature.keywords(trainer.values)[TRAINER_SETTINGS]
-
-
-def try_constructors(
-    plan: Plan, network_arguments: Mapping[str, Any] = NOTHING
-) -> BaseModel | None:
-    """Build each object of a config but the trainer once, and throw them away.
-
-    A network of the project is on the device "meta", where weights take neither time nor memory.
-    Optimiser and schedule make steps with small weights. The trainer needs the data.
-
-    Args:
-        plan: the config.
-        network_arguments: see `base.run.checkpoint.network_arguments`; {} without a checkpoint.
-
-    Returns:
-        the network, maybe without memory for its weights; None if it takes extras of unknown
-        shapes.
-
-    Raises:
-        ConfigError: with all faults of the plan, and of its constructors.
-    """
-    objects, refused = _trial_objects(plan, {**TRIAL_ARGUMENTS, **network_arguments})
-    all_faults = [*plan.faults, *refused]
-    try:
-        all_faults += _together(objects, plan)
-        if not all_faults:
-            try_steps(objects["optimizer"], objects.get("lr_scheduler"))
-    except ConfigFault as fault:
-        all_faults.append(fault)
-    if all_faults:
-        raise plan.error(all_faults)
-    return objects.get("arch")
-
-
-def _trial_objects(
-    plan: Plan, supplied: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[ConfigFault]]:
-    """Build the objects of a config, inner ones first, as far as the program has their arguments.
-
-    Args:
-        plan: the config, which may have faults.
-        supplied: what the program supplies, by name.
-
-    Returns:
-        the objects by key, and the faults of constructors.
-    """
-    objects: dict[str, Any] = {}
-    refused: dict[str, ConfigFault] = {}
-    for bound_class in filterfalse(faults, plan.bound_classes()):
-        of_objects = {name: objects[key] for key, name in SUPPLIED_AS.items() if key in objects}
-        weights = _trial_weights(bound_class, objects.get("arch"))
-        arguments = {**supplied, **of_objects, "params": weights}
-        lacks_argument = {*bound_class.signature.from_program} - arguments.keys()
-        lacks_object = references(bound_class) - objects.keys()  # whose constructor has faults
-        if lacks_argument or lacks_object:
-            continue
-        try:
-            part = _tried(bound_class, arguments, objects)
-            if isinstance(part, Optimizer):
-                torch_parts.check_groups(part)  # A schedule would fail without a learning rate.
-                torch_parts.check_options(part, bound_class)
-            objects[bound_class.key] = part
-        except ConfigFault as fault:  # repeated if it is a fault of an inner object
-            refused[fault.key] = fault
-    return objects, [*refused.values()]
-
-
-def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
-    """Return a small weight for each group of weights that an optimiser has in a network."""
-    groups = optimizer.groups
-    names = [[""]] * (1 + len(optimizer.groups))
-    if groups and network is not None:
-        names = torch_parts.divided(groups, dict(network.named_parameters()))
-    weights = [[torch.nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
-    return torch_parts.with_groups(optimizer, weights)
-
-
-def _tried(
-    bound_class: BoundClass, supplied: Mapping[str, Any], objects: Mapping[str, Any]
-) -> object:
-    """Build an object; a network is on the device "meta" unless a user wrote it: what it consists
-    of may depend on numbers."""
-    if bound_class.key.startswith("arch") and not user_modules.is_any_from_user(bound_class.cls):
-        # After a fault it is built once more, because it may be one of "meta" alone.
-        with suppress(ConfigFault), torch.device("meta"):
-            return bound_class.build(supplied, objects)
-    return bound_class.build(supplied, objects)
-
-
-def _together(objects: Mapping[str, Any], plan: Plan) -> Iterator[ConfigFault]:
-    """Yield the faults of parts that do not fit each other, or the trainer and its settings.
-
-    Args:
-        objects: the objects by key, as far as they could be built.
-        plan: the plan of the objects.
-    """
-    network = objects.get("arch")
-    loss = objects.get("loss")
-    trainer = plan["trainer"]
-    if network is not None:
-        named = network.named_parameters()
-        if lazy := [name for name, weight in named if nn.parameter.is_lazy(weight)]:
-            expected = f"one whose constructor gives each weight its size, also {lazy[0]}"
-            yield ConfigFault("arch", type(network).__name__, f"{expected}: no lazy layers")
-        groups = [part for part in plan.bound_classes() if isinstance(part, WeightGroup)]
-        yield from torch_parts.group_faults(groups, [*dict(network.named_parameters())])
-    bound = plan.bound["metrics"]
-    is_built = not faults(bound) and all(bound_class.key in objects for bound_class in bound)
-    is_scored = loss is not None and is_built
-    metrics = [objects[bound_class.key] for bound_class in bound] if is_scored else []
-    if trainer is not None and network is not None and is_scored:
-        yield from trainer.cls.incompatibilities(network, loss, metrics)
-    logged = logged_names(loss, metrics, True) if is_scored else None
-    if trainer is not None and not faults(trainer):
-        yield from settings_of(plan).validate(objects.get("lr_scheduler"), logged)
-
-
 def grouped_weights(plan: Plan, network: BaseModel) -> list[Any]:
     """Return the weights of a network in the groups of the config, for its optimiser.
 
@@ -556,7 +418,7 @@ def data_of(network: TrainedNetwork, split: str, overrides: Iterable[Override] =
     model = network.model
     return plan.build("data_loader", origin=None).load(
         split,
-        seed=settings_of(plan).seed,
+        seed=settings_of(plan["trainer"]).seed,
         extras=model.extras,
         normalisation=model.normalisation,
         alphabet=model.alphabet if model.needs_text else None,

@@ -28,7 +28,7 @@ from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import newest_checkpoint
 from base.run.run_folder import RunExists, RunRecord
 from base.run.run_state import seed_all
-from base.run.training_parts import TrainingParts
+from base.run.training_parts import TrainingParts, settings_of
 from base.step.device import keep_freed_memory, resolve_device
 from base.trial import contract
 from commands.train import hash_trial, sweep
@@ -37,7 +37,7 @@ from commands.train.start import Start, resolve_start
 from data_loader.data_loaders import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
-from parse_config import grouped_weights, settings_of
+from parse_config import grouped_weights
 from utils.checks import (
     CheckpointError,
     ConfigFault,
@@ -60,14 +60,11 @@ def main(words: list[str]) -> int:
 
 def run(request: Request) -> int:
     """Run a command line that is parsed, and return the exit status."""
-    with console.Signals(console.interrupt), distributed.started():
+    with console.Signals(console.interrupt), distributed.started(), errors_as_config_fault():
         setup_logging(logging.INFO if distributed.is_main() else logging.ERROR)
         for path in request.modules:
             user_modules.load_module(path)
-        try:
-            return sweep.train_all(request, train) if request.sweeps else train(request)
-        except SystemExit as end:  # of a user's code; a scheduler would take 0 for a success
-            raise UserError(f"a part of one's own ends the program: {described(end)}") from end
+        return sweep.train_all(request, train) if request.sweeps else train(request)
 
 
 def reported(action: Callable[[], int]) -> int:
@@ -75,7 +72,7 @@ def reported(action: Callable[[], int]) -> int:
     setup_logging()
     try:
         return action()
-    except (UserError, TrainingFailed, OSError, distributed.Lost) as error:
+    except (UserError, TrainingFailed, OSError, distributed.Lost, torch.OutOfMemoryError) as error:
         is_refused = isinstance(error, UserError) or lacks_memory(error)
         status, message = 2 if is_refused else 1, str(error)
     except KeyboardInterrupt as interrupt:
@@ -188,7 +185,7 @@ def prepare(start: Start, preparing: Preparing) -> None:
 def load_data(start: Start, device: torch.device) -> tuple[Start, Data]:
     """Return the start with the values that the data add to its plan, and the data."""
     checkpoint, plan = start.checkpoint, start.plan
-    settings = settings_of(plan)
+    settings = settings_of(plan["trainer"])
     seed_all(settings.seed)
     arguments = start.network_arguments
     keeps_units = start.is_resumed or settings.keep_normalisation
@@ -238,15 +235,14 @@ def build_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer
 def new_trainer(start: Start, data: Data, device: torch.device) -> BaseTrainer:
     """Return a new trainer with new parts, and with the initial weights of a new run."""
     plan = start.plan
-    settings = settings_of(plan)
+    settings = settings_of(plan["trainer"])
     facts = data.facts(start.network_arguments.get("extras") or data.loaded.extras)
     model = plan.build("arch", **vars(facts))
     if not start.is_resumed:
         start.give_weights(model)
     train_loader = data.training_loader(model.features)
     steps = settings.planned_steps(len(train_loader))
-    with errors_as_config_fault("arch", model, "a network whose constructor makes its weights"):
-        model.to(device)
+    model.to(device)
     optimizer = plan.build("optimizer", params=grouped_weights(plan, model))
     length = {"steps": steps, "total_steps": steps, "last_epoch": -1}
     schedule = plan.build("lr_scheduler", optimizer=optimizer, **length)

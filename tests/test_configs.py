@@ -10,8 +10,9 @@ import pytest
 from base.config.values import Override, read_config, typed_override, with_network
 from base.run.checkpoint import load_checkpoint
 from base.run.pretrained import pretrained
+from base.trial.constructors import TRIAL_ARGUMENTS
 from ink.alphabet import Alphabet
-from parse_config import TRIAL_ARGUMENTS, plan_from_file, plan_of, try_constructors
+from parse_config import plan_from_file, plan_of
 from utils.checks import ConfigError
 from utils.strict_json import nested
 
@@ -29,8 +30,8 @@ def test_a_config_is_sound_and_named_like_its_file(path):
     given, _ = read_config(path)
     if "type" in (given["arch"] or {}):
         config = plan_from_file(path)
-        try_constructors(config)
-        try_constructors(plan_of(config.resolved_config, "config.json of a run"))
+        config.try_constructors()
+        plan_of(config.resolved_config, "config.json of a run").try_constructors()
         assert config.given_config == given
     else:  # of the network that is fine-tuned
         name = "reader" if "reader" in path.stem else "writer"
@@ -119,6 +120,6 @@ def test_parts_of_another_task_are_refused_before_data_loads(name, key, value, m
     with pytest.raises(ConfigError) as caught:
         override = typed_override("-o", key, value)
         plan = plan_from_file(ROOT / "configs" / f"{name}.json", [override])
-        try_constructors(plan)
+        plan.try_constructors()
     faults = [fault for fault in caught.value.faults if message in fault.expected]
     assert [fault.key for fault in faults] in ([key.removesuffix(".type")], ["metrics.1"])

@@ -17,17 +17,16 @@ from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.torch_parts import with_groups
 from base.config.values import parse_override, read_config, with_network
+from base.trial.constructors import TRIAL_ARGUMENTS
 from model import SynthesisNetwork
 from model.generation.generators import GenerationNetwork, SynthesisSettings
 from model.generation.loss import NegativeLogLikelihood
 from parse_config import (
-    TRIAL_ARGUMENTS,
     Plan,
     grouped_weights,
     plan_from_checkpoint,
     plan_from_file,
     plan_of,
-    try_constructors,
 )
 from tests import tiny_config
 from trainer import GenerationTrainer
@@ -46,7 +45,7 @@ def changed(key: str, value: Any) -> dict:
 
 def parsed(config: Any, *overrides: str) -> Plan:
     plan = plan_of(config, "c.json", [parse_override(text) for text in overrides])
-    try_constructors(plan)
+    plan.try_constructors()
     return plan
 
 
@@ -397,7 +396,7 @@ class Unsaved(Stuck):
         ("arch", Baseless, "a class that inherits from BaseModel (of base.base_model); that of "),
         ("lr_scheduler", Baseless, "a class that inherits from LRScheduler (of torch.optim."),
         ("loss", Pinned, "ended in AttributeError: 'SynthesisNetwork' object has no"),
-        ("loss", Nameless, 'loss = "Nameless": one with a name: trying it ended in AttributeErr'),
+        ("loss", Nameless, "unique names of letters, digits and _, not None"),
         ("trainer", Settingless, "one whose constructor takes `settings: TrainingSettings` after"),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),
         ("lr_scheduler", Stuck, 'lr_scheduler = "Stuck": a schedule that makes steps: trying it e'),
@@ -433,7 +432,7 @@ def test_the_defaults_of_settings_of_ones_own_are_resolved(monkeypatch):
     expected = {"hidden_size": 5, "stretch": 0.1, "shrink": 2.0, "num_layers": 3}
     assert arguments.items() >= expected.items()
     assert parsed(config.resolved_config).resolved_config == config.resolved_config
-    assert try_constructors(config).stretch == 0.05
+    assert config.try_constructors().stretch == 0.05
 
 
 class Sampling(BaseSampler):

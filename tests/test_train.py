@@ -373,7 +373,7 @@ def test_a_step_that_ends_the_program_fails_the_run_and_keeps_what_it_had(
 def test_code_that_ends_the_program_anywhere_is_no_success(workplace, monkeypatch, capsys):
     monkeypatch.setattr(BaseTrainer, "check", lambda _: sys.exit(0))
     assert run("-c", "config.json", "--run-id", "a") == 2
-    assert "ends the program: SystemExit: 0" in capsys.readouterr().err
+    assert "one that works: trying it ended in SystemExit: 0" in capsys.readouterr().err
 
 
 # Several runs by one command.

@@ -21,12 +21,13 @@ from base.base_model import BaseModel
 from base.config.values import Override, read_config, with_network
 from base.run.checkpoint import save_checkpoint, to_share
 from base.run.run_state import random_state_kept
+from base.run.training_parts import settings_of
 from base.step.device import fast_precision
 from base.step.optimizer_step import move_average
 from ink.sample import Sample
 from model.loading import Reader
 from model.recognition.error_rates import rates
-from parse_config import Plan, plan_of, settings_of
+from parse_config import Plan, plan_of
 from trainer.recognition_trainer import RecognitionTrainer
 from utils.checks import UserError
 from utils.program import ROOT
@@ -141,7 +142,7 @@ def fine_tuned(reader: Reader, lines: Sequence[Sample], on_epoch: Hook = lambda:
         DataError: if a text has a character that the reader does not know.
     """
     plan = _plan(reader)
-    settings = settings_of(plan)
+    settings = settings_of(plan["trainer"])
     model = copy.deepcopy(reader.model)
     average = AveragedModel(model, multi_avg_fn=partial(move_average, settings.ema_decay))
     weights = _learned_weights(model)
@@ -190,7 +191,7 @@ def _batches(
     plan: Plan, model: BaseModel, lines: Sequence[Sample], on_epoch: Hook
 ) -> Iterator[Batch]:
     """Yield the batches of all epochs of lines, for a network."""
-    settings = settings_of(plan)
+    settings = settings_of(plan["trainer"])
     options = replace(plan.build("data_loader", origin=None), dataset=LinesDataset(lines=lines))
     units = dict(normalisation=model.normalisation, alphabet=model.alphabet)
     loader = options.load(seed=settings.seed, **units).training_loader(model.features)

@@ -18,16 +18,20 @@ KEYS = {
     "Optimizer": "optimizer",
     "LRScheduler": "lr_scheduler",
     "BaseTransform": AUGMENTATION,
+    "BaseDataset": "data_loader.args",
 }
 """The key of a config that names a part, by the name of the part's base class."""
 
 
 @contextmanager
-def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") -> Iterator[None]:
+def errors_as_config_fault(
+    key: str = "", part: object = None, wanted: str = "one that works", hint: str = ""
+) -> Iterator[None]:
     """A block in which an error in the code of `part` becomes a ConfigFault for `key`; `wanted`
     says what is expected of the code, and `hint` ends the message.
 
     If the error comes from a user's part, the fault names this part; SystemExit is such an error.
+    Without `part`, any other error stays as it is.
     """
     try:
         yield
@@ -38,6 +42,8 @@ def errors_as_config_fault(key: str, part: object, wanted: str, hint: str = "") 
         if culprit is not None and type(culprit) is not type(part):
             key, part = culprit_key, culprit
             wanted, hint = "one that works", ""
+        if part is None:
+            raise
         expected = f"{wanted}: trying it ended in {described(error)}{hint}"
         raise ConfigFault(key, type(part).__name__, expected) from error
 

@@ -14,11 +14,14 @@ from base.base_dataset import Facts
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel
-from base.config.user_code import errors_as_config_fault
+from base.config.binder import BoundClass
 from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import Progress, Sums
 from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, Range
+
+TRAINER_SETTINGS = "settings"
+"""The parameter of trainers that takes `TrainingSettings`."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,19 @@ class TrainingSettings:
                 yield ConfigFault("trainer.args.monitor", self.monitor, expected)
 
 
+def settings_of(trainer: BoundClass) -> TrainingSettings:
+    """Return the settings of a config's trainer, with defaults.
+
+    Raises:
+        ConfigFault: if the trainer's constructor takes none.
+    """
+    kind = trainer.signature.settings.get(TRAINER_SETTINGS, object)
+    if not issubclass(kind, TrainingSettings):
+        expected = f"one whose constructor takes `{TRAINER_SETTINGS}: TrainingSettings` after *"
+        raise ConfigFault("trainer.type", trainer.cls.__name__, expected)
+    return trainer.signature.keywords(trainer.values)[TRAINER_SETTINGS]
+
+
 def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool) -> list[str]:
     """Return the names of the values logged after each epoch.
 
@@ -189,15 +205,14 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
     parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
     for key, part in parts:
-        with errors_as_config_fault(key, part, "one with a name"):
-            names = [*Sums().losses(part.name)] if isinstance(part, BaseLoss) else [*part.names]
-            for name in names:
-                is_name = isinstance(name, str) and name.isidentifier()
-                if not is_name or name in {*reserved, *validation}:
-                    expected = (
-                        f"one whose values have unique names of letters, digits and _, not {name!r}"
-                    )
-                    raise ConfigFault(key, type(part).__name__, expected)
-            validation += names
-            training += names if isinstance(part, BaseLoss) or part.in_training else []
+        names = getattr(part, "names", None)
+        if isinstance(part, BaseLoss):
+            names = Sums().losses(getattr(part, "name", None))
+        for name in names if isinstance(names, Collection) else [names]:
+            is_name = isinstance(name, str) and name.isidentifier()
+            if not is_name or name in {*reserved, *validation}:
+                expected = "one whose values have unique names of letters, digits and _"
+                raise ConfigFault(key, type(part).__name__, f"{expected}, not {name!r}")
+        validation += names
+        training += names if isinstance(part, BaseLoss) or part.in_training else []
     return [*training, *rates, *(f"{VALID}{name}" for name in validation if validates)]

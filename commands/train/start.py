@@ -45,14 +45,13 @@ from base.run.checkpoint import (
 )
 from base.run.pretrained import SAVED, resolve_checkpoint
 from base.run.run_folder import RunFolder
+from base.run.training_parts import settings_of
 from commands.train.options import Request
 from parse_config import (
     CACHE,
     Plan,
     plan_from_checkpoint,
     plan_of,
-    settings_of,
-    try_constructors,
 )
 from utils.checks import (
     ABSENT,
@@ -115,7 +114,7 @@ class Start:
             ConfigError: if the plan or a constructor has faults; names all of them.
             CheckpointError: if the weights of the checkpoint do not fit the network.
         """
-        network = try_constructors(self.plan, self.network_arguments)
+        network = self.plan.try_constructors(self.network_arguments)
         if network is not None:
             self.give_weights(network)
         return self
@@ -194,7 +193,7 @@ class Start:
             UserError: if the run cannot go on with them; the message ends with the `advice`.
         """
         schedule = self.plan.checked().bound["lr_scheduler"]
-        cause = settings_of(self.plan).depends_on_epochs
+        cause = settings_of(self.plan["trainer"]).depends_on_epochs
         if schedule is not None and torch_parts.depends_on_length(schedule):
             cause = schedule.cls.__name__
         try:
@@ -300,7 +299,7 @@ def start_or_resume(start: Start, locks: ExitStack | None) -> Start:
     resumed = replace(
         start, plan=previous, checkpoint=checkpoint, is_resumed=True, place=start.run.models
     ).tried()
-    try_constructors(start.plan, resumed.network_arguments)
+    start.plan.try_constructors(resumed.network_arguments)
     changes = replace(resumed, plan=start.plan).adjusted(previous)
     return replace(resumed, plan=previous.with_overrides(changes))
 

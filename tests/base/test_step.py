@@ -150,7 +150,7 @@ def test_what_has_no_state_is_not_kept(tmp_path, part):
         (MeanPrediction, "update", 4, 'metrics = "MeanPrediction": one that works for'),
         (MeanPrediction, "compute", 5, 'metrics = "MeanPrediction": one that works for'),
         (ChunkTrainer, "extra_metrics", 5, 'trainer = "ChunkTrainer": one whose run works'),
-        (ChunkTrainer, "is_complete", 5, 'trainer = "ChunkTrainer": one whose is_complete'),
+        (ChunkTrainer, "is_complete", 5, 'trainer = "ChunkTrainer": one whose run works'),
     ],
 )
 def test_a_part_that_fails_in_a_run_is_named_when_the_run_is_saved(

@@ -14,9 +14,10 @@ import train
 from base.config import torch_parts
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, save_checkpoint
 from base.run.run_folder import RunFolder
+from base.run.training_parts import settings_of
 from commands.train import options as train_options
 from commands.train.start import differing_arguments, resolve_start
-from parse_config import plan_of, settings_of
+from parse_config import plan_of
 from tests.tiny_config import CONFIG, changed
 from trainer.generation_trainer import GenerationTrainingSettings
 from trainer.recognition_trainer import RecognitionTrainingSettings
@@ -78,7 +79,7 @@ def test_a_command_line_begins_in_six_ways(trained):
     assert begun("-r", str(OLDER)).run.run_id not in ("a", "b")
     kept = ["-o", "trainer.args.keep_last=9"]
     more = begun("-r", str(RUN), *kept)
-    assert settings_of(more.plan).keep_last == 9
+    assert settings_of(more.plan["trainer"]).keep_last == 9
     with pytest.raises(UserError, match="'a' exists already"):
         begun(*config, "--run-id", "a")
     assert {path.name for path in MODELS.iterdir()} == {"a", "killed"}
