@@ -129,22 +129,16 @@ class Trial:
     def losses(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return the loss of each sequence by a network."""
         trainer = self.trainer
-        wanted = "one whose forward_batch works in training as in validation"
-        with (
-            random_state_kept(),
-            plain_layers(trainer.plain_layers),
-            torch.set_grad_enabled(model.training),
-        ):
-            mode = nullcontext() if model.training else trainer.state.evaluating()
-            with errors_as_config_fault("trainer", trainer, wanted), mode:
+        layers = plain_layers(trainer.plain_layers)
+        with random_state_kept(), layers, torch.set_grad_enabled(model.training):
+            with nullcontext() if model.training else trainer.state.evaluating():
                 output = trainer.forward_batch(model, batch, None)
             return self.loss_of(output, batch)
 
     def loss_of(self, output: Any, batch: Batch, loss: BaseLoss | None = None) -> Tensor:
         """Return the loss of each sequence, from a copy of the loss, as calls may change a loss;
         the state of a given copy stays as it was."""
-        wanted = "one that can be copied, and works in training as in validation"
-        with errors_as_config_fault("loss", self.trainer.loss, wanted), random_state_kept():
+        with random_state_kept():
             if loss is None:
                 return copy.deepcopy(self.trainer.loss)(output, batch).double().cpu()
             with states_kept([loss]):
@@ -180,12 +174,14 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
             usual_keys = ["trainer", "arch", "loss"] if is_own else ["arch", "loss"]
             parts = {loss_of_sequences: ["loss"], makes_steps: ["trainer"]}
+            parts[has_gradient] = ["loss", "arch"]
             for rule in RULES:
-                keys = parts.get(rule, usual_keys)
+                blamed = trial.blamed(*parts.get(rule, usual_keys))
                 # Steps change weights, and with them an output that holds a weight.
                 is_step = rule in (makes_steps, goes_on_as_saved)
                 held = partial(vars, trial.batch) if is_step else trial.held
-                with unchanged(*trial.blamed(*keys), held):
+                wanted = f'one that keeps the rule "{rule.__doc__}"'
+                with unchanged(*blamed, held), errors_as_config_fault(*blamed, wanted):
                     rule(trial)
         batches = [*map(np.asarray, trainer.train_loader.keys.batches(0))]
         outcome = digest([vars(trial.batch), batches, trainer.state.trained])
@@ -307,9 +303,8 @@ def loss_of_sequences(trial: Trial) -> None:
     """A loss returns a value for each sequence, and has no parameters."""
     loss = trial.trainer.loss
     parts = trial.trainer.state.parts.values()
-    with errors_as_config_fault("loss", loss, "one that returns a value for each sequence"):
-        other = with_other_padding(trial.output, trial.batch.mask)
-        expected, doubt = trial_of_loss(loss, trial.output, trial.batch, other)
+    other = with_other_padding(trial.output, trial.batch.mask)
+    expected, doubt = trial_of_loss(loss, trial.output, trial.batch, other)
     if expected:
         raise fault("loss", loss, expected)
     if doubt:
@@ -346,8 +341,7 @@ def metrics_add_up(trial: Trial) -> None:
         if doubt and _is_own(metric):
             log.warning("%s %s", type(metric).__name__, doubt)
     sums = Sums(trainer.loss(output, batch).sum().item(), len(batch), batch.points)
-    key = "trainer"
-    with errors_as_config_fault(key, trainer, "a trainer"), unchanged(key, trainer, held):
+    with unchanged("trainer", trainer, held):
         values |= sums.losses(trainer.loss.name)
         extra = as_floats(trainer.extra_metrics(values, sums), trainer)
     if repeated := extra.keys() & values.keys():
@@ -369,7 +363,7 @@ def learns_from_targets(trial: Trial) -> None:
     model = trial.trainer.evaluated_model.eval()
     if not trial.trainer.losses:
         return
-    with suppress(ConfigFault):  # A loss depends on what it fails with.
+    with suppress(Exception):  # A loss depends on what it fails with.
         loss_before = trial.loss_of(trial.output, batch)
         loss_after = trial.loss_of(trial.output, other)
         if not loss_before.isfinite().all() or not are_same(loss_before, loss_after):
@@ -465,7 +459,7 @@ def compare_outputs(trial: Trial) -> None:
     model = trial.trainer.model
     batches, outputs = trial.regrouped
     output = outputs[row]  # for the longest line twice, without padding
-    with suppress(ConfigFault), errors_as_config_fault("arch", model, "one that takes padding"):
+    with suppress(Exception):  # It may take no padding.
         padded_batch = with_padding(batches[row], "inputs", "targets")
         padded = trial.output_for(padded_batch, nullcontext())
         for first, second in zip(outside_state(output), outside_state(padded), strict=False):
@@ -490,9 +484,10 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     padded = with_padding(trial.pairs, "inputs", "targets", "text")
     try:
         padded_losses = trial.losses(model, padded)
-        with errors_as_config_fault(key, loss, "one with a divisor"):
-            divisors = [float(loss.divisor(batch)) for batch in (trial.pairs, padded)]
-    except ConfigFault:  # It may rely on batches that are as long as their longest sequence.
+        divisors = [float(loss.divisor(batch)) for batch in (trial.pairs, padded)]
+    except NotFinite:
+        raise
+    except Exception:  # It may rely on batches that are as long as their longest sequence.
         return
     if not math.isclose(*divisors):
         expected = f"one whose divisor counts no padding; it was {divisors[0]:g}, then"
@@ -512,9 +507,8 @@ def has_gradient(trial: Trial) -> None:
     """A loss has a gradient."""
     model = trial.trainer.model.train()
     loss = trial.trainer.loss
-    layers = plain_layers(trial.trainer.plain_layers)
     key, part = trial.blamed("loss", "arch")
-    with errors_as_config_fault(key, part, "one with a gradient"), layers, torch.enable_grad():
+    with plain_layers(trial.trainer.plain_layers), torch.enable_grad():
         losses = trial.losses(model, trial.pairs)
         losses.sum().backward()
     if not torch.isfinite(losses).any() and _is_own(part):
@@ -535,9 +529,7 @@ def uses_its_state(trial: Trial) -> None:
     if trainer.settings.truncate is None:
         return
     chunk = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-    wanted = "one whose forward_batch takes a state"
-    faults = errors_as_config_fault("trainer", trainer, wanted)
-    with faults, trainer.state.evaluating() as model:
+    with trainer.state.evaluating() as model:
         initial = trainer.forward_batch(model, chunk, None)
         continued = trainer.forward_batch(model, chunk, initial.state)
     if torch.equal(trainer.loss(initial, chunk), trainer.loss(continued, chunk)):
@@ -650,7 +642,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     for name, part in trainer.state.kept.items():
         key = "loss" if name == "loss" else "trainer"  # which keeps all other parts
         try_state(key, part)
-    with errors_as_config_fault("arch", network, "one that can be made again"), random_state_kept():
+    with random_state_kept():
         again = trial.remake()
     try:
         content = reloaded(trainer.run_checkpoints.content())
@@ -658,8 +650,7 @@ def goes_on_as_saved(trial: Trial) -> None:
     except Exception as error:  # A user's load_state_dict may raise any.
         expected = "a network that a checkpoint can hold, and that takes its saved weights"
         raise fault("arch", network, f"{expected}: {' '.join(str(error).split())}") from error
-    with errors_as_config_fault("trainer", trainer, "one that can be restored"):
-        lost = again.run_checkpoints.restore_exactly(content, Path("its checkpoint"))
+    lost = again.run_checkpoints.restore_exactly(content, Path("its checkpoint"))
     for path in lost:
         name, _, value = path.partition(".")
         key = "arch" if name in ("model", "average") else name

@@ -37,9 +37,21 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     A user's schedule is advanced by `TRIAL_STEPS`; one that changes no rate in these is warned of,
     and so is a user's optimiser whose steps do not depend on the rates, or ascend.
     """
-    is_user_optimizer = user_modules.is_any_from_user(optimizer)
-    with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
-        are_inverse(optimizer)  # For now it is left in the mode of training.
+    with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
+        _try_steps(optimizer, schedule)
+    try_state("optimizer", optimizer)
+    if user_modules.is_any_from_user(optimizer):
+        with errors_as_config_fault("optimizer", optimizer, TAKES_STATE):
+            _try_late_steps(optimizer)
+        if problem := _doubt(optimizer):
+            log.warning("%s %s", type(optimizer).__name__, problem)
+    if schedule is not None:
+        try_state("lr_scheduler", schedule)
+
+
+def _try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
+    """Make the first steps; see `try_steps`."""
+    are_inverse(optimizer)  # For now it is left in the mode of training.
     is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
     seen = {repr([group["lr"] for group in optimizer.param_groups])}
     for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
@@ -55,19 +67,9 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     if is_user_schedule and len(seen) == 1:
         problem = f"changes no learning rate in the first {TRIAL_STEPS:,} steps"
         log.warning("%s %s; that is right if it begins later", type(schedule).__name__, problem)
-    with errors_as_config_fault("optimizer", optimizer, "an optimiser with eval() and train()"):
-        if not are_inverse(optimizer):
-            expected = "one whose train() puts back the weights and the state that eval() found"
-            raise ConfigFault("optimizer", type(optimizer).__name__, expected)
-    try_state("optimizer", optimizer)
-    if is_user_optimizer:
-        with errors_as_config_fault("optimizer", optimizer, TAKES_STATE):
-            _try_late_steps(optimizer)
-    if schedule is not None:
-        try_state("lr_scheduler", schedule)
-    problem = _doubt(optimizer) if is_user_optimizer else ""
-    if problem:
-        log.warning("%s %s", type(optimizer).__name__, problem)
+    if not are_inverse(optimizer):
+        expected = "one whose train() puts back the weights and the state that eval() found"
+        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
 
 
 def _step(optimizer: Optimizer) -> None:
@@ -75,8 +77,7 @@ def _step(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
         for weight in group["params"]:
             weight.grad = torch.ones_like(weight)
-    with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
-        optimizer.step()
+    optimizer.step()
 
 
 def _try_late_steps(optimizer: Optimizer) -> None:
