@@ -71,7 +71,7 @@ class HandwritingDataLoader:
             character is an error. The string is converted to NFC, as texts are: NFC merges a letter
             and a combining mark that follows it. None takes the characters of the dataset's texts.
         leave_out: a file with the names of training samples of any source to leave out, as in
-            `leave_out` of a source, such as `apps/datasets/damaged.py` writes.
+            `leave_out` of a source.
         overfit: number of training samples, the first of the split, that are used for training and
             validation, without augmentation, to check that a network can learn them by heart; None
             uses whole splits.

@@ -39,7 +39,7 @@ class ToldHandsDataset(ExtendedDataset):
 
     Args:
         dataset: supplies the samples.
-        descriptors: file that `apps/datasets/describe.py` made from the dataset's recorded lines.
+        descriptors: file of descriptors that were made from the dataset's recorded lines.
         joined: number of copies that the training split has of each recorded line of a joined hand,
             and of each piece of such a line.
         seed: seed by which lines are chosen if a hand has more than needed.

@@ -215,7 +215,7 @@ class Writer(TrainedNetwork):
             seeds: a seed for each line.
             sampling: how points are drawn, and the extras on which the network is conditioned.
             primer: ink whose hand is continued, and the ink's text. A bias makes lines smaller
-                than the primer; a `apps.pages.Hand` corrects their size.
+                than the primer; `Sampling.stretch` corrects their size.
             progress: show a progress bar.
 
         Raises:

@@ -47,8 +47,8 @@ class Sampling:
         pen_sharpness: how much the bias also sharpens the ends of strokes, at least 0 (the paper:
             0), see `mixture.sharpen_ends`.
         stretch: factors above 0 on the expected offsets in x and y, because a bias makes writing
-            smaller; the paper: (1, 1). None: the network's factors, or for a `apps.pages.Hand` the
-            factors that make lines as large as its primer.
+            smaller; the paper: (1, 1). None: the network's factors, or those of the hand in
+            which a page is written, which make lines as large as its primer.
         max_steps: limit on the steps of a line; None: enough for the line's text.
         extras: the extras on which the network is conditioned, by name: the same numbers for all
             lines, or a row for each line. An extra that is not named is zeros.

@@ -6,7 +6,6 @@ in about the same size. All constants are assumed, and checked by eye in sheets 
 several hands, unless their comment says "measured".
 
 Lengths are in x-heights; y is downwards from the baseline. `accented` slants upright drawings.
-`apps/pages/marks.py` draws the same marks on letters that a network writes.
 """
 
 import json

@@ -58,8 +58,8 @@ class ComposedDataset(ExtendedDataset):
 
     Args:
         dataset: the recorded dataset, with texts, and writers or forms.
-        alignment: file that `apps/datasets/align.py` made for the dataset, or the name of a file
-            that comes with the project, such as "iam_ondb".
+        alignment: file of the places of letters that was made for the dataset, or the name of a
+            file that comes with the project, such as "iam_ondb".
         size: number of new lines.
         long: number of further lines, each of two to four lines of one hand side by side. All parts
             are recorded lines; in every second line the last part is new, as after a primer.
