@@ -26,6 +26,7 @@ from base.run.pretrained import resolve_network
 from commands.shared import network_options, search_options
 from commands.shared.network_options import Networks
 from commands.shared.options import Parser
+from commands.shared.search_options import SearchOptions
 from ink.formats.files import file_state
 from ink.guard import note_files
 from ink.ink_page import InkPage
@@ -150,28 +151,34 @@ def run(arguments: argparse.Namespace) -> None:
         return xournalpp_plugin.install(path.absolute(), checkpoint, arguments.install_plugin)
     if arguments.forget:
         return _forget()
-    readers = _Readers(arguments)
+    chosen = search_options.options_of(arguments)
+    given = Networks.of(arguments), arguments.resume, chosen, arguments.any_pdf
+    make = partial(_Readers, *given, learns=arguments.learn)
     if arguments.view is not None:
         from apps.notes.learning import Learning
         from apps.notes.server import serve
         from apps.notes.viewing import Viewer
 
-        as_learn = argparse.Namespace(**vars(arguments) | {"learn": True, "view": None})
-        learning = Learning(partial(_learn_for_viewer, as_learn), readers.learned)
+        readers = make()
+        learn = partial(_learn_for_viewer, partial(make, learns=True), path)
+        learning = Learning(learn, readers.learned)
         viewer = Viewer(path, readers.library, readers.load, learning)
         return serve(viewer, arguments.view)
-    _read_all(arguments, readers)
+    _read_all(arguments, make)
 
 
-def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
-    """Read notes and carry out the options on them, with `--watch` again when they change."""
+def _read_all(arguments: argparse.Namespace, make: "Callable[[], _Readers]") -> None:
+    """Read notes and carry out the options on them, with `--watch` again when they change; `make`
+    makes their readers."""
+    readers = make()
     path = arguments.path
     output = arguments.output
     states: dict[str, str] = {}
     while True:
         library = readers.library()
         if not states and (arguments.correct or arguments.undo):
-            _correct(library, path, arguments)
+            changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
+            _correct(library, path, changes, arguments.alike)
         files = note_files(path) if path.is_dir() else {path.name: path}
         if not files:
             raise UserError(f"{path}: no notes in this folder")
@@ -189,7 +196,7 @@ def _read_all(arguments: argparse.Namespace, readers: "_Readers") -> None:
                 uses_all = True  # Any note may name one that is new.
             is_single = not (path.is_dir() or before)  # While it is watched it may be half written.
             wanted = files if uses_all else changed
-            ahead = _read_ahead(arguments, library, wanted.values())
+            ahead = _read_ahead(make, library, wanted.values(), arguments.workers)
             reading = _Reading(library, wanted, readers.load, ahead, is_single=is_single)
             if arguments.learn:
                 _learn(reading, readers)
@@ -215,15 +222,21 @@ class _Readers:
         learned: the file of the reader that has learned from it; it need not exist.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self.networks = Networks.of(arguments)
-        self.base = _network_file(self.networks, arguments.resume)
+    def __init__(
+        self,
+        networks: Networks,
+        checkpoint: str,
+        chosen: SearchOptions,
+        any_pdf: bool,
+        learns: bool,
+    ) -> None:
+        self.networks = networks
+        self.base = _network_file(networks, checkpoint)
         folder = notes.notes_folder()
         self.learned = notes.learned_file(folder, self.base)
-        self._chosen = search_options.options_of(arguments)
-        learns_readings = arguments.learn and self._chosen.language_model
-        self.max_learned_rows = MAX_LEARNED_ROWS if learns_readings else 0
-        self._any_pdf = arguments.any_pdf
+        self._chosen = chosen
+        self.max_learned_rows = MAX_LEARNED_ROWS if learns and chosen.language_model else 0
+        self._any_pdf = any_pdf
         self._loaded = cache(self._load)
         self._named = cache(self._name)
         others = [file.name for file in notes.learned_files(folder)]
@@ -274,36 +287,37 @@ class _Readers:
 
 
 def _read_ahead(
-    arguments: argparse.Namespace, library: "notes.Library", files: Iterable[Path]
+    make: Callable[[], _Readers], library: "notes.Library", files: Iterable[Path], workers: int
 ) -> Iterator[None]:
-    """Have `--workers` processes read the files that are new to a library, in their order; yield
-    when each of them is read."""
-    new = [path for path in files if arguments.workers > 1 and not library.has(path)]
+    """Have several `workers` processes read the files that are new to a library, in their order;
+    yield when each of them is read."""
+    new = [path for path in files if workers > 1 and not library.has(path)]
     if len(new) > 1:
-        read = partial(_read_in_worker, pickle.dumps(arguments))
+        read = partial(_read_in_worker, pickle.dumps(make))
         with suppress(BrokenProcessPool):  # The caller reads what is left.
-            yield from in_processes(read, new, arguments.workers)
+            yield from in_processes(read, new, workers)
 
 
-def _read_in_worker(arguments: bytes, path: Path) -> None:
+def _read_in_worker(make: bytes, path: Path) -> None:
     """Read a file of notes for the library of another process, which reports its faults."""
     with suppress(Exception):
-        _library_of_worker(arguments).read_ahead(path)
+        _library_of_worker(make).read_ahead(path)
 
 
 @cache
-def _library_of_worker(arguments: bytes) -> "notes.Library":
+def _library_of_worker(make: bytes) -> "notes.Library":
     if has_torch():
         import torch
 
         torch.set_num_threads(1)  # Each worker has a core.
-    return _Readers(pickle.loads(arguments)).library()
+    return pickle.loads(make)().library()
 
 
-def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace) -> None:
-    """Correct words, and undo corrections, as the options say; print the words that look like the
-    corrected ones."""
-    changes = [*arguments.correct, *((address, None) for address in arguments.undo)]
+def _correct(
+    library: "notes.Library", path: Path, changes: Iterable[tuple[str, str | None]], alike: bool
+) -> None:
+    """Correct words of a file, by address, or undo the correction of those without a text; print
+    the words that look like the corrected ones, and with `alike` correct these, too."""
     words = [(network_options.word_address(address), text) for address, text in changes]
     note = library.note(path.name, path)
     library.correct(note, words)
@@ -311,7 +325,7 @@ def _correct(library: "notes.Library", path: Path, arguments: argparse.Namespace
     answered = {(path.name, address) for address in corrections}
     for address, _ in words:
         if address in corrections:
-            _print_alike(library, path, corrections[address].reading, answered, arguments.alike)
+            _print_alike(library, path, corrections[address].reading, answered, alike)
 
 
 def _print_alike(
@@ -375,7 +389,8 @@ def _use(
     form = notes.TextForm(arguments.prose, arguments.numbers)
     in_form = partial(notes.in_form, form=ink_form_of(arguments))
     if arguments.search:
-        _print_hits(library, {note.name: reading.files[note.name] for note in reading}, arguments)
+        files_read = {note.name: reading.files[note.name] for note in reading}
+        _print_hits(library, files_read, arguments.search)
     elif arguments.corrections:
         _print_corrections(library, reading)
     elif arguments.lines:
@@ -513,7 +528,9 @@ def _learn(reading: "_Reading", readers: _Readers) -> None:
     print(_learned(rows, readers, taken))
 
 
-def _learn_for_viewer(arguments: argparse.Namespace, report: Callable[[str], object]) -> str:
+def _learn_for_viewer(
+    make: Callable[[], _Readers], path: Path, report: Callable[[str], object]
+) -> str:
     """Let the reader of a viewer learn, in a process that does nothing else; return what comes of
     it. `report` is called with a text after each epoch.
 
@@ -522,8 +539,8 @@ def _learn_for_viewer(arguments: argparse.Namespace, report: Callable[[str], obj
     """
     if not has_torch():
         raise UserError(f"learning {NEEDS_TORCH}")
-    readers = _Readers(arguments)
-    files = note_files(arguments.path)
+    readers = make()
+    files = note_files(path)
     reading = _Reading(readers.library(), files, readers.load, is_single=False)
     rows = _rows_to_learn(reading, readers)
     return _learned(rows, readers, "taken: it reads your notes from now on", report)
@@ -752,17 +769,15 @@ def _save(
     tqdm.write("\n".join(visible(f"{file}{remark}") for file in saved))
 
 
-def _print_hits(
-    library: "notes.Library", files: Mapping[str, Path], arguments: argparse.Namespace
-) -> None:
+def _print_hits(library: "notes.Library", files: Mapping[str, Path], words: str) -> None:
     """Print each place of notes where words probably stand, then those where similar words do; for
     a search without words, the names of its notes."""
-    query = notes.Query.of(arguments.search)
+    query = notes.Query.of(words)
     if not query.terms:
         if names := library.notes(query, notes.searched_files(query, files)):
             return print("\n".join(map(printable, names)))
-        return print(f"no note fits {short(arguments.search)}", file=sys.stderr)
-    hits, similar = library.search(arguments.search, files)
+        return print(f"no note fits {short(words)}", file=sys.stderr)
+    hits, similar = library.search(words, files)
     printable_name = cache(printable)
     lines = []
     for index, hit in enumerate((*hits, *similar)):
@@ -771,7 +786,7 @@ def _print_hits(
         lines.append(f"{printable_name(hit.name)}\t{address}\t{confidence}\t{visible(hit.text)}\n")
     sys.stdout.writelines(lines)
     if not hits:
-        print(f"no row has {short(arguments.search)}", file=sys.stderr)
+        print(f"no row has {short(words)}", file=sys.stderr)
 
 
 def _print_corrections(library: "notes.Library", read_notes: "Iterable[notes.Note]") -> None:

@@ -5,8 +5,9 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import apps.pages
@@ -302,7 +303,14 @@ def run_documents(arguments: argparse.Namespace, networks: Networks) -> None:
         if page_report:
             apps.pages.save_report(page_report, pages)
         summaries.append(Summary.of(document, files, pages, page_report))
-    show_summaries(arguments, summaries, report)
+    show_summaries(summaries, proofread=options.proofread)
+    doubtful = [summary for summary in summaries if summary.doubts]
+    if arguments.report or doubtful:
+        prepare_output(report, "--report")
+        write_json(report, {"texts": [*map(asdict, summaries)]}, indent=1)
+        print_visible(report)
+    for summary in doubtful:
+        show_advice(arguments.modules, arguments.dpi, summary.path, summary.report)
     if any(summary.missing for summary in summaries):
         raise SystemExit(UNWRITTEN)
 
@@ -316,28 +324,18 @@ def writer_of(networks: Networks, checkpoint: str | None) -> "model.Writer | Non
     return networks.writer(checkpoint, of_texts=True) if checkpoint else None
 
 
-def show_summaries(
-    arguments: argparse.Namespace, summaries: Sequence[Summary], report: Path
-) -> None:
-    """Print what to look at in several texts, and the commands that write doubtful words again, and
-    save it, if there is anything or --report names the file."""
+def show_summaries(summaries: Sequence[Summary], *, proofread: bool) -> None:
+    """Print what to look at in several texts, and how many words were read back."""
     remarks = Counter(remark for summary in summaries for remark in summary.remarks)
     for remark, count in remarks.items():
         print_visible(f"{remark} ({count} of {len(summaries)} texts)")
-    doubtful = [summary for summary in summaries if summary.doubts]
-    for summary in doubtful:
+    for summary in summaries:
         for doubt in summary.doubts:
             print_visible(f"look at {summary.path}, {doubt}")
     num_words = sum(summary.words for summary in summaries)
     num_rewritten = sum(summary.rewritten for summary in summaries)
-    rewritten = f", {num_rewritten} of them written again" if is_proofread(arguments) else ""
+    rewritten = f", {num_rewritten} of them written again" if proofread else ""
     print(f"{len(summaries)} texts, {num_words} words{rewritten}")
-    if arguments.report or doubtful:
-        prepare_output(report, "--report")
-        write_json(report, {"texts": [*map(asdict, summaries)]}, indent=1)
-        print_visible(report)
-    for summary in doubtful:
-        show_advice(arguments, summary.path, summary.report)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -387,7 +385,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not rewrite:
         show_count(pages)
         clear_older(document, files, arguments.replace)
-    show_doubts(arguments, pages, path, report)
+    show_doubts(pages, path, report, partial(show_advice, arguments.modules, arguments.dpi))
     if pages.missing:
         raise SystemExit(UNWRITTEN)
 
@@ -434,10 +432,10 @@ def show_count(pages: "apps.pages.Pages") -> None:
 
 
 def show_doubts(
-    arguments: argparse.Namespace, pages: "apps.pages.Pages", path: Path, report: Path | None
+    pages: "apps.pages.Pages", path: Path, report: Path | None, advise: Callable[..., object]
 ) -> None:
-    """Print the doubtful words of pages saved at `path`, and the command that writes them again,
-    and save their report; of doubtful pages also if `report` is None."""
+    """Print the doubtful words of pages saved at `path`, and by `advise` the command that writes
+    them again, and save their report; of doubtful pages also if `report` is None."""
     for doubt in pages.doubts:
         print_visible(f"look at {doubt}")
     if report or pages.doubts:
@@ -446,15 +444,17 @@ def show_doubts(
         apps.pages.save_report(report, pages)
         print_visible(report)
     if pages.doubts:
-        show_advice(arguments, path, report)
+        advise(path, report)
 
 
-def show_advice(arguments: argparse.Namespace, path: str | Path, report: str | Path) -> None:
+def show_advice(
+    modules: Sequence[Path], dpi: int | None, path: str | Path, report: str | Path | None
+) -> None:
     """Print the command that writes the doubtful words of pages at `path` again."""
     command = [*typed("page").split(), "--rewrite", DOUBTFUL, "--report", report]
     command += ["--output", path]
-    for module in arguments.modules:
+    for module in modules:
         command += ["--module", module]
-    if arguments.dpi:
-        command += ["--dpi", arguments.dpi]
+    if dpi:
+        command += ["--dpi", dpi]
     print_visible(f"to write these words again: {shlex.join(map(str, command))}")

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import model
 from commands.shared import network_options, search_options
-from commands.shared.network_options import Networks
+from commands.shared.network_options import Networks, Output
 from commands.shared.options import Parser
 from commands.shared.search_options import SearchOptions
 from ink.sample import Sample
@@ -29,7 +30,10 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = search_options.options_of(arguments)
     samples, faults = _samples(arguments.paths)
     if samples:
-        _read(arguments, chosen, samples)
+        output = None if arguments.text else arguments.output
+        with redirect_stdout(sys.stdout if output else sys.stderr):
+            reader = Networks.of(arguments).reader(arguments.resume)
+        _read(samples, reader, chosen, output)
     if faults:
         raise UserError(faults[0] if len(faults) == 1 else listed("not read", faults))
 
@@ -49,29 +53,31 @@ def _samples(paths: Iterable[Path]) -> tuple[list[Sample], list[str]]:
     return samples, faults
 
 
-def _read(arguments: argparse.Namespace, chosen: SearchOptions, samples: list[Sample]) -> None:
-    """Read samples; print their texts, and draw them."""
-    messages = sys.stderr if arguments.text else sys.stdout
-    with redirect_stdout(messages):
-        reader = Networks.of(arguments).reader(arguments.resume)
+def _read(
+    samples: list[Sample], reader: "model.Reader", chosen: SearchOptions, output: Output | None
+) -> None:
+    """Read samples; print their texts alone, or draw them for `output`, and print names, too."""
     from model.recognition.readability import misgiving
 
     inks = [sample.ink for sample in samples]
-    if not arguments.text:
-        arguments.output.make()
+    if output:
+        output.make()
     readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
-        columns = [visible(text)] if arguments.text else [printable(sample.name), visible(text)]
+        columns = [printable(sample.name), visible(text)] if output else [visible(text)]
         print(*columns, sep="\t")
     for sample, (text, doubt) in zip(samples, readings, strict=True):
         if reason := misgiving(sample.ink, text, doubt):
-            print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)
-    if arguments.text:
+            print(
+                f"{printable(sample.name)} can hardly be read: {reason}",
+                file=sys.stdout if output else sys.stderr,
+            )
+    if not output:
         return
     from model.drawing.plots import lines_figure, write_png
 
-    path = arguments.output.named(f"{reader.name}-read.png")
+    path = output.named(f"{reader.name}-read.png")
     count = network_options.MAX_PICTURED_LINES
     write_png(path, lines_figure(inks[:count], texts[:count]))
     print(f"{path}  ({min(len(samples), count)} of {len(samples)} lines)")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch.optim import Optimizer
@@ -205,9 +205,9 @@ def logged_names(loss: BaseLoss, metrics: Sequence[BaseMetric], validates: bool)
     parts: list[tuple[str, BaseLoss | BaseMetric]] = [("loss", loss)]
     parts += [(f"metrics.{number}", metric) for number, metric in enumerate(metrics)]
     for key, part in parts:
-        names = getattr(part, "names", None)
+        names: Any = getattr(part, "name" if isinstance(part, BaseLoss) else "names", None)
         if isinstance(part, BaseLoss):
-            names = Sums().losses(getattr(part, "name", None))
+            names = [*Sums().losses(names)]
         for name in names if isinstance(names, Collection) else [names]:
             is_name = isinstance(name, str) and name.isidentifier()
             if not is_name or name in {*reserved, *validation}:

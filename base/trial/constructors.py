@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from base.base_model import BaseModel
 from base.config import torch_parts, user_modules
 from base.config.binder import BoundClass, WeightGroup, bound_classes, faults, references
-from base.config.torch_parts import TRIAL_STEPS
 from base.run.training_parts import logged_names, settings_of
 from base.trial.trying import try_steps
 from ink.alphabet import Alphabet
@@ -23,7 +23,7 @@ TRIAL_ARGUMENTS = {
     "normalisation": Normalisation(mean=(0.0, 0.0), std=(1.0, 1.0)),
     "alphabet": Alphabet([" "]),
     "steps": None,
-    "total_steps": TRIAL_STEPS,
+    "total_steps": torch_parts.TRIAL_STEPS,
     "last_epoch": -1,
     "origin": None,
 }
@@ -93,10 +93,8 @@ def _trial_objects(
 
 def _trial_weights(optimizer: BoundClass, network: BaseModel | None) -> list[Any]:
     """Return a small weight for each group of weights that an optimiser has in a network."""
-    groups = optimizer.groups
-    names = [[""]] * (1 + len(optimizer.groups))
-    if groups and network is not None:
-        names = torch_parts.divided(groups, dict(network.named_parameters()))
+    named = {"": None} if network is None else dict(network.named_parameters())
+    names = torch_parts.divided(optimizer.groups, named)
     weights = [[nn.Parameter(torch.ones(2, 2))] if group else [] for group in names]
     return torch_parts.with_groups(optimizer, weights)
 
@@ -124,23 +122,23 @@ def _together(objects: Mapping[str, Any], bound: Mapping[str, Any]) -> Iterator[
     loss = objects.get("loss")
     trainer = bound["trainer"]
     if network is not None:
-        weights = dict(network.named_parameters())
-        is_on_meta = not user_modules.is_any_from_user(network)  # see `_tried`
-        for name, weight in weights.items():
-            if nn.parameter.is_lazy(weight) or (weight.is_meta and not is_on_meta):
-                expected = f"one whose constructor gives each weight its size, also {name}"
-                remedy = "no lazy layers, and none on the device meta"
-                yield ConfigFault("arch", type(network).__name__, f"{expected}: {remedy}")
-                break
+        named = dict(network.named_parameters())
+        is_own = user_modules.is_any_from_user(network)  # see `_tried`
+        empty = [name for name, each in named.items() if is_lazy(each) or (is_own and each.is_meta)]
+        if empty:
+            expected = f"one whose constructor makes each weight, also {empty[0]}"
+            remedy = "no lazy layers, nor any on the device meta"
+            yield ConfigFault("arch", type(network).__name__, f"{expected}: {remedy}")
         groups = [part for part in bound_classes(bound) if isinstance(part, WeightGroup)]
-        yield from torch_parts.group_faults(groups, [*weights])
-    bound_metrics = bound["metrics"]
-    is_built = not faults(bound_metrics) and all(each.key in objects for each in bound_metrics)
-    is_scored = loss is not None and is_built
-    metrics = [objects[each.key] for each in bound_metrics] if is_scored else []
+        yield from torch_parts.group_faults(groups, [*named])
+    names = None
     is_bound = isinstance(trainer, BoundClass)  # else it is a fault
-    if is_bound and network is not None and is_scored:
-        yield from trainer.cls.incompatibilities(network, loss, metrics)
-    logged = logged_names(loss, metrics, True) if is_scored else None
+    metrics = bound["metrics"]
+    is_built = not faults(metrics) and all(each.key in objects for each in metrics)
+    if loss is not None and is_built:
+        metrics = [objects[each.key] for each in metrics]
+        if is_bound and network is not None:
+            yield from trainer.cls.incompatibilities(network, loss, metrics)
+        names = logged_names(loss, metrics, True)
     if is_bound and not faults(trainer):
-        yield from settings_of(trainer).validate(objects.get("lr_scheduler"), logged)
+        yield from settings_of(trainer).validate(objects.get("lr_scheduler"), names)

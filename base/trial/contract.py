@@ -164,19 +164,19 @@ def check(make: Callable[[], BaseTrainer], remake: Callable[[], BaseTrainer] | N
     """
     with random_state_kept():
         trainer = make()
-        trainer.state.hold_layouts()
         for key, part in parts_of(trainer):
             check_member_names(key, part)
+        trainer.state.hold_layouts()
         batch = two_samples(trainer.train_loader).to(trainer.device)
         trial = Trial(remake or make, trainer, batch, states(trainer))
         transforms = getattr(trainer.train_loader.dataset, "augmentation", ())
         with torch.no_grad(), unchanged("trainer", trainer, lambda: {"transforms": transforms}):
             is_own = user_modules.is_module_from_user(type(trainer).forward_batch.__module__)
             usual_keys = ["trainer", "arch", "loss"] if is_own else ["arch", "loss"]
-            parts = {loss_of_sequences: ["loss"], makes_steps: ["trainer"]}
-            parts[has_gradient] = ["loss", "arch"]
+            keys = {loss_of_sequences: ["loss"], has_gradient: ["loss", "arch"]}
+            keys[makes_steps] = ["trainer"]
             for rule in RULES:
-                blamed = trial.blamed(*parts.get(rule, usual_keys))
+                blamed = trial.blamed(*keys.get(rule, usual_keys))
                 # Steps change weights, and with them an output that holds a weight.
                 is_step = rule in (makes_steps, goes_on_as_saved)
                 held = partial(vars, trial.batch) if is_step else trial.held
@@ -428,7 +428,6 @@ def sees_no_padding(trial: Trial) -> None:
     if trial.drawing:
         return  # With padding it would draw more.
     compare_padded(trial, evaluated, trial.losses(evaluated, trial.pairs))
-    compare_outputs(trial)
     for module in model.train().modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.eval()  # It would draw, so that losses differ without padding, too.
@@ -453,34 +452,9 @@ def with_padding(batch: Batch, *names: str) -> Batch:
     return replace(batch, **padded)
 
 
-def compare_outputs(trial: Trial) -> None:
-    """Warn of an output for each step of a line that changes with padding behind the line."""
-    row = int(trial.batch.lengths.argmax())
-    model = trial.trainer.model
-    batches, outputs = trial.regrouped
-    output = outputs[row]  # for the longest line twice, without padding
-    with suppress(Exception):  # It may take no padding.
-        padded_batch = with_padding(batches[row], "inputs", "targets")
-        padded = trial.output_for(padded_batch, nullcontext())
-        for first, second in zip(outside_state(output), outside_state(padded), strict=False):
-            if first.ndim != second.ndim or first.shape == second.shape:
-                continue  # It has no values for each step, which would be more with padding.
-            inside = second[tuple(map(slice, first.shape))]
-            if inside.shape == first.shape and not are_equal(wide(first), wide(inside)):
-                problem = "changes with padding behind the line (where batch.mask is False)"
-                log.warning("%s: the output for a line %s", type(model).__name__, problem)
-                return
-
-
-def outside_state(output: Any) -> list[Tensor]:
-    """Return the tensors of an output but for its state, which is that after the last step."""
-    return [*tensors_in([part for name, part in held_by(output).items() if name != "state"])]
-
-
 def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
     """Refuse `losses` of the pairs, or a divisor, that change with more padding behind them."""
     loss = trial.trainer.loss
-    key = "loss"
     padded = with_padding(trial.pairs, "inputs", "targets", "text")
     try:
         padded_losses = trial.losses(model, padded)
@@ -491,7 +465,7 @@ def compare_padded(trial: Trial, model: nn.Module, losses: Tensor) -> None:
         return
     if not math.isclose(*divisors):
         expected = f"one whose divisor counts no padding; it was {divisors[0]:g}, then"
-        raise fault(key, loss, f"{expected} {divisors[1]:g} with more padding")
+        raise fault("loss", loss, f"{expected} {divisors[1]:g} with more padding")
     if are_equal(losses, padded_losses):
         return
     row = int((losses - padded_losses).abs().argmax())
@@ -603,12 +577,9 @@ def trains_its_prediction(trial: Trial) -> None:
     for name, part in trained.items():
         is_number = isinstance(part, Tensor) and part.is_floating_point()
         if is_number and not part.requires_grad and not are_same(before.get(name), after.get(name)):
-            problem = (
-                f"prediction.{name} depends on the weights and has no gradient, as if detached"
-            )
-            log.warning(
-                "%s: %s", type(trial.blamed("arch", "trainer", "arch")[1]).__name__, problem
-            )
+            _, owner = trial.blamed("arch", "trainer", "arch")
+            problem = "depends on the weights and has no gradient, as if detached"
+            log.warning("%s: prediction.%s %s", type(owner).__name__, name, problem)
 
 
 def make_step(trainer: BaseTrainer, batch: Batch) -> float:

@@ -37,39 +37,37 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
     A user's schedule is advanced by `TRIAL_STEPS`; one that changes no rate in these is warned of,
     and so is a user's optimiser whose steps do not depend on the rates, or ascend.
     """
+    is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
     with errors_as_config_fault("optimizer", optimizer, "an optimiser that makes steps"):
-        _try_steps(optimizer, schedule)
-    try_state("optimizer", optimizer)
-    if user_modules.is_any_from_user(optimizer):
-        with errors_as_config_fault("optimizer", optimizer, TAKES_STATE):
+        are_inverse(optimizer)  # For now it is left in the mode of training.
+        seen = {repr([group["lr"] for group in optimizer.param_groups])}
+        for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
+            _step(optimizer)
+            with errors_as_config_fault("lr_scheduler", schedule, "a schedule that makes steps"):
+                step_schedule(schedule, 1.0)
+            rates = [group["lr"] for group in optimizer.param_groups]
+            if not all(
+                type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates
+            ):
+                next_step = step + 2  # as a user counts, from 1
+                expected = (
+                    f"one whose rates are plain numbers >= 0, not {rates} in step {next_step}"
+                )
+                raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
+            seen.add(repr(rates))
+        if is_user_schedule and len(seen) == 1:
+            problem = f"changes no learning rate in the first {TRIAL_STEPS:,} steps"
+            log.warning("%s %s; that is right if it begins later", type(schedule).__name__, problem)
+        if not are_inverse(optimizer):
+            expected = "one whose train() puts back the weights and the state that eval() found"
+            raise ConfigFault("optimizer", type(optimizer).__name__, expected)
+        try_state("optimizer", optimizer)
+        if user_modules.is_any_from_user(optimizer):
             _try_late_steps(optimizer)
-        if problem := _doubt(optimizer):
-            log.warning("%s %s", type(optimizer).__name__, problem)
+            if problem := _doubt(optimizer):
+                log.warning("%s %s", type(optimizer).__name__, problem)
     if schedule is not None:
         try_state("lr_scheduler", schedule)
-
-
-def _try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
-    """Make the first steps; see `try_steps`."""
-    are_inverse(optimizer)  # For now it is left in the mode of training.
-    is_user_schedule = schedule is not None and user_modules.is_any_from_user(schedule)
-    seen = {repr([group["lr"] for group in optimizer.param_groups])}
-    for step in range(TRIAL_STEPS if is_user_schedule else NUM_TORCH_STEPS):
-        _step(optimizer)
-        with errors_as_config_fault("lr_scheduler", schedule, "a schedule that makes steps"):
-            step_schedule(schedule, 1.0)
-        rates = [group["lr"] for group in optimizer.param_groups]
-        if not all(type(rate) in (int, float, Tensor) and 0 <= rate < math.inf for rate in rates):
-            next_step = step + 2  # as a user counts, from 1
-            expected = f"one whose rates are plain numbers >= 0, not {rates} in step {next_step}"
-            raise ConfigFault("lr_scheduler", type(schedule).__name__, expected)
-        seen.add(repr(rates))
-    if is_user_schedule and len(seen) == 1:
-        problem = f"changes no learning rate in the first {TRIAL_STEPS:,} steps"
-        log.warning("%s %s; that is right if it begins later", type(schedule).__name__, problem)
-    if not are_inverse(optimizer):
-        expected = "one whose train() puts back the weights and the state that eval() found"
-        raise ConfigFault("optimizer", type(optimizer).__name__, expected)
 
 
 def _step(optimizer: Optimizer) -> None:

@@ -55,7 +55,7 @@ def counts_batches(metric):
         ({"update": forgets_an_error}, "as many values in each list: 1 in errors, 2 in samples"),
         (
             {"reset": lambda _: None},
-            "metrics.0 = .*: a metric whose reset empties its lists: errors",
+            "metrics.0 = .*: a metric whose reset forgets the epoch before",
         ),
         ({"lists": ("errors",), "compute": counts_batches}, "depends only on its sums: errors"),
     ],
