@@ -326,10 +326,8 @@ def metrics_add_up(trial: Trial) -> None:
     trainer = trial.trainer
     batch, output = trial.batch, trial.output
     values: dict[str, float] = {}
-    batches = list[Batch]()
-    outputs = list[Any]()
-    if any(map(_is_own, trainer.valid_metrics)):  # The project's metrics have tests instead.
-        batches, outputs = trial.regrouped
+    # The project's metrics have tests instead.
+    batches, outputs = trial.regrouped if any(map(_is_own, trainer.valid_metrics)) else ([], [])
     held = partial(trial.held, outputs=outputs, batch=[*map(vars, batches)])
     for number, metric in enumerate(trainer.valid_metrics):
         key = f"metrics.{number}"

@@ -128,9 +128,8 @@ def test_words_that_look_like_a_corrected_one_are_named_and_corrected(tmp_path, 
     )._library
     path = tmp_path / "notes" / "0.xopp"
 
-    def correct(**options):
-        changes = {"correct": [("1:1:1", "Vaxhall")], "undo": [], "alike": False} | options
-        _correct(library, path, SimpleNamespace(**changes))
+    def correct(text="Vaxhall", alike=False):
+        _correct(library, path, [("1:1:1", text)], alike)
         return capsys.readouterr().err.splitlines()
 
     lines = ["  1.xopp\t1:1:1\tVoxhall,\tVaxhall,", "  3.xopp\t1:1:1\tvoxhall\tVaxhall"]
@@ -145,7 +144,7 @@ def test_words_that_look_like_a_corrected_one_are_named_and_corrected(tmp_path, 
     assert {c.text for c in library.corrections.all} == {"Vaxhall", "Vaxhall,"}
 
     assert correct() == []
-    assert correct(correct=[("1:1:1", "")]) == correct(correct=[], undo=["1:1:1"]) == []
+    assert correct("") == correct(None) == []
 
 
 def test_a_word_of_too_little_ink_is_not_among_the_words_that_look_alike(tmp_path, capsys):
@@ -156,8 +155,7 @@ def test_a_word_of_too_little_ink_is_not_among_the_words_that_look_alike(tmp_pat
     (tmp_path / "notes" / "little.xopp").write_bytes(xopp_note(stroke))
     viewer.scan()
     library = viewer._library
-    changes = {"correct": [("1:1:1", "Vaxhall")], "undo": [], "alike": True}
-    _correct(library, path, SimpleNamespace(**changes))
+    _correct(library, path, [("1:1:1", "Vaxhall")], alike=True)
     heading, *listed = capsys.readouterr().err.splitlines()
     assert heading == "1 more word like 'Voxhall': corrected"
     assert [line.split("\t")[0] for line in listed] == ["  1.xopp"]
