@@ -346,6 +346,18 @@ class Nameless(BaseLoss):
     def divisor(self, batch): ...
 
 
+class Unmade(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, settings: SynthesisSettings):
+        super().__init__(normalisation, alphabet, settings=settings)
+        self.later = nn.Linear(2, 2, device="meta")
+
+
+class Unsized(SynthesisNetwork):
+    def __init__(self, normalisation, alphabet, *, settings: SynthesisSettings):
+        super().__init__(normalisation, alphabet, settings=settings)
+        self.later = nn.LazyLinear(2)
+
+
 class Diving(torch.optim.SGD):
     def __init__(self, params, *, lr: float = 1.0):
         super().__init__(params, lr=lr)
@@ -396,6 +408,12 @@ class Unsaved(Stuck):
         ("arch", Baseless, "a class that inherits from BaseModel (of base.base_model); that of "),
         ("lr_scheduler", Baseless, "a class that inherits from LRScheduler (of torch.optim."),
         ("loss", Pinned, "ended in AttributeError: 'SynthesisNetwork' object has no"),
+        (
+            "arch",
+            Unmade,
+            "makes each weight, also later.weight: no lazy layers, nor any on the device",
+        ),
+        ("arch", Unsized, '"Unsized": one whose constructor makes each weight, also later.weight'),
         ("loss", Nameless, "unique names of letters, digits and _, not None"),
         ("trainer", Settingless, "one whose constructor takes `settings: TrainingSettings` after"),
         ("optimizer", Diving, 'optimizer = "Diving": an optimiser that makes steps: trying it end'),

@@ -376,6 +376,35 @@ def test_code_that_ends_the_program_anywhere_is_no_success(workplace, monkeypatc
     assert "one that works: trying it ended in SystemExit: 0" in capsys.readouterr().err
 
 
+def test_a_network_that_a_device_has_no_memory_for_is_refused(workplace, monkeypatch, capsys):
+    def exceeds(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(torch.nn.Module, "to", exceeds)
+    assert "out of memory. Tried to allocate 20.00 GiB" in refused(capsys, "-c", "config.json")
+
+
+DRAWING = """
+from dataclasses import dataclass
+from data_loader.sources.own_ink import OwnInk
+
+@dataclass(kw_only=True, eq=False)
+class Drawing(OwnInk):
+    def lines(self):
+        return []
+    def files(self):
+        return {}["folder"]
+"""
+
+
+def test_a_dataset_that_fails_while_it_is_prepared_is_named(workplace, no_modules, capsys):
+    Path("my_data.py").write_text(DRAWING)
+    dataset = 'data_loader.args.dataset={"type": "Drawing"}'
+    words = ["-c", "config.json", "--module", "my_data.py", "-o", dataset, "--prepare"]
+    message = refused(capsys, *words)
+    assert "\"Drawing\": one that works: trying it ended in KeyError: 'folder'" in message
+
+
 # Several runs by one command.
 
 
