@@ -162,9 +162,9 @@ def test_epoch_is_sound_until_its_loss_grows_by_ten_times_the_first_loss(
     trainer.state.remember([])
     trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        monkeypatch.setattr(trainer, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
+        monkeypatch.setattr(trainer.state, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
         trainer.run.models.mkdir(parents=True, exist_ok=True)
-        trainer.run_checkpoints.save(trainer.fault_of_state())
+        trainer.run_checkpoints.save(trainer.state.fault())
         assert bool(checkpoints(trainer.run.models)) == is_sound
         for path in checkpoints(trainer.run.models):
             path.unlink()
