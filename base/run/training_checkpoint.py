@@ -143,8 +143,6 @@ class RunCheckpoints:
         # The best is saved first: a run that is killed between both files repeats this epoch.
         if is_best:
             self._write(self.run.best)
-        if progress.step == 0:
-            fault = fault or "every step was skipped"
         if is_over and fault is not None:
             raise self.failure(f"the run ends after epoch {progress.epoch}, but {fault}")
         if is_over or stops or progress.epoch % self.settings.save_period == 0:
@@ -223,24 +221,29 @@ class RunCheckpoints:
         Raises:
             CheckpointError: see `RunState.state_dict`.
         """
-        parts = self._parts
-        model = parts.model
-        network = self.state.evaluated_model
+        facts, record, state = self._parts.facts, self._parts.record, self.state
+        model = self._parts.model
         content: Checkpoint = {
-            "state_dict": network.state_dict(),
-            "normalisation": parts.facts.normalisation.to_dict(),
-            "alphabet": parts.facts.alphabet.characters if model.needs_text else None,
-            "dataset": parts.facts.loaded.record,
-            "versions": versions(parts.device),
+            "config": record.given_config,
+            "state_dict": state.evaluated_model.state_dict(),
+            "normalisation": facts.normalisation.to_dict(),
+            "alphabet": facts.alphabet.characters if model.needs_text else None,
+            "dataset": facts.loaded.record,
+            "versions": versions(self._parts.device),
             "modules": user_modules.digests(),
-            "metrics": self.state.values,
-            "epoch": self.state.progress.epoch,
-            "step": self.state.progress.step,
-            "training": {"format": TRAINING_FORMAT, "run": self.state.state_dict()},
+            "metrics": state.values,
+            "epoch": state.progress.epoch,
+            "step": state.progress.step,
+            "training": {
+                "format": TRAINING_FORMAT,
+                "run": state.state_dict(),
+                "resolved_config": record.resolved_config,
+            },
+            "licence": record.licence,
         }
         if model.extras:
             content["extras"] = {name: [*shape] for name, shape in model.extras.items()}
-        return parts.record.added_to(content)
+        return content
 
     def _write(self, path: Path) -> None:
         self._warn_of_differences()
