@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -133,7 +134,8 @@ class BaseTrainer(ABC):
             raise ConfigFault("trainer.args.truncate", truncate, expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
             raise fault
-        for fault in self.settings.validate(self.lr_scheduler, self.logged_names):
+        names = logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
+        for fault in self.settings.validate(self.lr_scheduler, names):
             raise fault
 
     @abstractmethod
@@ -204,11 +206,6 @@ class BaseTrainer(ABC):
             unit="step",
             leave=False,
         )
-
-    @property
-    def logged_names(self) -> list[str]:
-        """The names of the values logged after each epoch; `monitor` may name one of them."""
-        return logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
 
     @classmethod
     def incompatibilities(
@@ -298,7 +295,10 @@ class BaseTrainer(ABC):
             with self._stop, closing(self.stream), anomalies:
                 session.enter_context(self.run_log.session(self.state))
                 session.enter_context(errors_as_config_fault("trainer", self, works))
-                self._begin()
+                if distributed.is_main():
+                    self.on_start()
+                self.run_checkpoints.begin()
+                self.run_log.started(self.state, self.precision)
                 while not (is_over or self._stop.requested):
                     with self._saving_after_errors():
                         values = self.run_epoch()
@@ -323,11 +323,7 @@ class BaseTrainer(ABC):
                 started = time.perf_counter()
                 chunks = self.stream.chunks(self.state.position, self.state.carried)
                 if chunks:  # else the loader has failed
-                    self.model.train()
-                    rate = self.optimizer_step.start(self.progress.step)
-                    with plain_layers(self.plain_layers):
-                        sums, norm = self.step(chunks)
-                    self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
+                    self._count(self.make_step(chunks), chunks, started, bar)
                 is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
@@ -369,6 +365,15 @@ class BaseTrainer(ABC):
         return is_over
 
     # A step.
+
+    def make_step(self, chunks: Sequence[Chunk | None]) -> Sums:
+        """Make an optimiser step by `step`; return its sums over all processes, with its learning
+        rate and the norm of its gradient."""
+        self.model.train()
+        rate = self.optimizer_step.start(self.progress.step)
+        with plain_layers(self.plain_layers):
+            sums, norm = self.step(chunks)
+        return replace(sums.all_reduced(), gradient_norm=norm, learning_rate=rate)
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -417,34 +422,24 @@ class BaseTrainer(ABC):
             return self.forward_batch(model, batch, state)
 
     def _count(
-        self,
-        chunks: Sequence[Chunk | None],
-        sums: Sums,
-        norm: float,
-        rate: float,
-        started: float,
-        bar: "tqdm[Any]",
+        self, sums: Sums, chunks: Sequence[Chunk | None], started: float, bar: "tqdm[Any]"
     ) -> None:
         """Count and log an optimiser step.
 
         Args:
-            chunks, norm: what `step` took, and the norm that it returned.
-            sums: the sums that it returned, over all processes.
-            rate: the step's learning rate.
+            sums, chunks: what `make_step` returned, and what it took.
             started: when the step began, by `time.perf_counter`.
             bar: the epoch's progress bar.
         """
         for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
-        self.state.move_on(self.stream.after(self.state.position), chunks)
-        seconds = time.perf_counter() - started
-        self.state.count(sums, norm, rate, seconds)
+        sums.seconds = time.perf_counter() - started
+        self.state.end_step(sums, chunks, self.stream.after(self.state.position))
         bar.update(self.progress.epoch_steps - bar.n)
         loss = f"{sums.loss_per_point:.3f}"
         bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
-        if math.isfinite(norm):
-            self.state.remember(chunks)
-            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
+        if math.isfinite(sums.gradient_norm):
+            self.run_log.step(sums, self.progress.step)
 
     def _report(self, cause: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
@@ -511,15 +506,7 @@ class BaseTrainer(ABC):
                 distributed.rows_done()
         return sums.all_reduced()
 
-    # The start of a run, its saves and its end.
-
-    def _begin(self) -> None:
-        """Let the task write its files, settle the checkpoints, and log what begins."""
-        if distributed.is_main():
-            self.on_start()
-        self.run_checkpoints.begin()
-        is_new = self.state.resumed_from is None
-        self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
+    # The saves of a run and its end.
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:

@@ -87,8 +87,9 @@ class Sums:
     learning_rate: float = 0.0
     """Learning rate of the last step."""
 
-    def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
-        """Add some sequences: their summed loss, their number, and the number of their points."""
+    def add(self, loss: float, sequences: float, points: int, skipped: int = 0) -> None:
+        """Add some sequences: their summed loss, their number, and the number of their points; and
+        how many batches or steps were skipped."""
         self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
@@ -99,8 +100,7 @@ class Sums:
         calls of `add_gradients` return; the rest is 0."""
         total = Sums()
         for each in (self, other):
-            total.add(each.loss, each.sequences, each.points)
-            total.skipped += each.skipped
+            total.add(each.loss, each.sequences, each.points, each.skipped)
         return total
 
     def all_reduced(self) -> "Sums":
@@ -295,11 +295,6 @@ class RunState:
     # The networks in evaluation.
 
     @property
-    def weights(self) -> list[Tensor]:
-        """The weights of the run's optimiser."""
-        return weights_of(self.trained["optimizer"])
-
-    @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with: their average if there is one, or the
         weights of the optimiser's evaluation mode."""
@@ -309,12 +304,13 @@ class RunState:
             return self.trained["model"]
         # Back in the training mode, weights would differ by rounding: a run in which this happened
         # more often, as one that was stopped and saved, would be another one.
+        optimizer = self.trained["optimizer"]
         with torch.no_grad():
-            trained = [weight.clone() for weight in self.weights]
-            self.trained["optimizer"].eval()
+            trained = [weight.clone() for weight in weights_of(optimizer)]
+            optimizer.eval()
             self._with_modes.load_state_dict(self.trained["model"].state_dict())
-            self.trained["optimizer"].train()
-            torch._foreach_copy_(self.weights, trained)
+            optimizer.train()
+            torch._foreach_copy_(weights_of(optimizer), trained)
         return self._with_modes
 
     @contextmanager
@@ -336,26 +332,28 @@ class RunState:
 
     # Changes by a step.
 
-    def move_on(self, position: Position, chunks: Sequence[Chunk | None]) -> None:
-        """Let the next step begin at a position, with the states that its last chunks carry."""
+    def end_step(self, step: Sums, chunks: Sequence[Chunk | None], position: Position) -> None:
+        """Count a step, and let the next step begin at `position`, in the states that the last
+        chunks carry. A step whose norm is not finite counts as skipped; its sums are added too.
+
+        Args:
+            step: the step's sums, with the norm of its gradient, its learning rate and duration.
+            chunks: the chunks of the step; if it is not skipped, a save is judged by them.
+            position: the position of the next step.
+        """
         self.position = position
         self.carried = [None if chunk is None else chunk.next_state for chunk in chunks]
-
-    def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
-
-        A step whose norm is not finite counts as skipped; its sums are added too.
-        """
         progress = self.progress
-        is_skipped = not math.isfinite(norm)
+        is_skipped = not math.isfinite(step.gradient_norm)
         self.sums.add(step.loss, step.sequences, step.points, is_skipped)
-        self.sums.seconds += seconds
+        self.sums.seconds += step.seconds
         if is_skipped:
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
+        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
         self.sums.steps += 1
-        self.sums.gradient_norm += norm
-        self.sums.learning_rate = rate
+        self.sums.gradient_norm += step.gradient_norm
+        self.sums.learning_rate = step.learning_rate
         is_first = progress.first_loss is None
         self.progress = replace(
             progress,
@@ -364,10 +362,6 @@ class RunState:
             skipped_in_row=0,
             first_loss=step.loss_per_point if is_first else progress.first_loss,
         )
-
-    def remember(self, chunks: Sequence[Chunk | None]) -> None:
-        """Let a save be judged by the chunks of this step."""
-        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
 
     def forget_skipped(self) -> None:
         """Count skipped steps from 0 again: a resumed run may skip as many as a new run."""
@@ -418,11 +412,14 @@ class RunState:
         """Return why the present state is not sound, so that it is not saved. None if it is sound:
         its weights are finite, and, unless `with_loss` is False, their loss on the last step's
         batches is not far beyond the first one. All processes call this together."""
-        if self._only_skipped():
+        progress = self.progress
+        saved = self.saved or progress
+        has_skipped = progress.skipped_in_row > saved.skipped_in_row
+        if has_skipped and saved.step == progress.step and self.sums.steps == 0:
             return "every step since the last checkpoint was skipped"
         if not self.weights_are_finite():
             return "weights are not finite"
-        first = self.progress.first_loss
+        first = progress.first_loss
         batches = self.last_batches
         if not with_loss or self._evaluate is None or batches is None or first is None:
             return None
@@ -434,14 +431,8 @@ class RunState:
 
     def weights_are_finite(self) -> bool:
         """Return whether all weights of the run's optimiser are finite."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
-
-    def _only_skipped(self) -> bool:
-        """Return whether the run has tried steps since its last checkpoint, and skipped all."""
-        saved = self.saved
-        if saved is None or saved.step != self.progress.step or self.sums.steps > 0:
-            return False
-        return self.progress.skipped_in_row > saved.skipped_in_row
+        weights = weights_of(self.trained["optimizer"])
+        return all(bool(torch.isfinite(weight).all()) for weight in weights)
 
     # Saving and resuming.
 

@@ -151,8 +151,7 @@ class RunCheckpoints:
     def at_end(self) -> None:
         """Remove all checkpoints of a complete run but the newest and the best, if any are to be
         removed."""
-        if self.settings.keep_last is not None:
-            self._keep(1)
+        self._keep(1)
 
     def save(self, fault: str | None, *, is_best: bool = False) -> None:
         """Write a checkpoint and remove old ones; a state with a fault is only logged.
@@ -174,15 +173,14 @@ class RunCheckpoints:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        if self.settings.keep_last is not None:
-            self._keep(self.settings.keep_last)
+        self._keep(self.settings.keep_last)
         self.state.note_saved()
         self._last_save = time.monotonic()
         log.info("saved %s", path)
 
-    def _keep(self, count: int) -> None:
-        """Remove all but the best and the newest `count` checkpoints."""
-        if distributed.is_main():
+    def _keep(self, count: int | None) -> None:
+        """Remove all but the best and the newest `count` checkpoints, if any are to be removed."""
+        if self.settings.keep_last is not None and distributed.is_main():
             for path in checkpoints(self.run.models)[count:]:
                 path.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +30,6 @@ from base.step.soundness import cause_of_gradient, cause_of_loss
 from utils.checks import ConfigFault
 
 Tensors: TypeAlias = list[Tensor] | tuple[Tensor, ...]
-Forward: TypeAlias = Callable[[nn.Module, Batch, State | None], Any]
-"""The forward pass of a network for a batch, or for a chunk that begins in a state."""
 
 
 class OptimizerStep:
@@ -42,7 +40,7 @@ class OptimizerStep:
 
     Args:
         parts, settings: the parts and settings of the run.
-        forward: makes the forward passes.
+        forward: returns the output of a network for a batch, or for a chunk that begins in a state.
         report: called with the reason if a step is skipped.
 
     Attributes:
@@ -57,13 +55,13 @@ class OptimizerStep:
         self,
         parts: TrainingParts,
         settings: TrainingSettings,
-        forward: Forward,
+        forward: Callable[[nn.Module, Batch, State | None], Any],
         report: Callable[[str], None],
     ) -> None:
         self.model = parts.model
         self.loss = parts.loss
-        self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.device = parts.device
+        self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.lr_scheduler = parts.lr_scheduler
         self.settings = settings
         self._optimizer = parts.optimizer
@@ -75,7 +73,7 @@ class OptimizerStep:
         self.weights = [] if self._optimizer is None else weights_of(self._optimizer)
         self.frozen: set[Tensor] = set()
         self.misused = set[str]()
-        self._is_updating = self._is_reduced = self._is_updated = False
+        self._stage: Literal["started", "reduced", "updating", "updated"] = "started"
         self.average = None
         if self._optimizer is None:  # The network is only evaluated.
             return
@@ -116,7 +114,7 @@ class OptimizerStep:
         groups = self.optimizer.param_groups
         frozen = (group["params"] for group in groups if group.get(FROM_STEP, 0) > number)
         self.frozen = {*chain.from_iterable(frozen)}
-        self._is_reduced = self._is_updated = False
+        self._stage = "started"
         self.optimizer.zero_grad(set_to_none=True)
         return self.learning_rate
 
@@ -212,7 +210,8 @@ class OptimizerStep:
         Frozen weights lose their gradient: it is no part of the norm, and optimisers leave weights
         without a gradient as they are.
         """
-        self._is_reduced = True
+        if self._stage == "started":
+            self._stage = "reduced"
         for weight in self.frozen:
             weight.grad = None
         distributed.all_reduce_gradients(self._trained)
@@ -232,20 +231,19 @@ class OptimizerStep:
 
         During the warm-up the step uses lower learning rates than the schedule's.
         """
-        if not self._is_reduced:
+        if self._stage == "started":
             problem = "calls update() without reduce(), which divides gradients, and sums them over"
             self.misused.add(f"{problem} processes: use apply_gradients")
-        if self._is_updated:
+        if self._stage == "updated":
             problem = "updates the weights twice in a step, which counts as one: schedule and"
             self.misused.add(f"{problem} average move on twice")
-        self._is_updated = True
         groups = self.optimizer.param_groups
         rates = [group["lr"] for group in groups]
         for group in groups:
             group["lr"] *= self.warmup_factor
-        self._is_updating = True
+        self._stage = "updating"
         self.optimizer.step()
-        self._is_updating = False
+        self._stage = "updated"
         for group, rate in zip(groups, rates, strict=True):
             group["lr"] = rate
         if self.average is not None:
@@ -266,7 +264,7 @@ class OptimizerStep:
 
     def _note_step_elsewhere(self, *_: object) -> None:
         """Note a step of the optimiser that `update` does not make."""
-        if not self._is_updating:
+        if self._stage != "updating":
             problem = "calls step() of the optimiser, without clipping, warm-up, schedule and"
             self.misused.add(f"{problem} average: use apply_gradients")
 
