@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from functools import partial
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -35,12 +35,8 @@ from base.run.stop_request import StopRequest
 from base.run.training_checkpoint import RunCheckpoints
 from base.run.training_parts import TrainingParts, TrainingSettings, logged_names
 from base.step.device import fast_precision, plain_layers
-from base.step.optimizer_step import OptimizerStep, complete_gradients
-from base.step.soundness import (
-    cause_of_gradient,
-    cause_of_loss,
-    detecting_anomalies,
-)
+from base.step.soundness import detecting_anomalies
+from base.step.step import OptimizerStep, summed
 from logger.metrics_csv import VALID
 from utils.checks import ConfigFault, NotFinite, TrainingFailed, first_line
 from utils.program import typed
@@ -48,11 +44,6 @@ from utils.program import typed
 log = logging.getLogger(__name__)
 
 Stateful = TypeVar("Stateful")
-
-MAX_LOSS_INCREASE = 10.0
-"""Maximum increase of the loss per point since the first step; with a larger one a state is not
-sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
-or a new task increases the loss far less, a learning rate ten times too high far more)."""
 
 
 class BaseTrainer(ABC):
@@ -94,7 +85,6 @@ class BaseTrainer(ABC):
         self.train_loader = parts.train_loader
         self.sampler = parts.train_loader.keys.sampler
         self.valid_loader = parts.valid_loader or None  # None for an empty loader too
-        self.metrics = [metric for metric in parts.metrics if metric.in_training]
         self.valid_metrics = copy.deepcopy(list(parts.metrics))
         self.lr_scheduler = parts.lr_scheduler
         self.run = parts.run
@@ -103,7 +93,8 @@ class BaseTrainer(ABC):
         precision = self.settings.precision
         self.precision = fast_precision(self.device) if precision == "auto" else precision
         self._stop = StopRequest(self.settings.time_limit_minutes)
-        self.optimizer_step = OptimizerStep(parts, self.settings)
+        self.optimizer_step = OptimizerStep(parts, self.settings, self._forward, self._report)
+        self.metrics = self.optimizer_step.metrics
         # All parts that a checkpoint has the state of, besides those that `keep` adds.
         self.state = RunState(
             {
@@ -114,6 +105,7 @@ class BaseTrainer(ABC):
             },
             {"loss": self.loss, "trainer": self, "sampler": self.train_loader.keys},
             self.metrics,
+            evaluate=self._evaluate,
         )
         self.stream = BatchStream(
             self.train_loader,
@@ -142,7 +134,8 @@ class BaseTrainer(ABC):
             raise ConfigFault("trainer.args.truncate", truncate, expected)
         for fault in self.incompatibilities(self.model, self.loss, self.valid_metrics):
             raise fault
-        for fault in self.settings.validate(self.lr_scheduler, self.logged_names):
+        names = logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
+        for fault in self.settings.validate(self.lr_scheduler, names):
             raise fault
 
     @abstractmethod
@@ -214,11 +207,6 @@ class BaseTrainer(ABC):
             leave=False,
         )
 
-    @property
-    def logged_names(self) -> list[str]:
-        """The names of the values logged after each epoch; `monitor` may name one of them."""
-        return logged_names(self.loss, self.valid_metrics, self.valid_loader is not None)
-
     @classmethod
     def incompatibilities(
         cls, model: BaseModel, loss: BaseLoss, metrics: Sequence[BaseMetric]
@@ -276,9 +264,7 @@ class BaseTrainer(ABC):
         """
         self.state.add(name, part)
         if isinstance(part, Optimizer):
-            hook = partial(complete_gradients, self._report, name)
-            part.register_step_pre_hook(hook)
-            self.optimizer_step.note_other(name, part)
+            self.optimizer_step.add_optimizer(name, part)
         return part
 
     # The loop.
@@ -309,7 +295,10 @@ class BaseTrainer(ABC):
             with self._stop, closing(self.stream), anomalies:
                 session.enter_context(self.run_log.session(self.state))
                 session.enter_context(errors_as_config_fault("trainer", self, works))
-                self._begin()
+                if distributed.is_main():
+                    self.on_start()
+                self.run_checkpoints.begin()
+                self.run_log.started(self.state, self.precision)
                 while not (is_over or self._stop.requested):
                     with self._saving_after_errors():
                         values = self.run_epoch()
@@ -334,18 +323,14 @@ class BaseTrainer(ABC):
                 started = time.perf_counter()
                 chunks = self.stream.chunks(self.state.position, self.state.carried)
                 if chunks:  # else the loader has failed
-                    self.model.train()
-                    rate = self.optimizer_step.start(self.progress.step)
-                    with plain_layers(self.plain_layers):
-                        sums, norm = self.step(chunks)
-                    self._count(chunks, sums.all_reduced(), norm, rate, started, bar)
+                    self._count(self.make_step(chunks), chunks, started, bar)
                 is_trained = self.state.epoch_is_trained(self.settings.steps_per_epoch)
                 if self._stop.poll() and (self._stop.immediate or not is_trained):
                     return None
                 if self.progress.skipped_in_row >= self.settings.max_skipped:
                     raise self._all_skipped()
                 if not is_trained and self.run_checkpoints.is_due():
-                    self.run_checkpoints.save(self.fault_of_state())
+                    self.run_checkpoints.save(self.state.fault())
         validation = self.validate()
         if validation is None:
             return None
@@ -361,10 +346,9 @@ class BaseTrainer(ABC):
             values: the result of `run_epoch`.
         """
         if values is None:
-            self.run_checkpoints.save(fault=self.fault_of_state())  # nothing, if there is a fault
+            self.run_checkpoints.save(self.state.fault())  # nothing, if there is a fault
             return False
-        fault = self.fault_of_state()
-        sums = self.state.end_epoch(values, self.settings.monitored, is_sound=fault is None)
+        sums, fault = self.state.end_epoch(values, self.settings.monitored)
         epoch = self.progress.epoch
         self.optimizer_step.end_epoch(values)
         if distributed.is_main():
@@ -381,6 +365,15 @@ class BaseTrainer(ABC):
         return is_over
 
     # A step.
+
+    def make_step(self, chunks: Sequence[Chunk | None]) -> Sums:
+        """Make an optimiser step by `step`; return its sums over all processes, with its learning
+        rate and the norm of its gradient."""
+        self.model.train()
+        rate = self.optimizer_step.start(self.progress.step)
+        with plain_layers(self.plain_layers):
+            sums, norm = self.step(chunks)
+        return replace(sums.all_reduced(), gradient_norm=norm, learning_rate=rate)
 
     def step(self, chunks: Sequence[Chunk | None]) -> tuple[Sums, float]:
         """Make an optimiser step; a subclass may override this.
@@ -408,104 +401,45 @@ class BaseTrainer(ABC):
     def add_gradients(
         self, chunks: Sequence[Chunk | None], *, counts: bool = True
     ) -> tuple[Sums, bool]:
-        """Add the gradient of the summed loss of some chunks.
-
-        Random draws depend only on the position in the data. The chunks of a step may be added in
-        several calls, in any order.
-
-        Args:
-            chunks: as in `step`, or some of these.
-            counts: whether to update the metrics, and to carry states over to the next chunks;
-                False for a further pass over the same chunks.
-
-        Returns:
-            the sums of this process, and whether the losses of all processes are finite.
-        """
-        sums = Sums()
-        finite = True
-        for chunk in chunks:
-            if chunk is None:  # This process has no row of this batch, and waits for the others.
-                finite = not distributed.any_rank(False) and finite  # forward
-                distributed.rows_done()  # backward
-                continue
-            with distributed.own_randomness(self.device, self.seed, *chunk.position):
-                output, losses = self._losses(self.model, chunk.batch, chunk.state)
-                loss = summed(losses)
-                if finite and not math.isfinite(loss):  # The first cause of a step is reported.
-                    with self.autocast():
-                        self._report(cause_of_loss(self.model, self.forward_batch, chunk))
-                if counts and chunk.goes_on is not None:
-                    wanted = "one with a state that a checkpoint may hold"
-                    with errors_as_config_fault("arch", self.model, wanted):
-                        chunk.carry(output.state)
-                is_dropped = distributed.any_rank(not math.isfinite(loss))  # forward
-                if not is_dropped:
-                    losses.sum().backward()
-                    with torch.no_grad():
-                        update(self.metrics if counts else (), output, chunk.batch)
-                distributed.rows_done()  # backward
-            if is_dropped:
-                finite = False
-            else:
-                sums.add(loss, chunk.sequences, chunk.batch.points)
-        return sums, finite
-
-    def _losses(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
-    ) -> tuple[Any, Tensor]:
-        """Return the output of a network for a batch or chunk, see `forward_batch`, and the loss of
-        each sequence, `(batch,)`."""
-        works = f"a network that {self.task}"
-        with self.autocast(), errors_as_config_fault("arch", model, works):
-            output = self.forward_batch(model, batch, state)
-        with errors_as_config_fault("loss", self.loss, "one that works for all batches"):
-            return output, self.loss(output, batch)
+        """Add the gradient of some chunks; see `OptimizerStep.add_gradients`."""
+        return self.optimizer_step.add_gradients(chunks, counts=counts)
 
     def divisor(self, chunks: Sequence[Chunk | None]) -> int:
-        """Return the divisor of the gradient of some chunks, summed over all processes."""
-        divisors = [self.loss.divisor(chunk.batch) for chunk in chunks if chunk is not None]
-        (divisor,) = distributed.all_reduce_sum([sum(divisors)])
-        return divisor
+        """Return the divisor of the gradient of some chunks; see `OptimizerStep.divisor`."""
+        return self.optimizer_step.divisor(chunks)
 
     def apply_gradients(self, chunks: Sequence[Chunk | None]) -> float:
-        """Update the weights by the gradient of some chunks; return the norm before clipping.
+        """Update the weights by the gradient of some chunks, and return its norm before clipping;
+        see `OptimizerStep.apply_gradients`."""
+        return self.optimizer_step.apply_gradients(chunks)
 
-        A gradient that is not finite changes nothing.
-        """
-        norm = self.optimizer_step.apply(self.divisor(chunks))
-        if not math.isfinite(norm):
-            self._report(cause_of_gradient(self.model))
-        return norm
+    def _forward(
+        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+    ) -> Any:
+        """Return what `forward_batch` returns in the run's precision."""
+        works = f"a network that {self.task}"
+        with self.autocast(), errors_as_config_fault("arch", model, works):
+            return self.forward_batch(model, batch, state)
 
     def _count(
-        self,
-        chunks: Sequence[Chunk | None],
-        sums: Sums,
-        norm: float,
-        rate: float,
-        started: float,
-        bar: "tqdm[Any]",
+        self, sums: Sums, chunks: Sequence[Chunk | None], started: float, bar: "tqdm[Any]"
     ) -> None:
         """Count and log an optimiser step.
 
         Args:
-            chunks, norm: what `step` took, and the norm that it returned.
-            sums: the sums that it returned, over all processes.
-            rate: the step's learning rate.
+            sums, chunks: what `make_step` returned, and what it took.
             started: when the step began, by `time.perf_counter`.
             bar: the epoch's progress bar.
         """
         for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
-        self.state.move_on(self.stream.after(self.state.position), chunks)
-        seconds = time.perf_counter() - started
-        self.state.count(sums, norm, rate, seconds)
+        sums.seconds = time.perf_counter() - started
+        self.state.end_step(sums, chunks, self.stream.after(self.state.position))
         bar.update(self.progress.epoch_steps - bar.n)
         loss = f"{sums.loss_per_point:.3f}"
         bar.set_postfix({f"{self.loss.name}/point": loss}, refresh=False)
-        if math.isfinite(norm):
-            self.state.remember(chunks)
-            self.run_log.step(sums, norm, rate, seconds, self.progress.step)
+        if math.isfinite(sums.gradient_norm):
+            self.run_log.step(sums, self.progress.step)
 
     def _report(self, cause: str) -> None:
         """Log once an epoch why a step is skipped; with `anomaly`, end the run instead."""
@@ -563,7 +497,7 @@ class BaseTrainer(ABC):
                     loss = math.nan
                     is_skipped = True
                     with suppress(NotFinite):
-                        output, losses = self._losses(model, batch)
+                        output, losses = self.optimizer_step.losses(model, batch)
                         loss = summed(losses)
                         is_skipped = False
                     sums.add(loss, len(batch), batch.points, is_skipped)
@@ -572,30 +506,7 @@ class BaseTrainer(ABC):
                 distributed.rows_done()
         return sums.all_reduced()
 
-    def fault_of_state(self) -> str | None:
-        """Return why the present state is not sound, so that it is not saved; None if it is sound:
-        its weights are finite, and their loss on the last step's batches is not far beyond the
-        first one."""
-        fault = self.state.fault()
-        first = self.progress.first_loss
-        batches = self.state.last_batches
-        if fault is not None or batches is None or first is None:
-            return fault
-        with self.state.unchanged():
-            present = self._evaluate(self.model, batches).loss_per_point
-        if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
-            return None
-        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
-
-    # The start of a run, its saves and its end.
-
-    def _begin(self) -> None:
-        """Let the task write its files, settle the checkpoints, and log what begins."""
-        if distributed.is_main():
-            self.on_start()
-        self.run_checkpoints.begin()
-        is_new = self.state.resumed_from is None
-        self.run_log.started(self.logged_names, self.progress, self.precision, is_new=is_new)
+    # The saves of a run and its end.
 
     @contextmanager
     def _saving_after_errors(self) -> Iterator[None]:
@@ -610,13 +521,14 @@ class BaseTrainer(ABC):
                 self._report(f"in the backward pass, {first_line(error)}")
             # Several processes would have to save together; only this process has the error.
             if distributed.world_size() == 1 and self.progress.step > 0:
-                self.run_checkpoints.save(self.state.fault())  # Its loss might fail again.
+                # The loss might fail again.
+                self.run_checkpoints.save(self.state.fault(with_loss=False))
             raise
 
     def _all_skipped(self) -> TrainingFailed:
         """Save the run, of which too many steps in a row were skipped; return the error that ends
         it."""
-        fault = self.fault_of_state()
+        fault = self.state.fault()
         self.state.forget_skipped()
         self.run_checkpoints.save(fault)
         cause = "steps in a row had a loss or gradient that is not finite"
@@ -627,8 +539,3 @@ class BaseTrainer(ABC):
         # Of the class: a property of this name fails here, and does not pass for the method.
         rule = type(self).is_complete
         return distributed.broadcast_object(lambda: bool(rule(self)))
-
-
-def summed(losses: Tensor) -> float:
-    """Return the sum of some losses, in double precision."""
-    return losses.detach().cpu().double().sum().item()

@@ -23,7 +23,7 @@ from base.run.checkpoint import save_checkpoint, to_share
 from base.run.run_state import random_state_kept
 from base.run.training_parts import settings_of
 from base.step.device import fast_precision
-from base.step.optimizer_step import move_average
+from base.step.step import move_average
 from ink.sample import Sample
 from model.loading import Reader
 from model.recognition.error_rates import rates

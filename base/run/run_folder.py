@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from base import distributed
 from base.config import user_modules
 from base.run import provenance
-from base.run.checkpoint import BEST, Checkpoint, candidates
+from base.run.checkpoint import BEST, candidates
 from base.run.pretrained import SAVED
 from utils.checks import CheckpointError, UserError, first_line
 from utils.files import PLAIN_NAME, errors_name, read_bytes, remove_temporary, set_aside, write_json
@@ -56,16 +56,6 @@ class RunRecord:
     """The checkpoint whose weights a new run begins with; None for random ones."""
     licence: str | None = None
     """The licence of the checkpoints; see `utils.licences`."""
-
-    def added_to(self, content: Checkpoint) -> Checkpoint:
-        """Return the content of a checkpoint with this record; it has a `training`."""
-        training = {**content["training"], "resolved_config": self.resolved_config}
-        return {
-            "config": self.given_config,
-            **content,
-            "licence": self.licence,
-            "training": training,
-        }
 
 
 class RunFolder:

@@ -4,7 +4,7 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 
 import torch
@@ -13,7 +13,7 @@ from base import distributed
 from base.run.checkpoint import checkpoints
 from base.run.run_state import Progress, RunState, Sums, random_state_kept, ratio
 from base.run.stop_request import StopRequest
-from base.run.training_parts import TrainingParts, TrainingSettings
+from base.run.training_parts import TrainingParts, TrainingSettings, logged_names
 from logger.logger import log_file
 from logger.metrics_csv import VALID, MetricsTable
 from logger.tensorboard import TensorBoardWriter
@@ -83,20 +83,20 @@ class RunLog:
                 raise
             self._record_end(None)
 
-    def started(
-        self, names: Sequence[str], progress: Progress, precision: str, *, is_new: bool
-    ) -> None:
+    def started(self, state: RunState, precision: str) -> None:
         """Pair the training and validation curves in TensorBoard; log an automatic precision, the
         best epoch so far, and a new run's network."""
         if self.settings.precision == "auto":
             has = "has no" if precision == "float32" else "has"
             reason = f"as the processor {has} instructions for bfloat16"
             log.info("matrix products are of %s, %s", precision, reason)
+        parts = self._parts
+        names = logged_names(parts.loss, parts.metrics, bool(parts.valid_loader))
         self.events.pairs(names, "epoch")
-        self.best(progress)
-        if is_new:
+        self.best(state.progress)
+        if state.resumed_from is None:
             # Weights from a checkpoint: one summary line instead of the whole network.
-            model = self._parts.model
+            model = parts.model
             weights = self.run.first_weights()
             name = type(model).__name__
             summary = f"{name} from {weights}: {model.num_parameters:,} trainable parameters"
@@ -137,16 +137,16 @@ class RunLog:
         if progress.best is not None:
             self.events.scalars({self._shown[-1]: progress.best}, progress.step, "best")
 
-    def step(self, sums: Sums, norm: float, rate: float, seconds: float, step: int) -> None:
+    def step(self, sums: Sums, step: int) -> None:
         """Log the values of an optimiser step, if a log is due for its next entry.
 
         Args:
-            sums: the sums of the step.
-            norm, rate, seconds: the norm of its gradient, its learning rate and its duration.
+            sums: the sums of the step, with the norm of its gradient, its rate and its duration.
             step: the number of steps in the run.
         """
-        values = {f"{self._parts.loss.name}_per_point": sums.loss_per_point, "gradient_norm": norm}
-        values |= {"learning_rate": rate, "points_per_second": ratio(sums.points, seconds)}
+        values = {f"{self._parts.loss.name}_per_point": sums.loss_per_point}
+        values |= {"gradient_norm": sums.gradient_norm, "learning_rate": sums.learning_rate}
+        values |= {"points_per_second": ratio(sums.points, sums.seconds)}
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
             log.info("step %d: %s", step, "  ".join(f"{k} {values[k]:.5g}" for k in values))

@@ -8,9 +8,10 @@ import copy
 import logging
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -29,11 +30,15 @@ from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
-from base.run.digest import digest
+from base.run.digest import digest, tensors_in
 from utils.checks import NOTHING, CheckpointError, UserError, short
 
 log = logging.getLogger(__name__)
 
+MAX_LOSS_INCREASE = 10.0
+"""Maximum increase of the loss per point since the first step; with a larger one a state is not
+sound. Unit: the absolute loss per point of the first step, or 1 if that is less (assumed: a warm-up
+or a new task increases the loss far less, a learning rate ten times too high far more)."""
 STATE_METHODS = ("state_dict", "load_state_dict")
 """The methods of a part whose state is saved."""
 Layout: TypeAlias = tuple[tuple[int, ...], torch.dtype]
@@ -82,8 +87,9 @@ class Sums:
     learning_rate: float = 0.0
     """Learning rate of the last step."""
 
-    def add(self, loss: float, sequences: float, points: int, skipped: bool = False) -> None:
-        """Add some sequences: their summed loss, their number, and the number of their points."""
+    def add(self, loss: float, sequences: float, points: int, skipped: int = 0) -> None:
+        """Add some sequences: their summed loss, their number, and the number of their points; and
+        how many batches or steps were skipped."""
         self.skipped += skipped
         self.loss += loss
         self.sequences += sequences
@@ -94,8 +100,7 @@ class Sums:
         calls of `add_gradients` return; the rest is 0."""
         total = Sums()
         for each in (self, other):
-            total.add(each.loss, each.sequences, each.points)
-            total.skipped += each.skipped
+            total.add(each.loss, each.sequences, each.points, each.skipped)
         return total
 
     def all_reduced(self) -> "Sums":
@@ -177,6 +182,26 @@ class HasModes(Protocol):
     def train(self) -> object: ...
 
 
+def are_inverse(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser has no modes, or its `train()` takes back what its `eval()` does;
+    leave it in the mode of training. See `HasModes`."""
+    if not isinstance(optimizer, HasModes):
+        return True
+    optimizer.train()
+    # A state_dict refers to the optimiser's tensors, which eval() and train() change in place.
+    held = [*tensors_in([weights_of(optimizer), optimizer.state_dict()])]
+    before = [tensor.detach().clone() for tensor in held]
+    optimizer.eval()
+    optimizer.train()
+    are_close = partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return all(map(are_close, held, before))
+
+
+def weights_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return the weights of all groups of an optimiser."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
+
+
 class RunState:
     """All that changes in a run, but for its files. The parts change themselves; the rest is
     changed only by methods of this class.
@@ -186,6 +211,8 @@ class RunState:
             "optimizer" and "lr_scheduler"; None for those that a run lacks.
         kept: further parts, by name: "loss", "trainer" and "sampler".
         metrics: the metrics of training, whose sums are part of the state.
+        evaluate: returns the sums over some batches for a network, by which a state is judged; None
+            if the weights alone are judged.
 
     Attributes:
         progress: how far the run has come.
@@ -210,9 +237,12 @@ class RunState:
         trained: Mapping[str, Any],
         kept: Mapping[str, Any] = NOTHING,
         metrics: Sequence[BaseMetric] = (),
+        *,
+        evaluate: Callable[[nn.Module, Sequence[Batch | None]], Sums] | None = None,
     ) -> None:
         self.trained = {name: part for name, part in trained.items() if part is not None}
         self.metrics = metrics
+        self._evaluate = evaluate
         self.progress = Progress()
         self.position = Position()
         self.sums = Sums()
@@ -265,12 +295,6 @@ class RunState:
     # The networks in evaluation.
 
     @property
-    def weights(self) -> list[Tensor]:
-        """The weights of the run's optimiser."""
-        groups = self.trained["optimizer"].param_groups
-        return [weight for group in groups for weight in group["params"]]
-
-    @property
     def evaluated_model(self) -> nn.Module:
         """The network with the weights to evaluate with: their average if there is one, or the
         weights of the optimiser's evaluation mode."""
@@ -280,12 +304,13 @@ class RunState:
             return self.trained["model"]
         # Back in the training mode, weights would differ by rounding: a run in which this happened
         # more often, as one that was stopped and saved, would be another one.
+        optimizer = self.trained["optimizer"]
         with torch.no_grad():
-            trained = [weight.clone() for weight in self.weights]
-            self.trained["optimizer"].eval()
+            trained = [weight.clone() for weight in weights_of(optimizer)]
+            optimizer.eval()
             self._with_modes.load_state_dict(self.trained["model"].state_dict())
-            self.trained["optimizer"].train()
-            torch._foreach_copy_(self.weights, trained)
+            optimizer.train()
+            torch._foreach_copy_(weights_of(optimizer), trained)
         return self._with_modes
 
     @contextmanager
@@ -307,26 +332,28 @@ class RunState:
 
     # Changes by a step.
 
-    def move_on(self, position: Position, chunks: Sequence[Chunk | None]) -> None:
-        """Let the next step begin at a position, with the states that its last chunks carry."""
+    def end_step(self, step: Sums, chunks: Sequence[Chunk | None], position: Position) -> None:
+        """Count a step, and let the next step begin at `position`, in the states that the last
+        chunks carry. A step whose norm is not finite counts as skipped; its sums are added too.
+
+        Args:
+            step: the step's sums, with the norm of its gradient, its learning rate and duration.
+            chunks: the chunks of the step; if it is not skipped, a save is judged by them.
+            position: the position of the next step.
+        """
         self.position = position
         self.carried = [None if chunk is None else chunk.next_state for chunk in chunks]
-
-    def count(self, step: Sums, norm: float, rate: float, seconds: float) -> None:
-        """Count a step: its sums, the norm of its gradient, its learning rate and its duration.
-
-        A step whose norm is not finite counts as skipped; its sums are added too.
-        """
         progress = self.progress
-        is_skipped = not math.isfinite(norm)
+        is_skipped = not math.isfinite(step.gradient_norm)
         self.sums.add(step.loss, step.sequences, step.points, is_skipped)
-        self.sums.seconds += seconds
+        self.sums.seconds += step.seconds
         if is_skipped:
             self.progress = replace(progress, skipped_in_row=progress.skipped_in_row + 1)
             return
+        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
         self.sums.steps += 1
-        self.sums.gradient_norm += norm
-        self.sums.learning_rate = rate
+        self.sums.gradient_norm += step.gradient_norm
+        self.sums.learning_rate = step.learning_rate
         is_first = progress.first_loss is None
         self.progress = replace(
             progress,
@@ -336,10 +363,6 @@ class RunState:
             first_loss=step.loss_per_point if is_first else progress.first_loss,
         )
 
-    def remember(self, chunks: Sequence[Chunk | None]) -> None:
-        """Let a save be judged by the chunks of this step."""
-        self.last_batches = [None if chunk is None else chunk.batch for chunk in chunks]
-
     def forget_skipped(self) -> None:
         """Count skipped steps from 0 again: a resumed run may skip as many as a new run."""
         self.progress = replace(self.progress, skipped_in_row=0)
@@ -347,23 +370,25 @@ class RunState:
     # Changes by an epoch.
 
     def end_epoch(
-        self, values: Mapping[str, float], monitored: tuple[str, str], *, is_sound: bool
-    ) -> Sums:
-        """Complete an epoch, and return its sums. With a sound state and a better monitored value
-        it is the new best.
+        self, values: Mapping[str, float], monitored: tuple[str, str]
+    ) -> tuple[Sums, str | None]:
+        """Complete an epoch. With a sound state and a better monitored value it is the new best.
 
         Args:
             values: the values of the epoch, by name.
             monitored: see `TrainingSettings.monitored`.
-            is_sound: whether the state has no `fault`, nor one of its loss.
+
+        Returns:
+            the sums of the epoch, and why its last state is not sound; None if it is sound.
         """
+        fault = self.fault()
         progress = replace(self.progress, epoch=self.progress.epoch + 1, epoch_steps=0)
         mode, name = monitored
         if name:
             value = values[name]
             sign = -1.0 if mode == "max" else 1.0
             limit = math.inf if progress.best is None else sign * progress.best
-            if is_sound and math.isfinite(value) and sign * value < limit:
+            if fault is None and math.isfinite(value) and sign * value < limit:
                 progress = replace(progress, best=value, best_epoch=progress.epoch, not_improved=0)
             else:
                 progress = replace(progress, not_improved=progress.not_improved + 1)
@@ -373,7 +398,9 @@ class RunState:
         self.values = dict(values)
         for metric in self.metrics:
             metric.reset()
-        return sums
+        if progress.step == 0:
+            fault = fault or "every step was skipped"
+        return sums, fault
 
     def forget_best(self) -> None:
         """Let the next epoch be the best."""
@@ -381,23 +408,31 @@ class RunState:
 
     # Whether the state is sound: a run that diverges keeps its last sound checkpoint.
 
-    def fault(self) -> str | None:
-        """Return why the present state is not sound, so that it is not saved, whatever its loss;
-        None if it may be sound."""
-        if self._only_skipped():
+    def fault(self, *, with_loss: bool = True) -> str | None:
+        """Return why the present state is not sound, so that it is not saved. None if it is sound:
+        its weights are finite, and, unless `with_loss` is False, their loss on the last step's
+        batches is not far beyond the first one. All processes call this together."""
+        progress = self.progress
+        saved = self.saved or progress
+        has_skipped = progress.skipped_in_row > saved.skipped_in_row
+        if has_skipped and saved.step == progress.step and self.sums.steps == 0:
             return "every step since the last checkpoint was skipped"
-        return None if self.weights_are_finite() else "weights are not finite"
+        if not self.weights_are_finite():
+            return "weights are not finite"
+        first = progress.first_loss
+        batches = self.last_batches
+        if not with_loss or self._evaluate is None or batches is None or first is None:
+            return None
+        with self.unchanged():
+            present = self._evaluate(self.trained["model"], batches).loss_per_point
+        if present <= first + MAX_LOSS_INCREASE * max(1.0, abs(first)):
+            return None
+        return f"the loss per point went from {first:.3g} in the first step to {present:.3g}"
 
     def weights_are_finite(self) -> bool:
         """Return whether all weights of the run's optimiser are finite."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.weights)
-
-    def _only_skipped(self) -> bool:
-        """Return whether the run has tried steps since its last checkpoint, and skipped all."""
-        saved = self.saved
-        if saved is None or saved.step != self.progress.step or self.sums.steps > 0:
-            return False
-        return self.progress.skipped_in_row > saved.skipped_in_row
+        weights = weights_of(self.trained["optimizer"])
+        return all(bool(torch.isfinite(weight).all()) for weight in weights)
 
     # Saving and resuming.
 

@@ -143,8 +143,6 @@ class RunCheckpoints:
         # The best is saved first: a run that is killed between both files repeats this epoch.
         if is_best:
             self._write(self.run.best)
-        if progress.step == 0:
-            fault = fault or "every step was skipped"
         if is_over and fault is not None:
             raise self.failure(f"the run ends after epoch {progress.epoch}, but {fault}")
         if is_over or stops or progress.epoch % self.settings.save_period == 0:
@@ -153,8 +151,7 @@ class RunCheckpoints:
     def at_end(self) -> None:
         """Remove all checkpoints of a complete run but the newest and the best, if any are to be
         removed."""
-        if self.settings.keep_last is not None:
-            self._keep(1)
+        self._keep(1)
 
     def save(self, fault: str | None, *, is_best: bool = False) -> None:
         """Write a checkpoint and remove old ones; a state with a fault is only logged.
@@ -176,15 +173,14 @@ class RunCheckpoints:
             self._write(path)
         elif distributed.is_main():
             link_or_copy(self.run.best, path)
-        if self.settings.keep_last is not None:
-            self._keep(self.settings.keep_last)
+        self._keep(self.settings.keep_last)
         self.state.note_saved()
         self._last_save = time.monotonic()
         log.info("saved %s", path)
 
-    def _keep(self, count: int) -> None:
-        """Remove all but the best and the newest `count` checkpoints."""
-        if distributed.is_main():
+    def _keep(self, count: int | None) -> None:
+        """Remove all but the best and the newest `count` checkpoints, if any are to be removed."""
+        if self.settings.keep_last is not None and distributed.is_main():
             for path in checkpoints(self.run.models)[count:]:
                 path.unlink(missing_ok=True)
 
@@ -223,24 +219,29 @@ class RunCheckpoints:
         Raises:
             CheckpointError: see `RunState.state_dict`.
         """
-        parts = self._parts
-        model = parts.model
-        network = self.state.evaluated_model
+        facts, record, state = self._parts.facts, self._parts.record, self.state
+        model = self._parts.model
         content: Checkpoint = {
-            "state_dict": network.state_dict(),
-            "normalisation": parts.facts.normalisation.to_dict(),
-            "alphabet": parts.facts.alphabet.characters if model.needs_text else None,
-            "dataset": parts.facts.loaded.record,
-            "versions": versions(parts.device),
+            "config": record.given_config,
+            "state_dict": state.evaluated_model.state_dict(),
+            "normalisation": facts.normalisation.to_dict(),
+            "alphabet": facts.alphabet.characters if model.needs_text else None,
+            "dataset": facts.loaded.record,
+            "versions": versions(self._parts.device),
             "modules": user_modules.digests(),
-            "metrics": self.state.values,
-            "epoch": self.state.progress.epoch,
-            "step": self.state.progress.step,
-            "training": {"format": TRAINING_FORMAT, "run": self.state.state_dict()},
+            "metrics": state.values,
+            "epoch": state.progress.epoch,
+            "step": state.progress.step,
+            "training": {
+                "format": TRAINING_FORMAT,
+                "run": state.state_dict(),
+                "resolved_config": record.resolved_config,
+            },
+            "licence": record.licence,
         }
         if model.extras:
             content["extras"] = {name: [*shape] for name, shape in model.extras.items()}
-        return parts.record.added_to(content)
+        return content
 
     def _write(self, path: Path) -> None:
         self._warn_of_differences()

@@ -589,20 +589,12 @@ def make_step(trainer: BaseTrainer, batch: Batch) -> float:
         # Two chunks show whether a state is carried over.
         steps = None if truncate is None else math.ceil(batch.inputs.shape[1] / 2)
         stream.begin(state.position, [batch] * trainer.settings.accumulate, steps)
-    trainer.model.train()
-    rate = trainer.optimizer_step.start(trainer.progress.step)
-    with (
-        errors_as_config_fault("trainer", trainer, wanted),
-        plain_layers(trainer.plain_layers),
-        torch.enable_grad(),
-    ):
+    with errors_as_config_fault("trainer", trainer, wanted), torch.enable_grad():
         chunks = stream.chunks(state.position, state.carried)
-        sums, norm = trainer.step(chunks)
-        sums = sums.all_reduced()
-        norm = float(norm)
-    state.move_on(stream.after(state.position), chunks)
-    state.count(sums, norm, rate, 0.0)
-    return norm * rate
+        sums = trainer.make_step(chunks)
+        norm = float(sums.gradient_norm)
+    state.end_step(sums, chunks, stream.after(state.position))
+    return norm * sums.learning_rate
 
 
 def goes_on_as_saved(trial: Trial) -> None:

@@ -16,7 +16,8 @@ from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_state, state_of
 from base.run.checkpoint_archive import from_archive, to_archive
 from base.run.digest import digest
-from base.step.optimizer_step import are_inverse, step_schedule
+from base.run.run_state import are_inverse
+from base.step.step import step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
 log = logging.getLogger(__name__)

@@ -125,7 +125,7 @@ def test_teacher_forcing_changes_evenly_from_the_first_epoch_to_the_last(tmp_pat
     shares = []
     for _ in range(5):
         shares.append(trainer.epoch_forcing_ratio)
-        trainer.state.end_epoch({}, ("", ""), is_sound=True)
+        trainer.state.end_epoch({}, ("", ""))
     assert shares == pytest.approx([1.0, 0.9, 0.8, 0.7, 0.6])
 
 

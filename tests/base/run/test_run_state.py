@@ -11,10 +11,11 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from base.base_data_loader import Chunk, Position
 from base.run.checkpoint import load_checkpoint, newest_checkpoint
 from base.run.run_state import RunState
 from base.run.training_parts import TrainingSettings
-from base.step.optimizer_step import OptimizerStep
+from base.step.step import OptimizerStep
 from parse_config import config_binder
 from tests.tiny_config import changed
 from utils.checks import CheckpointError
@@ -107,7 +108,8 @@ def update_of(optimizer, arguments, schedule):
     settings = TrainingSettings(epochs=1, **options)
     device = torch.device("cpu")
     parts = SimpleNamespace(model=model, optimizer=built, lr_scheduler=scheduler, device=device)
-    return OptimizerStep(parts, settings)
+    parts.loss, parts.metrics = SquaredError(), ()
+    return OptimizerStep(parts, settings, lambda model, batch, _: model(batch.inputs), pytest.fail)
 
 
 def state_of(update):
@@ -119,10 +121,11 @@ def steps(update, count):
     torch.manual_seed(count)
     for number in range(count):
         batch = next(iter(TinyLoader()))
+        chunks = [Chunk(batch, len(batch), Position())]
         update.start(number)
         with update.noisy():
-            SquaredError()(update.model(batch.inputs), batch).sum().backward()
-        assert math.isfinite(update.apply(batch.points))
+            update.add_gradients(chunks)
+        assert math.isfinite(update.apply_gradients(chunks))
         update.end_epoch({"loss": 1.0 + number})
 
 

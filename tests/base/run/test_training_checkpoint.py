@@ -17,6 +17,7 @@ from tiny_run import (
     weights,
 )
 
+from base.base_data_loader import Position
 from base.run.checkpoint import BEST, checkpoints, load_checkpoint, newest_checkpoint
 from base.run.run_state import Sums
 from utils.checks import TrainingFailed
@@ -159,12 +160,11 @@ def test_epoch_is_sound_until_its_loss_grows_by_ten_times_the_first_loss(
 ):
     """Ten times the first one above it, whatever its sign, or ten if that is less than one."""
     trainer = make(tmp_path)
-    trainer.state.remember([])
-    trainer.state.count(Sums(first, 1, 1), norm=1.0, rate=0.1, seconds=1.0)
+    trainer.state.end_step(Sums(first, 1, 1, gradient_norm=1.0), [], Position())
     for loss, is_sound in ((bound - 0.1, True), (bound + 0.1, False)):
-        monkeypatch.setattr(trainer, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
+        monkeypatch.setattr(trainer.state, "_evaluate", lambda *_, loss=loss: Sums(loss, 1, 1))
         trainer.run.models.mkdir(parents=True, exist_ok=True)
-        trainer.run_checkpoints.save(trainer.fault_of_state())
+        trainer.run_checkpoints.save(trainer.state.fault())
         assert bool(checkpoints(trainer.run.models)) == is_sound
         for path in checkpoints(trainer.run.models):
             path.unlink()
