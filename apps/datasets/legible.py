@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,6 @@ from data_loader import ToldHandsDataset
 from data_loader.sources.cache import CacheKey, columns_in
 from data_loader.synthetic.texts.corpus import running_text
 from data_loader.synthetic.texts.templates import Draws
-from ink.measures import strokes_per_character
 from ink.resampling import mean_step
 from ink.sample import Parsed, Sample
 from model import Reader
@@ -48,7 +47,7 @@ TRIES = 2  # of a word (assumed: a word that fails twice takes more time than an
 MAX_DOUBT = 0.6  # nats of doubt of both readers up to which a word is kept (assumed)
 MAX_DOUBT_OF_LETTERS = 0.1
 """The same of a word with a letter that pages draw, and that the network wrote itself (assumed)."""
-MAX_LINE_DOUBT = 1.0
+MAX_LINE_DOUBT = 3.0
 """Nats of a reader's doubt of a whole line with what was drawn, up to which the line is kept (by
 eye: a drawn letter that covers another is read wrong)."""
 LONG_WORD = 8  # characters from which on a longer word may be doubted more (assumed)
@@ -59,13 +58,15 @@ SHORTEST = 12
 DRAWN_FRACTION = 0.75
 """Fraction of the texts with letters that pages draw; in the others the network writes all letters
 itself, and those that readers hardly doubt are kept, so that letters vary (assumed)."""
-JOINED_FACTOR = 2
+JOINED_FACTOR = 3
 """How many times as many texts are written in a hand that joins its letters (measured: half as many
-lines stay as of another hand)."""
-NUM_MEASURED = 12  # lines of a hand that are measured as the network writes them (assumed)
+words stay as of another hand, and where joined lines were fewer than others, the network joined
+less)."""
+DOTS_AND_BARS = "ijt"  # letters with a second stroke in most hands
+NUM_MEASURED = 24  # lines of a hand that are measured as the network writes them (assumed)
 MAX_EXCESS = 0.01
-"""Strokes per character of the kept lines of a hand beyond the hand's own (assumed: more, and the
-network forgets how the hand joins letters)."""
+"""Strokes per letter of the kept words of a hand beyond the own ones, dots and bars apart (assumed:
+more, and the network forgets how the hand joins letters)."""
 
 
 @dataclass(frozen=True)
@@ -97,37 +98,35 @@ class LineMaker:
         hand = named.written_by(self.writer, self.sampling, number)
         readers = {"reader": self.reader, "second_reader": self.second_reader}
         hand = replace(hand, tries=TRIES, **readers)
-        hand, own_ratio = measured(hand, generator)
+        hand, usual_breaks = measured(hand, generator)
         texts = new_texts(
             Draws(generator), [self.writer.model.alphabet], self.signs, rare=self.rare
         )
         first = (self.seed + number * JOINED_FACTOR * self.lines) % SEEDS
         num_texts = self.lines * (JOINED_FACTOR if hand.shape.joined else 1)
         num_drawn = round(DRAWN_FRACTION * num_texts)
-        written = []
+        written: list[CheckedWord] = []
         for draws_letters, count in ((True, num_drawn), (False, num_texts - num_drawn)):
             each = replace(hand, draws_letters=draws_letters)
-            written += lines_of(each, [*islice(texts, count)], first, generator)
+            written += clear_words(each, [*islice(texts, count)], first)
             first += count
-        kept = self._kept(written, hand, own_ratio)
+        stay = least_joined_left_out([*map(breaks, written)], usual_breaks + MAX_EXCESS)
+        joined = [word for word, stays in zip(written, stay, strict=True) if stays]
+        lines = lines_of(joined, hand.mean_step, generator)
         parsed = Parsed()
-        for place, (ink, text) in enumerate(kept):
+        for place, (ink, text) in enumerate(self._kept([*lines], hand.shape.x_height)):
             name = f"{named.name}-{place:03}"
             parsed.samples.append(Sample(ink, text, name, group=named.name, extras=named.extras))
         yield parsed
 
     def _kept(
-        self, lines: Sequence["WordLine"], hand: Hand, own_ratio: float
+        self, lines: Sequence["WordLine"], x_height: float
     ) -> Iterator[tuple[np.ndarray, str]]:
-        """Yield the ink, in the hand's units, and the text of the lines that the reader reads, as
-        far as the hand joins their letters."""
-        ratios = [line.strokes_per_character for line in lines]
-        stay = least_joined_left_out(ratios, own_ratio + MAX_EXCESS)
-        joined = [line for line, stays in zip(lines, stay, strict=True) if stays]
-        texts = [[*spellings(line.text), *spellings(without_marks(line.text))] for line in joined]
-        readings = self.reader.proofread([line.ink for line in joined], texts, LOOKALIKES)
-        scale = np.float32([hand.shape.x_height, hand.shape.x_height, 1])
-        for line, (_, doubt) in zip(joined, readings, strict=True):
+        """Yield the ink, in the hand's units, and the text of the lines that the reader reads."""
+        texts = [[*spellings(line.text), *spellings(without_marks(line.text))] for line in lines]
+        readings = self.reader.proofread([line.ink for line in lines], texts, LOOKALIKES)
+        scale = np.float32([x_height, x_height, 1])
+        for line, (_, doubt) in zip(lines, readings, strict=True):
             num_marked = sum(not letter.isascii() for letter in line.text)
             if doubt <= MAX_LINE_DOUBT + MARK_DOUBT * num_marked:
                 yield line.ink * scale, line.text
@@ -157,47 +156,59 @@ class WordLine:
         ]
         return line_ink(made)
 
-    @property
-    def strokes_per_character(self) -> float:
-        """The strokes per character of words of small ASCII letters; NaN without any."""
-        plain = [word for word in self.words if word.text.isascii() and word.text.islower()]
-        plain = [word for word in plain if word.text.isalpha()]
-        num_strokes = sum(len(part.strokes) for word in plain for part in word.words)
-        return num_strokes / sum(len(word.text) for word in plain) if plain else np.nan
-
 
 def measured(hand: Hand, generator: np.random.Generator) -> tuple[Hand, float]:
-    """Return a hand in which marks and signs are drawn at the pen's speed, and the strokes per
-    character of its lines of small letters, as the network writes them."""
+    """Return a hand in which marks and signs are drawn at the pen's speed, and the `breaks_of`
+    lines of small letters, as the network writes them."""
     draws = Draws(generator)
     texts = []
     for _ in range(NUM_MEASURED):
         text = running_text(draws, split=0, low=20, high=40, symbols=0.0).lower()
         texts.append("".join(c for c in text if c.isalpha() or c == " "))
     lines = hand.write_texts(texts, range(NUM_MEASURED))
-    inks = [line.written for line in lines if line.ended]
-    ended = [text for text, line in zip(texts, lines, strict=True) if line.ended]
+    ended = [line for line in lines if line.ended]
+    inks = [line.written for line in ended]
     step = float(np.median([*map(mean_step, inks)])) / hand.shape.x_height
-    return replace(hand, mean_step=step), strokes_per_character(zip(inks, ended, strict=True))
+    num_strokes = sum(int(ink[:, 2].sum()) for ink in inks)
+    text = "".join(line.written_text for line in ended)
+    return replace(hand, mean_step=step), breaks_of(num_strokes, text.replace(" ", ""))
+
+
+def breaks_of(num_strokes: int, text: str) -> float:
+    """Return the strokes per letter of a text of small letters, without those of `DOTS_AND_BARS`:
+    texts differ in how many they have, and not in how the hand joins letters. NaN without text."""
+    letters = num_strokes - sum(letter in DOTS_AND_BARS for letter in text)
+    return letters / len(text) if text else np.nan
+
+
+def breaks(word: CheckedWord) -> float:
+    """Return the `breaks_of` a word of small ASCII letters; NaN for another one."""
+    is_plain = word.text.isascii() and word.text.islower() and word.text.isalpha()
+    return breaks_of(sum(len(part.strokes) for part in word.words), word.text * is_plain)
+
+
+def clear_words(hand: Hand, texts: Sequence[str], seed: int) -> Iterator[CheckedWord]:
+    """Write texts in a hand, and yield their words that `is_clear` accepts."""
+    for words in write_words(hand, texts, range(seed, seed + len(texts))):
+        yield from (word for word in words if is_clear(word, hand.draws_letters))
 
 
 def lines_of(
-    hand: Hand, texts: list[str], seed: int, generator: np.random.Generator
+    words: Iterable[CheckedWord], step: float, generator: np.random.Generator
 ) -> Iterator[WordLine]:
-    """Write texts in a hand, and yield lines of their legible words, some of several texts."""
+    """Yield lines of words, which have random lengths; see `WordLine`."""
     lines: list[list[CheckedWord]] = [[]]
     length = generator.integers(SHORTEST, MAX_LENGTH)
-    for words in write_words(hand, texts, range(seed, seed + len(texts))):
-        kept = [word for word in words if is_clear(word, hand.draws_letters)]
-        if lines[-1] and len(text_of(chain(lines[-1], kept))) > MAX_LENGTH:
+    for word in words:
+        if lines[-1] and len(text_of([*lines[-1], word])) > MAX_LENGTH:
             lines.append([])
-        lines[-1] += kept
+        lines[-1].append(word)
         if len(text_of(lines[-1])) >= length:
             lines.append([])
             length = generator.integers(SHORTEST, MAX_LENGTH)
-    for words in lines:
-        if 1 < len(text_of(words)) <= MAX_LENGTH:
-            yield WordLine(words, hand.mean_step, generator)
+    for line in lines:
+        if 1 < len(text_of(line)) <= MAX_LENGTH:
+            yield WordLine(line, step, generator)
 
 
 def is_clear(word: CheckedWord, draws_letters: bool) -> bool:

@@ -24,8 +24,8 @@ MIN_LINES = 4  # least described lines of a person (assumed)
 NUM_PEOPLE = 160  # people of whom some are chosen (assumed)
 OWN_SEEDS = range(1, 54)
 """Seeds of a network's own hands: each of 53 begins at another one (`HandEncoder.draw`)."""
-JOINED_TURNS = (True, False, False, True, False)
-"""Whether each hand in turn joins its letters: two of five do (assumed: a third to a half)."""
+JOINED_TURNS = (True, False)
+"""Whether each hand in turn joins its letters: half do (assumed)."""
 
 
 @dataclass(frozen=True)

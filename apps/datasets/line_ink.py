@@ -114,8 +114,8 @@ def with_tremor(stroke: np.ndarray, generator: np.random.Generator) -> np.ndarra
 
 
 def least_joined_left_out(ratios: Sequence[float], limit: float) -> list[bool]:
-    """Return which lines stay so that their mean strokes per character are at most a limit: those
-    with the most strokes are left out. NaN stands for a line that does not show it, and stays."""
+    """Return which words stay so that their mean strokes per letter are at most a limit: those
+    with the most strokes are left out. NaN stands for a word that does not show it, and stays."""
     stays = [True] * len(ratios)
     known = sorted((ratio, number) for number, ratio in enumerate(ratios) if not np.isnan(ratio))
     total = sum(ratio for ratio, _ in known)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apps.datasets.dataset import LegibleDataset
-from apps.datasets.legible import LineMaker, WordLine, is_clear, lines_of
+from apps.datasets.legible import LineMaker, breaks, clear_words, is_clear, lines_of
 from apps.datasets.line_hands import NamedHand
 from apps.pages.proofreading import CheckedWord
 from apps.pages.written_word import WrittenWord
@@ -30,8 +30,8 @@ def test_words_that_are_accepted_become_lines(monkeypatch, seed):
     lines = [[word("ab"), word("cd", right=False), word("ef")], [word("gh")], [word("jk", False)]]
     lines += [[word("lm"), word("no" * 25)], [word("pq" * 10)]]
     monkeypatch.setattr("apps.datasets.legible.write_words", lambda *_: lines)
-    hand = SimpleNamespace(mean_step=0.25, draws_letters=True)
-    made = [*lines_of(hand, ["x"] * 5, 0, np.random.default_rng(seed))]
+    words = clear_words(SimpleNamespace(draws_letters=True), ["x"] * 5, 0)
+    made = [*lines_of(words, 0.25, np.random.default_rng(seed))]
     assert " ".join(line.text for line in made) == f"ab ef gh lm {'no' * 25} {'pq' * 10}"
     assert len(made) > 1 and max(len(line.text) for line in made) <= 60
     for line in made:
@@ -58,12 +58,12 @@ def test_words_that_are_doubted_are_left_out(text, draws_letters, doubt, clear):
     assert not is_clear(replace(checked, faults=("a dot too many or too few",)), draws_letters)
 
 
-def test_only_words_of_small_letters_show_how_a_line_is_joined():
-    def ratio(*words):
-        return WordLine(words, 0.25, np.random.default_rng(0)).strokes_per_character
-
-    assert ratio(word("abcd"), word("DE"), word("2"), word("é")) == 0.25
-    assert np.isnan(ratio(word("DE"), word("é")))
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("abcd", 1 / 4), ("bi", 0.0), ("tin", -1 / 3), ("DE", np.nan), ("2", np.nan), ("é", np.nan)],
+)
+def test_only_words_of_small_letters_show_how_a_hand_joins_them(text, expected):
+    np.testing.assert_equal(breaks(word(text)), expected)
 
 
 @pytest.mark.slow

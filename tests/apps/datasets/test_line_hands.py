@@ -43,7 +43,7 @@ def told(tmp_path):
     return ToldHandsDataset(dataset=source, descriptors=str(tmp_path / "hands.npz"))
 
 
-def test_two_of_five_hands_are_joined_and_none_is_there_twice(told, monkeypatch):
+def test_half_of_the_hands_are_joined_and_none_is_there_twice(told, monkeypatch):
     monkeypatch.setattr(line_hands, "OWN_SEEDS", range(1, 11))
 
     def write_lines(texts, seeds, sampling):
