@@ -1,7 +1,9 @@
 """Saves weights between those of two networks of one architecture, with the hands of the first.
 
 A training stores the hands of its last batches in the place of those from which new hands are
-drawn (`HandEncoder`), whether or not they are legible; the first network's were chosen.
+drawn (`HandEncoder`), whether or not they are legible; the first network's were chosen. The noise
+on hand vectors makes a network in training heed the hand less than a network in use should, which
+a factor of the weights from hand to gates makes good (notebook: hands, conditioning a writer).
 """
 
 import argparse
@@ -15,11 +17,13 @@ from apps.hand.fine_tuning import save
 from commands.shared import network_options, options
 from commands.shared.scripts import main
 from model.loading import Writer
-from utils.checks import UserError
+from utils.checks import UserError, number
 from utils.files import prepare_output
 
 STORED_HANDS = "hand_encoder.hands"
 """The name in a writer's weights of the hands from which new ones are drawn."""
+HAND_GATES = "hand_gates.weight"
+"""The name of those by which a hand vector acts on the gates of a writer's layers."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -35,6 +39,9 @@ def run(arguments: argparse.Namespace) -> None:
     weights = interpolated(old, new, arguments.fraction)
     if STORED_HANDS in old:
         weights[STORED_HANDS] = old[STORED_HANDS]
+        weights[HAND_GATES] = arguments.hand_factor * weights[HAND_GATES]
+    elif arguments.hand_factor != 1.0:
+        raise UserError(f"--hand-factor: {before.path} takes no hand vector")
     after.model.load_state_dict(weights)
     save(arguments.output, after)
     print(arguments.output)
@@ -45,6 +52,9 @@ if __name__ == "__main__":
     parser.add_argument("before", help="name or checkpoint of the network before")
     network_options.add_network(parser, default="writer")
     add = parser.add_argument
-    add("--fraction", type=float, default=0.5, help="of the way to the network (default: 0.5)")
+    fraction = "of the way to the network -r (default: 1)"
+    add("--fraction", type=number(float, 0, 1), default=1.0, help=fraction)
+    factor = "factor of the influence of a hand (default: 1)"
+    add("--hand-factor", type=number(float, 0, 10), default=1.0, help=factor)
     add("--output", type=Path, required=True, help="file for the weights")
     main(run, parser)

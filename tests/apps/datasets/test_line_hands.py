@@ -57,7 +57,7 @@ def test_half_of_the_hands_are_joined_and_none_is_there_twice(told, monkeypatch)
     hands = named_hands(writer, told, ["joined"], 0)
     names = [hand.name for hand in hands]
     kinds = {name.split("-")[0] for name in names}
-    assert len({*names}) == len(names) > 20 and {"own", "person"} <= kinds
+    assert len({*names}) == len(names) == 20 and {"own", "person"} <= kinds
     assert "joined" not in names and not any(name.startswith("open_") for name in names)
     assert {hand.extras["hand"].shape for hand in hands} == {(NUM_HAND_LINES, DESCRIPTOR + 1)}
     assert [hand.name for hand in named_hands(writer, told, ["joined"], 0)] == names
