@@ -7,7 +7,7 @@ from tiny_run import TinyLoader, make, rows, sequence, trained
 
 from base import distributed
 from base.base_data_loader import BatchStream
-from base.run.run_state import RunState
+from base.run.run_state import RunState, Sums
 from utils.checks import ConfigFault
 
 
@@ -42,7 +42,7 @@ def played(batches, steps):
     for _ in range(steps):
         chunks = batches.chunks(run.position, run.carried)
         result.append((run.position, [chunk and chunk.batch.index.tolist() for chunk in chunks]))
-        run.move_on(batches.after(run.position), chunks)
+        run.end_step(Sums(), chunks, batches.after(run.position))
     return result
 
 
@@ -70,13 +70,13 @@ def test_a_state_is_detached_and_carried_to_the_next_chunk_only():
     assert torch.equal(chunk.goes_on, on) and 0 < on.sum() < 13
     state = {"hidden": torch.arange(26.0, requires_grad=True).reshape(13, 2) * 2}
     chunk.carry(state)
-    run.move_on(batches.after(run.position), [chunk])
+    run.end_step(Sums(), [chunk], batches.after(run.position))
     (chunk,) = batches.chunks(run.position, run.carried)
     assert torch.equal(chunk.state["hidden"], state["hidden"][on])
     assert not chunk.state["hidden"].requires_grad and 0 < len(chunk.batch) < 13
     # What is not finite is not carried over.
     chunk.carry({"hidden": torch.full((len(chunk.batch), 2), torch.nan)})
-    run.move_on(batches.after(run.position), [chunk])
+    run.end_step(Sums(), [chunk], batches.after(run.position))
     assert run.carried == [None]
 
 
@@ -86,6 +86,6 @@ def test_state_is_carried_only_when_the_step_is_over():
     second = chunks[1]
     second.carry({"hidden": torch.arange(6.0)})
     assert run.carried == []
-    run.move_on(batches.after(run.position), chunks)
+    run.end_step(Sums(), chunks, batches.after(run.position))
     states = [chunk.state for chunk in batches.chunks(run.position, run.carried)]
     assert states[0] is None and torch.equal(states[1]["hidden"], torch.arange(6.0)[second.goes_on])
