@@ -65,7 +65,7 @@ less)."""
 DOTS_AND_BARS = "ijt"  # letters with a second stroke in most hands
 NUM_MEASURED = 24  # lines of a hand that are measured as the network writes them (assumed)
 MAX_EXCESS = -0.06
-"""Strokes per letter of the kept words of a hand beyond the own ones, dots and bars apart (measured,
+"""Strokes per letter of the kept words of a hand beyond its own, dots and bars apart (measured,
 notebook: writer, its own best words: a network joins less than the lines from which it learns)."""
 
 
