@@ -27,6 +27,7 @@ from data_loader.synthetic.composed.accents import (
     MarkPen,
     UnusablePiece,
     base_and_mark,
+    combining,
 )
 from data_loader.synthetic.composed.cutting import X_HIGH_LETTERS
 from data_loader.synthetic.texts.european import ACCENTED_LETTERS
@@ -51,6 +52,9 @@ MAX_BEHIND = 0.3  # fraction of the points of a letter's own stroke behind the l
 TALL = 1.8  # x-heights of a stem that stands for a tall letter, to place its mark (by eye)
 MIN_CLEARANCE = 0.19  # least x-heights from a mark to other ink (as `LAGS`)
 MIN_DOTS_APART = 0.36  # x-heights between the ink of the dots of an `ü` (by eye: as `MARK_GAPS`)
+RING, BREVE, CEDILLA = map(combining, ("ring above", "breve", "cedilla"))
+LEAST_WIDTHS = {RING: 0.42, BREVE: 0.62}
+"""In x-heights (by eye: a smaller ring looks like a dot, a narrower breve like a caron)."""
 MIN_SHARE = 0.5
 """Of the points and of the height of a letter's largest part of a joined stroke in another part
 (by eye)."""
@@ -229,18 +233,32 @@ def _mark(
         height = max(_low_beside(mark, ink) - first[1] + MIN_TAIL_DEPTH, MIN_TAIL_HEIGHT)
         factor = max(height / np.ptp(mark[:, 1]), 1.0)
         mark = first + (mark - first) * (factor, factor, 1.0)
+        if kind == CEDILLA:  # The foot of a letter goes on to the next one.
+            x, y, _ = letter.T
+            upper = x[y <= (y.min() + y.max()) / 2]
+            mark = moved(mark, (upper.min() + upper.max()) / 2 - first[0], 0.0)
         if kind == COMMA_BELOW:  # The others touch their letters.
             mark = _clear(mark, ink, np.outer(SHIFTS, (0.0, 1.0)), MARK_GAPS[0])
     elif kind == COMMA_ABOVE_RIGHT:
         mark = _clear(mark, ink, np.outer(SHIFTS, (1.0, 0.0)))
     elif kind:
-        if kind == DIAERESIS:
-            left, right = to_strokes(mark)
-            lack = max(MIN_DOTS_APART - (right[:, 0].min() - left[:, 0].max()), 0.0)
-            shift = np.array([lack / 2, 0.0])
-            mark = from_strokes([left - shift, right + shift])
-        mark = _clear(mark, ink, _shifts_above())
+        mark = _clear(_as_seen(mark, kind), ink, _shifts_above())
     return mark
+
+
+def _as_seen(mark: np.ndarray, kind: str) -> np.ndarray:
+    """Return a mark above a letter with its dots apart, its ring open or its breve wide enough."""
+    if kind == DIAERESIS:
+        left, right = to_strokes(mark)
+        lack = max(MIN_DOTS_APART - (right[:, 0].min() - left[:, 0].max()), 0.0)
+        shift = np.array([lack / 2, 0.0])
+        return from_strokes([left - shift, right + shift])
+    if kind not in LEAST_WIDTHS:
+        return mark
+    left, right = span([mark])
+    foot = np.array([(left + right) / 2, mark[:, 1].max(), 0.0])
+    factor = max(LEAST_WIDTHS[kind] / (right - left), 1.0)
+    return foot + (mark - foot) * (factor, factor if kind == RING else 1.0, 1.0)
 
 
 def _low_beside(mark: np.ndarray, ink: Sequence[np.ndarray]) -> float:

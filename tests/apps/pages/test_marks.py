@@ -189,6 +189,28 @@ def test_the_dots_above_a_letter_are_visible_and_do_not_run_together(letter, wid
     assert all(np.ptp(dot, axis=0).max() > 0.14 for dot in dots)
 
 
+@pytest.mark.parametrize("letter", "åůÅŮ")
+def test_the_pen_does_not_fill_a_ring(letter):
+    """The pen's line is 0.15 to 0.18 wide."""
+    _, (ring,) = drawn(letter, [BOW], [np.zeros(5, int)])
+    assert np.ptp(ring[:, 0]) >= 0.42 - 1e-9
+    assert np.ptp(ring[:, 1]) >= 0.36
+
+
+@pytest.mark.parametrize("letter", "ăğĂ")
+def test_a_breve_is_wider_than_a_caron(letter):
+    _, (breve,) = drawn(letter, [BOW], [np.zeros(5, int)])
+    assert np.ptp(breve[:, 0]) >= 0.62 - 1e-9
+    assert np.ptp(breve[:, 0]) > 2 * np.ptp(breve[:, 1])
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+def test_a_cedilla_stands_beneath_its_letter_and_not_beneath_the_way_to_the_next(lean):
+    way = [*BOW, (1.4, 0.0), (1.9, -0.2)]
+    _, (cedilla,) = drawn("ç", [np.array(way)], [np.zeros(len(way), int)], lean=lean)
+    assert cedilla[0, 0] == pytest.approx(0.35, abs=0.25)
+
+
 @pytest.mark.parametrize("letter", "ȘșȚț")
 @pytest.mark.parametrize("depth", [0.0, 0.3])
 def test_a_comma_below_a_letter_is_clear_of_its_stem(letter, depth):
