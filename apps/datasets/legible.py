@@ -65,8 +65,8 @@ less)."""
 DOTS_AND_BARS = "ijt"  # letters with a second stroke in most hands
 NUM_MEASURED = 24  # lines of a hand that are measured as the network writes them (assumed)
 MAX_EXCESS = -0.06
-"""Strokes per letter of the kept words of a hand beyond its own, dots and bars apart (measured,
-notebook: writer, its own best words: a network joins less than the lines from which it learns)."""
+"""Strokes per letter of the kept words of a hand that joins beyond its own, dots and bars apart
+(measured, notebook: writer, its own best words: a network joins less than what it learns from)."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,10 @@ class LineMaker:
             each = replace(hand, draws_letters=draws_letters)
             written += clear_words(each, [*islice(texts, count)], first)
             first += count
-        stay = least_joined_left_out([*map(breaks, written)], usual_breaks + MAX_EXCESS)
-        joined = [word for word, stays in zip(written, stay, strict=True) if stays]
-        lines = lines_of(joined, hand.mean_step, generator)
+        if hand.shape.joined:
+            stay = least_joined_left_out([*map(breaks, written)], usual_breaks + MAX_EXCESS)
+            written = [word for word, stays in zip(written, stay, strict=True) if stays]
+        lines = lines_of(written, hand.mean_step, generator)
         parsed = Parsed()
         for place, (ink, text) in enumerate(self._kept([*lines], hand.shape.x_height)):
             name = f"{named.name}-{place:03}"
