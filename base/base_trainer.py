@@ -433,7 +433,7 @@ class BaseTrainer(ABC):
         """
         for module in self.state.modules:  # A process has seen its rows alone, as with BatchNorm.
             distributed.broadcast_tensors(module.buffers())
-        sums.seconds = time.perf_counter() - started
+        sums = replace(sums, seconds=time.perf_counter() - started)
         self.state.end_step(sums, chunks, self.stream.after(self.state.position))
         bar.update(self.progress.epoch_steps - bar.n)
         loss = f"{sums.loss_per_point:.3f}"

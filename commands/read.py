@@ -62,6 +62,7 @@ def _read(
     inks = [sample.ink for sample in samples]
     if output:
         output.make()
+    messages = sys.stdout if output else sys.stderr
     readings = reader.proofread(inks, search=chosen.search(reader), progress=True)
     texts = [text for text, _ in readings]
     for sample, text in zip(samples, texts, strict=True):
@@ -69,10 +70,7 @@ def _read(
         print(*columns, sep="\t")
     for sample, (text, doubt) in zip(samples, readings, strict=True):
         if reason := misgiving(sample.ink, text, doubt):
-            print(
-                f"{printable(sample.name)} can hardly be read: {reason}",
-                file=sys.stdout if output else sys.stderr,
-            )
+            print(f"{printable(sample.name)} can hardly be read: {reason}", file=messages)
     if not output:
         return
     from model.drawing.plots import lines_figure, write_png

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -30,7 +29,7 @@ from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import filled, load_state, load_weights, state_of
 from base.run.checkpoint_archive import make_whole
-from base.run.digest import digest, tensors_in
+from base.run.digest import digest
 from utils.checks import NOTHING, CheckpointError, UserError, short
 
 log = logging.getLogger(__name__)
@@ -180,21 +179,6 @@ class HasModes(Protocol):
     def eval(self) -> object: ...
 
     def train(self) -> object: ...
-
-
-def are_inverse(optimizer: Optimizer) -> bool:
-    """Return whether an optimiser has no modes, or its `train()` takes back what its `eval()` does;
-    leave it in the mode of training. See `HasModes`."""
-    if not isinstance(optimizer, HasModes):
-        return True
-    optimizer.train()
-    # A state_dict refers to the optimiser's tensors, which eval() and train() change in place.
-    held = [*tensors_in([weights_of(optimizer), optimizer.state_dict()])]
-    before = [tensor.detach().clone() for tensor in held]
-    optimizer.eval()
-    optimizer.train()
-    are_close = partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
-    return all(map(are_close, held, before))
 
 
 def weights_of(optimizer: Optimizer) -> list[Tensor]:

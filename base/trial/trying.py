@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,8 +16,8 @@ from base.config.torch_parts import TRIAL_STEPS
 from base.config.user_code import errors_as_config_fault
 from base.run.checkpoint import load_state, state_of
 from base.run.checkpoint_archive import from_archive, to_archive
-from base.run.digest import digest
-from base.run.run_state import are_inverse
+from base.run.digest import digest, tensors_in
+from base.run.run_state import HasModes, weights_of
 from base.step.step import step_schedule
 from utils.checks import CheckpointError, ConfigFault
 
@@ -71,6 +72,21 @@ def try_steps(optimizer: Optimizer, schedule: LRScheduler | None) -> None:
         try_state("lr_scheduler", schedule)
 
 
+def are_inverse(optimizer: Optimizer) -> bool:
+    """Return whether an optimiser has no modes, or its `train()` takes back what its `eval()` does;
+    leave it in the mode of training. See `HasModes`."""
+    if not isinstance(optimizer, HasModes):
+        return True
+    optimizer.train()
+    # A state_dict refers to the optimiser's tensors, which eval() and train() change in place.
+    held = [*tensors_in([weights_of(optimizer), optimizer.state_dict()])]
+    before = [tensor.detach().clone() for tensor in held]
+    optimizer.eval()
+    optimizer.train()
+    are_close = partial(torch.allclose, rtol=1e-5, atol=1e-5, equal_nan=True)
+    return all(map(are_close, held, before))
+
+
 def _step(optimizer: Optimizer) -> None:
     """Make a step with gradients of 1."""
     for group in optimizer.param_groups:
@@ -83,7 +99,7 @@ def _try_late_steps(optimizer: Optimizer) -> None:
     """Make as many steps as a run may have; raise a ConfigFault if they change what no checkpoint
     has: what the state of before does not bring back."""
     held = {name: digest(value) for name, value in vars(optimizer).items()}
-    weights, state = copy.deepcopy((_weights(optimizer), optimizer.state_dict()))
+    weights, state = copy.deepcopy((weights_of(optimizer), optimizer.state_dict()))
     for _ in range(TRIAL_STEPS):
         _step(optimizer)
     try_state("optimizer", optimizer)
@@ -93,15 +109,11 @@ def _try_late_steps(optimizer: Optimizer) -> None:
             raise unsaved(optimizer, name)
 
 
-def _weights(optimizer: Optimizer) -> list[Tensor]:
-    return [weight for group in optimizer.param_groups for weight in group["params"]]
-
-
 def _put_back(optimizer: Optimizer, weights: list[Tensor], state: dict[str, Any]) -> None:
     """Give an optimiser a state of before, and its weights the values that they had."""
     load_state(optimizer, copy.deepcopy(state))
     with torch.no_grad():
-        torch._foreach_copy_(_weights(optimizer), weights)
+        torch._foreach_copy_(weights_of(optimizer), weights)
 
 
 def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
@@ -113,7 +125,7 @@ def unsaved(optimizer: Optimizer, name: str) -> ConfigFault:
 def _doubt(optimizer: Optimizer) -> str:
     """Return in words what may be wrong with an optimiser's steps: they are the same with a far
     lower rate, or go along gradients of 1; or ""."""
-    before = copy.deepcopy(_weights(optimizer))
+    before = copy.deepcopy(weights_of(optimizer))
     state = optimizer.state_dict()
     after = []
     for rate in TRIAL_RATES:
@@ -121,7 +133,7 @@ def _doubt(optimizer: Optimizer) -> str:
         for group in optimizer.param_groups:
             group["lr"] = 0 * group["lr"] + rate  # It may be a tensor.
         _step(optimizer)
-        after.append(copy.deepcopy(_weights(optimizer)))
+        after.append(copy.deepcopy(weights_of(optimizer)))
     first_step, second_step = map(digest, after)
     if first_step == second_step and first_step != digest(before):
         return "makes the same step with any learning rate: schedule and warm-up set group['lr']"
