@@ -1,10 +1,8 @@
 """Loads batches of padded sequences, the same for any number of worker processes, for each step."""
 
-import copy
 import math
 import signal
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
@@ -17,14 +15,10 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from base import distributed
-from base.config import user_modules
-from utils.checks import ConfigFault, TrainingFailed, UserError, described, short
+from base.base_sampler import BaseSampler, Key, KeySampler
+from utils.checks import ConfigFault, TrainingFailed, UserError, described
 from utils.console import SIGNALS
 
-SAMPLER = "data_loader.args.sampler"
-"""Key of the sampler in a config."""
-Key: TypeAlias = tuple[int, int]
-"""The pass over the data, and the index of a sample in its split."""
 State: TypeAlias = dict[str, Tensor]
 """A network's state after some steps, tensors `(rows, ...)` by name."""
 
@@ -132,130 +126,6 @@ def features_of(
     return [features(ink, **arguments) for ink in inks]
 
 
-class BaseSampler(ABC):
-    """Chooses the samples of each batch of training.
-
-    Before `*` a constructor takes what it needs of the arguments of `BucketBatchSampler`
-    (`data_loader/batches.py`) and of `hands`: the number of the hand of each sample,
-    `(samples,)` int32; -1 for an unknown hand.
-    """
-
-    @abstractmethod
-    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
-        """Return the indices of the samples of each batch of a pass over the data.
-
-        They depend only on `epoch`, the number of the pass from 0, and on the state with which the
-        pass begins. All passes have equally many batches. All processes call this, with equal
-        states.
-        """
-
-    def __len__(self) -> int:
-        """Return the number of batches of a pass."""
-        return len(self.batches(0))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as tensors and plain values; a trainer may change it in each step."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state that `state_dict` returned."""
-
-
-class KeySampler:
-    """Returns the keys of the batches that a `BaseSampler` chooses for a pass over the data.
-
-    A key is a pair `(data_pass, index)`, which seeds the random draws of its sample. With several
-    processes each process gets some rows of every batch, or no row. A `BaseDataLoader` makes the
-    batches of the keys, and `BatchStream` takes them in training.
-
-    Its state, a part of the run's state, is that of the sampler: now, and when the pass began.
-    """
-
-    def __init__(self, sampler: BaseSampler, lengths: Sequence[int]) -> None:
-        self.sampler = sampler
-        self.lengths = np.array(lengths, dtype=np.int64)
-        self._is_user_part = user_modules.is_any_from_user(sampler)
-        self._num_batches = len(self._asked(0) if self._is_user_part else sampler)
-        if self._is_user_part and not self._num_batches:
-            raise ConfigFault(SAMPLER, type(sampler).__name__, "one with batches; epoch 0 has none")
-        self._begun: tuple[int, dict[str, Any]] | None = None  # a pass, and the state before it
-
-    def of(self, data_pass: int, first: int = 0) -> list[list[Key]]:
-        """Return the keys of this process's rows of the batches of a pass, from the batch `first`
-        on; both are counted from 0. The pass goes by the state with which it began.
-
-        Raises:
-            ConfigFault: see `batches`.
-        """
-        # Rows are in order of length, so every n-th row gives all processes similar work.
-        rows = slice(distributed.rank(), None, distributed.world_size())
-        keys = []
-        for batch in self._batches_begun(data_pass)[first:]:
-            keys.append([(data_pass, int(index)) for index in batch[rows]])
-        return keys
-
-    def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
-        """Return the indices of the samples of each batch of a pass over the data.
-
-        Raises:
-            ConfigFault: if there are no such samples, or an empty batch, or too few or many.
-        """
-        batches = self._asked(data_pass)
-        problem = ""
-        if len(batches) != len(self):
-            problem = f"{len(batches)} batches"
-        for number, batch in enumerate(batches if self._is_user_part else ()):
-            indices = np.asarray(batch)
-            is_list = indices.size and indices.ndim == 1 and indices.dtype.kind in "iu"
-            if not is_list or not 0 <= indices.min() <= indices.max() < len(self.lengths):
-                problem = f"{short(batch)} as batch {number}"
-        if problem:
-            samples = f"whole numbers below {len(self.lengths)}, the number of samples"
-            expected = f"one with {len(self)} batches in each epoch, lists of {samples}"
-            expected += f"; epoch {data_pass} has {problem}"
-            raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected)
-        return batches
-
-    def _asked(self, data_pass: int) -> Sequence[Sequence[int]]:
-        """Return the batches of the sampler; raise a ConfigFault if it fails or returns no list."""
-        name = type(self.sampler).__name__
-        try:
-            batches = self.sampler.batches(data_pass)
-        except Exception as error:  # A user's class may raise anything.
-            expected = f"one whose batches(epoch) works: trying it ended in {described(error)}"
-            raise ConfigFault(SAMPLER, name, expected) from error
-        if not isinstance(batches, Sequence | np.ndarray):
-            expected = f"one whose batches(epoch) returns a list of batches, not {short(batches)}"
-            raise ConfigFault(SAMPLER, name, expected)
-        return batches
-
-    def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
-        """Return the batches of a pass, by the state that the sampler had when the pass began."""
-        with torch.no_grad():  # so that a state that is computed of weights can be copied
-            present = copy.deepcopy(self.sampler.state_dict())
-        if self._begun is None or self._begun[0] != data_pass:
-            self._begun = (data_pass, present)
-            return self.batches(data_pass)
-        self.sampler.load_state_dict(self._begun[1])
-        batches = self.batches(data_pass)
-        self.sampler.load_state_dict(present)
-        return batches
-
-    def __len__(self) -> int:
-        return self._num_batches
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sampler's state, now and when the pass began; empty without a state."""
-        present = self.sampler.state_dict()
-        has_state = present or (self._begun and self._begun[1])
-        return {"present": present, "begun": self._begun} if has_state else {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state that `state_dict` returned."""
-        self._begun = state.get("begun")
-        self.sampler.load_state_dict(state.get("present", {}))
-
-
 def _unchanged(batch: object) -> object:
     return batch
 
@@ -318,11 +188,10 @@ class BaseDataLoader(DataLoader):
         keeps_workers: bool = True,
     ) -> None:
         self.keys = KeySampler(sampler, lengths)
-        self._pending: list[list[Key]] = []  # of the present iteration
         super().__init__(
             batches,
             batch_size=None,  # An element of the sampler has the keys of a whole batch.
-            sampler=self._pending,
+            sampler=self.keys,
             collate_fn=_unchanged,
             num_workers=num_workers,
             pin_memory=pin_memory and torch.cuda.is_available(),
@@ -346,7 +215,7 @@ class BaseDataLoader(DataLoader):
         yield from self._begin(data_pass, first)
 
     def _begin(self, data_pass: int, first: int) -> Iterator[Batch | None]:
-        self._pending[:] = self.keys.of(data_pass, first)
+        self.keys.begin(data_pass, first)
         # Until `_worker` runs, a worker has torch's handler, by which a SIGTERM would end it.
         with _signals_blocked():
             batches = super().__iter__()

@@ -10,14 +10,15 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 
 from base import distributed
-from base.base_data_loader import BaseDataLoader, BaseSampler
+from base.base_data_loader import BaseDataLoader
 from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded, load_checked
+from base.base_sampler import BaseSampler, BucketBatchSampler
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
-from data_loader.batches import BatchDataset, BucketBatchSampler, Features, fault_of
+from data_loader.batches import BatchDataset, Features, fault_of
 from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.cache import CacheKey, columns_of
 from data_loader.sources.source import choose_subset, listed_lines, listed_names

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import model
-from base.base_data_loader import BaseSampler
+from base.base_sampler import BaseSampler
 from base.base_loss import BaseLoss
 from base.config import user_modules
 from base.config.torch_parts import with_groups

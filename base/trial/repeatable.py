@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from base.base_data_loader import SAMPLER, BaseDataLoader, Batch, KeySampler
+from base.base_data_loader import BaseDataLoader, Batch
+from base.base_sampler import SAMPLER, KeySampler
 from base.config.user_code import AUGMENTATION, errors_as_config_fault
 from base.run.digest import digest
 from utils.checks import ConfigFault

@@ -6,13 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_run import Curriculum
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, KeySampler, loaded
-from base.run.stop_request import StopRequest
-from data_loader.batches import BucketBatchSampler
-from utils.checks import ConfigFault
+from base.base_data_loader import BaseDataLoader, Batch
+from base.base_sampler import BucketBatchSampler
 
 
 class Noise(Dataset):
@@ -91,70 +88,3 @@ def test_a_chunk_and_a_move_to_a_device_keep_the_hand_and_extras_of_each_sequenc
     assert plain.hand is None and plain.extras == {}
     features = replace(plain, targets=None)
     assert features.to("meta").targets is None and features.chunk(4, 4).targets is None
-
-
-class Fixed(BaseSampler):
-    """Has the batches that it is given."""
-
-    def __init__(self, *batches):
-        self.given = batches
-
-    def batches(self, epoch):
-        return self.given[epoch]
-
-
-@pytest.mark.parametrize(
-    ("batches", "problem"),
-    [
-        ([[0, 3]], r"epoch 1 has \[0, 3\] as batch 0"),
-        ([[0, -1]], r"epoch 1 has \[0, -1\] as batch 0"),
-        ([[0.0, 1.0]], r"epoch 1 has \[0\.0, 1\.0\] as batch 0"),
-        ([[True, False]], "epoch 1 has .* as batch 0"),
-        ([[]], r"epoch 1 has \[\] as batch 0"),
-        ([np.zeros(0, int)], r"epoch 1 has array\(.* as batch 0"),
-        ([0], "epoch 1 has 0 as batch 0"),
-        ([], "epoch 1 has 0 batches"),
-        ([[0], [1]], "epoch 1 has 2 batches"),
-    ],
-)
-def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, problem):
-    keys = KeySampler(Fixed([[2, 0, 2]], batches), [5, 6, 7])
-    assert keys.of(0) == [[(0, 2), (0, 0), (0, 2)]]
-    expected = '^data_loader.args.sampler = "Fixed": one with 1 batches in each epoch, lists of '
-    expected += f"whole numbers below 3, the number of samples; {problem}"
-    with pytest.raises(ConfigFault, match=expected):
-        keys.of(1)
-
-
-@pytest.mark.parametrize(
-    ("batches", "problem"),
-    [(None, "a list of batches, not None"), (iter([[0]]), "a list of"), ([], "epoch 0 has none")],
-)
-def test_a_sampler_without_a_list_of_batches_is_refused(batches, problem):
-    with pytest.raises(ConfigFault, match=f'^data_loader.args.sampler = "Fixed": .*{problem}'):
-        KeySampler(Fixed(batches), [5, 6, 7])
-
-
-def test_a_sampler_that_raises_is_named():
-    """Where the loader is made, and in a later epoch."""
-    message = '^data_loader.args.sampler = "Fixed": one whose batches.* works: .*IndexError: '
-    with pytest.raises(ConfigFault, match=message):
-        KeySampler(Fixed(), [5])
-    loader, stop = BaseDataLoader(Noise(), [5], Fixed([[0]])), StopRequest()
-    passes = [[*loaded(loader.batches(data_pass), stop.fail)] for data_pass in (0, 1)]
-    assert passes == [[*loader], [None]]
-    with pytest.raises(ConfigFault, match=message):
-        raise stop.failure
-
-
-def test_an_epoch_goes_on_by_the_state_with_which_it_began():
-    keys = KeySampler(Curriculum(1, range(9)), range(9))
-    batches, expected = keys.of(0), keys.sampler.batches(0)
-    keys.sampler.widest = 9
-    state = keys.state_dict()
-    assert keys.sampler.batches(0) != expected
-    again = KeySampler(Curriculum(1, range(9)), range(9))
-    again.load_state_dict(state)
-    taken = [batches[0], *again.of(0, 1)]
-    assert taken == batches == [[(0, row) for row in batch] for batch in expected]
-    assert again.sampler.widest == 9 and again.of(1) == keys.of(1)

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from base.base_data_loader import BaseDataLoader, BaseSampler, Batch, padded
+from base.base_data_loader import BaseDataLoader, Batch, padded
 from base.base_dataset import Facts, Loaded
 from base.base_loss import BaseLoss
 from base.base_metric import BaseMetric
 from base.base_model import BaseModel, Conditions
+from base.base_sampler import BaseSampler, BucketBatchSampler
 from base.base_trainer import BaseTrainer
 from base.run.checkpoint import newest_checkpoint
 from base.run.run_folder import RunFolder, RunRecord
 from base.run.run_state import seed_all
 from base.run.training_parts import TrainingParts, TrainingSettings
-from data_loader.batches import BucketBatchSampler
 from ink.alphabet import Alphabet
 from ink.normalisation import Normalisation
 from logger.metrics_csv import read_rows

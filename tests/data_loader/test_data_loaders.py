@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from base.base_data_loader import BaseSampler
 from base.base_dataset import SPLITS, BaseDataset, Loaded
+from base.base_sampler import BaseSampler
 from base.base_transform import BaseTransform
 from base.config.binder import FROM_PROGRAM
 from data_loader import (

@@ -1,10 +1,15 @@
-"""Batches of samples of similar length, by hand and by their padding."""
+"""Batches of samples of similar length, by hand and by their padding; and what a user's sampler may
+return."""
 
 import numpy as np
 import pytest
+from tiny_run import Curriculum
+from torch.utils.data import Dataset
 
-from base.base_data_loader import KeySampler
-from data_loader.batches import BucketBatchSampler
+from base.base_data_loader import BaseDataLoader, loaded
+from base.base_sampler import BaseSampler, BucketBatchSampler, KeySampler
+from base.run.stop_request import StopRequest
+from utils.checks import ConfigFault
 
 
 def lengths_like_iam(count, seed=0):
@@ -76,3 +81,77 @@ def test_a_window_of_shards_is_read_side_by_side_and_each_shard_from_front_to_ba
         assert len({*drawn.shards[read[start : start + stretch]].tolist()}) <= 6  # of two windows
     firsts = [np.sort(read[drawn.shards[read] == 4][n : n + 32])[0] for n in range(0, 200, 64)]
     assert firsts == sorted(firsts)
+
+
+class Keys(Dataset):
+    """Batches that are their keys."""
+
+    def __getitem__(self, keys):
+        return keys
+
+
+class Fixed(BaseSampler):
+    """Has the batches that it is given."""
+
+    def __init__(self, *batches):
+        self.given = batches
+
+    def batches(self, epoch):
+        return self.given[epoch]
+
+
+@pytest.mark.parametrize(
+    ("batches", "problem"),
+    [
+        ([[0, 3]], r"epoch 1 has \[0, 3\] as batch 0"),
+        ([[0, -1]], r"epoch 1 has \[0, -1\] as batch 0"),
+        ([[0.0, 1.0]], r"epoch 1 has \[0\.0, 1\.0\] as batch 0"),
+        ([[True, False]], "epoch 1 has .* as batch 0"),
+        ([[]], r"epoch 1 has \[\] as batch 0"),
+        ([np.zeros(0, int)], r"epoch 1 has array\(.* as batch 0"),
+        ([0], "epoch 1 has 0 as batch 0"),
+        ([], "epoch 1 has 0 batches"),
+        ([[0], [1]], "epoch 1 has 2 batches"),
+    ],
+)
+def test_batches_that_do_not_exist_are_refused_by_the_sampler_s_name(batches, problem):
+    keys = KeySampler(Fixed([[2, 0, 2]], batches), [5, 6, 7])
+    assert keys.of(0) == [[(0, 2), (0, 0), (0, 2)]]
+    expected = '^data_loader.args.sampler = "Fixed": one with 1 batches in each epoch, lists of '
+    expected += f"whole numbers below 3, the number of samples; {problem}"
+    with pytest.raises(ConfigFault, match=expected):
+        keys.of(1)
+
+
+@pytest.mark.parametrize(
+    ("batches", "problem"),
+    [(None, "a list of batches, not None"), (iter([[0]]), "a list of"), ([], "epoch 0 has none")],
+)
+def test_a_sampler_without_a_list_of_batches_is_refused(batches, problem):
+    with pytest.raises(ConfigFault, match=f'^data_loader.args.sampler = "Fixed": .*{problem}'):
+        KeySampler(Fixed(batches), [5, 6, 7])
+
+
+def test_a_sampler_that_raises_is_named():
+    """Where the loader is made, and in a later epoch."""
+    message = '^data_loader.args.sampler = "Fixed": one whose batches.* works: .*IndexError: '
+    with pytest.raises(ConfigFault, match=message):
+        KeySampler(Fixed(), [5])
+    loader, stop = BaseDataLoader(Keys(), [5], Fixed([[0]])), StopRequest()
+    passes = [[*loaded(loader.batches(data_pass), stop.fail)] for data_pass in (0, 1)]
+    assert passes == [[*loader], [None]]
+    with pytest.raises(ConfigFault, match=message):
+        raise stop.failure
+
+
+def test_an_epoch_goes_on_by_the_state_with_which_it_began():
+    keys = KeySampler(Curriculum(1, range(9)), range(9))
+    batches, expected = keys.of(0), keys.sampler.batches(0)
+    keys.sampler.widest = 9
+    state = keys.state_dict()
+    assert keys.sampler.batches(0) != expected
+    again = KeySampler(Curriculum(1, range(9)), range(9))
+    again.load_state_dict(state)
+    taken = [batches[0], *again.of(0, 1)]
+    assert taken == batches == [[(0, row) for row in batch] for batch in expected]
+    assert again.sampler.widest == 9 and again.of(1) == keys.of(1)
