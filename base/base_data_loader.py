@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from base import distributed
-from base.base_sampler import BaseSampler, Key, KeySampler
+from base.base_sampler import BaseSampler, KeySampler
 from utils.checks import ConfigFault, TrainingFailed, UserError, described
 from utils.console import SIGNALS
 

@@ -211,6 +211,9 @@ class BaseDataset(ABC):
     `ink.geometry.x_height` measures it in running text. None to measure it in the lines."""
     licence: ClassVar[str | None] = None
     """The licence of the data, see `utils.licences`; None if it is unknown."""
+    version: ClassVar[int] = 1
+    """Version of the samples that the class makes of the same input: raised when they change, so
+    that nobody goes on with cached ones."""
 
     def __str__(self) -> str:
         """Return the name of the class, for messages."""

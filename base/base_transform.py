@@ -18,6 +18,7 @@ class BaseTransform:
     acts_on: ClassVar[Literal["ink", "inputs", "picture"]] = "ink"
     """What augmentation changes: the ink, before inputs and targets are made; the normalised inputs
     alone; or, by `arguments`, the picture drawn of the ink."""
+    version: ClassVar[int] = 1  # of its results, see `BaseDataset.version`
     takes_epoch: ClassVar[bool] = False
     """Whether `change` has an argument `epoch`, the number of the pass over the data from 0."""
 

@@ -28,10 +28,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from base.base_dataset import Preparing
+from base.data.samples import Columns
 from data_loader import HandwritingDataLoader, InkMLDataset
 from data_loader.sources import source as files
 from data_loader.sources.cache import CacheKey, columns_of
-from data_loader.sources.source import DividedDataset, SourceFiles
+from data_loader.sources.source import DividedDataset
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Parsed, Sample
 from utils.checks import Range
@@ -55,13 +56,12 @@ class RandomWalks(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def source_files(self) -> SourceFiles:
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         numbers = range(self.lines)
         blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)
         self._path.mkdir(parents=True, exist_ok=True)
-        columns = columns_of(key, blocks, lines)
-        return SourceFiles(columns=columns)
+        return columns_of(key, blocks, lines, preparing)
 
 
 def lines(numbers: range) -> list[Parsed]:

@@ -130,7 +130,7 @@ def forms(root: str, split: str = "test") -> dict[str, NotesPage]:
     splits = {"train": ["trainset"], "valid": ["testset_v"], "test": ["testset_f"]}
     dataset = IAMOnDBDataset(root=root, splits=splits, strict=False)
     # Without the texts.
-    files = [file for file in dataset.source_files().files if "ascii" not in str(file)]
+    files = [file for file in dataset.find() if "ascii" not in str(file)]
 
     def start(name: str, content: bytes) -> np.ndarray:
         return np.array(_FIRST_POINT.search(content).groups(), np.float64)

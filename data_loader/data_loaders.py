@@ -20,7 +20,7 @@ from base.data.samples import Samples
 from base.trial.names import check_member_names
 from data_loader.batches import BatchDataset, Features, fault_of
 from data_loader.recipe import Recipe, SourceNames, Sources
-from data_loader.sources.cache import CacheKey, columns_of
+from data_loader.sources.cache import columns_of, derived_key
 from data_loader.sources.source import choose_subset, listed_lines, listed_names
 from ink.alphabet import Alphabet, describe, nfc
 from ink.drawing.pictures import ink_picture
@@ -354,7 +354,7 @@ def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) 
     """Return samples after deterministic transforms, in order; samples in files become shards."""
     result = Samples()
     for part in samples.by_columns:
-        key = CacheKey.derived("preprocessed", transforms, [part])
+        key = derived_key("preprocessed", transforms, [part])
         starts = range(0, len(part), BLOCK_SAMPLES)
         blocks = [part[start : start + BLOCK_SAMPLES] for start in starts]
         result += columns_of(key, blocks, partial(_preprocess, transforms)).all

@@ -13,7 +13,7 @@ import numpy as np
 from base.base_dataset import SPLITS, Loaded
 from base.data.samples import Columns, Samples
 from data_loader.recipe import ExtendedDataset
-from data_loader.sources.cache import code_of
+from data_loader.sources.cache import version_of
 from ink import guard
 from ink.formats.arrays import read_arrays
 from ink.measures import NUM_HAND_LINES, strokes_per_character
@@ -58,8 +58,8 @@ class ToldHandsDataset(ExtendedDataset):
         loaded = self.dataset.load(splits)
         used = loaded.used
         descriptors = digest_of_file(Path(self.descriptors))
-        code = code_of(type(self))
-        options = [used.key, descriptors, self.joined, self.seed, code]
+        version = version_of(type(self))
+        options = [used.key, descriptors, self.joined, self.seed, version]
         name = f"hands-of-{hashlib.sha256(repr(options).encode()).hexdigest()[:16]}"
         conditions, table = used.all_cached([name, f"{name}-table"], lambda: self._conditions(used))
         folder = next((columns.folder for columns in used.columns), None)

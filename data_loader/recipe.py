@@ -11,7 +11,7 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, load_check
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
 from data_loader.scaling import scaled, typical_height
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.cache import derived
 from ink.sample import Parsed
 from utils.checks import ABSENT, ConfigFault, Range, first_of
 
@@ -86,11 +86,11 @@ class Source(BaseDataset):
         typical = typical_height(self.like, main.split("train"))
         factor = typical / typical_height(self.dataset, loaded.split("train"))
         grid = main.quantisation_step
-        depends = ["like", factor, grid]
+        depends = ["like", self.version, factor, grid]
         parents = [*loaded.samples.values()]
-        key = CacheKey.derived(type(self.dataset).__name__, [self.dataset], parents, depends)
         scaled_lines = (scaled(line, factor, grid) for line in loaded.used)
-        lines = cached(key, (Parsed([line], notes=[1]) for line in scaled_lines))
+        parsed = (Parsed([line], notes=[1]) for line in scaled_lines)
+        lines = derived(self.dataset, parents, parsed, depends)
         samples = loaded.derived(lines.all, lines.notes)
         report = f"{loaded.report}\n  scaled by {factor:.4g}, to the height of {self.like}"
         own = {"report": report, "fitted": loaded.fitted, "doubts": loaded.doubts}
@@ -289,7 +289,7 @@ class ExtendedDataset(BaseDataset):
         """Return `main` with derived training lines, and with their summary, the only note of
         `samples`; see `cached`."""
         parents = [main.split("train"), *other_parents]
-        lines = cached(CacheKey.derived(type(self).__name__, [self], parents, depends), samples)
+        lines = derived(self, parents, samples, depends)
         return with_lines(main, lines.all, *lines.notes)
 
 

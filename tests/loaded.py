@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from base.base_dataset import Loaded
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.cache import CacheKey, columns_of
 from ink.sample import Parsed, Sample
 
 
 def in_files(loaded: Loaded, folder: Path) -> Loaded:
     """Return what was loaded with its samples in a prepared folder in `folder`."""
-    stored = cached(CacheKey("kind", {}, [folder]), [Parsed([*loaded.used])])
+    stored = columns_of(CacheKey("kind", {}, [folder]), [[Parsed([*loaded.used])]], iter)
     return replace(loaded, samples=loaded.derived(stored.all, [1] * len(loaded.used)))
 
 

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import model
-from base.base_sampler import BaseSampler
 from base.base_loss import BaseLoss
+from base.base_sampler import BaseSampler
 from base.config import user_modules
 from base.config.torch_parts import with_groups
 from base.config.values import parse_override, read_config, with_network

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -65,33 +65,6 @@ class CacheKey:
     is_sorted: bool = False
     """Whether the samples are sorted by name; else they stay in the order of making."""
     licences: Sequence[str | None] = ()
-
-    @classmethod
-    def derived(
-        cls,
-        kind: str,
-        makers: Sequence[BaseDataset | BaseTransform],
-        parents: Sequence[Samples],
-        depends: Sequence[object] = (),
-    ) -> "CacheKey":
-        """Return the key of samples that are made of others; they are cached if the others are.
-
-        Args:
-            kind: see `CacheKey`.
-            makers: what makes the samples; they depend on its options and code.
-            parents: the samples of which they are made.
-            depends: further values on which they depend; a `Path` stands for its file's content.
-        """
-        parts = [columns for samples in parents for columns in samples.columns]
-        if not parts or not all(columns.key and columns.folder for columns in parts):
-            return cls(kind, {}, ())
-        values = {
-            "options": options_key(makers),
-            "depends": [digest_of_file(v) if isinstance(v, Path) else repr(v) for v in depends],
-            "code": code_of(*map(type, makers)),
-            "parents": [samples.key for samples in parents],
-        }
-        return cls(kind, values, [parts[0].folder.parent, user_cache()])
 
     @property
     def identity(self) -> dict[str, object]:
@@ -147,18 +120,44 @@ def columns_of(
         ) from error
 
 
-def cached(key: CacheKey, samples: Iterable[Parsed], preparing: Preparing = Preparing()) -> Columns:
-    """Return the columns of the samples of a key, which are one block.
+def derived(
+    maker: BaseDataset,
+    parents: Sequence[Samples],
+    samples: Iterable[Parsed],
+    depends: Sequence[object] = (),
+) -> Columns:
+    """Return the columns of the samples that a dataset makes of others; they are cached if all the
+    others are.
 
     Args:
-        key: see `columns_of`.
+        maker: makes the samples; they depend on its options and version.
+        parents: the samples of which they are made.
         samples: a generator of the samples; it starts only if they are not cached.
-        preparing: see `columns_of`.
+        depends: further values on which they depend; a `Path` stands for its file's content.
 
     Raises:
         DataError: see `columns_of`.
     """
-    return columns_of(key, [samples], iter, preparing)
+    key = derived_key(type(maker).__name__, [maker], parents, depends)
+    return columns_of(key, [samples], iter)
+
+
+def derived_key(
+    kind: str,
+    makers: Sequence[BaseDataset | BaseTransform],
+    parents: Sequence[Samples],
+    depends: Sequence[object] = (),
+) -> CacheKey:
+    """Return the key of samples that `makers` make of others, see `derived`."""
+    parts = [columns for samples in parents for columns in samples.columns]
+    if not parts or not all(columns.key and columns.folder for columns in parts):
+        return CacheKey(kind, {}, ())
+    values = {
+        "made by": maker_key(makers),
+        "depends": [digest_of_file(v) if isinstance(v, Path) else repr(v) for v in depends],
+        "parents": [samples.key for samples in parents],
+    }
+    return CacheKey(kind, values, [parts[0].folder.parent, user_cache()])
 
 
 def _first_whole(key: CacheKey, is_compared: bool) -> PreparedColumns | None:
@@ -301,37 +300,27 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
     return digest.hexdigest()
 
 
-def options_key(value: object) -> object:
-    """Return the options of datasets and transforms as values of JSON, without inner datasets: the
-    samples of these are parents of what is made."""
+def maker_key(value: object) -> object:
+    """Return the options and versions of datasets and transforms as values of JSON, without inner
+    datasets: the samples of these are parents of what is made."""
     if isinstance(value, list | tuple):
-        return [options_key(element) for element in value]
+        return [maker_key(element) for element in value]
     if not isinstance(value, BaseDataset | BaseTransform):
         return repr(value)
     options = {
-        name: options_key(option)
+        name: maker_key(option)
         for name, option in vars(value).items()
         if not isinstance(option, BaseDataset)
     }
-    return [type(value).__name__, options]
+    return [type(value).__name__, version_of(type(value)), options]
 
 
-def code_of(*classes: type) -> str:
-    """Return a digest of the code and tables that make samples, of the files in which classes are
-    defined, and of a user's modules."""
-    parts = [room_code(), repr(sorted(user_modules.digests().items()))]
-    for cls in classes:
-        with suppress(OSError, TypeError):  # A class of an interactive session has no file.
-            parts.append(str(digest_of_file(Path(inspect.getfile(cls)))))
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-@cache
-def room_code() -> str:
-    """Return a digest of the code and tables of this room, and of the rooms that it takes."""
-    digest, root = hashlib.sha256(), Path(__file__).parents[2]
-    for kind in ("py", "json", "txt", "npz"):
-        for room in ("data_loader", "ink", "utils"):
-            for file in sorted((root / room).rglob(f"*.{kind}")):
-                digest.update(f"{file.relative_to(root)}\0{digest_of_file(file)}\n".encode())
-    return digest.hexdigest()
+def version_of(cls: type[BaseDataset | BaseTransform]) -> list[object]:
+    """Return the version of what a class makes; of a user's class also digests of its file and of
+    the user's modules."""
+    if not user_modules.is_any_from_user(cls):
+        return [cls.version]
+    file = None
+    with suppress(OSError, TypeError):  # A class of an interactive session has no file.
+        file = digest_of_file(Path(inspect.getfile(cls)))
+    return [cls.version, file, *sorted(user_modules.digests().items())]

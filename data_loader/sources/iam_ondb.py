@@ -20,7 +20,7 @@ from base import distributed
 from base.base_dataset import SPLITS
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
-from data_loader.sources.source import Places, SourceDataset, SourceFiles
+from data_loader.sources.source import Places, SourceDataset
 from data_loader.transforms.augmentation import CutLongSteps, FillMissing
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
@@ -92,16 +92,15 @@ class IAMOnDBDataset(SourceDataset):
         self._sets = PAPER_SPLITS if self.splits is None else self.splits
         _check_splits(self._sets)
 
-    def source_files(self) -> SourceFiles:
-        """Find the files of lines, of texts and of tasks, in `root` or up to two levels below."""
-        with self._naming_root():
-            strokes = self._files_of("lineStrokes", LINE_FILE)
-            texts = self._files_of(TEXTS, TEXT_FILE)
-            tasks = self._tasks()
-            self._check_present(strokes, texts, tasks)
-        return SourceFiles(
-            files=[*strokes, *texts], divided_by=[file for (file,) in tasks.values()]
-        )
+    def find(self) -> list[Path]:
+        """Find the files of lines and of texts, in `root` or up to two levels below."""
+        strokes = self._files_of("lineStrokes", LINE_FILE)
+        texts = self._files_of(TEXTS, TEXT_FILE)
+        self._check_present(strokes, texts, self._tasks())
+        return [*strokes, *texts]
+
+    def divided_by(self) -> list[Path]:
+        return [file for (file,) in self._tasks().values()]
 
     def _check_present(
         self, strokes: list[Path], texts: list[Path], tasks: Mapping[str, list[Path]]

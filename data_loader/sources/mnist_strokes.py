@@ -9,10 +9,11 @@ from typing import Annotated
 import numpy as np
 
 from base import distributed
+from base.base_dataset import Preparing
 from base.data.samples import Columns, Samples
 from data_loader.pen_paths import side_by_side, to_ink, to_path
-from data_loader.sources.cache import CacheKey, cached
-from data_loader.sources.source import DividedDataset, SourceFiles, hash_fraction
+from data_loader.sources.cache import derived
+from data_loader.sources.source import DividedDataset, hash_fraction
 from data_loader.synthetic.invented.font_writers import embedded_digits
 from ink.formats.mnist_strokes import MNIST_FILE, READING, digits_of, parse_file
 from ink.guard.files import parse_files
@@ -90,15 +91,14 @@ class MNISTStrokesDataset(DividedDataset):
         )
         yield digits_of(source, parsed).require_text("no class: no target data")
 
-    def source_files(self) -> SourceFiles:
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         if self.root is not None:
-            return super().source_files()
+            return super().make(preparing)
         samples = [
             Sample(ink, str(digit), f"{split}img-{number}", group=split)
             for split, number, digit, ink in embedded_digits(self.embedded_size)
         ]
-        columns = Columns(sorted(samples, key=lambda sample: sample.name))
-        return SourceFiles(columns=columns)
+        return Columns(sorted(samples, key=lambda sample: sample.name))
 
     def _headline(self, count: int) -> str:
         if self.root is None:
@@ -106,10 +106,10 @@ class MNISTStrokesDataset(DividedDataset):
         return super()._headline(count)
 
     def _divided(
-        self, source: SourceFiles, samples: Samples, faults: Sequence[Fault]
+        self, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the lines of each split, which are made of its digits, and notes."""
-        by_split, notes = super()._divided(source, samples, faults)
+        by_split, notes = super()._divided(samples, faults)
         if self.digit is not None:
             digit = str(self.digit)
             for split, digits in by_split.items():
@@ -121,8 +121,7 @@ class MNISTStrokesDataset(DividedDataset):
             low, high = self.digits_per_line
             count = sum(map(len, by_split.values()))
             notes.append(f"{count:,} digits are combined into lines of {low} to {high} digits")
-        key = CacheKey.derived(type(self).__name__, [self], [*by_split.values()], [*by_split])
-        lines = cached(key, self._read_lines(by_split))
+        lines = derived(self, [*by_split.values()], self._read_lines(by_split), [*by_split])
         counts = lines.notes
         stops = np.cumsum(counts).tolist()
         lines_of_splits = {}

@@ -27,8 +27,8 @@ from typing import ClassVar, final
 from base import distributed
 from base.base_dataset import Preparing
 from base.data.samples import Columns
-from data_loader.sources.cache import CacheKey, cached, code_of, fingerprint
-from data_loader.sources.source import DividedDataset, SourceFiles
+from data_loader.sources.cache import CacheKey, columns_of, fingerprint, version_of
+from data_loader.sources.source import DividedDataset
 from ink.formats.json_strokes import Extras, Line, Stroke, sample_of
 from ink.sample import Parsed, Sample, summarise
 from utils.checks import DataError
@@ -112,19 +112,16 @@ class OwnInk(DividedDataset):
     @final
     def prepare(self, preparing: Preparing) -> None:
         if [*self.files()]:  # Otherwise nothing of the lines stays.
-            self._cached_lines(preparing)
+            self.make(preparing)
 
     @final
-    def source_files(self) -> SourceFiles:
-        return SourceFiles(columns=self._cached_lines())
-
-    def _cached_lines(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all lines that can be used, with the faults of the others.
 
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
-        lines = cached(self._key(), self.read(), preparing)
+        lines = columns_of(self._key(), [self.read()], iter, preparing)
         if lines and not lines.all:
             listed = "; ".join(summarise(lines.faults)) or "lines() yields nothing"
             raise DataError(f"{type(self).__name__}: {listed}")
@@ -139,7 +136,7 @@ class OwnInk(DividedDataset):
         attributes = sorted((name, repr(value)) for name, value in vars(self).items())
         try:
             digest = fingerprint(files, Path("/"))
-            values = {"files": digest, "own": attributes, "code": code_of(type(self))}
+            values = {"files": digest, "own": attributes, "made by": version_of(type(self))}
         except OSError as error:
             raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
         return CacheKey(kind, values, [files[0].parent / "cache", user_cache()])

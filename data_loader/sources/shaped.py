@@ -11,7 +11,7 @@ import numpy as np
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.base_transform import BaseTransform
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.cache import derived
 from ink.sample import Parsed, Sample
 from utils.checks import ConfigFault, Range
 
@@ -64,10 +64,9 @@ class ShapedDataset(BaseDataset):
         recorded = self.dataset.load(splits)
         used = recorded.used
         splits = [*recorded.samples]
-        key = CacheKey.derived(type(self).__name__, [self], [*recorded.samples.values()], splits)
-        derived = cached(key, self._read(used))
-        shaped = derived.all
-        samples = recorded.derived(shaped, derived.notes)
+        lines = derived(self, [*recorded.samples.values()], self._read(used), splits)
+        shaped = lines.all
+        samples = recorded.derived(shaped, lines.notes)
         report = recorded.report
         if self.shaping:
             names = ", ".join(type(transform).__name__ for transform in self.shaping)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, final
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, counts_of
 from base.data.prepared import IDENTITY, PreparedColumns
 from base.data.samples import Columns, Samples
-from data_loader.sources.cache import CacheKey, code_of, columns_of, fingerprint
+from data_loader.sources.cache import CacheKey, columns_of, fingerprint, version_of
 from data_loader.sources.fetching import ADDRESS, FetchedColumns, open_copied
 from ink.formats.checks import decode
 from ink.formats.files import files_below, read_file
@@ -32,18 +32,6 @@ _SPLIT_NAME = re.compile(r"(?<![a-z])(train|valid|test)(?:ing|ation)?(?![a-z])",
 
 Places = dict[str, np.ndarray]
 """By split, the places of its samples among all parsed samples."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceFiles:
-    """The files of a source, as they are found."""
-
-    files: Sequence[Path] = ()
-    """The files with the samples, which are read anew if one of them has changed."""
-    divided_by: Sequence[Path] = ()
-    """The files by which the samples are divided, anew if one of them has changed."""
-    columns: Columns | None = None
-    """The samples, if there are no files to read."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -102,13 +90,12 @@ class SourceDataset(BaseDataset):
             ConfigFault: if `subset` is larger than the training split, or the file `leave_out`
                 cannot be read.
         """
-        source = self._opened()
-        columns = self._columns(source)
+        columns = self.make()
         samples, faults = columns.all, columns.faults
         if faults and self.strict:
             others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise DataError(f'{faults[0]}{others}; without "strict": true it would be left out')
-        by_split, notes = self._divided(source, samples, faults)
+        by_split, notes = self._divided(samples, faults)
         for split, in_split in by_split.items():
             if not in_split:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
@@ -137,24 +124,29 @@ class SourceDataset(BaseDataset):
     def prepare(self, preparing: Preparing) -> None:
         self.make(preparing)
 
-    @final
     def make(self, preparing: Preparing = Preparing()) -> Columns | None:
         """Return the columns of all samples, which are read unless they are cached; None if only a
         part of them is read, and other parts are missing."""
-        return self._columns(self._opened(is_examined=preparing.is_examined), preparing)
-
-    def _opened(self, *, is_examined: bool = False) -> SourceFiles:
-        """Return the source: the samples if `root` is a prepared folder, or else the files."""
-        columns = self._open_root(is_examined=is_examined)
+        columns = self._open_root(is_examined=preparing.is_examined)
         if columns is not None:
-            return SourceFiles(columns=columns)
-        return self.source_files()
-
-    def source_files(self) -> SourceFiles:
-        """Find the files, by default by `find`; `read` and `_divide` are called with them and with
-        their samples."""
+            return columns
         with self._naming_root():
-            return SourceFiles(files=self.find())
+            files = self.find()
+            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
+            values = {
+                "files": fingerprint(files, self._folder),
+                "made by": version_of(type(self)),
+                "options": options,
+            }
+        folders = [self._folder / "cache", user_cache()]
+        if self.cache is not None:
+            folders = [Path(self.cache).expanduser()]
+        licences = sorted(filter(None, super().licences()))
+        blocks = [files] if self.is_one_block else blocks_of(files)
+        key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
+        # Workers share the members of a single block, such as an archive, or else the blocks.
+        workers = preparing.workers if len(blocks) == 1 else 1
+        return columns_of(key, blocks, partial(self.read, workers=workers), preparing)
 
     @contextmanager
     def _naming_root(self) -> Iterator[None]:
@@ -173,23 +165,6 @@ class SourceDataset(BaseDataset):
             if self._path.exists() or self._path.is_absolute():
                 raise
             raise DataError(f"{error} ({self._path} is relative to {Path.cwd()})") from None
-
-    def _columns(self, source: SourceFiles, preparing: Preparing = Preparing()) -> Columns | None:
-        """Return the columns of a source, which are cached; see `make`."""
-        if source.columns is not None:
-            return source.columns
-        with self._naming_root():
-            options = {name: getattr(self, name) for name in ("max_gb", *self.parsed_by)}
-            values = {"files": fingerprint(source.files, self._folder), "options": options}
-        folders = [self._folder / "cache", user_cache()]
-        if self.cache is not None:
-            folders = [Path(self.cache).expanduser()]
-        licences = sorted(filter(None, super().licences()))
-        blocks = [[*source.files]] if self.is_one_block else blocks_of(source.files)
-        key = CacheKey(type(self).__name__, values, folders, is_sorted=True, licences=licences)
-        # Workers share the members of a single block, such as an archive, or else the blocks.
-        workers = preparing.workers if len(blocks) == 1 else 1
-        return columns_of(key, blocks, partial(self.read, workers=workers), preparing)
 
     def _open_root(self, *, is_examined: bool = False) -> PreparedColumns | None:
         """Return the columns if `root` is a prepared folder, or the address of one; else None.
@@ -210,7 +185,8 @@ class SourceDataset(BaseDataset):
         return FetchedColumns(address, folder / name, int(self.shard_cache_gb * 1e9))
 
     def find(self) -> list[Path]:
-        """Return the root if it is a file, else the files below it that match `file_names`.
+        """Return the files with the samples, which are read anew if one of them has changed: the
+        root if it is a file, else the files below it that match `file_names`.
 
         Raises:
             DataError: if there is no such file.
@@ -247,8 +223,12 @@ class SourceDataset(BaseDataset):
     def _folder(self) -> Path:
         return self._path if self._path.is_dir() else self._path.parent
 
+    def divided_by(self) -> Sequence[Path]:
+        """Return the files by which the samples are divided, anew if one of them has changed."""
+        return ()
+
     def _divided(
-        self, source: SourceFiles, samples: Samples, faults: Sequence[Fault]
+        self, samples: Samples, faults: Sequence[Fault]
     ) -> tuple[dict[str, Samples], list[str]]:
         """Return the samples of each split, and notes for the report; the division of prepared
         samples is cached."""
@@ -264,8 +244,8 @@ class SourceDataset(BaseDataset):
         places = ("root", "cache", "max_gb", "shard_cache_gb")
         names = [field.name for field in fields(self) if field.name not in places]
         options = {name: getattr(self, name) for name in names}
-        files = [(file.name, digest_of_file(file)) for file in source.divided_by]
-        depends = [options, code_of(type(self)), files, lines, [fault.args for fault in faults]]
+        files = [(file.name, digest_of_file(file)) for file in self.divided_by()]
+        depends = [options, version_of(type(self)), files, lines, [fault.args for fault in faults]]
         digest = hashlib.sha256(json.dumps(depends, default=repr).encode()).hexdigest()[:16]
         keys = [f"{digest}-{part}" for part in (*SPLITS, "notes")]
         *places, (splits, notes) = samples.all_cached(keys, divide)

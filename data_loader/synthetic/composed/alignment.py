@@ -66,10 +66,8 @@ class Alignment(dict[str, AlignedLine]):
         Raises:
             DataError: if the file cannot be read, or is no such table.
         """
-        shipped = {path.stem: path for path in sorted(ALIGNMENT_FOLDER.glob("*.npz"))}
-        path = shipped.get(str(name), name)
         try:
-            arrays = guard.call(read_arrays, Path(path))
+            arrays = guard.call(read_arrays, path_of(name))
             names = arrays["names"].tobytes().decode().split("\n")
             *ends, total = np.cumsum(arrays["characters"], dtype=np.int64).tolist()
             counts = np.split(arrays["counts"].astype(np.int64), ends)
@@ -83,5 +81,15 @@ class Alignment(dict[str, AlignedLine]):
         except (Fault, ValueError, TypeError, KeyError, OverflowError) as error:
             raise DataError(
                 f"alignment = {str(name)!r}: {first_line(error)}; give a shipped table "
-                f"({', '.join(shipped)}), or a file that `apps/datasets/align.py` made"
+                f"({', '.join(_shipped())}), or a file that `apps/datasets/align.py` made"
             ) from None
+
+
+def path_of(name: str | Path) -> Path:
+    """Return the file of a table, by its path or by the name of a shipped table."""
+    return _shipped().get(str(name), Path(name))
+
+
+def _shipped() -> dict[str, Path]:
+    """Return the tables that come with the project, by name."""
+    return {path.stem: path for path in sorted(ALIGNMENT_FOLDER.glob("*.npz"))}

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -15,8 +14,8 @@ from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Samples
 from data_loader.pen_paths import side_by_side, to_ink
 from data_loader.recipe import ExtendedDataset, with_lines
-from data_loader.sources.cache import CacheKey, cached
-from data_loader.synthetic.composed.alignment import Alignment
+from data_loader.sources.cache import derived
+from data_loader.synthetic.composed.alignment import Alignment, path_of
 from data_loader.synthetic.composed.composing import Bank, Composer
 from data_loader.synthetic.composed.cutting import CutLine, Parts, measured_lines, parts_of
 from data_loader.synthetic.composed.drawn_characters import Drawer
@@ -143,20 +142,18 @@ class ComposedDataset(ExtendedDataset):
             digits = self.digits.load(["train"]).split("train")
         # Scaled lines lie on no grid.
         grid = recorded.quantisation_step if self.height is None else None
-        key = CacheKey.derived(
-            type(self).__name__,
-            [self],
+        lines = derived(
+            self,
             [*recorded.samples.values(), digits],
-            [Path(self.alignment), [*recorded.samples], grid],
+            self._read(recorded, digits, grid),
+            [path_of(self.alignment), [*recorded.samples], grid],
         )
-        lines = cached(key, self._read(recorded, digits, grid))
-        derived = lines.all
         counts, summary = lines.notes
         if self.height is not None:
-            recorded = self._levelled(recorded, derived, counts)
+            recorded = self._levelled(recorded, lines.all, counts)
         if not has_train:
             return recorded
-        new_lines = derived[sum(counts) :]  # They follow the parts of recorded lines.
+        new_lines = lines.all[sum(counts) :]  # They follow the parts of recorded lines.
         return with_lines(recorded, new_lines, summary)
 
     def _read(self, recorded: Loaded, digits: Samples, grid: float | None) -> Iterator[Parsed]:

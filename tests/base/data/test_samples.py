@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from base.data.samples import Columns, Samples
-from data_loader.sources.cache import CacheKey, cached
+from data_loader.sources.cache import CacheKey, columns_of
 from ink.sample import Parsed, Sample
 
 
@@ -28,7 +28,8 @@ def mixed(request, tmp_path) -> tuple[Samples, list[str]]:
     if request.param == "in files":
         made = [Parsed(lines(9, prefix)) for prefix in "ab"]
         keys = [CacheKey(prefix, {}, [tmp_path]) for prefix in "ab"]
-        parts = [cached(key, [parsed]).all for key, parsed in zip(keys, made, strict=True)]
+        stored = zip(keys, made, strict=True)
+        parts = [columns_of(key, [[parsed]], iter).all for key, parsed in stored]
     else:
         parts = [Samples.of(lines(9, prefix)) for prefix in "ab"]
     whole = parts[0] + parts[1][2:] + parts[0].with_suffix("+1")
@@ -85,7 +86,7 @@ def test_equal_keys_are_of_equal_samples(mixed):
 
 def test_several_values_are_computed_together_if_one_of_them_is_missing(tmp_path):
     key = CacheKey("kind", {}, [tmp_path])
-    samples = cached(key, [Parsed(lines(3, "a"))]).all
+    samples = columns_of(key, [[Parsed(lines(3, "a"))]], iter).all
     for make in (lambda: [np.arange(3), 7], None):  # the second time both are in files
         array, note = samples.all_cached(["x", "y"], make)
         assert array.tolist() == [0, 1, 2] and note == 7

@@ -7,6 +7,7 @@ import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from base.base_dataset import Loaded, Preparing
 from base.data import prepared
 from base.data.prepared import open_prepared
 from base.data.samples import Samples
-from data_loader import InkMLDataset
+from data_loader import EmbeddedDataset, InkMLDataset, ShapedDataset, ToldHandsDataset
 from data_loader.sources import source
-from data_loader.sources.cache import CacheKey, cached, columns_of
+from data_loader.sources.cache import CacheKey, columns_of, derived, version_of
 from data_loader.sources.fetching import open_copied
 from ink.formats.inkml.lines import write_inkml
 from ink.sample import Fault, Parsed, Sample
 from utils.checks import DataError
+from utils.files import digest_of_file
 
 INK = np.array([[0, 0, 0], [5, -7, 1], [-300, 32767, 0], [1, 2, 1]], dtype=np.float32)
 DOT = np.array([[0, 0, 1]], dtype=np.float32)
@@ -262,15 +264,35 @@ def test_source_is_read_once_when_two_prepare_it_at_a_time(tmp_path):
     assert read.folders == [folder]
 
 
-def test_samples_derived_of_samples_in_files_are_kept_until_parents_or_key_change(tmp_path):
+@pytest.mark.parametrize("maker", [ShapedDataset, ToldHandsDataset])
+def test_what_a_maker_of_the_project_makes_depends_on_its_version_and_no_file(maker, monkeypatch):
+    assert version_of(maker) == [1]
+    monkeypatch.setattr(maker, "version", 2)
+    assert version_of(maker) == [2]
+
+
+def test_what_a_user_s_maker_makes_depends_on_its_file():
+    (version, digest) = version_of(Mine)
+    assert version == 1 and digest == digest_of_file(Path(__file__))
+
+
+class Mine(ShapedDataset):
+    pass
+
+
+def test_samples_derived_of_samples_in_files_are_kept_until_parents_key_or_version_change(
+    tmp_path, monkeypatch
+):
     parents, read = make(tmp_path).all, Read()
     block = Parsed(SAMPLES, notes=["two", [1, 1]])
-    for count, parent, key in (
-        (1, parents, 1), (1, parents, 1), (2, parents, 2), (3, parents[:1], 2),
-        (4, Samples.of(SAMPLES), 2), (5, Samples.of(SAMPLES), 2),
+    for count, parent, key, version in (
+        (1, parents, 1, 1), (1, parents, 1, 1), (2, parents, 2, 1), (3, parents[:1], 2, 1),
+        (4, parents[:1], 2, 2), (4, parents[:1], 2, 1),
+        (5, Samples.of(SAMPLES), 2, 1), (6, Samples.of(SAMPLES), 2, 1),
     ):  # fmt: skip
+        monkeypatch.setattr(ShapedDataset, "version", version)
         samples = (part for _ in [0] for part in read(block))
-        lines = cached(CacheKey.derived("lines", [], [parent], [key]), samples)
+        lines = derived(ShapedDataset(dataset=EmbeddedDataset()), [parent], samples, [key])
         assert [sample.name for sample in lines.all] == ["b", "a"]
         assert lines.notes == ["two", [1, 1]]
         assert len(read.blocks) == count
