@@ -39,7 +39,7 @@ from base.config.binder import (
 from base.config.values import Override, read_config
 from base.run.training_parts import settings_of
 from base.trial.constructors import try_constructors
-from data_loader.data_loaders import Data
+from data_loader.pipeline import Data
 from model.loading import HAND_FILE, TrainedNetwork
 from utils import strict_json
 from utils.checks import ABSENT, NOTHING, ConfigError, ConfigFault, hint

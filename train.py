@@ -34,7 +34,7 @@ from base.trial import contract
 from commands.train import hash_trial, sweep
 from commands.train.options import Request
 from commands.train.start import Start, resolve_start
-from data_loader.data_loaders import Data
+from data_loader.pipeline import Data
 from ink.alphabet import table
 from logger.logger import setup_logging
 from parse_config import grouped_weights

@@ -17,6 +17,8 @@ SAMPLER = "data_loader.args.sampler"
 """Key of the sampler in a config."""
 Key: TypeAlias = tuple[int, int]
 """The pass over the data, and the index of a sample in its split."""
+Indices: TypeAlias = Sequence[int] | np.ndarray
+"""The indices of the samples of a batch."""
 _ORDER_KEY = 2
 """Last number of the seed of the order of a pass, which would else equal that of a sample."""
 _LENGTH_JITTER = 0.02
@@ -32,7 +34,7 @@ class BaseSampler(ABC):
     """
 
     @abstractmethod
-    def batches(self, epoch: int) -> Sequence[Sequence[int]]:
+    def batches(self, epoch: int) -> Sequence[Indices]:
         """Return the indices of the samples of each batch of a pass over the data.
 
         They depend only on `epoch`, the number of the pass from 0, and on the state with which the
@@ -93,7 +95,9 @@ class BucketBatchSampler(BaseSampler):
         self.bucket = bucket
         self.shuffle = shuffle
         self.window = window
-        self.shards = np.zeros(len(self.lengths), np.int64) if window is None else shards
+        self.shards = np.zeros(len(self.lengths), np.int64)
+        if window is not None:
+            self.shards = np.asarray(shards)
         self.formed = None if batch_points is None else self._formed(batch_points)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
@@ -204,7 +208,7 @@ class KeySampler:
             keys.append([(data_pass, int(index)) for index in batch[rows]])
         return keys
 
-    def batches(self, data_pass: int) -> Sequence[Sequence[int]]:
+    def batches(self, data_pass: int) -> Sequence[Indices]:
         """Return the indices of the samples of each batch of a pass over the data.
 
         Raises:
@@ -226,7 +230,7 @@ class KeySampler:
             raise ConfigFault(SAMPLER, type(self.sampler).__name__, expected)
         return batches
 
-    def _asked(self, data_pass: int) -> Sequence[Sequence[int]]:
+    def _asked(self, data_pass: int) -> Sequence[Indices]:
         """Return the batches of the sampler; raise a ConfigFault if it fails or returns no list."""
         name = type(self.sampler).__name__
         try:
@@ -239,7 +243,7 @@ class KeySampler:
             raise ConfigFault(SAMPLER, name, expected)
         return batches
 
-    def _batches_begun(self, data_pass: int) -> Sequence[Sequence[int]]:
+    def _batches_begun(self, data_pass: int) -> Sequence[Indices]:
         """Return the batches of a pass, by the state that the sampler had when the pass began."""
         with torch.no_grad():  # so that a state that is computed of weights can be copied
             present = copy.deepcopy(self.sampler.state_dict())

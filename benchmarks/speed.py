@@ -38,7 +38,7 @@ from benchmarks import plain
 from commands.shared import scripts as measures
 from commands.shared.options import Parser
 from data_loader import EmbeddedDataset
-from data_loader.data_loaders import Data
+from data_loader.pipeline import Data
 from ink.sample import Sample
 from model import Sampling, sample
 from model.layers.kernels import library

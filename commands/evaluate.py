@@ -137,7 +137,7 @@ def evaluate(network: "model.TrainedNetwork", chosen: Evaluation) -> dict[str, s
 
 def score_user_metrics(
     network: "model.TrainedNetwork",
-    data: "data_loader.data_loaders.Data",
+    data: "data_loader.pipeline.Data",
     chosen: Evaluation,
     scores: Container[str],
 ) -> dict[str, float]:
@@ -183,7 +183,7 @@ def score_user_metrics(
 
 
 def score_points(
-    network: "model.TrainedNetwork", data: "data_loader.data_loaders.Data", chosen: Evaluation
+    network: "model.TrainedNetwork", data: "data_loader.pipeline.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a network on the points of a split; print and return the scores and their units."""
     from model.scores import SCORE_UNITS, evaluate
@@ -218,7 +218,7 @@ def score_points(
 
 
 def score_reading(
-    reader: "model.Reader", data: "data_loader.data_loaders.Data", chosen: Evaluation
+    reader: "model.Reader", data: "data_loader.pipeline.Data", chosen: Evaluation
 ) -> dict[str, object]:
     """Score a recogniser on a split; print and return the rates; draw the worst read lines."""
     from model.drawing.plots import lines_figure, write_png

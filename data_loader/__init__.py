@@ -7,7 +7,7 @@ need a subclass of `BaseDataset` with `load`. `_NAMES` lists the classes that a 
 from utils.lazy import importer
 
 _NAMES = {
-    "data_loaders": "HandwritingDataLoader",
+    "pipeline": "HandwritingDataLoader",
     "sources.iam_ondb": "IAMOnDBDataset",
     "sources.inkml": "InkMLDataset",
     "sources.shaped": "ShapedDataset",

@@ -3,18 +3,18 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from base.base_data_loader import BaseDataLoader, Batch, features_of, padded
-from base.base_dataset import is_pen
+from base.base_data_loader import Batch, features_of, padded
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.data.samples import Samples
+from data_loader.checks import fault_of
 from ink.alphabet import Alphabet
 from ink.drawing.pictures import ink_picture, likely_columns
 from ink.normalisation import Normalisation
@@ -179,35 +179,3 @@ class BatchDataset(Dataset):
                 if self._has_user_class and (fault := fault_of(ink, missing, stage)):
                     raise DataError(f"{type(transform).__name__}, of the augmentation, {fault}")
         return ink, missing
-
-
-def fault_of(ink: np.ndarray, missing: np.ndarray, stage: str) -> str:
-    """Return the fault of the result of a transform that acts on `stage`; "" if it has none."""
-    is_ink = stage == "ink"
-    if len(ink) != len(missing) or len(ink) < (2 if is_ink else 1):
-        return f"returns {len(ink)} points and {len(missing)} counts of missing points"
-    if ink.dtype != np.float32 or missing.dtype != np.uint8:
-        return f"returns the types {ink.dtype} and {missing.dtype}, not float32 and uint8"
-    if is_ink and not is_pen(ink[:, 2]):
-        return "leaves an end of stroke, the third number, that is neither 0 nor 1"
-    return "" if np.isfinite(ink).all() else "makes points that are not finite"
-
-
-def check_texts(train: BaseDataLoader, valid: BaseDataLoader | None, network: str) -> None:
-    """Raise a DataError if a sample has no text; `network` names the network in the message."""
-    for split, loader in (("train", train), ("valid", valid)):
-        samples = loader.dataset.samples if loader else Samples()
-        count, first = samples.cached("unlabelled", partial(_unlabelled, samples))
-        if count:
-            raise DataError(
-                f"{count:,} of {len(samples):,} samples of the split {split!r} have "
-                f"no text, {first} first: {network} cannot learn from "
-                "them; leave them out of the dataset"
-            )
-
-
-def _unlabelled(samples: Samples) -> tuple[int, str]:
-    """Return the number of samples without a text, and the first one's name."""
-    pairs = zip(samples.strings("name"), samples.strings("text"), strict=True)
-    names = [name for name, text in pairs if not text.strip()]
-    return len(names), names[0] if names else ""

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from itertools import combinations
 from typing import Annotated, Any
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing, load_checked
+from base.base_dataset import SPLITS, BaseDataset, Loaded, Preparing
 from base.base_transform import BaseTransform
 from base.data.samples import Samples
+from data_loader.checks import checked
 from data_loader.scaling import scaled, typical_height
 from data_loader.sources.cache import derived
 from ink.sample import Parsed
@@ -32,12 +32,12 @@ class Source(BaseDataset):
     dataset: BaseDataset
     _: KW_ONLY
     like: BaseDataset | None = None
-    _loaded: dict[str, Loaded] | None = field(default=None, init=False)
-    """By split, what was loaded `once`."""
 
     def __post_init__(self) -> None:
         # The sources from which the dataset is derived, also indirectly.
         self.ancestors = [*_sources_in([self.like, self.dataset])]
+        # By split: several datasets may be derived from this one, which is loaded once.
+        self._by_split: dict[str, Loaded] = {}
 
     def __str__(self) -> str:
         return str(self.dataset)
@@ -53,28 +53,17 @@ class Source(BaseDataset):
     def preprocessing(self) -> list[BaseTransform]:
         return self.dataset.preprocessing()
 
-    @contextmanager
-    def once(self) -> Iterator[None]:
-        """Load each split at most once in the block."""
-        self._loaded = {}
-        try:
-            yield
-        finally:
-            self._loaded = None
-
     @property
     def fitted(self) -> dict[str, float]:
-        """The arguments fitted by what was loaded `once`; see `Loaded.fitted`."""
-        fitted: dict[str, float] = {}
-        for part in self._loaded.values():
-            fitted |= part.fitted
-        return fitted
+        """The arguments fitted to a trained network by what was loaded; see `Loaded.fitted`."""
+        parts = self._by_split.values()
+        return {key: value for part in parts for key, value in part.fitted.items()}
 
     def load(self, splits: Collection[str] = SPLITS) -> Loaded:
-        """Load the dataset, check its samples, and scale them if they are to be `like` others."""
-        by_split = {} if self._loaded is None else self._loaded
+        """Load the dataset once, check its samples, and scale them if they are `like` others."""
+        by_split = self._by_split
         if new := [split for split in splits if split not in by_split]:
-            loaded = load_checked(self.dataset, {*new, "train"} if self.like else new)
+            loaded = checked(self.dataset, {*new, "train"} if self.like else new)
             by_split |= dict.fromkeys(new, self._like(loaded) if self.like else loaded)
         present = [split for split in splits if split in by_split[split].samples]
         samples = {split: by_split[split].samples[split] for split in present}
@@ -201,17 +190,14 @@ class Recipe(BaseDataset):
         splits = [split for split in splits if split in self.repeats]  # others have no samples
         needed = self._needed(splits)
         loaded: dict[str, Loaded] = {}
+        for name, source in self.present.items():
+            if any(name in self.repeats[split] for split in splits):
+                needing = [split for split in splits if source in needed[split]]
+                loaded[name] = source.load(needing)
+        # Of all sources, as some were loaded for others alone.
         fitted: dict[str, float] = {}
-        with ExitStack() as stack:
-            for source in self.present.values():
-                stack.enter_context(source.once())
-            for name, source in self.present.items():
-                if any(name in self.repeats[split] for split in splits):
-                    needing = [split for split in splits if source in needed[split]]
-                    loaded[name] = source.load(needing)
-            # Of all sources, as some were loaded for others alone.
-            for name, source in self.present.items():
-                fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
+        for name, source in self.present.items():
+            fitted |= {f"{name}.args.{key}": value for key, value in source.fitted.items()}
         parts = {split: self._parts(split, loaded) for split in splits if self.repeats[split]}
         samples = {split: sum(of.values(), Samples()) for split, of in parts.items()}
         lines = [line for dataset in loaded.values() for line in dataset.report.splitlines()]

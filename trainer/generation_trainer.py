@@ -18,7 +18,7 @@ from base.data.samples import stacked
 from base.run.digest import tensors_in
 from base.run.run_state import Sums
 from base.run.training_parts import TrainingParts, TrainingSettings
-from data_loader.batches import check_texts
+from data_loader.checks import check_texts
 from ink.sample import Sample
 from model.drawing.plots import lines_figure, to_pixels, window_figure, write_png
 from model.generation.generators import Output, masked_output

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
 from base.run.training_parts import TrainingParts, TrainingSettings
-from data_loader.batches import check_texts
+from data_loader.checks import check_texts
 from model.drawing.plots import lines_figure, map_figure, to_pixels, write_png
 from model.recognition.encoder import Search, Transcript
 from model.recognition.loss import CTCLoss, TranscriptionLoss

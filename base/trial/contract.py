@@ -21,9 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from base.base_data_loader import SAMPLER, Batch
+from base.base_data_loader import Batch
 from base.base_loss import BaseLoss, trial_of_loss
 from base.base_metric import as_floats, trial_of_metric
+from base.base_sampler import SAMPLER
 from base.base_trainer import BaseTrainer
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault

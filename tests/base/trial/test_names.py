@@ -64,7 +64,7 @@ def method(self):
         ("trainer", {"plain_layers": method}, "a plain_layers of its own, which BaseTrainer needs"),
         ("dataset", {"sets": {"files": ["a"]}}, "a files of its own, which OwnInk needs"),
         ("dataset", {"_path": method}, "a _path of its own, which SourceDataset needs"),
-        ("dataset", {"make": method}, "a make of its own, which SourceDataset needs"),
+        ("dataset", {"make": method}, "a make of its own, which OwnInk needs"),
         ("dataset", {"load": True}, "a load of its own, which SourceDataset needs"),
         ("dataset", {"characters": method}, "a characters of its own, which BaseDataset needs"),
         ("network", {"sets": {"type": nn.Linear(1, 1)}}, "a type of its own, which Module needs"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.pipeline import HandwritingDataLoader
 from data_loader.sources import own_ink
 from data_loader.sources.own_ink import OwnInk
 from ink.formats.json_strokes import json_lines

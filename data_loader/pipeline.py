@@ -1,5 +1,19 @@
-"""Loads the samples of a dataset, with alphabet, preprocessing and normalisation, and makes the
-loaders of their batches."""
+"""The way of the data, from what a config names to batches, stage by stage.
+
+Each stage takes and returns `Samples`: a list whose samples are read when they are asked for, from
+columns in memory or in mapped files (`base/data/`).
+
+| stage | what it does | where it stands |
+|---|---|---|
+| read | files become columns, once | `SourceDataset.make` |
+| check | samples are as `Sample` says, and in one split | `checks.checked` |
+| divide | columns become splits | `SourceDataset.load` |
+| derive | lines are scaled, shaped, composed, added | `recipe.py`, other datasets |
+| leave out | samples that are not learned | `training_samples` |
+| preprocess | deterministic transforms, once | `preprocessed_samples` |
+| fit | the normalisation and the alphabet | `fit_normalisation`, `fit_alphabet` |
+| batches | in an order, augmented, padded | `Data.training_loader`, `Data.loader` |
+"""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,14 +25,15 @@ import numpy as np
 
 from base import distributed
 from base.base_data_loader import BaseDataLoader
-from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded, load_checked
+from base.base_dataset import SPLITS, BaseDataset, Facts, Loaded
 from base.base_sampler import BaseSampler, BucketBatchSampler
 from base.base_transform import BaseTransform
 from base.config import user_modules
 from base.config.user_code import errors_as_config_fault
 from base.data.samples import Samples
 from base.trial.names import check_member_names
-from data_loader.batches import BatchDataset, Features, fault_of
+from data_loader.batches import BatchDataset, Features
+from data_loader.checks import check_alphabet, checked, fault_of
 from data_loader.recipe import Recipe, SourceNames, Sources
 from data_loader.sources.cache import columns_of, derived_key
 from data_loader.sources.source import choose_subset, listed_lines, listed_names
@@ -157,61 +172,119 @@ class HandwritingDataLoader:
         with errors_as_config_fault(key, self.dataset, "a dataset that loads samples"):
             for part in (self.dataset, *self.preprocessing, *self.augmentation):
                 check_member_names(key if part is self.dataset else "data_loader.args", part)
-            load = self.dataset.load if self.sources else partial(load_checked, self.dataset)
+            # Read, check, divide and derive; a recipe checks each of its sources.
+            load = self.dataset.load if self.sources else partial(checked, self.dataset)
             splits = SPLITS if trains else [split]
             loaded = load(splits).only(splits)
             loaded.split(split or "train")  # raises a UserError if there is no such split
             loaded.check_extras(extras)
-            alphabet, new = self._alphabet(loaded, alphabet, extends_alphabet)
-            training = self._training(loaded.split("train")) if trains else Samples()
+            alphabet, new = fit_alphabet(loaded, self, alphabet, extends_alphabet)
+            training = Samples()
+            if trains:
+                training = training_samples(loaded.split("train"), self.leave_out, self.overfit)
+                training = preprocessed_samples(training, self.preprocessing)
             if normalisation is None:
-                normalisation = _fit_normalisation(training)
+                normalisation = fit_normalisation(training)
         return Data(self, loaded, training, seed, normalisation, alphabet, new)
 
-    def _alphabet(
-        self, loaded: Loaded, checkpoint_alphabet: Alphabet | None, extends: bool
-    ) -> tuple[Alphabet, dict[str, int]]:
-        """Return the alphabet, and the counts of the characters that it adds to
-        `checkpoint_alphabet`."""
-        configured = self.characters and nfc(self.characters)
-        if configured:
-            check_alphabet(loaded, Alphabet.from_texts([configured]), "add them to `characters`")
-        possible = configured or self.dataset.characters
-        texts = loaded.character_counts() if possible is None else [possible]
-        if checkpoint_alphabet is None:
-            return Alphabet.from_texts(texts), {}
-        if extends:
-            alphabet = checkpoint_alphabet.extended(texts)
-            counts = loaded.character_counts()
-            added = alphabet.characters[len(checkpoint_alphabet) :]
-            added_counts = [(counts.get(character, 0), character) for character in added]
-            return alphabet, {character: count for count, character in sorted(added_counts)}
-        if configured and (unknown := checkpoint_alphabet.unknown(configured)):
-            lacking = ", ".join(map(describe, unknown))
-            expected = f"characters of the checkpoint; it lacks {lacking}"
-            raise ConfigFault("characters", self.characters, expected)
-        if not configured:
-            remedy = "start a run from the checkpoint's weights, which extends the alphabet"
-            check_alphabet(loaded, checkpoint_alphabet, remedy)
-        return checkpoint_alphabet, {}
 
-    def _training(self, samples: Samples) -> Samples:
-        """Return the samples to train on, after preprocessing."""
-        if self.leave_out:
-            names = [*samples.strings("name")]
-            listed = listed_names(listed_lines(self.leave_out), {*names})
-            is_left = np.array([name not in listed for name in names])
-            log.info("%d samples are left out by %s", np.sum(~is_left), self.leave_out)
-            samples = samples.take(np.flatnonzero(is_left))
-        if self.overfit:
-            samples = samples[: self.overfit]
-        if not samples:
-            raise DataError("the split 'train' is empty: there is nothing to train on")
-        if self.overfit:
-            log.info("overfitting: training and validation use only %d samples", len(samples))
-        if not self.preprocessing:
-            return samples
-        return preprocessed_samples(samples, self.preprocessing)
+def training_samples(samples: Samples, leave_out: str | None, overfit: int | None) -> Samples:
+    """Return the samples to train on, without those of a list, or the first `overfit` of them; see
+    `HandwritingDataLoader`."""
+    if leave_out:
+        names = [*samples.strings("name")]
+        listed = listed_names(listed_lines(leave_out), {*names})
+        is_left = np.array([name not in listed for name in names])
+        log.info("%d samples are left out by %s", np.sum(~is_left), leave_out)
+        samples = samples.take(np.flatnonzero(is_left))
+    if overfit:
+        samples = samples[:overfit]
+    if not samples:
+        raise DataError("the split 'train' is empty: there is nothing to train on")
+    if overfit:
+        log.info("overfitting: training and validation use only %d samples", len(samples))
+    return samples
+
+
+def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
+    """Return samples after deterministic transforms, in order; samples in files become shards."""
+    if not transforms:
+        return samples
+    result = Samples()
+    for part in samples.by_columns:
+        key = derived_key("preprocessed", transforms, [part])
+        starts = range(0, len(part), BLOCK_SAMPLES)
+        blocks = [part[start : start + BLOCK_SAMPLES] for start in starts]
+        result += columns_of(key, blocks, partial(_preprocess, transforms)).all
+    return result
+
+
+def _preprocess(transforms: Sequence[BaseTransform], samples: Samples) -> Iterator[Parsed]:
+    """Yield each of the samples after deterministic transforms."""
+    for sample in distributed.bar(samples, "preprocessing", unit=" samples", leave=False):
+        yield Parsed([preprocessed(sample, transforms)])
+
+
+def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
+    """Return a sample whose ink went through deterministic transforms.
+
+    Raises:
+        DataError: if a transform leaves fewer than two points, or a number that is not finite.
+    """
+    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
+    for transform in transforms:
+        ink, missing = transform(ink, missing, np.random.default_rng(0))
+        finite = np.isfinite(ink).all()
+        if len(ink) < 2 or not finite:
+            few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
+            raise DataError(
+                f"{sample.name}: {type(transform).__name__} leaves "
+                f"{few if finite else 'points that are not finite'}; change "
+                "the preprocessing, or leave this sample out"
+            )
+        if user_modules.is_any_from_user(transform) and (fault := fault_of(ink, missing, "ink")):
+            cause = f"{type(transform).__name__}, of the preprocessing,"
+            raise DataError(f"{sample.name}: {cause} {fault}")
+    return replace(sample, ink=ink, missing=missing)
+
+
+def fit_normalisation(samples: Samples) -> Normalisation:
+    """Return the normalisation that is fitted to samples."""
+    values = samples.cached(
+        "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
+    )
+    return Normalisation.from_dict(values)
+
+
+def fit_alphabet(
+    loaded: Loaded,
+    options: HandwritingDataLoader,
+    checkpoint_alphabet: Alphabet | None,
+    extends: bool,
+) -> tuple[Alphabet, dict[str, int]]:
+    """Return the alphabet, and the counts of the characters that it adds to `checkpoint_alphabet`;
+    see `HandwritingDataLoader.load`."""
+    configured = options.characters and nfc(options.characters)
+    if configured:
+        check_alphabet(loaded, Alphabet.from_texts([configured]), "add them to `characters`")
+    possible = configured or options.dataset.characters
+    texts = loaded.character_counts() if possible is None else [possible]
+    if checkpoint_alphabet is None:
+        return Alphabet.from_texts(texts), {}
+    if extends:
+        alphabet = checkpoint_alphabet.extended(texts)
+        counts = loaded.character_counts()
+        added = alphabet.characters[len(checkpoint_alphabet) :]
+        added_counts = [(counts.get(character, 0), character) for character in added]
+        return alphabet, {character: count for count, character in sorted(added_counts)}
+    if configured and (unknown := checkpoint_alphabet.unknown(configured)):
+        lacking = ", ".join(map(describe, unknown))
+        expected = f"characters of the checkpoint; it lacks {lacking}"
+        raise ConfigFault("characters", options.characters, expected)
+    if not configured:
+        remedy = "start a run from the checkpoint's weights, which extends the alphabet"
+        check_alphabet(loaded, checkpoint_alphabet, remedy)
+    return checkpoint_alphabet, {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -340,69 +413,3 @@ class Data:
             sampler = user_sampler(**arguments, hands=batches.hands)
         workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
         return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)
-
-
-def _fit_normalisation(samples: Samples) -> Normalisation:
-    """Return the normalisation that is fitted to samples."""
-    values = samples.cached(
-        "normalisation", lambda: Normalisation.merged(samples.moments).to_dict()
-    )
-    return Normalisation.from_dict(values)
-
-
-def preprocessed_samples(samples: Samples, transforms: Sequence[BaseTransform]) -> Samples:
-    """Return samples after deterministic transforms, in order; samples in files become shards."""
-    result = Samples()
-    for part in samples.by_columns:
-        key = derived_key("preprocessed", transforms, [part])
-        starts = range(0, len(part), BLOCK_SAMPLES)
-        blocks = [part[start : start + BLOCK_SAMPLES] for start in starts]
-        result += columns_of(key, blocks, partial(_preprocess, transforms)).all
-    return result
-
-
-def _preprocess(transforms: Sequence[BaseTransform], samples: Samples) -> Iterator[Parsed]:
-    """Yield each of the samples after deterministic transforms."""
-    for sample in distributed.bar(samples, "preprocessing", unit=" samples", leave=False):
-        yield Parsed([preprocessed(sample, transforms)])
-
-
-def preprocessed(sample: Sample, transforms: Iterable[BaseTransform]) -> Sample:
-    """Return a sample whose ink went through deterministic transforms.
-
-    Raises:
-        DataError: if a transform leaves fewer than two points, or a number that is not finite.
-    """
-    ink, missing = sample.ink.copy(), sample.missing_counts.copy()
-    for transform in transforms:
-        ink, missing = transform(ink, missing, np.random.default_rng(0))
-        finite = np.isfinite(ink).all()
-        if len(ink) < 2 or not finite:
-            few = f"{len(ink)} of {len(sample.ink)} points, but the network needs two"
-            raise DataError(
-                f"{sample.name}: {type(transform).__name__} leaves "
-                f"{few if finite else 'points that are not finite'}; change "
-                "the preprocessing, or leave this sample out"
-            )
-        if user_modules.is_any_from_user(transform) and (fault := fault_of(ink, missing, "ink")):
-            cause = f"{type(transform).__name__}, of the preprocessing,"
-            raise DataError(f"{sample.name}: {cause} {fault}")
-    return replace(sample, ink=ink, missing=missing)
-
-
-def check_alphabet(loaded: Loaded, alphabet: Alphabet, remedy: str) -> None:
-    """Raise a DataError if `alphabet` lacks characters of the samples' texts.
-
-    The message lists each character with its code point, its count and the first sample that
-    contains it, and ends with `remedy`.
-    """
-    counts, lacking = loaded.character_counts(), []
-    for character in reversed(alphabet.unknown("".join(counts))):
-        pairs = zip(loaded.used.strings("name"), loaded.used.strings("text"), strict=True)
-        first = next(name for name, text in pairs if character in nfc(text))
-        lacking.append(f"{describe(character)} {counts[character]} times, first in {first}")
-    if lacking:
-        raise DataError(
-            f"the alphabet lacks characters of the dataset's texts: {', '.join(lacking)}; leave "
-            f"these samples out, or {remedy}"
-        )

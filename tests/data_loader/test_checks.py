@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from base.base_dataset import SPLITS, BaseDataset, Loaded, load_checked
+from base.base_dataset import SPLITS, BaseDataset, Loaded
 from base.data.samples import Columns
-from data_loader.data_loaders import HandwritingDataLoader
+from data_loader.checks import checked
+from data_loader.pipeline import HandwritingDataLoader
 from data_loader.recipe import Source
 from ink.sample import Sample
 from utils.checks import DataError
@@ -164,10 +165,10 @@ class MadeOnDemand(BaseDataset):
 
 def test_samples_that_are_made_on_demand_are_compared_by_their_content():
     dataset = MadeOnDemand(range(150, 180))
-    load_checked(dataset, SPLITS)
+    checked(dataset, SPLITS)
     assert set(dataset.store.counts.values()) == {1} and len(dataset.store.counts) == 200
     with pytest.raises(DataError, match="30 samples of 'valid' are trained on: s120 is in the"):
-        load_checked(MadeOnDemand(range(120, 180)), SPLITS)
+        checked(MadeOnDemand(range(120, 180)), SPLITS)
 
 
 def test_each_source_of_a_recipe_is_checked():
