@@ -177,6 +177,8 @@ class BaseDataLoader(DataLoader):
         keys: the keys of the batches.
     """
 
+    dataset: Any  # has the attributes of the class that was given as `batches`
+
     def __init__(
         self,
         batches: Dataset,

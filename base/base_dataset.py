@@ -31,8 +31,8 @@ another machine rounds otherwise changes them by less, one point of 10,000 lines
 class Loaded:
     """The loaded samples of a dataset."""
 
-    samples: Mapping[str, Sequence[Sample]]
-    """The samples by split, which become `Samples`; splits may share samples. As a sample may be
+    samples: Mapping[str, Samples]
+    """The samples by split, given as any sequences; splits may share samples. As a sample may be
     made when it is asked for, it is known by its place, not by its identity."""
     report: str
     """The counts of each split, and of samples that are left out, as lines of text."""
@@ -57,7 +57,7 @@ class Loaded:
         if name not in self.samples:
             existing = self.samples or [split for split in SPLITS if split != name]
             raise UserError(f"no split {name!r}: there are {', '.join(existing)}")
-        return Samples.of(self.samples[name])
+        return self.samples[name]
 
     def only(self, splits: Iterable[str]) -> "Loaded":
         """Return these splits alone, in this order, as far as there are such."""

@@ -56,7 +56,7 @@ class RandomWalks(DividedDataset):
     root: str = "data/loading"
     lines: Annotated[int, Range(100)] = 1000
 
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def make(self, preparing: Preparing = Preparing()) -> Columns:
         numbers = range(self.lines)
         blocks = [numbers[n : n + BLOCK_LINES] for n in numbers[::BLOCK_LINES]]
         key = CacheKey("Made", {"lines": self.lines}, [self._path], is_sorted=True)

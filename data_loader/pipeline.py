@@ -16,7 +16,7 @@ columns in memory or in mapped files (`base/data/`).
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -124,8 +124,8 @@ class HandwritingDataLoader:
             expected = "has to be null with" if self.dataset else "is missing: an object, or"
             raise ConfigFault("dataset", ABSENT, f"{expected} `sources`")
         if self.dataset is None:
-            names = {split: getattr(self, split) for split in SPLITS}
-            self.dataset = Recipe(sources=self.sources, **names)
+            taken = {split: getattr(self, split) for split in SPLITS}
+            self.dataset = Recipe(sources=self.sources, **taken)
         elif names := [split for split in SPLITS if getattr(self, split)]:
             raise ConfigFault(names[0], ABSENT, "takes `sources`, which are missing")
         if self.preprocessing is None:
@@ -399,7 +399,7 @@ class Data:
     def _loader(
         self,
         batches: BatchDataset,
-        user_sampler: type[BaseSampler] | None = None,
+        user_sampler: Callable[..., BaseSampler] | None = None,
         *,
         shuffle: bool,
         **arguments: Any,
@@ -407,9 +407,9 @@ class Data:
         lengths = batches.lengths()
         arguments |= {"seed": self.seed, "lengths": lengths, "shuffle": shuffle}
         arguments |= {"batch_points": self.options.batch_points}
-        if user_sampler is None:
-            sampler = BucketBatchSampler(**arguments)
-        else:
+        if user_sampler is not None:
             sampler = user_sampler(**arguments, hands=batches.hands)
+        else:
+            sampler = BucketBatchSampler(**arguments)
         workers = {"num_workers": self.options.num_workers, "pin_memory": self.options.pin_memory}
         return BaseDataLoader(batches, lengths, sampler, **workers, keeps_workers=shuffle)

@@ -216,7 +216,7 @@ class Recipe(BaseDataset):
     def _parts(self, split: str, loaded: Mapping[str, Loaded]) -> dict[str, Samples]:
         """Return for each source of a split its samples that are in no earlier source."""
         parts = {}
-        seen = defaultdict(Samples)  # by the number of the copy
+        seen = defaultdict[int, Samples](Samples)  # by the number of the copy
         for name, repeats in self.repeats[split].items():
             samples, parts[name] = loaded[name].samples.get(split, Samples()), Samples()
             for copy in range(repeats):

@@ -83,9 +83,9 @@ def columns_of(
     blocks: Sequence[Block],
     read: Callable[[Block], Iterable[Parsed]],
     preparing: Preparing = Preparing(),
-) -> Columns | None:
-    """Return the columns of the samples of a key, which are read unless they are cached; None if
-    only a part of the blocks is read, and others are missing.
+) -> Columns:
+    """Return the columns of the samples of a key, which are read unless they are cached; columns
+    without samples if only a part of the blocks is read, and others are missing.
 
     If several processes need a new folder, the first process writes it and the others wait.
 
@@ -107,9 +107,8 @@ def columns_of(
         return columns
     folder = _writable(key.folders) / key.name
     # Parts share no block, and their machines perhaps no locks.
-    lock = nullcontext()
-    if preparing.parts == 1:
-        lock = locked(folder.with_suffix(".lock"), "prepares the data")
+    is_whole = preparing.parts == 1
+    lock = locked(folder.with_suffix(".lock"), "prepares the data") if is_whole else nullcontext()
     try:
         with lock:
             return _filled(folder, key, blocks, read, preparing)
@@ -150,14 +149,15 @@ def derived_key(
 ) -> CacheKey:
     """Return the key of samples that `makers` make of others, see `derived`."""
     parts = [columns for samples in parents for columns in samples.columns]
-    if not parts or not all(columns.key and columns.folder for columns in parts):
+    folders = [columns.folder for columns in parts if columns.key and columns.folder]
+    if not folders or len(folders) < len(parts):
         return CacheKey(kind, {}, ())
     values = {
         "made by": maker_key(makers),
         "depends": [digest_of_file(v) if isinstance(v, Path) else repr(v) for v in depends],
         "parents": [samples.key for samples in parents],
     }
-    return CacheKey(kind, values, [parts[0].folder.parent, user_cache()])
+    return CacheKey(kind, values, [folders[0].parent, user_cache()])
 
 
 def _first_whole(key: CacheKey, is_compared: bool) -> PreparedColumns | None:
@@ -225,9 +225,9 @@ def _filled(
     blocks: Sequence[Block],
     read: Callable[[Block], Iterable[Parsed]],
     preparing: Preparing,
-) -> PreparedColumns | None:
+) -> Columns:
     """Return the columns in `folder` after its missing blocks were read, and its index written;
-    None while the blocks of other parts are missing. See `columns_of`."""
+    columns without samples while the blocks of other parts are missing. See `columns_of`."""
     try:
         columns = open_prepared(folder, is_compared=preparing.is_examined)
         if columns is not None:  # Another process was faster.
@@ -243,22 +243,23 @@ def _filled(
         if block_record(folder, number, is_examined) is None
     ]
     _write_blocks(folder, numbered, read, preparing.workers)
-    records = [block_record(folder, number, False) for number in range(len(blocks))]
-    if missing := [str(number) for number, record in enumerate(records) if record is None]:
-        few = first_of(missing, 10)
+    records = {number: block_record(folder, number, False) for number in range(len(blocks))}
+    present = [record for record in records.values() if record is not None]
+    if len(present) < len(blocks):
+        few = first_of([str(number) for number, record in records.items() if record is None], 10)
         if preparing.parts == 1:
             raise DataError(f"{folder}: what was just written there cannot be read: blocks {few}")
-        logger.info("%s: of %d blocks these are still missing: %s", folder, len(records), few)
-        return None
+        logger.info("%s: of %d blocks these are still missing: %s", folder, len(blocks), few)
+        return Columns()
     write_index(
         folder,
-        records,
+        present,
         kind=key.kind,
         key=key.values,
         is_sorted=key.is_sorted,
         licences=key.licences,
     )
-    return open_prepared(folder)
+    return PreparedColumns(folder)
 
 
 def _write_blocks(

@@ -91,7 +91,7 @@ class MNISTStrokesDataset(DividedDataset):
         )
         yield digits_of(source, parsed).require_text("no class: no target data")
 
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def make(self, preparing: Preparing = Preparing()) -> Columns:
         if self.root is not None:
             return super().make(preparing)
         samples = [
@@ -135,10 +135,12 @@ class MNISTStrokesDataset(DividedDataset):
             if self.digits_per_line is None:
                 lines = [line_of([digit], [0], digit.name) for digit in digits]
             else:
-                lines = [*self._lines(split, digits)]
+                lines = [*self._lines(split, digits, self.digits_per_line)]
             yield Parsed(lines, notes=[len(lines)])
 
-    def _lines(self, split: str, digits: Sequence[Sample]) -> Iterator[Sample]:
+    def _lines(
+        self, split: str, digits: Sequence[Sample], counts: tuple[int, int]
+    ) -> Iterator[Sample]:
         """Yield lines in which the digits of a split stand side by side, in a hashed order."""
 
         def draw(bounds: tuple[int, int], key: str) -> int:
@@ -148,9 +150,9 @@ class MNISTStrokesDataset(DividedDataset):
         number = 0
         for turn in range(self.repeats):
             queue = sorted(digits, key=lambda digit: hash_fraction(f"{split}:{turn}:{digit.name}"))
-            while len(queue) >= self.digits_per_line[0]:
+            while len(queue) >= counts[0]:
                 key = f"{split}:{turn}:{number}"
-                count = draw(self.digits_per_line, f"count:{key}")
+                count = draw(counts, f"count:{key}")
                 line, queue = queue[:count], queue[count:]
                 gaps = [draw(self.gap, f"gap:{key}:{n}") for n in range(len(line))]
                 yield line_of(line, gaps, f"{split}-line-{number:06}")

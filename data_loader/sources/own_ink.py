@@ -115,14 +115,14 @@ class OwnInk(DividedDataset):
             self.make(preparing)
 
     @final
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
+    def make(self, preparing: Preparing = Preparing()) -> Columns:
         """Return the columns of all lines that can be used, with the faults of the others.
 
         Raises:
             DataError: if there is no line that can be used, or one of `files` is missing.
         """
         lines = columns_of(self._key(), [self.read()], iter, preparing)
-        if lines and not lines.all:
+        if preparing.parts == 1 and not lines.all:
             listed = "; ".join(summarise(lines.faults)) or "lines() yields nothing"
             raise DataError(f"{type(self).__name__}: {listed}")
         return lines

@@ -99,8 +99,7 @@ class SourceDataset(BaseDataset):
         for split, in_split in by_split.items():
             if not in_split:
                 lacking = f"{self.root or self.title}: no {self.unit} for the split {split!r}"
-                count = f"{len(samples):,} in all"
-                raise DataError(f"{lacking}: {'; '.join([*notes, count])}")
+                raise DataError(f"{lacking}: {'; '.join([*notes, f'{len(samples):,} in all'])}")
         if self.subset is not None:
             train, count = by_split["train"], self.subset
             if count > len(train):
@@ -124,9 +123,9 @@ class SourceDataset(BaseDataset):
     def prepare(self, preparing: Preparing) -> None:
         self.make(preparing)
 
-    def make(self, preparing: Preparing = Preparing()) -> Columns | None:
-        """Return the columns of all samples, which are read unless they are cached; None if only a
-        part of them is read, and other parts are missing."""
+    def make(self, preparing: Preparing = Preparing()) -> Columns:
+        """Return the columns of all samples, which are read unless they are cached; columns without
+        samples if only a part of them is read, and other parts are missing."""
         columns = self._open_root(is_examined=preparing.is_examined)
         if columns is not None:
             return columns
@@ -241,8 +240,8 @@ class SourceDataset(BaseDataset):
                 notes += new_notes
             return [*map(places.get, SPLITS), [[*places], notes]]
 
-        places = ("root", "cache", "max_gb", "shard_cache_gb")
-        names = [field.name for field in fields(self) if field.name not in places]
+        where = ("root", "cache", "max_gb", "shard_cache_gb")
+        names = [field.name for field in fields(self) if field.name not in where]
         options = {name: getattr(self, name) for name in names}
         files = [(file.name, digest_of_file(file)) for file in self.divided_by()]
         depends = [options, version_of(type(self)), files, lines, [fault.args for fault in faults]]

@@ -1,7 +1,7 @@
 """Datasets of UNIPEN files and collections."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -90,7 +90,7 @@ class UnipenDataset(DividedDataset):
         return archives or files
 
     @property
-    def is_one_block(self) -> bool:  # type: ignore[override]  # It depends on the root.
+    def is_one_block(self) -> bool:  # It depends on the root.
         """Whether the root is a collection."""
         return is_collection(self._path)
 
@@ -109,11 +109,12 @@ class UnipenDataset(DividedDataset):
             if self._path.is_dir():
                 collection = open_collection(self._path)
             elif workers == 1:
-                arguments = self._path, self.categories, self.points_per_second, max_bytes
-                return guard.call(parse_collection, *arguments, guard.Bar, **options)
+                chosen = self.categories, self.points_per_second
+                all_of_it = self._path, *chosen, max_bytes, guard.Bar
+                return guard.call(parse_collection, *all_of_it, **options)
             else:
-                arguments = self._path, ANY_NAME, READING, max_bytes, guard.Bar
-                packed = guard.iterate(members, *arguments, **options)
+                one_by_one = self._path, ANY_NAME, READING, max_bytes, guard.Bar
+                packed = guard.iterate(members, *one_by_one, **options)
                 collection = packed_collection(self._path, packed)
             documents = collection.opened(self.categories, distributed.bar)
             parse = partial(parse_document, self.points_per_second)
@@ -132,7 +133,7 @@ class UnipenDataset(DividedDataset):
             parsed = replace(parsed, samples=samples)
         return parsed.require_text(_NO_LABEL).within(name, group=name)
 
-    def _divide(self, samples: Samples, faults: list[Fault]) -> tuple[Places, list[str]]:
+    def _divide(self, samples: Samples, faults: Sequence[Fault]) -> tuple[Places, list[str]]:
         groups = np.array([*samples.strings("group")])
         counts = Counter(groups.tolist())
         for key in ("contributors", "held_out"):

@@ -28,7 +28,7 @@ from data_loader.synthetic.composed.recorded_hands import RecordedHand
 from data_loader.synthetic.texts.european import ACCENTED_LETTERS, SIGNS
 from ink.geometry import at_equal_steps, path_along, smooth_path
 
-Shape = Sequence[Sequence[tuple[float, float]]]
+Shape = Sequence[Sequence[Sequence[float] | np.ndarray]]
 """Strokes in the order of writing: the points of smooth curves; a single point is a dot."""
 
 TABLES = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
@@ -39,7 +39,7 @@ def combining(name: str) -> str:
     return unicodedata.lookup(f"combining {name}")
 
 
-MARKS: Mapping[str, Sequence[Shape]] = {
+MARKS: dict[str, Sequence[Shape]] = {
     combining(name): variants for name, variants in TABLES["marks"].items()
 }
 """Variants of each mark; a mark above a letter stands on its origin, a mark below a letter hangs

@@ -185,8 +185,9 @@ class ComposedDataset(ExtendedDataset):
                 f"characters cut out and read, and {self.long:,} of several lines side by side"
             )
             if self.height is not None and self.pieces is not None:
-                parts = chain.from_iterable(lines.get(sample, ()) for sample in train)
-                pieces = self._pieces(parts)
+                pieces = self._pieces(
+                    chain.from_iterable(lines.get(sample, ()) for sample in train)
+                )
                 yield Parsed(pieces)
                 summary += f", {len(pieces):,} pieces of recorded lines"
         yield Parsed(notes=[counts, summary])

@@ -37,7 +37,9 @@ class Drawer:
     """
 
     def __init__(self, digits: Iterable[Sample] = ()) -> None:
-        self._digits = defaultdict(lambda: defaultdict(list))
+        self._digits: dict[str, dict[str, list[np.ndarray]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         for sample in digits:
             if len(sample.text) == 1 and sample.text.isdigit():
                 self._digits[sample.text][sample.writer].append(sample.ink)

@@ -207,14 +207,14 @@ class RecordedHand:
         """
         words = []
         for line in self.lines:
-            for word in SHORT_WORD.finditer(line.text):
-                if line.is_usable[word.start() : word.end()].all():
-                    last = word.end() - 1
-                    place = Place(line, word.start(), last, cut_before=False, cut_after=False)
+            for match in SHORT_WORD.finditer(line.text):
+                if line.is_usable[match.start() : match.end()].all():
+                    last = match.end() - 1
+                    place = Place(line, match.start(), last, cut_before=False, cut_after=False)
                     words.append(place)
         if not words:
             return
-        num_trials = Counter()
+        num_trials = Counter[str]()
         for number in generator.permutation(len(self.lines)).tolist():
             line = self.lines[number]
             for k in generator.permutation(len(line.text)).tolist():

@@ -8,6 +8,7 @@ import numpy as np
 
 from base import distributed
 from base.base_dataset import SPLITS, BaseDataset, Loaded, counts_of
+from base.data.samples import Samples
 from data_loader.pen_paths import from_strokes, to_ink, to_path, to_strokes
 from data_loader.synthetic.invented.damage import with_damage
 from data_loader.synthetic.invented.stroke_fonts import (
@@ -105,7 +106,7 @@ class FontWriter:
         tightness = {"print": 1.8, "joined": 1.8, "italic": 0.8}.get(name, 0)
         rounding = draws.pick((0.6, 1.0, 1.5))
         connected = draws.chance(0.4 if name == "italic" else 0.8)
-        other_shapes = {}
+        other_shapes: dict[str, tuple[int, int]] = {}
         for number, group in enumerate(OTHER_SHAPES if shapes else ()):
             if draws.chance(shapes):
                 chosen = draws.pick(range(len(group)))
@@ -340,7 +341,7 @@ class EmbeddedDataset(BaseDataset):
         for split, n in distributed.bar(lines, "writing lines", unit="line", leave=False, delay=1):
             samples[split].append(self._line(split, n))
         title = f"{type(self).__name__}: {len(lines):,} samples"
-        return Loaded(samples, "\n  ".join([title, *counts_of(samples)]))
+        return Loaded(Samples.by_split(samples), "\n  ".join([title, *counts_of(samples)]))
 
     def _line(self, split: str, n: int) -> Sample:
         """Return line n of a split."""

@@ -57,7 +57,7 @@ def sign(draws: Draws) -> str:
     at most 19 characters, mostly fewer than 13."""
     lists = {"mark": "marks", "pair": "pairs", "word": "short"}
     chosen = {field: draws.pick(CORPUS_LISTS[name]) for field, name in lists.items()}
-    return fill("{sign}", FIELDS | chosen, draws)
+    return fill("{sign}", {**FIELDS, **chosen}, draws)
 
 
 def running_text(draws: Draws, split: int, low: int, high: int, symbols: float) -> str:
@@ -94,12 +94,11 @@ def held_out(count: int) -> list[str]:
     The lines are the same in every call, and a longer list begins with the lines of a shorter list.
     """
     lines: dict[str, None] = {}
-    for number in itertools.count():
-        if len(lines) == count:
-            return list(lines)
-        draws = Draws(np.random.default_rng([2, number]))
-        line = running_text(draws, split=2, low=20, high=40, symbols=0.0)
-        lines.setdefault(line)
+    numbers = itertools.count()
+    while len(lines) < count:
+        draws = Draws(np.random.default_rng([2, next(numbers)]))
+        lines.setdefault(running_text(draws, split=2, low=20, high=40, symbols=0.0))
+    return list(lines)
 
 
 CARRIERS = dict(read_pairs("carriers.txt"))

@@ -66,9 +66,11 @@ class Languages:
         self.words_with = {letter: words for letter, words in words_with.items() if words}
         self.letters = "".join(self.words_with)
         self.common = "".join(letter for letter in COMMON if letter in self.words_with)
-        self.marked = {name: defaultdict(list) for name in sorted(names)}
+        self.marked: dict[str, dict[str, list[str]]] = {
+            name: defaultdict(list) for name in sorted(names)
+        }
         for letter, words in self.words_with.items():
-            base, *marks = unicodedata.normalize("NFD", letter)
+            base, *marks = [*unicodedata.normalize("NFD", letter)]
             if not marks:
                 continue
             for language in {language for _, language in words}:

@@ -178,7 +178,7 @@ def test_parts_in_any_order_and_several_processes_end_in_the_same_bytes(tmp_path
     with caplog.at_level(logging.INFO):
         for part in (3, 1):
             part_of = Preparing(part=part, parts=3)
-            assert make(tmp_path / "parts", blocks=numbered(5), preparing=part_of) is None
+            assert not make(tmp_path / "parts", blocks=numbered(5), preparing=part_of).all
     assert caplog.messages[-1].endswith("of 5 blocks these are still missing: 1, 4")
     part_of = Preparing(part=2, parts=3)
     parts = make(tmp_path / "parts", blocks=numbered(5), preparing=part_of).folder
