@@ -15,9 +15,10 @@ OTHERS = {*DOCS.glob("*.md")} - {DOCS / "config.md", DOCS / "results.md"}
         ([ROOT / "README.md"], 1_000),
         ([ROOT / "CONTRIBUTING.md"], 350),
         ([DOCS / "results.md"], 5_000),
-        (OTHERS, 25_000),
+        ([DOCS / "extend.md"], 5_000),
+        (OTHERS, 24_500),
     ],
-    ids=["README", "CONTRIBUTING", "results", "docs"],
+    ids=["README", "CONTRIBUTING", "results", "extend", "docs"],
 )
 def test_pages_have_no_more_words_than(pages, limit):
     """As `wc -w` counts them, with commands and tables."""

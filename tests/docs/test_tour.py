@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
 PLACE = re.compile(r"`(\S+\.\w+)`: ((?:`[\w.]+`(?:, )?)+)")
 MAX_STOPS = 12
+MAX_FILES = 50
 
 
 def names_of(body, prefix=""):
@@ -38,8 +39,9 @@ def test_each_name_that_a_stop_shows_is_in_its_file():
     stops = re.findall(r"^### (\d+)\. ", PAGE, re.MULTILINE)
     assert stops == [str(number) for number in range(1, len(stops) + 1)]
     assert 6 < len(stops) <= MAX_STOPS
-    for path in re.findall(r"`((?:\w+/)+[\w.]*)`", PAGE):
-        assert (ROOT / path).exists(), path
+    paths = {*re.findall(r"`((?:\w+/)+[\w.]*)`", PAGE)}
+    assert all((ROOT / path).exists() for path in paths), paths
+    assert len([path for path in paths if (ROOT / path).is_file()]) <= MAX_FILES
 
 
 def test_the_readme_shows_the_folders_of_the_code():
