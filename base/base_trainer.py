@@ -140,7 +140,7 @@ class BaseTrainer(ABC):
 
     @abstractmethod
     def forward_batch(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+        self, model: Any, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Any:
         """Return the output of `model` for a batch, or for a chunk of its time steps.
 
@@ -234,7 +234,7 @@ class BaseTrainer(ABC):
         return torch.autocast(self.device.type, dtype, enabled=self.precision != "float32")
 
     @property
-    def evaluated_model(self) -> nn.Module:
+    def evaluated_model(self) -> Any:  # a network of the task's base class
         """The network with the weights to evaluate with."""
         return self.state.evaluated_model
 
@@ -413,9 +413,7 @@ class BaseTrainer(ABC):
         see `OptimizerStep.apply_gradients`."""
         return self.optimizer_step.apply_gradients(chunks)
 
-    def _forward(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
-    ) -> Any:
+    def _forward(self, model: Any, batch: Batch, state: dict[str, Tensor] | None = None) -> Any:
         """Return what `forward_batch` returns in the run's precision."""
         works = f"a network that {self.task}"
         with self.autocast(), errors_as_config_fault("arch", model, works):

@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from base.base_data_loader import BaseDataLoader, Batch
 from base.base_model import Conditions
@@ -100,7 +100,7 @@ class GenerationTrainer(BaseTrainer):
             raise ConfigFault("trainer.args.sample_text", texts, expected)
 
     def forward_batch(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+        self, model: Any, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Output:
         """Run `model` on a batch, from `state` or, by default, from its `initial_state` for the
         conditions of the batch."""
@@ -154,7 +154,7 @@ class GenerationTrainer(BaseTrainer):
             self._check_parts(batch, output)
         whole, again = (self.forward_batch(model, batch, model.begin(batch)) for _ in range(2))
         first_half = batch.chunk(0, math.ceil(batch.inputs.shape[1] / 2))
-        first_half = replace(first_half, targets=torch.zeros_like(first_half.targets))
+        first_half = replace(first_half, targets=torch.zeros_like(first_half.inputs))
         begun = self.forward_batch(model, first_half, model.begin(first_half))
         if not are_alike(whole, begun, first_half.mask):
             problem = "sees later points or targets"
@@ -170,7 +170,7 @@ class GenerationTrainer(BaseTrainer):
         """Write a few points of two lines and of one line, if lines are drawn; return whether the
         outputs step by step equal `whole`, the outputs for whole lines."""
         model = self.evaluated_model
-        text = (None, None)
+        text: tuple[Tensor | None, Tensor | None] = (None, None)
         texts = None
         if model.needs_text:
             text = (batch.text, batch.text_lengths)
@@ -211,7 +211,7 @@ class GenerationTrainer(BaseTrainer):
         if texts is not None and len(first_line.ink) > 1:
             attention = self.evaluated_model.output_over(first_line).attention[0]
             phi = attention.float().numpy(force=True)
-            figure = window_figure(phi, first_line.text, first_line.ink)
+            figure = window_figure(phi, first_line.text or "", first_line.ink)
             write_png(self.run.log / f"window-epoch{epoch}.png", figure)
             self.run_log.events.picture("window", to_pixels(figure, dpi=100), step)
         if texts is not None or self.model.end_of_sequence:

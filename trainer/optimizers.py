@@ -46,7 +46,7 @@ class GravesRMSprop(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, decay=decay, momentum=momentum, damping=damping))
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # not called
         """Make a step; `closure` is not called."""
         for group in self.param_groups:
             for weight in group["params"]:
@@ -60,9 +60,9 @@ class GravesRMSprop(torch.optim.Optimizer):
         if not state:
             for name in AVERAGES:
                 state[name] = torch.zeros_like(weight)
-        tensors = weight, gradient, *(state[name] for name in AVERAGES)
+        tensors = [weight, gradient, *(state[name] for name in AVERAGES)]
         if weight.is_complex():  # Real and imaginary parts are weights of their own.
-            tensors = map(torch.view_as_real, tensors)
+            tensors = [*map(torch.view_as_real, tensors)]
         weight, gradient, square, average, delta = tensors
         square.mul_(group["decay"]).addcmul_(gradient, gradient, value=new_fraction)
         average.lerp_(gradient, new_fraction)

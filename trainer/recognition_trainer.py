@@ -2,11 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from base.base_data_loader import Batch
 from base.base_trainer import BaseTrainer
@@ -87,7 +87,7 @@ class RecognitionTrainer(BaseTrainer):
         return first + (last - first) * self.progress.epoch / epochs_after_first
 
     def forward_batch(
-        self, model: nn.Module, batch: Batch, state: dict[str, Tensor] | None = None
+        self, model: Any, batch: Batch, state: dict[str, Tensor] | None = None
     ) -> Transcript:
         """Run `model` on a batch; in validation, also read the lines."""
         inputs = (batch.inputs, batch.lengths, batch.text, batch.text_lengths)
@@ -158,8 +158,9 @@ def evidence(output: Transcript) -> tuple[np.ndarray, list[str]]:
     """
     frames = int(output.lengths[0])
     if output.attention is not None:
-        weights = output.attention[0, : len(output.hypotheses[0]) + 1, :frames]
-        names = [*output.hypotheses[0], "end"][: len(weights)]
+        (hypothesis, *_) = output.hypotheses or [""]
+        weights = output.attention[0, : len(hypothesis) + 1, :frames]
+        names = [*hypothesis, "end"][: len(weights)]
         return weights.float().cpu().numpy(), names
     probabilities = output.ctc_log_probs[0, :frames, :-1].float().exp()
     highest, best_frames = probabilities.max(0)
